@@ -1,0 +1,1 @@
+//! machineid-client

@@ -1,0 +1,2 @@
+//! machins
+fn main() {}
