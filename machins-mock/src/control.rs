@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clock::MAX_ADVANCE;
+use crate::clock::{MAX_ADVANCE, Time};
 use crate::fault::{Fault, Planted};
 use crate::http::{Api, App, BodyError, JsonBody, Problem, Reply};
 use crate::journal::RequestRecord;
@@ -84,7 +83,7 @@ async fn reset(State(app): State<App>) -> Reply<200, Done> {
 /// The virtual time.
 #[derive(Serialize, JsonSchema)]
 struct ClockState {
-    now: Timestamp,
+    now: Time,
     /// How far it is ahead of the real time.
     offset_seconds: f64,
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::{self, ConnectionLost, Fault};
-use crate::http::{App, is_infrastructure};
+use crate::http::{App, Problem, is_cross_origin, is_infrastructure};
 use crate::journal::mask;
 
 /// The most connections that one server serves at a time; more wait to be accepted.
@@ -139,6 +139,7 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response, ConnectionLost>> + use<> {
     let infrastructure = is_infrastructure(request.uri().path());
+    let forbidden = infrastructure && is_cross_origin(request.headers());
     let arrival = (!infrastructure).then(|| Arrival::note(app, &request));
     let reply = router.call(request);
     let reply = async move {
@@ -148,6 +149,10 @@ fn answer(
         }
     };
     async move {
+        if forbidden {
+            let detail = "web pages of other origins can't use the mock's own routes";
+            return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
+        }
         let Some(mut arrival) = arrival else {
             return Ok(reply.await);
         };

@@ -33,6 +33,10 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// let fault = Fault::status(503).retry_after("2").method("POST").path("/api/v1/devices/*").times(1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(
+    description = "Something that goes wrong with the requests it matches. Of several that \
+                          match, the first one added that happens is the only one."
+)]
 pub struct Fault {
     /// Which requests are hit.
     #[serde(rename = "match", default)]

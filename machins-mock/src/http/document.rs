@@ -6,7 +6,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::output::Responses;
+use super::output::{Carries, Responses};
 
 /// The document so far.
 pub(super) struct Document {
@@ -89,7 +89,13 @@ impl Document {
 
     pub(super) fn finish(mut self) -> Value {
         let mut schemas = self.requests.take_definitions(true);
-        schemas.extend(self.replies.take_definitions(true));
+        for (name, schema) in self.replies.take_definitions(true) {
+            let known = schemas.insert(name, schema.clone());
+            debug_assert!(
+                known.is_none_or(|it| it == schema),
+                "two schemas of one name"
+            );
+        }
         json!({
             "openapi": "3.1.0",
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -139,7 +145,12 @@ impl Operation<'_> {
 
     /// The call is answered like this.
     pub(super) fn responses(&mut self, describe: impl FnOnce(&mut Responses<'_>)) {
-        let mut responses = Responses::new(&mut self.document.replies);
+        let carries = Carries {
+            key: self.entry.contains_key("security"),
+            body: self.entry.contains_key("requestBody"),
+            path_parameter: self.entry.contains_key("parameters"),
+        };
+        let mut responses = Responses::new(&mut self.document.replies, carries);
         describe(&mut responses);
         let responses: Map<_, _> = responses
             .finish()

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use http::{Method, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,8 +68,12 @@ impl IntoResponse for Problem {
 
 impl Output for Problem {
     fn describe(responses: &mut Responses<'_>) {
-        for status in [400, 404, 413] {
-            responses.add::<Self>(status);
+        if responses.carries.body {
+            responses.add::<Self>(400);
+            responses.add::<Self>(413);
+        }
+        if responses.carries.path_parameter {
+            responses.add::<Self>(404);
         }
     }
 }
@@ -147,6 +152,18 @@ fn nearest(method: &Method, path: &str) -> Vec<String> {
         .take(NEAREST)
         .map(|(.., it)| format!("{} {}", it.method, it.path))
         .collect()
+}
+
+/// Was the request sent by a web page of another origin? Browsers send such requests to any
+/// address without asking, and a page must not control the server of whoever visits it.
+pub(crate) fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    headers.get(ORIGIN).is_some_and(|origin| {
+        let (_, authority) = origin
+            .as_bytes()
+            .split_at(origin.len().min(b"http://".len()));
+        authority != host
+    })
 }
 
 /// Does the path belong to the mock itself rather than to a vendor's API?

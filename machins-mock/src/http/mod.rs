@@ -14,7 +14,7 @@ mod swagger;
 pub(crate) use self::api::{Api, Input};
 pub(crate) use self::body::{BodyError, JsonBody};
 pub(crate) use self::document::{Operation, Security};
-pub(crate) use self::fallback::{Problem, is_infrastructure};
+pub(crate) use self::fallback::{Problem, is_cross_origin, is_infrastructure};
 pub(crate) use self::output::{Either, Output, Reply, Responses, json};
 
 use std::sync::{Arc, LazyLock};

@@ -17,13 +17,24 @@ pub(crate) trait Output: IntoResponse {
 /// The documented replies of one route: schemas by HTTP status.
 pub(crate) struct Responses<'a> {
     generator: &'a mut SchemaGenerator,
+    /// What the request carries, on which it depends what can be wrong with it.
+    pub(crate) carries: Carries,
     by_status: BTreeMap<u16, Vec<Schema>>,
 }
 
+/// What a route's requests carry.
+#[derive(Clone, Copy)]
+pub(crate) struct Carries {
+    pub(crate) key: bool,
+    pub(crate) body: bool,
+    pub(crate) path_parameter: bool,
+}
+
 impl<'a> Responses<'a> {
-    pub(super) fn new(generator: &'a mut SchemaGenerator) -> Self {
+    pub(super) fn new(generator: &'a mut SchemaGenerator, carries: Carries) -> Self {
         Self {
             generator,
+            carries,
             by_status: BTreeMap::new(),
         }
     }

@@ -16,7 +16,7 @@ use super::reply::{
     DeviceList, ErrorCode, Failure, Meta, NoSuchDevice, NothingRestored, OrgCreated, Registered,
     Removed, Standing, Status, Usage,
 };
-use crate::http::{Api, App, BodyError, Either, Input, JsonBody, Operation, Reply, Security};
+use crate::http::{Api, App, Either, Input, JsonBody, Operation, Reply, Security};
 use crate::state::World;
 
 pub(crate) fn routes(api: Api) -> Api {
@@ -95,6 +95,7 @@ struct DeviceBody {
 /// Many devices: either `deviceIds` or `scope`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "BatchBody_{Scope}")]
 struct BatchBody<Scope> {
     /// At least one id, at most 500 distinct valid ones.
     device_ids: Option<Vec<String>>,
@@ -224,34 +225,19 @@ async fn validate(
     State(app): State<App>,
     OrgKeyHeader(key): OrgKeyHeader,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Either<Decision, Failure> {
+) -> Decision {
     let world = &mut *app.world();
     let now = world.clock.now();
     let Call { world, meta } = Call::new(world, "devices/validate");
-    let (asked, error) = match body {
-        Ok(body) => (Some(body.device_id), None),
-        Err(error) => (None, Some(error)),
-    };
-    let id = asked
-        .as_deref()
-        .ok_or(InvalidDeviceId)
-        .and_then(DeviceId::parse);
-    let code = world
-        .machineid
-        .validate(key.as_deref(), id.as_ref().map_err(|error| *error), now);
-    match (code, error) {
-        (DecisionCode::InvalidDeviceId, Some(error @ BodyError::TooLarge(_))) => {
-            Either::Right(Failure::body(&error, meta))
-        }
-        (DecisionCode::InvalidDeviceId, Some(_)) => Either::Left(Decision {
-            error: Some(ErrorCode::MissingParams),
-            ..Decision::new(code, None, meta)
-        }),
-        _ => {
-            let asked = asked.map(|id| id.trim().to_owned());
-            Either::Left(Decision::new(code, asked, meta))
-        }
+    let asked = body.as_ref().map(|body| body.device_id.trim());
+    let id = asked.map_err(|_| InvalidDeviceId).and_then(DeviceId::parse);
+    let id = id.as_ref().map_err(|error| *error);
+    let code = world.machineid.validate(key.as_deref(), id, now);
+    let mut decision = Decision::new(code, asked.ok().map(ToOwned::to_owned), meta);
+    if let (DecisionCode::InvalidDeviceId, Err(error)) = (code, asked) {
+        decision.error = Some(error.into());
     }
+    decision
 }
 
 async fn list(

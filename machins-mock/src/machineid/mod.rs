@@ -9,13 +9,14 @@ mod device;
 pub(crate) mod http;
 mod org;
 mod plan;
+#[cfg(test)]
+mod properties;
 
 mod reply;
 
 use std::fmt;
 
 use indexmap::{Equivalent, IndexMap};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::control::{Org as OrgHandle, OrgState, OrgUpdate, UnknownOrg};
@@ -23,6 +24,7 @@ use self::decision::DecisionCode;
 use self::device::{DeviceId, InvalidDeviceId};
 use self::org::Org;
 pub use self::plan::Plan;
+use crate::clock::Time;
 use crate::random::Random;
 
 /// Every organisation of one world.
@@ -82,7 +84,7 @@ impl MachineId {
         &mut self,
         key: Option<&str>,
         id: Result<&DeviceId, InvalidDeviceId>,
-        now: Timestamp,
+        now: Time,
     ) -> DecisionCode {
         match self.authorize(key) {
             Err(KeyError::Malformed) => DecisionCode::InvalidOrgKey,
