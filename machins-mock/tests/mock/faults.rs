@@ -222,6 +222,12 @@ async fn a_fault_happens_so_many_times_and_the_first_one_added_goes_first() {
         statuses.push(get(&server, &org, "usage").await.0);
     }
     assert_eq!(statuses, [500, 500, 501, 200]);
+    let hits: Vec<_> = server
+        .faults()
+        .iter()
+        .map(|it| (it.hits, it.fault.kind()))
+        .collect();
+    assert_eq!(hits, [(2, "status"), (1, "status")]);
 }
 
 #[tokio::test]
