@@ -122,3 +122,36 @@ pub(crate) fn mask(path: &str) -> String {
     }
     masked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_oldest_requests_are_forgotten() {
+        let now = Clock::default().now();
+        let mut journal = Journal::default();
+        let tickets: Vec<_> = (0..MAX_REQUESTS + 2)
+            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), now))
+            .collect();
+        assert_eq!(journal.records().len(), MAX_REQUESTS);
+        assert_eq!(journal.records().next().unwrap().path, "/2");
+        assert!(journal.record(tickets[1]).is_none());
+        assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
+        journal.clear();
+        assert!(
+            tickets
+                .iter()
+                .all(|ticket| journal.record(*ticket).is_none())
+        );
+        let ticket = journal.arrived(&Method::GET, "/new", now);
+        assert_eq!(journal.record(ticket).unwrap().path, "/new");
+    }
+
+    #[test]
+    fn long_paths_are_cut() {
+        let path = "é".repeat(MAX_PATH);
+        assert_eq!(mask(&path).len(), MAX_PATH);
+    }
+}

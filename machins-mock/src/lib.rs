@@ -2,7 +2,7 @@
 //! everything else.
 //!
 //! Each [`MockServer`] has a port and a world of its own, starts within a millisecond and stops
-//! when it is dropped; thousands can live in one process.
+//! when it is dropped; thousands can live in one process, as many as it may have files open.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,7 @@
 //! A server in the hands of its test.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,10 +103,16 @@ impl MockServer {
         self.addr().ip().is_loopback()
     }
 
-    /// `http://HOST:PORT`.
+    /// `http://HOST:PORT`, as this machine reaches the server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr())
+        let mut addr = self.addr();
+        match addr.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{addr}")
     }
 
     /// The base URL for MachineID clients: the [`url`](Self::url).

@@ -29,7 +29,7 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// ```
 /// use machins_mock::Fault;
 ///
-/// let fault = Fault::status(503).retry_after("2").method("POST").path("/api/v1/devices/*").times(1);
+/// let fault = Fault::status(503).retry_after(2).method("POST").path("/api/v1/devices/*").times(1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(
@@ -190,8 +190,8 @@ impl Fault {
 
     /// Hits only requests with this method; every method by default.
     #[must_use]
-    pub fn method(mut self, method: impl Into<String>) -> Self {
-        self.matching.method = Some(method.into());
+    pub fn method(mut self, method: impl AsRef<str>) -> Self {
+        self.matching.method = Some(method.as_ref().to_owned());
         self
     }
 
@@ -231,9 +231,9 @@ impl Fault {
     /// The `Retry-After` header of a [`status`](Self::status) fault: seconds or an HTTP date.
     /// Other kinds have none.
     #[must_use]
-    pub fn retry_after(mut self, value: impl Into<String>) -> Self {
+    pub fn retry_after(mut self, value: impl fmt::Display) -> Self {
         if let Kind::Status { retry_after, .. } = &mut self.kind {
-            *retry_after = Some(RetryAfter::Text(value.into()));
+            *retry_after = Some(RetryAfter::Text(value.to_string()));
         }
         self
     }
