@@ -46,6 +46,7 @@ pub use self::control::{
 };
 use self::error::Result;
 pub(crate) use self::events::Context;
+pub(crate) use self::http::fault_reply;
 use self::jwt::SigningKey;
 use self::ledger::Ledger;
 pub(crate) use self::lifecycle::{Callback, Verification};
