@@ -22,6 +22,8 @@ mod money;
 mod owners;
 mod page;
 mod password;
+#[cfg(test)]
+mod properties;
 mod public;
 mod reviews;
 mod search;

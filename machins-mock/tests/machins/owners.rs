@@ -97,7 +97,7 @@ async fn a_claim_happens_once_with_an_email_of_ones_own() {
 async fn a_claim_token_is_good_for_seven_days() {
     let platform = Platform::start().await;
     let (in_time, late) = (platform.agent("in-time"), platform.agent("late"));
-    platform.server.clock().advance(7 * DAY - HOUR).unwrap();
+    platform.server.clock().advance(167 * HOUR).unwrap();
     assert_eq!(claim(&platform, &in_time, human("a@b.co")).await.0, 200);
     platform.server.clock().advance(HOUR).unwrap();
     let (status, reply) = claim(&platform, &late, human("c@d.co")).await;

@@ -103,7 +103,7 @@ async fn after_a_storm_of_operations_the_books_balance() {
     assert!(stats["total_trades"].as_u64().unwrap() > 0, "{stats}");
     platform.server.clock().advance(Duration::from_hours(24 * 30)).unwrap();
     platform.assert_balanced();
-    let state = serde_json::to_value(platform.server.snapshot()).unwrap();
-    let loaded: machins_mock::Snapshot = serde_json::from_value(state).unwrap();
+    let stored = serde_json::to_value(platform.server.snapshot()).unwrap();
+    let loaded: machins_mock::Snapshot = serde_json::from_value(stored).unwrap();
     assert_eq!(loaded, platform.server.snapshot());
 }

@@ -27,7 +27,7 @@ fn signature(secret: &str, body: &[u8]) -> String {
     }
     let inner = Sha256::new().chain_update(key.map(|it| it ^ 0x36)).chain_update(body).finalize();
     let outer = Sha256::new().chain_update(key.map(|it| it ^ 0x5c)).chain_update(inner).finalize();
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+    outer.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ fn text(value: &Value, field: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one walk past every reply")]
 async fn every_reply_of_the_marketplace_is_as_documented() {
     let server = MockServer::start().await;
     let agent = |slug: &str, credits| {
