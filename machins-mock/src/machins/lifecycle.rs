@@ -12,7 +12,7 @@ use super::agents::{STARTER_MAX_TRADE, Tier};
 use super::error::{Error, Result};
 use super::events::{Audience, EventType};
 use super::goods::{Delivery, object};
-use super::input::{self, MAX_DESCRIPTION, MAX_REASON, Object};
+use super::input::{self, MAX_DEPTH, MAX_DESCRIPTION, MAX_REASON, Object, is_shallow};
 use super::ledger::{Account, Category, Cause, ReferenceType};
 use super::listings::Side;
 use super::money::Money;
@@ -67,7 +67,8 @@ struct VerificationPost<'a> {
 impl Verification {
     /// Reads what the buyer's side answered.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
-        let reply = serde_json::from_slice(body).map(object).unwrap_or_default();
+        let reply: Value = serde_json::from_slice(body).unwrap_or_default();
+        let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
         match reply.get("accepted").and_then(Value::as_bool) {
             Some(accepted) if (200..300).contains(&status) => Self { accepted, reply },
             _ => Self::failed(&format!("the verification answered {status} and no verdict")),
