@@ -20,11 +20,7 @@ pub struct MockServerBuilder {
 impl MockServerBuilder {
     pub(crate) fn new() -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            addr,
-            seed: None,
-            state_file: None,
-        }
+        Self { addr, seed: None, state_file: None }
     }
 
     /// The address to listen at; `127.0.0.1:0`, any free port, by default.

@@ -59,17 +59,12 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Time {
-        let now = Timestamp::now()
-            .checked_add(self.offset)
-            .unwrap_or(Timestamp::MAX);
+        let now = Timestamp::now().checked_add(self.offset).unwrap_or(Timestamp::MAX);
         Time(Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
     }
 
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), TooFar> {
-        let offset = self
-            .offset
-            .checked_add(by)
-            .filter(|offset| *offset <= MAX_ADVANCE);
+        let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
         self.offset = offset.ok_or(TooFar)?;
         Ok(())
     }
@@ -77,9 +72,7 @@ impl Clock {
 
 impl From<Clock> for Stored {
     fn from(clock: Clock) -> Self {
-        Self {
-            offset_millis: u64::try_from(clock.offset.as_millis()).unwrap_or(u64::MAX),
-        }
+        Self { offset_millis: u64::try_from(clock.offset.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

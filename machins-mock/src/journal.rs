@@ -45,16 +45,12 @@ fn method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Err
 }
 
 fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    Time::try_from(*time)
-        .map_err(serde::ser::Error::custom)?
-        .serialize(serializer)
+    Time::try_from(*time).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn millis<S: Serializer>(latency: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    latency
-        .map(|it| it.as_secs_f64() * 1000.0)
-        .serialize(serializer)
+    latency.map(|it| it.as_secs_f64() * 1000.0).serialize(serializer)
 }
 
 /// The requests of one server, oldest first.
@@ -108,10 +104,7 @@ pub(crate) fn mask(path: &str) -> String {
     let mut masked = String::with_capacity(path.len());
     for segment in path.split_inclusive('/') {
         // Org keys, API keys, and JSON Web Tokens, which are base64 of `{"`.
-        match ["org_", "at_", "eyJ"]
-            .into_iter()
-            .find(|prefix| segment.starts_with(prefix))
-        {
+        match ["org_", "at_", "eyJ"].into_iter().find(|prefix| segment.starts_with(prefix)) {
             None => masked.push_str(segment),
             Some(prefix) => {
                 masked.push_str(prefix);
@@ -140,11 +133,7 @@ mod tests {
         assert!(journal.record(tickets[1]).is_none());
         assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
         journal.clear();
-        assert!(
-            tickets
-                .iter()
-                .all(|ticket| journal.record(*ticket).is_none())
-        );
+        assert!(tickets.iter().all(|ticket| journal.record(*ticket).is_none()));
         let ticket = journal.arrived(&Method::GET, "/new", now);
         assert_eq!(journal.record(ticket).unwrap().path, "/new");
     }

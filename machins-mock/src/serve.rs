@@ -74,9 +74,8 @@ impl Tasks {
 
 /// Serves a bound listener until its tasks are stopped.
 pub(crate) fn spawn(listener: std::net::TcpListener, app: App) -> io::Result<Tasks> {
-    let runtime = RUNTIME
-        .as_ref()
-        .map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    let runtime =
+        RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     listener.set_nonblocking(true)?;
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
@@ -192,12 +191,7 @@ impl Arrival {
             expectation.see(method, path);
         }
         tracing::debug!(%method, path = mask(path), fault = fault.as_ref().map(Fault::kind), "request");
-        Self {
-            app,
-            ticket,
-            fault,
-            since,
-        }
+        Self { app, ticket, fault, since }
     }
 
     fn answered(&self, response: Option<&Response>) {

@@ -47,29 +47,19 @@ pub struct MockServer {
 
 impl MockServer {
     pub(crate) fn new(app: App, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
-        Self {
-            app,
-            tasks,
-            state_file,
-        }
+        Self { app, tasks, state_file }
     }
 
     /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
     ///
     /// # Panics
     /// If no port can be had. [`builder`](Self::builder) returns the error instead.
-    #[expect(
-        clippy::unused_async,
-        reason = "the customary name and shape; nothing waits today"
-    )]
+    #[expect(clippy::unused_async, reason = "the customary name and shape; nothing waits today")]
     pub async fn start() -> Self {
         Self::start_or_panic()
     }
 
-    #[expect(
-        clippy::panic,
-        reason = "documented: a test can't go on without its server"
-    )]
+    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
     pub(crate) fn start_or_panic() -> Self {
         match Self::builder().start() {
             Ok(server) => server,
@@ -171,10 +161,7 @@ impl MockServer {
     /// The fault can't be: see [`FaultError`].
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
         let id = self.app.faults().add(fault)?.id;
-        Ok(FaultGuard {
-            app: Arc::clone(&self.app),
-            id,
-        })
+        Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// The faults so far, in the order in which they were added, those that are over included.
@@ -222,9 +209,7 @@ impl MockServer {
     /// # Errors
     /// The file can't be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file
-            .as_deref()
-            .map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
     }
 
     /// Counts on this many requests with this method and a path that matches the glob (`*` within
@@ -245,9 +230,7 @@ impl MockServer {
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app
-            .expectations()
-            .push(Expectation::new(method, path, &times));
+        self.app.expectations().push(Expectation::new(method, path, &times));
     }
 
     /// Checks the expectations so far, and keeps them.
@@ -275,10 +258,7 @@ impl MockServer {
 /// # Panics
 /// If an expectation is not met, see [`expect`](MockServer::expect).
 impl Drop for MockServer {
-    #[expect(
-        clippy::panic,
-        reason = "documented: how a test learns of unmet expectations"
-    )]
+    #[expect(clippy::panic, reason = "documented: how a test learns of unmet expectations")]
     fn drop(&mut self) {
         self.tasks.stop();
         if std::thread::panicking() {

@@ -23,11 +23,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            clock: Clock::default(),
-            random: Random::new(seed),
-            machineid: MachineId::default(),
-        }
+        Self { clock: Clock::default(), random: Random::new(seed), machineid: MachineId::default() }
     }
 }
 
@@ -96,9 +92,7 @@ impl Shared {
 /// Neither the world nor the journal belongs into a line of debug output.
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("addr", &self.addr)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 

@@ -34,11 +34,7 @@ pub(crate) async fn apply(
     serve: impl Future<Output = Response>,
 ) -> Result<Response, ConnectionLost> {
     match fault.kind {
-        Kind::Status {
-            status,
-            body,
-            retry_after,
-        } => {
+        Kind::Status { status, body, retry_after } => {
             let mut response = match body {
                 Some(serde_json::Value::String(text)) => {
                     let mut response = crate::http::json(status, &());
@@ -118,32 +114,16 @@ impl Pieces {
     fn cut(whole: &Bytes) -> Self {
         let announced = whole.len().max(1);
         let half = whole.slice(..whole.len() / 2);
-        Self {
-            announced,
-            rest: vec![half],
-            pause: None,
-            end: End::Cut,
-            sleep: None,
-        }
+        Self { announced, rest: vec![half], pause: None, end: End::Cut, sleep: None }
     }
 
     /// A body in equal pieces over some time.
     fn slow(whole: &Bytes, over: Duration) -> Self {
         let size = whole.len().div_ceil(SLOW_PIECES).max(1);
-        let rest: Vec<_> = whole
-            .chunks(size)
-            .rev()
-            .map(|it| whole.slice_ref(it))
-            .collect();
+        let rest: Vec<_> = whole.chunks(size).rev().map(|it| whole.slice_ref(it)).collect();
         let count = u32::try_from(rest.len()).unwrap_or(u32::MAX).max(1);
         let pause = Some(over / count);
-        Self {
-            announced: whole.len(),
-            rest,
-            pause,
-            end: End::Whole,
-            sleep: None,
-        }
+        Self { announced: whole.len(), rest, pause, end: End::Whole, sleep: None }
     }
 }
 

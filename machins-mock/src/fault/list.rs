@@ -68,11 +68,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            planted: Vec::new(),
-            next_id: 1,
-            random: Random::new(seed),
-        }
+        Self { planted: Vec::new(), next_id: 1, random: Random::new(seed) }
     }
 
     pub(crate) fn add(&mut self, fault: Fault) -> Result<&PlantedFault, FaultError> {
@@ -122,10 +118,9 @@ impl PlantedFault {
             Kind::Status { status, .. } if !(200..=599).contains(status) => {
                 return Err(FaultError::Status(*status));
             }
-            Kind::Status {
-                retry_after: Some(value),
-                ..
-            } if HeaderValue::try_from(value.to_string()).is_err() => {
+            Kind::Status { retry_after: Some(value), .. }
+                if HeaderValue::try_from(value.to_string()).is_err() =>
+            {
                 return Err(FaultError::RetryAfter);
             }
             Kind::Delay { millis } | Kind::SlowBody { millis }
@@ -140,13 +135,7 @@ impl PlantedFault {
             Method::try_from(method.to_ascii_uppercase().as_str()).map_err(|_| error())
         });
         let path = fault.matching.path.as_deref().map(path_glob);
-        Ok(Self {
-            id,
-            hits: 0,
-            method: method.transpose()?,
-            path: path.transpose()?,
-            fault,
-        })
+        Ok(Self { id, hits: 0, method: method.transpose()?, path: path.transpose()?, fault })
     }
 
     fn matches(&self, method: &Method, path: &str) -> bool {

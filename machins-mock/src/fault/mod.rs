@@ -129,30 +129,19 @@ fn millis(duration: Duration) -> u64 {
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        Self {
-            matching: Matching::default(),
-            times: None,
-            probability: always(),
-            kind,
-        }
+        Self { matching: Matching::default(), times: None, probability: always(), kind }
     }
 
     /// Nothing is done, and the reply has this status, from 200 to 599.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self::new(Kind::Status {
-            status,
-            body: None,
-            retry_after: None,
-        })
+        Self::new(Kind::Status { status, body: None, retry_after: None })
     }
 
     /// The request waits before it is done, at most [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn delay(delay: Duration) -> Self {
-        Self::new(Kind::Delay {
-            millis: millis(delay),
-        })
+        Self::new(Kind::Delay { millis: millis(delay) })
     }
 
     /// The connection is closed and nothing is done.
@@ -183,9 +172,7 @@ impl Fault {
     /// [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn slow_body(over: Duration) -> Self {
-        Self::new(Kind::SlowBody {
-            millis: millis(over),
-        })
+        Self::new(Kind::SlowBody { millis: millis(over) })
     }
 
     /// Hits only requests with this method; every method by default.

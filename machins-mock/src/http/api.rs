@@ -72,11 +72,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(super) fn new() -> Self {
-        Self {
-            router: Router::new(),
-            routes: Vec::new(),
-            tag: "",
-        }
+        Self { router: Router::new(), routes: Vec::new(), tag: "" }
     }
 
     /// Files the routes that follow under a heading.
@@ -122,12 +118,7 @@ impl Api {
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(
-            (Method::DELETE, MethodFilter::DELETE),
-            path,
-            summary,
-            handler,
-        )
+        self.on((Method::DELETE, MethodFilter::DELETE), path, summary, handler)
     }
 
     fn on<H, T>(
@@ -141,16 +132,8 @@ impl Api {
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.routes.push(Route {
-            method,
-            path,
-            tag: self.tag,
-            summary,
-            describe: H::describe,
-        });
-        self.router = self
-            .router
-            .route(path, MethodRouter::new().on(filter, handler));
+        self.routes.push(Route { method, path, tag: self.tag, summary, describe: H::describe });
+        self.router = self.router.route(path, MethodRouter::new().on(filter, handler));
         self
     }
 

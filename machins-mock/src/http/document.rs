@@ -57,23 +57,10 @@ impl Document {
         }
     }
 
-    fn add(
-        &mut self,
-        &Route {
-            ref method,
-            path,
-            tag,
-            summary,
-            describe,
-        }: &Route,
-    ) {
+    fn add(&mut self, &Route { ref method, path, tag, summary, describe }: &Route) {
         let method = method.as_str().to_lowercase();
-        let name = path
-            .trim_start_matches("/api/v1")
-            .replace(['/', '{', '}'], " ");
-        let id: Vec<_> = std::iter::once(&*method)
-            .chain(name.split_whitespace())
-            .collect();
+        let name = path.trim_start_matches("/api/v1").replace(['/', '{', '}'], " ");
+        let id: Vec<_> = std::iter::once(&*method).chain(name.split_whitespace()).collect();
         let parameters: Vec<_> = path
             .split('/')
             .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
@@ -88,26 +75,17 @@ impl Document {
         if !parameters.is_empty() {
             entry.insert("parameters".into(), parameters.into());
         }
-        let mut operation = Operation {
-            entry,
-            document: self,
-        };
+        let mut operation = Operation { entry, document: self };
         describe(&mut operation);
         let entry = operation.entry.into();
-        self.paths
-            .entry(path.to_owned())
-            .or_default()
-            .insert(method, entry);
+        self.paths.entry(path.to_owned()).or_default().insert(method, entry);
     }
 
     fn finish(mut self) -> Value {
         let mut schemas = self.requests.take_definitions(true);
         for (name, schema) in self.replies.take_definitions(true) {
             let known = schemas.insert(name, schema.clone());
-            debug_assert!(
-                known.is_none_or(|it| it == schema),
-                "two schemas of one name"
-            );
+            debug_assert!(known.is_none_or(|it| it == schema), "two schemas of one name");
         }
         json!({
             "openapi": "3.1.0",
@@ -129,11 +107,7 @@ impl Document {
 impl Operation<'_> {
     /// The call proves who is calling in this way.
     pub(crate) fn security(&mut self, security: &Security) {
-        let Security {
-            name,
-            header,
-            description,
-        } = security;
+        let Security { name, header, description } = security;
         self.document.security.insert(
             (*name).to_owned(),
             json!({"type": "apiKey", "in": "header", "name": header, "description": description}),
@@ -145,10 +119,7 @@ impl Operation<'_> {
     pub(super) fn body<T: JsonSchema>(&mut self) {
         let schema = self.document.requests.subschema_for::<T>();
         let content = json!({"application/json": {"schema": schema}});
-        self.entry.insert(
-            "requestBody".into(),
-            json!({"required": true, "content": content}),
-        );
+        self.entry.insert("requestBody".into(), json!({"required": true, "content": content}));
     }
 
     /// The call is answered like this.

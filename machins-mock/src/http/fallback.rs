@@ -79,20 +79,14 @@ impl Output for Problem {
 
 /// Answers what the routes don't.
 pub(super) fn bind(router: Router<App>) -> Router<App> {
-    router
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
+    router.fallback(no_route).method_not_allowed_fallback(wrong_method)
 }
 
 async fn no_route(State(app): State<App>, method: Method, uri: Uri) -> Problem {
     let nearest = nearest(&method, uri.path());
     let detail = format!("no such route; the nearest are {}", nearest.join(", "));
     let request_id = Some(app.world().random.uuid());
-    Problem {
-        request_id,
-        nearest,
-        ..Problem::new(404, "ROUTE_NOT_FOUND", detail)
-    }
+    Problem { request_id, nearest, ..Problem::new(404, "ROUTE_NOT_FOUND", detail) }
 }
 
 async fn wrong_method(State(app): State<App>, method: Method, uri: Uri) -> Problem {
@@ -126,11 +120,7 @@ fn nearest(method: &Method, path: &str) -> Vec<String> {
         })
         .collect();
     routes.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-    routes
-        .iter()
-        .take(NEAREST)
-        .map(|(.., it)| format!("{} {}", it.method, it.path))
-        .collect()
+    routes.iter().take(NEAREST).map(|(.., it)| format!("{} {}", it.method, it.path)).collect()
 }
 
 /// Was the request sent by a web page of another origin? Browsers send such requests to any
@@ -138,9 +128,7 @@ fn nearest(method: &Method, path: &str) -> Vec<String> {
 pub(crate) fn is_cross_origin(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
     headers.get(ORIGIN).is_some_and(|origin| {
-        let (_, authority) = origin
-            .as_bytes()
-            .split_at(origin.len().min(b"http://".len()));
+        let (_, authority) = origin.as_bytes().split_at(origin.len().min(b"http://".len()));
         authority != host
     })
 }
@@ -148,8 +136,7 @@ pub(crate) fn is_cross_origin(headers: &HeaderMap) -> bool {
 /// Does the path belong to the mock itself rather than to a vendor's API?
 pub(crate) fn is_infrastructure(path: &str) -> bool {
     let under = |root: &str| {
-        path.strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     under("/_mock") || under("/docs") || path == "/openapi.json"
 }

@@ -32,11 +32,7 @@ pub(crate) struct Carries {
 
 impl<'a> Responses<'a> {
     pub(super) fn new(generator: &'a mut SchemaGenerator, carries: Carries) -> Self {
-        Self {
-            generator,
-            carries,
-            by_status: BTreeMap::new(),
-        }
+        Self { generator, carries, by_status: BTreeMap::new() }
     }
 
     pub(crate) fn add<T: JsonSchema>(&mut self, status: u16) {
@@ -105,8 +101,6 @@ pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

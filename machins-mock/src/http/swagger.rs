@@ -17,20 +17,11 @@ pub(super) fn bind(router: Router<App>) -> Router<App> {
         .route("/openapi.json", get(document))
         .route("/docs", get(|| async { Html(PAGE) }))
         .route("/docs/", get(|| async { Html(PAGE) }))
-        .route(
-            "/docs/swagger-ui-bundle.js",
-            get(async || asset("text/javascript", SCRIPT)),
-        )
-        .route(
-            "/docs/swagger-ui.css",
-            get(async || asset("text/css", STYLE)),
-        )
+        .route("/docs/swagger-ui-bundle.js", get(async || asset("text/javascript", SCRIPT)))
+        .route("/docs/swagger-ui.css", get(async || asset("text/css", STYLE)))
 }
 
 /// Sent as it is stored: every browser unpacks gzip.
 fn asset(content_type: &'static str, gzip: &'static [u8]) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")],
-        gzip,
-    )
+    ([(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")], gzip)
 }

@@ -77,11 +77,7 @@ pub(crate) struct Revocation {
 
 impl Device {
     pub(crate) fn new(now: Time) -> Self {
-        Self {
-            created_at: now,
-            last_validated_at: None,
-            revoked: None,
-        }
+        Self { created_at: now, last_validated_at: None, revoked: None }
     }
 
     pub(crate) fn is_active(&self) -> bool {

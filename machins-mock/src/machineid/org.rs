@@ -27,10 +27,7 @@ pub(crate) struct Org {
 
 /// What the vendor or the console sets for an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, not one state"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
 pub(crate) struct Switches {
     pub(crate) plan: Plan,
     pub(crate) execution_enabled: bool,
@@ -50,11 +47,7 @@ struct OrgRecord {
 impl From<OrgRecord> for Org {
     fn from(OrgRecord { switches, devices }: OrgRecord) -> Self {
         let active = devices.values().filter(|device| device.is_active()).count();
-        Self {
-            switches,
-            devices,
-            active,
-        }
+        Self { switches, devices, active }
     }
 }
 
@@ -110,18 +103,11 @@ impl Org {
             entitlement_active: true,
             available: true,
         };
-        Self {
-            switches,
-            devices: IndexMap::new(),
-            active: 0,
-        }
+        Self { switches, devices: IndexMap::new(), active: 0 }
     }
 
     pub(crate) fn figures(&self) -> Figures {
-        Figures {
-            plan: self.switches.plan,
-            used: self.active,
-        }
+        Figures { plan: self.switches.plan, used: self.active }
     }
 
     pub(crate) fn devices(&self) -> impl ExactSizeIterator<Item = (&DeviceId, &Device)> {
@@ -192,21 +178,14 @@ impl Org {
     /// A place after every revocation in force.
     fn next_order(&self) -> u64 {
         let orders = self.devices.values().filter_map(|device| device.revoked);
-        orders
-            .map(|it| it.order)
-            .max()
-            .map_or(0, |last| last.saturating_add(1))
+        orders.map(|it| it.order).max().map_or(0, |last| last.saturating_add(1))
     }
 
     /// Revokes every active device and says how many there were.
     pub(crate) fn revoke_all(&mut self, now: Time) -> usize {
         let before = self.active;
         let mut order = self.next_order();
-        for device in self
-            .devices
-            .values_mut()
-            .filter(|device| device.is_active())
-        {
+        for device in self.devices.values_mut().filter(|device| device.is_active()) {
             device.revoked = Some(Revocation { at: now, order });
             order = order.saturating_add(1);
         }
@@ -277,10 +256,8 @@ pub(crate) struct TooManyIds;
 /// The distinct entries of a batch in the order given.
 pub(crate) fn batch(ids: &[String]) -> Result<Vec<BatchEntry>, TooManyIds> {
     let distinct: IndexSet<&str> = ids.iter().map(|id| id.trim()).collect();
-    let entries: Vec<_> = distinct
-        .into_iter()
-        .map(|id| DeviceId::parse(id).map_err(|_| id.to_owned()))
-        .collect();
+    let entries: Vec<_> =
+        distinct.into_iter().map(|id| DeviceId::parse(id).map_err(|_| id.to_owned())).collect();
     if entries.iter().filter(|entry| entry.is_ok()).count() > MAX_BATCH {
         return Err(TooManyIds);
     }

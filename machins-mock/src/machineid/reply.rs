@@ -147,14 +147,7 @@ impl Decision {
             DecisionCode::DeviceNotFound => (Status::NotFound, Some(ErrorCode::DeviceNotFound)),
             DecisionCode::DeviceRevoked => (Status::Revoked, Some(ErrorCode::DeviceRevoked)),
         };
-        Self {
-            allowed: code.allowed(),
-            code,
-            status,
-            error,
-            device_id,
-            meta,
-        }
+        Self { allowed: code.allowed(), code, status, error, device_id, meta }
     }
 }
 
@@ -211,11 +204,7 @@ impl DeviceEntry {
     pub(super) fn new(id: &DeviceId, device: &Device) -> Self {
         Self {
             device_id: id.clone(),
-            status: if device.is_active() {
-                DeviceStatus::Active
-            } else {
-                DeviceStatus::Revoked
-            },
+            status: if device.is_active() { DeviceStatus::Active } else { DeviceStatus::Revoked },
             created_at: device.created_at,
             revoked_at: device.revoked.map(|revocation| revocation.at),
             last_validated_at: device.last_validated_at,
@@ -257,12 +246,7 @@ pub(super) struct NoSuchDevice {
 
 impl NoSuchDevice {
     pub(super) fn new(device_id: DeviceId, meta: Meta) -> Self {
-        Self {
-            status: Status::NotFound,
-            error: ErrorCode::DeviceNotFound,
-            device_id,
-            meta,
-        }
+        Self { status: Status::NotFound, error: ErrorCode::DeviceNotFound, device_id, meta }
     }
 }
 
@@ -371,21 +355,12 @@ impl Failure {
             ErrorCode::InvalidDeviceId => Some(DecisionCode::InvalidDeviceId),
             _ => None,
         };
-        Self {
-            status: Status::Error,
-            error,
-            code,
-            message: message.into(),
-            meta,
-        }
+        Self { status: Status::Error, error, code, message: message.into(), meta }
     }
 
     pub(super) fn key(error: KeyError, meta: Meta) -> Self {
         let (error, message) = match error {
-            KeyError::Malformed => (
-                ErrorCode::InvalidOrgKey,
-                "the x-org-key header must be org_…",
-            ),
+            KeyError::Malformed => (ErrorCode::InvalidOrgKey, "the x-org-key header must be org_…"),
             KeyError::Unknown => (ErrorCode::OrgNotFound, "no organisation has this key"),
             KeyError::Unavailable => (ErrorCode::SystemUnavailable, "switched off by the test"),
         };

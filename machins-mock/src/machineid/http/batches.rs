@@ -54,11 +54,7 @@ fn selection<Scope>(
         (None, Some(scope)) => Ok(Selection::Scope(scope)),
         _ => {
             let message = "exactly one of deviceIds (not empty) and scope is needed";
-            Err(Failure::new(
-                ErrorCode::MissingParams,
-                message,
-                meta.clone(),
-            ))
+            Err(Failure::new(ErrorCode::MissingParams, message, meta.clone()))
         }
     }
 }
@@ -73,11 +69,7 @@ fn batch_items(
             let status = act(&id);
             let at_cap = status == BatchStatus::Blocked;
             let error = at_cap.then_some(ErrorCode::DeviceLimitReached);
-            BatchItem {
-                device_id: id.to_string(),
-                status,
-                error,
-            }
+            BatchItem { device_id: id.to_string(), status, error }
         }
         Err(device_id) => BatchItem {
             device_id,
@@ -112,12 +104,7 @@ pub(super) async fn revoke_batch(
             (Some(items), revoked)
         }
     };
-    Ok(Reply(BatchRevoked {
-        status: Status::Ok,
-        results,
-        revoked_count,
-        meta,
-    }))
+    Ok(Reply(BatchRevoked { status: Status::Ok, results, revoked_count, meta }))
 }
 
 pub(super) async fn unrevoke_batch(

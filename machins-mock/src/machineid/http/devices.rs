@@ -31,13 +31,7 @@ pub(super) async fn register(
         Registration::AtCap => (Status::Blocked, Some(ErrorCode::DeviceLimitReached)),
     };
     let figures = org.figures().into();
-    let registered = Registered {
-        status,
-        error,
-        device_id: id,
-        figures,
-        meta,
-    };
+    let registered = Registered { status, error, device_id: id, figures, meta };
     match error {
         None => Ok(Reply(registered)),
         Some(_) => Err(Either::Left(Reply(registered))),
@@ -69,17 +63,9 @@ pub(super) async fn list(
 ) -> Result<Reply<200, DeviceList>, Failure> {
     let world = &mut *app.world();
     let (org, meta) = Call::new(world, "devices/list").org(&key)?;
-    let devices = org
-        .devices()
-        .map(|(id, device)| DeviceEntry::new(id, device))
-        .collect();
+    let devices = org.devices().map(|(id, device)| DeviceEntry::new(id, device)).collect();
     let figures = org.figures().into();
-    Ok(Reply(DeviceList {
-        status: Status::Ok,
-        devices,
-        figures,
-        meta,
-    }))
+    Ok(Reply(DeviceList { status: Status::Ok, devices, figures, meta }))
 }
 
 pub(super) async fn revoke(
@@ -91,12 +77,9 @@ pub(super) async fn revoke(
     let now = world.clock.now();
     let (org, id, meta) = Call::new(world, "devices/revoke").org_and_device(&key, body)?;
     match org.revoke(&id, now) {
-        Revoked::Now | Revoked::Already => Ok(Reply(Standing {
-            status: Status::Ok,
-            device_id: id,
-            revoked: true,
-            meta,
-        })),
+        Revoked::Now | Revoked::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: true, meta }))
+        }
         Revoked::NotFound => Err(Either::Left(Reply(NoSuchDevice::new(id, meta)))),
     }
 }
@@ -108,16 +91,11 @@ pub(super) async fn unrevoke(
 ) -> Result<Reply<200, Standing>, Either<Reply<403, Registered>, NotFound>> {
     let world = &mut *app.world();
     let call = Call::new(world, "devices/unrevoke");
-    let (org, id, meta) = call
-        .org_and_device(&key, body)
-        .map_err(|it| Either::Right(it.into()))?;
+    let (org, id, meta) = call.org_and_device(&key, body).map_err(|it| Either::Right(it.into()))?;
     match org.unrevoke(&id) {
-        Restored::Now | Restored::Already => Ok(Reply(Standing {
-            status: Status::Ok,
-            device_id: id,
-            revoked: false,
-            meta,
-        })),
+        Restored::Now | Restored::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: false, meta }))
+        }
         Restored::AtCap => Err(Either::Left(Reply(Registered {
             status: Status::Blocked,
             error: Some(ErrorCode::DeviceLimitReached),
@@ -125,9 +103,7 @@ pub(super) async fn unrevoke(
             figures: org.figures().into(),
             meta,
         }))),
-        Restored::NotFound => Err(Either::Right(Either::Left(Reply(NoSuchDevice::new(
-            id, meta,
-        ))))),
+        Restored::NotFound => Err(Either::Right(Either::Left(Reply(NoSuchDevice::new(id, meta))))),
     }
 }
 
@@ -139,11 +115,7 @@ pub(super) async fn remove(
     let world = &mut *app.world();
     let (org, id, meta) = Call::new(world, "devices/remove").org_and_device(&key, body)?;
     if org.remove(&id) {
-        Ok(Reply(Removed {
-            status: Status::Ok,
-            device_id: id,
-            meta,
-        }))
+        Ok(Reply(Removed { status: Status::Ok, device_id: id, meta }))
     } else {
         Err(Either::Left(Reply(NoSuchDevice::new(id, meta))))
     }

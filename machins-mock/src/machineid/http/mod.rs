@@ -19,54 +19,22 @@ use crate::state::World;
 
 pub(crate) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
-        .post(
-            "/api/v1/devices/register",
-            "Register a device; safe to repeat",
-            devices::register,
-        )
-        .post(
-            "/api/v1/devices/validate",
-            "May the device run?",
-            devices::validate,
-        )
-        .get(
-            "/api/v1/devices/list",
-            "All devices of the organisation",
-            devices::list,
-        )
+        .post("/api/v1/devices/register", "Register a device; safe to repeat", devices::register)
+        .post("/api/v1/devices/validate", "May the device run?", devices::validate)
+        .get("/api/v1/devices/list", "All devices of the organisation", devices::list)
         .post("/api/v1/devices/revoke", "Block a device", devices::revoke)
-        .post(
-            "/api/v1/devices/unrevoke",
-            "Let a blocked device run again",
-            devices::unrevoke,
-        )
-        .post(
-            "/api/v1/devices/revoke_batch",
-            "Block many devices",
-            batches::revoke_batch,
-        )
+        .post("/api/v1/devices/unrevoke", "Let a blocked device run again", devices::unrevoke)
+        .post("/api/v1/devices/revoke_batch", "Block many devices", batches::revoke_batch)
         .post(
             "/api/v1/devices/unrevoke_batch",
             "Let many devices run again",
             batches::unrevoke_batch,
         )
-        .post(
-            "/api/v1/devices/remove",
-            "Delete a device for good",
-            devices::remove,
-        )
+        .post("/api/v1/devices/remove", "Delete a device for good", devices::remove)
         .tag("MachineID organisation")
-        .post(
-            "/api/v1/org/create",
-            "Make a free organisation",
-            org::create_org,
-        )
+        .post("/api/v1/org/create", "Make a free organisation", org::create_org)
         .get("/api/v1/usage", "How full the plan is", org::usage)
-        .post(
-            "/api/v1/billing/checkout",
-            "Where to pay for a plan",
-            org::checkout,
-        )
+        .post("/api/v1/billing/checkout", "Where to pay for a plan", org::checkout)
 }
 
 /// The x-org-key header, if there is one that can be read.
@@ -77,11 +45,7 @@ impl<S: Sync> FromRequestParts<S> for OrgKeyHeader {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let header = parts.headers.get("x-org-key");
-        Ok(Self(
-            header
-                .and_then(|key| key.to_str().ok())
-                .map(|key| key.trim().to_owned()),
-        ))
+        Ok(Self(header.and_then(|key| key.to_str().ok()).map(|key| key.trim().to_owned())))
     }
 }
 
@@ -117,13 +81,7 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(world: &'a mut World, handler: &'static str) -> Self {
         let request_id = world.random.uuid();
-        Self {
-            world,
-            meta: Meta {
-                handler,
-                request_id,
-            },
-        }
+        Self { world, meta: Meta { handler, request_id } }
     }
 
     /// The caller's organisation.
@@ -144,11 +102,7 @@ impl<'a> Call<'a> {
         let body = body.map_err(|error| Failure::body(&error, meta.clone()))?;
         match DeviceId::parse(&body.device_id) {
             Ok(id) => Ok((org, id, meta)),
-            Err(error) => Err(Failure::new(
-                ErrorCode::InvalidDeviceId,
-                error.to_string(),
-                meta,
-            )),
+            Err(error) => Err(Failure::new(ErrorCode::InvalidDeviceId, error.to_string(), meta)),
         }
     }
 }

@@ -26,11 +26,7 @@ pub(super) async fn create_org(
     let Call { world, meta } = Call::new(world, "org_create");
     body.map_err(|error| Failure::body(&error, meta.clone()))?;
     let key = world.machineid.create_org(Plan::Free, &mut world.random);
-    Ok(Reply(OrgCreated {
-        status: Status::Ok,
-        org_api_key: key.into(),
-        meta,
-    }))
+    Ok(Reply(OrgCreated { status: Status::Ok, org_api_key: key.into(), meta }))
 }
 
 pub(super) async fn usage(
@@ -39,11 +35,7 @@ pub(super) async fn usage(
 ) -> Result<Reply<200, Usage>, Failure> {
     let world = &mut *app.world();
     let (org, meta) = Call::new(world, "usage").org(&key)?;
-    Ok(Reply(Usage {
-        status: Status::Ok,
-        figures: org.figures().into(),
-        meta,
-    }))
+    Ok(Reply(Usage { status: Status::Ok, figures: org.figures().into(), meta }))
 }
 
 pub(super) async fn checkout(
@@ -60,9 +52,5 @@ pub(super) async fn checkout(
         return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
     }
     let url = format!("https://checkout.stripe.com/c/pay/{session}");
-    Ok(Reply(Checkout {
-        status: Status::Ok,
-        url,
-        meta,
-    }))
+    Ok(Reply(Checkout { status: Status::Ok, url, meta }))
 }
