@@ -137,6 +137,8 @@ async fn a_notification_whose_handler_failed_stays_unread() {
     assert!(matches!(result, Err(WatchError::Handler("no"))));
     assert_eq!(handled, ["n1", "n2"]);
     assert_eq!(acknowledged(&server).await, [json!(["n1"])]);
+    assert_eq!(watch.next().await.unwrap().unwrap().id.as_str(), "n3");
+    assert_eq!(acknowledged(&server).await, [json!(["n1"])], "nor later, by the same watch");
 }
 
 #[tokio::test]
