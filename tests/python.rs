@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PACKAGES: [&str; 2] = ["machineid-io==0.1.6", "machins[cli]==0.1.0"];
 
@@ -137,4 +137,74 @@ fn machineid() {
         assert_eq!(replies[call].pointer(field), Some::<&Value>(&expected), "{call}: {field}");
         assert!(replies[call]["request_id"].is_string(), "{call}");
     }
+}
+
+#[test]
+fn machins_package() {
+    let server = Serve::start();
+    let Some(results) = python("machins_package.py", &[server.url("machins_base_url")]) else {
+        return;
+    };
+    for client in ["sync", "async"] {
+        let expected = json!({
+            "credits": 500,
+            "updated_price": "60.50",
+            "listings": [true],
+            "fetched": "Sentiment",
+            "found": [true],
+            "detail": format!("{client}-seller"),
+            "subscriptions": 1,
+            "proposed": "proposed",
+            "inbox": true,
+            "acknowledged": true,
+            "accepted": "escrow_held",
+            "held": "60.50",
+            "delivered": "delivered",
+            "confirmed": "completed",
+            "again": "completed",
+            "rating": 5,
+            "completed": [true],
+            // 500.00 + 60.50 less 5 %: 3.03, rounded half-up.
+            "seller_balance": "557.47",
+            "transactions": true,
+            "rejected": "rejected",
+            "cancelled": "cancelled",
+            "disputed": "disputed",
+            "errors": {
+                "duplicate": ["DuplicateError", 409],
+                "unknown": ["NotFoundError", 404],
+                "transition": ["InvalidTransitionError", 422],
+                "forbidden": ["ForbiddenError", 403],
+                "unauthorized": ["AuthenticationError", 401],
+                "validation": ["MachinsError", 400],
+            },
+            "is_active": false,
+            "total_trades": true,
+            "info": true,
+        });
+        assert_eq!(results[client], expected, "{client}");
+    }
+}
+
+#[test]
+fn machins_command_line() {
+    let server = Serve::start();
+    let homes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("homes");
+    let _ = std::fs::remove_dir_all(&homes);
+    let arguments = [server.url("machins_base_url"), homes.to_str().unwrap()];
+    let Some(results) = python("machins_cli.py", &arguments) else { return };
+    let results: Vec<(String, i32, String)> = serde_json::from_value(results).unwrap();
+    assert_eq!(results.len(), 19);
+    for (command, status, output) in &results {
+        assert_eq!(*status, 0, "machins {command}:\n{output}");
+    }
+    let output = |start: &str| {
+        let found = results.iter().find(|(command, ..)| command.starts_with(start));
+        found.map(|(.., output)| output.as_str()).unwrap()
+    };
+    assert!(output("confirm").contains("completed"), "{}", output("confirm"));
+    // 500.00 + 12.50 less 5 %: 0.63, rounded half-up.
+    assert!(output("wallet").contains("511.87 CR"), "{}", output("wallet"));
+    assert!(output("trades").contains("completed"), "{}", output("trades"));
+    assert!(output("reject").contains("rejected"), "{}", output("reject"));
 }
