@@ -1,2 +1,98 @@
-//! machins
-fn main() {}
+//! `machins`: the MachineID and machins APIs from a shell.
+//!
+//! One file a group of commands; [`args`] is the command tree, [`output`] where results go,
+//! [`error`] what goes wrong and its exit code, [`config`] the settings.
+
+mod args;
+mod config;
+mod config_command;
+mod context;
+mod error;
+mod json;
+mod output;
+mod panic;
+mod process;
+mod shell;
+mod table;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use crate::args::{Cli, Command, Global};
+use crate::context::Context;
+use crate::error::{Exit, Failure};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    #[cfg(unix)]
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == process::watchdog::ARGUMENT)
+    {
+        return process::watchdog::run();
+    }
+    panic::guarded(|| run(&arguments))
+}
+
+fn run(arguments: &[OsString]) -> ExitCode {
+    let parsed = args::tree()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return not_run(&error, arguments),
+    };
+    let out = Output::new(&cli.global);
+    match dispatch(cli, out) {
+        Ok(code) => code,
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
+    let context = Context::new(cli.global, out);
+    match cli.command {
+        None => shell::overview(out)?,
+        Some(Command::Config { command }) => config_command::run(&context, command)?,
+        Some(Command::Completions { shell }) => shell::completions(out, shell)?,
+        Some(Command::Man { dir }) => shell::man(out, dir.as_deref())?,
+        Some(_) => return Err(Failure::usage("this command is not built yet")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Help and version go where they belong; anything else was wrong usage.
+fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let json = arguments
+        .iter()
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let message = text
+            .trim_start_matches("error: ")
+            .lines()
+            .next()
+            .unwrap_or_default();
+        let out = Output::new(&Global {
+            json,
+            ..Global::default()
+        });
+        out.failure(&Failure::usage(message));
+    } else {
+        // Nobody is left to tell when the pipe is closed.
+        let _ = error.print();
+    }
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,12 @@
+//! The program as its users run it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod config;
+mod run;
+mod tree;
