@@ -1,1 +1,66 @@
-//! machins-mock
+//! A mock server of the MachineID and machins APIs: in-process for tests in Rust, standalone for
+//! everything else.
+//!
+//! Each [`MockServer`] has a port and a world of its own, starts within a millisecond and stops
+//! when it is dropped; thousands can live in one process.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use machins_mock::{MockServer, OrgUpdate, Plan};
+//!
+//! let server = MockServer::start().await;
+//! let org = server.create_org(Plan::Free);
+//! org.update(OrgUpdate::new().execution_enabled(false))?;
+//!
+//! let reply = reqwest::Client::new()
+//!     .post(format!("{}/api/v1/devices/validate", server.machineid_base_url()))
+//!     .header("x-org-key", org.key())
+//!     .json(&serde_json::json!({"deviceId": "agent-01"}))
+//!     .send()
+//!     .await?;
+//! let decision: serde_json::Value = reply.json().await?;
+//! assert_eq!(decision["code"], "ORG_DISABLED");
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! # Beside the APIs
+//! * Time: [`MockServer::clock`] moves the server's virtual time forward.
+//! * Failures: [`Fault`]s answer with errors, delay, drop, truncate or garble replies.
+//! * Journal: [`MockServer::requests`] tells what came in, without secrets.
+//! * Expectations: [`MockServer::expect`] says what is to come in, checked on drop.
+//! * Snapshots: [`MockServer::snapshot`] and [`MockServer::restore`] go back in time.
+//! * `GET /openapi.json` is the OpenAPI 3.1 document, `GET /docs` shows it.
+//! * The control API under `/_mock` does the same for tests in any language.
+//!
+//! # Bounds
+//! A server serves at most [`MAX_CONNECTIONS`] connections at a time, reads request heads of at
+//! most 64 KiB within 30 seconds and bodies of at most 1 MiB (64 MiB for a stored world) within
+//! 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults.
+
+pub mod blocking;
+mod clock;
+mod control;
+mod expect;
+mod fault;
+mod glob;
+mod http;
+mod journal;
+mod machineid;
+mod random;
+mod serve;
+mod server;
+mod state;
+
+pub use ::http::Method;
+
+pub use crate::clock::{MAX_ADVANCE, TooFar};
+pub use crate::expect::Unmet;
+pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
+pub use crate::glob::InvalidGlob;
+pub use crate::journal::{MAX_REQUESTS, RequestRecord};
+pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
+pub use crate::serve::MAX_CONNECTIONS;
+pub use crate::server::{ClockHandle, FaultGuard, MockServer, MockServerBuilder};
+pub use crate::state::Snapshot;

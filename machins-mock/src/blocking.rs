@@ -1,0 +1,39 @@
+//! The same server for code without a runtime.
+
+use std::ops::Deref;
+
+/// A [`MockServer`](crate::MockServer) that is started without `await`.
+///
+/// ```
+/// use machins_mock::{Plan, blocking::MockServer};
+///
+/// let server = MockServer::start();
+/// let org = server.create_org(Plan::Free);
+/// let usage = reqwest::blocking::Client::new()
+///     .get(format!("{}/api/v1/usage", server.machineid_base_url()))
+///     .header("x-org-key", org.key())
+///     .send()?;
+/// assert!(usage.status().is_success());
+/// # Ok::<_, reqwest::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MockServer(crate::MockServer);
+
+impl MockServer {
+    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
+    ///
+    /// # Panics
+    /// If no port can be had. [`builder`](crate::MockServer::builder) returns the error instead.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(crate::MockServer::start_or_panic())
+    }
+}
+
+impl Deref for MockServer {
+    type Target = crate::MockServer;
+
+    fn deref(&self) -> &crate::MockServer {
+        &self.0
+    }
+}

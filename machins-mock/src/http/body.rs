@@ -1,0 +1,90 @@
+//! Reading JSON request bodies, strictly and within bounds.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::api::Input;
+use super::document::Operation;
+
+/// The most that a request body may hold: 1 MiB.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
+
+/// How much of a body beyond its limit is read and thrown away, so that the caller is still
+/// listening when the refusal is sent.
+const MAX_DISCARDED: usize = 64 * 1024 * 1024;
+
+/// How long a body may take to arrive.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The JSON object that a request carries, or why it carries none: the handler decides when that
+/// matters.
+pub(crate) struct JsonBody<T, const LIMIT: usize = MAX_BODY>(pub(crate) Result<T, BodyError>);
+
+/// Why a request's body can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the body did not arrive whole")]
+    Incomplete,
+    #[error("the body must be a JSON object")]
+    NotAnObject,
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for JsonBody<T, LIMIT> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let body = tokio::time::timeout(READ_TIMEOUT, read(request, LIMIT)).await;
+        let body = body.unwrap_or(Err(BodyError::Incomplete));
+        Ok(Self(body.and_then(|bytes| parse(&bytes))))
+    }
+}
+
+impl<T: JsonSchema, const LIMIT: usize> Input for JsonBody<T, LIMIT> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>();
+    }
+}
+
+async fn read(request: Request, limit: usize) -> Result<BytesMut, BodyError> {
+    let mut body = request.into_body();
+    let mut bytes = BytesMut::new();
+    let mut discarded = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Incomplete)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if discarded == 0 && bytes.len() + data.len() <= limit {
+            bytes.extend_from_slice(&data);
+        } else {
+            bytes = BytesMut::new();
+            discarded += data.len();
+            if discarded > MAX_DISCARDED {
+                break;
+            }
+        }
+    }
+    if discarded == 0 {
+        Ok(bytes)
+    } else {
+        Err(BodyError::TooLarge(limit))
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    // serde would take an array for a struct as well.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(BodyError::NotAnObject);
+    }
+    Ok(serde_json::from_slice(bytes)?)
+}

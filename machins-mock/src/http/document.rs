@@ -1,0 +1,167 @@
+//! The OpenAPI 3.1 document, put together operation by operation.
+
+use std::collections::BTreeMap;
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+use super::output::Responses;
+
+/// The document so far.
+pub(super) struct Document {
+    paths: BTreeMap<String, Map<String, Value>>,
+    security: Map<String, Value>,
+    /// Request bodies: what may be left out is optional.
+    requests: SchemaGenerator,
+    /// Replies: what is always sent is required.
+    replies: SchemaGenerator,
+}
+
+/// One route's entry in the document.
+pub(crate) struct Operation<'a> {
+    entry: Map<String, Value>,
+    document: &'a mut Document,
+}
+
+/// A way to prove who is calling: a key in a header.
+pub(crate) struct Security {
+    pub(crate) name: &'static str,
+    pub(crate) header: &'static str,
+    pub(crate) description: &'static str,
+}
+
+impl Document {
+    pub(super) fn new() -> Self {
+        let settings = || {
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.meta_schema = None;
+                settings.definitions_path = "/components/schemas".into();
+            })
+        };
+        Self {
+            paths: BTreeMap::new(),
+            security: Map::new(),
+            requests: settings().for_deserialize().into_generator(),
+            replies: settings().for_serialize().into_generator(),
+        }
+    }
+
+    /// Adds an entry, its id and path parameters filled in from the path.
+    pub(super) fn operation(
+        &mut self,
+        method: &'static str,
+        path: &str,
+        describe: impl FnOnce(&mut Operation<'_>),
+    ) {
+        let name = path
+            .trim_start_matches("/api/v1")
+            .replace(['/', '{', '}'], " ");
+        let id: Vec<_> = std::iter::once(method)
+            .chain(name.split_whitespace())
+            .collect();
+        let parameters: Vec<_> = path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| {
+                json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
+            })
+            .collect();
+        let mut operation = Operation {
+            entry: Map::new(),
+            document: self,
+        };
+        operation
+            .entry
+            .insert("operationId".into(), id.join("_").into());
+        if !parameters.is_empty() {
+            operation
+                .entry
+                .insert("parameters".into(), parameters.into());
+        }
+        describe(&mut operation);
+        let entry = operation.entry.into();
+        self.paths
+            .entry(path.to_owned())
+            .or_default()
+            .insert(method.to_owned(), entry);
+    }
+
+    pub(super) fn finish(mut self) -> Value {
+        let mut schemas = self.requests.take_definitions(true);
+        schemas.extend(self.replies.take_definitions(true));
+        json!({
+            "openapi": "3.1.0",
+            "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+            "info": {
+                "title": "machins mock server",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "The MachineID and machins APIs as this mock server answers them, \
+                                and its own control API under /_mock.",
+                "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+            },
+            "servers": [{"url": "/"}],
+            "paths": self.paths,
+            "components": {"schemas": schemas, "securitySchemes": self.security},
+        })
+    }
+}
+
+impl Operation<'_> {
+    pub(super) fn about(&mut self, tag: &str, summary: &str) {
+        self.entry.insert("tags".into(), json!([tag]));
+        self.entry.insert("summary".into(), summary.into());
+    }
+
+    /// The call proves who is calling in this way.
+    pub(crate) fn security(&mut self, security: &Security) {
+        let Security {
+            name,
+            header,
+            description,
+        } = security;
+        self.document.security.insert(
+            (*name).to_owned(),
+            json!({"type": "apiKey", "in": "header", "name": header, "description": description}),
+        );
+        self.entry.insert("security".into(), json!([{*name: []}]));
+    }
+
+    /// The call carries this JSON body.
+    pub(super) fn body<T: JsonSchema>(&mut self) {
+        let schema = self.document.requests.subschema_for::<T>();
+        let content = json!({"application/json": {"schema": schema}});
+        self.entry.insert(
+            "requestBody".into(),
+            json!({"required": true, "content": content}),
+        );
+    }
+
+    /// The call is answered like this.
+    pub(super) fn responses(&mut self, describe: impl FnOnce(&mut Responses<'_>)) {
+        let mut responses = Responses::new(&mut self.document.replies);
+        describe(&mut responses);
+        let responses: Map<_, _> = responses
+            .finish()
+            .into_iter()
+            .map(|(status, schemas)| (status.to_string(), response(status, schemas)))
+            .collect();
+        self.entry.insert("responses".into(), responses.into());
+    }
+}
+
+/// One documented reply: any of the schemas.
+fn response(status: u16, mut schemas: Vec<Schema>) -> Value {
+    let schema = match (schemas.pop(), schemas.is_empty()) {
+        (Some(only), true) => only.to_value(),
+        (last, _) => {
+            schemas.extend(last);
+            json!({"anyOf": schemas})
+        }
+    };
+    let description = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Reply");
+    json!({"description": description, "content": {"application/json": {"schema": schema}}})
+}

@@ -1,0 +1,54 @@
+//! What every route is made of, and the document that follows from it.
+//!
+//! A route is registered with [`Api`], which takes only handlers whose arguments are [`Input`]s
+//! and whose result is an [`Output`]: the OpenAPI document is read off those types, so that a
+//! route can't be served undocumented and a document can't promise another shape.
+
+mod api;
+mod body;
+mod document;
+mod fallback;
+mod output;
+mod swagger;
+
+pub(crate) use self::api::{Api, Input};
+pub(crate) use self::body::{BodyError, JsonBody};
+pub(crate) use self::document::{Operation, Security};
+pub(crate) use self::fallback::{Problem, is_infrastructure};
+pub(crate) use self::output::{Either, Output, Reply, Responses, json};
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use bytes::Bytes;
+
+use crate::state::Shared;
+
+/// What handlers share: one server's world.
+pub(crate) type App = Arc<Shared>;
+
+/// The routes and their document, made once for the process.
+struct Site {
+    router: Router<App>,
+    document: Bytes,
+    routes: Vec<fallback::Route>,
+}
+
+static SITE: LazyLock<Site> = LazyLock::new(|| {
+    let api = Api::new();
+    let api = crate::machineid::http::routes(api);
+    let api = crate::control::routes(api);
+    let (router, document) = api.finish();
+    let routes = fallback::known_routes(&document);
+    let router = fallback::bind(swagger::bind(router));
+    Site {
+        router,
+        document: document.to_string().into(),
+        routes,
+    }
+});
+
+/// The routes of one server.
+pub(crate) fn router(app: App) -> Router {
+    SITE.router.clone().with_state(app)
+}

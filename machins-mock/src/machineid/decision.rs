@@ -1,0 +1,55 @@
+//! The answers to "may this device run?".
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The ten documented decision codes, in the order in which they are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum DecisionCode {
+    InvalidOrgKey,
+    SystemUnavailable,
+    OrgNotFound,
+    OrgDisabled,
+    PlanFrozen,
+    EntitlementExpired,
+    InvalidDeviceId,
+    DeviceNotFound,
+    DeviceRevoked,
+    Allow,
+}
+
+impl DecisionCode {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::InvalidOrgKey,
+        Self::SystemUnavailable,
+        Self::OrgNotFound,
+        Self::OrgDisabled,
+        Self::PlanFrozen,
+        Self::EntitlementExpired,
+        Self::InvalidDeviceId,
+        Self::DeviceNotFound,
+        Self::DeviceRevoked,
+        Self::Allow,
+    ];
+
+    pub(crate) const fn allowed(self) -> bool {
+        matches!(self, Self::Allow)
+    }
+
+    /// The HTTP status that carries the decision: an organisation's own "no" is a 200.
+    pub(crate) const fn http_status(self) -> u16 {
+        match self {
+            Self::InvalidOrgKey => 401,
+            Self::SystemUnavailable => 503,
+            Self::OrgNotFound => 404,
+            Self::InvalidDeviceId => 400,
+            Self::OrgDisabled
+            | Self::PlanFrozen
+            | Self::EntitlementExpired
+            | Self::DeviceNotFound
+            | Self::DeviceRevoked
+            | Self::Allow => 200,
+        }
+    }
+}

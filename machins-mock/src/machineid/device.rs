@@ -1,0 +1,89 @@
+//! Devices and their ids.
+
+use std::fmt;
+
+use indexmap::Equivalent;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A device id that keeps the rules: 1 to 128 of ASCII letters, digits and `. _ : @ / -`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9._:@/-]{1,128}$"))]
+pub(crate) struct DeviceId(String);
+
+/// The text is no device id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a device id is 1 to 128 of letters, digits and . _ : @ / -")]
+pub(crate) struct InvalidDeviceId;
+
+impl DeviceId {
+    /// The id in `text`, spaces around it removed.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidDeviceId> {
+        let id = text.trim();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
+        if (1..=128).contains(&id.len()) && id.bytes().all(allowed) {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(InvalidDeviceId)
+        }
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for DeviceId {
+    type Error = InvalidDeviceId;
+
+    fn try_from(text: String) -> Result<Self, InvalidDeviceId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<DeviceId> for String {
+    fn from(id: DeviceId) -> Self {
+        id.0
+    }
+}
+
+impl Equivalent<DeviceId> for str {
+    fn equivalent(&self, key: &DeviceId) -> bool {
+        self == key.0
+    }
+}
+
+/// One registered device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) created_at: Timestamp,
+    pub(crate) last_validated_at: Option<Timestamp>,
+    pub(crate) revoked: Option<Revocation>,
+}
+
+/// When a device was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Revocation {
+    pub(crate) at: Timestamp,
+    /// Counts the organisation's revocations: many can share one instant, and restoring takes the
+    /// newest first.
+    pub(crate) order: u64,
+}
+
+impl Device {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            created_at: now,
+            last_validated_at: None,
+            revoked: None,
+        }
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.revoked.is_none()
+    }
+}

@@ -1,0 +1,294 @@
+//! One organisation: its switches, its devices, and what may be done with them.
+
+use std::cmp::Reverse;
+
+use indexmap::{IndexMap, IndexSet};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decision::DecisionCode;
+use super::device::{Device, DeviceId, InvalidDeviceId, Revocation};
+use super::plan::Plan;
+
+/// The most distinct valid ids that one batch may name.
+pub(crate) const MAX_BATCH: usize = 500;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "OrgRecord")]
+pub(crate) struct Org {
+    #[serde(flatten)]
+    pub(crate) switches: Switches,
+    /// In order of registration.
+    devices: IndexMap<DeviceId, Device>,
+    /// How many devices are not revoked; counted anew on load.
+    #[serde(skip)]
+    active: usize,
+    /// How many revocations there have been; counted anew on load.
+    #[serde(skip)]
+    revocations: u64,
+}
+
+/// What the vendor or the console sets for an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not one state"
+)]
+pub(crate) struct Switches {
+    pub(crate) plan: Plan,
+    pub(crate) execution_enabled: bool,
+    pub(crate) frozen: bool,
+    pub(crate) entitlement_active: bool,
+    pub(crate) available: bool,
+}
+
+/// An organisation as it is stored: without what can be counted.
+#[derive(Deserialize)]
+struct OrgRecord {
+    #[serde(flatten)]
+    switches: Switches,
+    devices: IndexMap<DeviceId, Device>,
+}
+
+impl From<OrgRecord> for Org {
+    fn from(OrgRecord { switches, devices }: OrgRecord) -> Self {
+        let active = devices.values().filter(|device| device.is_active()).count();
+        let orders = devices
+            .values()
+            .filter_map(|device| device.revoked)
+            .map(|it| it.order);
+        let revocations = orders.max().unwrap_or(0);
+        Self {
+            switches,
+            devices,
+            active,
+            revocations,
+        }
+    }
+}
+
+/// How full the plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) plan: Plan,
+    pub(crate) used: usize,
+}
+
+/// What came of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registration {
+    Created,
+    Exists,
+    PlanFrozen,
+    Revoked,
+    AtCap,
+}
+
+/// What came of revoking one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revoked {
+    Now,
+    Already,
+    NotFound,
+}
+
+/// What came of restoring one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restored {
+    Now,
+    Already,
+    AtCap,
+    NotFound,
+}
+
+/// What came of restoring all revoked devices.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RestoredAll {
+    /// These, in the order in which they were restored.
+    Some(Vec<DeviceId>),
+    NoneRevoked,
+    AtCap,
+}
+
+impl Org {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let switches = Switches {
+            plan,
+            execution_enabled: true,
+            frozen: false,
+            entitlement_active: true,
+            available: true,
+        };
+        Self {
+            switches,
+            devices: IndexMap::new(),
+            active: 0,
+            revocations: 0,
+        }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            plan: self.switches.plan,
+            used: self.active,
+        }
+    }
+
+    pub(crate) fn devices(&self) -> impl ExactSizeIterator<Item = (&DeviceId, &Device)> {
+        self.devices.iter()
+    }
+
+    fn is_full(&self) -> bool {
+        self.active >= self.switches.plan.limit()
+    }
+
+    pub(crate) fn register(&mut self, id: DeviceId, now: Timestamp) -> Registration {
+        if self.switches.frozen {
+            return Registration::PlanFrozen;
+        }
+        match self.devices.get(&id) {
+            Some(device) if device.is_active() => Registration::Exists,
+            Some(_) => Registration::Revoked,
+            None if self.is_full() => Registration::AtCap,
+            None => {
+                self.devices.insert(id, Device::new(now));
+                self.active += 1;
+                Registration::Created
+            }
+        }
+    }
+
+    /// Decides about a device of this organisation, whose service is known to be available.
+    pub(crate) fn decide(
+        &mut self,
+        id: Result<&DeviceId, InvalidDeviceId>,
+        now: Timestamp,
+    ) -> DecisionCode {
+        if !self.switches.execution_enabled {
+            return DecisionCode::OrgDisabled;
+        }
+        if self.switches.frozen {
+            return DecisionCode::PlanFrozen;
+        }
+        if !self.switches.entitlement_active {
+            return DecisionCode::EntitlementExpired;
+        }
+        let Ok(id) = id else {
+            return DecisionCode::InvalidDeviceId;
+        };
+        match self.devices.get_mut(id) {
+            None => DecisionCode::DeviceNotFound,
+            Some(device) if !device.is_active() => DecisionCode::DeviceRevoked,
+            Some(device) => {
+                device.last_validated_at = Some(now);
+                DecisionCode::Allow
+            }
+        }
+    }
+
+    pub(crate) fn revoke(&mut self, id: &DeviceId, now: Timestamp) -> Revoked {
+        let Some(device) = self.devices.get_mut(id) else {
+            return Revoked::NotFound;
+        };
+        if device.revoked.is_some() {
+            return Revoked::Already;
+        }
+        self.revocations = self.revocations.saturating_add(1);
+        device.revoked = Some(Revocation {
+            at: now,
+            order: self.revocations,
+        });
+        self.active -= 1;
+        Revoked::Now
+    }
+
+    /// Revokes every active device and says how many there were.
+    pub(crate) fn revoke_all(&mut self, now: Timestamp) -> usize {
+        let before = self.active;
+        for device in self
+            .devices
+            .values_mut()
+            .filter(|device| device.is_active())
+        {
+            self.revocations = self.revocations.saturating_add(1);
+            device.revoked = Some(Revocation {
+                at: now,
+                order: self.revocations,
+            });
+        }
+        self.active = 0;
+        before
+    }
+
+    pub(crate) fn unrevoke(&mut self, id: &DeviceId) -> Restored {
+        let full = self.is_full();
+        match self.devices.get_mut(id) {
+            None => Restored::NotFound,
+            Some(device) if device.is_active() => Restored::Already,
+            Some(_) if full => Restored::AtCap,
+            Some(device) => {
+                device.revoked = None;
+                self.active += 1;
+                Restored::Now
+            }
+        }
+    }
+
+    /// Restores revoked devices, the newest revoked first, until the plan is full.
+    pub(crate) fn unrevoke_all(&mut self) -> RestoredAll {
+        let mut revoked: Vec<_> = self
+            .devices
+            .iter_mut()
+            .filter_map(|(id, device)| device.revoked.map(|it| (it.order, id, device)))
+            .collect();
+        if revoked.is_empty() {
+            return RestoredAll::NoneRevoked;
+        }
+        let room = self.switches.plan.limit().saturating_sub(self.active);
+        if room == 0 {
+            return RestoredAll::AtCap;
+        }
+        revoked.sort_by_key(|(order, ..)| Reverse(*order));
+        let restored: Vec<_> = revoked
+            .into_iter()
+            .take(room)
+            .map(|(_, id, device)| {
+                device.revoked = None;
+                id.clone()
+            })
+            .collect();
+        self.active += restored.len();
+        RestoredAll::Some(restored)
+    }
+
+    /// Deletes a device for good; false if there is none.
+    pub(crate) fn remove(&mut self, id: &DeviceId) -> bool {
+        let Some(device) = self.devices.shift_remove(id) else {
+            return false;
+        };
+        if device.is_active() {
+            self.active -= 1;
+        }
+        true
+    }
+}
+
+/// One entry of a batch: an id, or the text that is none.
+pub(crate) type BatchEntry = Result<DeviceId, String>;
+
+/// Too many distinct valid ids in one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooManyIds;
+
+/// The distinct entries of a batch in the order given.
+pub(crate) fn batch(ids: &[String]) -> Result<Vec<BatchEntry>, TooManyIds> {
+    let distinct: IndexSet<&str> = ids.iter().map(|id| id.trim()).collect();
+    let entries: Vec<_> = distinct
+        .into_iter()
+        .map(|id| DeviceId::parse(id).map_err(|_| id.to_owned()))
+        .collect();
+    if entries.iter().filter(|entry| entry.is_ok()).count() > MAX_BATCH {
+        return Err(TooManyIds);
+    }
+    Ok(entries)
+}

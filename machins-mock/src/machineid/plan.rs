@@ -1,0 +1,31 @@
+//! Plans and what they allow.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an organisation pays for: how many devices may be active at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Plan {
+    /// 3 active devices.
+    Free,
+    /// 25 active devices.
+    Pro,
+    /// 250 active devices.
+    Scale,
+    /// 1,000 active devices.
+    Max,
+}
+
+impl Plan {
+    /// How many devices may be active at once.
+    #[must_use]
+    pub const fn limit(self) -> usize {
+        match self {
+            Self::Free => 3,
+            Self::Pro => 25,
+            Self::Scale => 250,
+            Self::Max => 1000,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Accepting connections and answering requests.
+//!
+//! Not `axum::serve`, because a fault must be able to close a connection without any reply.
+
+use std::future::Future;
+use std::io;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fault::{self, ConnectionLost, Fault};
+use crate::http::{App, is_infrastructure};
+use crate::journal::mask;
+
+/// The most connections that one server serves at a time; more wait to be accepted.
+pub const MAX_CONNECTIONS: usize = 4096;
+
+/// How long a connection may take to send a request's head, idle time included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// How long accepting pauses when the process has run out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Four threads keep every test's servers busy; more would only cost memory.
+const MAX_THREADS: usize = 4;
+
+/// Carries the tasks of all servers of the process, whatever runtime their owners live in, so that
+/// a server can be started and dropped anywhere.
+static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.min(MAX_THREADS))
+        .thread_name("machins-mock")
+        .enable_all()
+        .build()
+});
+
+/// The tasks of one server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    stop: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Tasks {
+    /// Signals every task to end; waits for none.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+        self.running.close();
+    }
+
+    /// Waits until the port is closed and every connection is gone.
+    pub(crate) async fn stopped(&self) {
+        self.running.wait().await;
+    }
+}
+
+/// Serves a bound listener until its tasks are stopped.
+pub(crate) fn spawn(listener: std::net::TcpListener, app: App) -> io::Result<Tasks> {
+    let runtime = RUNTIME
+        .as_ref()
+        .map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    listener.set_nonblocking(true)?;
+    let entered = runtime.enter();
+    let listener = TcpListener::from_std(listener)?;
+    drop(entered);
+    let tasks = Tasks::default();
+    let accepting = accept(listener, app, tasks.clone());
+    let stop = tasks.stop.clone();
+    tasks.running.spawn_on(
+        async move {
+            stop.run_until_cancelled(accepting).await;
+        },
+        runtime.handle(),
+    );
+    Ok(tasks)
+}
+
+async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
+    let router = TowerToHyperService::new(crate::http::router(Arc::clone(&app)));
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "accepting failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connection(stream, Arc::clone(&app), router.clone());
+        let stop = tasks.stop.clone();
+        tasks.running.spawn(async move {
+            stop.run_until_cancelled(connection).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, app: App, router: TowerToHyperService<Router>) {
+    // Without it replies still come, only later.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer(Arc::clone(&app), &router, request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::trace!(%error, "connection ended");
+    }
+}
+
+/// Answers one request, faults included, and enters it into the journal.
+fn answer(
+    app: App,
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, ConnectionLost>> + use<> {
+    let infrastructure = is_infrastructure(request.uri().path());
+    let arrival = (!infrastructure).then(|| Arrival::note(app, &request));
+    let reply = router.call(request);
+    let reply = async move {
+        match reply.await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    };
+    async move {
+        let Some(mut arrival) = arrival else {
+            return Ok(reply.await);
+        };
+        let result = match arrival.fault.take() {
+            None => Ok(reply.await),
+            Some(fault) => fault::apply(fault, reply).await,
+        };
+        arrival.answered(result.as_ref().ok());
+        result
+    }
+}
+
+/// A request under way.
+struct Arrival {
+    app: App,
+    ticket: crate::journal::Ticket,
+    fault: Option<Fault>,
+    since: Instant,
+}
+
+impl Arrival {
+    /// Looks for the fault that hits the request, and tells journal and expectations of it.
+    fn note(app: App, request: &Request<Incoming>) -> Self {
+        let since = Instant::now();
+        let (method, path) = (request.method(), request.uri().path());
+        let fault = app.faults().strike(method, path);
+        let now = app.world().clock.now();
+        let ticket = {
+            let mut journal = app.journal();
+            let ticket = journal.arrived(method, path, now);
+            if let (Some(fault), Some(record)) = (&fault, journal.record(ticket)) {
+                record.fault = Some(fault.kind());
+            }
+            ticket
+        };
+        for expectation in app.expectations().iter_mut() {
+            expectation.see(method, path);
+        }
+        tracing::debug!(%method, path = mask(path), fault = fault.as_ref().map(Fault::kind), "request");
+        Self {
+            app,
+            ticket,
+            fault,
+            since,
+        }
+    }
+
+    fn answered(&self, response: Option<&Response>) {
+        let status = response.map(|response| response.status().as_u16());
+        let latency = self.since.elapsed();
+        if let Some(record) = self.app.journal().record(self.ticket) {
+            record.status = status;
+            record.latency = Some(latency);
+        }
+        tracing::debug!(status, ?latency, "reply");
+    }
+}

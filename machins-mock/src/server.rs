@@ -1,0 +1,391 @@
+//! Starting, asking and stopping a server.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeBounds;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use tempfile::NamedTempFile;
+
+use crate::clock::TooFar;
+use crate::expect::{Expectation, Unmet, unmet};
+use crate::fault::{Fault, FaultError};
+use crate::http::App;
+use crate::journal::RequestRecord;
+use crate::machineid::{OrgHandle, Plan};
+use crate::serve::{self, Tasks};
+use crate::state::{Shared, Snapshot};
+
+/// A mock server with a port and a world of its own; dropped, it stops.
+///
+/// Every method but [`shutdown`](Self::shutdown) returns at once and can be called from async and
+/// from blocking code alike. The server's own tasks run in the background of the process, so a
+/// server outlives the runtime it was started in, and dropping one never blocks.
+///
+/// ```
+/// # async fn example() {
+/// use machins_mock::{MockServer, Plan};
+///
+/// let server = MockServer::start().await;
+/// let org = server.create_org(Plan::Free);
+/// let url = format!("{}/api/v1/usage", server.machineid_base_url());
+/// let reply = reqwest::Client::new().get(url).header("x-org-key", org.key()).send().await;
+/// assert!(reply.unwrap().status().is_success());
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(example());
+/// ```
+#[derive(Debug)]
+pub struct MockServer {
+    app: App,
+    tasks: Tasks,
+    state_file: Option<PathBuf>,
+}
+
+/// How a server is to be; made by [`MockServer::builder`].
+#[derive(Debug, Clone)]
+pub struct MockServerBuilder {
+    addr: SocketAddr,
+    seed: Option<u64>,
+    state_file: Option<PathBuf>,
+}
+
+impl MockServerBuilder {
+    /// The address to listen at; `127.0.0.1:0`, any free port, by default.
+    ///
+    /// Whoever reaches the address controls the server and reads its keys.
+    #[must_use]
+    pub fn addr(mut self, addr: SocketAddr) -> Self {
+        self.addr = addr;
+        self
+    }
+
+    /// The seed of all randomness: the same calls then make the same keys and ids. Random by
+    /// default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The file that the world is loaded from at the start, if it exists, and that
+    /// [`save_state`](MockServer::save_state) writes.
+    #[must_use]
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_file = Some(path.into());
+        self
+    }
+
+    /// Starts the server; it answers when this returns.
+    ///
+    /// # Errors
+    /// The address can't be listened at, or the state file can't be read or holds no world
+    /// ([`InvalidData`](io::ErrorKind::InvalidData)).
+    pub fn start(self) -> io::Result<MockServer> {
+        let snapshot = self.state_file.as_deref().map(load).transpose()?.flatten();
+        let listener = TcpListener::bind(self.addr)?;
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let app = Arc::new(Shared::new(listener.local_addr()?, seed));
+        if let Some(Snapshot(world)) = snapshot {
+            *app.world() = world;
+        }
+        let tasks = serve::spawn(listener, Arc::clone(&app))?;
+        Ok(MockServer {
+            app,
+            tasks,
+            state_file: self.state_file,
+        })
+    }
+}
+
+impl MockServer {
+    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
+    ///
+    /// # Panics
+    /// If no port can be had. [`builder`](Self::builder) returns the error instead.
+    #[expect(
+        clippy::unused_async,
+        reason = "the customary name and shape; nothing waits today"
+    )]
+    pub async fn start() -> Self {
+        Self::start_or_panic()
+    }
+
+    #[expect(
+        clippy::panic,
+        reason = "documented: a test can't go on without its server"
+    )]
+    pub(crate) fn start_or_panic() -> Self {
+        match Self::builder().start() {
+            Ok(server) => server,
+            Err(error) => panic!("the mock server can't listen at 127.0.0.1: {error}"),
+        }
+    }
+
+    /// A server of another make; its `start` is the same for async and for blocking code.
+    ///
+    /// ```
+    /// use machins_mock::MockServer;
+    ///
+    /// let server = MockServer::builder().seed(7).start()?;
+    /// assert!(server.url().starts_with("http://127.0.0.1:"));
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn builder() -> MockServerBuilder {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        MockServerBuilder {
+            addr,
+            seed: None,
+            state_file: None,
+        }
+    }
+
+    /// The address that the server listens at.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.app.addr
+    }
+
+    /// Whether only this machine reaches the server. If not, everybody who does can control it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.addr().ip().is_loopback()
+    }
+
+    /// `http://HOST:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// The base URL for MachineID clients: the [`url`](Self::url).
+    #[must_use]
+    pub fn machineid_base_url(&self) -> String {
+        self.url()
+    }
+
+    /// The base URL for machins clients: the [`url`](Self::url) and `/api/v1`.
+    #[must_use]
+    pub fn machins_base_url(&self) -> String {
+        format!("{}/api/v1", self.url())
+    }
+
+    /// Adds a MachineID organisation with every switch at "go".
+    #[must_use]
+    pub fn create_org(&self, plan: Plan) -> OrgHandle {
+        OrgHandle::create(&self.app, plan)
+    }
+
+    /// The organisation of a key, if there is one: for those that came to be over HTTP.
+    #[must_use]
+    pub fn org(&self, key: &str) -> Option<OrgHandle> {
+        OrgHandle::find(&self.app, key)
+    }
+
+    /// The server's virtual time.
+    #[must_use]
+    pub fn clock(&self) -> ClockHandle<'_> {
+        ClockHandle { app: &self.app }
+    }
+
+    /// Makes things go wrong until the fault is over or [`clear_faults`](Self::clear_faults).
+    ///
+    /// # Errors
+    /// The fault can't be: see [`FaultError`].
+    pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
+        self.app.faults().add(fault).map(|_| ())
+    }
+
+    /// Makes things go wrong until the guard is dropped.
+    ///
+    /// ```
+    /// use machins_mock::{Fault, blocking::MockServer};
+    ///
+    /// let server = MockServer::start();
+    /// {
+    ///     let _outage = server.fault_scoped(Fault::status(503).path("/api/v1/devices/*"))?;
+    ///     // Every call about devices fails here …
+    /// }
+    /// // … and succeeds here.
+    /// # Ok::<_, machins_mock::FaultError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The fault can't be: see [`FaultError`].
+    pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
+        let id = self.app.faults().add(fault)?.id;
+        Ok(FaultGuard {
+            app: Arc::clone(&self.app),
+            id,
+        })
+    }
+
+    /// Removes every fault.
+    pub fn clear_faults(&self) {
+        self.app.faults().clear();
+    }
+
+    /// The requests so far, oldest first: at most [`MAX_REQUESTS`](crate::MAX_REQUESTS), without
+    /// those of the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.app.journal().records().cloned().collect()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.app.journal().clear();
+    }
+
+    /// Empty world, real time, no faults, no requests; the seed starts over. Expectations stay.
+    pub fn reset(&self) {
+        self.app.reset();
+    }
+
+    /// The world as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.app.world().clone())
+    }
+
+    /// Makes the world what it was.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        *self.app.world() = snapshot.0.clone();
+    }
+
+    /// Writes the world to the builder's state file, whole or not at all; does nothing if there is
+    /// none. The file is its owner's alone, for it holds keys.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn save_state(&self) -> io::Result<()> {
+        self.state_file
+            .as_deref()
+            .map_or(Ok(()), |path| save(path, &self.snapshot()))
+    }
+
+    /// Counts on this many requests with this method and a path that matches the glob (`*` within
+    /// a segment, `**` across segments), from now on until [`verify`](Self::verify) and the
+    /// server's drop.
+    ///
+    /// Dropping the server panics if an expectation is not met, with a message that lists what
+    /// was expected and what came, unless the thread is panicking already. A glob that is none is
+    /// never met.
+    ///
+    /// ```
+    /// use machins_mock::{Method, blocking::MockServer};
+    ///
+    /// let server = MockServer::start();
+    /// server.expect(Method::POST, "/api/v1/devices/validate", 1..=2);
+    /// assert!(server.verify().is_err(), "nothing came yet");
+    /// # reqwest::blocking::Client::new()
+    /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
+    /// ```
+    pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
+        self.app
+            .expectations()
+            .push(Expectation::new(method, path, &times));
+    }
+
+    /// Checks the expectations so far, and keeps them.
+    ///
+    /// # Errors
+    /// Expectations are not met.
+    pub fn verify(&self) -> Result<(), Unmet> {
+        let requests = self.requests();
+        let expectations = self.app.expectations();
+        unmet(&expectations, requests.iter()).map_or(Ok(()), Err)
+    }
+
+    /// Stops the server and waits until its port is closed and its connections are gone; the
+    /// world can still be looked at and saved.
+    ///
+    /// Dropping the server stops it as well, without waiting.
+    pub async fn shutdown(&self) {
+        self.tasks.stop();
+        self.tasks.stopped().await;
+    }
+}
+
+/// Stops the server, without waiting, and checks the expectations.
+///
+/// # Panics
+/// If an expectation is not met, see [`expect`](MockServer::expect).
+impl Drop for MockServer {
+    #[expect(
+        clippy::panic,
+        reason = "documented: how a test learns of unmet expectations"
+    )]
+    fn drop(&mut self) {
+        self.tasks.stop();
+        if std::thread::panicking() {
+            return;
+        }
+        if let Err(unmet) = self.verify() {
+            panic!("{unmet}");
+        }
+    }
+}
+
+/// A server's virtual time: the real time and an offset that only grows.
+#[derive(Debug)]
+pub struct ClockHandle<'a> {
+    app: &'a App,
+}
+
+impl ClockHandle<'_> {
+    /// What time it is for the server, to the millisecond.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.app.world().clock.now().into()
+    }
+
+    /// Moves the time forward.
+    ///
+    /// # Errors
+    /// The clock would run more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
+    pub fn advance(&self, by: Duration) -> Result<(), TooFar> {
+        self.app.world().clock.advance(by)
+    }
+}
+
+/// Keeps a fault in force; dropped, it removes the fault.
+#[derive(Debug)]
+#[must_use = "the fault is removed when the guard is dropped"]
+pub struct FaultGuard {
+    app: App,
+    id: u64,
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        self.app.faults().remove(self.id);
+    }
+}
+
+fn load(path: &Path) -> io::Result<Option<Snapshot>> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let message = format!("{} holds no state: {error}", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut file = NamedTempFile::new_in(folder)?;
+    serde_json::to_writer(&mut file, snapshot)?;
+    file.flush()?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The mock server through its public surfaces: HTTP and the typed controls.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
+
+mod devices;
+mod support;
