@@ -1,1 +1,53 @@
-//! agent-client-core
+//! One call in, one typed reply out.
+//!
+//! This crate is the engine under `machineid-client` and `machins-client`. It knows no
+//! endpoint. An endpoint is written once, as a [`Call`]: a value that says what to send, what
+//! the reply means and whether it may be sent twice. A [`Transport`] carries the call out:
+//! [`Async`] answers with a future, [`Blocking`] (feature `blocking`) with the result.
+//!
+//! What every call gets:
+//!
+//! - **Retries from knowledge, not hope.** See [`retry`] for the rules.
+//! - **Limits.** Connecting, each attempt, all attempts together and the reply's size are
+//!   bounded; see [`Options`] for the defaults.
+//! - **Credentials that stay home.** Redirects are never followed, plain `http` is refused for
+//!   any host but this machine, and no key appears in `Debug`, logs, spans or errors.
+//! - **One error type**, [`Error`], whose [`kind`](Error::kind) is made to be matched.
+//!
+//! ```
+//! use agent_client_core::{Async, BaseUrl, Call, Options, Transport};
+//!
+//! # async fn example() -> Result<(), agent_client_core::Error> {
+//! let base_url = BaseUrl::parse("https://api.example.com/v1")?;
+//! let transport = Async::new(base_url, Vec::new(), Options::new())?;
+//! let call = Call::get("/things/{id}").segment("id", "42").json::<serde_json::Value>();
+//! let thing = transport.send(call).await?;
+//! # Ok(()) }
+//! ```
+
+mod base_url;
+mod call;
+mod credential;
+mod error;
+mod open_enum;
+mod options;
+mod pacing;
+mod reply;
+pub mod retry;
+mod transport;
+
+pub use base_url::BaseUrl;
+pub use call::{Call, Look, Verdict};
+pub use credential::{Credential, Scheme, Secret};
+pub use error::{Error, ErrorKind};
+pub use options::Options;
+pub use pacing::{Pacing, SystemPacing};
+pub use reply::Reply;
+pub use reqwest::Method;
+#[cfg(feature = "blocking")]
+pub use transport::Blocking;
+pub use transport::{Async, Pending, Transport};
+
+/// For the [`open_enum!`] macro.
+#[doc(hidden)]
+pub use serde as __serde;

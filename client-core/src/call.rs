@@ -1,0 +1,281 @@
+//! An endpoint as a value: what to send, what the reply means, and whether it may be sent twice.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::credential::Scheme;
+use crate::error::{Error, ErrorKind};
+use crate::reply::Reply;
+
+/// What stands unescaped in a path segment (RFC 3986, "unreserved").
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A call that has not been made yet. `R` is what its reply is read as.
+///
+/// A new call reads as the raw [`Reply`], whatever its status; [`json`](Call::json) or
+/// [`decode`](Call::decode) give the reply a meaning. Errors in what goes in (a path parameter
+/// that would change the path, a body that is not JSON) are kept and come out when the call is
+/// sent, before anything leaves.
+///
+/// ```
+/// use agent_client_core::{Call, Method};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Thing { name: String }
+///
+/// let call = Call::new(Method::POST, "/things/{id}/polish")
+///     .segment("id", "42")
+///     .body(&serde_json::json!({"shine": 3}))
+///     .idempotent()
+///     .json::<Thing>();
+/// ```
+#[must_use = "a call does nothing until a transport sends it"]
+pub struct Call<R> {
+    pub(crate) request: Result<Request, Error>,
+    pub(crate) decode: Decode<R>,
+    pub(crate) recovery: Option<Recovery<R>>,
+}
+
+pub(crate) type Decode<R> = Box<dyn Fn(&Reply) -> Result<R, Error> + Send + Sync>;
+pub(crate) type Recovery<R> = Box<dyn Fn() -> Look<R> + Send + Sync>;
+
+/// What goes over the wire, the same for every attempt. Complete when the path has no
+/// placeholder left.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) template: Cow<'static, str>,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) scheme: Option<&'static Scheme>,
+    pub(crate) idempotent: bool,
+    pub(crate) single_attempt: bool,
+}
+
+impl Request {
+    /// The request, if every placeholder of its path was filled.
+    pub(crate) fn complete(self) -> Result<Self, Error> {
+        if self.path.contains('{') {
+            return Err(invalid(format!("not every segment of {} was given", self.template)));
+        }
+        Ok(self)
+    }
+}
+
+/// A call that asks the server whether another call, which would have given an `R`, took effect.
+#[must_use = "a look does nothing by itself: give it to `Call::recover_with`"]
+pub struct Look<R> {
+    pub(crate) request: Result<Request, Error>,
+    pub(crate) judge: Decode<Verdict<R>>,
+}
+
+impl<R> Look<R> {
+    /// Makes `call`, and lets `judge` say what came of it. An error that `judge` returns leaves
+    /// the fate unknown.
+    pub fn new<T: 'static>(
+        call: Call<T>,
+        judge: impl Fn(Result<T, Error>) -> Result<Verdict<R>, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let Call { request, decode, .. } = call;
+        Self { request, judge: Box::new(move |reply| judge(decode(reply))) }
+    }
+}
+
+/// What a look at the server said about a call whose fate was unknown.
+pub enum Verdict<R> {
+    /// It took effect, and this is its reply.
+    Done(R),
+    /// It surely did not take effect: it may be sent again.
+    Absent,
+    /// It can't take effect any more, and this is the reason.
+    Failed(Error),
+    /// Not decided yet: look here next.
+    Look(Look<R>),
+}
+
+impl Call<Reply> {
+    /// A call of this method and path. `{name}` in the path stands for a [`segment`](Self::segment).
+    ///
+    /// GET, HEAD, PUT and DELETE may be repeated when their fate is unknown; any other method
+    /// only when the call is [`idempotent`](Self::idempotent) or
+    /// [`recoverable`](Self::recover_with).
+    pub fn new(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
+        let template = path.into();
+        let idempotent = method.is_idempotent();
+        let request = if template.starts_with('/') && !template.contains(['?', '#']) {
+            Ok(Request {
+                method,
+                path: template.clone().into_owned(),
+                template,
+                query: Vec::new(),
+                body: None,
+                scheme: None,
+                idempotent,
+                single_attempt: false,
+            })
+        } else {
+            Err(invalid("a path begins with / and holds neither ? nor #"))
+        };
+        Self { request, decode: Box::new(|reply| Ok(reply.clone())), recovery: None }
+    }
+
+    /// A GET of this path.
+    pub fn get(path: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A POST to this path.
+    pub fn post(path: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// Reads a successful reply as JSON; any other status becomes an [`Error`] of its kind.
+    pub fn json<T: DeserializeOwned>(self) -> Call<T> {
+        self.decode(|reply| if reply.is_success() { reply.json() } else { Err(reply.error()) })
+    }
+
+    /// Gives the reply, whatever its status, another meaning.
+    pub fn decode<T>(
+        self,
+        decode: impl Fn(&Reply) -> Result<T, Error> + Send + Sync + 'static,
+    ) -> Call<T> {
+        Call { request: self.request, decode: Box::new(decode), recovery: None }
+    }
+}
+
+impl<R> Call<R> {
+    /// A call that ends with this error, before anything is sent.
+    pub fn refused(error: Error) -> Self {
+        Self { request: Err(error), decode: Box::new(|reply| Err(reply.error())), recovery: None }
+    }
+
+    /// Fills `{name}` of the path with `value`, percent-encoded. A value that is empty, `.` or
+    /// `..`, or holds a control character, refuses the call: it could mean another path.
+    pub fn segment(self, name: &str, value: &str) -> Self {
+        self.edit(|request| {
+            let placeholder = format!("{{{name}}}");
+            if matches!(value, "" | "." | "..") || value.chars().any(char::is_control) {
+                return Err(invalid(format!("{value:?} can't be used as {name}")));
+            }
+            if !request.path.contains(&placeholder) {
+                return Err(invalid(format!("the path {} has no {placeholder}", request.template)));
+            }
+            let encoded = utf8_percent_encode(value, SEGMENT).to_string();
+            request.path = request.path.replace(&placeholder, &encoded);
+            Ok(())
+        })
+    }
+
+    /// Adds `key=value` to the query.
+    pub fn query(self, key: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.edit(|request| {
+            request.query.push((key.into(), value.to_string()));
+            Ok(())
+        })
+    }
+
+    /// Sends `body` as JSON.
+    pub fn body(self, body: &impl Serialize) -> Self {
+        self.edit(|request| {
+            let json = serde_json::to_vec(body)
+                .map_err(|error| invalid(format!("the body can't be written as JSON: {error}")))?;
+            request.body = Some(json.into());
+            Ok(())
+        })
+    }
+
+    /// The key that this call carries. Without one it carries none.
+    pub fn auth(self, scheme: &'static Scheme) -> Self {
+        self.edit(|request| {
+            request.scheme = Some(scheme);
+            Ok(())
+        })
+    }
+
+    /// Says that sending this call twice is the same as sending it once.
+    pub fn idempotent(self) -> Self {
+        self.edit(|request| {
+            request.idempotent = true;
+            Ok(())
+        })
+    }
+
+    /// Sends this call once, whatever the client's policy says about retries.
+    pub fn single_attempt(self) -> Self {
+        self.edit(|request| {
+            request.single_attempt = true;
+            Ok(())
+        })
+    }
+
+    /// How to find out, when the call's fate is unknown, whether it took effect.
+    ///
+    /// ```
+    /// use agent_client_core::{Call, Look, Verdict};
+    /// # use serde::Deserialize;
+    /// # #[derive(Deserialize)] struct Trade { status: String }
+    ///
+    /// let accept = Call::post("/trades/{id}/accept")
+    ///     .segment("id", "t1")
+    ///     .json::<Trade>()
+    ///     .recover_with(|| {
+    ///         let trade = Call::get("/trades/{id}").segment("id", "t1").json::<Trade>();
+    ///         Look::new(trade, |found| {
+    ///             let trade = found?;
+    ///             Ok(match trade.status.as_str() {
+    ///                 "proposed" => Verdict::Absent,
+    ///                 _ => Verdict::Done(trade),
+    ///             })
+    ///         })
+    ///     });
+    /// ```
+    pub fn recover_with(mut self, look: impl Fn() -> Look<R> + Send + Sync + 'static) -> Self {
+        self.recovery = Some(Box::new(look));
+        self
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
+        self.request = self.request.and_then(|mut request| change(&mut request).map(|()| request));
+        self
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+impl<R> fmt::Debug for Call<R> {
+    /// Shows the method and the path's template: parameters and body may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request {
+            Ok(request) => write!(f, "Call({} {})", request.method, request.template),
+            Err(error) => write!(f, "Call(refused: {error})"),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Look<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request {
+            Ok(request) => write!(f, "Look({} {})", request.method, request.template),
+            Err(error) => write!(f, "Look(refused: {error})"),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Verdict<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.write_str("Done"),
+            Self::Absent => f.write_str("Absent"),
+            Self::Failed(error) => write!(f, "Failed({error:?})"),
+            Self::Look(look) => look.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Enums of words that a service may add to.
+
+/// Defines an enum of the words that a service is known to use, with an `Unknown` variant that
+/// keeps any other word as it came, so that a reply never fails for a new one.
+///
+/// The enum has `as_str`, `From<&str>`, `From<String>`, `Display`, and serde both ways.
+///
+/// ```
+/// agent_client_core::open_enum! {
+///     /// A colour.
+///     pub enum Colour {
+///         /// Like the sky.
+///         Blue = "blue",
+///     }
+/// }
+/// assert_eq!(Colour::from("blue"), Colour::Blue);
+/// assert_eq!(Colour::from("teal").as_str(), "teal");
+/// ```
+#[macro_export]
+macro_rules! open_enum {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $word:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        $visibility enum $name {
+            $( $(#[$variant_meta])* $variant, )+
+            /// A word that this version does not know, as it came.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The service's word.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $word, )+
+                    Self::Unknown(word) => word,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                match word {
+                    $( $word => Self::$variant, )+
+                    other => Self::Unknown(other.to_owned()),
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(word: String) -> Self {
+                Self::from(word.as_str())
+            }
+        }
+
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::__serde::Serialize for $name {
+            fn serialize<S: $crate::__serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::core::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> $crate::__serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::__serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                <String as $crate::__serde::Deserialize>::deserialize(deserializer).map(Self::from)
+            }
+        }
+    };
+}

@@ -1,0 +1,107 @@
+//! Limits and habits of a client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::pacing::{Pacing, SystemPacing};
+use crate::retry::Policy;
+
+/// Limits and habits of a client. The defaults:
+///
+/// | | default |
+/// |---|---|
+/// | [`connect_timeout`](Self::connect_timeout) | 5 s |
+/// | [`attempt_timeout`](Self::attempt_timeout) | 30 s |
+/// | [`timeout`](Self::timeout), all attempts and waits together | 60 s |
+/// | [`max_attempts`](Self::max_attempts) | 3 |
+/// | [`max_reply_bytes`](Self::max_reply_bytes) | 8 MiB |
+///
+/// ```
+/// use std::time::Duration;
+/// use agent_client_core::Options;
+///
+/// let options = Options::new().timeout(Duration::from_secs(10)).max_attempts(2);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Options {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) retry: Policy,
+    pub(crate) max_reply_bytes: usize,
+    pub(crate) user_agent: String,
+    pub(crate) pacing: Arc<dyn Pacing>,
+}
+
+impl Options {
+    /// The defaults of the table above.
+    pub fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            retry: Policy::default(),
+            max_reply_bytes: 8 * 1024 * 1024,
+            user_agent: concat!("agent-client-core/", env!("CARGO_PKG_VERSION")).to_owned(),
+            pacing: Arc::new(SystemPacing),
+        }
+    }
+
+    /// How long a connection may take to come about.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How long one attempt may take, from connecting to the reply's last byte.
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.retry.attempt_timeout = limit;
+        self
+    }
+
+    /// How long a call may take in all: every attempt and every wait between them.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.retry.timeout = limit;
+        self
+    }
+
+    /// How many times a call may be sent at most; at least once.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.retry.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// The longest reply that is read; a longer one is
+    /// [`ErrorKind::ReplyTooLarge`](crate::ErrorKind::ReplyTooLarge).
+    pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
+        self.max_reply_bytes = bytes;
+        self
+    }
+
+    /// The `User-Agent` header.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Another source of time and randomness, for tests.
+    pub fn pacing(mut self, pacing: impl Pacing) -> Self {
+        self.pacing = Arc::new(pacing);
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("retry", &self.retry)
+            .field("max_reply_bytes", &self.max_reply_bytes)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
+}

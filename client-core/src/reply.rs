@@ -1,0 +1,253 @@
+//! A whole reply, and what it says when it is not a success.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind};
+
+/// How much of an unreadable reply is kept.
+const EXCERPT_CHARS: usize = 200;
+
+/// A reply as it came: status and body, read whole.
+#[derive(Clone)]
+pub struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) header_request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) repeated: bool,
+}
+
+impl Reply {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body's bytes.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether an earlier attempt of the same call may have taken effect already. A 404 for a
+    /// removal then means that it is done.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// Reads the body as JSON, whatever the status.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnreadableReply`], with the status and an excerpt, when the body is not JSON
+    /// or not of the expected shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "not the reply that was expected",
+                serde_json::error::Category::Eof => "cut off",
+                _ => "not JSON",
+            };
+            let message = format!("status {}, but the body is {what} ({error})", self.status);
+            self.unreadable(message)
+        })
+    }
+
+    /// An error saying that this reply can't be read, with its status and an excerpt.
+    pub fn unreadable(&self, message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::UnreadableReply, message)
+            .with_status(self.status)
+            .with_request_id(self.request_id())
+            .with_excerpt(excerpt(&self.body))
+    }
+
+    /// The error that this reply stands for. Reads the shapes `{"detail": "…"}`,
+    /// `{"detail": {"code", "message"}}`, `{"error": {"code", "message"}}` and
+    /// `{"error": "…", "code": "…"}`; a body of none of them keeps its status and an excerpt.
+    #[must_use]
+    pub fn error(&self) -> Error {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let code = error_code(&body);
+        let kind = ErrorKind::of_status(self.status, code.as_deref());
+        let text = error_message(&body).filter(|text| Some(*text) != code.as_deref());
+        let excerpt = (body.is_null() && !self.body.is_empty()).then(|| excerpt(&self.body));
+
+        let mut message = format!("the server answered {}", self.status);
+        if let Some(code) = &code {
+            message.extend([" ", code]);
+        }
+        if let Some(text) = text {
+            message.extend([": ", &printable(text)]);
+        }
+        if let Some(wait) = self.retry_after {
+            message.extend(["; it asks to wait ", &wait.as_secs().to_string(), " s"]);
+        }
+        let error = Error::new(kind, message)
+            .with_status(self.status)
+            .with_code(code)
+            .with_request_id(self.request_id())
+            .with_retry_after(self.retry_after);
+        match excerpt {
+            Some(excerpt) => error.with_excerpt(excerpt),
+            None => error,
+        }
+    }
+
+    /// The service's id of this exchange, from the body or else from the header.
+    #[must_use]
+    pub fn request_id(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Body {
+            request_id: String,
+        }
+        serde_json::from_slice(&self.body)
+            .ok()
+            .map(|body: Body| body.request_id)
+            .or_else(|| self.header_request_id.clone())
+    }
+}
+
+impl fmt::Debug for Reply {
+    /// Leaves the body out: it may hold a new key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn error_code(body: &Value) -> Option<String> {
+    let text = body
+        .pointer("/error/code")
+        .or_else(|| body.pointer("/detail/code"))
+        .or_else(|| body.get("code"))
+        .or_else(|| body.get("error"))?
+        .as_str()?;
+    Some(printable(text))
+}
+
+fn error_message(body: &Value) -> Option<&str> {
+    ["/error/message", "/detail/message", "/message", "/detail", "/error"]
+        .into_iter()
+        .find_map(|place| body.pointer(place)?.as_str())
+}
+
+/// The beginning of a body, fit to be shown.
+fn excerpt(body: &[u8]) -> String {
+    // Four bytes a character is the most that UTF-8 uses.
+    let head = &body[..body.len().min(EXCERPT_CHARS * 4)];
+    printable(&String::from_utf8_lossy(head))
+}
+
+/// A text from the network, fit to be shown: one line, no control characters, bounded.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT_CHARS).collect()
+}
+
+/// Reads `Retry-After`: seconds, or a date. A date counts from the reply's own `Date`, so that a
+/// wrong clock on either side does no harm.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    let now = headers
+        .get(DATE)
+        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
+        .unwrap_or_else(SystemTime::now);
+    Some(at.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply {
+            status,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            header_request_id: None,
+            retry_after: None,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "7")])), Some(Duration::from_secs(7)));
+        let date = headers(&[
+            (RETRY_AFTER, "Wed, 21 Oct 2026 07:28:30 GMT"),
+            (DATE, "Wed, 21 Oct 2026 07:28:00 GMT"),
+        ]);
+        assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
+        let past = headers(&[(RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")]);
+        assert_eq!(retry_after(&past), Some(Duration::ZERO));
+        for nonsense in ["soon", "-1", "1e3", "", "99999999999999999999999"] {
+            assert_eq!(retry_after(&headers(&[(RETRY_AFTER, nonsense)])), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn every_known_error_shape_is_read() {
+        for (body, code, message) in [
+            (r#"{"detail":"no such"}"#, None, "the server answered 404: no such"),
+            (
+                r#"{"detail":{"code":"NOT_FOUND","message":"no such"}}"#,
+                Some("NOT_FOUND"),
+                "the server answered 404 NOT_FOUND: no such",
+            ),
+            (
+                r#"{"error":{"code":"NOT_FOUND","message":"no such"},"detail":"other"}"#,
+                Some("NOT_FOUND"),
+                "the server answered 404 NOT_FOUND: no such",
+            ),
+            (
+                r#"{"status":"error","error":"org_not_found","code":"ORG_NOT_FOUND"}"#,
+                Some("ORG_NOT_FOUND"),
+                "the server answered 404 ORG_NOT_FOUND: org_not_found",
+            ),
+            (
+                r#"{"status":"not_found","error":"device_not_found"}"#,
+                Some("device_not_found"),
+                "the server answered 404 device_not_found",
+            ),
+        ] {
+            let error = reply(404, body).error();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert_eq!(error.code(), code, "{body}");
+            assert_eq!(error.message(), message, "{body}");
+            assert_eq!(error.excerpt(), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_keeps_status_and_excerpt() {
+        let error = reply(502, "<html>\u{1b}[31mBad Gateway</html>").error();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Unavailable, Some(502)));
+        assert_eq!(error.excerpt(), Some("<html> [31mBad Gateway</html>"));
+
+        let error = reply(200, &"x".repeat(10_000)).json::<Value>().unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::UnreadableReply, Some(200)));
+        assert_eq!(error.excerpt().map(str::len), Some(EXCERPT_CHARS));
+    }
+}

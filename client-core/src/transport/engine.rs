@@ -1,0 +1,314 @@
+//! Runs the retry machine around the wire.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, debug_span};
+
+use super::wire::Wire;
+use crate::base_url::BaseUrl;
+use crate::call::{Call, Decode, Look, Request, Verdict};
+use crate::credential::Credential;
+use crate::error::{Error, ErrorKind};
+use crate::options::Options;
+use crate::reply::Reply;
+use crate::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify, shared_pause};
+
+const REDACTED: &str = "[REDACTED]";
+
+/// What all clones of a client share.
+pub(super) struct Engine {
+    wire: Wire,
+    credentials: Vec<Credential>,
+    options: Options,
+    budget: Mutex<Budget>,
+    paused_until: Mutex<Option<Instant>>,
+}
+
+/// Why the sending of a request ended without a reply to hand on.
+enum Ending {
+    Failed(Error),
+    /// It may have taken effect, and the call knows how to find out.
+    InDoubt(Error),
+}
+
+impl Engine {
+    pub(super) fn new(
+        base_url: BaseUrl,
+        credentials: Vec<Credential>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            wire: Wire::new(base_url, &options)?,
+            credentials,
+            options,
+            budget: Mutex::default(),
+            paused_until: Mutex::default(),
+        })
+    }
+
+    pub(super) fn base_url(&self) -> &BaseUrl {
+        self.wire.base_url()
+    }
+
+    /// Makes the call: sends, waits, looks and sends again as the retry machine says.
+    pub(super) async fn run<R>(&self, call: Call<R>) -> Result<R, Error> {
+        let start = self.options.pacing.now();
+        let Call { request, decode, recovery } = call;
+        let request = request?.complete()?;
+        let mut trip = Trip::new(self, &request, recovery.is_some(), start);
+        let run = async {
+            loop {
+                let (doubt, recovery) = match (trip.resolve(&decode).await, &recovery) {
+                    (Ok(reply), _) => return Ok(reply),
+                    (Err(Ending::Failed(error)), _) => return Err(error),
+                    (Err(Ending::InDoubt(error)), None) => return Err(error.into_fate_unknown()),
+                    (Err(Ending::InDoubt(error)), Some(recovery)) => (error, recovery),
+                };
+                match self.look(start, recovery()).await {
+                    Ok(Verdict::Done(reply)) => return Ok(reply),
+                    Ok(Verdict::Failed(error)) => return Err(error),
+                    Ok(Verdict::Absent) if trip.may_send_again() => {}
+                    Ok(Verdict::Absent) => return Err(doubt),
+                    Ok(Verdict::Look(_)) | Err(_) => return Err(doubt.into_fate_unknown()),
+                }
+            }
+        };
+        self.finish(&request, run).await
+    }
+
+    /// Follows a recovery's looks to a verdict.
+    async fn look<R>(&self, start: Instant, mut look: Look<R>) -> Result<Verdict<R>, Error> {
+        loop {
+            let Look { request, judge } = look;
+            let request = request?.complete()?;
+            let mut trip = Trip::new(self, &request, false, start);
+            let run = async {
+                trip.resolve(&judge).await.map_err(|ending| match ending {
+                    Ending::Failed(error) | Ending::InDoubt(error) => error,
+                })
+            };
+            match self.finish(&request, run).await? {
+                Verdict::Look(next) => look = next,
+                verdict => return Ok(verdict),
+            }
+        }
+    }
+
+    /// Runs a request in a span of its own, and names the request in its error.
+    async fn finish<R>(
+        &self,
+        request: &Request,
+        run: impl Future<Output = Result<R, Error>>,
+    ) -> Result<R, Error> {
+        let span = debug_span!(
+            "call",
+            method = %request.method,
+            path = %request.template,
+            status = Empty,
+            attempt = Empty,
+            request_id = Empty,
+        );
+        run.instrument(span).await.map_err(|error| {
+            error
+                .with_call(|| format!("{} {}", request.method, request.template))
+                .map_texts(|text| self.redact(text))
+        })
+    }
+
+    fn credential(&self, request: &Request) -> Result<Option<&Credential>, Error> {
+        let Some(scheme) = request.scheme else {
+            return Ok(None);
+        };
+        let found =
+            self.credentials.iter().find(|credential| std::ptr::eq(credential.scheme, scheme));
+        match found {
+            Some(credential) => Ok(Some(credential)),
+            None => Err(Error::new(
+                ErrorKind::MissingCredential,
+                format!("this call needs the {}; {}", scheme.name, scheme.missing),
+            )),
+        }
+    }
+
+    fn pause_left(&self) -> Duration {
+        let now = self.options.pacing.now();
+        lock(&self.paused_until).map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+    }
+
+    fn pause_all(&self, retry_after: Option<Duration>) {
+        let end = self.options.pacing.now() + shared_pause(retry_after);
+        let mut paused_until = lock(&self.paused_until);
+        *paused_until = Some(paused_until.map_or(end, |earlier| earlier.max(end)));
+    }
+
+    /// Takes the client's own keys out of a text: a server may repeat them.
+    fn redact(&self, text: &str) -> String {
+        self.credentials
+            .iter()
+            .fold(text.to_owned(), |text, held| text.replace(held.secret.expose(), REDACTED))
+    }
+
+    fn redact_body(&self, body: Bytes) -> Bytes {
+        let holds = |credential: &Credential| {
+            let secret = credential.secret.expose().as_bytes();
+            body.windows(secret.len()).any(|window| window == secret)
+        };
+        if self.credentials.iter().any(holds) {
+            return self.redact(&String::from_utf8_lossy(&body)).into();
+        }
+        body
+    }
+}
+
+/// One request's way to its reply.
+struct Trip<'a> {
+    engine: &'a Engine,
+    request: &'a Request,
+    course: Course,
+    start: Instant,
+}
+
+impl<'a> Trip<'a> {
+    fn new(engine: &'a Engine, request: &'a Request, recoverable: bool, start: Instant) -> Self {
+        let safety = match (request.idempotent, recoverable) {
+            (true, _) => Safety::Idempotent,
+            (false, true) => Safety::Recoverable,
+            (false, false) => Safety::Once,
+        };
+        let mut policy: Policy = engine.options.retry.clone();
+        if request.single_attempt {
+            policy.max_attempts = 1;
+        }
+        Self { engine, request, course: Course::new(policy, safety), start }
+    }
+
+    /// Sends until there is a reply that stands and can be read.
+    async fn resolve<R>(&mut self, decode: &Decode<R>) -> Result<R, Ending> {
+        loop {
+            let reply = self.deliver().await?;
+            let error = match decode(&reply) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
+                return Err(Ending::Failed(error));
+            }
+            if let Some(ending) = self.follow(Outcome::Unclear, error).await {
+                return Err(ending);
+            }
+        }
+    }
+
+    /// Sends until there is a reply that stands.
+    async fn deliver(&mut self) -> Result<Reply, Ending> {
+        let credential = self.engine.credential(self.request).map_err(Ending::Failed)?;
+        let span = Span::current();
+        loop {
+            let limit = self.begin().await.map_err(Ending::Failed)?;
+            span.record("attempt", self.course.attempts());
+            let ending = match self.engine.wire.exchange(self.request, credential, limit).await {
+                Ok(mut reply) => {
+                    reply.repeated = self.course.is_doubtful();
+                    if !reply.is_success() {
+                        reply.body = self.engine.redact_body(reply.body);
+                    }
+                    span.record("status", reply.status);
+                    if !span.is_disabled() {
+                        span.record("request_id", reply.request_id());
+                    }
+                    match self.step(classify(reply.status, reply.retry_after)) {
+                        Step::Finish => {
+                            if reply.is_success() {
+                                lock(&self.engine.budget).deposit();
+                            }
+                            return Ok(reply);
+                        }
+                        step => self.take(step, reply.error()).await,
+                    }
+                }
+                Err(error) => self.follow(outcome_of(&error), error).await,
+            };
+            if let Some(ending) = ending {
+                return Err(ending);
+            }
+        }
+    }
+
+    /// Waits out a pause that the server asked of all callers; then begins an attempt and gives
+    /// its time limit.
+    async fn begin(&mut self) -> Result<Duration, Error> {
+        let pause = self.engine.pause_left();
+        if !pause.is_zero() {
+            if self.course.left(self.elapsed()).is_none_or(|left| left <= pause) {
+                let message = format!(
+                    "the server has asked to wait {} s more, which is past this call's time limit",
+                    pause.as_secs_f32().ceil()
+                );
+                return Err(
+                    Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
+                );
+            }
+            self.engine.options.pacing.sleep(pause).await;
+        }
+        self.course.begin(self.elapsed()).ok_or_else(|| {
+            Error::new(ErrorKind::TimedOut, "the call's time limit has passed before it was sent")
+        })
+    }
+
+    /// Does what follows from an outcome: `None` is to send again.
+    async fn follow(&mut self, outcome: Outcome, error: Error) -> Option<Ending> {
+        let step = self.step(outcome);
+        self.take(step, error).await
+    }
+
+    fn step(&mut self, outcome: Outcome) -> Step {
+        if let Outcome::Paused(retry_after) = outcome {
+            self.engine.pause_all(retry_after);
+        }
+        let random = self.engine.options.pacing.random();
+        let budget = &self.engine.budget;
+        self.course.after(outcome, self.elapsed(), random, || lock(budget).withdraw())
+    }
+
+    async fn take(&self, step: Step, error: Error) -> Option<Ending> {
+        match step {
+            Step::Send(wait) => {
+                debug!(?wait, %error, "sending again");
+                self.engine.options.pacing.sleep(wait).await;
+                None
+            }
+            Step::Look(wait) => {
+                debug!(?wait, %error, "looking whether it took effect");
+                self.engine.options.pacing.sleep(wait).await;
+                Some(Ending::InDoubt(error))
+            }
+            Step::Finish => Some(Ending::Failed(error)),
+            Step::FateUnknown => Some(Ending::Failed(error.into_fate_unknown())),
+        }
+    }
+
+    fn may_send_again(&mut self) -> bool {
+        let budget = &self.engine.budget;
+        self.course.after_absence(self.elapsed(), || lock(budget).withdraw())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.engine.options.pacing.now().saturating_duration_since(self.start)
+    }
+}
+
+fn outcome_of(error: &Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::NotSent => Outcome::NotSent,
+        ErrorKind::TimedOut | ErrorKind::Interrupted => Outcome::Broken(None),
+        _ => Outcome::Unclear,
+    }
+}
+
+/// No lock is held across anything that could panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,150 @@
+//! One request out, one reply in: the only place that touches the HTTP library.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, redirect};
+
+use crate::base_url::BaseUrl;
+use crate::call::Request;
+use crate::credential::Credential;
+use crate::error::{Error, ErrorKind};
+use crate::options::Options;
+use crate::reply::{Reply, retry_after};
+
+/// Idle connections are closed after this time, before most servers close them: a request that
+/// meets a closing connection has an unknown fate.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+const IDLE_CONNECTIONS: usize = 128;
+
+/// Where a service puts the id of an exchange when the body has none.
+const REQUEST_ID_HEADER: &str = "x-request-id";
+/// The longest id that is believed.
+const REQUEST_ID_BYTES: usize = 200;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The HTTP client and the address it talks to.
+pub(super) struct Wire {
+    http: Client,
+    base_url: BaseUrl,
+    max_reply_bytes: usize,
+}
+
+impl Wire {
+    pub(super) fn new(base_url: BaseUrl, options: &Options) -> Result<Self, Error> {
+        let mut builder = Client::builder()
+            .user_agent(&options.user_agent)
+            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON)]))
+            .connect_timeout(options.connect_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false);
+        if base_url.is_loopback() {
+            // A proxy would carry a call to this machine, key and all, to another one.
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("the HTTP client can't be set up: {}", root_cause(&error)),
+            )
+            .with_source(error)
+        })?;
+        Ok(Self { http, base_url, max_reply_bytes: options.max_reply_bytes })
+    }
+
+    pub(super) fn base_url(&self) -> &BaseUrl {
+        &self.base_url
+    }
+
+    /// Sends the request once. The kind of an error says what is known: [`ErrorKind::NotSent`],
+    /// or one of those after which the request may have taken effect.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        credential: Option<&Credential>,
+        limit: Duration,
+    ) -> Result<Reply, Error> {
+        let url = self.base_url.join(&request.path, &request.query);
+        let mut outgoing = reqwest::Request::new(request.method.clone(), url);
+        *outgoing.timeout_mut() = Some(limit);
+        if let Some(credential) = credential {
+            outgoing.headers_mut().insert(credential.scheme.header, credential.header.clone());
+        }
+        if let Some(body) = &request.body {
+            outgoing.headers_mut().insert(CONTENT_TYPE, JSON);
+            *outgoing.body_mut() = Some(body.clone().into());
+        }
+        let response = self.http.execute(outgoing).await.map_err(|error| self.failure(error))?;
+        self.read(response).await
+    }
+
+    /// Reads the reply whole. A reply that is not a success has said what matters in its status,
+    /// so of its body what comes is enough.
+    async fn read(&self, mut response: Response) -> Result<Reply, Error> {
+        let status = response.status().as_u16();
+        let is_success = response.status().is_success();
+        let header_request_id = response
+            .headers()
+            .get(REQUEST_ID_HEADER)
+            .and_then(|id| id.to_str().ok())
+            .filter(|id| id.len() <= REQUEST_ID_BYTES)
+            .map(str::to_owned);
+        let retry_after = retry_after(response.headers());
+        let body = match self.read_body(&mut response).await {
+            Ok(body) => body,
+            Err((_, partial)) if !is_success => partial,
+            Err((error, _)) => return Err(error.with_status(status)),
+        };
+        Ok(Reply { status, body, header_request_id, retry_after, repeated: false })
+    }
+
+    async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {
+        let mut body = BytesMut::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.is_empty() && chunk.len() <= self.max_reply_bytes => {
+                    body = chunk.into();
+                }
+                Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_reply_bytes => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) => {
+                    let message =
+                        format!("the reply is longer than {} bytes", self.max_reply_bytes);
+                    return Err((Error::new(ErrorKind::ReplyTooLarge, message), body.freeze()));
+                }
+                Ok(None) => return Ok(body.freeze()),
+                Err(error) => return Err((self.failure(error), body.freeze())),
+            }
+        }
+    }
+
+    fn failure(&self, error: reqwest::Error) -> Error {
+        // The URL may hold a secret in its path (`/claim/{token}`).
+        let error = error.without_url();
+        let cause = root_cause(&error);
+        let (kind, message) = if error.is_connect() {
+            (ErrorKind::NotSent, format!("can't connect to {}: {cause}", self.base_url))
+        } else if error.is_timeout() {
+            (ErrorKind::TimedOut, format!("{} did not answer in time", self.base_url))
+        } else {
+            (ErrorKind::Interrupted, format!("the connection to {} broke: {cause}", self.base_url))
+        };
+        Error::new(kind, message).with_source(error)
+    }
+}
+
+/// The innermost cause says most: "connection refused" rather than "error sending request".
+fn root_cause(error: &dyn StdError) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,115 @@
+//! A call that changes something and whose fate is unknown: look first, then decide.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use agent_client_core::{Call, Error, ErrorKind, Look, Options, Transport, Verdict};
+use serde_json::{Value, json};
+use support::{Act, scripted, transport};
+
+/// `POST /trades/t1/accept`, with a look at the trade.
+fn accept() -> Call<Value> {
+    Call::post("/trades/{id}/accept").segment("id", "t1").json().recover_with(|| {
+        Look::new(Call::get("/trades/{id}").segment("id", "t1").json(), |found| {
+            let trade: Value = found?;
+            Ok(match trade["status"].as_str() {
+                Some("proposed") => Verdict::Absent,
+                Some("escrow_held") => Verdict::Done(trade),
+                _ => Verdict::Failed(Error::new(ErrorKind::InvalidTransition, "it was rejected")),
+            })
+        })
+    })
+}
+
+fn trade(status: &str) -> Act {
+    Act::reply(200, &json!({"status": status}).to_string())
+}
+
+fn requests(received: &support::Received) -> Vec<String> {
+    let received = received.lock().unwrap();
+    received.iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect()
+}
+
+const ACCEPT: &str = "POST /trades/t1/accept";
+const LOOK: &str = "GET /trades/t1";
+
+#[tokio::test]
+async fn found_done_it_is_the_reply_and_nothing_is_sent_again() {
+    for doubt in [Act::Drop, Act::reply(500, ""), Act::reply(200, "<html>")] {
+        let (url, received) = scripted(vec![doubt, trade("escrow_held")]).await;
+        let (transport, _) = transport(&url, Options::new());
+        assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
+        assert_eq!(requests(&received), [ACCEPT, LOOK]);
+    }
+}
+
+#[tokio::test]
+async fn found_absent_it_is_sent_again() {
+    let (url, received) = scripted(vec![Act::Drop, trade("proposed"), trade("escrow_held")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
+    assert_eq!(requests(&received), [ACCEPT, LOOK, ACCEPT]);
+}
+
+#[tokio::test]
+async fn found_elsewhere_that_is_the_error() {
+    let (url, _) = scripted(vec![Act::Drop, trade("rejected")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidTransition);
+}
+
+#[tokio::test]
+async fn absent_after_the_last_attempt_is_a_plain_failure() {
+    let (url, received) = scripted(vec![Act::Drop, trade("proposed")]).await;
+    let (transport, _) = transport(&url, Options::new().max_attempts(1));
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "known not to have happened");
+    assert_eq!(requests(&received), [ACCEPT, LOOK]);
+}
+
+#[tokio::test]
+async fn a_look_that_fails_leaves_the_fate_unknown_and_says_so() {
+    let (url, _) = scripted(vec![Act::Drop, Act::reply(404, "{}")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+    let cause = std::error::Error::source(&error).unwrap().downcast_ref::<Error>().unwrap();
+    assert_eq!(cause.kind(), ErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_look_may_take_several_calls() {
+    fn page(number: u32) -> Look<Value> {
+        Look::new(Call::get("/trades").query("page", number).json(), move |found| {
+            let body: Value = found?;
+            Ok(match body.get("found") {
+                Some(found) => Verdict::Done(found.clone()),
+                None => Verdict::Look(page(number + 1)),
+            })
+        })
+    }
+    let acts = vec![Act::Drop, Act::reply(200, "{}"), Act::reply(200, r#"{"found":"t9"}"#)];
+    let (url, received) = scripted(acts).await;
+    let (transport, _) = transport(&url, Options::new());
+    let call: Call<Value> = Call::post("/trades").json().recover_with(|| page(0));
+    assert_eq!(transport.send(call).await.unwrap(), "t9");
+    assert_eq!(requests(&received), ["POST /trades", "GET /trades?page=0", "GET /trades?page=1"]);
+}
+
+#[tokio::test]
+async fn a_refusal_needs_no_look() {
+    let (url, received) = scripted(vec![Act::reply(422, r#"{"detail":"no"}"#)]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidTransition);
+    assert_eq!(requests(&received), [ACCEPT]);
+}
+
+#[tokio::test]
+async fn a_repeated_reply_says_so() {
+    let (url, _) = scripted(vec![Act::Drop, Act::reply(404, "")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let remove = Call::post("/remove").idempotent().decode(|reply| Ok(reply.is_repeated()));
+    assert!(transport.send(remove).await.unwrap());
+}

@@ -1,0 +1,126 @@
+//! The retry machine by value: whatever the outcomes, it ends, in time, and never repeats what
+//! must not be repeated.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use agent_client_core::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify};
+use proptest::prelude::*;
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    let wait = proptest::option::of((0..100_000_u64).prop_map(Duration::from_millis));
+    prop_oneof![
+        Just(Outcome::NotSent),
+        wait.clone().prop_map(Outcome::Paused),
+        wait.prop_map(Outcome::Broken),
+        Just(Outcome::Unclear),
+        Just(Outcome::Answered),
+    ]
+}
+
+fn safeties() -> impl Strategy<Value = Safety> {
+    prop_oneof![Just(Safety::Idempotent), Just(Safety::Recoverable), Just(Safety::Once)]
+}
+
+proptest! {
+    #[test]
+    fn it_ends_within_attempts_and_time(
+        safety in safeties(),
+        script in proptest::collection::vec((outcomes(), 0..40_000_u64, 0.0..1.0), 20),
+    ) {
+        let policy = Policy::default();
+        let mut course = Course::new(policy.clone(), safety);
+        let mut elapsed = Duration::ZERO;
+        let mut ended = false;
+        for (outcome, took, random) in script {
+            let Some(limit) = course.begin(elapsed) else { ended = true; break };
+            prop_assert!(limit <= policy.attempt_timeout);
+            prop_assert!(elapsed + limit <= policy.timeout);
+            elapsed += Duration::from_millis(took).min(limit);
+            match course.after(outcome, elapsed, random, || true) {
+                Step::Send(wait) | Step::Look(wait) => {
+                    prop_assert!(elapsed + wait < policy.timeout, "a wait overshoots");
+                    elapsed += wait;
+                }
+                Step::Finish | Step::FateUnknown => { ended = true; break }
+            }
+        }
+        prop_assert!(ended);
+        prop_assert!(course.attempts() <= policy.max_attempts || safety == Safety::Recoverable);
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_harmless_is_sent_again(
+        safety in safeties(), outcome in outcomes(), random in 0.0..1.0,
+    ) {
+        let mut course = Course::new(Policy::default(), safety);
+        course.begin(Duration::ZERO);
+        let step = course.after(outcome, Duration::ZERO, random, || true);
+        if let Step::Send(_) = step {
+            let harmless = matches!(outcome, Outcome::NotSent | Outcome::Paused(_));
+            let repeatable = safety == Safety::Idempotent && matches!(outcome, Outcome::Broken(_));
+            prop_assert!(harmless || repeatable);
+        }
+        let in_doubt = matches!(outcome, Outcome::Broken(_) | Outcome::Unclear);
+        match (safety, in_doubt) {
+            (Safety::Once, true) => prop_assert_eq!(step, Step::FateUnknown),
+            (Safety::Recoverable, true) => prop_assert!(matches!(step, Step::Look(_))),
+            _ => prop_assert!(!matches!(step, Step::FateUnknown | Step::Look(_))),
+        }
+    }
+
+    #[test]
+    fn the_wait_is_jittered_within_bounds_and_never_shorter_than_asked(
+        randoms in proptest::collection::vec(any::<f64>(), 1..20),
+        asked in proptest::option::of((0..5_000_u64).prop_map(Duration::from_millis)),
+    ) {
+        let policy = Policy {
+            max_attempts: 100,
+            timeout: Duration::from_hours(1),
+            ..Policy::default()
+        };
+        let mut course = Course::new(policy.clone(), Safety::Idempotent);
+        let mut last = policy.first_delay;
+        for random in randoms {
+            course.begin(Duration::ZERO);
+            let step = course.after(Outcome::Broken(asked), Duration::ZERO, random, || true);
+            let Step::Send(wait) = step else { return Err(TestCaseError::fail("no wait")) };
+            prop_assert!(wait >= policy.first_delay);
+            prop_assert!(wait >= asked.unwrap_or_default());
+            let ceiling = (last * 3).min(policy.longest_delay).max(asked.unwrap_or_default());
+            prop_assert!(wait <= ceiling, "{:?} > {:?}", wait, ceiling);
+            last = (last * 3).min(policy.longest_delay);
+        }
+    }
+
+    #[test]
+    fn the_budget_never_pays_more_than_it_took_in(script in proptest::collection::vec(any::<bool>(), 0..500)) {
+        let mut budget = Budget::default();
+        let (mut repetitions, mut successes) = (0_u32, 0_u32);
+        for success in script {
+            if success {
+                budget.deposit();
+                successes += 1;
+            } else if budget.withdraw() {
+                repetitions += 1;
+            }
+        }
+        prop_assert!(repetitions * 10 <= 100 + successes);
+    }
+
+    #[test]
+    fn no_refusal_is_repeated(status in 100_u16..1000) {
+        let outcome = classify(status, None);
+        let passing = matches!(status, 408 | 429 | 500..=599);
+        prop_assert_eq!(outcome == Outcome::Answered, !passing);
+    }
+}
+
+#[test]
+fn without_budget_nothing_is_repeated() {
+    let mut course = Course::new(Policy::default(), Safety::Idempotent);
+    course.begin(Duration::ZERO);
+    let step = course.after(Outcome::NotSent, Duration::ZERO, 0.5, || false);
+    assert_eq!(step, Step::Finish);
+    assert!(!course.after_absence(Duration::ZERO, || false));
+}
