@@ -34,6 +34,7 @@ mod options;
 mod pacing;
 mod reply;
 pub mod retry;
+mod timestamp;
 mod transport;
 
 pub use base_url::BaseUrl;
@@ -44,6 +45,7 @@ pub use options::Options;
 pub use pacing::{Pacing, SystemPacing};
 pub use reply::Reply;
 pub use reqwest::Method;
+pub use timestamp::Timestamp;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;
 pub use transport::{Async, Pending, Transport};

@@ -29,7 +29,7 @@ pub struct Options {
     pub(crate) connect_timeout: Duration,
     pub(crate) retry: Policy,
     pub(crate) max_reply_bytes: usize,
-    pub(crate) user_agent: String,
+    pub(crate) user_agent: Option<String>,
     pub(crate) pacing: Arc<dyn Pacing>,
 }
 
@@ -40,7 +40,7 @@ impl Options {
             connect_timeout: Duration::from_secs(5),
             retry: Policy::default(),
             max_reply_bytes: 8 * 1024 * 1024,
-            user_agent: concat!("agent-client-core/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: None,
             pacing: Arc::new(SystemPacing),
         }
     }
@@ -76,9 +76,15 @@ impl Options {
         self
     }
 
-    /// The `User-Agent` header.
+    /// The `User-Agent` header; by default the client crate's name and version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// The `User-Agent` header of a client crate whose user has set none.
+    pub fn or_user_agent(mut self, user_agent: &str) -> Self {
+        self.user_agent.get_or_insert_with(|| user_agent.to_owned());
         self
     }
 

@@ -1,1 +1,80 @@
-//! machineid-client
+//! MachineID answers one question before work starts: may this device run?
+//!
+//! This crate asks it, and **fails closed**: no answer, a wrong answer and an unreadable answer
+//! all deny.
+//!
+//! # Gate work on a device
+//!
+//! [`Gate`] is what most programs need. [`Gate::check`] gives a [`Permit`], which cannot be had
+//! any other way, or [`Denied`], which says why.
+//!
+//! ```no_run
+//! use machineid_client::{Client, DeviceId, Gate};
+//! use std::time::Duration;
+//!
+//! # async fn do_work() {}
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = Client::from_env()?; // MACHINEID_ORG_KEY
+//!     let gate = Gate::new(&client, DeviceId::new("agent-01")?).register_on_start();
+//!
+//!     // Once, before a piece of work:
+//!     let permit = gate.check().await?;
+//!     println!("allowed, request {:?}", permit.request_id());
+//!
+//!     // All along: checked first and every 30 seconds, dropped on the first denial.
+//!     gate.supervise(Duration::from_secs(30), do_work()).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Manage a fleet
+//!
+//! [`Client`] has every endpoint of the API: [`register`](Api::register),
+//! [`validate`](Api::validate), [`list_devices`](Api::list_devices), [`revoke`](Api::revoke),
+//! [`unrevoke`](Api::unrevoke), the batches, [`remove`](Api::remove), [`usage`](Api::usage),
+//! [`checkout`](Api::checkout) and [`create_org`](Api::create_org). `blocking::Client` has the
+//! same methods for programs without a runtime; both are [`Api`], written once.
+//!
+//! # Errors
+//!
+//! Every call returns [`Error`], whose [`kind`](Error::kind) is made to be matched. Calls are
+//! retried by rules that are described in [`retry`], within the limits of [`Options`].
+//!
+//! # Features
+//!
+//! `rustls` (default) or `native-tls`; `blocking`; `tower` for a layer that checks before each
+//! request.
+
+mod batch;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod client;
+mod decision;
+mod device;
+mod device_id;
+mod gate;
+mod org;
+mod plan;
+mod registration;
+
+pub use agent_client_core::{
+    Async, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret, SystemPacing,
+    Timestamp, Transport, retry,
+};
+pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
+pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
+pub use decision::{Decision, DecisionCode};
+pub use device::{Device, DeviceChange, DeviceList, DeviceStatus};
+pub use device_id::DeviceId;
+pub use gate::{Denied, Gate, Permit, Reason};
+#[cfg(feature = "tower")]
+pub use gate::{GateLayer, GateService};
+pub use org::{Checkout, NewOrg, OrgKey};
+pub use plan::{PlanFigures, PlanTier, Usage};
+pub use registration::{Registration, RegistrationReply};
+pub use tokio_util::sync::CancellationToken;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

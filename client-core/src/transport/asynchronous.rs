@@ -5,13 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::runtime::Handle;
+
 use super::Transport;
 use super::engine::Engine;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::credential::Credential;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::options::Options;
+use crate::pacing::Pacing;
 
 /// Sends calls on the tokio runtime that polls them. A clone is one pointer and shares
 /// connections, pause and retry budget.
@@ -37,6 +40,12 @@ impl Async {
     pub fn base_url(&self) -> &BaseUrl {
         self.0.base_url()
     }
+
+    /// The time and chance that calls are paced by.
+    #[must_use]
+    pub fn pacing(&self) -> &dyn Pacing {
+        self.0.pacing()
+    }
 }
 
 impl Transport for Async {
@@ -44,7 +53,16 @@ impl Transport for Async {
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
         let engine = Arc::clone(&self.0);
-        Pending(Box::pin(async move { engine.run(call).await }))
+        Pending(Box::pin(async move {
+            // Without this, the HTTP library would panic.
+            if Handle::try_current().is_err() {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "an asynchronous call must be awaited inside a tokio runtime",
+                ));
+            }
+            engine.run(call).await
+        }))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::call::{Call, Decode, Look, Request, Verdict};
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
+use crate::pacing::Pacing;
 use crate::reply::Reply;
 use crate::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify, shared_pause};
 
@@ -53,9 +54,13 @@ impl Engine {
         self.wire.base_url()
     }
 
+    pub(super) fn pacing(&self) -> &dyn Pacing {
+        &*self.options.pacing
+    }
+
     /// Makes the call: sends, waits, looks and sends again as the retry machine says.
     pub(super) async fn run<R>(&self, call: Call<R>) -> Result<R, Error> {
-        let start = self.options.pacing.now();
+        let start = self.pacing().now();
         let Call { request, decode, recovery } = call;
         let request = request?.complete()?;
         let mut trip = Trip::new(self, &request, recovery.is_some(), start);
@@ -134,12 +139,12 @@ impl Engine {
     }
 
     fn pause_left(&self) -> Duration {
-        let now = self.options.pacing.now();
+        let now = self.pacing().now();
         lock(&self.paused_until).map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
     fn pause_all(&self, retry_after: Option<Duration>) {
-        let end = self.options.pacing.now() + shared_pause(retry_after);
+        let end = self.pacing().now() + shared_pause(retry_after);
         let mut paused_until = lock(&self.paused_until);
         *paused_until = Some(paused_until.map_or(end, |earlier| earlier.max(end)));
     }
@@ -251,7 +256,7 @@ impl<'a> Trip<'a> {
                     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
                 );
             }
-            self.engine.options.pacing.sleep(pause).await;
+            self.engine.pacing().sleep(pause).await;
         }
         self.course.begin(self.elapsed()).ok_or_else(|| {
             Error::new(ErrorKind::TimedOut, "the call's time limit has passed before it was sent")
@@ -268,7 +273,7 @@ impl<'a> Trip<'a> {
         if let Outcome::Paused(retry_after) = outcome {
             self.engine.pause_all(retry_after);
         }
-        let random = self.engine.options.pacing.random();
+        let random = self.engine.pacing().random();
         let budget = &self.engine.budget;
         self.course.after(outcome, self.elapsed(), random, || lock(budget).withdraw())
     }
@@ -277,12 +282,12 @@ impl<'a> Trip<'a> {
         match step {
             Step::Send(wait) => {
                 debug!(?wait, %error, "sending again");
-                self.engine.options.pacing.sleep(wait).await;
+                self.engine.pacing().sleep(wait).await;
                 None
             }
             Step::Look(wait) => {
                 debug!(?wait, %error, "looking whether it took effect");
-                self.engine.options.pacing.sleep(wait).await;
+                self.engine.pacing().sleep(wait).await;
                 Some(Ending::InDoubt(error))
             }
             Step::Finish => Some(Ending::Failed(error)),
@@ -296,7 +301,7 @@ impl<'a> Trip<'a> {
     }
 
     fn elapsed(&self) -> Duration {
-        self.engine.options.pacing.now().saturating_duration_since(self.start)
+        self.engine.pacing().now().saturating_duration_since(self.start)
     }
 }
 

@@ -24,6 +24,8 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The longest id that is believed.
 const REQUEST_ID_BYTES: usize = 200;
 
+/// The name of a caller that gives none.
+const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The HTTP client and the address it talks to.
@@ -36,7 +38,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(base_url: BaseUrl, options: &Options) -> Result<Self, Error> {
         let mut builder = Client::builder()
-            .user_agent(&options.user_agent)
+            .user_agent(options.user_agent.as_deref().unwrap_or(USER_AGENT))
             .default_headers(HeaderMap::from_iter([(ACCEPT, JSON)]))
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)

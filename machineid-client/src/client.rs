@@ -1,0 +1,198 @@
+//! The client: an API over a transport, and how it is built.
+
+use std::env;
+use std::fmt;
+
+use agent_client_core::{
+    Async, BaseUrl, Call, Credential, Error, ErrorKind, Options, Scheme, Transport,
+};
+
+use crate::org::OrgKey;
+
+/// Where MachineID lives.
+pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
+
+/// How calls prove which org they come from.
+pub(crate) static ORG_KEY: Scheme = Scheme {
+    name: "org key",
+    header: "x-org-key",
+    prefix: "",
+    missing: "set MACHINEID_ORG_KEY, or give `ClientBuilder::org_key`",
+};
+
+/// The MachineID API over a transport. Use it as [`Client`] or, with the feature `blocking`, as
+/// `blocking::Client`.
+///
+/// A clone is one pointer, and all clones share connections, pauses and the retry budget.
+#[derive(Clone)]
+pub struct Api<T> {
+    transport: T,
+}
+
+/// The asynchronous client. Its calls are awaited inside a tokio runtime.
+///
+/// ```no_run
+/// use machineid_client::{Client, DeviceId};
+///
+/// # async fn example() -> Result<(), machineid_client::Error> {
+/// let client = Client::from_env()?;
+/// let device = DeviceId::new("agent-01")?;
+/// client.register(&device).await?;
+/// let decision = client.validate(&device).await?;
+/// if !decision.is_allowed() {
+///     eprintln!("denied: {}", decision.code());
+/// }
+/// # Ok(()) }
+/// ```
+pub type Client = Api<Async>;
+
+impl<T: Transport> Api<T> {
+    pub(crate) fn over(transport: T) -> Self {
+        Self { transport }
+    }
+
+    /// Sends any call: the way out for an endpoint that this crate does not know yet.
+    ///
+    /// ```no_run
+    /// # async fn example(client: machineid_client::Client) -> Result<(), machineid_client::Error> {
+    /// use machineid_client::Call;
+    ///
+    /// let call = Call::get("/api/v1/something/new").json::<serde_json::Value>();
+    /// let reply = client.send(client.with_key(call)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {
+        self.transport.send(call)
+    }
+
+    /// Makes a call carry the org key, for [`send`](Self::send).
+    pub fn with_key<R>(&self, call: Call<R>) -> Call<R> {
+        call.auth(&ORG_KEY)
+    }
+
+    /// What carries the calls.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+}
+
+impl Client {
+    /// A client to be set up.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A client from the environment: `MACHINEID_ORG_KEY`, and `MACHINEID_BASE_URL` if it is set.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::from_env`] and [`ClientBuilder::build`].
+    pub fn from_env() -> Result<Self, Error> {
+        ClientBuilder::from_env()?.build()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Api<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "machineid_client::{:?}", self.transport)
+    }
+}
+
+/// Sets a client up.
+///
+/// ```
+/// use std::time::Duration;
+/// use machineid_client::{Client, Options, OrgKey};
+///
+/// # fn main() -> Result<(), machineid_client::Error> {
+/// let client = Client::builder()
+///     .org_key(OrgKey::new("org_your_key_here")?)
+///     .base_url("http://127.0.0.1:8080")
+///     .options(Options::new().timeout(Duration::from_secs(10)))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    org_key: Option<OrgKey>,
+    base_url: Option<String>,
+    insecure_http: bool,
+    options: Options,
+}
+
+impl ClientBuilder {
+    /// Takes `MACHINEID_ORG_KEY`, and `MACHINEID_BASE_URL` if it is set, from the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingCredential`] without a key, [`ErrorKind::InvalidInput`] for one that
+    /// can't be a key.
+    pub fn from_env() -> Result<Self, Error> {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let key = variable("MACHINEID_ORG_KEY").ok_or_else(|| {
+            Error::new(
+                ErrorKind::MissingCredential,
+                "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it",
+            )
+        })?;
+        Ok(Self {
+            org_key: Some(OrgKey::new(&key)?),
+            base_url: variable("MACHINEID_BASE_URL"),
+            ..Self::default()
+        })
+    }
+
+    /// The org's key. Only [`Api::create_org`] does without.
+    pub fn org_key(mut self, key: OrgKey) -> Self {
+        self.org_key = Some(key);
+        self
+    }
+
+    /// Another address than [`DEFAULT_BASE_URL`]: a mock server, a proxy of your own.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows plain `http` to other machines. The org key then travels in the clear.
+    pub fn allow_insecure_http(mut self, allow: bool) -> Self {
+        self.insecure_http = allow;
+        self
+    }
+
+    /// Limits and habits: timeouts, attempts, reply size, user agent.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The asynchronous client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when the base URL can't be used.
+    pub fn build(self) -> Result<Client, Error> {
+        let (base_url, credentials, options) = self.parts()?;
+        Ok(Api::over(Async::new(base_url, credentials, options)?))
+    }
+
+    /// The blocking client.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    #[cfg(feature = "blocking")]
+    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+        let (base_url, credentials, options) = self.parts()?;
+        let transport = agent_client_core::Blocking::new(base_url, credentials, options)?;
+        Ok(Api::over(transport))
+    }
+
+    fn parts(self) -> Result<(BaseUrl, Vec<Credential>, Options), Error> {
+        let url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        let base_url =
+            if self.insecure_http { BaseUrl::parse_insecure(url) } else { BaseUrl::parse(url) }?;
+        let credential =
+            self.org_key.map(|key| Credential::new(&ORG_KEY, key.into_secret())).transpose()?;
+        let options =
+            self.options.or_user_agent(concat!("machineid-client/", env!("CARGO_PKG_VERSION")));
+        Ok((base_url, credential.into_iter().collect(), options))
+    }
+}

@@ -1,0 +1,164 @@
+//! The answer to "may this device run?", believed only when it is beyond doubt.
+
+use std::fmt;
+
+use agent_client_core::{Call, Error, Reply, Transport, open_enum};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Api, ORG_KEY};
+use crate::device_id::DeviceId;
+
+open_enum! {
+    /// Why a device may or may not run: the documented decision codes.
+    pub enum DecisionCode {
+        /// Execution allowed.
+        Allow = "ALLOW",
+        /// Org execution is disabled; overrides all device and plan checks.
+        OrgDisabled = "ORG_DISABLED",
+        /// No authoritative decision could be had. Also the code of every denial for which the
+        /// service gave none: no answer, or one that can't be read.
+        SystemUnavailable = "SYSTEM_UNAVAILABLE",
+        /// The org is frozen.
+        PlanFrozen = "PLAN_FROZEN",
+        /// The plan's entitlement is not active.
+        EntitlementExpired = "ENTITLEMENT_EXPIRED",
+        /// The device is revoked.
+        DeviceRevoked = "DEVICE_REVOKED",
+        /// The device is not registered.
+        DeviceNotFound = "DEVICE_NOT_FOUND",
+        /// There is no such org.
+        OrgNotFound = "ORG_NOT_FOUND",
+        /// The org key is bad or missing.
+        InvalidOrgKey = "INVALID_ORG_KEY",
+        /// That is no device id.
+        InvalidDeviceId = "INVALID_DEVICE_ID",
+    }
+}
+
+/// The service's decision on a device, read from every reply that holds one, whatever its HTTP
+/// status.
+///
+/// It allows only when the status is 2xx, `allowed` is JSON `true` and the code is `ALLOW`. Any
+/// other decision denies; a reply that contradicts itself by saying `ALLOW` without the rest, or
+/// that names a field twice, is no decision but an error.
+///
+/// `Serialize` gives the reply's own fields, with `allowed` as it is believed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    code: DecisionCode,
+    http_status: u16,
+    fields: Map<String, Value>,
+}
+
+impl Decision {
+    /// Whether the device may run.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        // Reading the reply has made sure of the rest.
+        self.code == DecisionCode::Allow
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn code(&self) -> &DecisionCode {
+        &self.code
+    }
+
+    /// The service's id of this decision, to correlate logs.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.fields.get("request_id")?.as_str()
+    }
+
+    /// The HTTP status that the decision came with.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// A field of the reply.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
+    fn decode(reply: &Reply) -> Result<Self, Error> {
+        let no_decision = |unreadable: Error| {
+            if reply.is_success() { unreadable } else { reply.error() }
+        };
+        let UniqueFields(mut fields) = reply.json().map_err(no_decision)?;
+        let Some(code) = fields.get("code").and_then(Value::as_str).map(DecisionCode::from) else {
+            return Err(no_decision(reply.unreadable("the reply holds no decision code")));
+        };
+        let allowed = reply.is_success() && fields.get("allowed") == Some(&Value::Bool(true));
+        if code == DecisionCode::Allow && !allowed {
+            return Err(reply.unreadable(format!(
+                "the reply contradicts itself: code ALLOW with status {} and without \"allowed\": true",
+                reply.status()
+            )));
+        }
+        fields.insert("allowed".to_owned(), Value::Bool(code == DecisionCode::Allow));
+        Ok(Self { code, http_status: reply.status(), fields })
+    }
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.fields.serialize(serializer)
+    }
+}
+
+/// A JSON object in which no field is named twice. Readers differ in which of two they believe.
+struct UniqueFields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = UniqueFields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if fields.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a field is named twice"));
+                    }
+                }
+                Ok(UniqueFields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<T: Transport> Api<T> {
+    /// Asks whether a device may run. `POST /api/v1/devices/validate`
+    ///
+    /// A reply of status 408, 429, 500, 502, 503 or 504 is asked for again within the client's
+    /// limits, `SYSTEM_UNAVAILABLE` among them; the last one is returned. Use
+    /// [`Gate`](crate::Gate) to be told a yes or no that fails closed.
+    ///
+    /// # Errors
+    /// Every reply that holds a decision gives one, whatever its status. An error means that
+    /// there is none: **treat it as a denial**.
+    pub fn validate(&self, device: &DeviceId) -> T::Reply<Decision> {
+        self.send(validate(device))
+    }
+}
+
+/// The call behind [`Api::validate`].
+pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
+    Call::post("/api/v1/devices/validate")
+        .auth(&ORG_KEY)
+        .body(&json!({"deviceId": device}))
+        .idempotent()
+        .decode(Decision::decode)
+}

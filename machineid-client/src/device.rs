@@ -1,0 +1,130 @@
+//! Devices one at a time: list, revoke, restore, remove.
+
+use agent_client_core::{Call, Reply, Timestamp, Transport, open_enum};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Api, ORG_KEY};
+use crate::device_id::DeviceId;
+use crate::plan::PlanFigures;
+
+open_enum! {
+    /// Whether a device may run, as far as it alone is concerned.
+    pub enum DeviceStatus {
+        /// It may, if plan and org allow.
+        Active = "active",
+        /// It may not.
+        Revoked = "revoked",
+    }
+}
+
+/// A registered device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Device {
+    /// Its name.
+    pub device_id: DeviceId,
+    /// Whether it is revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<DeviceStatus>,
+    /// When it was registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it was revoked, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When it last asked whether it may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_validated_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The reply to [`Api::list_devices`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DeviceList {
+    /// Every device of the org.
+    pub devices: Vec<Device>,
+    /// How much of the plan they use.
+    #[serde(flatten)]
+    pub figures: PlanFigures,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The reply to a revoke, unrevoke or remove.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DeviceChange {
+    /// The service's word: `ok`.
+    pub status: String,
+    /// The device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+    /// Whether it is revoked now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<bool>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl<T: Transport> Api<T> {
+    /// Every device of the org. `GET /api/v1/devices/list`
+    ///
+    /// # Errors
+    /// As every call: see [`ErrorKind`](crate::ErrorKind).
+    pub fn list_devices(&self) -> T::Reply<DeviceList> {
+        self.send(Call::get("/api/v1/devices/list").auth(&ORG_KEY).json())
+    }
+
+    /// Blocks a device. It takes effect at the device's next validate. Doing it again changes
+    /// nothing. `POST /api/v1/devices/revoke`
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such device is registered.
+    pub fn revoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
+        self.send(change("/api/v1/devices/revoke", device).json())
+    }
+
+    /// Lets a revoked device run again. Doing it again changes nothing.
+    /// `POST /api/v1/devices/unrevoke`
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) with code `device_limit_reached`
+    /// when the plan is full, [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such
+    /// device is registered.
+    pub fn unrevoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
+        self.send(change("/api/v1/devices/unrevoke", device).json())
+    }
+
+    /// Deletes a device for good. `POST /api/v1/devices/remove`
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such device is registered.
+    /// If the reply to a first attempt was lost and the second finds the device gone, that is
+    /// success.
+    pub fn remove(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
+        let gone = DeviceChange {
+            status: "ok".to_owned(),
+            device_id: Some(device.clone()),
+            revoked: None,
+            extra: Map::new(),
+        };
+        self.send(change("/api/v1/devices/remove", device).decode(move |reply| {
+            if reply.status() == 404 && reply.is_repeated() {
+                return Ok(gone.clone());
+            }
+            if reply.is_success() { reply.json() } else { Err(reply.error()) }
+        }))
+    }
+}
+
+fn change(path: &'static str, device: &DeviceId) -> Call<Reply> {
+    Call::post(path).auth(&ORG_KEY).body(&json!({"deviceId": device})).idempotent()
+}

@@ -1,0 +1,84 @@
+//! The name of a device.
+
+use std::env;
+use std::fmt;
+use std::str::FromStr;
+
+use agent_client_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+
+const MAX_LENGTH: usize = 128;
+
+/// The name of a device within its org, checked before anything is sent: 1 to 128 of letters,
+/// digits and `. _ : @ / -`, blanks around it dropped.
+///
+/// An id that the service itself sent is taken as it is.
+///
+/// ```
+/// use machineid_client::DeviceId;
+///
+/// assert_eq!(DeviceId::new(" agent-01 ")?.as_str(), "agent-01");
+/// assert!(DeviceId::new("agent 01").is_err());
+/// # Ok::<(), machineid_client::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeviceId(String);
+
+impl DeviceId {
+    /// Checks and takes an id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when it is empty, too long or holds another character.
+    pub fn new(id: &str) -> Result<Self, Error> {
+        let id = id.trim();
+        let refuse = |why: String| {
+            Err(Error::new(ErrorKind::InvalidInput, format!("that is no device id: {why}")))
+        };
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._:@/-".contains(c);
+        if id.is_empty() {
+            return refuse("it is empty".to_owned());
+        }
+        if let Some(c) = id.chars().find(|c| !is_allowed(*c)) {
+            return refuse(format!("{c:?} is not among letters, digits and . _ : @ / -"));
+        }
+        if id.len() > MAX_LENGTH {
+            return refuse(format!("{} characters, at most {MAX_LENGTH} are allowed", id.len()));
+        }
+        Ok(Self(id.to_owned()))
+    }
+
+    /// The id in `MACHINEID_DEVICE_ID`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when it is not set or no device id.
+    pub fn from_env() -> Result<Self, Error> {
+        match env::var("MACHINEID_DEVICE_ID") {
+            Ok(id) => Self::new(&id),
+            Err(_) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "MACHINEID_DEVICE_ID is not set; export the name of this device",
+            )),
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for DeviceId {
+    type Err = Error;
+
+    fn from_str(id: &str) -> Result<Self, Error> {
+        Self::new(id)
+    }
+}

@@ -1,0 +1,86 @@
+//! A tower layer: every request of a service passes the gate first.
+
+use std::error::Error as StdError;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Gate;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Checks before each request, and passes it on only when allowed. A denied request ends with
+/// [`Denied`](super::Denied) as the service's error.
+///
+/// ```
+/// use machineid_client::{Denied, Gate, GateLayer};
+/// use tower::{ServiceBuilder, service_fn};
+///
+/// # fn example(gate: Gate) {
+/// let service = ServiceBuilder::new()
+///     .layer(GateLayer::new(gate))
+///     .service(service_fn(async |job: String| Ok::<_, std::io::Error>(job.len())));
+/// # let _: machineid_client::GateService<_> = service;
+/// # }
+/// # fn on_error(error: Box<dyn std::error::Error + Send + Sync>) {
+/// // Where the error is handled:
+/// if let Some(denied) = error.downcast_ref::<Denied>() {
+///     println!("403: {denied}");
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    gate: Gate,
+}
+
+impl GateLayer {
+    /// A layer that asks this gate.
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        Self { gate }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = GateService<S>;
+
+    fn layer(&self, inner: S) -> GateService<S> {
+        GateService { gate: self.gate.clone(), inner }
+    }
+}
+
+/// A service behind a [`GateLayer`].
+#[derive(Debug, Clone)]
+pub struct GateService<S> {
+    gate: Gate,
+    inner: S,
+}
+
+impl<S, Request> Service<Request> for GateService<S>
+where
+    S: Service<Request, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    Request: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let gate = self.gate.clone();
+        // The instance that was polled ready must serve; a fresh clone takes its place.
+        let fresh = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, fresh);
+        Box::pin(async move {
+            let _permit = gate.check().await?;
+            ready.call(request).await.map_err(Into::into)
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! Work that runs only as long as it is allowed to.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Denied, Gate};
+
+impl Gate {
+    /// Checks first, then runs `work` and checks again every `every`. On the first denial `work`
+    /// is dropped, which ends it where it awaits.
+    ///
+    /// The time between checks counts from one's beginning to the next's, and checks run while
+    /// `work` does. A revoke ends `work` within `every` and the time of one answer; an outage
+    /// within `every`, the client's time limit and the gate's grace. `work` must not block its
+    /// thread: what never awaits can't be dropped.
+    ///
+    /// ```no_run
+    /// # async fn serve() {}
+    /// # async fn example(gate: machineid_client::Gate) -> Result<(), machineid_client::Denied> {
+    /// gate.supervise(std::time::Duration::from_secs(30), serve()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Denied`]: `work` has not begun, or was dropped before its end.
+    pub async fn supervise<F: Future>(
+        &self,
+        every: Duration,
+        work: F,
+    ) -> Result<F::Output, Denied> {
+        self.supervise_gracefully(every, Duration::ZERO, |_| work).await
+    }
+
+    /// Like [`supervise`](Self::supervise), but tells `work` of the denial by its token and lets
+    /// it go on for `grace` to stop by itself, before it is dropped.
+    ///
+    /// The token is cancelled in every case when this ends, so tasks that `work` has spawned may
+    /// listen to it as well.
+    ///
+    /// ```no_run
+    /// # async fn take_job() {}
+    /// # async fn example(gate: machineid_client::Gate) -> Result<(), machineid_client::Denied> {
+    /// use std::time::Duration;
+    ///
+    /// gate.supervise_gracefully(Duration::from_secs(30), Duration::from_secs(5), |stop| async move {
+    ///     while !stop.is_cancelled() {
+    ///         take_job().await;
+    ///     }
+    /// })
+    /// .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Denied`]: `work` has not begun, was told to stop, or was dropped before its end.
+    pub async fn supervise_gracefully<F: Future>(
+        &self,
+        every: Duration,
+        grace: Duration,
+        work: impl FnOnce(CancellationToken) -> F,
+    ) -> Result<F::Output, Denied> {
+        let _permit = self.check().await?;
+        let stop = CancellationToken::new();
+        let _cancelled_in_the_end = stop.clone().drop_guard();
+        let mut work = pin!(work(stop.clone()));
+        let denied = tokio::select! {
+            biased;
+            output = &mut work => return Ok(output),
+            denied = self.watch(every) => denied,
+        };
+        stop.cancel();
+        if !grace.is_zero() {
+            let pacing = self.0.client.transport().pacing();
+            tokio::select! {
+                biased;
+                _ = work => {}
+                () = pacing.sleep(grace) => {}
+            }
+        }
+        Err(denied)
+    }
+
+    /// Checks every `every`, the first time after that long, until a check denies.
+    pub(crate) async fn watch(&self, every: Duration) -> Denied {
+        let pacing = self.0.client.transport().pacing();
+        let mut last = pacing.now();
+        loop {
+            let since = pacing.now().saturating_duration_since(last);
+            pacing.sleep(every.saturating_sub(since)).await;
+            last = pacing.now();
+            if let Err(denied) = self.check().await {
+                return denied;
+            }
+        }
+    }
+}

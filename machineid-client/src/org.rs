@@ -1,0 +1,119 @@
+//! The org: its key, its plan's checkout, its creation.
+
+use std::fmt;
+
+use agent_client_core::{Call, Error, ErrorKind, Secret, Transport};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Api, ORG_KEY};
+use crate::plan::PlanTier;
+
+/// An org's secret key, shared by all its devices. It is never printed.
+///
+/// ```
+/// use machineid_client::OrgKey;
+///
+/// let key = OrgKey::new(" org_123 ")?;
+/// assert_eq!(format!("{key:?}"), "OrgKey([REDACTED])");
+/// assert!(OrgKey::new("at_123").is_err());
+/// # Ok::<(), machineid_client::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct OrgKey(Secret);
+
+impl OrgKey {
+    /// Takes a key, which begins with `org_`. Blanks around it are dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
+    pub fn new(key: &str) -> Result<Self, Error> {
+        let key = key.trim();
+        match key.strip_prefix("org_") {
+            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Ok(Self(Secret::new(key)))
+            }
+            _ => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "that is no org key: one begins with org_ and holds no blanks",
+            )),
+        }
+    }
+
+    /// The key itself. Keep what you do with it short.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    pub(crate) fn into_secret(self) -> Secret {
+        self.0
+    }
+}
+
+impl fmt::Debug for OrgKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrgKey({:?})", self.0)
+    }
+}
+
+/// A new org, on the free plan. Its key is shown this once.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewOrg {
+    /// The key. Store it: it can't be had again.
+    pub org_key: OrgKey,
+}
+
+/// Where to pay for a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Checkout {
+    /// A Stripe Checkout page, for a person to open.
+    pub url: String,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl<T: Transport> Api<T> {
+    /// Makes a Stripe Checkout page on which the org can be upgraded to `plan`.
+    /// `POST /api/v1/billing/checkout`
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRequest`] with code `invalid_plan` for a plan that can't be bought.
+    pub fn checkout(&self, plan: &PlanTier) -> T::Reply<Checkout> {
+        let call = Call::post("/api/v1/billing/checkout")
+            .auth(&ORG_KEY)
+            .body(&json!({"plan": plan}))
+            // A page that nobody opens costs nothing.
+            .idempotent();
+        self.send(call.json())
+    }
+
+    /// Makes a new org on the free plan; needs no key. `POST /api/v1/org/create` (used by the
+    /// vendor's templates, not in its reference)
+    ///
+    /// # Errors
+    /// [`ErrorKind::FateUnknown`] when no readable reply came: an org may then exist whose key
+    /// nobody has. It does no harm; make another.
+    pub fn create_org(&self) -> T::Reply<NewOrg> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            org_api_key: String,
+        }
+        let call = Call::post("/api/v1/org/create").body(&json!({}));
+        self.send(call.decode(|reply| {
+            if !reply.is_success() {
+                return Err(reply.error());
+            }
+            // Nothing of this reply goes into an error: it holds the key.
+            let unreadable = |_| {
+                Error::new(ErrorKind::UnreadableReply, "the reply to org/create holds no org key")
+            };
+            let body: Body = reply.json().map_err(unreadable)?;
+            Ok(NewOrg { org_key: OrgKey::new(&body.org_api_key).map_err(unreadable)? })
+        }))
+    }
+}

@@ -1,0 +1,62 @@
+//! Plans and how much of one is used.
+
+use agent_client_core::{Call, Transport, open_enum};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::client::{Api, ORG_KEY};
+
+open_enum! {
+    /// A plan. It limits how many devices may be active at once.
+    pub enum PlanTier {
+        /// 3 devices.
+        Free = "free",
+        /// 25 devices.
+        Pro = "pro",
+        /// 250 devices.
+        Scale = "scale",
+        /// 1,000 devices.
+        Max = "max",
+    }
+}
+
+/// An org's plan and how much of it is used. Whatever a reply leaves out is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlanFigures {
+    /// The plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_tier: Option<PlanTier>,
+    /// How many devices may be active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// How many are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices_used: Option<u64>,
+    /// How many more may be; below zero after a change to a smaller plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<i64>,
+}
+
+/// The reply to [`Api::usage`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: PlanFigures,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl<T: Transport> Api<T> {
+    /// The org's plan and how much of it is used. `GET /api/v1/usage`
+    ///
+    /// # Errors
+    /// As every call: see [`ErrorKind`](crate::ErrorKind).
+    pub fn usage(&self) -> T::Reply<Usage> {
+        self.send(Call::get("/api/v1/usage").auth(&ORG_KEY).json())
+    }
+}
