@@ -199,10 +199,7 @@ pub(crate) enum Command {
     },
 
     /// A mock server of the API, for tests and first steps
-    #[command(
-        subcommand,
-        after_help = "Example:\n  machins mock exec -- machins org create"
-    )]
+    #[command(subcommand, after_help = "Example:\n  machins mock exec -- machins org create")]
     Mock(Mock),
 
     /// Call an endpoint directly
@@ -305,10 +302,8 @@ pub(crate) enum Config {
     ///
     /// An empty value removes the setting. Arguments are visible to every user of a machine, so
     /// a secret is read from stdin: give - as its value.
-    #[command(
-        after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
-                            echo org_your_key | machins config set machineid.org_key -"
-    )]
+    #[command(after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
+                            echo org_your_key | machins config set machineid.org_key -")]
     Set {
         /// The setting, for example machineid.device_id
         #[arg(value_name = "K")]
@@ -424,11 +419,7 @@ mod tests {
 
     #[test]
     fn each_command_is_in_one_group() {
-        let mut grouped: Vec<&str> = GROUPS
-            .iter()
-            .flat_map(|(_, names)| *names)
-            .copied()
-            .collect();
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
         let tree = tree();
         let mut known: Vec<&str> = tree
             .get_subcommands()

@@ -27,10 +27,7 @@ pub(crate) fn run(context: &Context, command: Option<Config>) -> Result<(), Fail
 fn known(name: &str) -> Result<&'static Key, Failure> {
     Key::named(name).ok_or_else(|| {
         let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-        Failure::usage(format!(
-            "there is no setting {name:?}; there are: {}",
-            names.join(", ")
-        ))
+        Failure::usage(format!("there is no setting {name:?}; there are: {}", names.join(", ")))
     })
 }
 
@@ -38,24 +35,18 @@ fn show(context: &Context) -> Result<(), Failure> {
     let document = context.document()?.masked();
     if document.as_object().is_some_and(serde_json::Map::is_empty) {
         let path = ConfigFile::locate()?.path().display().to_string();
-        context.out.note(&format!(
-            "Nothing is configured yet in {path}. Try: machins org create --save"
-        ));
+        context
+            .out
+            .note(&format!("Nothing is configured yet in {path}. Try: machins org create --save"));
     }
-    context
-        .out
-        .result(&document, || json::indented(&document).unwrap_or_default())
+    context.out.result(&document, || json::indented(&document).unwrap_or_default())
 }
 
 fn get(context: &Context, key: &Key, reveal: bool) -> Result<(), Failure> {
     let Some(Setting { value, .. }) = context.setting(key)? else {
         return Err(Failure::unset(key.name));
     };
-    let value = if key.secret && !reveal {
-        mask(&value)
-    } else {
-        value
-    };
+    let value = if key.secret && !reveal { mask(&value) } else { value };
     context.out.result(&value, || value.clone())
 }
 
@@ -68,13 +59,13 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
                 "{} is a secret, and every user of this machine can read arguments",
                 key.name
             ))
-            .hint(format!(
-                "machins config set {} - reads it from stdin",
-                key.name
-            )));
+            .hint(format!("machins config set {} - reads it from stdin", key.name)));
         }
         value => value.to_owned(),
     };
+    if !value.is_empty() {
+        key.check(&value).map_err(Failure::usage)?;
+    }
     let profile = context.global.profile.as_deref();
     let file = ConfigFile::locate()?;
     file.update(|document| {
@@ -86,11 +77,7 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
     })?;
     let done = if value.is_empty() { "Removed" } else { "Saved" };
     let place = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
-    context.out.note(&format!(
-        "{done} {}{place} ({}).",
-        key.name,
-        file.path().display()
-    ));
+    context.out.note(&format!("{done} {}{place} ({}).", key.name, file.path().display()));
     Ok(())
 }
 
@@ -104,10 +91,7 @@ fn read_value(key: &Key) -> Result<String, Failure> {
         text
     };
     match value.trim() {
-        "" => Err(Failure::usage(format!(
-            "no value for {} on stdin",
-            key.name
-        ))),
+        "" => Err(Failure::usage(format!("no value for {} on stdin", key.name))),
         value => Ok(value.to_owned()),
     }
 }
@@ -130,17 +114,14 @@ fn explain(context: &Context) -> Result<(), Failure> {
         };
         rows.push(vec![
             cell(key.name),
-            value
-                .as_deref()
-                .map_or_else(|| styled("not set", FAINT), cell),
+            value.as_deref().map_or_else(|| styled("not set", FAINT), cell),
             cell(origin.as_deref().unwrap_or_default()),
         ]);
         documents.push(json!({"key": key.name, "value": value, "origin": origin}));
     }
     let path = ConfigFile::locate()?.path().display().to_string();
     context.out.note(&format!("{FAINT}file: {path}{FAINT:#}"));
-    context.out.result(
-        &json!({"path": path, "settings": Value::from(documents)}),
-        || table(&["SETTING", "VALUE", "FROM"], &rows),
-    )
+    context.out.result(&json!({"path": path, "settings": Value::from(documents)}), || {
+        table(&["SETTING", "VALUE", "FROM"], &rows)
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use machineid_client::{Denied, Error, ErrorKind, Reason};
 use serde_json::{Value, json};
 
 /// The exit codes of the program's own; `guard` and `mock exec` add their child's.
@@ -26,6 +27,9 @@ impl From<Exit> for ExitCode {
         Self::from(exit as u8)
     }
 }
+
+/// The code of every denial for which the service gave none.
+pub(crate) const SYSTEM_UNAVAILABLE: &str = "SYSTEM_UNAVAILABLE";
 
 /// A command that did not do what it was asked.
 #[derive(Debug)]
@@ -67,9 +71,25 @@ impl Failure {
         Self::new(Exit::Setup, "credentials", message)
     }
 
-    /// `validate` and `guard`: not allowed to run.
+    /// `validate`: the service said no.
     pub(crate) fn denied(message: impl Into<String>) -> Self {
         Self::new(Exit::Denied, "denied", message)
+    }
+
+    /// The same failure for a command that says by its exit code whether a device may run: what
+    /// ended the call denies, and what kept it from being made keeps its own code.
+    pub(crate) fn denying(self) -> Self {
+        match self.exit {
+            Exit::Refused => {
+                Self { exit: Exit::Denied, code: Some(SYSTEM_UNAVAILABLE.into()), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// The API refused.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "refused", message)
     }
 
     /// The call went through, but not for everything it was about.
@@ -95,6 +115,12 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
         self
     }
 
@@ -129,5 +155,37 @@ impl Failure {
             "code": self.code,
             "request_id": self.request_id,
         }})
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::InvalidInput => Exit::Usage,
+            ErrorKind::MissingCredential => Exit::Setup,
+            _ => Exit::Refused,
+        };
+        Self {
+            status: error.status(),
+            code: error.code().map(Into::into),
+            ..Self::new(exit, error.kind().as_str(), error.to_string())
+        }
+        .request_id(error.request_id())
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        let failure = match denied.reason() {
+            Reason::NoDecision(error) => Self {
+                status: error.status(),
+                ..Self::new(Exit::Denied, error.kind().as_str(), denied.to_string())
+            },
+            Reason::Refused(decision) => {
+                Self { status: Some(decision.http_status()), ..Self::denied(denied.to_string()) }
+            }
+            _ => Self::denied(denied.to_string()),
+        };
+        failure.code(denied.code().as_str()).request_id(denied.request_id())
     }
 }

@@ -1,14 +1,17 @@
 //! Where output goes: results to stdout, everything else to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::ColorChoice;
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
+pub(crate) use anstyle::Style;
 use serde::Serialize;
 
 use crate::args::{Color, Global};
 use crate::error::Failure;
 use crate::json;
+use crate::text::clean;
 
 /// What went well.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -37,10 +40,7 @@ impl Output {
             Color::Never => ColorChoice::Never,
         }
         .write_global();
-        Self {
-            json: global.json,
-            quiet: global.quiet,
-        }
+        Self { json: global.json, quiet: global.quiet }
     }
 
     /// Whether results are JSON.
@@ -54,11 +54,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.json {
-            self.document(document)
-        } else {
-            self.text(&human())
-        }
+        if self.json { self.document(document) } else { self.text(&human()) }
     }
 
     /// A JSON document on stdout: indented where a person may be looking, else one line.
@@ -71,14 +67,17 @@ impl Output {
         self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
     }
 
+    /// A JSON document on one line of stdout, wherever that is.
+    pub(crate) fn line<T: Serialize>(self, document: &T) -> Result<(), Failure> {
+        let text = json::line(document);
+        self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
+    }
+
     /// Text on stdout, as it is but for colours that are not wanted.
+    #[expect(clippy::unused_self, reason = "output goes through the one value that stands for it")]
     pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
         let mut stdout = anstream::stdout().lock();
-        let newline = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+        let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         write!(stdout, "{text}{newline}")
             .and_then(|()| stdout.flush())
             .or_else(ignore_closed_pipe)
@@ -86,6 +85,7 @@ impl Output {
     }
 
     /// Bytes on stdout: generated files.
+    #[expect(clippy::unused_self, reason = "output goes through the one value that stands for it")]
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout
@@ -116,11 +116,11 @@ impl Output {
             to_stderr(&format!("{line}\n"));
             return;
         }
-        let mut text = format!("{BAD}error:{BAD:#} {}\n", failure.message());
+        let mut text = format!("{BAD}error:{BAD:#} {}\n", clean(failure.message()));
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            text += &format!("{FAINT}  next:{FAINT:#} {advice}\n");
+            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {advice}");
         }
         to_stderr(&text);
     }
@@ -129,9 +129,7 @@ impl Output {
 /// Nobody is left to tell when stderr is gone.
 pub(crate) fn to_stderr(text: &str) {
     let mut stderr = anstream::stderr().lock();
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// A reader that has seen enough (`machins devices | head -1`) is no error.

@@ -18,20 +18,14 @@ pub(crate) fn deny_on_panic() {
 pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::set_hook(Box::new(report));
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        let exit = if GATING.load(Ordering::Relaxed) {
-            Exit::Denied
-        } else {
-            Exit::Refused
-        };
+        let exit = if GATING.load(Ordering::Relaxed) { Exit::Denied } else { Exit::Refused };
         exit.into()
     })
 }
 
 /// Where it happened, and not what was being handled: that may hold a key.
 fn report(info: &PanicHookInfo<'_>) {
-    let place = info
-        .location()
-        .map_or_else(String::new, |at| format!(" at {at}"));
+    let place = info.location().map_or_else(String::new, |at| format!(" at {at}"));
     let tracker = match env!("CARGO_PKG_REPOSITORY") {
         "" => "the project's issue tracker".to_owned(),
         repository => format!("{repository}/issues"),

@@ -37,20 +37,14 @@ pub(crate) fn man(out: Output, folder: Option<&Path>) -> Result<(), Failure> {
     let mut pages = Vec::new();
     collect(tree, &mut pages);
     for command in pages {
-        let name = command
-            .get_display_name()
-            .unwrap_or(command.get_name())
-            .replace(' ', "-");
+        let name = command.get_display_name().unwrap_or(command.get_name()).replace(' ', "-");
         fs::write(folder.join(format!("{name}.1")), page(command)?).map_err(failed)?;
     }
     Ok(())
 }
 
 fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
-    for child in command
-        .get_subcommands()
-        .filter(|child| !child.is_hide_set())
-    {
+    for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
         collect(child.clone(), pages);
     }
     pages.push(command);

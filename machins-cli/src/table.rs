@@ -25,10 +25,7 @@ pub(crate) fn cell(text: &str) -> Cell {
 
 /// Text in a colour.
 pub(crate) fn styled(text: &str, style: Style) -> Cell {
-    Cell {
-        text: clean(text).into_owned(),
-        style,
-    }
+    Cell { text: clean(text).into_owned(), style }
 }
 
 /// Rows under headings; where the columns don't fit, one block of lines for each row, so that an
@@ -56,30 +53,20 @@ fn render(headings: &[&str], rows: &[Vec<Cell>], available: usize) -> String {
             .collect::<Vec<_>>()
             .join("\n");
     }
-    let heading_row: Vec<Cell> = headings
-        .iter()
-        .map(|heading| styled(heading, STRONG))
-        .collect();
-    std::iter::once(&heading_row)
-        .chain(rows)
-        .map(|row| line(row, &widths))
-        .collect()
+    let heading_row: Vec<Cell> = headings.iter().map(|heading| styled(heading, STRONG)).collect();
+    std::iter::once(&heading_row).chain(rows).map(|row| line(row, &widths)).collect()
 }
 
 fn line(row: &[Cell], widths: &[usize]) -> String {
     let mut text = String::new();
     let mut owed = 0;
-    for (
-        Cell {
-            text: content,
-            style,
-        },
-        width,
-    ) in row.iter().zip(widths)
-    {
-        text.extend(std::iter::repeat_n(' ', owed));
-        let _ = write!(text, "{style}{content}{style:#}");
-        owed = width - content.width() + GAP;
+    for (Cell { text: content, style }, width) in row.iter().zip(widths) {
+        // Nothing is padded at a line's end.
+        if !content.is_empty() {
+            let _ = write!(text, "{:owed$}{style}{content}{style:#}", "");
+            owed = 0;
+        }
+        owed += width - content.width() + GAP;
     }
     text.push('\n');
     text
@@ -88,18 +75,13 @@ fn line(row: &[Cell], widths: &[usize]) -> String {
 /// Lines of names and values, values aligned.
 pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a Cell)>) -> String {
     let pairs: Vec<_> = pairs.into_iter().collect();
-    let widest = pairs
-        .iter()
-        .map(|(name, _)| name.width())
-        .max()
-        .unwrap_or(0);
-    pairs
-        .iter()
-        .map(|(name, Cell { text, style })| {
-            let pad = " ".repeat(widest - name.width() + GAP);
-            format!("{FAINT}{name}{FAINT:#}{pad}{style}{text}{style:#}\n")
-        })
-        .collect()
+    let widest = pairs.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, Cell { text: value, style }) in pairs {
+        let pad = widest - name.width() + GAP;
+        let _ = writeln!(text, "{FAINT}{name}{FAINT:#}{:pad$}{style}{value}{style:#}", "");
+    }
+    text
 }
 
 fn terminal_width() -> usize {
@@ -112,10 +94,7 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Vec<Cell>> {
-        vec![
-            vec![cell("agent-01"), cell("active")],
-            vec![cell("東京"), cell("revoked\u{1b}[2J")],
-        ]
+        vec![vec![cell("agent-01"), cell("active")], vec![cell("東京"), cell("revoked\u{1b}[2J")]]
     }
 
     fn plain(text: &str) -> String {
@@ -125,10 +104,7 @@ mod tests {
     #[test]
     fn columns_align_by_what_is_seen() {
         let text = render(&["DEVICE", "STATE"], &rows(), 80);
-        assert_eq!(
-            plain(&text),
-            "DEVICE    STATE\nagent-01  active\n東京      revoked[2J\n"
-        );
+        assert_eq!(plain(&text), "DEVICE    STATE\nagent-01  active\n東京      revoked[2J\n");
     }
 
     #[test]

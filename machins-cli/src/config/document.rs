@@ -46,9 +46,7 @@ impl Document {
     pub(crate) fn remove(&mut self, profile: Option<&str>, key: &Key) {
         let mut steps: Vec<_> = path(profile, key).collect();
         let name = steps.pop().unwrap_or_default();
-        let place = steps
-            .into_iter()
-            .try_fold(&mut self.0, |place, step| place.get_mut(step));
+        let place = steps.into_iter().try_fold(&mut self.0, |place, step| place.get_mut(step));
         if let Some(Value::Object(place)) = place {
             // Keeps the order of what stays.
             place.shift_remove(name);
@@ -76,11 +74,7 @@ impl Document {
 }
 
 fn path<'a>(profile: Option<&'a str>, key: &Key) -> impl Iterator<Item = &'a str> {
-    profile
-        .map(|name| ["profiles", name])
-        .into_iter()
-        .flatten()
-        .chain(key.name.split('.'))
+    profile.map(|name| ["profiles", name]).into_iter().flatten().chain(key.name.split('.'))
 }
 
 /// Known keys have the types they must have, here and in each profile.
@@ -106,17 +100,11 @@ fn check(document: &Value) -> Result<(), String> {
 fn check_place(place: &Value, prefix: &str) -> Result<(), String> {
     for key in &KEYS {
         if let Some((parent, _)) = key.name.split_once('.')
-            && !matches!(
-                place.get(parent),
-                None | Some(Value::Null | Value::Object(_))
-            )
+            && !matches!(place.get(parent), None | Some(Value::Null | Value::Object(_)))
         {
             return Err(format!("{prefix}{parent} is not an object"));
         }
-        if !matches!(
-            place.pointer(&key.pointer()),
-            None | Some(Value::Null | Value::String(_))
-        ) {
+        if !matches!(place.pointer(&key.pointer()), None | Some(Value::Null | Value::String(_))) {
             return Err(format!("{prefix}{} is not a string", key.name));
         }
     }
@@ -135,10 +123,7 @@ fn mask_place(place: &mut Value) {
 pub(crate) fn mask(secret: &str) -> String {
     const SHOWN: usize = 4;
     let count = secret.chars().count();
-    let prefix = secret
-        .find('_')
-        .filter(|at| *at <= SHOWN)
-        .map_or("", |at| &secret[..=at]);
+    let prefix = secret.find('_').filter(|at| *at <= SHOWN).map_or("", |at| &secret[..=at]);
     if count < 4 * SHOWN {
         return format!("{prefix}…");
     }
@@ -170,10 +155,7 @@ mod tests {
     fn profiles_hold_the_same_keys() {
         let mut document = Document::default();
         document.set(Some("ci"), key("machineid.device_id"), "ci-1");
-        assert_eq!(
-            document.get(Some("ci"), key("machineid.device_id")),
-            Some("ci-1")
-        );
+        assert_eq!(document.get(Some("ci"), key("machineid.device_id")), Some("ci-1"));
         assert_eq!(document.get(None, key("machineid.device_id")), None);
         assert_eq!(document.profiles(), ["ci"]);
     }
@@ -195,16 +177,10 @@ mod tests {
             let error = Document::parse(text).err().unwrap();
             assert!(error.contains(complaint), "{text}: {error}");
         }
-        for text in [
-            r#"{"machineid": null}"#,
-            r#"{"profiles": {"ci": null}, "agent_id": null}"#,
-        ] {
+        for text in [r#"{"machineid": null}"#, r#"{"profiles": {"ci": null}, "agent_id": null}"#] {
             let mut document = Document::parse(text).unwrap();
             document.set(Some("ci"), key("machineid.org_key"), "org_1");
-            assert_eq!(
-                document.get(Some("ci"), key("machineid.org_key")),
-                Some("org_1")
-            );
+            assert_eq!(document.get(Some("ci"), key("machineid.org_key")), Some("org_1"));
         }
     }
 

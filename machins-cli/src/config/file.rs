@@ -13,7 +13,7 @@ use crate::error::Failure;
 /// Names another file than `~/.machins/config.json`.
 const VARIABLE: &str = "MACHINS_CONFIG";
 /// The Python package truncates the file before it writes: what looks corrupt may be half done.
-const HALF_WRITTEN: Duration = Duration::from_millis(500);
+const HALF_WRITTEN: Duration = Duration::from_millis(250);
 /// Nobody holds the lock for longer than a read and a write take.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -30,10 +30,7 @@ impl ConfigFile {
     /// The file that `MACHINS_CONFIG` names, or the one in the home directory.
     pub(crate) fn locate() -> Result<Self, Failure> {
         if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-            return Ok(Self {
-                path: path.into(),
-                own_folder: false,
-            });
+            return Ok(Self { path: path.into(), own_folder: false });
         }
         let directories = directories::BaseDirs::new().ok_or_else(|| {
             Failure::config("this user has no home directory for the config file")
@@ -146,9 +143,8 @@ fn read_whole(
 ) -> io::Result<Result<Document, String>> {
     loop {
         let bytes = read()?;
-        let parsed = str::from_utf8(&bytes)
-            .map_err(|error| error.to_string())
-            .and_then(Document::parse);
+        let parsed =
+            str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(Document::parse);
         if parsed.is_ok() || !pause() {
             return Ok(parsed);
         }
@@ -158,9 +154,7 @@ fn read_whole(
 /// New content under the old name: whole and on disk before anybody can see it.
 fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     // tempfile creates its files with mode 0600.
-    let mut file = tempfile::Builder::new()
-        .prefix(&temporary(target))
-        .tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(&temporary(target)).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
@@ -179,11 +173,7 @@ fn temporary(target: &Path) -> OsString {
 /// no other writer is at work.
 fn remove_leftovers(folder: &Path, prefix: &OsStr) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(prefix.as_encoded_bytes())
-        {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -203,10 +193,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(unix)]
 fn make_folder(folder: &Path, own: bool) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if own && fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
         // The Python package creates it with the default mode.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
@@ -253,12 +240,8 @@ mod tests {
 
     #[test]
     fn a_half_written_file_is_read_again() {
-        let mut states = [
-            &b""[..],
-            b"{\"agent_slug\": \"z",
-            b"{\"agent_slug\": \"zo\"}",
-        ]
-        .into_iter();
+        let mut states =
+            [&b""[..], b"{\"agent_slug\": \"z", b"{\"agent_slug\": \"zo\"}"].into_iter();
         let read = || Ok(states.next().unwrap().to_vec());
         assert!(read_whole(read, || true).unwrap().is_ok());
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use machineid_client::{ClientBuilder, DeviceId, OrgKey};
+
 use super::document::Document;
 use crate::args::Global;
 
@@ -20,60 +22,44 @@ pub(crate) struct Key {
     pub(crate) secret: bool,
 }
 
-const BARE: Key = Key {
-    name: "",
-    variable: None,
-    flag: None,
-    default: None,
-    secret: false,
+const BARE: Key = Key { name: "", variable: None, flag: None, default: None, secret: false };
+
+/// The market's address.
+pub(crate) const BASE_URL: Key = Key {
+    name: "base_url",
+    variable: Some("MACHINS_BASE_URL"),
+    flag: Some("--base-url"),
+    default: Some("https://machins.co/api/v1"),
+    ..BARE
+};
+
+/// The key that all devices of an organisation share.
+pub(crate) const MACHINEID_ORG_KEY: Key =
+    Key { name: "machineid.org_key", variable: Some("MACHINEID_ORG_KEY"), secret: true, ..BARE };
+
+/// The device that this machine is.
+pub(crate) const MACHINEID_DEVICE_ID: Key =
+    Key { name: "machineid.device_id", variable: Some("MACHINEID_DEVICE_ID"), ..BARE };
+
+/// MachineID's address.
+pub(crate) const MACHINEID_BASE_URL: Key = Key {
+    name: "machineid.base_url",
+    variable: Some("MACHINEID_BASE_URL"),
+    flag: Some("--machineid-url"),
+    default: Some(machineid_client::DEFAULT_BASE_URL),
+    ..BARE
 };
 
 /// The settings, as the configuration file names them.
 pub(crate) const KEYS: [Key; 8] = [
-    Key {
-        name: "api_key",
-        variable: Some("MACHINS_API_KEY"),
-        secret: true,
-        ..BARE
-    },
-    Key {
-        name: "agent_id",
-        ..BARE
-    },
-    Key {
-        name: "agent_slug",
-        ..BARE
-    },
-    Key {
-        name: "base_url",
-        variable: Some("MACHINS_BASE_URL"),
-        flag: Some("--base-url"),
-        default: Some("https://machins.co/api/v1"),
-        ..BARE
-    },
-    Key {
-        name: "machineid.org_key",
-        variable: Some("MACHINEID_ORG_KEY"),
-        secret: true,
-        ..BARE
-    },
-    Key {
-        name: "machineid.device_id",
-        variable: Some("MACHINEID_DEVICE_ID"),
-        ..BARE
-    },
-    Key {
-        name: "machineid.base_url",
-        variable: Some("MACHINEID_BASE_URL"),
-        flag: Some("--machineid-url"),
-        default: Some("https://machineid.io"),
-        ..BARE
-    },
-    Key {
-        name: "owner.token",
-        secret: true,
-        ..BARE
-    },
+    Key { name: "api_key", variable: Some("MACHINS_API_KEY"), secret: true, ..BARE },
+    Key { name: "agent_id", ..BARE },
+    Key { name: "agent_slug", ..BARE },
+    BASE_URL,
+    MACHINEID_ORG_KEY,
+    MACHINEID_DEVICE_ID,
+    MACHINEID_BASE_URL,
+    Key { name: "owner.token", secret: true, ..BARE },
 ];
 
 impl Key {
@@ -87,7 +73,20 @@ impl Key {
         format!("/{}", self.name.replace('.', "/"))
     }
 
-    fn from_flag<'a>(&self, global: &'a Global) -> Option<&'a str> {
+    /// Whether a value for it can be one, and if not, why.
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        let checked = match self.name {
+            "machineid.org_key" => OrgKey::new(value).map(drop),
+            "machineid.device_id" => DeviceId::new(value).map(drop),
+            "machineid.base_url" | "base_url" => {
+                ClientBuilder::default().base_url(value).build().map(drop)
+            }
+            _ => Ok(()),
+        };
+        checked.map_err(|error| error.to_string())
+    }
+
+    fn given<'a>(&self, global: &'a Global) -> Option<&'a str> {
         match self.flag {
             Some("--base-url") => global.base_url.as_deref(),
             Some("--machineid-url") => global.machineid_url.as_deref(),
@@ -138,7 +137,7 @@ pub(crate) fn resolve(
     document: &Document,
 ) -> Option<Setting> {
     let profile = global.profile.as_deref();
-    let flag = || Some((key.from_flag(global)?.to_owned(), Origin::Flag(key.flag?)));
+    let flag = || Some((key.given(global)?.to_owned(), Origin::Flag(key.flag?)));
     let variable = || {
         let name = key.variable?;
         let value = environment(name).filter(|value| !value.is_empty())?;
@@ -150,11 +149,8 @@ pub(crate) fn resolve(
     };
     let file = || Some((document.get(None, key)?.to_owned(), Origin::File));
     let default = || Some((key.default?.to_owned(), Origin::Default));
-    let (value, origin) = flag()
-        .or_else(variable)
-        .or_else(from_profile)
-        .or_else(file)
-        .or_else(default)?;
+    let (value, origin) =
+        flag().or_else(variable).or_else(from_profile).or_else(file).or_else(default)?;
     Some(Setting { value, origin })
 }
 
@@ -179,11 +175,7 @@ mod tests {
             let Setting { value, origin } = resolve(
                 key,
                 &global,
-                |name| {
-                    variable
-                        .filter(|_| name == "MACHINEID_BASE_URL")
-                        .map(Into::into)
-                },
+                |name| variable.filter(|_| name == "MACHINEID_BASE_URL").map(Into::into),
                 document,
             )
             .unwrap();
@@ -199,14 +191,8 @@ mod tests {
             look(None, Some("env"), ci, &document),
             pair("env", "environment MACHINEID_BASE_URL")
         );
-        assert_eq!(
-            look(None, Some(""), ci, &document),
-            pair("profile", "profile ci")
-        );
-        assert_eq!(
-            look(None, None, Some("bare"), &document),
-            pair("file", "file")
-        );
+        assert_eq!(look(None, Some(""), ci, &document), pair("profile", "profile ci"));
+        assert_eq!(look(None, None, Some("bare"), &document), pair("file", "file"));
         assert_eq!(look(None, None, None, &document), pair("file", "file"));
         assert_eq!(
             look(None, None, None, &Document::default()),

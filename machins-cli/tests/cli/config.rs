@@ -12,8 +12,7 @@ use crate::run::Home;
 fn what_is_not_ours_is_kept_in_its_order() {
     let home = Home::new();
     home.write_config(r#"{"zeta": [1, 2.5], "api_key": "at_1", "machineid": {"later": {}}}"#);
-    home.run(&["config", "set", "machineid.device_id", "agent-01"])
-        .exits(0);
+    home.run(&["config", "set", "machineid.device_id", "agent-01"]).exits(0);
     home.run(&["config", "set", "api_key", ""]).exits(0);
     assert_data_eq!(
         home.read_config(),
@@ -35,27 +34,25 @@ fn what_is_not_ours_is_kept_in_its_order() {
 
 #[test]
 fn a_corrupt_file_is_named_and_never_overwritten() {
-    for corrupt in [
-        "{\"api_key\": \"at_1\"",
-        "",
-        "[]",
-        "{\"machineid\": 1}",
-        "\u{0}",
+    const CORRUPT: &str = "{\"api_key\": \"at_1\"";
+    let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let refuses = |text: &str, arguments: &[&str]| {
+        home.write_config(text);
+        let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
+        assert_eq!(ran.error()["kind"], "config", "{arguments:?}");
+        assert_eq!(home.read_config(), text, "{arguments:?}");
+    };
+    for arguments in [
+        &["config", "show"][..],
+        &["devices"],
+        &["validate", "agent-01"],
+        &["guard", "--device", "agent-01", "--", "true"],
+        &["org", "create", "--save"],
     ] {
-        let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
-        home.write_config(corrupt);
-        for arguments in [
-            &["config", "show"][..],
-            &["config", "set", "machineid.device_id", "agent-01"],
-            &["devices"],
-            &["validate", "agent-01"],
-            &["guard", "--device", "agent-01", "--", "true"],
-            &["org", "create", "--save"],
-        ] {
-            let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
-            assert_eq!(ran.error()["kind"], "config", "{arguments:?}");
-            assert_eq!(home.read_config(), corrupt, "{arguments:?}");
-        }
+        refuses(CORRUPT, arguments);
+    }
+    for text in [CORRUPT, "", "[]", "{\"machineid\": 1}", "\u{0}"] {
+        refuses(text, &["config", "set", "machineid.device_id", "agent-01"]);
     }
 }
 
@@ -67,14 +64,7 @@ fn concurrent_writers_lose_nothing() {
             let home = &home;
             scope.spawn(move || {
                 let profile = format!("writer-{writer}");
-                let set = [
-                    "--profile",
-                    &profile,
-                    "config",
-                    "set",
-                    "machineid.device_id",
-                    "d",
-                ];
+                let set = ["--profile", &profile, "config", "set", "machineid.device_id", "d"];
                 home.run(&set).exits(0);
             });
         }
@@ -86,14 +76,11 @@ fn concurrent_writers_lose_nothing() {
 #[test]
 fn a_killed_writer_leaves_a_whole_file() {
     let home = Home::new();
-    home.run(&["config", "set", "machineid.device_id", "first"])
-        .exits(0);
+    home.run(&["config", "set", "machineid.device_id", "first"]).exits(0);
     for round in 0..40_u32 {
         let value = format!("agent-{round}");
-        let mut writer = home
-            .machins(&["config", "set", "machineid.device_id", &value])
-            .spawn()
-            .unwrap();
+        let set = ["-q", "config", "set", "machineid.device_id", &value];
+        let mut writer = home.machins(&set).spawn().unwrap();
         // Somewhere between the start and the end of a run.
         let moment = std::time::Instant::now() + std::time::Duration::from_micros(100) * round;
         while std::time::Instant::now() < moment {
@@ -104,8 +91,7 @@ fn a_killed_writer_leaves_a_whole_file() {
         let document: Value = serde_json::from_str(&home.read_config()).unwrap();
         assert!(document["machineid"]["device_id"].is_string());
     }
-    home.run(&["config", "set", "machineid.device_id", "last"])
-        .exits(0);
+    home.run(&["config", "set", "machineid.device_id", "last"]).exits(0);
     let mut left: Vec<_> = fs::read_dir(home.config().parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -118,15 +104,9 @@ fn a_killed_writer_leaves_a_whole_file() {
 fn a_secret_is_neither_an_argument_nor_shown() {
     const KEY: &str = "org_0123456789abcdef0123";
     let home = Home::new();
-    let refused = home
-        .run(&["config", "set", "machineid.org_key", KEY])
-        .exits(2);
+    let refused = home.run(&["config", "set", "machineid.org_key", KEY]).exits(2);
     assert!(!refused.stderr.contains(KEY), "{refused:?}");
-    home.run_with_stdin(
-        &["config", "set", "machineid.org_key", "-"],
-        &format!("{KEY}\n"),
-    )
-    .exits(0);
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], &format!("{KEY}\n")).exits(0);
     assert!(home.read_config().contains(KEY));
     for arguments in [
         &["config"][..],
@@ -135,15 +115,10 @@ fn a_secret_is_neither_an_argument_nor_shown() {
         &["config", "get", "machineid.org_key"],
     ] {
         let ran = home.run(arguments).exits(0);
-        assert!(
-            !ran.stdout.contains(KEY) && !ran.stderr.contains(KEY),
-            "{ran:?}"
-        );
+        assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), "{ran:?}");
         assert!(ran.stdout.contains("org_…0123"), "{ran:?}");
     }
-    let revealed = home
-        .run(&["config", "get", "machineid.org_key", "--reveal"])
-        .exits(0);
+    let revealed = home.run(&["config", "get", "machineid.org_key", "--reveal"]).exits(0);
     assert_eq!(revealed.stdout.trim(), KEY);
 }
 
@@ -158,10 +133,8 @@ fn impossible_values_are_refused() {
     ] {
         home.run(&["config", "set", key, value]).exits(2);
     }
-    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "at_wrong")
-        .exits(2);
-    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "")
-        .exits(2);
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "at_wrong").exits(2);
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "").exits(2);
     assert!(!home.config().exists());
 }
 
@@ -173,29 +146,22 @@ fn the_origin_of_each_value_is_explained() {
             "profiles": {"ci": {"machineid": {"org_key": "org_0123456789abcdef"}}}}"#,
     );
     let ran = home
-        .run(&[
-            "--profile",
-            "ci",
-            "--base-url",
-            "http://localhost:2",
-            "config",
-            "explain",
-        ])
+        .run(&["--profile", "ci", "--base-url", "http://localhost:2", "config", "explain"])
         .exits(0);
     assert_data_eq!(
         ran.stdout,
-        str![[r#"
+        str![[r"
 SETTING              VALUE               FROM
-api_key              not set             
-agent_id             not set             
+api_key              not set
+agent_id             not set
 agent_slug           zoe                 file
 base_url             http://localhost:2  flag --base-url
 machineid.org_key    org_…cdef           profile ci
 machineid.device_id  from-environment    environment MACHINEID_DEVICE_ID
 machineid.base_url   http://localhost:1  file
-owner.token          not set             
+owner.token          not set
 
-"#]]
+"]]
     );
     let get = home.run(&["config", "get", "machineid.device_id"]).exits(0);
     assert_eq!(get.stdout, "from-environment\n");
@@ -205,13 +171,10 @@ owner.token          not set
 fn an_unknown_profile_is_an_error_that_names_the_known() {
     let home = Home::new();
     home.write_config(r#"{"profiles": {"ci": {}, "prod": {}}}"#);
-    let ran = home
-        .run(&["--profile", "pord", "--json", "devices"])
-        .exits(4);
+    let ran = home.run(&["--profile", "pord", "--json", "devices"]).exits(4);
     let message = ran.error()["message"].to_string();
     assert!(message.contains("ci, prod"), "{message}");
-    home.run(&["--profile", "pord", "config", "explain"])
-        .exits(4);
+    home.run(&["--profile", "pord", "config", "explain"]).exits(4);
 }
 
 #[test]
@@ -221,10 +184,7 @@ fn the_environment_names_another_file() {
     assert!(!home.config().exists());
     let text = fs::read_to_string(home.path().join("elsewhere/machins.json")).unwrap();
     assert!(text.contains("zoe"));
-    assert_eq!(
-        home.run(&["config", "path"]).stdout,
-        "elsewhere/machins.json\n"
-    );
+    assert_eq!(home.run(&["config", "path"]).stdout, "elsewhere/machins.json\n");
 }
 
 #[cfg(unix)]
@@ -282,9 +242,7 @@ mod unix {
         assert!(text.contains("kept") && text.contains("zoe"), "{text}");
 
         fs::remove_file(&real).unwrap();
-        let ran = home
-            .run(&["config", "set", "agent_slug", "zoe", "--json"])
-            .exits(4);
+        let ran = home.run(&["config", "set", "agent_slug", "zoe", "--json"]).exits(4);
         assert!(ran.error()["message"].to_string().contains("leads nowhere"));
     }
 
@@ -304,10 +262,7 @@ mod unix {
         // Files may not grow beyond nothing: what a full disk looks like from here.
         let ran = home
             .command("sh")
-            .args([
-                "-c",
-                r#"trap "" XFSZ; ulimit -f 0; exec "$0" config set agent_slug zoe"#,
-            ])
+            .args(["-c", r#"trap "" XFSZ; ulimit -f 0; exec "$0" config set agent_slug zoe"#])
             .arg(env!("CARGO_BIN_EXE_machins"))
             .output()
             .unwrap();

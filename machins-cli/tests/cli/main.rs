@@ -7,6 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod commands;
 mod config;
+#[cfg(unix)]
+mod guard;
+mod mock;
 mod run;
 mod tree;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use machins_mock::{MockServer, Org};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,10 +18,14 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            environment: Vec::new(),
-        }
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// With the address of a mock and the key of an organisation on it.
+    pub(crate) fn against(server: &MockServer, org: &Org) -> Self {
+        Self::new()
+            .with("MACHINEID_BASE_URL", &server.machineid_base_url())
+            .with("MACHINEID_ORG_KEY", org.key())
     }
 
     /// With this environment variable.
@@ -121,12 +126,7 @@ impl Ran {
     pub(crate) fn error(&self) -> Value {
         let document: Value =
             serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        let fields: Vec<_> = document["error"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
+        let fields: Vec<_> = document["error"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(fields, ["kind", "message", "status", "code", "request_id"]);
         document["error"].clone()
     }

@@ -56,14 +56,8 @@ fn the_whole_tree_is_as_written_down() {
 #[test]
 fn each_page_has_an_example() {
     for (name, help) in pages(&Home::new()) {
-        assert!(
-            help.contains("Example") || name.is_empty(),
-            "{name}:\n{help}"
-        );
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 100),
-            "{name}:\n{help}"
-        );
+        assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
     }
 }
 
@@ -95,10 +89,7 @@ fn wrong_usage_is_told_as_asked() {
         &["completions", "csh"],
     ] {
         let human = home.run(arguments).exits(2);
-        assert!(
-            human.stdout.is_empty() && human.stderr.starts_with("error: "),
-            "{human:?}"
-        );
+        assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
         let json = home.run(&[arguments, &["--json"]].concat());
         // After `--` the flag is the command's.
         if !arguments.contains(&"--") {
@@ -122,9 +113,7 @@ fn completions_and_manual_pages_know_every_command() {
     assert!(home.run(&["man"]).exits(0).stdout.contains(".TH machins 1"));
     home.run(&["man", "--dir", "pages"]).exits(0);
     for (name, _) in pages(&home) {
-        let file = format!("machins-{name}.1")
-            .replace("-.", ".")
-            .replace(' ', "-");
+        let file = format!("machins-{name}.1").replace("-.", ".").replace(' ', "-");
         assert!(home.path().join("pages").join(&file).is_file(), "{file}");
     }
 }
@@ -134,12 +123,8 @@ fn a_closed_pipe_is_no_error() {
     use std::process::Stdio;
     let home = Home::new();
     for arguments in [&["man"][..], &["--help"], &["completions", "bash"], &[]] {
-        let mut child = home
-            .machins(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            home.machins(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
