@@ -36,3 +36,25 @@ fn report(info: &PanicHookInfo<'_>) {
         env!("CARGO_PKG_VERSION"),
     ));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_never_allows() {
+        let code = |gate: bool| {
+            let code = guarded(|| {
+                if gate {
+                    deny_on_panic();
+                }
+                std::hint::black_box(None::<ExitCode>).unwrap()
+            });
+            format!("{code:?}")
+        };
+        let expected = |exit: Exit| format!("{:?}", ExitCode::from(exit));
+        assert_eq!(code(false), expected(Exit::Refused));
+        assert_eq!(code(true), expected(Exit::Denied));
+        let _ = panic::take_hook();
+    }
+}

@@ -73,7 +73,7 @@ impl Job {
             watchdog.watch(group)?;
         }
         self.watchdog.replace(watchdog);
-        if terminal::lend(group) {
+        if !terminal::is_shared() && terminal::lend(group) {
             // It may have reached for the terminal a moment too early and been stopped.
             let _ = killpg(group, Number::SIGCONT);
         }
@@ -176,7 +176,7 @@ fn stopped(group: Pid, signal: Number) {
     let wants_terminal = matches!(signal, Number::SIGTTIN | Number::SIGTTOU);
     match signal {
         _ if wants_terminal && terminal::lend(group) => {}
-        Number::SIGTSTP | Number::SIGTTIN | Number::SIGTTOU if terminal::is_interactive() => {
+        Number::SIGTSTP | Number::SIGTTIN | Number::SIGTTOU if terminal::exists() => {
             terminal::stop_with(group);
         }
         // Somebody's `kill -STOP`: the gate stays awake.

@@ -2,6 +2,7 @@
 //!
 //! It reads a pipe that only the guard can write to. The guard writes the group's number once,
 //! and a word when all is done; an end of the pipe without that word means that the guard died.
+//! Only in the instant between the command's start and that number is there nobody to end it.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;

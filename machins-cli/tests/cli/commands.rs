@@ -163,6 +163,7 @@ fn validate_denies_when_there_is_no_decision() {
     home.run(&["validate", "agent-01", "--timeout", "0.3"]).exits(3);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_shell_gates_on_it() {
     let (_server, _org, home) = world(Plan::Free);

@@ -42,6 +42,15 @@ impl World {
         self.home.run(&["revoke", "agent-01"]).exits(0);
     }
 
+    #[track_caller]
+    fn wait_until(&self, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.server.requests());
+            thread::yield_now();
+        }
+    }
+
     fn validations(&self) -> usize {
         let requests = self.server.requests();
         requests.iter().filter(|request| request.path.ends_with("/validate")).count()
@@ -50,20 +59,20 @@ impl World {
 
 struct Guarded {
     guard: Child,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Guarded {
     fn start(mut command: Command) -> Self {
         let mut guard = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(guard.stdout.take().unwrap());
+        let stdout = guard.stdout.take().map(BufReader::new);
         Self { guard, stdout }
     }
 
     /// The next line that the command printed.
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
@@ -80,14 +89,26 @@ impl Guarded {
     #[track_caller]
     fn ended_within(mut self, patience: Duration) -> (ExitStatus, String) {
         let (sender, receiver) = mpsc::channel();
+        let mut stdout = self.stdout.take().unwrap();
+        let mut stderr = self.guard.stderr.take().unwrap();
         thread::spawn(move || {
-            let mut rest = String::new();
-            self.stdout.read_to_string(&mut rest).unwrap();
-            let mut stderr = String::new();
-            self.guard.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-            let _ = sender.send((self.guard.wait().unwrap(), stderr));
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text.clear();
+            stderr.read_to_string(&mut text).unwrap();
+            let _ = sender.send(text);
         });
-        receiver.recv_timeout(patience).expect("the guard and all that it started has ended")
+        let stderr =
+            receiver.recv_timeout(patience).expect("the guard and all that it started has ended");
+        (self.guard.wait().unwrap(), stderr)
+    }
+}
+
+/// A test that fails halfway leaves nothing behind: the watchdog sees to the rest.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
     }
 }
 
@@ -203,8 +224,10 @@ fn ended_by_term_the_guard_takes_the_command_along() {
 #[test]
 fn killed_the_guard_still_takes_the_command_along() {
     let world = World::new();
-    let mut guarded = world.guard(&[], "sleep 600 & trap '' TERM; echo ready; wait");
+    let script = "sleep 600 & trap '' TERM; echo ready; wait";
+    let mut guarded = world.guard(&["--every", "0.1"], script);
     assert_eq!(guarded.line(), "ready");
+    world.wait_until(|| world.validations() > 1);
     guarded.signal(Signal::SIGKILL);
     assert_eq!(guarded.ended().0.signal(), Some(9));
 }
@@ -212,14 +235,11 @@ fn killed_the_guard_still_takes_the_command_along() {
 #[test]
 fn a_signal_before_the_start_ends_the_guard() {
     let world = World::new();
-    let delay = Fault::delay(Duration::from_secs(60));
+    let delay = Fault::delay(Duration::from_mins(1));
     let _hung = world.server.fault_scoped(delay).unwrap();
     let guarded = world.guard(&[], "echo started");
     // The request shows that the guard is at work; its signals are handled by then.
-    let start = Instant::now();
-    while world.server.requests().is_empty() && start.elapsed() < PATIENCE {
-        thread::yield_now();
-    }
+    world.wait_until(|| !world.server.requests().is_empty());
     guarded.signal(Signal::SIGINT);
     assert_eq!(guarded.ended().0.code(), Some(130));
 }
@@ -243,10 +263,7 @@ fn a_graced_outage_passes_and_a_revoke_within_the_grace_does_not_wait() {
     assert_eq!(guarded.line(), "ready");
     world.org.update(OrgUpdate::new().available(false)).unwrap();
     let seen = world.validations();
-    let start = Instant::now();
-    while world.validations() < seen + 3 && start.elapsed() < PATIENCE {
-        thread::yield_now();
-    }
+    world.wait_until(|| world.validations() >= seen + 3);
     assert!(guarded.guard.try_wait().unwrap().is_none(), "the grace is not over");
     world.org.update(OrgUpdate::new().available(true)).unwrap();
     world.revoke();
@@ -271,7 +288,7 @@ fn a_hung_server_ends_the_command_within_interval_and_timeout() {
     let flags = ["--every", "0.5", "--timeout", "0.5"];
     let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
     assert_eq!(guarded.line(), "ready");
-    let _hung = world.server.fault_scoped(Fault::delay(Duration::from_secs(60))).unwrap();
+    let _hung = world.server.fault_scoped(Fault::delay(Duration::from_mins(1))).unwrap();
     let start = Instant::now();
     let (status, _) = guarded.ended_within(Duration::from_secs(10));
     assert_eq!(status.code(), Some(3));

@@ -117,6 +117,7 @@ fn an_open_address_warns() {
     assert!(line.starts_with("warning: "), "{line}");
 }
 
+#[cfg(unix)]
 #[test]
 fn exec_gives_a_command_a_mock_and_passes_its_status_on() {
     let home = Home::new();

@@ -131,3 +131,38 @@ fn a_closed_pipe_is_no_error() {
         assert!(output.stderr.is_empty(), "{output:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn each_example_works_when_pasted() {
+    use std::path::Path;
+
+    use machins_mock::Plan;
+    use machins_mock::blocking::MockServer;
+
+    let program = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for (name, help) in pages(&Home::new()) {
+        let examples = help
+            .lines()
+            .skip_while(|line| !line.starts_with("Example"))
+            .skip(1)
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
+        for example in examples {
+            if name == "mock serve" {
+                // It goes on until it is stopped; the tests of `mock` do that.
+                continue;
+            }
+            let server = MockServer::start();
+            let org = server.create_org(Plan::Free);
+            let home = Home::against(&server, &org).with("PATH", &path);
+            home.run(&["register", "agent-01"]).exits(0);
+            let output = home.command("sh").args(["-c", example]).output().unwrap();
+            assert!(output.status.success(), "{example}: {output:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
