@@ -43,7 +43,7 @@ pub struct Call<R> {
 }
 
 pub(crate) type Decode<R> = Box<dyn Fn(&Reply) -> Result<R, Error> + Send + Sync>;
-pub(crate) type Recovery<R> = Box<dyn Fn() -> Look<R> + Send + Sync>;
+pub(crate) type Recovery<R> = Box<dyn Fn(&Error) -> Look<R> + Send + Sync>;
 
 /// What goes over the wire, the same for every attempt. Complete when the path has no
 /// placeholder left.
@@ -56,6 +56,7 @@ pub(crate) struct Request {
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
+    pub(crate) when_unknown: Option<&'static str>,
 }
 
 impl Request {
@@ -93,6 +94,8 @@ pub enum Verdict<R> {
     Done(R),
     /// It surely did not take effect: it may be sent again.
     Absent,
+    /// There is no telling.
+    Unknown,
     /// It can't take effect any more, and this is the reason.
     Failed(Error),
     /// Not decided yet: look here next.
@@ -118,6 +121,7 @@ impl Call<Reply> {
                 scheme: None,
                 idempotent,
                 single_attempt: false,
+                when_unknown: None,
             })
         } else {
             Err(invalid("a path begins with / and holds neither ? nor #"))
@@ -214,7 +218,19 @@ impl<R> Call<R> {
         })
     }
 
-    /// How to find out, when the call's fate is unknown, whether it took effect.
+    /// What the caller can do when the call's fate stays unknown: how to find out, what is lost.
+    pub fn when_unknown(self, advice: &'static str) -> Self {
+        self.edit(|request| {
+            request.when_unknown = Some(advice);
+            Ok(())
+        })
+    }
+
+    /// How to find out, when the call's fate is unknown, whether it took effect. `look` is given
+    /// what broke.
+    ///
+    /// The server is asked again when it refuses the call after such a doubt: an attempt that was
+    /// thought lost may have arrived late, and is what the refusal is about.
     ///
     /// ```
     /// use agent_client_core::{Call, Look, Verdict};
@@ -224,7 +240,7 @@ impl<R> Call<R> {
     /// let accept = Call::post("/trades/{id}/accept")
     ///     .segment("id", "t1")
     ///     .json::<Trade>()
-    ///     .recover_with(|| {
+    ///     .recover_with(|_doubt| {
     ///         let trade = Call::get("/trades/{id}").segment("id", "t1").json::<Trade>();
     ///         Look::new(trade, |found| {
     ///             let trade = found?;
@@ -235,7 +251,10 @@ impl<R> Call<R> {
     ///         })
     ///     });
     /// ```
-    pub fn recover_with(mut self, look: impl Fn() -> Look<R> + Send + Sync + 'static) -> Self {
+    pub fn recover_with(
+        mut self,
+        look: impl Fn(&Error) -> Look<R> + Send + Sync + 'static,
+    ) -> Self {
         self.recovery = Some(Box::new(look));
         self
     }
@@ -274,6 +293,7 @@ impl<R> fmt::Debug for Verdict<R> {
         match self {
             Self::Done(_) => f.write_str("Done"),
             Self::Absent => f.write_str("Absent"),
+            Self::Unknown => f.write_str("Unknown"),
             Self::Failed(error) => write!(f, "Failed({error:?})"),
             Self::Look(look) => look.fmt(f),
         }

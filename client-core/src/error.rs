@@ -149,6 +149,7 @@ struct Details {
     retry_after: Option<Duration>,
     excerpt: Option<String>,
     call: Option<String>,
+    advice: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -164,6 +165,7 @@ impl Error {
             retry_after: None,
             excerpt: None,
             call: None,
+            advice: None,
             source: None,
         }))
     }
@@ -260,8 +262,9 @@ impl Error {
         self
     }
 
-    /// The same failure for a call that changes something: it may have happened.
-    pub(crate) fn into_fate_unknown(self) -> Self {
+    /// The same failure for a call that changes something: it may have happened. `advice` is what
+    /// the caller can do about it.
+    pub(crate) fn into_fate_unknown(self, advice: Option<&'static str>) -> Self {
         Self(Box::new(Details {
             kind: ErrorKind::FateUnknown,
             message: self.0.message.clone(),
@@ -271,6 +274,7 @@ impl Error {
             retry_after: self.0.retry_after,
             excerpt: self.0.excerpt.clone(),
             call: self.0.call.clone(),
+            advice,
             source: Some(Box::new(self)),
         }))
     }
@@ -292,7 +296,7 @@ impl fmt::Display for Error {
             write!(f, "{call}: ")?;
         }
         f.write_str(&self.0.message)?;
-        if let Some(advice) = self.kind().advice() {
+        if let Some(advice) = self.0.advice.or(self.kind().advice()) {
             write!(f, "; {advice}")?;
         }
         Ok(())

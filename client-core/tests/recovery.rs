@@ -9,7 +9,7 @@ use support::{Act, scripted, transport};
 
 /// `POST /trades/t1/accept`, with a look at the trade.
 fn accept() -> Call<Value> {
-    Call::post("/trades/{id}/accept").segment("id", "t1").json().recover_with(|| {
+    Call::post("/trades/{id}/accept").segment("id", "t1").json().recover_with(|_| {
         Look::new(Call::get("/trades/{id}").segment("id", "t1").json(), |found| {
             let trade: Value = found?;
             Ok(match trade["status"].as_str() {
@@ -92,7 +92,7 @@ async fn a_look_may_take_several_calls() {
     let acts = vec![Act::Drop, Act::reply(200, "{}"), Act::reply(200, r#"{"found":"t9"}"#)];
     let (url, received) = scripted(acts).await;
     let (transport, _) = transport(&url, Options::new());
-    let call: Call<Value> = Call::post("/trades").json().recover_with(|| page(0));
+    let call: Call<Value> = Call::post("/trades").json().recover_with(|_| page(0));
     assert_eq!(transport.send(call).await.unwrap(), "t9");
     assert_eq!(requests(&received), ["POST /trades", "GET /trades?page=0", "GET /trades?page=1"]);
 }
@@ -104,6 +104,32 @@ async fn a_refusal_needs_no_look() {
     let error = transport.send(accept()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidTransition);
     assert_eq!(requests(&received), [ACCEPT]);
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_doubt_is_looked_into() {
+    // The first attempt arrives late: after the look, before the second attempt.
+    let late = Act::reply(422, r#"{"detail":"not proposed"}"#);
+    let acts = vec![Act::Drop, trade("proposed"), late.clone(), trade("escrow_held")];
+    let (url, received) = scripted(acts).await;
+    let (transport, _) = transport(&url, Options::new());
+    assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
+    assert_eq!(requests(&received), [ACCEPT, LOOK, ACCEPT, LOOK]);
+
+    let (url, _) = scripted(vec![Act::Drop, trade("proposed"), late, trade("proposed")]).await;
+    let (transport, _) = support::transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidTransition, "the refusal stands");
+}
+
+#[tokio::test]
+async fn an_unknown_fate_comes_with_the_calls_own_advice() {
+    let (url, _) = scripted(vec![Act::Drop]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let call = Call::post("/join").json::<Value>().when_unknown("its key is lost");
+    let error = transport.send(call).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+    assert!(error.to_string().ends_with("; its key is lost"), "{error}");
 }
 
 #[tokio::test]

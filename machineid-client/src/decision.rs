@@ -89,8 +89,17 @@ impl Decision {
             if reply.is_success() { unreadable } else { reply.error() }
         };
         let UniqueFields(mut fields) = reply.json().map_err(no_decision)?;
-        let Some(code) = fields.get("code").and_then(Value::as_str).map(DecisionCode::from) else {
-            return Err(no_decision(reply.unreadable("the reply holds no decision code")));
+        let code = fields.get("code").and_then(Value::as_str).map(DecisionCode::from);
+        let is_decision = match &code {
+            None => false,
+            // A new code, or an error from somewhere in between that happens to have one.
+            Some(DecisionCode::Unknown(_)) => {
+                reply.status() < 500 && fields.get("allowed").is_some_and(Value::is_boolean)
+            }
+            Some(_) => true,
+        };
+        let Some(code) = code.filter(|_| is_decision) else {
+            return Err(no_decision(reply.unreadable("the reply holds no decision")));
         };
         let allowed = reply.is_success() && fields.get("allowed") == Some(&Value::Bool(true));
         if code == DecisionCode::Allow && !allowed {

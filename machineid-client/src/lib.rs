@@ -43,8 +43,9 @@
 //!
 //! # Features
 //!
-//! `rustls` (default) or `native-tls`; `blocking`; `tower` for a layer that checks before each
-//! request.
+//! `rustls` (default): TLS with the roots of the operating system; without it only plain `http`
+//! to this machine works. `blocking`: clients and gates without a runtime. `tower`: a layer that
+//! checks before each request.
 
 mod batch;
 #[cfg(feature = "blocking")]

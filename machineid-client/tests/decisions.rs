@@ -131,6 +131,21 @@ async fn whatever_can_not_be_read_denies() {
     }
 }
 
+#[tokio::test]
+async fn an_error_that_happens_to_have_a_code_is_an_outage() {
+    for (status, body) in [
+        (503, json!({"code": "MAINTENANCE", "message": "back soon"})),
+        (503, json!({"code": "MAINTENANCE", "allowed": false})),
+        (404, json!({"code": "ROUTE_NOT_FOUND"})),
+        (200, json!({"code": "WELCOME", "allowed": "no"})),
+    ] {
+        let error = validate(status, &body).await.unwrap_err();
+        assert_eq!(error.status(), Some(status), "{body}");
+        let reply = ResponseTemplate::new(status).set_body_json(body);
+        assert!(check(reply).await.unwrap_err().is_outage());
+    }
+}
+
 /// A random reply, and whether it is the one that allows.
 fn replies() -> impl Strategy<Value = (u16, String, bool)> {
     let status = prop_oneof![Just(200_u16), Just(201), 200_u16..600];

@@ -1,8 +1,10 @@
 //! Virtual time: the real time and an offset that only grows.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How far virtual time may run ahead of the real one: a hundred years.
@@ -20,6 +22,32 @@ pub(crate) struct Clock {
 #[error("virtual time may run at most 100 years (3153600000 seconds) ahead of the real time")]
 pub struct TooFar;
 
+/// A moment of virtual time, to the millisecond as the vendors write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[schemars(transparent)]
+pub(crate) struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        serializer.collect_str(&PRINTER.timestamp_to_string(&self.0))
+    }
+}
+
+impl From<Time> for SystemTime {
+    fn from(Time(timestamp): Time) -> Self {
+        timestamp.into()
+    }
+}
+
+impl TryFrom<SystemTime> for Time {
+    type Error = jiff::Error;
+
+    fn try_from(time: SystemTime) -> Result<Self, jiff::Error> {
+        Timestamp::try_from(time).map(Self)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     offset_millis: u64,
@@ -30,21 +58,13 @@ impl Clock {
         self.offset
     }
 
-    /// The virtual time at a real time, cut to the millisecond as the vendors print it.
-    pub(crate) fn at(&self, real: Timestamp) -> Timestamp {
-        let virtual_time = real.checked_add(self.offset).unwrap_or(Timestamp::MAX);
-        Timestamp::from_millisecond(virtual_time.as_millisecond()).unwrap_or(virtual_time)
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.at(Timestamp::now())
+    pub(crate) fn now(&self) -> Time {
+        let now = Timestamp::now().checked_add(self.offset).unwrap_or(Timestamp::MAX);
+        Time(Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
     }
 
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), TooFar> {
-        let offset = self
-            .offset
-            .checked_add(by)
-            .filter(|offset| *offset <= MAX_ADVANCE);
+        let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
         self.offset = offset.ok_or(TooFar)?;
         Ok(())
     }
@@ -52,9 +72,7 @@ impl Clock {
 
 impl From<Clock> for Stored {
     fn from(clock: Clock) -> Self {
-        Self {
-            offset_millis: u64::try_from(clock.offset.as_millis()).unwrap_or(u64::MAX),
-        }
+        Self { offset_millis: u64::try_from(clock.offset.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

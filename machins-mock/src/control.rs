@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clock::MAX_ADVANCE;
+use crate::clock::{MAX_ADVANCE, Time};
 use crate::fault::{Fault, Planted};
 use crate::http::{Api, App, BodyError, JsonBody, Problem, Reply};
 use crate::journal::RequestRecord;
@@ -21,33 +20,13 @@ const MAX_STATE: usize = 64 * 1024 * 1024;
 pub(crate) fn routes(api: Api) -> Api {
     api.tag("Mock control")
         .get("/_mock/health", "Is the server up?", health)
-        .post(
-            "/_mock/reset",
-            "Empty world, real time, no faults, no requests",
-            reset,
-        )
+        .post("/_mock/reset", "Empty world, real time, no faults, no requests", reset)
         .get("/_mock/clock", "The virtual time", clock)
-        .post(
-            "/_mock/clock/advance",
-            "Move the virtual time forward",
-            advance,
-        )
+        .post("/_mock/clock/advance", "Move the virtual time forward", advance)
         .post("/_mock/machineid/orgs", "Make an organisation", create_org)
-        .patch(
-            "/_mock/machineid/orgs/{org_key}",
-            "Turn an organisation's switches",
-            update_org,
-        )
-        .get(
-            "/_mock/requests",
-            "The requests so far, oldest first, without secrets",
-            requests,
-        )
-        .delete(
-            "/_mock/requests",
-            "Forget the requests so far",
-            clear_requests,
-        )
+        .patch("/_mock/machineid/orgs/{org_key}", "Turn an organisation's switches", update_org)
+        .get("/_mock/requests", "The requests so far, oldest first, without secrets", requests)
+        .delete("/_mock/requests", "Forget the requests so far", clear_requests)
         .get("/_mock/faults", "The faults in force", faults)
         .post("/_mock/faults", "Make something go wrong", add_fault)
         .delete("/_mock/faults", "Remove every fault", clear_faults)
@@ -84,7 +63,7 @@ async fn reset(State(app): State<App>) -> Reply<200, Done> {
 /// The virtual time.
 #[derive(Serialize, JsonSchema)]
 struct ClockState {
-    now: Timestamp,
+    now: Time,
     /// How far it is ahead of the real time.
     offset_seconds: f64,
 }
@@ -92,10 +71,7 @@ struct ClockState {
 impl ClockState {
     fn of(app: &App) -> Self {
         let clock = &app.world().clock;
-        Self {
-            now: clock.now(),
-            offset_seconds: clock.offset().as_secs_f64(),
-        }
+        Self { now: clock.now(), offset_seconds: clock.offset().as_secs_f64() }
     }
 }
 
@@ -117,10 +93,7 @@ async fn advance(
         let most = MAX_ADVANCE.as_secs();
         Problem::bad_request(&format!("`seconds` is a number from 0 to {most}"))
     })?;
-    app.world()
-        .clock
-        .advance(by)
-        .map_err(|error| Problem::bad_request(&error))?;
+    app.world().clock.advance(by).map_err(|error| Problem::bad_request(&error))?;
     Ok(Reply(ClockState::of(&app)))
 }
 
@@ -164,9 +137,7 @@ struct Requests {
 }
 
 async fn requests(State(app): State<App>) -> Reply<200, Requests> {
-    Reply(Requests {
-        requests: app.journal().records().cloned().collect(),
-    })
+    Reply(Requests { requests: app.journal().records().cloned().collect() })
 }
 
 async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
@@ -181,9 +152,7 @@ struct FaultList {
 }
 
 async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
-    Reply(FaultList {
-        faults: app.faults().all().to_vec(),
-    })
+    Reply(FaultList { faults: app.faults().all().to_vec() })
 }
 
 async fn add_fault(
@@ -192,10 +161,7 @@ async fn add_fault(
 ) -> Result<Reply<201, Planted>, Problem> {
     let fault = body?;
     let mut faults = app.faults();
-    faults
-        .add(fault)
-        .map(|it| Reply(it.clone()))
-        .map_err(|error| Problem::bad_request(&error))
+    faults.add(fault).map(|it| Reply(it.clone())).map_err(|error| Problem::bad_request(&error))
 }
 
 async fn clear_faults(State(app): State<App>) -> Reply<200, Done> {
@@ -224,10 +190,7 @@ impl JsonSchema for Snapshot {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut schema = schemars::Schema::default();
         schema.insert("type".into(), "object".into());
-        schema.insert(
-            "description".into(),
-            Value::from("A world, as the server stores it."),
-        );
+        schema.insert("description".into(), Value::from("A world, as the server stores it."));
         schema
     }
 }

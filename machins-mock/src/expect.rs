@@ -93,21 +93,11 @@ pub(crate) fn unmet<'a>(
     }
     let more = received.len().saturating_sub(LISTED);
     let received = received.skip(more).map(line).collect();
-    Some(Unmet {
-        expected,
-        received,
-        more,
-    })
+    Some(Unmet { expected, received, more })
 }
 
 fn line(request: &RequestRecord) -> String {
-    let RequestRecord {
-        method,
-        path,
-        status,
-        fault,
-        ..
-    } = request;
+    let RequestRecord { method, path, status, fault, .. } = request;
     let status = status.map_or("no reply".to_owned(), |status| status.to_string());
     match fault {
         Some(fault) => format!("{method} {path} → {status} (fault: {fault})"),
@@ -117,10 +107,7 @@ fn line(request: &RequestRecord) -> String {
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the mock server did not get the requests it was to get\nexpected:"
-        )?;
+        write!(f, "the mock server did not get the requests it was to get\nexpected:")?;
         for line in &self.expected {
             write!(f, "\n  {line}")?;
         }

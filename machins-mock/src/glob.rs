@@ -15,10 +15,7 @@ pub struct InvalidGlob {
 
 /// A matcher for a glob in which `*` stays within a segment and `**` does not.
 pub(crate) fn path_glob(glob: &str) -> Result<GlobMatcher, InvalidGlob> {
-    let invalid = |reason: String| InvalidGlob {
-        glob: glob.chars().take(80).collect(),
-        reason,
-    };
+    let invalid = |reason: String| InvalidGlob { glob: glob.chars().take(80).collect(), reason };
     if glob.len() > MAX_GLOB {
         return Err(invalid(format!("longer than {MAX_GLOB} bytes")));
     }

@@ -1,12 +1,13 @@
 //! What was asked of a server, without secrets.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Method;
-use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::clock::Time;
 
 /// The most requests that a server remembers; older ones are forgotten.
 pub const MAX_REQUESTS: usize = 10_000;
@@ -27,31 +28,22 @@ pub struct RequestRecord {
     /// The kind of fault that hit the request.
     pub fault: Option<&'static str>,
     /// When it arrived, in virtual time.
-    #[schemars(with = "Timestamp")]
-    #[serde(rename = "received_at", serialize_with = "rfc3339")]
-    pub received_at: std::time::SystemTime,
-    /// How long the reply took, up to its first byte.
-    #[schemars(with = "Option<f64>")]
+    #[serde(serialize_with = "time")]
+    #[schemars(with = "Time")]
+    pub received_at: SystemTime,
+    /// How long the reply took, up to its first byte; none as long as there is no status.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
+    #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,
 }
 
-fn rfc3339<S: serde::Serializer>(
-    time: &std::time::SystemTime,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let timestamp = Timestamp::try_from(*time).map_err(serde::ser::Error::custom)?;
-    timestamp.serialize(serializer)
+fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    Time::try_from(*time).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-fn millis<S: serde::Serializer>(
-    latency: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    latency
-        .map(|it| it.as_secs_f64() * 1000.0)
-        .serialize(serializer)
+fn millis<S: Serializer>(latency: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    latency.map(|it| it.as_secs_f64() * 1000.0).serialize(serializer)
 }
 
 /// The requests of one server, oldest first.
@@ -67,7 +59,7 @@ pub(crate) struct Journal {
 pub(crate) struct Ticket(u64);
 
 impl Journal {
-    pub(crate) fn arrived(&mut self, method: &Method, path: &str, now: Timestamp) -> Ticket {
+    pub(crate) fn arrived(&mut self, method: &Method, path: &str, now: Time) -> Ticket {
         if self.records.len() == MAX_REQUESTS {
             self.records.pop_front();
             self.forgotten += 1;

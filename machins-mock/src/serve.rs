@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::{self, ConnectionLost, Fault};
-use crate::http::{App, is_infrastructure};
+use crate::http::{App, Problem, is_cross_origin, is_infrastructure};
 use crate::journal::mask;
 
 /// The most connections that one server serves at a time; more wait to be accepted.
@@ -74,9 +74,8 @@ impl Tasks {
 
 /// Serves a bound listener until its tasks are stopped.
 pub(crate) fn spawn(listener: std::net::TcpListener, app: App) -> io::Result<Tasks> {
-    let runtime = RUNTIME
-        .as_ref()
-        .map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    let runtime =
+        RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     listener.set_nonblocking(true)?;
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
@@ -139,6 +138,7 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response, ConnectionLost>> + use<> {
     let infrastructure = is_infrastructure(request.uri().path());
+    let forbidden = infrastructure && is_cross_origin(request.headers());
     let arrival = (!infrastructure).then(|| Arrival::note(app, &request));
     let reply = router.call(request);
     let reply = async move {
@@ -148,6 +148,10 @@ fn answer(
         }
     };
     async move {
+        if forbidden {
+            let detail = "web pages of other origins can't use the mock's own routes";
+            return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
+        }
         let Some(mut arrival) = arrival else {
             return Ok(reply.await);
         };
@@ -187,12 +191,7 @@ impl Arrival {
             expectation.see(method, path);
         }
         tracing::debug!(%method, path = mask(path), fault = fault.as_ref().map(Fault::kind), "request");
-        Self {
-            app,
-            ticket,
-            fault,
-            since,
-        }
+        Self { app, ticket, fault, since }
     }
 
     fn answered(&self, response: Option<&Response>) {

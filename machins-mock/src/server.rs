@@ -92,11 +92,7 @@ impl MockServerBuilder {
             *app.world() = world;
         }
         let tasks = serve::spawn(listener, Arc::clone(&app))?;
-        Ok(MockServer {
-            app,
-            tasks,
-            state_file: self.state_file,
-        })
+        Ok(MockServer { app, tasks, state_file: self.state_file })
     }
 }
 
@@ -105,18 +101,12 @@ impl MockServer {
     ///
     /// # Panics
     /// If no port can be had. [`builder`](Self::builder) returns the error instead.
-    #[expect(
-        clippy::unused_async,
-        reason = "the customary name and shape; nothing waits today"
-    )]
+    #[expect(clippy::unused_async, reason = "the customary name and shape; nothing waits today")]
     pub async fn start() -> Self {
         Self::start_or_panic()
     }
 
-    #[expect(
-        clippy::panic,
-        reason = "documented: a test can't go on without its server"
-    )]
+    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
     pub(crate) fn start_or_panic() -> Self {
         match Self::builder().start() {
             Ok(server) => server,
@@ -136,11 +126,7 @@ impl MockServer {
     #[must_use]
     pub fn builder() -> MockServerBuilder {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        MockServerBuilder {
-            addr,
-            seed: None,
-            state_file: None,
-        }
+        MockServerBuilder { addr, seed: None, state_file: None }
     }
 
     /// The address that the server listens at.
@@ -217,10 +203,7 @@ impl MockServer {
     /// The fault can't be: see [`FaultError`].
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
         let id = self.app.faults().add(fault)?.id;
-        Ok(FaultGuard {
-            app: Arc::clone(&self.app),
-            id,
-        })
+        Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// Removes every fault.
@@ -262,9 +245,7 @@ impl MockServer {
     /// # Errors
     /// The file can't be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file
-            .as_deref()
-            .map_or(Ok(()), |path| save(path, &self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |path| save(path, &self.snapshot()))
     }
 
     /// Counts on this many requests with this method and a path that matches the glob (`*` within
@@ -285,9 +266,7 @@ impl MockServer {
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app
-            .expectations()
-            .push(Expectation::new(method, path, &times));
+        self.app.expectations().push(Expectation::new(method, path, &times));
     }
 
     /// Checks the expectations so far, and keeps them.
@@ -315,10 +294,7 @@ impl MockServer {
 /// # Panics
 /// If an expectation is not met, see [`expect`](MockServer::expect).
 impl Drop for MockServer {
-    #[expect(
-        clippy::panic,
-        reason = "documented: how a test learns of unmet expectations"
-    )]
+    #[expect(clippy::panic, reason = "documented: how a test learns of unmet expectations")]
     fn drop(&mut self) {
         self.tasks.stop();
         if std::thread::panicking() {

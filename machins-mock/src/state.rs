@@ -23,11 +23,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            clock: Clock::default(),
-            random: Random::new(seed),
-            machineid: MachineId::default(),
-        }
+        Self { clock: Clock::default(), random: Random::new(seed), machineid: MachineId::default() }
     }
 }
 

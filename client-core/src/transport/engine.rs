@@ -65,19 +65,24 @@ impl Engine {
         let request = request?.complete()?;
         let mut trip = Trip::new(self, &request, recovery.is_some(), start);
         let run = async {
+            let mut doubted = false;
             loop {
-                let (doubt, recovery) = match (trip.resolve(&decode).await, &recovery) {
-                    (Ok(reply), _) => return Ok(reply),
-                    (Err(Ending::Failed(error)), _) => return Err(error),
-                    (Err(Ending::InDoubt(error)), None) => return Err(error.into_fate_unknown()),
-                    (Err(Ending::InDoubt(error)), Some(recovery)) => (error, recovery),
+                let (error, is_doubt) = match trip.resolve(&decode).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(Ending::InDoubt(error)) => (error, true),
+                    // A refusal after a doubt may be about an attempt that arrived late.
+                    Err(Ending::Failed(error)) => (error, false),
                 };
-                match self.look(start, recovery()).await {
+                let recovery = recovery.as_ref().filter(|_| is_doubt || doubted);
+                let Some(recovery) = recovery else { return Err(error) };
+                doubted = true;
+                match self.look(start, recovery(&error)).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
-                    Ok(Verdict::Failed(error)) => return Err(error),
+                    Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
+                    _ if !is_doubt => return Err(error),
                     Ok(Verdict::Absent) if trip.may_send_again() => {}
-                    Ok(Verdict::Absent) => return Err(doubt),
-                    Ok(Verdict::Look(_)) | Err(_) => return Err(doubt.into_fate_unknown()),
+                    Ok(Verdict::Absent) => return Err(error),
+                    _ => return Err(error.into_fate_unknown(request.when_unknown)),
                 }
             }
         };
@@ -291,7 +296,9 @@ impl<'a> Trip<'a> {
                 Some(Ending::InDoubt(error))
             }
             Step::Finish => Some(Ending::Failed(error)),
-            Step::FateUnknown => Some(Ending::Failed(error.into_fate_unknown())),
+            Step::FateUnknown => {
+                Some(Ending::Failed(error.into_fate_unknown(self.request.when_unknown)))
+            }
         }
     }
 

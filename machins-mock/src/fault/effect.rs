@@ -34,11 +34,7 @@ pub(crate) async fn apply(
     serve: impl Future<Output = Response>,
 ) -> Result<Response, ConnectionLost> {
     match fault.kind {
-        Kind::Status {
-            status,
-            body,
-            retry_after,
-        } => {
+        Kind::Status { status, body, retry_after } => {
             let mut response = match body {
                 Some(serde_json::Value::String(text)) => {
                     let mut response = crate::http::json(status, &());
@@ -64,20 +60,7 @@ pub(crate) async fn apply(
             serve.await;
             Err(ConnectionLost)
         }
-        Kind::Truncate => {
-            reshape(serve.await, |whole| {
-                let announced = whole.len().max(1);
-                let half = whole.slice(..whole.len() / 2);
-                Pieces {
-                    announced,
-                    rest: vec![half],
-                    pause: None,
-                    cut: true,
-                    sleep: None,
-                }
-            })
-            .await
-        }
+        Kind::Truncate => reshape(serve.await, Pieces::cut).await,
         Kind::Garbage => {
             let mut response = serve.await;
             response.headers_mut().remove(CONTENT_LENGTH);
@@ -85,21 +68,8 @@ pub(crate) async fn apply(
             Ok(response)
         }
         Kind::SlowBody { millis } => {
-            reshape(serve.await, |whole| {
-                let size = whole.len().div_ceil(SLOW_PIECES).max(1);
-                let mut pieces: Vec<_> = whole.chunks(size).map(Bytes::copy_from_slice).collect();
-                pieces.reverse();
-                let count = u32::try_from(pieces.len()).unwrap_or(u32::MAX).max(1);
-                let pause = Some(Duration::from_millis(millis) / count);
-                Pieces {
-                    announced: whole.len(),
-                    rest: pieces,
-                    pause,
-                    cut: false,
-                    sleep: None,
-                }
-            })
-            .await
+            let over = Duration::from_millis(millis);
+            reshape(serve.await, |whole| Pieces::slow(whole, over)).await
         }
     }
 }
@@ -113,11 +83,11 @@ fn default_body(status: u16) -> serde_json::Value {
 /// The same reply with its body sent in another way.
 async fn reshape(
     response: Response,
-    shape: impl FnOnce(Bytes) -> Pieces,
+    shape: impl FnOnce(&Bytes) -> Pieces,
 ) -> Result<Response, ConnectionLost> {
     let (parts, body) = response.into_parts();
     let whole = body.collect().await.map_err(|_| ConnectionLost)?.to_bytes();
-    Ok(Response::from_parts(parts, Body::new(shape(whole))))
+    Ok(Response::from_parts(parts, Body::new(shape(&whole))))
 }
 
 /// A body that comes in pieces, with pauses or with a broken end.
@@ -127,9 +97,34 @@ struct Pieces {
     /// Last piece first.
     rest: Vec<Bytes>,
     pause: Option<Duration>,
-    /// Whether the connection breaks after the pieces.
-    cut: bool,
+    end: End,
     sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// How a body ends.
+enum End {
+    Whole,
+    /// The connection breaks once the pieces are sent.
+    Cut,
+    Broken,
+}
+
+impl Pieces {
+    /// The first half of a body, and then the connection breaks.
+    fn cut(whole: &Bytes) -> Self {
+        let announced = whole.len().max(1);
+        let half = whole.slice(..whole.len() / 2);
+        Self { announced, rest: vec![half], pause: None, end: End::Cut, sleep: None }
+    }
+
+    /// A body in equal pieces over some time.
+    fn slow(whole: &Bytes, over: Duration) -> Self {
+        let size = whole.len().div_ceil(SLOW_PIECES).max(1);
+        let rest: Vec<_> = whole.chunks(size).rev().map(|it| whole.slice_ref(it)).collect();
+        let count = u32::try_from(rest.len()).unwrap_or(u32::MAX).max(1);
+        let pause = Some(over / count);
+        Self { announced: whole.len(), rest, pause, end: End::Whole, sleep: None }
+    }
 }
 
 impl http_body::Body for Pieces {
@@ -141,7 +136,16 @@ impl http_body::Body for Pieces {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ConnectionLost>>> {
         if self.rest.is_empty() {
-            return Poll::Ready(self.cut.then_some(Err(ConnectionLost)));
+            return match self.end {
+                End::Whole => Poll::Ready(None),
+                End::Cut => {
+                    // What is written so far is flushed only when the body has to be waited for.
+                    self.end = End::Broken;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                End::Broken => Poll::Ready(Some(Err(ConnectionLost))),
+            };
         }
         if let Some(pause) = self.pause {
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(pause)));

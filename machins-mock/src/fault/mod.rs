@@ -33,6 +33,10 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// let fault = Fault::status(503).retry_after("2").method("POST").path("/api/v1/devices/*").times(1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(
+    description = "Something that goes wrong with the requests it matches. Of several that \
+                          match, the first one added that happens is the only one."
+)]
 pub struct Fault {
     /// Which requests are hit.
     #[serde(rename = "match", default)]
@@ -126,30 +130,19 @@ fn millis(duration: Duration) -> u64 {
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        Self {
-            matching: Matching::default(),
-            times: None,
-            probability: always(),
-            kind,
-        }
+        Self { matching: Matching::default(), times: None, probability: always(), kind }
     }
 
     /// Nothing is done, and the reply has this status, from 200 to 599.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self::new(Kind::Status {
-            status,
-            body: None,
-            retry_after: None,
-        })
+        Self::new(Kind::Status { status, body: None, retry_after: None })
     }
 
     /// The request waits before it is done, at most [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn delay(delay: Duration) -> Self {
-        Self::new(Kind::Delay {
-            millis: millis(delay),
-        })
+        Self::new(Kind::Delay { millis: millis(delay) })
     }
 
     /// The connection is closed and nothing is done.
@@ -180,9 +173,7 @@ impl Fault {
     /// [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn slow_body(over: Duration) -> Self {
-        Self::new(Kind::SlowBody {
-            millis: millis(over),
-        })
+        Self::new(Kind::SlowBody { millis: millis(over) })
     }
 
     /// Hits only requests with this method; every method by default.
@@ -305,11 +296,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            planted: Vec::new(),
-            next_id: 1,
-            random: Random::new(seed),
-        }
+        Self { planted: Vec::new(), next_id: 1, random: Random::new(seed) }
     }
 
     pub(crate) fn add(&mut self, fault: Fault) -> Result<&Planted, FaultError> {
@@ -359,10 +346,9 @@ impl Planted {
             Kind::Status { status, .. } if !(200..=599).contains(status) => {
                 return Err(FaultError::Status(*status));
             }
-            Kind::Status {
-                retry_after: Some(value),
-                ..
-            } if HeaderValue::try_from(value.to_string()).is_err() => {
+            Kind::Status { retry_after: Some(value), .. }
+                if HeaderValue::try_from(value.to_string()).is_err() =>
+            {
                 return Err(FaultError::RetryAfter);
             }
             Kind::Delay { millis } | Kind::SlowBody { millis }
@@ -377,13 +363,7 @@ impl Planted {
             Method::try_from(method.to_ascii_uppercase().as_str()).map_err(|_| error())
         });
         let path = fault.matching.path.as_deref().map(path_glob);
-        Ok(Self {
-            id,
-            hits: 0,
-            method: method.transpose()?,
-            path: path.transpose()?,
-            fault,
-        })
+        Ok(Self { id, hits: 0, method: method.transpose()?, path: path.transpose()?, fault })
     }
 
     fn matches(&self, method: &Method, path: &str) -> bool {

@@ -62,11 +62,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new() -> Self {
-        Self {
-            router: Router::new(),
-            document: Document::new(),
-            tag: "",
-        }
+        Self { router: Router::new(), document: Document::new(), tag: "" }
     }
 
     /// Files the routes that follow under a heading.
@@ -130,9 +126,7 @@ impl Api {
             operation.about(self.tag, summary);
             H::describe(operation);
         });
-        self.router = self
-            .router
-            .route(path, MethodRouter::new().on(filter, handler));
+        self.router = self.router.route(path, MethodRouter::new().on(filter, handler));
         self
     }
 

@@ -74,11 +74,7 @@ async fn read(request: Request, limit: usize) -> Result<BytesMut, BodyError> {
             }
         }
     }
-    if discarded == 0 {
-        Ok(bytes)
-    } else {
-        Err(BodyError::TooLarge(limit))
-    }
+    if discarded == 0 { Ok(bytes) } else { Err(BodyError::TooLarge(limit)) }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {

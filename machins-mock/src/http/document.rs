@@ -6,7 +6,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::output::Responses;
+use super::output::{Carries, Responses};
 
 /// The document so far.
 pub(super) struct Document {
@@ -54,12 +54,8 @@ impl Document {
         path: &str,
         describe: impl FnOnce(&mut Operation<'_>),
     ) {
-        let name = path
-            .trim_start_matches("/api/v1")
-            .replace(['/', '{', '}'], " ");
-        let id: Vec<_> = std::iter::once(method)
-            .chain(name.split_whitespace())
-            .collect();
+        let name = path.trim_start_matches("/api/v1").replace(['/', '{', '}'], " ");
+        let id: Vec<_> = std::iter::once(method).chain(name.split_whitespace()).collect();
         let parameters: Vec<_> = path
             .split('/')
             .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
@@ -67,29 +63,22 @@ impl Document {
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
             })
             .collect();
-        let mut operation = Operation {
-            entry: Map::new(),
-            document: self,
-        };
-        operation
-            .entry
-            .insert("operationId".into(), id.join("_").into());
+        let mut operation = Operation { entry: Map::new(), document: self };
+        operation.entry.insert("operationId".into(), id.join("_").into());
         if !parameters.is_empty() {
-            operation
-                .entry
-                .insert("parameters".into(), parameters.into());
+            operation.entry.insert("parameters".into(), parameters.into());
         }
         describe(&mut operation);
         let entry = operation.entry.into();
-        self.paths
-            .entry(path.to_owned())
-            .or_default()
-            .insert(method.to_owned(), entry);
+        self.paths.entry(path.to_owned()).or_default().insert(method.to_owned(), entry);
     }
 
     pub(super) fn finish(mut self) -> Value {
         let mut schemas = self.requests.take_definitions(true);
-        schemas.extend(self.replies.take_definitions(true));
+        for (name, schema) in self.replies.take_definitions(true) {
+            let known = schemas.insert(name, schema.clone());
+            debug_assert!(known.is_none_or(|it| it == schema), "two schemas of one name");
+        }
         json!({
             "openapi": "3.1.0",
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -115,11 +104,7 @@ impl Operation<'_> {
 
     /// The call proves who is calling in this way.
     pub(crate) fn security(&mut self, security: &Security) {
-        let Security {
-            name,
-            header,
-            description,
-        } = security;
+        let Security { name, header, description } = security;
         self.document.security.insert(
             (*name).to_owned(),
             json!({"type": "apiKey", "in": "header", "name": header, "description": description}),
@@ -131,15 +116,17 @@ impl Operation<'_> {
     pub(super) fn body<T: JsonSchema>(&mut self) {
         let schema = self.document.requests.subschema_for::<T>();
         let content = json!({"application/json": {"schema": schema}});
-        self.entry.insert(
-            "requestBody".into(),
-            json!({"required": true, "content": content}),
-        );
+        self.entry.insert("requestBody".into(), json!({"required": true, "content": content}));
     }
 
     /// The call is answered like this.
     pub(super) fn responses(&mut self, describe: impl FnOnce(&mut Responses<'_>)) {
-        let mut responses = Responses::new(&mut self.document.replies);
+        let carries = Carries {
+            key: self.entry.contains_key("security"),
+            body: self.entry.contains_key("requestBody"),
+            path_parameter: self.entry.contains_key("parameters"),
+        };
+        let mut responses = Responses::new(&mut self.document.replies, carries);
         describe(&mut responses);
         let responses: Map<_, _> = responses
             .finish()

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use http::{Method, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,8 +68,12 @@ impl IntoResponse for Problem {
 
 impl Output for Problem {
     fn describe(responses: &mut Responses<'_>) {
-        for status in [400, 404, 413] {
-            responses.add::<Self>(status);
+        if responses.carries.body {
+            responses.add::<Self>(400);
+            responses.add::<Self>(413);
+        }
+        if responses.carries.path_parameter {
+            responses.add::<Self>(404);
         }
     }
 }
@@ -85,30 +90,21 @@ pub(super) fn known_routes(document: &Value) -> Vec<Route> {
     paths
         .flat_map(|(path, item)| {
             let methods = item.as_object().into_iter().flatten();
-            methods.map(|(method, _)| Route {
-                method: method.to_uppercase(),
-                path: path.clone(),
-            })
+            methods.map(|(method, _)| Route { method: method.to_uppercase(), path: path.clone() })
         })
         .collect()
 }
 
 /// Answers what the routes don't.
 pub(super) fn bind(router: Router<App>) -> Router<App> {
-    router
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
+    router.fallback(no_route).method_not_allowed_fallback(wrong_method)
 }
 
 async fn no_route(State(app): State<App>, method: Method, uri: Uri) -> Problem {
     let nearest = nearest(&method, uri.path());
     let detail = format!("no such route; the nearest are {}", nearest.join(", "));
     let request_id = Some(app.world().random.uuid());
-    Problem {
-        request_id,
-        nearest,
-        ..Problem::new(404, "ROUTE_NOT_FOUND", detail)
-    }
+    Problem { request_id, nearest, ..Problem::new(404, "ROUTE_NOT_FOUND", detail) }
 }
 
 async fn wrong_method(State(app): State<App>, method: Method, uri: Uri) -> Problem {
@@ -142,18 +138,23 @@ fn nearest(method: &Method, path: &str) -> Vec<String> {
         })
         .collect();
     routes.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-    routes
-        .iter()
-        .take(NEAREST)
-        .map(|(.., it)| format!("{} {}", it.method, it.path))
-        .collect()
+    routes.iter().take(NEAREST).map(|(.., it)| format!("{} {}", it.method, it.path)).collect()
+}
+
+/// Was the request sent by a web page of another origin? Browsers send such requests to any
+/// address without asking, and a page must not control the server of whoever visits it.
+pub(crate) fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    headers.get(ORIGIN).is_some_and(|origin| {
+        let (_, authority) = origin.as_bytes().split_at(origin.len().min(b"http://".len()));
+        authority != host
+    })
 }
 
 /// Does the path belong to the mock itself rather than to a vendor's API?
 pub(crate) fn is_infrastructure(path: &str) -> bool {
     let under = |root: &str| {
-        path.strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     under("/_mock") || under("/docs") || path == "/openapi.json"
 }

@@ -14,7 +14,7 @@ mod swagger;
 pub(crate) use self::api::{Api, Input};
 pub(crate) use self::body::{BodyError, JsonBody};
 pub(crate) use self::document::{Operation, Security};
-pub(crate) use self::fallback::{Problem, is_infrastructure};
+pub(crate) use self::fallback::{Problem, is_cross_origin, is_infrastructure};
 pub(crate) use self::output::{Either, Output, Reply, Responses, json};
 
 use std::sync::{Arc, LazyLock};
@@ -41,11 +41,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     let (router, document) = api.finish();
     let routes = fallback::known_routes(&document);
     let router = fallback::bind(swagger::bind(router));
-    Site {
-        router,
-        document: document.to_string().into(),
-        routes,
-    }
+    Site { router, document: document.to_string().into(), routes }
 });
 
 /// The routes of one server.

@@ -17,15 +17,22 @@ pub(crate) trait Output: IntoResponse {
 /// The documented replies of one route: schemas by HTTP status.
 pub(crate) struct Responses<'a> {
     generator: &'a mut SchemaGenerator,
+    /// What the request carries, on which it depends what can be wrong with it.
+    pub(crate) carries: Carries,
     by_status: BTreeMap<u16, Vec<Schema>>,
 }
 
+/// What a route's requests carry.
+#[derive(Clone, Copy)]
+pub(crate) struct Carries {
+    pub(crate) key: bool,
+    pub(crate) body: bool,
+    pub(crate) path_parameter: bool,
+}
+
 impl<'a> Responses<'a> {
-    pub(super) fn new(generator: &'a mut SchemaGenerator) -> Self {
-        Self {
-            generator,
-            by_status: BTreeMap::new(),
-        }
+    pub(super) fn new(generator: &'a mut SchemaGenerator, carries: Carries) -> Self {
+        Self { generator, carries, by_status: BTreeMap::new() }
     }
 
     pub(crate) fn add<T: JsonSchema>(&mut self, status: u16) {
@@ -94,8 +101,6 @@ pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,7 +1,7 @@
 //! `/openapi.json`, and Swagger UI at `/docs` from assets inside the binary.
 
 use axum::Router;
-use axum::response::{Html, IntoResponse, Redirect};
+use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
@@ -15,22 +15,13 @@ pub(super) fn bind(router: Router<App>) -> Router<App> {
     let document = || async { ([(CONTENT_TYPE, "application/json")], SITE.document.clone()) };
     router
         .route("/openapi.json", get(document))
-        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs", get(|| async { Html(PAGE) }))
         .route("/docs/", get(|| async { Html(PAGE) }))
-        .route(
-            "/docs/swagger-ui-bundle.js",
-            get(async || asset("text/javascript", SCRIPT)),
-        )
-        .route(
-            "/docs/swagger-ui.css",
-            get(async || asset("text/css", STYLE)),
-        )
+        .route("/docs/swagger-ui-bundle.js", get(async || asset("text/javascript", SCRIPT)))
+        .route("/docs/swagger-ui.css", get(async || asset("text/css", STYLE)))
 }
 
 /// Sent as it is stored: every browser unpacks gzip.
 fn asset(content_type: &'static str, gzip: &'static [u8]) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")],
-        gzip,
-    )
+    ([(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")], gzip)
 }

@@ -35,10 +35,7 @@ pub struct UnknownOrg;
 /// An organisation's switches and how full its plan is.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, not one state"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
 pub struct OrgState {
     /// The organisation's secret, `org_…`.
     pub org_key: String,
@@ -73,19 +70,13 @@ impl Org {
     pub(crate) fn create(app: &App, plan: Plan) -> Self {
         let world = &mut *app.world();
         let key = world.machineid.create_org(plan, &mut world.random);
-        Self {
-            app: Arc::clone(app),
-            key,
-        }
+        Self { app: Arc::clone(app), key }
     }
 
     pub(crate) fn find(app: &App, key: &str) -> Option<Self> {
         app.world().machineid.org(key)?;
         let key = OrgKey::try_from(key.to_owned()).ok()?;
-        Some(Self {
-            app: Arc::clone(app),
-            key,
-        })
+        Some(Self { app: Arc::clone(app), key })
     }
 
     /// The organisation's secret, for the `x-org-key` header.
@@ -113,21 +104,14 @@ impl Org {
 
 impl fmt::Debug for Org {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Org")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Org").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
 pub(crate) fn state(model: &MachineId, key: &str) -> Result<OrgState, UnknownOrg> {
     let org = model.org(key).ok_or(UnknownOrg)?;
-    let org::Switches {
-        plan,
-        execution_enabled,
-        frozen,
-        entitlement_active,
-        available,
-    } = org.switches;
+    let org::Switches { plan, execution_enabled, frozen, entitlement_active, available } =
+        org.switches;
     Ok(OrgState {
         org_key: key.to_owned(),
         plan,
@@ -151,9 +135,7 @@ pub(crate) fn update(
         plan: update.plan.unwrap_or(before.plan),
         execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
         frozen: update.frozen.unwrap_or(before.frozen),
-        entitlement_active: update
-            .entitlement_active
-            .unwrap_or(before.entitlement_active),
+        entitlement_active: update.entitlement_active.unwrap_or(before.entitlement_active),
         available: update.available.unwrap_or(before.available),
     };
     state(model, key)

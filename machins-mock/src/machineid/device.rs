@@ -3,9 +3,10 @@
 use std::fmt;
 
 use indexmap::Equivalent;
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
 
 /// A device id that keeps the rules: 1 to 128 of ASCII letters, digits and `. _ : @ / -`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -60,27 +61,23 @@ impl Equivalent<DeviceId> for str {
 /// One registered device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Device {
-    pub(crate) created_at: Timestamp,
-    pub(crate) last_validated_at: Option<Timestamp>,
+    pub(crate) created_at: Time,
+    pub(crate) last_validated_at: Option<Time>,
     pub(crate) revoked: Option<Revocation>,
 }
 
 /// When a device was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Revocation {
-    pub(crate) at: Timestamp,
-    /// Counts the organisation's revocations: many can share one instant, and restoring takes the
+    pub(crate) at: Time,
+    /// Grows from revocation to revocation: many can share one instant, and restoring takes the
     /// newest first.
     pub(crate) order: u64,
 }
 
 impl Device {
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self {
-            created_at: now,
-            last_validated_at: None,
-            revoked: None,
-        }
+    pub(crate) fn new(now: Time) -> Self {
+        Self { created_at: now, last_validated_at: None, revoked: None }
     }
 
     pub(crate) fn is_active(&self) -> bool {

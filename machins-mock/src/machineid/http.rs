@@ -16,47 +16,23 @@ use super::reply::{
     DeviceList, ErrorCode, Failure, Meta, NoSuchDevice, NothingRestored, OrgCreated, Registered,
     Removed, Standing, Status, Usage,
 };
-use crate::http::{Api, App, BodyError, Either, Input, JsonBody, Operation, Reply, Security};
+use crate::http::{Api, App, Either, Input, JsonBody, Operation, Reply, Security};
 use crate::state::World;
 
 pub(crate) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
-        .post(
-            "/api/v1/devices/register",
-            "Register a device; safe to repeat",
-            register,
-        )
+        .post("/api/v1/devices/register", "Register a device; safe to repeat", register)
         .post("/api/v1/devices/validate", "May the device run?", validate)
-        .get(
-            "/api/v1/devices/list",
-            "All devices of the organisation",
-            list,
-        )
+        .get("/api/v1/devices/list", "All devices of the organisation", list)
         .post("/api/v1/devices/revoke", "Block a device", revoke)
-        .post(
-            "/api/v1/devices/unrevoke",
-            "Let a blocked device run again",
-            unrevoke,
-        )
-        .post(
-            "/api/v1/devices/revoke_batch",
-            "Block many devices",
-            revoke_batch,
-        )
-        .post(
-            "/api/v1/devices/unrevoke_batch",
-            "Let many devices run again",
-            unrevoke_batch,
-        )
+        .post("/api/v1/devices/unrevoke", "Let a blocked device run again", unrevoke)
+        .post("/api/v1/devices/revoke_batch", "Block many devices", revoke_batch)
+        .post("/api/v1/devices/unrevoke_batch", "Let many devices run again", unrevoke_batch)
         .post("/api/v1/devices/remove", "Delete a device for good", remove)
         .tag("MachineID organisation")
         .post("/api/v1/org/create", "Make a free organisation", create_org)
         .get("/api/v1/usage", "How full the plan is", usage)
-        .post(
-            "/api/v1/billing/checkout",
-            "Where to pay for a plan",
-            checkout,
-        )
+        .post("/api/v1/billing/checkout", "Where to pay for a plan", checkout)
 }
 
 /// The x-org-key header, if there is one that can be read.
@@ -67,11 +43,7 @@ impl<S: Sync> FromRequestParts<S> for OrgKeyHeader {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let header = parts.headers.get("x-org-key");
-        Ok(Self(
-            header
-                .and_then(|key| key.to_str().ok())
-                .map(|key| key.trim().to_owned()),
-        ))
+        Ok(Self(header.and_then(|key| key.to_str().ok()).map(|key| key.trim().to_owned())))
     }
 }
 
@@ -95,6 +67,7 @@ struct DeviceBody {
 /// Many devices: either `deviceIds` or `scope`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "BatchBody_{Scope}")]
 struct BatchBody<Scope> {
     /// At least one id, at most 500 distinct valid ones.
     device_ids: Option<Vec<String>>,
@@ -140,13 +113,7 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(world: &'a mut World, handler: &'static str) -> Self {
         let request_id = world.random.uuid();
-        Self {
-            world,
-            meta: Meta {
-                handler,
-                request_id,
-            },
-        }
+        Self { world, meta: Meta { handler, request_id } }
     }
 
     /// The caller's organisation.
@@ -167,11 +134,7 @@ impl<'a> Call<'a> {
         let body = body.map_err(|error| Failure::body(&error, meta.clone()))?;
         match DeviceId::parse(&body.device_id) {
             Ok(id) => Ok((org, id, meta)),
-            Err(error) => Err(Failure::new(
-                ErrorCode::InvalidDeviceId,
-                error.to_string(),
-                meta,
-            )),
+            Err(error) => Err(Failure::new(ErrorCode::InvalidDeviceId, error.to_string(), meta)),
         }
     }
 }
@@ -184,11 +147,7 @@ async fn create_org(
     let Call { world, meta } = Call::new(world, "org_create");
     body.map_err(|error| Failure::body(&error, meta.clone()))?;
     let key = world.machineid.create_org(Plan::Free, &mut world.random);
-    Ok(Reply(OrgCreated {
-        status: Status::Ok,
-        org_api_key: key.into(),
-        meta,
-    }))
+    Ok(Reply(OrgCreated { status: Status::Ok, org_api_key: key.into(), meta }))
 }
 
 async fn register(
@@ -207,13 +166,7 @@ async fn register(
         Registration::AtCap => (Status::Blocked, Some(ErrorCode::DeviceLimitReached)),
     };
     let figures = org.figures().into();
-    let registered = Registered {
-        status,
-        error,
-        device_id: id,
-        figures,
-        meta,
-    };
+    let registered = Registered { status, error, device_id: id, figures, meta };
     match error {
         None => Ok(Reply(registered)),
         Some(_) => Err(Either::Left(Reply(registered))),
@@ -224,34 +177,19 @@ async fn validate(
     State(app): State<App>,
     OrgKeyHeader(key): OrgKeyHeader,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Either<Decision, Failure> {
+) -> Decision {
     let world = &mut *app.world();
     let now = world.clock.now();
     let Call { world, meta } = Call::new(world, "devices/validate");
-    let (asked, error) = match body {
-        Ok(body) => (Some(body.device_id), None),
-        Err(error) => (None, Some(error)),
-    };
-    let id = asked
-        .as_deref()
-        .ok_or(InvalidDeviceId)
-        .and_then(DeviceId::parse);
-    let code = world
-        .machineid
-        .validate(key.as_deref(), id.as_ref().map_err(|error| *error), now);
-    match (code, error) {
-        (DecisionCode::InvalidDeviceId, Some(error @ BodyError::TooLarge(_))) => {
-            Either::Right(Failure::body(&error, meta))
-        }
-        (DecisionCode::InvalidDeviceId, Some(_)) => Either::Left(Decision {
-            error: Some(ErrorCode::MissingParams),
-            ..Decision::new(code, None, meta)
-        }),
-        _ => {
-            let asked = asked.map(|id| id.trim().to_owned());
-            Either::Left(Decision::new(code, asked, meta))
-        }
+    let asked = body.as_ref().map(|body| body.device_id.trim());
+    let id = asked.map_err(|_| InvalidDeviceId).and_then(DeviceId::parse);
+    let id = id.as_ref().map_err(|error| *error);
+    let code = world.machineid.validate(key.as_deref(), id, now);
+    let mut decision = Decision::new(code, asked.ok().map(ToOwned::to_owned), meta);
+    if let (DecisionCode::InvalidDeviceId, Err(error)) = (code, asked) {
+        decision.error = Some(error.into());
     }
+    decision
 }
 
 async fn list(
@@ -260,17 +198,9 @@ async fn list(
 ) -> Result<Reply<200, DeviceList>, Failure> {
     let world = &mut *app.world();
     let (org, meta) = Call::new(world, "devices/list").org(&key)?;
-    let devices = org
-        .devices()
-        .map(|(id, device)| DeviceEntry::new(id, device))
-        .collect();
+    let devices = org.devices().map(|(id, device)| DeviceEntry::new(id, device)).collect();
     let figures = org.figures().into();
-    Ok(Reply(DeviceList {
-        status: Status::Ok,
-        devices,
-        figures,
-        meta,
-    }))
+    Ok(Reply(DeviceList { status: Status::Ok, devices, figures, meta }))
 }
 
 async fn revoke(
@@ -282,12 +212,9 @@ async fn revoke(
     let now = world.clock.now();
     let (org, id, meta) = Call::new(world, "devices/revoke").org_and_device(&key, body)?;
     match org.revoke(&id, now) {
-        Revoked::Now | Revoked::Already => Ok(Reply(Standing {
-            status: Status::Ok,
-            device_id: id,
-            revoked: true,
-            meta,
-        })),
+        Revoked::Now | Revoked::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: true, meta }))
+        }
         Revoked::NotFound => Err(Either::Left(Reply(NoSuchDevice::new(id, meta)))),
     }
 }
@@ -299,16 +226,11 @@ async fn unrevoke(
 ) -> Result<Reply<200, Standing>, Either<Reply<403, Registered>, NotFound>> {
     let world = &mut *app.world();
     let call = Call::new(world, "devices/unrevoke");
-    let (org, id, meta) = call
-        .org_and_device(&key, body)
-        .map_err(|it| Either::Right(it.into()))?;
+    let (org, id, meta) = call.org_and_device(&key, body).map_err(|it| Either::Right(it.into()))?;
     match org.unrevoke(&id) {
-        Restored::Now | Restored::Already => Ok(Reply(Standing {
-            status: Status::Ok,
-            device_id: id,
-            revoked: false,
-            meta,
-        })),
+        Restored::Now | Restored::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: false, meta }))
+        }
         Restored::AtCap => Err(Either::Left(Reply(Registered {
             status: Status::Blocked,
             error: Some(ErrorCode::DeviceLimitReached),
@@ -316,9 +238,7 @@ async fn unrevoke(
             figures: org.figures().into(),
             meta,
         }))),
-        Restored::NotFound => Err(Either::Right(Either::Left(Reply(NoSuchDevice::new(
-            id, meta,
-        ))))),
+        Restored::NotFound => Err(Either::Right(Either::Left(Reply(NoSuchDevice::new(id, meta))))),
     }
 }
 
@@ -341,11 +261,7 @@ fn selection<Scope>(
         (None, Some(scope)) => Ok(Selection::Scope(scope)),
         _ => {
             let message = "exactly one of deviceIds (not empty) and scope is needed";
-            Err(Failure::new(
-                ErrorCode::MissingParams,
-                message,
-                meta.clone(),
-            ))
+            Err(Failure::new(ErrorCode::MissingParams, message, meta.clone()))
         }
     }
 }
@@ -360,11 +276,7 @@ fn batch_items(
             let status = act(&id);
             let at_cap = status == BatchStatus::Blocked;
             let error = at_cap.then_some(ErrorCode::DeviceLimitReached);
-            BatchItem {
-                device_id: id.to_string(),
-                status,
-                error,
-            }
+            BatchItem { device_id: id.to_string(), status, error }
         }
         Err(device_id) => BatchItem {
             device_id,
@@ -399,12 +311,7 @@ async fn revoke_batch(
             (Some(items), revoked)
         }
     };
-    Ok(Reply(BatchRevoked {
-        status: Status::Ok,
-        results,
-        revoked_count,
-        meta,
-    }))
+    Ok(Reply(BatchRevoked { status: Status::Ok, results, revoked_count, meta }))
 }
 
 async fn unrevoke_batch(
@@ -458,11 +365,7 @@ async fn remove(
     let world = &mut *app.world();
     let (org, id, meta) = Call::new(world, "devices/remove").org_and_device(&key, body)?;
     if org.remove(&id) {
-        Ok(Reply(Removed {
-            status: Status::Ok,
-            device_id: id,
-            meta,
-        }))
+        Ok(Reply(Removed { status: Status::Ok, device_id: id, meta }))
     } else {
         Err(Either::Left(Reply(NoSuchDevice::new(id, meta))))
     }
@@ -471,11 +374,7 @@ async fn remove(
 async fn usage(State(app): State<App>, key: OrgKeyHeader) -> Result<Reply<200, Usage>, Failure> {
     let world = &mut *app.world();
     let (org, meta) = Call::new(world, "usage").org(&key)?;
-    Ok(Reply(Usage {
-        status: Status::Ok,
-        figures: org.figures().into(),
-        meta,
-    }))
+    Ok(Reply(Usage { status: Status::Ok, figures: org.figures().into(), meta }))
 }
 
 async fn checkout(
@@ -492,9 +391,5 @@ async fn checkout(
         return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
     }
     let url = format!("https://checkout.stripe.com/c/pay/{session}");
-    Ok(Reply(Checkout {
-        status: Status::Ok,
-        url,
-        meta,
-    }))
+    Ok(Reply(Checkout { status: Status::Ok, url, meta }))
 }

@@ -9,13 +9,14 @@ mod device;
 pub(crate) mod http;
 mod org;
 mod plan;
+#[cfg(test)]
+mod properties;
 
 mod reply;
 
 use std::fmt;
 
 use indexmap::{Equivalent, IndexMap};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::control::{Org as OrgHandle, OrgState, OrgUpdate, UnknownOrg};
@@ -23,6 +24,7 @@ use self::decision::DecisionCode;
 use self::device::{DeviceId, InvalidDeviceId};
 use self::org::Org;
 pub use self::plan::Plan;
+use crate::clock::Time;
 use crate::random::Random;
 
 /// Every organisation of one world.
@@ -66,15 +68,9 @@ impl MachineId {
 
     /// The organisation that a request's key lets in.
     pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
-        let key = key
-            .filter(|key| is_org_key(key))
-            .ok_or(KeyError::Malformed)?;
+        let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
         let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;
-        if org.switches.available {
-            Ok(org)
-        } else {
-            Err(KeyError::Unavailable)
-        }
+        if org.switches.available { Ok(org) } else { Err(KeyError::Unavailable) }
     }
 
     /// May this device run?
@@ -82,7 +78,7 @@ impl MachineId {
         &mut self,
         key: Option<&str>,
         id: Result<&DeviceId, InvalidDeviceId>,
-        now: Timestamp,
+        now: Time,
     ) -> DecisionCode {
         match self.authorize(key) {
             Err(KeyError::Malformed) => DecisionCode::InvalidOrgKey,
@@ -95,8 +91,7 @@ impl MachineId {
 
 /// Is the text `org_` and something after it?
 fn is_org_key(text: &str) -> bool {
-    text.strip_prefix("org_")
-        .is_some_and(|rest| !rest.is_empty())
+    text.strip_prefix("org_").is_some_and(|rest| !rest.is_empty())
 }
 
 impl OrgKey {
@@ -109,11 +104,7 @@ impl TryFrom<String> for OrgKey {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_org_key(&text) {
-            Ok(Self(text))
-        } else {
-            Err("an org key begins with org_")
-        }
+        if is_org_key(&text) { Ok(Self(text)) } else { Err("an org key begins with org_") }
     }
 }
 

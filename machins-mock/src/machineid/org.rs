@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use indexmap::{IndexMap, IndexSet};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decision::DecisionCode;
 use super::device::{Device, DeviceId, InvalidDeviceId, Revocation};
 use super::plan::Plan;
+use crate::clock::Time;
 
 /// The most distinct valid ids that one batch may name.
 pub(crate) const MAX_BATCH: usize = 500;
@@ -23,17 +23,11 @@ pub(crate) struct Org {
     /// How many devices are not revoked; counted anew on load.
     #[serde(skip)]
     active: usize,
-    /// How many revocations there have been; counted anew on load.
-    #[serde(skip)]
-    revocations: u64,
 }
 
 /// What the vendor or the console sets for an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, not one state"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
 pub(crate) struct Switches {
     pub(crate) plan: Plan,
     pub(crate) execution_enabled: bool,
@@ -53,17 +47,7 @@ struct OrgRecord {
 impl From<OrgRecord> for Org {
     fn from(OrgRecord { switches, devices }: OrgRecord) -> Self {
         let active = devices.values().filter(|device| device.is_active()).count();
-        let orders = devices
-            .values()
-            .filter_map(|device| device.revoked)
-            .map(|it| it.order);
-        let revocations = orders.max().unwrap_or(0);
-        Self {
-            switches,
-            devices,
-            active,
-            revocations,
-        }
+        Self { switches, devices, active }
     }
 }
 
@@ -119,19 +103,11 @@ impl Org {
             entitlement_active: true,
             available: true,
         };
-        Self {
-            switches,
-            devices: IndexMap::new(),
-            active: 0,
-            revocations: 0,
-        }
+        Self { switches, devices: IndexMap::new(), active: 0 }
     }
 
     pub(crate) fn figures(&self) -> Figures {
-        Figures {
-            plan: self.switches.plan,
-            used: self.active,
-        }
+        Figures { plan: self.switches.plan, used: self.active }
     }
 
     pub(crate) fn devices(&self) -> impl ExactSizeIterator<Item = (&DeviceId, &Device)> {
@@ -142,7 +118,7 @@ impl Org {
         self.active >= self.switches.plan.limit()
     }
 
-    pub(crate) fn register(&mut self, id: DeviceId, now: Timestamp) -> Registration {
+    pub(crate) fn register(&mut self, id: DeviceId, now: Time) -> Registration {
         if self.switches.frozen {
             return Registration::PlanFrozen;
         }
@@ -162,7 +138,7 @@ impl Org {
     pub(crate) fn decide(
         &mut self,
         id: Result<&DeviceId, InvalidDeviceId>,
-        now: Timestamp,
+        now: Time,
     ) -> DecisionCode {
         if !self.switches.execution_enabled {
             return DecisionCode::OrgDisabled;
@@ -186,35 +162,32 @@ impl Org {
         }
     }
 
-    pub(crate) fn revoke(&mut self, id: &DeviceId, now: Timestamp) -> Revoked {
-        let Some(device) = self.devices.get_mut(id) else {
-            return Revoked::NotFound;
-        };
-        if device.revoked.is_some() {
-            return Revoked::Already;
+    pub(crate) fn revoke(&mut self, id: &DeviceId, now: Time) -> Revoked {
+        let order = self.next_order();
+        match self.devices.get_mut(id) {
+            None => Revoked::NotFound,
+            Some(device) if !device.is_active() => Revoked::Already,
+            Some(device) => {
+                device.revoked = Some(Revocation { at: now, order });
+                self.active -= 1;
+                Revoked::Now
+            }
         }
-        self.revocations = self.revocations.saturating_add(1);
-        device.revoked = Some(Revocation {
-            at: now,
-            order: self.revocations,
-        });
-        self.active -= 1;
-        Revoked::Now
+    }
+
+    /// A place after every revocation in force.
+    fn next_order(&self) -> u64 {
+        let orders = self.devices.values().filter_map(|device| device.revoked);
+        orders.map(|it| it.order).max().map_or(0, |last| last.saturating_add(1))
     }
 
     /// Revokes every active device and says how many there were.
-    pub(crate) fn revoke_all(&mut self, now: Timestamp) -> usize {
+    pub(crate) fn revoke_all(&mut self, now: Time) -> usize {
         let before = self.active;
-        for device in self
-            .devices
-            .values_mut()
-            .filter(|device| device.is_active())
-        {
-            self.revocations = self.revocations.saturating_add(1);
-            device.revoked = Some(Revocation {
-                at: now,
-                order: self.revocations,
-            });
+        let mut order = self.next_order();
+        for device in self.devices.values_mut().filter(|device| device.is_active()) {
+            device.revoked = Some(Revocation { at: now, order });
+            order = order.saturating_add(1);
         }
         self.active = 0;
         before
@@ -283,10 +256,8 @@ pub(crate) struct TooManyIds;
 /// The distinct entries of a batch in the order given.
 pub(crate) fn batch(ids: &[String]) -> Result<Vec<BatchEntry>, TooManyIds> {
     let distinct: IndexSet<&str> = ids.iter().map(|id| id.trim()).collect();
-    let entries: Vec<_> = distinct
-        .into_iter()
-        .map(|id| DeviceId::parse(id).map_err(|_| id.to_owned()))
-        .collect();
+    let entries: Vec<_> =
+        distinct.into_iter().map(|id| DeviceId::parse(id).map_err(|_| id.to_owned())).collect();
     if entries.iter().filter(|entry| entry.is_ok()).count() > MAX_BATCH {
         return Err(TooManyIds);
     }

@@ -1,7 +1,6 @@
 //! The shapes of MachineID's replies.
 
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,7 +10,11 @@ use super::decision::DecisionCode;
 use super::device::{Device, DeviceId};
 use super::org::{Figures as OrgFigures, MAX_BATCH};
 use super::plan::Plan;
+use crate::clock::Time;
 use crate::http::{BodyError, Output, Responses, json};
+
+/// The HTTP status for a body over the limit.
+const PAYLOAD_TOO_LARGE: u16 = 413;
 
 /// What every reply carries.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -78,6 +81,15 @@ pub(super) enum ErrorCode {
     DeviceLimitReached,
 }
 
+impl From<&BodyError> for ErrorCode {
+    fn from(error: &BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) => Self::PayloadTooLarge,
+            _ => Self::MissingParams,
+        }
+    }
+}
+
 /// A new organisation.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -135,20 +147,17 @@ impl Decision {
             DecisionCode::DeviceNotFound => (Status::NotFound, Some(ErrorCode::DeviceNotFound)),
             DecisionCode::DeviceRevoked => (Status::Revoked, Some(ErrorCode::DeviceRevoked)),
         };
-        Self {
-            allowed: code.allowed(),
-            code,
-            status,
-            error,
-            device_id,
-            meta,
-        }
+        Self { allowed: code.allowed(), code, status, error, device_id, meta }
     }
 }
 
 impl IntoResponse for Decision {
     fn into_response(self) -> Response {
-        json(self.code.http_status(), &self)
+        let status = match self.error {
+            Some(ErrorCode::PayloadTooLarge) => PAYLOAD_TOO_LARGE,
+            _ => self.code.http_status(),
+        };
+        json(status, &self)
     }
 }
 
@@ -157,6 +166,7 @@ impl Output for Decision {
         for code in DecisionCode::ALL {
             responses.add::<Self>(code.http_status());
         }
+        responses.add::<Self>(PAYLOAD_TOO_LARGE);
     }
 }
 
@@ -177,10 +187,10 @@ pub(super) struct DeviceList {
 pub(super) struct DeviceEntry {
     device_id: DeviceId,
     status: DeviceStatus,
-    created_at: Timestamp,
-    revoked_at: Option<Timestamp>,
+    created_at: Time,
+    revoked_at: Option<Time>,
     /// When a validation last allowed it to run.
-    last_validated_at: Option<Timestamp>,
+    last_validated_at: Option<Time>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -194,11 +204,7 @@ impl DeviceEntry {
     pub(super) fn new(id: &DeviceId, device: &Device) -> Self {
         Self {
             device_id: id.clone(),
-            status: if device.is_active() {
-                DeviceStatus::Active
-            } else {
-                DeviceStatus::Revoked
-            },
+            status: if device.is_active() { DeviceStatus::Active } else { DeviceStatus::Revoked },
             created_at: device.created_at,
             revoked_at: device.revoked.map(|revocation| revocation.at),
             last_validated_at: device.last_validated_at,
@@ -240,12 +246,7 @@ pub(super) struct NoSuchDevice {
 
 impl NoSuchDevice {
     pub(super) fn new(device_id: DeviceId, meta: Meta) -> Self {
-        Self {
-            status: Status::NotFound,
-            error: ErrorCode::DeviceNotFound,
-            device_id,
-            meta,
-        }
+        Self { status: Status::NotFound, error: ErrorCode::DeviceNotFound, device_id, meta }
     }
 }
 
@@ -354,21 +355,12 @@ impl Failure {
             ErrorCode::InvalidDeviceId => Some(DecisionCode::InvalidDeviceId),
             _ => None,
         };
-        Self {
-            status: Status::Error,
-            error,
-            code,
-            message: message.into(),
-            meta,
-        }
+        Self { status: Status::Error, error, code, message: message.into(), meta }
     }
 
     pub(super) fn key(error: KeyError, meta: Meta) -> Self {
         let (error, message) = match error {
-            KeyError::Malformed => (
-                ErrorCode::InvalidOrgKey,
-                "the x-org-key header must be org_…",
-            ),
+            KeyError::Malformed => (ErrorCode::InvalidOrgKey, "the x-org-key header must be org_…"),
             KeyError::Unknown => (ErrorCode::OrgNotFound, "no organisation has this key"),
             KeyError::Unavailable => (ErrorCode::SystemUnavailable, "switched off by the test"),
         };
@@ -376,11 +368,7 @@ impl Failure {
     }
 
     pub(super) fn body(error: &BodyError, meta: Meta) -> Self {
-        let code = match error {
-            BodyError::TooLarge(_) => ErrorCode::PayloadTooLarge,
-            _ => ErrorCode::MissingParams,
-        };
-        Self::new(code, error.to_string(), meta)
+        Self::new(error.into(), error.to_string(), meta)
     }
 
     pub(super) fn too_many_ids(meta: Meta) -> Self {
@@ -393,7 +381,7 @@ impl Failure {
             ErrorCode::InvalidOrgKey => 401,
             ErrorCode::OrgNotFound => 404,
             ErrorCode::SystemUnavailable => 503,
-            ErrorCode::PayloadTooLarge => 413,
+            ErrorCode::PayloadTooLarge => PAYLOAD_TOO_LARGE,
             _ => 400,
         }
     }
@@ -407,8 +395,14 @@ impl IntoResponse for Failure {
 
 impl Output for Failure {
     fn describe(responses: &mut Responses<'_>) {
-        for status in [400, 401, 404, 413, 503] {
-            responses.add::<Self>(status);
+        if responses.carries.body {
+            responses.add::<Self>(400);
+            responses.add::<Self>(PAYLOAD_TOO_LARGE);
+        }
+        if responses.carries.key {
+            responses.add::<Self>(401);
+            responses.add::<Self>(404);
+            responses.add::<Self>(503);
         }
     }
 }

@@ -38,10 +38,7 @@ async fn org_create_makes_a_free_org_without_a_key() {
     let reply = send(&server, Method::POST, "/api/v1/org/create", "", json!({})).await;
     let body = reply.json();
     assert_eq!(reply.status, 200);
-    assert_eq!(
-        (&body["status"], &body["handler"]),
-        (&json!("ok"), &json!("org_create"))
-    );
+    assert_eq!((&body["status"], &body["handler"]), (&json!("ok"), &json!("org_create")));
     let key = body["orgApiKey"].as_str().unwrap();
     assert!(key.starts_with("org_"));
     let state = server.org(key).unwrap().state().unwrap();
@@ -57,46 +54,22 @@ async fn keys_that_are_none_are_401_and_unknown_ones_404() {
         ("at_1", 401, "INVALID_ORG_KEY", "invalid_org_key"),
         ("org_unknown", 404, "ORG_NOT_FOUND", "org_not_found"),
     ] {
-        for call in [
-            "register",
-            "validate",
-            "revoke",
-            "unrevoke",
-            "remove",
-            "revoke_batch",
-        ] {
+        for call in ["register", "validate", "revoke", "unrevoke", "remove", "revoke_batch"] {
             let path = format!("/api/v1/devices/{call}");
             let reply = send(&server, Method::POST, &path, key, device("a")).await;
             let body = reply.json();
             assert_eq!(reply.status, status, "{call} {key}");
             assert_eq!(body["status"], "error");
-            assert_eq!(
-                (&body["code"], &body["error"]),
-                (&json!(code), &json!(error))
-            );
-            let allowed = if call == "validate" {
-                json!(false)
-            } else {
-                Value::Null
-            };
+            assert_eq!((&body["code"], &body["error"]), (&json!(code), &json!(error)));
+            let allowed = if call == "validate" { json!(false) } else { Value::Null };
             assert_eq!(body["allowed"], allowed);
         }
         for path in ["/api/v1/devices/list", "/api/v1/usage"] {
             let reply = send(&server, Method::GET, path, key, Value::Null).await;
-            assert_eq!(
-                (reply.status.as_u16(), &reply.json()["code"]),
-                (status, &json!(code))
-            );
+            assert_eq!((reply.status.as_u16(), &reply.json()["code"]), (status, &json!(code)));
         }
     }
-    let reply = send(
-        &server,
-        Method::POST,
-        "/api/v1/devices/register",
-        "",
-        Value::Null,
-    )
-    .await;
+    let reply = send(&server, Method::POST, "/api/v1/devices/register", "", Value::Null).await;
     assert_eq!(reply.status, 401, "the key is looked at before the body");
 }
 
@@ -109,24 +82,10 @@ async fn device_ids_are_checked_after_trimming() {
         assert_eq!((status, &reply["deviceId"]), (200, &json!(id.trim())));
     }
     let too_long = "x".repeat(129);
-    for id in [
-        "",
-        "   ",
-        "a b",
-        "ä",
-        "a\u{0}",
-        "a?b",
-        "a%2fb",
-        "\u{202e}a",
-        &too_long,
-    ] {
+    for id in ["", "   ", "a b", "ä", "a\u{0}", "a?b", "a%2fb", "\u{202e}a", &too_long] {
         for call in ["register", "revoke", "unrevoke", "remove", "validate"] {
             let (status, reply) = post(&server, &org, &format!("devices/{call}"), device(id)).await;
-            assert_eq!(
-                (status, &reply["error"]),
-                (400, &json!("invalid_device_id")),
-                "{id:?}"
-            );
+            assert_eq!((status, &reply["error"]), (400, &json!("invalid_device_id")), "{id:?}");
         }
     }
 }
@@ -165,30 +124,17 @@ async fn a_body_without_a_device_id_is_missing_params() {
             assert_eq!(reply["error"], "missing_params", "{call} {body}");
             if call == "validate" {
                 assert_eq!(reply["code"], "INVALID_DEVICE_ID");
-                assert_eq!(
-                    (&reply["allowed"], &reply["deviceId"]),
-                    (&json!(false), &json!(null))
-                );
+                assert_eq!((&reply["allowed"], &reply["deviceId"]), (&json!(false), &json!(null)));
             }
         }
     }
     let unknown_fields = json!({"deviceId": "a", "more": [{"x": 1}]});
-    assert_eq!(
-        post(&server, &org, "devices/register", unknown_fields)
-            .await
-            .0,
-        200
-    );
+    assert_eq!(post(&server, &org, "devices/register", unknown_fields).await.0, 200);
 }
 
 #[tokio::test]
 async fn only_active_devices_count_against_each_plan() {
-    for (plan, limit) in [
-        (Plan::Free, 3),
-        (Plan::Pro, 25),
-        (Plan::Scale, 250),
-        (Plan::Max, 1000),
-    ] {
+    for (plan, limit) in [(Plan::Free, 3), (Plan::Pro, 25), (Plan::Scale, 250), (Plan::Max, 1000)] {
         let (server, org) = server_with_org(plan).await;
         let (_, usage) = get(&server, &org, "usage").await;
         assert_eq!(usage["limit"], limit);
@@ -200,10 +146,7 @@ async fn only_active_devices_count_against_each_plan() {
     post(&server, &org, "devices/remove", device("b")).await;
     register(&server, &org, &["e"]).await;
     let (_, usage) = get(&server, &org, "usage").await;
-    assert_eq!(
-        (&usage["devicesUsed"], &usage["remaining"]),
-        (&json!(3), &json!(0))
-    );
+    assert_eq!((&usage["devicesUsed"], &usage["remaining"]), (&json!(3), &json!(0)));
 }
 
 #[tokio::test]
@@ -214,10 +157,7 @@ async fn register_says_ok_then_exists_with_the_plan_figures() {
         assert_eq!((status, &reply["status"]), (200, &json!(expected)));
         assert_eq!(reply["deviceId"], "a");
         assert_eq!(reply["planTier"], "free");
-        assert_eq!(
-            (&reply["limit"], &reply["devicesUsed"]),
-            (&json!(3), &json!(1))
-        );
+        assert_eq!((&reply["limit"], &reply["devicesUsed"]), (&json!(3), &json!(1)));
         assert_eq!(reply["remaining"], 2);
     }
 }
@@ -229,20 +169,10 @@ async fn register_is_blocked_at_the_cap_with_the_same_figures() {
     let (status, reply) = post(&server, &org, "devices/register", device("d")).await;
     assert_eq!((status, &reply["status"]), (403, &json!("blocked")));
     assert_eq!(reply["error"], "device_limit_reached");
-    assert_eq!(
-        (&reply["planTier"], &reply["limit"]),
-        (&json!("free"), &json!(3))
-    );
-    assert_eq!(
-        (&reply["devicesUsed"], &reply["remaining"]),
-        (&json!(3), &json!(0))
-    );
+    assert_eq!((&reply["planTier"], &reply["limit"]), (&json!("free"), &json!(3)));
+    assert_eq!((&reply["devicesUsed"], &reply["remaining"]), (&json!(3), &json!(0)));
     let (status, reply) = post(&server, &org, "devices/register", device("a")).await;
-    assert_eq!(
-        (status, &reply["status"]),
-        (200, &json!("exists")),
-        "idempotent at the cap too"
-    );
+    assert_eq!((status, &reply["status"]), (200, &json!("exists")), "idempotent at the cap too");
 }
 
 #[tokio::test]
@@ -286,38 +216,22 @@ async fn list_shows_every_device_with_its_times() {
         let is_time = |value: &Value| value.as_str().is_some_and(|it| it.ends_with('Z'));
         assert!(is_time(&device["createdAt"]));
         assert_eq!(is_time(&device["revokedAt"]), revoked);
-        assert_eq!(
-            is_time(&device["lastValidatedAt"]),
-            validated,
-            "only ALLOW counts"
-        );
+        assert_eq!(is_time(&device["lastValidatedAt"]), validated, "only ALLOW counts");
     }
-    assert_eq!(
-        (&reply["planTier"], &reply["limit"]),
-        (&json!("free"), &json!(3))
-    );
-    assert_eq!(
-        (&reply["devicesUsed"], &reply["remaining"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&reply["planTier"], &reply["limit"]), (&json!("free"), &json!(3)));
+    assert_eq!((&reply["devicesUsed"], &reply["remaining"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]
 async fn revoke_and_unrevoke_are_idempotent() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
-    for (call, revoked) in [
-        ("revoke", true),
-        ("revoke", true),
-        ("unrevoke", false),
-        ("unrevoke", false),
-    ] {
+    for (call, revoked) in
+        [("revoke", true), ("revoke", true), ("unrevoke", false), ("unrevoke", false)]
+    {
         let (status, reply) = post(&server, &org, &format!("devices/{call}"), device("a")).await;
         assert_eq!((status, &reply["status"]), (200, &json!("ok")));
-        assert_eq!(
-            (&reply["deviceId"], &reply["revoked"]),
-            (&json!("a"), &json!(revoked))
-        );
+        assert_eq!((&reply["deviceId"], &reply["revoked"]), (&json!("a"), &json!(revoked)));
     }
     for call in ["revoke", "unrevoke", "remove"] {
         let (status, reply) = post(&server, &org, &format!("devices/{call}"), device("x")).await;
@@ -343,10 +257,7 @@ async fn remove_deletes_for_good() {
     post(&server, &org, "devices/revoke", device("a")).await;
     let (status, reply) = post(&server, &org, "devices/remove", device("a")).await;
     assert_eq!((status, &reply["status"]), (200, &json!("ok")));
-    assert_eq!(
-        get(&server, &org, "devices/list").await.1["devices"],
-        json!([])
-    );
+    assert_eq!(get(&server, &org, "devices/list").await.1["devices"], json!([]));
     register(&server, &org, &["a"]).await;
 }
 
@@ -356,14 +267,8 @@ async fn usage_shows_the_plan_figures() {
     register(&server, &org, &["a"]).await;
     let (status, reply) = get(&server, &org, "usage").await;
     assert_eq!((status, &reply["status"]), (200, &json!("ok")));
-    assert_eq!(
-        (&reply["planTier"], &reply["limit"]),
-        (&json!("scale"), &json!(250))
-    );
-    assert_eq!(
-        (&reply["devicesUsed"], &reply["remaining"]),
-        (&json!(1), &json!(249))
-    );
+    assert_eq!((&reply["planTier"], &reply["limit"]), (&json!("scale"), &json!(250)));
+    assert_eq!((&reply["devicesUsed"], &reply["remaining"]), (&json!(1), &json!(249)));
 }
 
 #[tokio::test]
@@ -391,20 +296,9 @@ async fn an_unavailable_service_is_503_for_every_call() {
     let path = format!("machineid/orgs/{}", org.key());
     let (status, state) = control(&server, Method::PATCH, &path, json!({"available": false})).await;
     assert_eq!((status, &state["available"]), (200, &json!(false)));
-    for call in [
-        "register",
-        "validate",
-        "revoke",
-        "unrevoke",
-        "remove",
-        "revoke_batch",
-    ] {
+    for call in ["register", "validate", "revoke", "unrevoke", "remove", "revoke_batch"] {
         let (status, reply) = post(&server, &org, &format!("devices/{call}"), device("a")).await;
-        assert_eq!(
-            (status, &reply["code"]),
-            (503, &json!("SYSTEM_UNAVAILABLE")),
-            "{call}"
-        );
+        assert_eq!((status, &reply["code"]), (503, &json!("SYSTEM_UNAVAILABLE")), "{call}");
     }
     for call in ["usage", "devices/list"] {
         assert_eq!(get(&server, &org, call).await.0, 503);
@@ -417,14 +311,8 @@ async fn a_lowered_plan_leaves_devices_active_and_takes_no_more() {
     register(&server, &org, &["a", "b", "c", "d"]).await;
     org.update(OrgUpdate::new().plan(Plan::Free)).unwrap();
     let (_, usage) = get(&server, &org, "usage").await;
-    assert_eq!(
-        (&usage["devicesUsed"], &usage["remaining"]),
-        (&json!(4), &json!(0))
-    );
-    assert_eq!(
-        post(&server, &org, "devices/register", device("e")).await.0,
-        403
-    );
+    assert_eq!((&usage["devicesUsed"], &usage["remaining"]), (&json!(4), &json!(0)));
+    assert_eq!(post(&server, &org, "devices/register", device("e")).await.0, 403);
     let (_, decision) = post(&server, &org, "devices/validate", device("d")).await;
     assert_eq!(decision["allowed"], true);
 }

@@ -7,5 +7,13 @@
     reason = "a test that can't go on fails"
 )]
 
+mod batches;
+mod control;
 mod devices;
+mod document;
+mod expectations;
+mod faults;
+mod lifecycle;
+mod routes;
 mod support;
+mod validate;

@@ -26,9 +26,7 @@ pub(crate) async fn send(
     key: &str,
     body: Value,
 ) -> Reply {
-    try_send(server, method, path, key, body)
-        .await
-        .expect("a reply")
+    try_send(server, method, path, key, body).await.expect("a reply")
 }
 
 pub(crate) async fn try_send(
@@ -47,23 +45,12 @@ pub(crate) async fn try_send(
     }
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
-    Ok(Reply {
-        status,
-        headers,
-        text: response.text().await?,
-    })
+    Ok(Reply { status, headers, text: response.text().await? })
 }
 
 /// A POST about MachineID with the organisation's key; status and JSON.
 pub(crate) async fn post(server: &MockServer, org: &Org, call: &str, body: Value) -> (u16, Value) {
-    let reply = send(
-        server,
-        Method::POST,
-        &format!("/api/v1/{call}"),
-        org.key(),
-        body,
-    )
-    .await;
+    let reply = send(server, Method::POST, &format!("/api/v1/{call}"), org.key(), body).await;
     (reply.status.as_u16(), reply.json())
 }
 
@@ -89,11 +76,7 @@ pub(crate) async fn control(
 pub(crate) async fn register(server: &MockServer, org: &Org, ids: &[&str]) {
     for id in ids {
         let (status, reply) = post(server, org, "devices/register", device(id)).await;
-        assert_eq!(
-            (status, &reply["status"]),
-            (200, &json!("ok")),
-            "{id}: {reply}"
-        );
+        assert_eq!((status, &reply["status"]), (200, &json!("ok")), "{id}: {reply}");
     }
 }
 

@@ -1,0 +1,287 @@
+//! The control API and its typed twin: orgs, clock, journal, snapshots, reset.
+
+use std::time::{Duration, SystemTime};
+
+use machins_mock::{
+    Fault, MAX_ADVANCE, MAX_REQUESTS, MockServer, OrgUpdate, Plan, Snapshot, TooFar, UnknownOrg,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{control, device, get, post, register, send, server_with_org};
+
+#[tokio::test]
+async fn health_is_ok() {
+    let server = MockServer::start().await;
+    let health = control(&server, Method::GET, "health", Value::Null).await;
+    assert_eq!(health, (200, json!({"status": "ok"})));
+}
+
+#[tokio::test]
+async fn orgs_are_made_and_their_switches_turned() {
+    let server = MockServer::start().await;
+    let (status, org) =
+        control(&server, Method::POST, "machineid/orgs", json!({"plan": "pro"})).await;
+    assert_eq!((status, &org["plan"], &org["limit"]), (201, &json!("pro"), &json!(25)));
+    let key = org["org_key"].as_str().unwrap();
+    assert!(key.starts_with("org_"));
+    let path = format!("machineid/orgs/{key}");
+    for (switch, value) in [
+        ("plan", json!("scale")),
+        ("execution_enabled", json!(false)),
+        ("frozen", json!(true)),
+        ("entitlement_active", json!(false)),
+        ("available", json!(false)),
+    ] {
+        let (status, state) = control(&server, Method::PATCH, &path, json!({switch: value})).await;
+        assert_eq!((status, &state[switch]), (200, &value));
+        assert_eq!(state["org_key"], key);
+    }
+    let state = server.org(key).unwrap().state().unwrap();
+    assert_eq!(
+        serde_json::to_value(&state).unwrap(),
+        control(&server, Method::PATCH, &path, json!({})).await.1
+    );
+    let (status, org) = control(&server, Method::POST, "machineid/orgs", json!({})).await;
+    assert_eq!((status, &org["plan"]), (201, &json!("free")));
+}
+
+#[tokio::test]
+async fn wrong_orgs_are_refused_with_what_is_allowed() {
+    let server = MockServer::start().await;
+    let org = server.create_org(Plan::Free);
+    let path = format!("machineid/orgs/{}", org.key());
+    for (method, path, body) in [
+        (Method::POST, "machineid/orgs", json!({"plan": "gold"})),
+        (Method::PATCH, path.as_str(), json!({"plan": "gold"})),
+    ] {
+        let (status, error) = control(&server, method, path, body).await;
+        let detail = error["detail"].as_str().unwrap();
+        assert_eq!(status, 400);
+        for plan in ["free", "pro", "scale", "max"] {
+            assert!(detail.contains(plan), "{detail}");
+        }
+    }
+    for body in [json!({"frozen": "yes"}), json!({"plan": 3}), json!([]), json!("x")] {
+        assert_eq!(control(&server, Method::PATCH, &path, body).await.0, 400);
+    }
+    let (status, error) = control(&server, Method::PATCH, "machineid/orgs/org_x", json!({})).await;
+    assert_eq!((status, &error["code"]), (404, &json!("ORG_NOT_FOUND")));
+    assert!(server.org("org_x").is_none() && server.org("").is_none());
+}
+
+#[tokio::test]
+async fn time_is_real_plus_an_offset_that_only_grows() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let (_, clock) = control(&server, Method::GET, "clock", Value::Null).await;
+    assert_eq!(clock["offset_seconds"], 0.0);
+    assert!(clock["now"].as_str().unwrap().ends_with('Z'));
+
+    let (status, clock) =
+        control(&server, Method::POST, "clock/advance", json!({"seconds": 86400.5})).await;
+    assert_eq!((status, &clock["offset_seconds"]), (200, &json!(86400.5)));
+    server.clock().advance(Duration::from_hours(24)).unwrap();
+    let earliest = SystemTime::now() + Duration::from_hours(48);
+    assert!(server.clock().now() > earliest);
+
+    register(&server, &org, &["a"]).await;
+    let (_, list) = get(&server, &org, "devices/list").await;
+    let created = list["devices"][0]["createdAt"].as_str().unwrap();
+    assert!(created > clock["now"].as_str().unwrap(), "{created}: the model sees virtual time");
+    assert!(server.requests()[0].received_at > earliest, "and so does the journal");
+}
+
+#[tokio::test]
+async fn time_does_not_run_back_or_away() {
+    let server = MockServer::start().await;
+    for seconds in [json!(-1), json!(1e300), json!("60"), json!(null), json!(3_153_600_001_u64)] {
+        let body = json!({"seconds": seconds});
+        let (status, error) = control(&server, Method::POST, "clock/advance", body).await;
+        assert_eq!((status, &error["code"]), (400, &json!("BAD_REQUEST")), "{seconds}");
+    }
+    assert_eq!(server.clock().advance(Duration::MAX), Err(TooFar));
+    server.clock().advance(MAX_ADVANCE).unwrap();
+    assert_eq!(server.clock().advance(Duration::from_secs(1)), Err(TooFar));
+    control(&server, Method::GET, "clock", Value::Null).await;
+}
+
+#[tokio::test]
+async fn the_journal_tells_what_came_in_without_secrets() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    register(&server, &org, &["a"]).await;
+    let path = format!("/api/v1/orgs/{}/at_secret/eyJhbGciOi?key={}", org.key(), org.key());
+    send(&server, Method::GET, &path, org.key(), Value::Null).await;
+    let (_, journal) = control(&server, Method::GET, "requests", Value::Null).await;
+    let text = journal.to_string();
+    assert!(!text.contains(org.key()) && !text.contains("secret"), "{text}");
+    let requests = journal["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 2, "without the mock's own routes");
+    assert_eq!(requests[0]["method"], "POST");
+    assert_eq!(requests[0]["path"], "/api/v1/devices/register");
+    assert_eq!((&requests[0]["status"], &requests[0]["fault"]), (&json!(200), &json!(null)));
+    assert!(requests[0]["latency_ms"].as_f64().unwrap() >= 0.0);
+    assert_eq!(requests[1]["path"], "/api/v1/orgs/org_…/at_…/eyJ…");
+    assert_eq!(requests[1]["status"], 404);
+    assert!(!format!("{:?} {:?} {server:?}", server.requests(), org).contains(org.key()));
+
+    control(&server, Method::DELETE, "requests", Value::Null).await;
+    assert!(server.requests().is_empty());
+    register(&server, &org, &["b"]).await;
+    assert_eq!(server.requests().len(), 1);
+    server.clear_requests();
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_journal_forgets_the_oldest() {
+    let server = MockServer::start().await;
+    let client = reqwest::Client::new();
+    for n in 0..MAX_REQUESTS + 2 {
+        client.get(format!("{}/{n}", server.url())).send().await.unwrap();
+    }
+    let requests = server.requests();
+    assert_eq!(requests.len(), MAX_REQUESTS);
+    assert_eq!(requests[0].path, "/2");
+    assert_eq!(requests.last().unwrap().status, Some(404));
+}
+
+#[tokio::test]
+async fn a_snapshot_brings_the_world_back() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    register(&server, &org, &["a", "b"]).await;
+    server.clock().advance(Duration::from_mins(1)).unwrap();
+    let snapshot = server.snapshot();
+    let (_, state) = control(&server, Method::GET, "state", Value::Null).await;
+
+    let wreck = async || {
+        post(&server, &org, "devices/remove", device("a")).await;
+        post(&server, &org, "devices/revoke", device("b")).await;
+        org.update(OrgUpdate::new().plan(Plan::Max).frozen(true)).unwrap();
+        server.clock().advance(Duration::from_mins(1)).unwrap();
+    };
+    wreck().await;
+    assert_ne!(server.snapshot(), snapshot);
+    server.restore(&snapshot);
+    assert_eq!(server.snapshot(), snapshot);
+    wreck().await;
+    let done = control(&server, Method::PUT, "state", state.clone()).await;
+    assert_eq!(done, (200, json!({"status": "ok"})));
+    assert_eq!(server.snapshot(), snapshot);
+
+    let other = MockServer::start().await;
+    other.restore(&serde_json::from_value::<Snapshot>(state).unwrap());
+    let twin = other.org(org.key()).unwrap();
+    assert_eq!(get(&other, &twin, "usage").await.1["devicesUsed"], 2);
+    let (_, decision) = post(&other, &twin, "devices/validate", device("a")).await;
+    assert_eq!(decision["code"], "ALLOW");
+    register(&other, &twin, &["c"]).await;
+    assert_eq!(post(&other, &twin, "devices/register", device("d")).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_restored_world_goes_on_as_the_first_did() {
+    let server = MockServer::builder().seed(3).start().unwrap();
+    let snapshot = server.snapshot();
+    let first = server.create_org(Plan::Free).key().to_owned();
+    server.restore(&snapshot);
+    assert_eq!(server.create_org(Plan::Free).key(), first);
+}
+
+#[tokio::test]
+async fn a_state_that_can_not_be_is_refused_and_changes_nothing() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    register(&server, &org, &["a"]).await;
+    post(&server, &org, "devices/revoke", device("a")).await;
+    let before = server.snapshot();
+    let good = serde_json::to_value(&before).unwrap();
+    let at_org = format!("/machineid/orgs/{}", org.key());
+    let at_device = format!("{at_org}/devices/a");
+    for (pointer, bad) in [
+        ("", json!([])),
+        ("", json!({})),
+        ("/clock", json!(null)),
+        ("/clock/offset_millis", json!(-1)),
+        ("/clock/offset_millis", json!(u64::MAX)),
+        ("/random", json!(7)),
+        ("/random", json!("x")),
+        ("/machineid/orgs", json!([])),
+        ("/machineid/orgs", json!({"no_key": {}})),
+        (&format!("{at_org}/plan"), json!("gold")),
+        (&format!("{at_org}/available"), json!("true")),
+        (&format!("{at_org}/devices"), json!({"a b": {}})),
+        (&format!("{at_org}/devices"), json!({"x".repeat(129): {}})),
+        (&format!("{at_device}/created_at"), json!("yesterday")),
+        (&format!("{at_device}/created_at"), json!("+99999-01-01T00:00:00Z")),
+        (&format!("{at_device}/revoked/order"), json!(-1)),
+    ] {
+        let mut state = good.clone();
+        *state.pointer_mut(pointer).unwrap() = bad.clone();
+        let (status, error) = control(&server, Method::PUT, "state", state).await;
+        assert_eq!((status, &error["status"]), (400, &json!("error")), "{pointer} {bad}");
+        assert_eq!(server.snapshot(), before);
+    }
+    let mut extreme = good.clone();
+    *extreme.pointer_mut(&format!("{at_device}/revoked/order")).unwrap() = json!(u64::MAX);
+    assert_eq!(control(&server, Method::PUT, "state", extreme).await.0, 200);
+    register(&server, &org, &["b"]).await;
+    for scope in ["all_active", "all_revoked"] {
+        for call in ["revoke_batch", "unrevoke_batch"] {
+            post(&server, &org, &format!("devices/{call}"), json!({"scope": scope})).await;
+        }
+    }
+    assert_eq!(org.state().unwrap().devices_used, 2);
+}
+
+#[tokio::test]
+async fn reset_empties_the_world() {
+    for typed in [true, false] {
+        let server = MockServer::builder().seed(5).start().unwrap();
+        let org = server.create_org(Plan::Free);
+        register(&server, &org, &["a"]).await;
+        server.clock().advance(Duration::from_mins(1)).unwrap();
+        server.add_fault(Fault::drop_before()).unwrap();
+        if typed {
+            server.reset();
+        } else {
+            let reset = control(&server, Method::POST, "reset", Value::Null).await;
+            assert_eq!(reset, (200, json!({"status": "ok"})));
+        }
+        assert!(server.requests().is_empty());
+        assert_eq!(get(&server, &org, "usage").await.1["code"], "ORG_NOT_FOUND");
+        assert_eq!(org.update(OrgUpdate::new()), Err(UnknownOrg));
+        assert_eq!(org.state(), Err(UnknownOrg));
+        let (_, clock) = control(&server, Method::GET, "clock", Value::Null).await;
+        assert_eq!(clock["offset_seconds"], 0.0);
+    }
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_world() {
+    let run = async |seed| {
+        let server = MockServer::builder().seed(seed).start().unwrap();
+        let org = server.create_org(Plan::Free);
+        let (_, first) = get(&server, &org, "usage").await;
+        server.reset();
+        let again = server.create_org(Plan::Free);
+        assert_eq!(org.key(), again.key(), "a reset starts the seed over");
+        (org.key().to_owned(), first["request_id"].clone())
+    };
+    assert_eq!(run(11).await, run(11).await);
+    assert_ne!(run(11).await, run(12).await);
+    let unseeded = (MockServer::start().await, MockServer::start().await);
+    let keys = (unseeded.0.create_org(Plan::Free), unseeded.1.create_org(Plan::Free));
+    assert_ne!(keys.0.key(), keys.1.key());
+}
+
+#[tokio::test]
+async fn web_pages_of_other_origins_control_nothing() {
+    let server = MockServer::start().await;
+    let post = |origin: String| {
+        let url = format!("{}/_mock/reset", server.url());
+        reqwest::Client::new().post(url).header("origin", origin).send()
+    };
+    for origin in ["https://example.com", "null", "", "http://127.0.0.1:1"] {
+        assert_eq!(post(origin.to_owned()).await.unwrap().status(), 403, "{origin}");
+    }
+    assert_eq!(post(server.url()).await.unwrap().status(), 200, "the server's own docs page may");
+}

@@ -1,0 +1,82 @@
+//! Expectations: met, unmet, and how a test learns of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use machins_mock::{Fault, Method, MockServer, Plan, blocking};
+
+use crate::support::{get, register, server_with_org};
+
+/// The message of the panic that a drop ends in, if it does.
+fn drop_message(server: MockServer) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(server))).err()?;
+    Some(*panic.downcast::<String>().unwrap())
+}
+
+#[tokio::test]
+async fn met_expectations_let_the_server_go() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.expect(Method::GET, "/api/v1/usage", 1..=2);
+    server.expect(Method::POST, "/api/**", 1..);
+    server.expect(Method::DELETE, "/**", ..1);
+    server.expect(Method::GET, "/api/v1/usage", 2..3);
+    assert!(server.verify().is_err(), "not yet");
+    get(&server, &org, "usage").await;
+    get(&server, &org, "usage").await;
+    register(&server, &org, &["a"]).await;
+    server.verify().unwrap();
+    assert_eq!(drop_message(server), None);
+}
+
+#[tokio::test]
+async fn unmet_expectations_panic_on_drop_with_what_came_instead() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.expect(Method::POST, "/api/v1/devices/*", 2..=2);
+    server.expect(Method::GET, "/api/v1/usage", 0..=0);
+    server.expect(Method::GET, "/api/v1/devices/list", 1..);
+    register(&server, &org, &["a"]).await;
+    server.add_fault(Fault::status(500).times(1)).unwrap();
+    get(&server, &org, "usage").await;
+    get(&server, &org, "devices/list").await;
+    let message = drop_message(server).unwrap();
+    assert_eq!(
+        message,
+        "the mock server did not get the requests it was to get\n\
+         expected:\n  \
+           POST /api/v1/devices/*: 2 times, received 1\n  \
+           GET /api/v1/usage: 0 times, received 1\n\
+         received:\n  \
+           POST /api/v1/devices/register → 200\n  \
+           GET /api/v1/usage → 500 (fault: status)\n  \
+           GET /api/v1/devices/list → 200"
+    );
+}
+
+#[test]
+fn nothing_received_and_a_glob_that_is_none_are_told_too() {
+    let server = MockServer::builder().start().unwrap();
+    server.expect(Method::GET, "/a[b", ..);
+    server.expect(Method::GET, "/c", 1..=3);
+    let message = drop_message(server).unwrap();
+    assert!(message.contains("`/a[b` is no glob"), "{message}");
+    assert!(message.contains("GET /c: 1 to 3 times, received 0"), "{message}");
+    assert!(message.ends_with("received:\n  nothing"), "{message}");
+}
+
+#[test]
+fn a_panicking_test_is_not_made_to_panic_twice() {
+    let panic = catch_unwind(|| {
+        let server = blocking::MockServer::start();
+        server.expect(Method::GET, "/never", 1..);
+        panic!("the test's own reason");
+    });
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the test's own reason");
+}
+
+#[test]
+fn only_requests_from_now_on_count() {
+    let server = blocking::MockServer::start();
+    reqwest::blocking::get(format!("{}/x", server.url())).unwrap();
+    server.expect(Method::GET, "/x", 1..=1);
+    reqwest::blocking::get(format!("{}/x", server.url())).unwrap();
+    server.verify().unwrap();
+}

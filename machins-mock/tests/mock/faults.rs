@@ -1,0 +1,271 @@
+//! Failures on demand, kind by kind.
+
+use std::time::Duration;
+
+use machins_mock::{Fault, FaultError, MAX_FAULTS, MockServer, Plan};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{control, device, get, post, register, send, server_with_org, try_send};
+
+const REGISTER: &str = "/api/v1/devices/register";
+
+#[tokio::test]
+async fn status_answers_without_doing_anything() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let fault = Fault::status(503).retry_after("7").times(1);
+    server.add_fault(fault).unwrap();
+    let reply = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.headers["retry-after"], "7");
+    assert_eq!(reply.json()["code"], "FAULT");
+    register(&server, &org, &["a"]).await;
+}
+
+#[tokio::test]
+async fn a_status_fault_sends_text_as_it_is_and_anything_else_as_json() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::status(502).body("<html>bad</html>").times(1)).unwrap();
+    server.add_fault(Fault::status(200).body(json!({"allowed": "true"})).times(1)).unwrap();
+    let text = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
+    assert_eq!((text.status.as_u16(), text.text.as_str()), (502, "<html>bad</html>"));
+    assert!(text.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let object = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
+    assert_eq!((object.status.as_u16(), object.json()), (200, json!({"allowed": "true"})));
+}
+
+#[tokio::test]
+async fn delay_waits_before_the_request_is_done() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let _slow = server.fault_scoped(Fault::delay(Duration::from_mins(5))).unwrap();
+    let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
+    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let error = request.json(&device("a")).send().await.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(org.state().unwrap().devices_used, 0, "nothing was done");
+    let record = server.requests().pop().unwrap();
+    assert_eq!((record.fault, record.status), (Some("delay"), None), "still under way");
+
+    server.clear_faults();
+    server.add_fault(Fault::delay(Duration::from_millis(1))).unwrap();
+    register(&server, &org, &["a"]).await;
+}
+
+#[tokio::test]
+async fn drop_before_closes_the_connection_and_does_nothing() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::drop_before().times(1)).unwrap();
+    let error =
+        try_send(&server, Method::POST, REGISTER, org.key(), device("a")).await.unwrap_err();
+    assert!(error.is_request(), "{error:?}");
+    assert_eq!(org.state().unwrap().devices_used, 0);
+}
+
+#[tokio::test]
+async fn drop_after_does_it_and_loses_the_reply() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::drop_after().times(1)).unwrap();
+    let error =
+        try_send(&server, Method::POST, REGISTER, org.key(), device("a")).await.unwrap_err();
+    assert!(error.is_request(), "{error:?}");
+    assert_eq!(org.state().unwrap().devices_used, 1);
+    assert_eq!(server.requests()[0].status, None, "no reply was sent");
+}
+
+#[tokio::test]
+async fn truncate_does_it_and_cuts_the_reply() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::truncate().times(1)).unwrap();
+    let client = reqwest::Client::new();
+    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let mut response = request.json(&device("a")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let announced = usize::try_from(response.content_length().unwrap()).unwrap();
+    let mut received = Vec::new();
+    let error = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => received.extend_from_slice(&chunk),
+            Ok(None) => panic!("the body came whole"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_body() || error.is_decode(), "{error:?}");
+    assert!(received.starts_with(b"{\"status\":\"ok\""), "the first half is real");
+    assert_eq!(received.len(), announced / 2);
+    assert_eq!(org.state().unwrap().devices_used, 1);
+}
+
+#[tokio::test]
+async fn garbage_does_it_and_replies_with_something_else_than_json() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::garbage().times(1)).unwrap();
+    let reply = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.headers["content-type"], "application/json");
+    assert!(serde_json::from_str::<Value>(&reply.text).is_err());
+    assert_eq!(org.state().unwrap().devices_used, 1);
+}
+
+#[tokio::test]
+async fn slow_body_sends_the_reply_piece_by_piece() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::slow_body(Duration::from_millis(20)).times(1)).unwrap();
+    let client = reqwest::Client::new();
+    let url = format!("{}{REGISTER}", server.url());
+    let request = client.post(url).header("x-org-key", org.key()).json(&device("a"));
+    let mut response = request.send().await.unwrap();
+    let mut pieces = 0;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        pieces += 1;
+        body.extend_from_slice(&chunk);
+    }
+    assert!(pieces > 1, "in one piece");
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_fault_hits_what_its_method_and_glob_match() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let teapot = || Fault::status(418);
+    let hit = async |fault: Fault| {
+        let _guard = server.fault_scoped(fault).unwrap();
+        let usage = get(&server, &org, "usage").await.0 == 418;
+        let list = get(&server, &org, "devices/list").await.0 == 418;
+        let register = post(&server, &org, "devices/register", device("a")).await.0 == 418;
+        (usage, list, register)
+    };
+    assert_eq!(hit(teapot()).await, (true, true, true));
+    assert_eq!(hit(teapot().method("get")).await, (true, true, false));
+    assert_eq!(hit(teapot().path("/api/v1/usage")).await, (true, false, false));
+    assert_eq!(hit(teapot().path("/api/v1/*")).await, (true, false, false));
+    assert_eq!(hit(teapot().path("/api/**")).await, (true, true, true));
+    assert_eq!(hit(teapot().path("/api/*/devices/{list,usage}")).await, (false, true, false));
+    assert_eq!(hit(teapot().path("**/register").method("POST")).await, (false, false, true));
+    assert_eq!(hit(teapot().path("/other")).await, (false, false, false));
+}
+
+#[tokio::test]
+async fn the_mocks_own_routes_are_never_hit() {
+    let server = MockServer::start().await;
+    server.add_fault(Fault::drop_before()).unwrap();
+    for path in ["/_mock/health", "/openapi.json", "/docs"] {
+        assert_eq!(send(&server, Method::GET, path, "", Value::Null).await.status, 200);
+    }
+    assert!(server.requests().is_empty(), "and are not in the journal");
+}
+
+#[tokio::test]
+async fn a_fault_happens_so_many_times_and_the_first_one_added_goes_first() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::status(500).times(2)).unwrap();
+    server.add_fault(Fault::status(501).times(1)).unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(get(&server, &org, "usage").await.0);
+    }
+    assert_eq!(statuses, [500, 500, 501, 200]);
+}
+
+#[tokio::test]
+async fn a_probability_is_decided_by_the_seed() {
+    let run = async |seed| {
+        let server = MockServer::builder().seed(seed).start().unwrap();
+        let org = server.create_org(Plan::Free);
+        server.add_fault(Fault::status(500).probability(0.5)).unwrap();
+        let mut hits = Vec::new();
+        for _ in 0..40 {
+            hits.push(get(&server, &org, "usage").await.0 == 500);
+        }
+        hits
+    };
+    let hits = run(1).await;
+    assert_eq!(hits, run(1).await);
+    assert_ne!(hits, run(2).await);
+    assert!(hits.contains(&true) && hits.contains(&false));
+    for (probability, expected) in [(0.0, 200), (1.0, 500)] {
+        let (server, org) = server_with_org(Plan::Free).await;
+        server.add_fault(Fault::status(500).probability(probability)).unwrap();
+        for _ in 0..20 {
+            assert_eq!(get(&server, &org, "usage").await.0, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guard_removes_its_own_fault_only() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::status(501)).unwrap();
+    let guard = server.fault_scoped(Fault::status(500)).unwrap();
+    assert_eq!(get(&server, &org, "usage").await.0, 501);
+    drop(guard);
+    assert_eq!(get(&server, &org, "usage").await.0, 501);
+    server.clear_faults();
+    assert_eq!(get(&server, &org, "usage").await.0, 200);
+    let guard = server.fault_scoped(Fault::status(500)).unwrap();
+    drop(server);
+    drop(guard);
+}
+
+#[tokio::test]
+async fn the_control_api_plants_lists_and_removes_faults() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let fault = json!({
+        "match": {"method": "GET", "path": "/api/v1/usage"},
+        "times": 2, "probability": 1, "kind": "status", "status": 429,
+        "body": {"detail": "slow down"}, "retry_after": 3,
+    });
+    let (status, planted) = control(&server, Method::POST, "faults", fault).await;
+    assert_eq!((status, &planted["kind"], &planted["hits"]), (201, &json!("status"), &json!(0)));
+    let reply = send(&server, Method::GET, "/api/v1/usage", org.key(), Value::Null).await;
+    assert_eq!((reply.status.as_u16(), reply.json()), (429, json!({"detail": "slow down"})));
+    assert_eq!(reply.headers["retry-after"], "3");
+    let (_, list) = control(&server, Method::GET, "faults", Value::Null).await;
+    assert_eq!(list["faults"][0]["hits"], 1);
+    assert_eq!(list["faults"][0]["match"], json!({"method": "GET", "path": "/api/v1/usage"}));
+    control(&server, Method::DELETE, "faults", Value::Null).await;
+    let (_, list) = control(&server, Method::GET, "faults", Value::Null).await;
+    assert_eq!(list, json!({"faults": []}));
+    for kind in ["drop_before", "drop_after", "truncate", "garbage", "slow_body"] {
+        assert_eq!(control(&server, Method::POST, "faults", json!({"kind": kind})).await.0, 201);
+    }
+    let delay = json!({"kind": "delay", "millis": 1, "times": null});
+    assert_eq!(control(&server, Method::POST, "faults", delay).await.0, 201);
+}
+
+#[tokio::test]
+async fn faults_that_can_not_be_are_refused() {
+    let server = MockServer::start().await;
+    for fault in [
+        json!({}),
+        json!({"kind": "explode"}),
+        json!({"kind": "status"}),
+        json!({"kind": "status", "status": 99}),
+        json!({"kind": "status", "status": 600}),
+        json!({"kind": "status", "status": 101}),
+        json!({"kind": "status", "status": "500"}),
+        json!({"kind": "status", "status": 500, "retry_after": "a\nb"}),
+        json!({"kind": "delay"}),
+        json!({"kind": "delay", "millis": 600_001}),
+        json!({"kind": "delay", "millis": -1}),
+        json!({"kind": "slow_body", "millis": 1e300}),
+        json!({"kind": "garbage", "times": 0}),
+        json!({"kind": "garbage", "times": -1}),
+        json!({"kind": "garbage", "probability": 1.5}),
+        json!({"kind": "garbage", "probability": "1"}),
+        json!({"kind": "garbage", "match": {"method": "G T"}}),
+        json!({"kind": "garbage", "match": {"path": "/a[b"}}),
+        json!({"kind": "garbage", "match": {"path": "*".repeat(2000)}}),
+    ] {
+        let (status, reply) = control(&server, Method::POST, "faults", fault.clone()).await;
+        assert_eq!((status, &reply["code"]), (400, &json!("BAD_REQUEST")), "{fault}");
+    }
+    assert_eq!(
+        server.add_fault(Fault::garbage().probability(f64::NAN)),
+        Err(FaultError::Probability)
+    );
+    for _ in 0..MAX_FAULTS {
+        server.add_fault(Fault::garbage()).unwrap();
+    }
+    assert_eq!(server.add_fault(Fault::garbage()), Err(FaultError::TooMany));
+}

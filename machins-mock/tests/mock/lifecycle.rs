@@ -1,0 +1,160 @@
+//! Starting and stopping, in and out of runtimes, in numbers.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+
+use machins_mock::{MockServer, Plan, blocking};
+use reqwest::StatusCode;
+use tokio::io::AsyncReadExt;
+
+use crate::support::{get, register, send, server_with_org};
+
+const CROWD: usize = 1000;
+
+/// Waits for a port to be closed: a drop signals, and the closing follows at once.
+fn wait_until_closed(addr: SocketAddr) {
+    while TcpStream::connect(addr).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+fn usage_blocking(server: &MockServer) -> StatusCode {
+    let org = server.create_org(Plan::Free);
+    let url = format!("{}/api/v1/usage", server.machineid_base_url());
+    let request = reqwest::blocking::Client::new().get(url).header("x-org-key", org.key());
+    request.send().unwrap().status()
+}
+
+#[tokio::test]
+async fn a_thousand_servers_live_and_die_in_one_task() {
+    let client = reqwest::Client::new();
+    let mut servers = Vec::new();
+    for _ in 0..CROWD {
+        servers.push(MockServer::start().await);
+    }
+    let ports: std::collections::HashSet<_> = servers.iter().map(MockServer::addr).collect();
+    assert_eq!(ports.len(), CROWD, "each has its own");
+    for server in &servers {
+        let org = server.create_org(Plan::Free);
+        let url = format!("{}/api/v1/usage", server.url());
+        let reply = client.get(url).header("x-org-key", org.key()).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+    }
+    drop(servers);
+    for addr in ports {
+        wait_until_closed(addr);
+    }
+}
+
+#[test]
+fn a_thousand_servers_live_and_die_in_blocking_code() {
+    let servers: Vec<_> = (0..CROWD).map(|_| blocking::MockServer::start()).collect();
+    let client = reqwest::blocking::Client::new();
+    for server in &servers {
+        let health = client.get(format!("{}/_mock/health", server.url())).send().unwrap();
+        assert_eq!(health.status(), 200);
+    }
+    let addrs: Vec<_> = servers.iter().map(|server| server.addr()).collect();
+    drop(servers);
+    addrs.into_iter().for_each(wait_until_closed);
+}
+
+#[test]
+fn a_server_outlives_its_runtime_and_drops_anywhere() {
+    let server = tokio::runtime::Runtime::new().unwrap().block_on(MockServer::start());
+    assert_eq!(usage_blocking(&server), 200);
+    let addr = server.addr();
+    let current_thread = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    current_thread.block_on(async move { drop(server) });
+    wait_until_closed(addr);
+
+    let server = blocking::MockServer::start();
+    let addr = server.addr();
+    std::thread::spawn(move || drop(server)).join().unwrap();
+    wait_until_closed(addr);
+
+    let started_inside = tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(async { tokio::spawn(async { blocking::MockServer::start() }).await.unwrap() });
+    assert_eq!(usage_blocking(&started_inside), 200);
+}
+
+#[tokio::test]
+async fn a_drop_closes_open_connections() {
+    let server = MockServer::start().await;
+    let addr = server.addr();
+    let mut idle = tokio::net::TcpStream::connect(addr).await.unwrap();
+    send(&server, reqwest::Method::GET, "/_mock/health", "", serde_json::Value::Null).await;
+    drop(server);
+    let mut byte = [0];
+    let end = idle.read(&mut byte).await;
+    assert!(matches!(&end, Ok(0)) || end.is_err_and(|it| it.kind() == ErrorKind::ConnectionReset));
+    wait_until_closed(addr);
+}
+
+#[tokio::test]
+async fn shutdown_waits_until_the_port_is_closed_and_keeps_the_world() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    register(&server, &org, &["a"]).await;
+    server.shutdown().await;
+    assert!(TcpStream::connect(server.addr()).is_err());
+    assert_eq!(org.state().unwrap().devices_used, 1);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn servers_have_worlds_of_their_own() {
+    let (one, org) = server_with_org(Plan::Free).await;
+    let other = MockServer::start().await;
+    assert!(other.org(org.key()).is_none());
+    assert_eq!(get(&other, &org, "usage").await.0, 404);
+    assert_eq!(get(&one, &org, "usage").await.0, 200);
+}
+
+#[test]
+fn urls_name_the_address() {
+    let server = blocking::MockServer::start();
+    let url = server.url();
+    assert_eq!(url, format!("http://127.0.0.1:{}", server.addr().port()));
+    assert_eq!(server.machineid_base_url(), url);
+    assert_eq!(server.machins_base_url(), format!("{url}/api/v1"));
+    assert!(server.is_loopback());
+    let everywhere = MockServer::builder().addr("0.0.0.0:0".parse().unwrap()).start().unwrap();
+    assert!(!everywhere.is_loopback());
+}
+
+#[test]
+fn a_port_in_use_is_an_error() {
+    let server = blocking::MockServer::start();
+    let error = MockServer::builder().addr(server.addr()).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
+async fn a_state_file_carries_the_world_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let start = || MockServer::builder().state_file(&path).start();
+    let server = start().unwrap();
+    let org = server.create_org(Plan::Pro);
+    register(&server, &org, &["a"]).await;
+    server.shutdown().await;
+    server.save_state().unwrap();
+    server.save_state().unwrap();
+    let again = start().unwrap();
+    assert_eq!(again.snapshot(), server.snapshot());
+    assert_eq!(again.org(org.key()).unwrap().state(), org.state());
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "nothing is left beside it");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    std::fs::write(&path, "{").unwrap();
+    let error = start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{", "and is left alone");
+    blocking::MockServer::start().save_state().unwrap();
+}
