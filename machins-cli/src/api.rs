@@ -26,14 +26,16 @@ pub(crate) fn run(context: &Context, api: Api) -> Result<(), Failure> {
     if let Some(body) = api.body {
         call = call.body(&parse(&body)?);
     }
+    let builder = context.machineid_without_key()?;
     let client = match context.org_key()? {
-        Some(key) => context.machineid_without_key()?.org_key(key),
-        None => context.machineid_without_key()?,
+        Some(key) => {
+            let client = builder.org_key(key).build_blocking()?;
+            call = client.with_key(call);
+            client
+        }
+        // Some endpoints need none; the others say so.
+        None => builder.build_blocking()?,
     };
-    let client = client.build_blocking()?;
-    if context.org_key()?.is_some() {
-        call = client.with_key(call);
-    }
     let reply = client.send(call)?;
     let document = reply.json::<Value>();
     if let Ok(document) = &document {

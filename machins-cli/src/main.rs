@@ -102,9 +102,16 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     if json && error.use_stderr() {
         let text = error.render().to_string();
-        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        // The rest is for people: how it is used, and where to read more.
+        let message: Vec<&str> = text
+            .trim_start_matches("error: ")
+            .lines()
+            .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
         let out = Output::new(&Global { json, ..Global::default() });
-        out.failure(&Failure::usage(message));
+        out.failure(&Failure::usage(message.join(" ")));
     } else {
         // Nobody is left to tell when the pipe is closed.
         let _ = error.print();

@@ -13,4 +13,6 @@ mod config;
 mod guard;
 mod mock;
 mod run;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod tree;

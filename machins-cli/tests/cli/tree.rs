@@ -102,6 +102,16 @@ fn wrong_usage_is_told_as_asked() {
 }
 
 #[test]
+fn a_usage_error_says_all_of_it_in_one_line() {
+    let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
+    assert_eq!(error["message"], "unexpected argument 'b' found");
+    let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
+    assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");
+    let error = Home::new().run(&["--json", "vlaidate"]).exits(2).error();
+    assert!(error["message"].to_string().contains("similar subcommand exists: 'validate'"));
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
