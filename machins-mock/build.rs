@@ -1,4 +1,6 @@
 //! Takes the two Swagger UI files that `/docs` needs out of the archive that crates.io carries.
+//!
+//! Swagger UI is by `SmartBear` Software, under the Apache License 2.0.
 
 use std::error::Error;
 use std::fs::File;

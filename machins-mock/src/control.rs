@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{MAX_ADVANCE, Time};
-use crate::fault::{Fault, Planted};
+use crate::fault::{Fault, PlantedFault};
 use crate::http::{Api, App, BodyError, JsonBody, Problem, Reply};
 use crate::journal::RequestRecord;
 use crate::machineid::{self, OrgState, OrgUpdate, Plan};
@@ -148,7 +148,7 @@ async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
 /// The faults in force, in the order in which they were added.
 #[derive(Serialize, JsonSchema)]
 struct FaultList {
-    faults: Vec<Planted>,
+    faults: Vec<PlantedFault>,
 }
 
 async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
@@ -158,7 +158,7 @@ async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
 async fn add_fault(
     State(app): State<App>,
     JsonBody(body): JsonBody<Fault>,
-) -> Result<Reply<201, Planted>, Problem> {
+) -> Result<Reply<201, PlantedFault>, Problem> {
     let fault = body?;
     let mut faults = app.faults();
     faults.add(fault).map(|it| Reply(it.clone())).map_err(|error| Problem::bad_request(&error))

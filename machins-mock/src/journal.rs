@@ -20,7 +20,9 @@ const MAX_PATH: usize = 512;
 #[non_exhaustive]
 pub struct RequestRecord {
     /// The HTTP method.
-    pub method: String,
+    #[serde(serialize_with = "method")]
+    #[schemars(with = "String")]
+    pub method: Method,
     /// The path without its query, keys and tokens in it masked.
     pub path: String,
     /// The reply's HTTP status; none while the request is under way or if no reply was sent.
@@ -31,10 +33,15 @@ pub struct RequestRecord {
     #[serde(serialize_with = "time")]
     #[schemars(with = "Time")]
     pub received_at: SystemTime,
-    /// How long the reply took, up to its first byte; none as long as there is no status.
+    /// How long it took to the reply's first byte, or to the closing of the connection without a
+    /// reply; none while the request is under way.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,
+}
+
+fn method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
+    method.as_str().serialize(serializer)
 }
 
 fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -65,7 +72,7 @@ impl Journal {
             self.forgotten += 1;
         }
         self.records.push_back(RequestRecord {
-            method: method.to_string(),
+            method: method.clone(),
             path: mask(path),
             status: None,
             fault: None,
@@ -94,16 +101,46 @@ impl Journal {
 /// A path that can be shown: what looks like a key or a token is cut off after its prefix.
 pub(crate) fn mask(path: &str) -> String {
     let path = &path[..path.floor_char_boundary(MAX_PATH)];
-    let segments: Vec<_> = path.split('/').map(mask_segment).collect();
-    segments.join("/")
-}
-
-fn mask_segment(segment: &str) -> &str {
-    // Org keys, API keys, and JSON Web Tokens, which are base64 of `{"`.
-    for (prefix, masked) in [("org_", "org_…"), ("at_", "at_…"), ("eyJ", "eyJ…")] {
-        if segment.starts_with(prefix) {
-            return masked;
+    let mut masked = String::with_capacity(path.len());
+    for segment in path.split_inclusive('/') {
+        // Org keys, API keys, and JSON Web Tokens, which are base64 of `{"`.
+        match ["org_", "at_", "eyJ"].into_iter().find(|prefix| segment.starts_with(prefix)) {
+            None => masked.push_str(segment),
+            Some(prefix) => {
+                masked.push_str(prefix);
+                masked.push('…');
+                masked.extend(segment.ends_with('/').then_some('/'));
+            }
         }
     }
-    segment
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_oldest_requests_are_forgotten() {
+        let now = Clock::default().now();
+        let mut journal = Journal::default();
+        let tickets: Vec<_> = (0..MAX_REQUESTS + 2)
+            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), now))
+            .collect();
+        assert_eq!(journal.records().len(), MAX_REQUESTS);
+        assert_eq!(journal.records().next().unwrap().path, "/2");
+        assert!(journal.record(tickets[1]).is_none());
+        assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
+        journal.clear();
+        assert!(tickets.iter().all(|ticket| journal.record(*ticket).is_none()));
+        let ticket = journal.arrived(&Method::GET, "/new", now);
+        assert_eq!(journal.record(ticket).unwrap().path, "/new");
+    }
+
+    #[test]
+    fn long_paths_are_cut() {
+        let path = "é".repeat(MAX_PATH);
+        assert_eq!(mask(&path).len(), MAX_PATH);
+    }
 }

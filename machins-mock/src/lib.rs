@@ -2,7 +2,7 @@
 //! everything else.
 //!
 //! Each [`MockServer`] has a port and a world of its own, starts within a millisecond and stops
-//! when it is dropped; thousands can live in one process.
+//! when it is dropped; thousands can live in one process, as many as it may have files open.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,6 +40,7 @@
 //! 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults.
 
 pub mod blocking;
+mod builder;
 mod clock;
 mod control;
 mod expect;
@@ -52,15 +53,17 @@ mod random;
 mod serve;
 mod server;
 mod state;
+mod state_file;
 
 pub use ::http::Method;
 
+pub use crate::builder::MockServerBuilder;
 pub use crate::clock::{MAX_ADVANCE, TooFar};
 pub use crate::expect::Unmet;
-pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
+pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS, PlantedFault};
 pub use crate::glob::InvalidGlob;
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};
 pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
 pub use crate::serve::MAX_CONNECTIONS;
-pub use crate::server::{ClockHandle, FaultGuard, MockServer, MockServerBuilder};
+pub use crate::server::{ClockHandle, FaultGuard, MockServer};
 pub use crate::state::Snapshot;

@@ -1,23 +1,24 @@
-//! Starting, asking and stopping a server.
+//! A server in the hands of its test.
 
-use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeBounds;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use tempfile::NamedTempFile;
 
+use crate::builder::MockServerBuilder;
 use crate::clock::TooFar;
 use crate::expect::{Expectation, Unmet, unmet};
-use crate::fault::{Fault, FaultError};
+use crate::fault::{Fault, FaultError, PlantedFault};
 use crate::http::App;
 use crate::journal::RequestRecord;
 use crate::machineid::{OrgHandle, Plan};
-use crate::serve::{self, Tasks};
-use crate::state::{Shared, Snapshot};
+use crate::serve::Tasks;
+use crate::state::Snapshot;
+use crate::state_file;
 
 /// A mock server with a port and a world of its own; dropped, it stops.
 ///
@@ -44,59 +45,11 @@ pub struct MockServer {
     state_file: Option<PathBuf>,
 }
 
-/// How a server is to be; made by [`MockServer::builder`].
-#[derive(Debug, Clone)]
-pub struct MockServerBuilder {
-    addr: SocketAddr,
-    seed: Option<u64>,
-    state_file: Option<PathBuf>,
-}
-
-impl MockServerBuilder {
-    /// The address to listen at; `127.0.0.1:0`, any free port, by default.
-    ///
-    /// Whoever reaches the address controls the server and reads its keys.
-    #[must_use]
-    pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.addr = addr;
-        self
-    }
-
-    /// The seed of all randomness: the same calls then make the same keys and ids. Random by
-    /// default.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// The file that the world is loaded from at the start, if it exists, and that
-    /// [`save_state`](MockServer::save_state) writes.
-    #[must_use]
-    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state_file = Some(path.into());
-        self
-    }
-
-    /// Starts the server; it answers when this returns.
-    ///
-    /// # Errors
-    /// The address can't be listened at, or the state file can't be read or holds no world
-    /// ([`InvalidData`](io::ErrorKind::InvalidData)).
-    pub fn start(self) -> io::Result<MockServer> {
-        let snapshot = self.state_file.as_deref().map(load).transpose()?.flatten();
-        let listener = TcpListener::bind(self.addr)?;
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let app = Arc::new(Shared::new(listener.local_addr()?, seed));
-        if let Some(Snapshot(world)) = snapshot {
-            *app.world() = world;
-        }
-        let tasks = serve::spawn(listener, Arc::clone(&app))?;
-        Ok(MockServer { app, tasks, state_file: self.state_file })
-    }
-}
-
 impl MockServer {
+    pub(crate) fn new(app: App, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
+        Self { app, tasks, state_file }
+    }
+
     /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
     ///
     /// # Panics
@@ -125,8 +78,7 @@ impl MockServer {
     /// ```
     #[must_use]
     pub fn builder() -> MockServerBuilder {
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        MockServerBuilder { addr, seed: None, state_file: None }
+        MockServerBuilder::new()
     }
 
     /// The address that the server listens at.
@@ -141,10 +93,16 @@ impl MockServer {
         self.addr().ip().is_loopback()
     }
 
-    /// `http://HOST:PORT`.
+    /// `http://HOST:PORT`, as this machine reaches the server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr())
+        let mut addr = self.addr();
+        match addr.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{addr}")
     }
 
     /// The base URL for MachineID clients: the [`url`](Self::url).
@@ -206,6 +164,12 @@ impl MockServer {
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
+    /// The faults so far, in the order in which they were added, those that are over included.
+    #[must_use]
+    pub fn faults(&self) -> Vec<PlantedFault> {
+        self.app.faults().all().to_vec()
+    }
+
     /// Removes every fault.
     pub fn clear_faults(&self) {
         self.app.faults().clear();
@@ -245,7 +209,7 @@ impl MockServer {
     /// # Errors
     /// The file can't be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file.as_deref().map_or(Ok(()), |path| save(path, &self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
     }
 
     /// Counts on this many requests with this method and a path that matches the glob (`*` within
@@ -340,28 +304,4 @@ impl Drop for FaultGuard {
     fn drop(&mut self) {
         self.app.faults().remove(self.id);
     }
-}
-
-fn load(path: &Path) -> io::Result<Option<Snapshot>> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let message = format!("{} holds no state: {error}", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut file = NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, snapshot)?;
-    file.flush()?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -1,19 +1,18 @@
 //! Failures on demand.
 
 mod effect;
+mod list;
 
 use std::fmt;
 use std::time::Duration;
 
-use globset::GlobMatcher;
-use http::{HeaderValue, Method};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::effect::{ConnectionLost, apply};
-use crate::glob::{InvalidGlob, path_glob};
-use crate::random::Random;
+pub(crate) use self::list::Faults;
+pub use self::list::{FaultError, PlantedFault};
 
 /// The most faults that one server holds at a time.
 pub const MAX_FAULTS: usize = 1000;
@@ -30,7 +29,7 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// ```
 /// use machins_mock::Fault;
 ///
-/// let fault = Fault::status(503).retry_after("2").method("POST").path("/api/v1/devices/*").times(1);
+/// let fault = Fault::status(503).retry_after(2).method("POST").path("/api/v1/devices/*").times(1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(
@@ -178,8 +177,8 @@ impl Fault {
 
     /// Hits only requests with this method; every method by default.
     #[must_use]
-    pub fn method(mut self, method: impl Into<String>) -> Self {
-        self.matching.method = Some(method.into());
+    pub fn method(mut self, method: impl AsRef<str>) -> Self {
+        self.matching.method = Some(method.as_ref().to_owned());
         self
     }
 
@@ -219,9 +218,9 @@ impl Fault {
     /// The `Retry-After` header of a [`status`](Self::status) fault: seconds or an HTTP date.
     /// Other kinds have none.
     #[must_use]
-    pub fn retry_after(mut self, value: impl Into<String>) -> Self {
+    pub fn retry_after(mut self, value: impl fmt::Display) -> Self {
         if let Kind::Status { retry_after, .. } = &mut self.kind {
-            *retry_after = Some(RetryAfter::Text(value.into()));
+            *retry_after = Some(RetryAfter::Text(value.to_string()));
         }
         self
     }
@@ -238,137 +237,5 @@ impl Fault {
             Kind::Garbage => "garbage",
             Kind::SlowBody { .. } => "slow_body",
         }
-    }
-}
-
-/// A fault that can't be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FaultError {
-    /// The status can't be sent.
-    #[error("a fault's status is from 200 to 599, not {0}")]
-    Status(u16),
-    /// The time is too long.
-    #[error("a fault takes at most 600000 milliseconds, not {0}")]
-    TooLong(u64),
-    /// The fault would never happen.
-    #[error("a fault happens at least once: leave `times` out for no end")]
-    Never,
-    /// The probability is none.
-    #[error("a probability is from 0 to 1")]
-    Probability,
-    /// The method is none.
-    #[error("`{0}` is no HTTP method")]
-    Method(String),
-    /// The path is no glob.
-    #[error(transparent)]
-    Path(#[from] InvalidGlob),
-    /// The header's value can't be sent.
-    #[error("Retry-After is seconds or an HTTP date")]
-    RetryAfter,
-    /// The server has as many faults as it takes.
-    #[error("there are already {MAX_FAULTS} faults")]
-    TooMany,
-}
-
-/// A fault that a server holds.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Planted {
-    /// Names the fault among this server's.
-    pub(crate) id: u64,
-    /// How many requests it has hit.
-    pub(crate) hits: u64,
-    #[serde(flatten)]
-    pub(crate) fault: Fault,
-    #[serde(skip)]
-    method: Option<Method>,
-    #[serde(skip)]
-    path: Option<GlobMatcher>,
-}
-
-/// The faults of one server, in the order in which they were added.
-#[derive(Debug)]
-pub(crate) struct Faults {
-    planted: Vec<Planted>,
-    next_id: u64,
-    random: Random,
-}
-
-impl Faults {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { planted: Vec::new(), next_id: 1, random: Random::new(seed) }
-    }
-
-    pub(crate) fn add(&mut self, fault: Fault) -> Result<&Planted, FaultError> {
-        if self.planted.len() >= MAX_FAULTS {
-            return Err(FaultError::TooMany);
-        }
-        let id = self.next_id;
-        let planted = Planted::new(id, fault)?;
-        self.next_id += 1;
-        self.planted.push(planted);
-        self.planted.last().ok_or(FaultError::TooMany)
-    }
-
-    pub(crate) fn remove(&mut self, id: u64) {
-        self.planted.retain(|planted| planted.id != id);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.planted.clear();
-    }
-
-    pub(crate) fn all(&self) -> &[Planted] {
-        &self.planted
-    }
-
-    /// What happens to this request, if anything.
-    pub(crate) fn strike(&mut self, method: &Method, path: &str) -> Option<Fault> {
-        let random = &mut self.random;
-        let hit = self
-            .planted
-            .iter_mut()
-            .find(|it| it.matches(method, path) && random.happens(it.fault.probability))?;
-        hit.hits += 1;
-        Some(hit.fault.clone())
-    }
-}
-
-impl Planted {
-    fn new(id: u64, fault: Fault) -> Result<Self, FaultError> {
-        if !(0.0..=1.0).contains(&fault.probability) {
-            return Err(FaultError::Probability);
-        }
-        if fault.times == Some(0) {
-            return Err(FaultError::Never);
-        }
-        match &fault.kind {
-            Kind::Status { status, .. } if !(200..=599).contains(status) => {
-                return Err(FaultError::Status(*status));
-            }
-            Kind::Status { retry_after: Some(value), .. }
-                if HeaderValue::try_from(value.to_string()).is_err() =>
-            {
-                return Err(FaultError::RetryAfter);
-            }
-            Kind::Delay { millis } | Kind::SlowBody { millis }
-                if Duration::from_millis(*millis) > MAX_FAULT_DELAY =>
-            {
-                return Err(FaultError::TooLong(*millis));
-            }
-            _ => {}
-        }
-        let method = fault.matching.method.as_deref().map(|method| {
-            let error = || FaultError::Method(method.to_owned());
-            Method::try_from(method.to_ascii_uppercase().as_str()).map_err(|_| error())
-        });
-        let path = fault.matching.path.as_deref().map(path_glob);
-        Ok(Self { id, hits: 0, method: method.transpose()?, path: path.transpose()?, fault })
-    }
-
-    fn matches(&self, method: &Method, path: &str) -> bool {
-        self.fault.times.is_none_or(|times| self.hits < times)
-            && self.method.as_ref().is_none_or(|it| it == method)
-            && self.path.as_ref().is_none_or(|it| it.is_match(path))
     }
 }

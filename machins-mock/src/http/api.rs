@@ -6,10 +6,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
-use serde_json::Value;
+use http::Method;
 
 use super::App;
-use super::document::{Document, Operation};
+use super::document::Operation;
 use super::output::Output;
 
 /// A handler argument that knows what it adds to the document.
@@ -53,16 +53,26 @@ documented!(A);
 documented!(A B);
 documented!(A B C);
 
-/// The routes so far and their document.
+/// One registered route, as far as its document is concerned.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    /// Adds what the handler's types say.
+    pub(super) describe: fn(&mut Operation<'_>),
+}
+
+/// The routes so far.
 pub(crate) struct Api {
     router: Router<App>,
-    document: Document,
+    routes: Vec<Route>,
     tag: &'static str,
 }
 
 impl Api {
-    pub(crate) fn new() -> Self {
-        Self { router: Router::new(), document: Document::new(), tag: "" }
+    pub(super) fn new() -> Self {
+        Self { router: Router::new(), routes: Vec::new(), tag: "" }
     }
 
     /// Files the routes that follow under a heading.
@@ -71,67 +81,63 @@ impl Api {
         self
     }
 
-    pub(crate) fn get<H, T>(self, path: &str, summary: &str, handler: H) -> Self
+    pub(crate) fn get<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(("get", MethodFilter::GET), path, summary, handler)
+        self.on((Method::GET, MethodFilter::GET), path, summary, handler)
     }
 
-    pub(crate) fn post<H, T>(self, path: &str, summary: &str, handler: H) -> Self
+    pub(crate) fn post<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(("post", MethodFilter::POST), path, summary, handler)
+        self.on((Method::POST, MethodFilter::POST), path, summary, handler)
     }
 
-    pub(crate) fn put<H, T>(self, path: &str, summary: &str, handler: H) -> Self
+    pub(crate) fn put<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(("put", MethodFilter::PUT), path, summary, handler)
+        self.on((Method::PUT, MethodFilter::PUT), path, summary, handler)
     }
 
-    pub(crate) fn patch<H, T>(self, path: &str, summary: &str, handler: H) -> Self
+    pub(crate) fn patch<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(("patch", MethodFilter::PATCH), path, summary, handler)
+        self.on((Method::PATCH, MethodFilter::PATCH), path, summary, handler)
     }
 
-    pub(crate) fn delete<H, T>(self, path: &str, summary: &str, handler: H) -> Self
+    pub(crate) fn delete<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.on(("delete", MethodFilter::DELETE), path, summary, handler)
+        self.on((Method::DELETE, MethodFilter::DELETE), path, summary, handler)
     }
 
     fn on<H, T>(
         mut self,
-        (method, filter): (&'static str, MethodFilter),
-        path: &str,
-        summary: &str,
+        (method, filter): (Method, MethodFilter),
+        path: &'static str,
+        summary: &'static str,
         handler: H,
     ) -> Self
     where
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.document.operation(method, path, |operation| {
-            operation.about(self.tag, summary);
-            H::describe(operation);
-        });
+        self.routes.push(Route { method, path, tag: self.tag, summary, describe: H::describe });
         self.router = self.router.route(path, MethodRouter::new().on(filter, handler));
         self
     }
 
-    /// The routes, and the OpenAPI document that describes them all.
-    pub(crate) fn finish(self) -> (Router<App>, Value) {
-        (self.router, self.document.finish())
+    pub(super) fn finish(self) -> (Router<App>, Vec<Route>) {
+        (self.router, self.routes)
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, put together operation by operation.
+//! The OpenAPI 3.1 document, put together route by route.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use super::api::Route;
 use super::output::{Carries, Responses};
 
 /// The document so far.
-pub(super) struct Document {
+struct Document {
     paths: BTreeMap<String, Map<String, Value>>,
     security: Map<String, Value>,
     /// Request bodies: what may be left out is optional.
@@ -31,8 +32,17 @@ pub(crate) struct Security {
     pub(crate) description: &'static str,
 }
 
+/// The document of these routes.
+pub(super) fn document(routes: &[Route]) -> Value {
+    let mut document = Document::new();
+    for route in routes {
+        document.add(route);
+    }
+    document.finish()
+}
+
 impl Document {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let settings = || {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.meta_schema = None;
@@ -47,15 +57,10 @@ impl Document {
         }
     }
 
-    /// Adds an entry, its id and path parameters filled in from the path.
-    pub(super) fn operation(
-        &mut self,
-        method: &'static str,
-        path: &str,
-        describe: impl FnOnce(&mut Operation<'_>),
-    ) {
+    fn add(&mut self, &Route { ref method, path, tag, summary, describe }: &Route) {
+        let method = method.as_str().to_lowercase();
         let name = path.trim_start_matches("/api/v1").replace(['/', '{', '}'], " ");
-        let id: Vec<_> = std::iter::once(method).chain(name.split_whitespace()).collect();
+        let id: Vec<_> = std::iter::once(&*method).chain(name.split_whitespace()).collect();
         let parameters: Vec<_> = path
             .split('/')
             .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
@@ -63,17 +68,20 @@ impl Document {
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
             })
             .collect();
-        let mut operation = Operation { entry: Map::new(), document: self };
-        operation.entry.insert("operationId".into(), id.join("_").into());
+        let mut entry = Map::new();
+        entry.insert("operationId".into(), id.join("_").into());
+        entry.insert("tags".into(), json!([tag]));
+        entry.insert("summary".into(), summary.into());
         if !parameters.is_empty() {
-            operation.entry.insert("parameters".into(), parameters.into());
+            entry.insert("parameters".into(), parameters.into());
         }
+        let mut operation = Operation { entry, document: self };
         describe(&mut operation);
         let entry = operation.entry.into();
-        self.paths.entry(path.to_owned()).or_default().insert(method.to_owned(), entry);
+        self.paths.entry(path.to_owned()).or_default().insert(method, entry);
     }
 
-    pub(super) fn finish(mut self) -> Value {
+    fn finish(mut self) -> Value {
         let mut schemas = self.requests.take_definitions(true);
         for (name, schema) in self.replies.take_definitions(true) {
             let known = schemas.insert(name, schema.clone());
@@ -97,11 +105,6 @@ impl Document {
 }
 
 impl Operation<'_> {
-    pub(super) fn about(&mut self, tag: &str, summary: &str) {
-        self.entry.insert("tags".into(), json!([tag]));
-        self.entry.insert("summary".into(), summary.into());
-    }
-
     /// The call proves who is calling in this way.
     pub(crate) fn security(&mut self, security: &Security) {
         let Security { name, header, description } = security;

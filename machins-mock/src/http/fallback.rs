@@ -7,7 +7,6 @@ use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use http::{Method, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::output::{Output, Responses, json};
@@ -78,23 +77,6 @@ impl Output for Problem {
     }
 }
 
-/// One documented route.
-pub(super) struct Route {
-    method: String,
-    path: String,
-}
-
-/// Every route of an OpenAPI document.
-pub(super) fn known_routes(document: &Value) -> Vec<Route> {
-    let paths = document["paths"].as_object().into_iter().flatten();
-    paths
-        .flat_map(|(path, item)| {
-            let methods = item.as_object().into_iter().flatten();
-            methods.map(|(method, _)| Route { method: method.to_uppercase(), path: path.clone() })
-        })
-        .collect()
-}
-
 /// Answers what the routes don't.
 pub(super) fn bind(router: Router<App>) -> Router<App> {
     router.fallback(no_route).method_not_allowed_fallback(wrong_method)
@@ -133,8 +115,8 @@ fn nearest(method: &Method, path: &str) -> Vec<String> {
         .routes
         .iter()
         .map(|route| {
-            let likeness = strsim::normalized_damerau_levenshtein(&route.path, path);
-            (likeness, route.method == method.as_str(), route)
+            let likeness = strsim::normalized_damerau_levenshtein(route.path, path);
+            (likeness, route.method == *method, route)
         })
         .collect();
     routes.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));

@@ -22,27 +22,30 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use bytes::Bytes;
 
+use self::api::Route;
 use crate::state::Shared;
 
 /// What handlers share: one server's world.
 pub(crate) type App = Arc<Shared>;
 
-/// The routes and their document, made once for the process.
+/// The routes, made once for the process.
 struct Site {
     router: Router<App>,
-    document: Bytes,
-    routes: Vec<fallback::Route>,
+    routes: Vec<Route>,
 }
 
 static SITE: LazyLock<Site> = LazyLock::new(|| {
     let api = Api::new();
     let api = crate::machineid::http::routes(api);
     let api = crate::control::routes(api);
-    let (router, document) = api.finish();
-    let routes = fallback::known_routes(&document);
+    let (router, routes) = api.finish();
     let router = fallback::bind(swagger::bind(router));
-    Site { router, document: document.to_string().into(), routes }
+    Site { router, routes }
 });
+
+/// The OpenAPI document of the routes, made when it is first asked for.
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| document::document(&SITE.routes).to_string().into());
 
 /// The routes of one server.
 pub(crate) fn router(app: App) -> Router {

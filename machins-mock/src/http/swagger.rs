@@ -5,14 +5,14 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::{App, SITE};
+use super::{App, DOCUMENT};
 
 const PAGE: &str = include_str!("swagger.html");
 const SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
 const STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
 
 pub(super) fn bind(router: Router<App>) -> Router<App> {
-    let document = || async { ([(CONTENT_TYPE, "application/json")], SITE.document.clone()) };
+    let document = || async { ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()) };
     router
         .route("/openapi.json", get(document))
         .route("/docs", get(|| async { Html(PAGE) }))

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use machins_mock::{
-    Fault, MAX_ADVANCE, MAX_REQUESTS, MockServer, OrgUpdate, Plan, Snapshot, TooFar, UnknownOrg,
-};
+use machins_mock::{Fault, MAX_ADVANCE, MockServer, OrgUpdate, Plan, Snapshot, TooFar, UnknownOrg};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -130,19 +128,6 @@ async fn the_journal_tells_what_came_in_without_secrets() {
     assert_eq!(server.requests().len(), 1);
     server.clear_requests();
     assert!(server.requests().is_empty());
-}
-
-#[tokio::test]
-async fn the_journal_forgets_the_oldest() {
-    let server = MockServer::start().await;
-    let client = reqwest::Client::new();
-    for n in 0..MAX_REQUESTS + 2 {
-        client.get(format!("{}/{n}", server.url())).send().await.unwrap();
-    }
-    let requests = server.requests();
-    assert_eq!(requests.len(), MAX_REQUESTS);
-    assert_eq!(requests[0].path, "/2");
-    assert_eq!(requests.last().unwrap().status, Some(404));
 }
 
 #[tokio::test]

@@ -316,3 +316,22 @@ async fn a_lowered_plan_leaves_devices_active_and_takes_no_more() {
     let (_, decision) = post(&server, &org, "devices/validate", device("d")).await;
     assert_eq!(decision["allowed"], true);
 }
+
+#[tokio::test]
+async fn the_last_free_places_are_given_away_once() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let server = std::sync::Arc::new(server);
+    let racers: Vec<_> = (0..50)
+        .map(|n| {
+            let (server, org) = (server.clone(), org.clone());
+            tokio::spawn(async move {
+                post(&server, &org, "devices/register", device(&n.to_string())).await.0
+            })
+        })
+        .collect();
+    let mut places = 0;
+    for racer in racers {
+        places += usize::from(racer.await.unwrap() == 200);
+    }
+    assert_eq!((places, org.state().unwrap().devices_used), (3, 3));
+}

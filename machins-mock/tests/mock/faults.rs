@@ -13,7 +13,7 @@ const REGISTER: &str = "/api/v1/devices/register";
 #[tokio::test]
 async fn status_answers_without_doing_anything() {
     let (server, org) = server_with_org(Plan::Free).await;
-    let fault = Fault::status(503).retry_after("7").times(1);
+    let fault = Fault::status(503).retry_after(7).times(1);
     server.add_fault(fault).unwrap();
     let reply = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
     assert_eq!(reply.status, 503);
@@ -136,7 +136,7 @@ async fn a_fault_hits_what_its_method_and_glob_match() {
         (usage, list, register)
     };
     assert_eq!(hit(teapot()).await, (true, true, true));
-    assert_eq!(hit(teapot().method("get")).await, (true, true, false));
+    assert_eq!(hit(teapot().method(Method::GET)).await, (true, true, false));
     assert_eq!(hit(teapot().path("/api/v1/usage")).await, (true, false, false));
     assert_eq!(hit(teapot().path("/api/v1/*")).await, (true, false, false));
     assert_eq!(hit(teapot().path("/api/**")).await, (true, true, true));
@@ -165,6 +165,8 @@ async fn a_fault_happens_so_many_times_and_the_first_one_added_goes_first() {
         statuses.push(get(&server, &org, "usage").await.0);
     }
     assert_eq!(statuses, [500, 500, 501, 200]);
+    let hits: Vec<_> = server.faults().iter().map(|it| (it.hits, it.fault.kind())).collect();
+    assert_eq!(hits, [(2, "status"), (1, "status")]);
 }
 
 #[tokio::test]

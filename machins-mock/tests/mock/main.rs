@@ -13,6 +13,7 @@ mod devices;
 mod document;
 mod expectations;
 mod faults;
+mod hostile;
 mod lifecycle;
 mod routes;
 mod support;
