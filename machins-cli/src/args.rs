@@ -150,6 +150,7 @@ pub(crate) enum Command {
     /// when it could not be run), and ends what the command left behind in its group.
     ///
     /// The command owns stdin and stdout; guard writes to stderr only and passes signals on.
+    /// A process that leaves the group on purpose (setsid) is out of guard's reach.
     #[command(after_help = "Example:\n  machins guard --device agent-01 -- echo working")]
     Guard(Guard),
 
