@@ -107,7 +107,7 @@ fn machineid() {
         .build_blocking()
         .and_then(|client| client.create_org())
         .unwrap();
-    let Some(replies) = python("machineid.py", &[url, org.org_key.expose()]) else { return };
+    let Some(replies) = python("drive_machineid.py", &[url, org.org_key.expose()]) else { return };
     let replies: Vec<(String, Value)> = serde_json::from_value(replies).unwrap();
     let replies: HashMap<String, Value> = replies.into_iter().collect();
     for (call, field, expected) in [
@@ -142,7 +142,7 @@ fn machineid() {
 #[test]
 fn machins_package() {
     let server = Serve::start();
-    let Some(results) = python("machins_package.py", &[server.url("machins_base_url")]) else {
+    let Some(results) = python("drive_package.py", &[server.url("machins_base_url")]) else {
         return;
     };
     for client in ["sync", "async"] {
@@ -192,7 +192,7 @@ fn machins_command_line() {
     let homes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("homes");
     let _ = std::fs::remove_dir_all(&homes);
     let arguments = [server.url("machins_base_url"), homes.to_str().unwrap()];
-    let Some(results) = python("machins_cli.py", &arguments) else { return };
+    let Some(results) = python("drive_cli.py", &arguments) else { return };
     let results: Vec<(String, i32, String)> = serde_json::from_value(results).unwrap();
     assert_eq!(results.len(), 19);
     for (command, status, output) in &results {
