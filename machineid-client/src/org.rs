@@ -63,6 +63,8 @@ impl fmt::Debug for OrgKey {
 pub struct NewOrg {
     /// The key. Store it: it can't be had again.
     pub org_key: OrgKey,
+    /// Everything else in the reply.
+    pub extra: Map<String, Value>,
 }
 
 /// Where to pay for a plan.
@@ -102,6 +104,8 @@ impl<T: Transport> Api<T> {
         #[serde(rename_all = "camelCase")]
         struct Body {
             org_api_key: String,
+            #[serde(flatten)]
+            extra: Map<String, Value>,
         }
         let call = Call::post("/api/v1/org/create")
             .body(&json!({}))
@@ -115,7 +119,8 @@ impl<T: Transport> Api<T> {
                 Error::new(ErrorKind::UnreadableReply, "the reply to org/create holds no org key")
             };
             let body: Body = reply.json().map_err(unreadable)?;
-            Ok(NewOrg { org_key: OrgKey::new(&body.org_api_key).map_err(unreadable)? })
+            let org_key = OrgKey::new(&body.org_api_key).map_err(unreadable)?;
+            Ok(NewOrg { org_key, extra: body.extra })
         }))
     }
 }

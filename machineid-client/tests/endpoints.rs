@@ -241,6 +241,7 @@ async fn a_new_org_needs_no_key_and_its_own_is_not_shown() {
     let client = Client::builder().base_url(served.uri()).build().unwrap();
     let org = client.create_org().await.unwrap();
     assert_eq!(org.org_key.expose(), "org_fresh");
+    assert_eq!(org.extra["handler"], "org_create");
     assert!(!format!("{org:?}").contains("org_fresh"));
     assert_eq!(request(&served).await, post("/api/v1/org/create", json!({})));
 

@@ -28,7 +28,9 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     }
     let org = context.machineid_without_key()?.build_blocking()?.create_org()?;
     let key = org.org_key.expose();
-    context.out.result(&json!({"orgApiKey": key}), || key.to_owned())?;
+    let mut reply = org.extra.clone();
+    reply.insert("orgApiKey".to_owned(), json!(key));
+    context.out.result(&reply, || key.to_owned())?;
     if !save {
         context.out.note(
             "This key is shown only now. Keep it: machins config set machineid.org_key -\n\

@@ -71,8 +71,8 @@ mod watch;
 pub mod webhook;
 
 pub use agent_client_core::{
-    Async, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret, SystemPacing,
-    Timestamp, Transport, retry,
+    Async, BaseUrl, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret,
+    SystemPacing, Timestamp, Transport, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use machineid_client::{ClientBuilder, DeviceId, OrgKey};
+use machineid_client::{BaseUrl, DeviceId, OrgKey};
 
 use super::document::Document;
 use crate::args::Global;
@@ -78,9 +78,7 @@ impl Key {
         let checked = match self.name {
             "machineid.org_key" => OrgKey::new(value).map(drop),
             "machineid.device_id" => DeviceId::new(value).map(drop),
-            "machineid.base_url" | "base_url" => {
-                ClientBuilder::default().base_url(value).build().map(drop)
-            }
+            "machineid.base_url" | "base_url" => BaseUrl::parse(value).map(drop),
             _ => Ok(()),
         };
         checked.map_err(|error| error.to_string())
