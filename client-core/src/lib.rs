@@ -27,6 +27,7 @@
 
 mod base_url;
 mod call;
+mod connection;
 mod credential;
 mod error;
 mod open_enum;
@@ -39,10 +40,11 @@ mod transport;
 
 pub use base_url::BaseUrl;
 pub use call::{Call, Look, Verdict};
+pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
 pub use options::Options;
-pub use pacing::{Pacing, SystemPacing};
+pub use pacing::{Pacing, SystemPacing, TestPacing};
 pub use reply::Reply;
 pub use reqwest::Method;
 pub use timestamp::Timestamp;

@@ -61,7 +61,7 @@ mod registration;
 
 pub use agent_client_core::{
     Async, BaseUrl, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret,
-    SystemPacing, Timestamp, Transport, retry,
+    SystemPacing, TestPacing, Timestamp, Transport, retry,
 };
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -28,16 +28,13 @@ impl OrgKey {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
     pub fn new(key: &str) -> Result<Self, Error> {
-        let key = key.trim();
-        match key.strip_prefix("org_") {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Self(Secret::new(key)))
-            }
-            _ => Err(Error::new(
+        let refused = || {
+            Error::new(
                 ErrorKind::InvalidInput,
                 "that is no org key: one begins with org_ and holds no blanks",
-            )),
-        }
+            )
+        };
+        Secret::prefixed("org_", key).map(Self).ok_or_else(refused)
     }
 
     /// The key itself. Keep what you do with it short.

@@ -4,13 +4,15 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, ErrorKind, Options, Scheme, Secret, Transport,
+    Async, Call, Connection, Credential, Error, ErrorKind, Options, Scheme, Secret, Transport,
 };
 
 use crate::config;
 
 /// Where machins lives.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
+
+const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 
 /// How an agent proves who it is.
 pub(crate) static API_KEY: Scheme = Scheme {
@@ -129,16 +131,13 @@ impl ApiKey {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
     pub fn new(key: &str) -> Result<Self, Error> {
-        let key = key.trim();
-        match key.strip_prefix("at_") {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Self(Secret::new(key)))
-            }
-            _ => Err(Error::new(
+        let refused = || {
+            Error::new(
                 ErrorKind::InvalidInput,
                 "that is no API key: one begins with at_ and holds no blanks",
-            )),
-        }
+            )
+        };
+        Secret::prefixed("at_", key).map(Self).ok_or_else(refused)
     }
 
     /// The key itself. Keep what you do with it short.
@@ -171,9 +170,7 @@ impl fmt::Debug for ApiKey {
 pub struct ClientBuilder {
     api_key: Option<ApiKey>,
     owner_token: Option<Secret>,
-    base_url: Option<String>,
-    insecure_http: bool,
-    options: Options,
+    connection: Connection,
 }
 
 impl ClientBuilder {
@@ -183,12 +180,8 @@ impl ClientBuilder {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a key that can't be one.
     pub fn from_env() -> Result<Self, Error> {
-        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
-        Ok(Self {
-            api_key: variable("MACHINS_API_KEY").as_deref().map(ApiKey::new).transpose()?,
-            base_url: variable("MACHINS_BASE_URL"),
-            ..Self::default()
-        })
+        let key = variable("MACHINS_API_KEY");
+        Self::from_settings(key.as_deref(), variable("MACHINS_BASE_URL"), None)
     }
 
     /// As [`from_env`](Self::from_env); what is not set there comes from the config file:
@@ -197,16 +190,25 @@ impl ClientBuilder {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a file that can't be read, and for a key that can't be one.
     pub fn from_config() -> Result<Self, Error> {
-        let environment = Self::from_env()?;
         let file = config::read()?;
-        Ok(Self {
-            api_key: match environment.api_key {
-                Some(key) => Some(key),
-                None => file.api_key.as_deref().map(ApiKey::new).transpose()?,
-            },
-            owner_token: file.owner.token.map(Secret::new),
-            base_url: environment.base_url.or(file.base_url),
-            ..environment
+        let key = variable("MACHINS_API_KEY").or(file.api_key);
+        let url = variable("MACHINS_BASE_URL").or(file.base_url);
+        Self::from_settings(key.as_deref(), url, file.owner.token)
+    }
+
+    fn from_settings(
+        key: Option<&str>,
+        url: Option<String>,
+        token: Option<String>,
+    ) -> Result<Self, Error> {
+        let builder = Self {
+            api_key: key.map(ApiKey::new).transpose()?,
+            owner_token: token.map(Secret::new),
+            connection: Connection::default(),
+        };
+        Ok(match url {
+            Some(url) => builder.base_url(url),
+            None => builder,
         })
     }
 
@@ -225,19 +227,19 @@ impl ClientBuilder {
 
     /// Another address than [`DEFAULT_BASE_URL`]: a mock server, a proxy of your own.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into());
+        self.connection = self.connection.base_url(url);
         self
     }
 
     /// Allows plain `http` to other machines. Keys then travel in the clear.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
-        self.insecure_http = allow;
+        self.connection = self.connection.allow_insecure_http(allow);
         self
     }
 
     /// Limits and habits: timeouts, attempts, reply size, user agent.
     pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+        self.connection = self.connection.options(options);
         self
     }
 
@@ -246,8 +248,9 @@ impl ClientBuilder {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when base URL, key or token can't be used.
     pub fn build(self) -> Result<Client, Error> {
-        let (base_url, credentials, options) = self.parts()?;
-        Ok(Api::over(Async::new(base_url, credentials, options)?))
+        let credentials = credentials(self.api_key, self.owner_token)?;
+        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
+        Ok(Api::over(transport))
     }
 
     /// The blocking client.
@@ -256,20 +259,18 @@ impl ClientBuilder {
     /// As [`build`](Self::build).
     #[cfg(feature = "blocking")]
     pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
-        let (base_url, credentials, options) = self.parts()?;
-        let transport = agent_client_core::Blocking::new(base_url, credentials, options)?;
+        let credentials = credentials(self.api_key, self.owner_token)?;
+        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
         Ok(Api::over(transport))
     }
+}
 
-    fn parts(self) -> Result<(BaseUrl, Vec<Credential>, Options), Error> {
-        let url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-        let base_url =
-            if self.insecure_http { BaseUrl::parse_insecure(url) } else { BaseUrl::parse(url) }?;
-        let key = self.api_key.map(|key| Credential::new(&API_KEY, key.0));
-        let token = self.owner_token.map(|token| Credential::new(&OWNER_TOKEN, token));
-        let credentials = key.into_iter().chain(token).collect::<Result<_, _>>()?;
-        let options =
-            self.options.or_user_agent(concat!("machins-client/", env!("CARGO_PKG_VERSION")));
-        Ok((base_url, credentials, options))
-    }
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn credentials(key: Option<ApiKey>, token: Option<Secret>) -> Result<Vec<Credential>, Error> {
+    let key = key.map(|key| Credential::new(&API_KEY, key.0));
+    let token = token.map(|token| Credential::new(&OWNER_TOKEN, token));
+    key.into_iter().chain(token).collect()
 }

@@ -72,7 +72,7 @@ pub mod webhook;
 
 pub use agent_client_core::{
     Async, BaseUrl, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret,
-    SystemPacing, Timestamp, Transport, retry,
+    SystemPacing, TestPacing, Timestamp, Transport, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -2,11 +2,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use machins_client::{ApiKey, Client, ClientBuilder, Options, Pacing, Secret};
+use machins_client::{ApiKey, Client, ClientBuilder, Options, Secret, TestPacing};
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -14,40 +10,12 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 pub const KEY: &str = "at_0123456789abcdef";
 pub const TOKEN: &str = "eyJhbGciOi.owner.token";
 
-/// Time that passes only by sleeping, at once.
-#[derive(Clone)]
-pub struct TestPacing {
-    start: Instant,
-    pub slept: Arc<Mutex<Vec<Duration>>>,
-}
-
-impl TestPacing {
-    pub fn new() -> Self {
-        Self { start: Instant::now(), slept: Arc::default() }
-    }
-}
-
-impl Pacing for TestPacing {
-    fn now(&self) -> Instant {
-        self.start + self.slept.lock().unwrap().iter().sum::<Duration>()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.slept.lock().unwrap().push(duration);
-        Box::pin(tokio::task::yield_now())
-    }
-
-    fn random(&self) -> f64 {
-        0.0
-    }
-}
-
 pub fn builder(server: &MockServer) -> ClientBuilder {
     Client::builder()
         .api_key(ApiKey::new(KEY).unwrap())
         .owner_token(Secret::new(TOKEN))
         .base_url(format!("{}/api/v1", server.uri()))
-        .options(Options::new().pacing(TestPacing::new()))
+        .options(Options::new().pacing(TestPacing::new(0.0)))
 }
 
 pub fn client(server: &MockServer) -> Client {
