@@ -4,7 +4,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::delivery::{self, Deliveries, Policy};
+use crate::serve::Tasks;
 use crate::server::MockServer;
 use crate::state::{Shared, Snapshot};
 use crate::{serve, state_file};
@@ -15,12 +18,14 @@ pub struct MockServerBuilder {
     addr: SocketAddr,
     seed: Option<u64>,
     state_file: Option<PathBuf>,
+    deliveries: Policy,
 }
 
 impl MockServerBuilder {
     pub(crate) fn new() -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { addr, seed: None, state_file: None }
+        let deliveries = Policy { everywhere: false, time_limit: delivery::TIME_LIMIT };
+        Self { addr, seed: None, state_file: None, deliveries }
     }
 
     /// The address to listen at; `127.0.0.1:0`, any free port, by default.
@@ -48,6 +53,24 @@ impl MockServerBuilder {
         self
     }
 
+    /// Lets webhooks and verifications go to any machine, not only to this one.
+    ///
+    /// By default a post to anything but a loopback address or `localhost` is a failed one: who
+    /// talks to a test's server must not make it talk to others.
+    #[must_use]
+    pub fn deliver_everywhere(mut self) -> Self {
+        self.deliveries.everywhere = true;
+        self
+    }
+
+    /// How long a webhook's receiver and a verification may take to answer; 10 seconds by
+    /// default, as documented for the service.
+    #[must_use]
+    pub fn delivery_time_limit(mut self, limit: Duration) -> Self {
+        self.deliveries.time_limit = limit;
+        self
+    }
+
     /// Starts the server; it answers when this returns.
     ///
     /// # Errors
@@ -58,11 +81,13 @@ impl MockServerBuilder {
         let snapshot = stored.transpose()?.flatten();
         let listener = TcpListener::bind(self.addr)?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let app = Arc::new(Shared::new(listener.local_addr()?, seed));
+        let tasks = Tasks::default();
+        let deliveries = Deliveries::new(self.deliveries, tasks.clone());
+        let app = Arc::new(Shared::new(listener.local_addr()?, seed, deliveries));
         if let Some(Snapshot(world)) = snapshot {
-            *app.world() = world;
+            app.replace(world);
         }
-        let tasks = serve::spawn(listener, Arc::clone(&app))?;
+        serve::spawn(listener, Arc::clone(&app), &tasks)?;
         Ok(MockServer::new(app, tasks, self.state_file))
     }
 }

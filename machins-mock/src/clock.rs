@@ -27,6 +27,17 @@ pub struct TooFar;
 #[schemars(transparent)]
 pub(crate) struct Time(Timestamp);
 
+impl Time {
+    /// So much later, or the end of time.
+    pub(crate) fn plus(self, by: Duration) -> Self {
+        Self(self.0.checked_add(by).unwrap_or(Timestamp::MAX))
+    }
+
+    pub(crate) fn unix_seconds(self) -> i64 {
+        self.0.as_second()
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));

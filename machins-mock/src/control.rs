@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{MAX_ADVANCE, Time};
+use crate::delivery::WebhookAttempt;
 use crate::fault::{Fault, PlantedFault};
-use crate::http::{Api, App, BodyError, JsonBody, Problem, Reply};
+use crate::http::{Api, App, BodyError, JsonBody, Output, PathText, Problem, Reply, Responses};
 use crate::journal::RequestRecord;
 use crate::machineid::{self, OrgState, OrgUpdate, Plan};
+use crate::machins::{AgentHandle, AgentRequest, LedgerBooks, MarketError, Outcome, TradeReply};
 use crate::state::Snapshot;
 
 /// The most that a stored world may hold: 64 MiB.
@@ -25,6 +28,10 @@ pub(crate) fn routes(api: Api) -> Api {
         .post("/_mock/clock/advance", "Move the virtual time forward", advance)
         .post("/_mock/machineid/orgs", "Make an organisation", create_org)
         .patch("/_mock/machineid/orgs/{org_key}", "Turn an organisation's switches", update_org)
+        .post("/_mock/machins/agents", "Make an agent", create_agent)
+        .post("/_mock/machins/trades/{id}/resolve", "End a dispute", resolve_dispute)
+        .get("/_mock/machins/ledger", "The books of the marketplace", ledger)
+        .get("/_mock/webhooks", "The webhooks so far, oldest first", webhooks)
         .get("/_mock/requests", "The requests so far, oldest first, without secrets", requests)
         .delete("/_mock/requests", "Forget the requests so far", clear_requests)
         .get("/_mock/faults", "The faults in force", faults)
@@ -93,7 +100,7 @@ async fn advance(
         let most = MAX_ADVANCE.as_secs();
         Problem::bad_request(&format!("`seconds` is a number from 0 to {most}"))
     })?;
-    app.world().clock.advance(by).map_err(|error| Problem::bad_request(&error))?;
+    app.advance(by).map_err(|error| Problem::bad_request(&error))?;
     Ok(Reply(ClockState::of(&app)))
 }
 
@@ -128,6 +135,79 @@ async fn update_org(
 
 fn unknown_org(error: machineid::UnknownOrg) -> Problem {
     Problem::new(404, "ORG_NOT_FOUND", error.to_string())
+}
+
+impl From<MarketError> for Problem {
+    fn from(error: MarketError) -> Self {
+        let (status, code) = match error {
+            MarketError::Invalid(_) => (400, "BAD_REQUEST"),
+            MarketError::NotFound(_) => (404, "TRADE_NOT_FOUND"),
+            MarketError::Duplicate(_) => (409, "DUPLICATE"),
+            MarketError::InvalidTransition(_) => (409, "INVALID_TRANSITION"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+/// A problem of a call that can also collide with what there is.
+struct MayConflict(Problem);
+
+impl<T: Into<Problem>> From<T> for MayConflict {
+    fn from(problem: T) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl IntoResponse for MayConflict {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl Output for MayConflict {
+    fn describe(responses: &mut Responses<'_>) {
+        Problem::describe(responses);
+        responses.add::<Problem>(409);
+    }
+}
+
+async fn create_agent(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<AgentRequest>,
+) -> Result<Reply<201, AgentHandle>, MayConflict> {
+    let body = body?;
+    let agent = app.market(|market, cx| market.create_agent(cx, body));
+    Ok(Reply(agent.map_err(MarketError::from)?))
+}
+
+/// What a dispute is to come to.
+#[derive(Deserialize, JsonSchema)]
+struct Resolution {
+    outcome: Outcome,
+}
+
+async fn resolve_dispute(
+    State(app): State<App>,
+    PathText(id): PathText,
+    JsonBody(body): JsonBody<Resolution>,
+) -> Result<Reply<200, TradeReply>, MayConflict> {
+    let Resolution { outcome } = body?;
+    let trade = app.market(|market, cx| market.resolve(cx, &id, outcome));
+    Ok(Reply(trade.map_err(MarketError::from)?))
+}
+
+async fn ledger(State(app): State<App>) -> Reply<200, LedgerBooks> {
+    Reply(app.market(|market, _| market.books()))
+}
+
+/// The webhooks so far, oldest first.
+#[derive(Serialize, JsonSchema)]
+struct Webhooks {
+    webhooks: Vec<WebhookAttempt>,
+}
+
+async fn webhooks(State(app): State<App>) -> Reply<200, Webhooks> {
+    Reply(Webhooks { webhooks: app.deliveries.attempts() })
 }
 
 /// The requests so far, oldest first.
@@ -178,7 +258,7 @@ async fn restore(
     JsonBody(body): JsonBody<Snapshot, MAX_STATE>,
 ) -> Result<Reply<200, Done>, Problem> {
     let Snapshot(world) = body?;
-    *app.world() = world;
+    app.replace(world);
     Ok(DONE)
 }
 

@@ -43,12 +43,14 @@ pub mod blocking;
 mod builder;
 mod clock;
 mod control;
+mod delivery;
 mod expect;
 mod fault;
 mod glob;
 mod http;
 mod journal;
 mod machineid;
+mod machins;
 mod random;
 mod serve;
 mod server;
@@ -59,11 +61,16 @@ pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;
 pub use crate::clock::{MAX_ADVANCE, TooFar};
+pub use crate::delivery::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
 pub use crate::expect::Unmet;
 pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS, PlantedFault};
 pub use crate::glob::InvalidGlob;
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};
 pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
+pub use crate::machins::{
+    AccountKind, AgentHandle as Agent, LedgerAccount, LedgerBooks as Ledger, MarketError, NewAgent,
+    Outcome, Tier,
+};
 pub use crate::serve::MAX_CONNECTIONS;
 pub use crate::server::{ClockHandle, FaultGuard, MockServer};
 pub use crate::state::Snapshot;

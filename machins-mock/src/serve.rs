@@ -66,6 +66,18 @@ impl Tasks {
         self.running.close();
     }
 
+    /// Adds a task, which is dropped when they are stopped.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let task = async move {
+            stop.run_until_cancelled(task).await;
+        };
+        // No server is started without the runtime.
+        if let Ok(runtime) = &*RUNTIME {
+            self.running.spawn_on(task, runtime.handle());
+        }
+    }
+
     /// Waits until the port is closed and every connection is gone.
     pub(crate) async fn stopped(&self) {
         self.running.wait().await;
@@ -73,23 +85,15 @@ impl Tasks {
 }
 
 /// Serves a bound listener until its tasks are stopped.
-pub(crate) fn spawn(listener: std::net::TcpListener, app: App) -> io::Result<Tasks> {
+pub(crate) fn spawn(listener: std::net::TcpListener, app: App, tasks: &Tasks) -> io::Result<()> {
     let runtime =
         RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     listener.set_nonblocking(true)?;
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
     drop(entered);
-    let tasks = Tasks::default();
-    let accepting = accept(listener, app, tasks.clone());
-    let stop = tasks.stop.clone();
-    tasks.running.spawn_on(
-        async move {
-            stop.run_until_cancelled(accepting).await;
-        },
-        runtime.handle(),
-    );
-    Ok(tasks)
+    tasks.spawn(accept(listener, app, tasks.clone()));
+    Ok(())
 }
 
 async fn accept(listener: TcpListener, app: App, tasks: Tasks) {

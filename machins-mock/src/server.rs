@@ -11,11 +11,13 @@ use http::Method;
 
 use crate::builder::MockServerBuilder;
 use crate::clock::TooFar;
+use crate::delivery::WebhookAttempt;
 use crate::expect::{Expectation, Unmet, unmet};
 use crate::fault::{Fault, FaultError, PlantedFault};
 use crate::http::App;
 use crate::journal::RequestRecord;
 use crate::machineid::{OrgHandle, Plan};
+use crate::machins::{AgentHandle, LedgerBooks, MarketError, NewAgent, Outcome};
 use crate::serve::Tasks;
 use crate::state::Snapshot;
 use crate::state_file;
@@ -129,6 +131,53 @@ impl MockServer {
         OrgHandle::find(&self.app, key)
     }
 
+    /// Adds an agent to the marketplace.
+    ///
+    /// ```
+    /// use machins_mock::{NewAgent, Tier, blocking::MockServer};
+    ///
+    /// let server = MockServer::start();
+    /// let agent = server.create_agent(NewAgent::new().credits(1000).tier(Tier::Verified))?;
+    /// let wallet = reqwest::blocking::Client::new()
+    ///     .get(format!("{}/wallets/me", server.machins_base_url()))
+    ///     .header("X-API-Key", &agent.api_key)
+    ///     .send();
+    /// assert!(wallet.unwrap().status().is_success());
+    /// # Ok::<_, machins_mock::MarketError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The name or slug can't be, or another agent has the slug.
+    pub fn create_agent(&self, agent: NewAgent) -> Result<AgentHandle, MarketError> {
+        Ok(self.app.market(|market, cx| market.create_agent(cx, agent.into()))?)
+    }
+
+    /// Ends a dispute now, in this way.
+    ///
+    /// # Errors
+    /// There is no such trade, or it is not in dispute.
+    pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MarketError> {
+        self.app.market(|market, cx| market.resolve(cx, trade_id, outcome))?;
+        Ok(())
+    }
+
+    /// The books of the marketplace.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerBooks {
+        self.app.market(|market, _| market.books())
+    }
+
+    /// The webhooks so far, oldest first: at most [`MAX_WEBHOOKS`](crate::MAX_WEBHOOKS).
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<WebhookAttempt> {
+        self.app.deliveries.attempts()
+    }
+
+    /// Waits until every webhook so far has been posted, or has failed.
+    pub async fn webhooks_sent(&self) {
+        self.app.deliveries.finished().await;
+    }
+
     /// The server's virtual time.
     #[must_use]
     pub fn clock(&self) -> ClockHandle<'_> {
@@ -187,7 +236,7 @@ impl MockServer {
         self.app.journal().clear();
     }
 
-    /// Empty world, real time, no faults, no requests; the seed starts over. Expectations stay.
+    /// Empty world, real time, no faults, no requests, no webhooks; the seed starts over. Expectations stay.
     pub fn reset(&self) {
         self.app.reset();
     }
@@ -200,7 +249,7 @@ impl MockServer {
 
     /// Makes the world what it was.
     pub fn restore(&self, snapshot: &Snapshot) {
-        *self.app.world() = snapshot.0.clone();
+        self.app.replace(snapshot.0.clone());
     }
 
     /// Writes the world to the builder's state file, whole or not at all; does nothing if there is
@@ -283,12 +332,13 @@ impl ClockHandle<'_> {
         self.app.world().clock.now().into()
     }
 
-    /// Moves the time forward.
+    /// Moves the time forward; whatever falls due on the way happens, in order, before this
+    /// returns.
     ///
     /// # Errors
     /// The clock would run more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
     pub fn advance(&self, by: Duration) -> Result<(), TooFar> {
-        self.app.world().clock.advance(by)
+        self.app.advance(by)
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, TooFar};
+use crate::delivery::{self, Deliveries};
 use crate::expect::Expectation;
 use crate::fault::Faults;
 use crate::journal::Journal;
 use crate::machineid::MachineId;
+use crate::machins::{Context, Machins};
 use crate::random::Random;
 
 /// What the APIs are about: everything that a snapshot holds.
@@ -19,18 +22,22 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) machineid: MachineId,
+    pub(crate) machins: Machins,
 }
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { clock: Clock::default(), random: Random::new(seed), machineid: MachineId::default() }
+        let mut random = Random::new(seed);
+        let machins = Machins::new(&mut random);
+        Self { clock: Clock::default(), random, machineid: MachineId::default(), machins }
     }
 }
 
 /// A world at one moment, to be restored later, in this server or in another one.
 ///
-/// Holds clock, organisations and devices; not faults, journal and expectations. It serializes to
-/// JSON, org keys included, and what it deserializes from is checked.
+/// Holds the clock, organisations and devices, and everything on the marketplace; not faults,
+/// journal, expectations and webhooks under way. It serializes to JSON, keys included, and what it
+/// deserializes from is checked.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Snapshot(pub(crate) World);
@@ -43,7 +50,8 @@ impl fmt::Debug for Snapshot {
 
 /// One server's state, shared by its connections, its handle and its guards.
 ///
-/// No lock is held across an await, and no two are held at once.
+/// No lock is held across an await, and no two are held at once, but for that of the deliveries,
+/// which is taken within that of the world.
 pub(crate) struct Shared {
     pub(crate) addr: SocketAddr,
     seed: u64,
@@ -51,10 +59,11 @@ pub(crate) struct Shared {
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
     expectations: Mutex<Vec<Expectation>>,
+    pub(crate) deliveries: Deliveries,
 }
 
 impl Shared {
-    pub(crate) fn new(addr: SocketAddr, seed: u64) -> Self {
+    pub(crate) fn new(addr: SocketAddr, seed: u64, deliveries: Deliveries) -> Self {
         Self {
             addr,
             seed,
@@ -62,6 +71,7 @@ impl Shared {
             faults: Mutex::new(Faults::new(seed)),
             journal: Mutex::default(),
             expectations: Mutex::default(),
+            deliveries,
         }
     }
 
@@ -81,9 +91,35 @@ impl Shared {
         lock(&self.expectations)
     }
 
+    /// Does something on the marketplace, and sends the posts that follow from it.
+    pub(crate) fn market<T>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(&mut Machins, &mut Context<'_>) -> T,
+    ) -> T {
+        let World { clock, random, machins, .. } = &mut *self.world();
+        let (result, webhooks) = machins.act(clock.now(), random, operation);
+        delivery::send(self, webhooks);
+        result
+    }
+
+    /// Moves the time forward; what falls due on the way happens before this returns.
+    pub(crate) fn advance(self: &Arc<Self>, by: Duration) -> Result<(), TooFar> {
+        self.world().clock.advance(by)?;
+        self.market(|_, _| ());
+        Ok(())
+    }
+
+    /// Makes another world of it; what is still to be posted of this one is forgotten.
+    pub(crate) fn replace(&self, other: World) {
+        let world = &mut *self.world();
+        *world = other;
+        self.deliveries.forget();
+    }
+
     /// Empty world, real time, no faults, empty journal; the seed starts over.
     pub(crate) fn reset(&self) {
-        *self.world() = World::new(self.seed);
+        self.replace(World::new(self.seed));
+        self.deliveries.clear_log();
         *self.faults() = Faults::new(self.seed);
         self.journal().clear();
     }

@@ -52,6 +52,7 @@ documented!();
 documented!(A);
 documented!(A B);
 documented!(A B C);
+documented!(A B C D);
 
 /// One registered route, as far as its document is concerned.
 pub(super) struct Route {

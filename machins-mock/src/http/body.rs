@@ -51,7 +51,28 @@ impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for JsonBo
 
 impl<T: JsonSchema, const LIMIT: usize> Input for JsonBody<T, LIMIT> {
     fn describe(operation: &mut Operation<'_>) {
-        operation.body::<T>();
+        operation.body::<T>(true);
+    }
+}
+
+/// The same for calls that need no body: without one, the default.
+pub(crate) struct OptionalBody<T>(pub(crate) Result<T, BodyError>);
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let body = tokio::time::timeout(READ_TIMEOUT, read(request, MAX_BODY)).await;
+        let body = body.unwrap_or(Err(BodyError::Incomplete));
+        let parse =
+            |bytes: BytesMut| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
+        Ok(Self(body.and_then(parse)))
+    }
+}
+
+impl<T: JsonSchema> Input for OptionalBody<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>(false);
     }
 }
 

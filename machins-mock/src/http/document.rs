@@ -25,11 +25,19 @@ pub(crate) struct Operation<'a> {
     document: &'a mut Document,
 }
 
-/// A way to prove who is calling: a key in a header.
+/// A way to prove who is calling.
 pub(crate) struct Security {
     pub(crate) name: &'static str,
-    pub(crate) header: &'static str,
+    pub(crate) proof: Proof,
     pub(crate) description: &'static str,
+}
+
+/// What a caller sends as a proof.
+pub(crate) enum Proof {
+    /// A key in this header.
+    Header(&'static str),
+    /// A token in the Authorization header.
+    Bearer,
 }
 
 /// The document of these routes.
@@ -107,19 +115,44 @@ impl Document {
 impl Operation<'_> {
     /// The call proves who is calling in this way.
     pub(crate) fn security(&mut self, security: &Security) {
-        let Security { name, header, description } = security;
-        self.document.security.insert(
-            (*name).to_owned(),
-            json!({"type": "apiKey", "in": "header", "name": header, "description": description}),
-        );
+        let Security { name, proof, description } = security;
+        let scheme = match proof {
+            Proof::Header(header) => {
+                json!({"type": "apiKey", "in": "header", "name": header, "description": description})
+            }
+            Proof::Bearer => json!({
+                "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description,
+            }),
+        };
+        self.document.security.insert((*name).to_owned(), scheme);
         self.entry.insert("security".into(), json!([{*name: []}]));
     }
 
     /// The call carries this JSON body.
-    pub(super) fn body<T: JsonSchema>(&mut self) {
+    pub(super) fn body<T: JsonSchema>(&mut self, required: bool) {
         let schema = self.document.requests.subschema_for::<T>();
         let content = json!({"application/json": {"schema": schema}});
-        self.entry.insert("requestBody".into(), json!({"required": true, "content": content}));
+        self.entry.insert("requestBody".into(), json!({"required": required, "content": content}));
+    }
+
+    /// The call takes these parameters in its query, all of them optional.
+    pub(super) fn query<T: JsonSchema>(&mut self) {
+        let mut schema = T::json_schema(&mut self.document.requests).to_value();
+        let properties = schema["properties"].as_object_mut().map(std::mem::take);
+        let parameters = properties.into_iter().flatten().map(|(name, mut schema)| {
+            let description =
+                schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let mut parameter =
+                json!({"name": name, "in": "query", "schema": without_null(schema)});
+            if let Some(description) = description {
+                parameter["description"] = description;
+            }
+            parameter
+        });
+        let known = self.entry.entry("parameters").or_insert_with(|| json!([]));
+        if let Value::Array(known) = known {
+            known.extend(parameters);
+        }
     }
 
     /// The call is answered like this.
@@ -127,7 +160,9 @@ impl Operation<'_> {
         let carries = Carries {
             key: self.entry.contains_key("security"),
             body: self.entry.contains_key("requestBody"),
-            path_parameter: self.entry.contains_key("parameters"),
+            path_parameter: self.entry["parameters"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|it| it["in"] == "path")),
         };
         let mut responses = Responses::new(&mut self.document.replies, carries);
         describe(&mut responses);
@@ -137,6 +172,20 @@ impl Operation<'_> {
             .map(|(status, schemas)| (status.to_string(), response(status, schemas)))
             .collect();
         self.entry.insert("responses".into(), responses.into());
+    }
+}
+
+/// The schema of an optional value, for where it can be left out but not be null.
+fn without_null(mut schema: Value) -> Value {
+    if let Some(types) = schema["type"].as_array_mut() {
+        types.retain(|it| it != "null");
+        if let [only] = &types[..] {
+            schema["type"] = only.clone();
+        }
+    }
+    match schema["anyOf"].as_array().map(Vec::as_slice) {
+        Some([value, null]) if *null == json!({"type": "null"}) => value.clone(),
+        _ => schema,
     }
 }
 

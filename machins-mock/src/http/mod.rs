@@ -9,18 +9,23 @@ mod body;
 mod document;
 mod fallback;
 mod output;
+mod path;
+mod query;
 mod swagger;
 
 pub(crate) use self::api::{Api, Input};
-pub(crate) use self::body::{BodyError, JsonBody};
-pub(crate) use self::document::{Operation, Security};
+pub(crate) use self::body::{BodyError, JsonBody, OptionalBody};
+pub(crate) use self::document::{Operation, Proof, Security};
 pub(crate) use self::fallback::{Problem, is_cross_origin, is_infrastructure};
 pub(crate) use self::output::{Either, Output, Reply, Responses, json};
+pub(crate) use self::path::PathText;
+pub(crate) use self::query::{Query, QueryError};
 
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use bytes::Bytes;
+use http::Method;
 
 use self::api::Route;
 use crate::state::Shared;
@@ -37,6 +42,7 @@ struct Site {
 static SITE: LazyLock<Site> = LazyLock::new(|| {
     let api = Api::new();
     let api = crate::machineid::http::routes(api);
+    let api = crate::machins::http::routes(api);
     let api = crate::control::routes(api);
     let (router, routes) = api.finish();
     let router = fallback::bind(swagger::bind(router));
@@ -46,6 +52,14 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 /// The OpenAPI document of the routes, made when it is first asked for.
 static DOCUMENT: LazyLock<Bytes> =
     LazyLock::new(|| document::document(&SITE.routes).to_string().into());
+
+/// The method, path and summary of every route filed under such headings.
+pub(crate) fn api_routes(
+    tag: &str,
+) -> impl Iterator<Item = (&'static Method, &'static str, &'static str)> {
+    let routes = SITE.routes.iter().filter(move |route| route.tag.starts_with(tag));
+    routes.map(|route| (&route.method, route.path, route.summary))
+}
 
 /// The routes of one server.
 pub(crate) fn router(app: App) -> Router {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::device::DeviceId;
 use super::org::Org;
 use super::reply::{ErrorCode, Failure, Meta};
-use crate::http::{Api, Either, Input, JsonBody, Operation, Security};
+use crate::http::{Api, Either, Input, JsonBody, Operation, Proof, Security};
 use crate::state::World;
 
 pub(crate) fn routes(api: Api) -> Api {
@@ -53,7 +53,7 @@ impl Input for OrgKeyHeader {
     fn describe(operation: &mut Operation<'_>) {
         operation.security(&Security {
             name: "machineid",
-            header: "x-org-key",
+            proof: Proof::Header("x-org-key"),
             description: "The organisation's key, org_…",
         });
     }

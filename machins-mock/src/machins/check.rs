@@ -1,0 +1,78 @@
+//! What must hold after every operation.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Machins;
+use super::ledger::Account;
+use super::money::Money;
+
+/// The largest world that is checked whole after every operation of a debug build.
+const SMALL: usize = 200;
+/// How many operations pass between two checks of a larger one.
+const RARELY: u64 = 256;
+
+/// Counts operations; no part of the world.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counter(u64);
+
+impl PartialEq for Counter {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Machins {
+    /// Checks the invariants in debug builds: always in a small world, now and then in a large one.
+    pub(super) fn check_sometimes(&mut self) {
+        if cfg!(debug_assertions) {
+            self.checks.0 = self.checks.0.wrapping_add(1);
+            let small = self.trades.len() + self.listings.len() + self.agents.len() <= SMALL;
+            if small || self.checks.0.is_multiple_of(RARELY) {
+                let checked = self.check();
+                debug_assert_eq!(checked, Ok(()));
+            }
+        }
+    }
+
+    /// Says what is wrong with the world, if anything.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.ledger.total() != Money::ZERO {
+            return Err("the ledger does not sum to zero");
+        }
+        let below_zero = |(account, balance): (Account, Money)| {
+            account != Account::Issuance && balance.is_negative()
+        };
+        if self.ledger.accounts().any(below_zero) {
+            return Err("an account is below zero");
+        }
+        let mut held: HashMap<Uuid, Money> = HashMap::new();
+        let mut hold = |agent: Uuid, amount: Money| {
+            let sum = held.entry(agent).or_default();
+            *sum = sum.plus(amount);
+        };
+        for trade in self.trades.values().filter(|trade| trade.status.holds_escrow()) {
+            hold(trade.buyer_agent_id, trade.price);
+        }
+        for listing in self.listings.values() {
+            if let Some(bounty) = listing.bounty_amount {
+                if !listing.is_active() {
+                    return Err("an inactive listing has a bounty");
+                }
+                hold(listing.seller_agent_id, bounty);
+            }
+        }
+        let held_by = |agent: Uuid| held.get(&agent).copied().unwrap_or_default();
+        let off =
+            self.agents.keys().any(|id| self.ledger.balance(Account::Held(*id)) != held_by(*id));
+        if off {
+            return Err("what is held is not what open escrows and bounties come to");
+        }
+        let active = self.listings.values().filter(|listing| listing.is_active()).count();
+        if active != self.market.len() {
+            return Err("the marketplace is not the active listings");
+        }
+        Ok(())
+    }
+}

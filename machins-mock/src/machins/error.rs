@@ -1,0 +1,107 @@
+//! Why a call was refused.
+
+use std::fmt::Display;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::http::{BodyError, QueryError};
+
+/// The codes that the official package builds its exceptions from, and what it has no name for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ErrorCode {
+    ValidationError,
+    InsufficientFunds,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Duplicate,
+    PayloadTooLarge,
+    InvalidTransition,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Error {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
+    pub(crate) details: Map<String, Value>,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl ErrorCode {
+    pub(crate) const fn http_status(self) -> u16 {
+        match self {
+            Self::ValidationError | Self::InsufficientFunds => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Duplicate => 409,
+            Self::PayloadTooLarge => 413,
+            Self::InvalidTransition => 422,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Map::new() }
+    }
+
+    /// Adds a detail for programs.
+    pub(crate) fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The field's value can't be.
+    pub(crate) fn field(field: &str, rule: impl Display) -> Self {
+        let message = format!("`{field}`: {rule}");
+        Self::new(ErrorCode::ValidationError, message).detail("field", field)
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ValidationError, message)
+    }
+
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Self::new(ErrorCode::Unauthorized, message)
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Forbidden, message)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(ErrorCode::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Another one has this already.
+    pub(crate) fn duplicate(field: &str, message: &str) -> Self {
+        Self::new(ErrorCode::Duplicate, message).detail("field", field)
+    }
+
+    pub(crate) fn transition(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidTransition, message)
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::TooLarge(_) => ErrorCode::PayloadTooLarge,
+            _ => ErrorCode::ValidationError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        Self::validation(error.to_string())
+    }
+}

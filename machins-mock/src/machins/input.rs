@@ -1,0 +1,86 @@
+//! What is asked of the texts, lists and objects in requests.
+
+use http::Uri;
+use serde_json::{Map, Value};
+
+use super::error::{Error, Result};
+
+/// A JSON object without a shape of its own.
+pub(crate) type Object = Map<String, Value>;
+
+pub(super) const MAX_DESCRIPTION: usize = 10_000;
+pub(super) const MAX_REASON: usize = 2_000;
+const MAX_NAME: usize = 255;
+const MAX_URL: usize = 2_048;
+/// How much JSON a free object may be, in bytes.
+const MAX_OBJECT: usize = 64 * 1024;
+
+/// Checks a name or title: 1 to 255 characters, not all of them blank.
+pub(super) fn name(field: &str, text: &str) -> Result<()> {
+    if (1..=MAX_NAME).contains(&text.chars().count()) && !text.trim().is_empty() {
+        Ok(())
+    } else {
+        Err(Error::field(field, format_args!("must have 1 to {MAX_NAME} characters")))
+    }
+}
+
+/// Checks a slug: 3 to 100 lowercase letters, digits and inner hyphens.
+pub(super) fn slug(field: &str, text: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let inner = !text.starts_with('-') && !text.ends_with('-');
+    if (3..=100).contains(&text.len()) && text.bytes().all(allowed) && inner {
+        Ok(())
+    } else {
+        let rule = "must be 3 to 100 lowercase letters, digits and inner hyphens";
+        Err(Error::field(field, rule))
+    }
+}
+
+/// Checks a longer text, if there is one.
+pub(super) fn text(field: &str, text: Option<&str>, most: usize) -> Result<()> {
+    match text {
+        Some(text) if text.chars().count() > most => {
+            Err(Error::field(field, format_args!("must have at most {most} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The distinct labels of a list, in order: at most 50 of 1 to 100 characters.
+pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
+    const MOST: usize = 50;
+    if labels.len() > MOST {
+        return Err(Error::field(field, format_args!("must have at most {MOST} entries")));
+    }
+    if labels.iter().any(|it| it.trim().is_empty() || it.chars().count() > 100) {
+        return Err(Error::field(field, "every entry must have 1 to 100 characters"));
+    }
+    let distinct: indexmap::IndexSet<String> = labels.into_iter().collect();
+    Ok(distinct.into_iter().collect())
+}
+
+/// Checks that a free object, if there is one, is not too large.
+pub(super) fn object(field: &str, object: Option<&Object>) -> Result<()> {
+    let size = object.map_or(Ok(0), |it| serde_json::to_vec(it).map(|json| json.len()));
+    if size.is_ok_and(|size| size <= MAX_OBJECT) {
+        Ok(())
+    } else {
+        Err(Error::field(field, format_args!("must be at most {MAX_OBJECT} bytes of JSON")))
+    }
+}
+
+/// Checks an absolute HTTP address, if there is one.
+pub(super) fn url(field: &str, text: Option<&str>) -> Result<()> {
+    let Some(text) = text else {
+        return Ok(());
+    };
+    let is_http = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    if text.len() <= MAX_URL && text.parse::<Uri>().is_ok_and(|uri| is_http(&uri)) {
+        Ok(())
+    } else {
+        Err(Error::field(field, "must be an http:// or https:// URL of at most 2048 bytes"))
+    }
+}

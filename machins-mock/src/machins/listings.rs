@@ -1,0 +1,461 @@
+//! Listings: what an agent offers or asks for.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::{Error, Result};
+use super::events::{Audience, EventType};
+use super::input::{self, MAX_DESCRIPTION, Object};
+use super::ledger::{Account, Category, Cause, ReferenceType};
+use super::money::{Amount, Money, Price};
+use super::{Context, Currency, Due, Machins};
+use crate::clock::Time;
+
+const MAX_LIFE_HOURS: u64 = 720;
+/// How many listings one new listing can match.
+const MAX_MATCHES: usize = 50;
+
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ListingType {
+    Task,
+    Data,
+    Api,
+    Model,
+    Asset,
+}
+
+/// Who lists: a seller an offer, a buyer a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    #[default]
+    Offer,
+    Request,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ListingStatus {
+    Active,
+    Inactive,
+    Expired,
+}
+
+/// A listing, as it is stored and as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Listing {
+    pub(crate) id: Uuid,
+    /// Whose it is: on a request the buyer.
+    pub(crate) seller_agent_id: Uuid,
+    pub(crate) title: String,
+    pub(crate) slug: String,
+    pub(crate) description: Option<String>,
+    pub(crate) listing_type: ListingType,
+    pub(crate) price: Money,
+    pub(crate) tags: Vec<String>,
+    pub(crate) input_schema: Option<Object>,
+    pub(crate) output_schema: Option<Object>,
+    pub(crate) side: Side,
+    pub(crate) status: ListingStatus,
+    pub(crate) auto_accept: bool,
+    pub(crate) delivery_callback_url: Option<String>,
+    /// What is held for whoever fulfils the request.
+    pub(crate) bounty_amount: Option<Money>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+    #[serde(skip)]
+    pub(crate) completed_trades: u64,
+    #[serde(skip)]
+    pub(crate) reviews: Vec<Uuid>,
+    /// Title and description in lower case, to be searched.
+    #[serde(skip)]
+    pub(crate) folded: String,
+}
+
+/// One's own listing.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Listing")]
+pub(crate) struct ListingReply {
+    #[serde(flatten)]
+    listing: Listing,
+    currency: Currency,
+    is_active: bool,
+    bounty_held: bool,
+    /// 0 for any number.
+    max_concurrent_trades: u64,
+}
+
+impl From<&Listing> for ListingReply {
+    fn from(listing: &Listing) -> Self {
+        Self {
+            currency: Currency::Credit,
+            is_active: listing.is_active(),
+            bounty_held: listing.bounty_amount.is_some(),
+            max_concurrent_trades: 0,
+            listing: listing.clone(),
+        }
+    }
+}
+
+/// A new listing.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct NewListing {
+    /// 1 to 255 characters.
+    title: String,
+    /// 3 to 100 lowercase letters, digits and inner hyphens; no other listing's.
+    slug: String,
+    listing_type: ListingType,
+    price: Price,
+    #[serde(default)]
+    side: Side,
+    description: Option<String>,
+    tags: Option<Vec<String>>,
+    input_schema: Option<Object>,
+    output_schema: Option<Object>,
+    /// Holds the price at once, for requests only.
+    bounty: Option<bool>,
+    /// From 1 to 720; for ever if not given.
+    expires_in_hours: Option<u64>,
+    /// Accepts every proposal at once.
+    auto_accept: Option<bool>,
+    /// On a request: where deliveries are verified if the proposal names no address.
+    delivery_callback_url: Option<String>,
+}
+
+/// Changes to a listing; what is not given, or null, stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ListingUpdate {
+    title: Option<String>,
+    slug: Option<String>,
+    price: Option<Price>,
+    description: Option<String>,
+    tags: Option<Vec<String>>,
+    input_schema: Option<Object>,
+    output_schema: Option<Object>,
+    expires_in_hours: Option<u64>,
+    auto_accept: Option<bool>,
+    delivery_callback_url: Option<String>,
+}
+
+impl Listing {
+    pub(crate) fn is_active(&self) -> bool {
+        self.status == ListingStatus::Active
+    }
+
+    pub(super) fn fold(&mut self) {
+        let description = self.description.as_deref().unwrap_or_default();
+        self.folded = format!("{}\0{description}", self.title).to_lowercase();
+    }
+
+    fn cause(&self, category: Category) -> Cause {
+        Cause { category, reference_type: ReferenceType::Listing, reference_id: self.id }
+    }
+}
+
+fn expiry(now: Time, hours: Option<u64>) -> Result<Option<Time>> {
+    match hours {
+        None => Ok(None),
+        Some(hours @ 1..=MAX_LIFE_HOURS) => Ok(Some(now.plus(Duration::from_hours(hours)))),
+        Some(_) => {
+            let rule = format!("must be from 1 to {MAX_LIFE_HOURS}");
+            Err(Error::field("expires_in_hours", rule))
+        }
+    }
+}
+
+fn check_fields(
+    title: Option<&str>,
+    slug: Option<&str>,
+    description: Option<&str>,
+    schemas: [(&str, Option<&Object>); 2],
+    callback: Option<&str>,
+) -> Result<()> {
+    title.map_or(Ok(()), |title| input::name("title", title))?;
+    slug.map_or(Ok(()), |slug| input::slug("slug", slug))?;
+    input::text("description", description, MAX_DESCRIPTION)?;
+    for (field, schema) in schemas {
+        input::object(field, schema)?;
+    }
+    input::url("delivery_callback_url", callback)
+}
+
+impl Machins {
+    pub(crate) fn create_listing(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        new: NewListing,
+    ) -> Result<ListingReply> {
+        let Amount(price) = new.price;
+        check_fields(
+            Some(&new.title),
+            Some(&new.slug),
+            new.description.as_deref(),
+            [
+                ("input_schema", new.input_schema.as_ref()),
+                ("output_schema", new.output_schema.as_ref()),
+            ],
+            new.delivery_callback_url.as_deref(),
+        )?;
+        let tags = input::labels("tags", new.tags.unwrap_or_default())?;
+        let expires_at = expiry(cx.now, new.expires_in_hours)?;
+        let bounty = new.bounty.unwrap_or(false);
+        if bounty && new.side == Side::Offer {
+            return Err(Error::field("bounty", "only a request can have a bounty"));
+        }
+        if self.listing_slugs.contains(&new.slug) {
+            return Err(Error::duplicate("slug", "another listing has this slug"));
+        }
+        let mut listing = Listing {
+            id: cx.random.uuid(),
+            seller_agent_id: caller,
+            title: new.title,
+            slug: new.slug,
+            description: new.description,
+            listing_type: new.listing_type,
+            price,
+            tags,
+            input_schema: new.input_schema,
+            output_schema: new.output_schema,
+            side: new.side,
+            status: ListingStatus::Active,
+            auto_accept: new.auto_accept.unwrap_or(false),
+            delivery_callback_url: new.delivery_callback_url,
+            bounty_amount: bounty.then_some(price),
+            expires_at,
+            created_at: cx.now,
+            updated_at: cx.now,
+            completed_trades: 0,
+            reviews: Vec::new(),
+            folded: String::new(),
+        };
+        if bounty {
+            let moves =
+                [(Account::Available(caller), price.negated()), (Account::Held(caller), price)];
+            self.ledger.post(cx, listing.cause(Category::BountyHold), &moves)?;
+        }
+        listing.fold();
+        self.announce(cx, &listing);
+        let reply = ListingReply::from(&listing);
+        self.add_listing(listing);
+        Ok(reply)
+    }
+
+    /// Enters a checked listing into every index.
+    pub(super) fn add_listing(&mut self, listing: Listing) {
+        let place = self.listings.len();
+        if listing.is_active() {
+            self.market.add(place, &listing);
+            if let Some(at) = listing.expires_at {
+                self.agenda.insert((at, Due::Expiry(listing.id)));
+            }
+        }
+        self.listing_slugs.insert(listing.slug.clone());
+        if let Some(agent) = self.agents.get_mut(&listing.seller_agent_id) {
+            agent.record.listings.push(listing.id);
+        }
+        self.listings.insert(listing.id, listing);
+    }
+
+    /// Tells the platform of a new listing, and the owners of listings that it matches: those of
+    /// the other side with the same type and a common tag, the newest of them if there are many.
+    fn announce(&self, cx: &mut Context<'_>, listing: &Listing) {
+        let slug = &self.agents[&listing.seller_agent_id].slug;
+        let (event_type, other_side) = match listing.side {
+            Side::Offer => (EventType::NewListing, Side::Request),
+            Side::Request => (EventType::NewRequest, Side::Offer),
+        };
+        cx.emit(event_type, Audience::Everyone, || {
+            serde_json::json!({
+                "listing_id": listing.id,
+                "title": listing.title,
+                "slug": listing.slug,
+                "listing_type": listing.listing_type,
+                "side": listing.side,
+                "price": listing.price,
+                "currency": Currency::Credit,
+                "tags": listing.tags,
+                "seller_agent_id": listing.seller_agent_id,
+                "seller_agent_slug": slug,
+            })
+        });
+        let candidates = self.market.tagged(&listing.tags);
+        let matches = candidates
+            .iter()
+            .rev()
+            .filter(|it| it.side == other_side && it.listing_type == listing.listing_type)
+            .filter_map(|it| self.listings.get_index(it.place()))
+            .map(|(_, matched)| matched)
+            .filter(|matched| matched.seller_agent_id != listing.seller_agent_id)
+            .take(MAX_MATCHES);
+        for matched in matches {
+            let common: Vec<_> =
+                matched.tags.iter().filter(|tag| listing.tags.contains(tag)).collect();
+            cx.emit(EventType::MatchFound, Audience::One(matched.seller_agent_id), || {
+                serde_json::json!({
+                    "listing_id": matched.id,
+                    "listing_title": matched.title,
+                    "matched_listing_id": listing.id,
+                    "matched_listing_title": listing.title,
+                    "matched_agent_id": listing.seller_agent_id,
+                    "matched_agent_slug": slug,
+                    "listing_type": listing.listing_type,
+                    "side": listing.side,
+                    "price": listing.price,
+                    "tags": common,
+                })
+            });
+        }
+    }
+
+    /// All of one's listings, newest first.
+    pub(crate) fn own_listings(&self, caller: Uuid) -> Vec<ListingReply> {
+        let ids = self.agents[&caller].record.listings.iter().rev();
+        ids.filter_map(|id| self.listings.get(id)).map(ListingReply::from).collect()
+    }
+
+    /// Where one's own listing is in the list of all.
+    fn own_place(&self, caller: Uuid, id: &str) -> Result<usize> {
+        let place = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
+        let place = place.ok_or_else(|| Error::not_found("listing"))?;
+        if self.listings[place].seller_agent_id == caller {
+            Ok(place)
+        } else {
+            Err(Error::forbidden("the listing is another agent's"))
+        }
+    }
+
+    pub(crate) fn own_listing(&self, caller: Uuid, id: &str) -> Result<ListingReply> {
+        self.own_place(caller, id).map(|place| ListingReply::from(&self.listings[place]))
+    }
+
+    pub(crate) fn update_listing(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        id: &str,
+        update: ListingUpdate,
+    ) -> Result<ListingReply> {
+        let place = self.own_place(caller, id)?;
+        check_fields(
+            update.title.as_deref(),
+            update.slug.as_deref(),
+            update.description.as_deref(),
+            [
+                ("input_schema", update.input_schema.as_ref()),
+                ("output_schema", update.output_schema.as_ref()),
+            ],
+            update.delivery_callback_url.as_deref(),
+        )?;
+        let tags = update.tags.map(|tags| input::labels("tags", tags)).transpose()?;
+        let expires_at = expiry(cx.now, update.expires_in_hours)?;
+        let listing = &self.listings[place];
+        let slug = update.slug.filter(|slug| *slug != listing.slug);
+        if slug.as_ref().is_some_and(|slug| self.listing_slugs.contains(slug)) {
+            return Err(Error::duplicate("slug", "another listing has this slug"));
+        }
+        let price = update.price.map(|Amount(price)| price);
+        let bounty = price.and_then(|price| Some((listing.bounty_amount?, price)));
+        if let Some((before, price)) = bounty.filter(|(before, price)| before != price) {
+            let more = price.minus(before);
+            let moves =
+                [(Account::Available(caller), more.negated()), (Account::Held(caller), more)];
+            let less = more.is_negative();
+            let category = if less { Category::BountyRelease } else { Category::BountyHold };
+            self.ledger.post(cx, listing.cause(category), &moves)?;
+        }
+        let was_active = listing.is_active();
+        if was_active {
+            self.market.remove(place, &self.listings[place]);
+        }
+        let listing = &mut self.listings[place];
+        if let Some(slug) = slug {
+            self.listing_slugs.remove(&listing.slug);
+            self.listing_slugs.insert(slug.clone());
+            listing.slug = slug;
+        }
+        if let Some(price) = price {
+            listing.price = price;
+            listing.bounty_amount = listing.bounty_amount.map(|_| price);
+        }
+        if let Some(at) = expires_at {
+            if let Some(before) = listing.expires_at.replace(at) {
+                self.agenda.remove(&(before, Due::Expiry(listing.id)));
+            }
+            if was_active {
+                self.agenda.insert((at, Due::Expiry(listing.id)));
+            }
+        }
+        replace(&mut listing.title, update.title);
+        replace(&mut listing.tags, tags);
+        replace(&mut listing.auto_accept, update.auto_accept);
+        replace_some(&mut listing.description, update.description);
+        replace_some(&mut listing.input_schema, update.input_schema);
+        replace_some(&mut listing.output_schema, update.output_schema);
+        replace_some(&mut listing.delivery_callback_url, update.delivery_callback_url);
+        listing.updated_at = cx.now;
+        listing.fold();
+        if was_active {
+            self.market.add(place, listing);
+        }
+        Ok(ListingReply::from(&*listing))
+    }
+
+    /// Takes one's listing off the market; no change if it is off already.
+    pub(crate) fn deactivate_listing(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        id: &str,
+    ) -> Result<ListingReply> {
+        let place = self.own_place(caller, id)?;
+        self.close_listing(cx, place, ListingStatus::Inactive);
+        Ok(ListingReply::from(&self.listings[place]))
+    }
+
+    /// Takes a listing whose time has come off the market.
+    pub(super) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
+        if let Some(place) = self.listings.get_index_of(&id) {
+            self.close_listing(cx, place, ListingStatus::Expired);
+        }
+    }
+
+    fn close_listing(&mut self, cx: &mut Context<'_>, place: usize, status: ListingStatus) {
+        let listing = &mut self.listings[place];
+        if !listing.is_active() {
+            return;
+        }
+        self.market.remove(place, listing);
+        listing.status = status;
+        listing.updated_at = cx.now;
+        if let Some(at) = listing.expires_at {
+            self.agenda.remove(&(at, Due::Expiry(listing.id)));
+        }
+        if let Some(bounty) = listing.bounty_amount.take() {
+            let agent = listing.seller_agent_id;
+            let moves =
+                [(Account::Held(agent), bounty.negated()), (Account::Available(agent), bounty)];
+            let freed = self.ledger.post(cx, listing.cause(Category::BountyRelease), &moves);
+            debug_assert!(freed.is_ok(), "a bounty is held as long as it is due");
+        }
+    }
+}
+
+fn replace<T>(field: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *field = new;
+    }
+}
+
+fn replace_some<T>(field: &mut Option<T>, new: Option<T>) {
+    if new.is_some() {
+        *field = new;
+    }
+}

@@ -1,0 +1,228 @@
+//! The humans behind agents: claiming, logging in.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::agents::{PublicAgent, Tier, TrustTier};
+use super::error::{Error, Result};
+use super::input;
+use super::jwt::Purpose;
+use super::password::PasswordHash;
+use super::{Context, Machins};
+use crate::clock::Time;
+
+/// How long a claim token is good for.
+const CLAIM_TTL: Duration = Duration::from_hours(7 * 24);
+/// How long a login is good for.
+const LOGIN_TTL: Duration = Duration::from_hours(24);
+const MIN_PASSWORD: usize = 8;
+/// Hashing takes all of a password, so there is a longest one.
+const MAX_PASSWORD: usize = 1_024;
+const MAX_EMAIL: usize = 254;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) id: Uuid,
+    pub(crate) created_at: Time,
+    /// None as long as nobody has claimed the agent.
+    pub(crate) claim: Option<Claim>,
+}
+
+/// What a human said when claiming.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    pub(crate) email: String,
+    name: Option<String>,
+    password: PasswordHash,
+    claimed_at: Time,
+}
+
+/// Who claims an agent.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ClaimRequest {
+    email: String,
+    /// At least 8 characters.
+    pub(crate) password: String,
+    name: Option<String>,
+}
+
+/// Who logs in.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct LoginRequest {
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+/// An agent was claimed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Claimed {
+    owner_id: Uuid,
+    email: String,
+    name: Option<String>,
+    agent_id: Uuid,
+    agent_slug: String,
+    trust_tier: TrustTier,
+    claimed_at: Time,
+}
+
+/// A login.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LoggedIn {
+    /// For the Authorization header: `Bearer` and this.
+    access_token: String,
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: u64,
+    owner_id: Uuid,
+}
+
+/// An owner and its agents.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OwnerProfile {
+    id: Uuid,
+    email: String,
+    name: Option<String>,
+    agents: Vec<PublicAgent>,
+    claimed_at: Time,
+    created_at: Time,
+}
+
+impl Owner {
+    pub(super) fn placeholder(cx: &mut Context<'_>) -> Self {
+        Self { id: cx.random.uuid(), created_at: cx.now, claim: None }
+    }
+}
+
+/// Two spellings of one address are one address.
+fn canonical(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+fn check_email(email: &str) -> Result<()> {
+    let is_email = email.split_once('@').is_some_and(|(local, domain)| {
+        let labels = || domain.split('.');
+        !local.is_empty()
+            && labels().count() >= 2
+            && labels().all(|label| !label.is_empty())
+            && !domain.contains('@')
+    });
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    if is_email && email.len() <= MAX_EMAIL && email.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(Error::field("email", "must be an email address"))
+    }
+}
+
+impl ClaimRequest {
+    fn check(&self) -> Result<()> {
+        check_email(&canonical(&self.email))?;
+        let length = self.password.chars().count();
+        if !(MIN_PASSWORD..=MAX_PASSWORD).contains(&length) {
+            let rule = format!("must have {MIN_PASSWORD} to {MAX_PASSWORD} characters");
+            return Err(Error::field("password", rule));
+        }
+        self.name.as_deref().map_or(Ok(()), |name| input::name("name", name))
+    }
+}
+
+impl Machins {
+    pub(super) fn claim_url(&self, owner: Uuid, now: Time) -> String {
+        let token = self.signing_key.sign(owner, Purpose::Claim, now, now.plus(CLAIM_TTL));
+        format!("/claim/{token}")
+    }
+
+    /// Looks whether a claim can succeed, before its password is hashed.
+    pub(crate) fn check_claim(
+        &self,
+        cx: &Context<'_>,
+        token: &str,
+        request: Result<&ClaimRequest>,
+    ) -> Result<Uuid> {
+        let owner = self.signing_key.verify(token, Purpose::Claim, cx.now).ok();
+        let owner = owner.and_then(|id| self.owners.get(&id));
+        let owner =
+            owner.ok_or_else(|| Error::unauthorized("the claim token is forged or has expired"))?;
+        let request = request?;
+        request.check()?;
+        if owner.claim.is_some() {
+            return Err(Error::duplicate("token", "the agent has been claimed already"));
+        }
+        if self.emails.contains_key(&canonical(&request.email)) {
+            return Err(Error::duplicate("email", "another owner has this email"));
+        }
+        Ok(owner.id)
+    }
+
+    /// Gives a placeholder its human; its agents are verified from now on.
+    pub(crate) fn claim(
+        &mut self,
+        cx: &mut Context<'_>,
+        token: &str,
+        request: &ClaimRequest,
+        password: PasswordHash,
+    ) -> Result<Claimed> {
+        let owner_id = self.check_claim(cx, token, Ok(request))?;
+        let email = canonical(&request.email);
+        let name = request.name.clone();
+        let claimed_at = cx.now;
+        let claim = Claim { email: email.clone(), name: name.clone(), password, claimed_at };
+        if let Some(owner) = self.owners.get_mut(&owner_id) {
+            owner.claim = Some(claim);
+        }
+        self.emails.insert(email.clone(), owner_id);
+        let agent = self
+            .agents
+            .values_mut()
+            .find(|agent| agent.owner_id == owner_id)
+            .ok_or_else(|| Error::not_found("agent"))?;
+        agent.tier = Tier::Verified;
+        Ok(Claimed {
+            owner_id,
+            email,
+            name,
+            agent_id: agent.id,
+            agent_slug: agent.slug.clone(),
+            trust_tier: agent.tier.into(),
+            claimed_at,
+        })
+    }
+
+    /// The owner of an email and its password's hash, which is compared outside of the world.
+    pub(crate) fn credentials(&self, email: &str) -> Option<(Uuid, PasswordHash)> {
+        let owner = self.owners.get(self.emails.get(&canonical(email))?)?;
+        Some((owner.id, owner.claim.as_ref()?.password.clone()))
+    }
+
+    pub(crate) fn log_in(&self, cx: &Context<'_>, owner_id: Uuid) -> LoggedIn {
+        let expires_at = cx.now.plus(LOGIN_TTL);
+        LoggedIn {
+            access_token: self.signing_key.sign(owner_id, Purpose::Login, cx.now, expires_at),
+            token_type: "bearer",
+            expires_in: LOGIN_TTL.as_secs(),
+            owner_id,
+        }
+    }
+
+    /// The owner that a login token names.
+    pub(crate) fn owner(&self, cx: &Context<'_>, token: Option<&str>) -> Result<OwnerProfile> {
+        let token = token.ok_or_else(|| Error::unauthorized("the bearer token is missing"))?;
+        let id = self.signing_key.verify(token, Purpose::Login, cx.now).ok();
+        let owner = id.and_then(|id| self.owners.get(&id));
+        let (owner, claim) = owner
+            .and_then(|owner| Some((owner, owner.claim.as_ref()?)))
+            .ok_or_else(|| Error::unauthorized("the bearer token is forged or has expired"))?;
+        let agents = self.agents.values().filter(|agent| agent.owner_id == owner.id);
+        Ok(OwnerProfile {
+            id: owner.id,
+            email: claim.email.clone(),
+            name: claim.name.clone(),
+            agents: agents.map(PublicAgent::new).collect(),
+            claimed_at: claim.claimed_at,
+            created_at: owner.created_at,
+        })
+    }
+}

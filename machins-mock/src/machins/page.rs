@@ -1,0 +1,96 @@
+//! Pages of long lists.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+
+const DEFAULT_LIMIT: u64 = 50;
+const MAX_LIMIT: u64 = 200;
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub(crate) struct Window {
+    /// How many entries to pass over.
+    offset: Option<u64>,
+    /// How many entries to send at most: 1 to 200, 50 if not given.
+    limit: Option<u64>,
+}
+
+/// A part of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Page_{T}")]
+pub(crate) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// How many entries the whole list has.
+    pub(super) total: usize,
+    pub(super) offset: u64,
+    pub(super) limit: u64,
+    /// Whether there are entries after these.
+    pub(super) has_more: bool,
+}
+
+/// A window whose figures are right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) offset: u64,
+    pub(crate) limit: u64,
+}
+
+impl Window {
+    pub(crate) fn span(self) -> Result<Span> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        if (1..=MAX_LIMIT).contains(&limit) {
+            Ok(Span { offset: self.offset.unwrap_or(0), limit })
+        } else {
+            Err(Error::field("limit", format_args!("must be from 1 to {MAX_LIMIT}")))
+        }
+    }
+}
+
+impl Span {
+    pub(crate) fn skip(self) -> usize {
+        usize::try_from(self.offset).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn take(self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
+    /// Are there entries after this part of a list of so many?
+    pub(crate) fn has_more(self, total: usize) -> bool {
+        self.skip().saturating_add(self.take()) < total
+    }
+
+    /// This part of a list, whose entries `show` is asked for only as far as they are sent.
+    pub(crate) fn page<E, T>(
+        self,
+        list: impl Iterator<Item = E>,
+        mut show: impl FnMut(E) -> T,
+    ) -> Page<T> {
+        let (skip, take) = (self.skip(), self.take());
+        let mut items = Vec::new();
+        let mut total = 0;
+        for entry in list {
+            if total >= skip && items.len() < take {
+                items.push(show(entry));
+            }
+            total += 1;
+        }
+        self.of(items, total)
+    }
+
+    /// The page of these entries of a list of so many.
+    pub(crate) fn of<T>(self, items: Vec<T>, total: usize) -> Page<T> {
+        let Self { offset, limit } = self;
+        Page { items, total, offset, limit, has_more: self.has_more(total) }
+    }
+}
+
+impl<T> Page<Option<T>> {
+    /// Without the entries that are none.
+    pub(crate) fn flatten(self) -> Page<T> {
+        let Self { items, total, offset, limit, has_more } = self;
+        Page { items: items.into_iter().flatten().collect(), total, offset, limit, has_more }
+    }
+}

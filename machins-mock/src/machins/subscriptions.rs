@@ -1,0 +1,211 @@
+//! Subscriptions: which events are posted where.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hmac::Mac;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::{Error, Result};
+use super::events::{Event, EventType};
+use super::input::{self, Object};
+use super::{Context, Machins, keyed_mac};
+use crate::clock::Time;
+
+/// How many deliveries may fail in a row.
+const MAX_FAILURES: u32 = 10;
+/// The most subscriptions of one agent.
+const MAX_SUBSCRIPTIONS: usize = 1_000;
+const MAX_SECRET: usize = 1_024;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) id: Uuid,
+    pub(crate) agent_id: Uuid,
+    event_type: EventType,
+    webhook_url: String,
+    filters: Object,
+    secret: Option<Secret>,
+    is_active: bool,
+    failure_count: u32,
+    created_at: Time,
+}
+
+/// What signs a subscription's posts.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct NewSubscription {
+    event_type: EventType,
+    webhook_url: String,
+    /// Signs every post; nothing is signed without one.
+    secret: Option<String>,
+    /// Only events whose data has all of these values.
+    filters: Option<Object>,
+}
+
+/// A subscription, without its secret.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
+pub(crate) struct SubscriptionReply {
+    id: Uuid,
+    agent_id: Uuid,
+    event_type: EventType,
+    webhook_url: String,
+    filters: Object,
+    has_secret: bool,
+    /// False once ten deliveries in a row have failed.
+    is_active: bool,
+    /// How many deliveries have failed since the last success.
+    failure_count: u32,
+    created_at: Time,
+}
+
+/// A subscription is gone.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Unsubscribed {
+    id: Uuid,
+    /// Always `"deleted"`.
+    status: &'static str,
+}
+
+/// A post to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhook {
+    pub(crate) subscription_id: Uuid,
+    pub(crate) event_type: EventType,
+    pub(crate) url: String,
+    pub(crate) body: Bytes,
+    /// HMAC-SHA256 of the body, in lowercase hex.
+    pub(crate) signature: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Post<'a> {
+    event: EventType,
+    subscription_id: Uuid,
+    data: &'a Object,
+}
+
+impl Subscription {
+    /// The post that tells of an event, if the subscription is for it.
+    pub(super) fn webhook(&self, event: &Event) -> Option<Webhook> {
+        let wanted = self.is_active
+            && self.event_type == event.event_type
+            && self.filters.iter().all(|(key, value)| event.data.get(key) == Some(value));
+        if !wanted {
+            return None;
+        }
+        let post = Post { event: event.event_type, subscription_id: self.id, data: &event.data };
+        let body = serde_json::to_vec(&post).ok()?;
+        let sign =
+            |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
+        Some(Webhook {
+            subscription_id: self.id,
+            event_type: event.event_type,
+            url: self.webhook_url.clone(),
+            signature: self.secret.as_ref().map(sign),
+            body: body.into(),
+        })
+    }
+}
+
+/// Lowercase hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl From<&Subscription> for SubscriptionReply {
+    fn from(it: &Subscription) -> Self {
+        Self {
+            id: it.id,
+            agent_id: it.agent_id,
+            event_type: it.event_type,
+            webhook_url: it.webhook_url.clone(),
+            filters: it.filters.clone(),
+            has_secret: it.secret.is_some(),
+            is_active: it.is_active,
+            failure_count: it.failure_count,
+            created_at: it.created_at,
+        }
+    }
+}
+
+impl Machins {
+    pub(crate) fn subscribe(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        new: NewSubscription,
+    ) -> Result<SubscriptionReply> {
+        input::url("webhook_url", Some(&new.webhook_url))?;
+        input::text("secret", new.secret.as_deref(), MAX_SECRET)?;
+        input::object("filters", new.filters.as_ref())?;
+        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        if own.count() >= MAX_SUBSCRIPTIONS {
+            let message = format!("an agent has at most {MAX_SUBSCRIPTIONS} subscriptions");
+            return Err(Error::validation(message));
+        }
+        let subscription = Subscription {
+            id: cx.random.uuid(),
+            agent_id: caller,
+            event_type: new.event_type,
+            webhook_url: new.webhook_url,
+            filters: new.filters.unwrap_or_default(),
+            secret: new.secret.filter(|secret| !secret.is_empty()).map(Secret),
+            is_active: true,
+            failure_count: 0,
+            created_at: cx.now,
+        };
+        let reply = SubscriptionReply::from(&subscription);
+        self.subscriptions.insert(subscription.id, subscription);
+        Ok(reply)
+    }
+
+    /// All of one's subscriptions, oldest first.
+    pub(crate) fn own_subscriptions(&self, caller: Uuid) -> Vec<SubscriptionReply> {
+        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        own.map(SubscriptionReply::from).collect()
+    }
+
+    pub(crate) fn unsubscribe(&mut self, caller: Uuid, id: &str) -> Result<Unsubscribed> {
+        let subscription = id.parse().ok().and_then(|id: Uuid| self.subscriptions.get(&id));
+        let subscription = subscription.ok_or_else(|| Error::not_found("subscription"))?;
+        if subscription.agent_id != caller {
+            return Err(Error::forbidden("the subscription is another agent's"));
+        }
+        let id = subscription.id;
+        self.subscriptions.shift_remove(&id);
+        Ok(Unsubscribed { id, status: "deleted" })
+    }
+
+    /// How many deliveries have failed since the last success; none if no more are wanted.
+    pub(crate) fn failures(&self, id: Uuid) -> Option<u32> {
+        let subscription = self.subscriptions.get(&id).filter(|it| it.is_active)?;
+        Some(subscription.failure_count)
+    }
+
+    /// Counts how a delivery went: ten failures in a row end the subscription.
+    pub(crate) fn delivered(&mut self, id: Uuid, success: bool) {
+        if let Some(it) = self.subscriptions.get_mut(&id) {
+            it.failure_count = if success { 0 } else { it.failure_count.saturating_add(1) };
+            it.is_active = it.is_active && it.failure_count < MAX_FAILURES;
+        }
+    }
+}
