@@ -194,7 +194,7 @@ fn machins_command_line() {
     let arguments = [server.url("machins_base_url"), homes.to_str().unwrap()];
     let Some(results) = python("drive_cli.py", &arguments) else { return };
     let results: Vec<(String, i32, String)> = serde_json::from_value(results).unwrap();
-    assert_eq!(results.len(), 19);
+    assert_eq!(results.len(), 20);
     for (command, status, output) in &results {
         assert_eq!(*status, 0, "machins {command}:\n{output}");
     }
