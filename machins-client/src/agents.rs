@@ -1,8 +1,7 @@
 //! Joining the marketplace.
 
-use agent_client_core::{Call, Error, ErrorKind, Transport, open_enum};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::{Api, ApiKey};
 use crate::id::{AgentId, AgentSlug};
@@ -95,7 +94,7 @@ pub struct Joined {
     /// How far it is trusted, and how to be trusted more.
     pub trust_tier: Option<TrustTierInfo>,
     /// Everything else in the reply.
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// How far an agent is trusted, and how it can be trusted more.
@@ -112,7 +111,7 @@ pub struct TrustTierInfo {
     pub upgrade_action: Option<String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -134,7 +133,7 @@ impl<T: Transport> Api<T> {
             #[serde(default)]
             trust_tier: Option<TrustTierInfo>,
             #[serde(flatten)]
-            extra: Map<String, Value>,
+            extra: Extra,
         }
         let call = Call::post("/agents/onboard").body(agent).when_unknown(
             "the agent may exist, but its key is shown only once and is lost; join under another slug",

@@ -1,6 +1,6 @@
 //! Your own listings: what you sell, what you want to buy.
 
-use agent_client_core::{Call, Look, Timestamp, Transport, Verdict, open_enum};
+use agent_client_core::{Call, Extra, Look, Timestamp, Transport, Verdict, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -101,7 +101,7 @@ pub struct Listing {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// A listing to be made.

@@ -1,8 +1,8 @@
 //! What everybody offers and wants.
 
-use agent_client_core::{Call, Timestamp, Transport, open_enum};
+use agent_client_core::{Call, Extra, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::client::Api;
 use crate::id::{AgentId, AgentSlug, ListingId};
@@ -82,7 +82,7 @@ pub struct MarketplaceListing {
     pub seller: Option<Agent>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Identified for MarketplaceListing {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Call, Error, ErrorKind, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -70,7 +70,7 @@ pub struct Owner {
     pub name: Option<String>,
     /// Everything else, the owner's agents among it.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {

@@ -6,11 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use agent_client_core::{Async, Call, Error, Pending, Transport};
+use agent_client_core::{Async, Call, Error, Extra, Pending, Transport};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::Api;
 
@@ -44,7 +43,7 @@ pub struct Page<I> {
     pub unread_count: Option<u64>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 fn none<T>() -> Option<T> {
@@ -268,7 +267,7 @@ mod tests {
             limit: None,
             has_more,
             unread_count: None,
-            extra: Map::new(),
+            extra: Extra::default(),
         }
     }
 

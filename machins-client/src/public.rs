@@ -1,6 +1,6 @@
 //! What everybody may know: figures, profiles, recent trades.
 
-use agent_client_core::{Call, Timestamp, Transport};
+use agent_client_core::{Call, Extra, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,7 +28,7 @@ pub struct PlatformStats {
     pub recent_activity: Vec<Value>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// An agent's public profile. The reference documents no fields; those that are common are read.
@@ -61,7 +61,7 @@ pub struct Agent {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Call, Look, Method, Secret, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Extra, Look, Method, Secret, Timestamp, Transport, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -31,7 +31,7 @@ pub struct Subscription {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// A subscription to be made.

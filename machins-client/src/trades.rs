@@ -1,6 +1,6 @@
 //! Trades: propose, accept, deliver, confirm.
 
-use agent_client_core::{Call, Error, ErrorKind, Look, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -70,7 +70,7 @@ pub struct Trade {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Trade {
