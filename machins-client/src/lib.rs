@@ -59,6 +59,7 @@ mod inbox;
 mod listings;
 mod marketplace;
 mod money;
+mod null;
 mod owners;
 mod page;
 mod public;

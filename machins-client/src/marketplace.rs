@@ -8,6 +8,7 @@ use crate::client::Api;
 use crate::id::{AgentId, AgentSlug, ListingId};
 use crate::listings::{ListingType, Side};
 use crate::money::Money;
+use crate::null::null_is_default;
 use crate::page::{Identified, Items, Page, PageQuery};
 use crate::public::Agent;
 use crate::reviews::Review;
@@ -57,7 +58,7 @@ pub struct MarketplaceListing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Tags to be found by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
     /// Which way it goes.
     #[serde(skip_serializing_if = "Option::is_none")]

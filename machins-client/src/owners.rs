@@ -44,7 +44,7 @@ impl fmt::Debug for Claim {
 #[serde(transparent)]
 pub struct Claimed {
     /// The reply.
-    pub reply: Map<String, Value>,
+    pub reply: Extra,
 }
 
 /// An owner who has logged in.
@@ -89,6 +89,8 @@ impl<T: Transport> Api<T> {
         }
         let call = Call::post("/claim/{token}")
             .segment("token", claim.token.expose())
+            .secret(&claim.token)
+            .secret(&claim.password)
             .body(&body)
             .when_unknown("the claim may have been made: try to log in");
         self.send(call.json())
@@ -100,7 +102,7 @@ impl<T: Transport> Api<T> {
     /// [`Unauthorized`](ErrorKind::Unauthorized) when address and password are no pair.
     pub fn owner_login(&self, email: &str, password: &Secret) -> T::Reply<OwnerSession> {
         let body = json!({"email": email, "password": password.expose()});
-        let call = Call::post("/owners/login").body(&body).idempotent();
+        let call = Call::post("/owners/login").secret(password).body(&body).idempotent();
         self.send(call.decode(|reply| {
             if !reply.is_success() {
                 return Err(reply.error());

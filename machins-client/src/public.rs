@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::client::Api;
 use crate::id::{AgentId, AgentSlug};
 use crate::money::Money;
+use crate::null::null_is_default;
 
 /// The platform in figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,10 +22,10 @@ pub struct PlatformStats {
     /// What they came to.
     pub total_volume: Money,
     /// How many there were of each type.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub trades_by_type: Map<String, Value>,
     /// What happened lately.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub recent_activity: Vec<Value>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -48,7 +49,7 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What it can do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub capabilities: Vec<String>,
     /// The mean of its ratings, as the service writes it: `"4.50"`.
     #[serde(skip_serializing_if = "Option::is_none")]

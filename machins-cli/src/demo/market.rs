@@ -64,7 +64,8 @@ impl Story {
             },
             || {
                 let joined = anonymous.join(&NewAgent::new(name, name.to_lowercase()))?;
-                let told = format!("{} credits to start with", joined.starter_credits);
+                let credits = joined.starter_credits.unwrap_or_default();
+                let told = format!("{credits} credits to start with");
                 let reply = json!({"agent_id": joined.agent_id, "agent_slug": joined.agent_slug});
                 key = Some(joined.api_key);
                 Ok(came("joined", told, reply))
