@@ -124,8 +124,8 @@ impl<T: Transport> Api<T> {
             // Not just any 404: that could be the org, or a proxy's page.
             let is_gone = error.code() == Some("device_not_found")
                 || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
-            let is_done = reply.status() == 404 && reply.is_repeated() && is_gone;
-            if is_done { Ok(gone.clone()) } else { Err(error) }
+            let gone_before = reply.status() == 404 && reply.is_repeated() && is_gone;
+            if gone_before { Ok(gone.clone()) } else { Err(error) }
         }))
     }
 }
