@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use machineid_client::BatchStatus::{NotFound, Revoked, Unrevoked};
 use machineid_client::{
     BatchStatus, CancellationToken, Client, ClientBuilder, DecisionCode, DeviceId, DeviceStatus,
     ErrorKind, Gate, Options, OrgKey, PlanTier, Reason, Registration, UnrevokeReason, blocking,
@@ -163,7 +164,6 @@ async fn a_fleet_is_revoked_and_restored() {
     }
     let batch = client.revoke_batch(&ids(&["a", "a", "nobody", "b"])).await.unwrap();
     let statuses: Vec<_> = batch.results.iter().map(|item| item.status.clone()).collect();
-    use BatchStatus::{NotFound, Revoked, Unrevoked};
     assert_eq!(statuses, [Revoked, NotFound, Revoked]);
     assert_eq!(batch.revoked_count, Some(2));
     assert_eq!(client.revoke_all_active().await.unwrap().revoked_count, Some(3));

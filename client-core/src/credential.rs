@@ -25,6 +25,16 @@ impl Secret {
         Self(SecretString::from(text.into()))
     }
 
+    /// Takes a key that begins with `prefix` and goes on in visible ASCII; blanks around it are
+    /// dropped. `None` for anything else.
+    #[must_use]
+    pub fn prefixed(prefix: &str, text: &str) -> Option<Self> {
+        let text = text.trim();
+        let rest = text.strip_prefix(prefix)?;
+        let is_key = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic());
+        is_key.then(|| Self::new(text))
+    }
+
     /// The text itself. Keep what you do with it short.
     #[must_use]
     pub fn expose(&self) -> &str {

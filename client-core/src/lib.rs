@@ -27,8 +27,10 @@
 
 mod base_url;
 mod call;
+mod connection;
 mod credential;
 mod error;
+mod extra;
 mod open_enum;
 mod options;
 mod pacing;
@@ -39,11 +41,13 @@ mod transport;
 
 pub use base_url::BaseUrl;
 pub use call::{Call, Look, Verdict};
+pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
+pub use extra::Extra;
 pub use options::Options;
-pub use pacing::{Pacing, SystemPacing};
-pub use reply::Reply;
+pub use pacing::{Pacing, SystemPacing, TestPacing};
+pub use reply::{Reply, printable};
 pub use reqwest::Method;
 pub use timestamp::Timestamp;
 #[cfg(feature = "blocking")]

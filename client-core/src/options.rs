@@ -83,7 +83,7 @@ impl Options {
     }
 
     /// The `User-Agent` header of a client crate whose user has set none.
-    pub fn or_user_agent(mut self, user_agent: &str) -> Self {
+    pub(crate) fn or_user_agent(mut self, user_agent: &str) -> Self {
         self.user_agent.get_or_insert_with(|| user_agent.to_owned());
         self
     }

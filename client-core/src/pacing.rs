@@ -1,6 +1,7 @@
 //! Time and chance, so that tests can supply their own.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where the engine takes the time, waits between attempts, and draws jitter.
@@ -32,5 +33,52 @@ impl Pacing for SystemPacing {
 
     fn random(&self) -> f64 {
         fastrand::f64()
+    }
+}
+
+/// Time that passes only by sleeping, at once, and a die that always shows the same: for tests
+/// that want to see what a client waits for without waiting.
+///
+/// ```
+/// use agent_client_core::{Options, TestPacing};
+///
+/// let pacing = TestPacing::new(0.5);
+/// let options = Options::new().pacing(pacing.clone());
+/// // … make calls with these options, then look:
+/// assert!(pacing.slept().is_empty());
+/// ```
+#[derive(Debug, Clone)]
+pub struct TestPacing {
+    start: Instant,
+    slept: Arc<Mutex<Vec<Duration>>>,
+    random: f64,
+}
+
+impl TestPacing {
+    /// Time stands still; every drawn number is `random`.
+    #[must_use]
+    pub fn new(random: f64) -> Self {
+        Self { start: Instant::now(), slept: Arc::default(), random }
+    }
+
+    /// Every wait so far, in its order.
+    #[must_use]
+    pub fn slept(&self) -> Vec<Duration> {
+        self.slept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Pacing for TestPacing {
+    fn now(&self) -> Instant {
+        self.start + self.slept().iter().sum::<Duration>()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.slept.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+        Box::pin(tokio::task::yield_now())
+    }
+
+    fn random(&self) -> f64 {
+        self.random
     }
 }

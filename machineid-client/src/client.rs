@@ -4,13 +4,15 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, ErrorKind, Options, Scheme, Transport,
+    Async, Call, Connection, Credential, Error, ErrorKind, Options, Scheme, Transport,
 };
 
 use crate::org::OrgKey;
 
 /// Where MachineID lives.
 pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
+
+const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
 
 /// How calls prove which org they come from.
 pub(crate) static ORG_KEY: Scheme = Scheme {
@@ -115,9 +117,7 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
     org_key: Option<OrgKey>,
-    base_url: Option<String>,
-    insecure_http: bool,
-    options: Options,
+    connection: Connection,
 }
 
 impl ClientBuilder {
@@ -134,10 +134,10 @@ impl ClientBuilder {
                 "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it",
             )
         })?;
-        Ok(Self {
-            org_key: Some(OrgKey::new(&key)?),
-            base_url: variable("MACHINEID_BASE_URL"),
-            ..Self::default()
+        let builder = Self::default().org_key(OrgKey::new(&key)?);
+        Ok(match variable("MACHINEID_BASE_URL") {
+            Some(url) => builder.base_url(url),
+            None => builder,
         })
     }
 
@@ -149,19 +149,19 @@ impl ClientBuilder {
 
     /// Another address than [`DEFAULT_BASE_URL`]: a mock server, a proxy of your own.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into());
+        self.connection = self.connection.base_url(url);
         self
     }
 
     /// Allows plain `http` to other machines. The org key then travels in the clear.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
-        self.insecure_http = allow;
+        self.connection = self.connection.allow_insecure_http(allow);
         self
     }
 
     /// Limits and habits: timeouts, attempts, reply size, user agent.
     pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+        self.connection = self.connection.options(options);
         self
     }
 
@@ -170,8 +170,9 @@ impl ClientBuilder {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when the base URL can't be used.
     pub fn build(self) -> Result<Client, Error> {
-        let (base_url, credentials, options) = self.parts()?;
-        Ok(Api::over(Async::new(base_url, credentials, options)?))
+        let credentials = credentials(self.org_key)?;
+        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
+        Ok(Api::over(transport))
     }
 
     /// The blocking client.
@@ -180,19 +181,12 @@ impl ClientBuilder {
     /// As [`build`](Self::build).
     #[cfg(feature = "blocking")]
     pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
-        let (base_url, credentials, options) = self.parts()?;
-        let transport = agent_client_core::Blocking::new(base_url, credentials, options)?;
+        let credentials = credentials(self.org_key)?;
+        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
         Ok(Api::over(transport))
     }
+}
 
-    fn parts(self) -> Result<(BaseUrl, Vec<Credential>, Options), Error> {
-        let url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-        let base_url =
-            if self.insecure_http { BaseUrl::parse_insecure(url) } else { BaseUrl::parse(url) }?;
-        let credential =
-            self.org_key.map(|key| Credential::new(&ORG_KEY, key.into_secret())).transpose()?;
-        let options =
-            self.options.or_user_agent(concat!("machineid-client/", env!("CARGO_PKG_VERSION")));
-        Ok((base_url, credential.into_iter().collect(), options))
-    }
+fn credentials(key: Option<OrgKey>) -> Result<Vec<Credential>, Error> {
+    key.map(|key| Credential::new(&ORG_KEY, key.into_secret())).into_iter().collect()
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use agent_client_core::{Call, Error, ErrorKind, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::client::{Api, ORG_KEY};
 use crate::plan::PlanTier;
@@ -28,16 +28,13 @@ impl OrgKey {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
     pub fn new(key: &str) -> Result<Self, Error> {
-        let key = key.trim();
-        match key.strip_prefix("org_") {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Self(Secret::new(key)))
-            }
-            _ => Err(Error::new(
+        let refused = || {
+            Error::new(
                 ErrorKind::InvalidInput,
                 "that is no org key: one begins with org_ and holds no blanks",
-            )),
-        }
+            )
+        };
+        Secret::prefixed("org_", key).map(Self).ok_or_else(refused)
     }
 
     /// The key itself. Keep what you do with it short.
@@ -63,6 +60,8 @@ impl fmt::Debug for OrgKey {
 pub struct NewOrg {
     /// The key. Store it: it can't be had again.
     pub org_key: OrgKey,
+    /// Everything else in the reply.
+    pub extra: Extra,
 }
 
 /// Where to pay for a plan.
@@ -73,7 +72,7 @@ pub struct Checkout {
     pub url: String,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -102,6 +101,8 @@ impl<T: Transport> Api<T> {
         #[serde(rename_all = "camelCase")]
         struct Body {
             org_api_key: String,
+            #[serde(flatten)]
+            extra: Extra,
         }
         let call = Call::post("/api/v1/org/create")
             .body(&json!({}))
@@ -115,7 +116,8 @@ impl<T: Transport> Api<T> {
                 Error::new(ErrorKind::UnreadableReply, "the reply to org/create holds no org key")
             };
             let body: Body = reply.json().map_err(unreadable)?;
-            Ok(NewOrg { org_key: OrgKey::new(&body.org_api_key).map_err(unreadable)? })
+            let org_key = OrgKey::new(&body.org_api_key).map_err(unreadable)?;
+            Ok(NewOrg { org_key, extra: body.extra })
         }))
     }
 }

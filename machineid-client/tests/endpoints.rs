@@ -170,6 +170,22 @@ async fn a_removal_whose_first_reply_was_lost_is_done() {
 }
 
 #[tokio::test]
+async fn a_404_of_another_kind_is_no_removal() {
+    for other in [json!({"status": "error", "code": "ORG_NOT_FOUND"}), json!("<html>")] {
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        let reply = ResponseTemplate::new(404).set_body_json(other);
+        Mock::given(any()).respond_with(reply).mount(&server).await;
+        let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
 async fn batches() {
     let results = json!([
         {"deviceId": "a", "status": "revoked"},
@@ -241,6 +257,7 @@ async fn a_new_org_needs_no_key_and_its_own_is_not_shown() {
     let client = Client::builder().base_url(served.uri()).build().unwrap();
     let org = client.create_org().await.unwrap();
     assert_eq!(org.org_key.expose(), "org_fresh");
+    assert_eq!(org.extra["handler"], "org_create");
     assert!(!format!("{org:?}").contains("org_fresh"));
     assert_eq!(request(&served).await, post("/api/v1/org/create", json!({})));
 

@@ -4,13 +4,12 @@
 mod support;
 
 use std::future::pending;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use machineid_client::{
-    Client, DecisionCode, ErrorKind, Gate, Options, Pacing, Reason, Registration,
+    Client, DecisionCode, ErrorKind, Gate, Options, Reason, Registration, TestPacing,
 };
 use serde_json::{Value, json};
 use support::{allow, builder, client, deny, device, server};
@@ -20,30 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Time that passes only by sleeping, at once.
-#[derive(Clone)]
-struct TestPacing {
-    start: Instant,
-    slept: Arc<Mutex<Vec<Duration>>>,
-}
-
-impl Pacing for TestPacing {
-    fn now(&self) -> Instant {
-        self.start + self.slept.lock().unwrap().iter().sum::<Duration>()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.slept.lock().unwrap().push(duration);
-        Box::pin(tokio::task::yield_now())
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-}
-
 fn paced_client(url: &str) -> (Client, TestPacing) {
-    let pacing = TestPacing { start: Instant::now(), slept: Arc::default() };
+    let pacing = TestPacing::new(0.5);
     let options = Options::new().pacing(pacing.clone());
     (builder(url).options(options).build().unwrap(), pacing)
 }
@@ -123,7 +100,7 @@ async fn an_outage_denies_at_once_by_default() {
     let denied = Gate::new(&client, device()).check().await.unwrap_err();
     assert!(denied.is_outage());
     assert_eq!(requests(&server).await, 1);
-    assert!(pacing.slept.lock().unwrap().is_empty());
+    assert!(pacing.slept().is_empty());
 }
 
 #[tokio::test]
@@ -150,7 +127,7 @@ async fn a_grace_outlasts_an_outage_but_not_for_longer() {
         let (client, pacing) = paced_client(&server.uri());
         let gate = Gate::new(&client, device()).outage_grace(Duration::from_secs(30));
         assert!(gate.check().await.unwrap_err().is_outage());
-        let slept: Duration = pacing.slept.lock().unwrap().iter().sum();
+        let slept: Duration = pacing.slept().iter().sum();
         assert!((Duration::from_secs(20)..Duration::from_secs(30)).contains(&slept), "{slept:?}");
     }
 }
@@ -162,7 +139,7 @@ async fn a_grace_never_delays_another_denial() {
         let (client, pacing) = paced_client(&server.uri());
         let gate = Gate::new(&client, device()).outage_grace(Duration::from_hours(1));
         assert_eq!(gate.check().await.unwrap_err().code().as_str(), code);
-        assert!(pacing.slept.lock().unwrap().is_empty());
+        assert!(pacing.slept().is_empty());
         assert_eq!(requests(&server).await, 1);
     }
 }
@@ -262,17 +239,116 @@ fn a_gate_outlives_the_runtime_that_asked_first() {
         }
     });
     let second = tokio::runtime::Runtime::new().unwrap();
-    // The request under way went down with its runtime. The next question is asked anew.
+    // What was under way goes down with its runtime and denies. After that all is as before.
     let answer = second.block_on(async {
         let ask = async {
-            match gate.check().await {
-                Err(denied) if denied.is_outage() => gate.check().await,
-                answer => answer,
+            loop {
+                match gate.check().await {
+                    Err(denied) if denied.is_outage() => tokio::task::yield_now().await,
+                    answer => return answer,
+                }
             }
         };
         tokio::time::timeout(Duration::from_secs(20), ask).await
     });
     assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
+}
+
+#[test]
+fn a_runtime_that_is_not_being_run_keeps_nobody_waiting() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let (url, mut requests) = servers.block_on(held_server());
+    let gate = Gate::new(&builder(&url).build().unwrap(), device());
+    let current_thread =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+
+    // The first runtime asks, and is not run any more while its question is under way.
+    let idle = current_thread();
+    let asked = gate.clone();
+    idle.spawn(async move { asked.check().await.map(drop) });
+    let _unanswered = idle.block_on(requests.recv()).unwrap();
+
+    servers.spawn(async move {
+        while let Some(held) = requests.recv().await {
+            held.send(allow()).unwrap();
+        }
+    });
+    let answer = current_thread()
+        .block_on(async { tokio::time::timeout(Duration::from_secs(20), gate.check()).await });
+    assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
+}
+
+/// Work that is always ready uses up its task's budget at every turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_never_runs_dry_is_checked_and_ended_all_the_same() {
+    async fn busy() {
+        let (sender, mut queue) = mpsc::unbounded_channel();
+        sender.send(()).unwrap();
+        while let Some(job) = queue.recv().await {
+            sender.send(job).unwrap();
+        }
+    }
+    let server = allowing(1, revoked()).await;
+    let gate = Gate::new(&client(&server), device());
+    let supervised = tokio::spawn({
+        let gate = gate.clone();
+        async move { gate.supervise(Duration::from_millis(1), busy()).await }
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(20), supervised).await;
+    assert!(matches!(ended, Ok(Ok(Err(_)))), "{ended:?}");
+
+    let server = allowing(1, revoked()).await;
+    let gate = Gate::new(&client(&server), device());
+    let supervised = tokio::spawn(async move {
+        let (every, grace) = (Duration::from_millis(1), Duration::from_millis(1));
+        gate.supervise_gracefully(every, grace, |_| busy()).await
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(20), supervised).await;
+    assert!(matches!(ended, Ok(Ok(Err(_)))), "the grace ends too: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_bad_or_missing_key_is_no_outage() {
+    let refused = json!({"status": "error", "error": "invalid_org_key", "code": "INVALID_ORG_KEY"});
+    let server = server(401, &refused).await;
+    let (client, pacing) = paced_client(&server.uri());
+    let grace = Duration::from_hours(1);
+    let gate = Gate::new(&client, device()).register_on_start().outage_grace(grace);
+    assert_eq!(gate.check().await.unwrap_err().code(), &DecisionCode::InvalidOrgKey);
+    let keyless =
+        Client::builder().base_url(server.uri()).options(Options::new().pacing(pacing.clone()));
+    let gate = Gate::new(&keyless.build().unwrap(), device()).outage_grace(grace);
+    let denied = gate.check().await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::InvalidOrgKey);
+    assert!(denied.to_string().contains("MACHINEID_ORG_KEY"), "{denied}");
+    assert!(pacing.slept().is_empty(), "no grace for what will not pass");
+}
+
+#[tokio::test]
+async fn a_denial_neither_says_allow_nor_speaks_to_the_terminal() {
+    let server = server(200, &json!({"status": "ALLOW"})).await;
+    let denied = Gate::new(&client(&server), device()).register().await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+    let server = support::server(200, &deny("\u{1b}]52;c;x\u{7}\nfake log line")).await;
+    let denied = Gate::new(&client(&server), device()).check().await.unwrap_err();
+    assert!(!denied.to_string().contains(char::is_control), "{denied:?}");
+}
+
+#[tokio::test]
+async fn a_grace_waits_as_long_as_the_server_asked() {
+    let server = MockServer::start().await;
+    let outage = ResponseTemplate::new(503)
+        .set_body_json(deny("SYSTEM_UNAVAILABLE"))
+        .insert_header("retry-after", "9");
+    Mock::given(any()).respond_with(outage).up_to_n_times(1).mount(&server).await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(allow()))
+        .mount(&server)
+        .await;
+    let (client, pacing) = paced_client(&server.uri());
+    let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
+    assert!(gate.check().await.is_ok());
+    assert_eq!(pacing.slept(), [Duration::from_secs(9)]);
 }
 
 #[test]
@@ -314,7 +390,7 @@ async fn supervise_drops_the_work_on_the_first_denial() {
     assert_eq!(denied.code(), &DecisionCode::DeviceRevoked);
     assert!(dropped.load(Ordering::SeqCst));
     assert_eq!(requests(&server).await, 4, "one check at first and one every interval");
-    assert_eq!(*pacing.slept.lock().unwrap(), [Duration::from_secs(30); 3]);
+    assert_eq!(pacing.slept(), [Duration::from_secs(30); 3]);
 }
 
 #[tokio::test]
@@ -372,7 +448,7 @@ async fn work_that_ignores_its_token_is_dropped_after_the_grace() {
     let gate = Gate::new(&client, device());
     let (every, grace) = (Duration::from_secs(1), Duration::from_secs(7));
     gate.supervise_gracefully(every, grace, |_| pending::<()>()).await.unwrap_err();
-    assert_eq!(*pacing.slept.lock().unwrap(), [every, grace]);
+    assert_eq!(pacing.slept(), [every, grace]);
 }
 
 #[tokio::test]

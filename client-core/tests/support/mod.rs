@@ -1,12 +1,10 @@
 //! What the tests of this crate share.
 #![allow(dead_code, clippy::unwrap_used, reason = "test support; not every test uses all of it")]
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, Options, Pacing, Scheme, Secret, Transport,
+    Async, BaseUrl, Call, Credential, Error, Options, Scheme, Secret, TestPacing, Transport,
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,40 +16,6 @@ pub const KEY: &str = "org_0123456789abcdef";
 /// The scheme of that key.
 pub static SCHEME: Scheme =
     Scheme { name: "org key", header: "x-org-key", prefix: "", missing: "set MACHINEID_ORG_KEY" };
-
-/// Time that passes only by sleeping, at once, and a die that always shows the same.
-#[derive(Clone)]
-pub struct TestPacing {
-    start: Instant,
-    slept: Arc<Mutex<Vec<Duration>>>,
-    random: f64,
-}
-
-impl TestPacing {
-    pub fn new(random: f64) -> Self {
-        Self { start: Instant::now(), slept: Arc::default(), random }
-    }
-
-    /// Every wait so far.
-    pub fn slept(&self) -> Vec<Duration> {
-        self.slept.lock().unwrap().clone()
-    }
-}
-
-impl Pacing for TestPacing {
-    fn now(&self) -> Instant {
-        self.start + self.slept.lock().unwrap().iter().sum::<Duration>()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.slept.lock().unwrap().push(duration);
-        Box::pin(std::future::ready(()))
-    }
-
-    fn random(&self) -> f64 {
-        self.random
-    }
-}
 
 /// A transport with the test key, and its pacing.
 pub fn transport(url: &str, options: Options) -> (Async, TestPacing) {

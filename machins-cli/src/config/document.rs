@@ -1,0 +1,197 @@
+//! What the config file holds: JSON whose known keys are checked and whose others are kept.
+
+use serde_json::{Map, Value};
+
+use super::settings::{KEYS, Key};
+
+/// The file's object, in its own order.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Document(Value);
+
+impl Default for Document {
+    fn default() -> Self {
+        Self(Map::new().into())
+    }
+}
+
+impl Document {
+    /// Reads a document, or says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        check(&value)?;
+        Ok(Self(value))
+    }
+
+    /// The text of the file.
+    pub(crate) fn to_text(&self) -> String {
+        let text = serde_json::to_string_pretty(&self.0).unwrap_or_default();
+        text + "\n"
+    }
+
+    /// A known setting; in a profile when one is named. Empty is as good as absent.
+    pub(crate) fn get(&self, profile: Option<&str>, key: &Key) -> Option<&str> {
+        path(profile, key)
+            .try_fold(&self.0, |place, step| place.get(step))?
+            .as_str()
+            .filter(|text| !text.is_empty())
+    }
+
+    /// Writes a known setting; in a profile when one is named, which it creates.
+    pub(crate) fn set(&mut self, profile: Option<&str>, key: &Key, value: &str) {
+        // Indexing makes the objects on the way; `check` has seen that nothing else is there.
+        *path(profile, key).fold(&mut self.0, |place, step| &mut place[step]) = value.into();
+    }
+
+    /// Removes a known setting.
+    pub(crate) fn remove(&mut self, profile: Option<&str>, key: &Key) {
+        let mut steps: Vec<_> = path(profile, key).collect();
+        let name = steps.pop().unwrap_or_default();
+        let place = steps.into_iter().try_fold(&mut self.0, |place, step| place.get_mut(step));
+        if let Some(Value::Object(place)) = place {
+            // Keeps the order of what stays.
+            place.shift_remove(name);
+        }
+    }
+
+    /// The names of the profiles.
+    pub(crate) fn profiles(&self) -> Vec<&str> {
+        self.0
+            .get("profiles")
+            .and_then(Value::as_object)
+            .map(|profiles| profiles.keys().map(String::as_str).collect())
+            .unwrap_or_default()
+    }
+
+    /// The document with every secret masked.
+    pub(crate) fn masked(&self) -> Value {
+        let mut masked = self.0.clone();
+        mask_place(&mut masked);
+        if let Some(Value::Object(profiles)) = masked.get_mut("profiles") {
+            profiles.values_mut().for_each(mask_place);
+        }
+        masked
+    }
+}
+
+fn path<'a>(profile: Option<&'a str>, key: &Key) -> impl Iterator<Item = &'a str> {
+    profile.map(|name| ["profiles", name]).into_iter().flatten().chain(key.name.split('.'))
+}
+
+/// Known keys have the types they must have, here and in each profile.
+fn check(document: &Value) -> Result<(), String> {
+    let Value::Object(map) = document else {
+        return Err("it is not a JSON object".into());
+    };
+    check_place(document, "")?;
+    match map.get("profiles") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(profiles)) => profiles.iter().try_for_each(|(name, profile)| {
+            let name = format!("profiles.{name}");
+            match profile {
+                Value::Null => Ok(()),
+                Value::Object(_) => check_place(profile, &format!("{name}.")),
+                _ => Err(format!("{name} is not an object")),
+            }
+        }),
+        Some(_) => Err("profiles is not an object".into()),
+    }
+}
+
+fn check_place(place: &Value, prefix: &str) -> Result<(), String> {
+    for key in &KEYS {
+        if let Some((parent, _)) = key.name.split_once('.')
+            && !matches!(place.get(parent), None | Some(Value::Null | Value::Object(_)))
+        {
+            return Err(format!("{prefix}{parent} is not an object"));
+        }
+        if !matches!(place.pointer(&key.pointer()), None | Some(Value::Null | Value::String(_))) {
+            return Err(format!("{prefix}{} is not a string", key.name));
+        }
+    }
+    Ok(())
+}
+
+fn mask_place(place: &mut Value) {
+    for key in KEYS.iter().filter(|key| key.secret) {
+        if let Some(Value::String(text)) = place.pointer_mut(&key.pointer()) {
+            *text = mask(text);
+        }
+    }
+}
+
+/// Enough of a secret to tell it from another, and no more.
+pub(crate) fn mask(secret: &str) -> String {
+    const SHOWN: usize = 4;
+    let count = secret.chars().count();
+    let prefix = secret.find('_').filter(|at| *at <= SHOWN).map_or("", |at| &secret[..=at]);
+    if count < 4 * SHOWN {
+        return format!("{prefix}…");
+    }
+    let tail: String = secret.chars().skip(count - SHOWN).collect();
+    format!("{prefix}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> &'static Key {
+        Key::named(name).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_ours_is_kept_in_its_order() {
+        let text = r#"{"z": [1.5, null], "api_key": "at_x", "machineid": {"later": true, "device_id": "a"}, "a": {}}"#;
+        let mut document = Document::parse(text).unwrap();
+        document.set(None, key("machineid.org_key"), "org_1");
+        document.remove(None, key("machineid.device_id"));
+        assert_eq!(
+            document.0.to_string(),
+            r#"{"z":[1.5,null],"api_key":"at_x","machineid":{"later":true,"org_key":"org_1"},"a":{}}"#
+        );
+    }
+
+    #[test]
+    fn profiles_hold_the_same_keys() {
+        let mut document = Document::default();
+        document.set(Some("ci"), key("machineid.device_id"), "ci-1");
+        assert_eq!(document.get(Some("ci"), key("machineid.device_id")), Some("ci-1"));
+        assert_eq!(document.get(None, key("machineid.device_id")), None);
+        assert_eq!(document.profiles(), ["ci"]);
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        for (text, complaint) in [
+            ("", "EOF"),
+            ("[]", "not a JSON object"),
+            (r#"{"api_key": 1}"#, "api_key is not a string"),
+            (r#"{"machineid": "org_1"}"#, "machineid is not an object"),
+            (r#"{"profiles": []}"#, "profiles is not an object"),
+            (r#"{"profiles": {"ci": 1}}"#, "profiles.ci is not an object"),
+            (
+                r#"{"profiles": {"ci": {"machineid": {"org_key": 1}}}}"#,
+                "profiles.ci.machineid.org_key is not a string",
+            ),
+        ] {
+            let error = Document::parse(text).err().unwrap();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+        for text in [r#"{"machineid": null}"#, r#"{"profiles": {"ci": null}, "agent_id": null}"#] {
+            let mut document = Document::parse(text).unwrap();
+            document.set(Some("ci"), key("machineid.org_key"), "org_1");
+            assert_eq!(document.get(Some("ci"), key("machineid.org_key")), Some("org_1"));
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_are() {
+        let text = r#"{"api_key": "at_0123456789abcdef", "owner": {"token": "short"},
+            "profiles": {"ci": {"machineid": {"org_key": "org_0123456789abcdef", "device_id": "d"}}}}"#;
+        let masked = Document::parse(text).unwrap().masked().to_string();
+        assert_eq!(
+            masked,
+            r#"{"api_key":"at_…cdef","owner":{"token":"…"},"profiles":{"ci":{"machineid":{"org_key":"org_…cdef","device_id":"d"}}}}"#
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! What can go wrong, and the exit code it ends in.
+
+use std::process::ExitCode;
+
+use machineid_client::{Denied, Error, ErrorKind, Reason};
+use serde_json::{Value, json};
+
+/// The exit codes of the program's own; `guard` and `mock exec` add their child's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// The API refused, could not be reached, or something on this machine failed.
+    Refused = 1,
+    /// Flags, arguments or values that can't be.
+    Usage = 2,
+    /// `validate` and `guard`: not allowed to run.
+    Denied = 3,
+    /// No credentials, or no readable config.
+    Setup = 4,
+    /// `guard` and `mock exec`: the command can't be run, as shells say it.
+    NotExecutable = 126,
+    /// `guard` and `mock exec`: there is no such command, as shells say it.
+    CommandNotFound = 127,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The code of every denial for which the service gave none.
+pub(crate) const SYSTEM_UNAVAILABLE: &str = "SYSTEM_UNAVAILABLE";
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    kind: &'static str,
+    message: String,
+    hint: Option<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            kind,
+            message: message.into(),
+            hint: None,
+            status: None,
+            code: None,
+            request_id: None,
+        }
+    }
+
+    /// Flags, arguments or values that can't be.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// The config can't be read or written.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(Exit::Setup, "config", message)
+    }
+
+    /// A key is missing or can't be one.
+    pub(crate) fn credentials(message: impl Into<String>) -> Self {
+        Self::new(Exit::Setup, "credentials", message)
+    }
+
+    /// `validate`: the service said no.
+    pub(crate) fn denied(message: impl Into<String>) -> Self {
+        Self::new(Exit::Denied, "denied", message)
+    }
+
+    /// The same failure for a command that says by its exit code whether a device may run: what
+    /// ended the call denies, and what kept it from being made keeps its own code.
+    pub(crate) fn denying(self) -> Self {
+        match self.exit {
+            Exit::Refused => {
+                Self { exit: Exit::Denied, code: Some(SYSTEM_UNAVAILABLE.into()), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// The API refused.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "refused", message)
+    }
+
+    /// The call went through, but not for everything it was about.
+    pub(crate) fn partial(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "partial", message)
+    }
+
+    /// A setting was asked for that has no value.
+    pub(crate) fn unset(name: &str) -> Self {
+        Self::new(Exit::Refused, "unset", format!("{name} is not set"))
+    }
+
+    /// A command could not be started.
+    pub(crate) fn command(exit: Exit, message: impl Into<String>) -> Self {
+        Self::new(exit, "command", message)
+    }
+
+    /// Something on this machine failed.
+    pub(crate) fn local(what: impl Into<String>, error: impl std::fmt::Display) -> Self {
+        Self::new(Exit::Refused, "io", format!("{}: {error}", what.into()))
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The code the API gave.
+    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// The id by which the vendor finds the call.
+    pub(crate) fn request_id(mut self, id: Option<&str>) -> Self {
+        self.request_id = id.map(Into::into);
+        self
+    }
+
+    /// What happened, for a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it, for a person.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The one JSON document a failure is.
+    pub(crate) fn document(&self) -> Value {
+        json!({"error": {
+            "kind": self.kind,
+            "message": self.message,
+            "status": self.status,
+            "code": self.code,
+            "request_id": self.request_id,
+        }})
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::InvalidInput => Exit::Usage,
+            ErrorKind::MissingCredential => Exit::Setup,
+            _ => Exit::Refused,
+        };
+        Self {
+            status: error.status(),
+            code: error.code().map(Into::into),
+            ..Self::new(exit, error.kind().as_str(), error.to_string())
+        }
+        .request_id(error.request_id())
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        let failure = match denied.reason() {
+            Reason::NoDecision(error) => Self {
+                status: error.status(),
+                ..Self::new(Exit::Denied, error.kind().as_str(), denied.to_string())
+            },
+            Reason::Refused(decision) => {
+                Self { status: Some(decision.http_status()), ..Self::denied(denied.to_string()) }
+            }
+            _ => Self::denied(denied.to_string()),
+        };
+        failure.code(denied.code().as_str()).request_id(denied.request_id())
+    }
+}

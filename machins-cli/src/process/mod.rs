@@ -1,0 +1,114 @@
+//! A command and all that it starts, ended together.
+
+#[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) mod watchdog;
+#[cfg(windows)]
+mod windows;
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+#[cfg(unix)]
+pub(crate) use unix::Job;
+#[cfg(unix)]
+pub(crate) use unix::Signals;
+#[cfg(windows)]
+pub(crate) use windows::Job;
+#[cfg(windows)]
+pub(crate) use windows::Signals;
+
+use crate::error::{Exit, Failure};
+
+/// How long the command's processes have between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+const HANGUP: i32 = 1;
+const INTERRUPT: i32 = 2;
+const QUIT: i32 = 3;
+const TERMINATE: i32 = 15;
+
+impl Signals {
+    /// Waits for a signal that asks a process to stop.
+    pub(crate) async fn asked_to_stop(&mut self) {
+        while !matches!(self.next().await, HANGUP | INTERRUPT | QUIT | TERMINATE) {}
+    }
+}
+
+/// What a signal does to a process that does not handle it: its exit status in a shell.
+const SIGNALLED: u8 = 128;
+
+/// Does `work`, which runs the job, passes signals on to the job meanwhile, and when the work is
+/// over ends what is left of the job. A signal that comes while no command is running ends the
+/// work: there is nobody to pass it to.
+pub(crate) async fn accompany<T>(
+    job: &Job,
+    work: impl Future<Output = T>,
+) -> Result<Result<T, Interrupted>, Failure> {
+    let mut signals = signals()?;
+    let outcome = attend(job, &mut signals, work).await;
+    // A signal now can only be one that hurries us, and there is nothing left to hurry.
+    let _ = attend(job, &mut signals, job.end(GRACE)).await;
+    Ok(outcome)
+}
+
+/// The signals that this process handles from here on.
+pub(crate) fn signals() -> Result<Signals, Failure> {
+    Signals::new().map_err(|error| Failure::local("could not handle signals", error))
+}
+
+async fn attend<T>(
+    job: &Job,
+    signals: &mut Signals,
+    work: impl Future<Output = T>,
+) -> Result<T, Interrupted> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            signal = signals.next() => {
+                if !job.pass_on(signal) {
+                    return Err(Interrupted(signal));
+                }
+            }
+        }
+    }
+}
+
+/// This signal came while no command was running.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted(i32);
+
+impl From<Interrupted> for ExitCode {
+    fn from(Interrupted(signal): Interrupted) -> Self {
+        signalled(signal)
+    }
+}
+
+fn signalled(signal: i32) -> ExitCode {
+    ExitCode::from(SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX)))
+}
+
+/// The child's own status as ours: 128 + n when signal n ended it, as in a shell.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return signalled(signal);
+    }
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Refused as u8).into()
+}
+
+/// Why the command could not be started, with the exit code that shells give it.
+pub(crate) fn not_started(program: &OsStr, error: &io::Error) -> Failure {
+    let exit = match error.kind() {
+        ErrorKind::NotFound => Exit::CommandNotFound,
+        _ => Exit::NotExecutable,
+    };
+    Failure::command(exit, format!("{}: {error}", program.to_string_lossy()))
+}

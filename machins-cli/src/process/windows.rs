@@ -1,0 +1,79 @@
+//! A command in a job object of its own.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
+use tokio::sync::Mutex;
+
+/// One run of a command. The system ends the whole job when this process dies.
+pub(crate) struct Job {
+    command: RefCell<Option<Command>>,
+    child: Mutex<Option<Box<dyn ChildWrapper>>>,
+    started: Cell<bool>,
+}
+
+impl Job {
+    /// A job that has not started.
+    pub(crate) fn new(command: Command) -> Self {
+        Self {
+            command: RefCell::new(Some(command)),
+            child: Mutex::new(None),
+            started: Cell::new(false),
+        }
+    }
+
+    /// As it is in any case: the job object sees to it.
+    pub(crate) fn watched(self) -> Self {
+        self
+    }
+
+    /// Starts the command and waits until it ends. Dropped early, the command goes on: see
+    /// [`Job::end`].
+    pub(crate) async fn run(&self) -> io::Result<ExitStatus> {
+        let command = self.command.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut slot = self.child.lock().await;
+        let child = slot.insert(
+            CommandWrap::from(tokio::process::Command::from(command))
+                .wrap(KillOnDrop)
+                .wrap(JobObject)
+                .spawn()?,
+        );
+        self.started.set(true);
+        // The command alone: what it left behind is ended next.
+        child.inner_mut().wait().await
+    }
+
+    /// The console itself tells every process in it. False when there is no command.
+    pub(crate) fn pass_on(&self, _signal: i32) -> bool {
+        self.started.get()
+    }
+
+    /// Ends what is left of the command and all that it started, at once: there is no TERM here.
+    pub(crate) async fn end(&self, _grace: Duration) {
+        if let Some(mut child) = self.child.lock().await.take() {
+            let _ = child.start_kill();
+        }
+        self.started.set(false);
+    }
+}
+
+/// Ctrl-C, as the number it has elsewhere.
+pub(crate) struct Signals(tokio::signal::windows::CtrlC);
+
+impl Signals {
+    /// Takes it over from here on.
+    pub(crate) fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// The number of the next one.
+    pub(crate) async fn next(&mut self) -> i32 {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        super::INTERRUPT
+    }
+}

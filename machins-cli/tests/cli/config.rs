@@ -1,0 +1,272 @@
+//! The config file: nothing lost, nobody let in.
+
+use std::fs;
+use std::thread;
+
+use serde_json::Value;
+use snapbox::{assert_data_eq, str};
+
+use crate::run::Home;
+
+#[test]
+fn what_is_not_ours_is_kept_in_its_order() {
+    let home = Home::new();
+    home.write_config(r#"{"zeta": [1, 2.5], "api_key": "at_1", "machineid": {"later": {}}}"#);
+    home.run(&["config", "set", "machineid.device_id", "agent-01"]).exits(0);
+    home.run(&["config", "set", "api_key", ""]).exits(0);
+    assert_data_eq!(
+        home.read_config(),
+        str![[r#"
+{
+  "zeta": [
+    1,
+    2.5
+  ],
+  "machineid": {
+    "later": {},
+    "device_id": "agent-01"
+  }
+}
+
+"#]]
+    );
+}
+
+#[test]
+fn a_corrupt_file_is_named_and_never_overwritten() {
+    const CORRUPT: &str = "{\"api_key\": \"at_1\"";
+    let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let refuses = |text: &str, arguments: &[&str]| {
+        home.write_config(text);
+        let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
+        assert_eq!(ran.error()["kind"], "config", "{arguments:?}");
+        assert_eq!(home.read_config(), text, "{arguments:?}");
+    };
+    for arguments in [
+        &["config", "show"][..],
+        &["devices"],
+        &["validate", "agent-01"],
+        &["guard", "--device", "agent-01", "--", "true"],
+        &["org", "create", "--save"],
+    ] {
+        refuses(CORRUPT, arguments);
+    }
+    for text in [CORRUPT, "", "[]", "{\"machineid\": 1}", "\u{0}"] {
+        refuses(text, &["config", "set", "machineid.device_id", "agent-01"]);
+    }
+}
+
+#[test]
+fn concurrent_writers_lose_nothing() {
+    let home = Home::new();
+    thread::scope(|scope| {
+        for writer in 0..16 {
+            let home = &home;
+            scope.spawn(move || {
+                let profile = format!("writer-{writer}");
+                let set = ["--profile", &profile, "config", "set", "machineid.device_id", "d"];
+                home.run(&set).exits(0);
+            });
+        }
+    });
+    let document: Value = serde_json::from_str(&home.read_config()).unwrap();
+    assert_eq!(document["profiles"].as_object().unwrap().len(), 16);
+}
+
+#[test]
+fn a_killed_writer_leaves_a_whole_file() {
+    let home = Home::new();
+    home.run(&["config", "set", "machineid.device_id", "first"]).exits(0);
+    for round in 0..40_u32 {
+        let value = format!("agent-{round}");
+        let set = ["-q", "config", "set", "machineid.device_id", &value];
+        let mut writer = home.machins(&set).spawn().unwrap();
+        // Somewhere between the start and the end of a run.
+        let moment = std::time::Instant::now() + std::time::Duration::from_micros(100) * round;
+        while std::time::Instant::now() < moment {
+            std::hint::spin_loop();
+        }
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let document: Value = serde_json::from_str(&home.read_config()).unwrap();
+        assert!(document["machineid"]["device_id"].is_string());
+    }
+    home.run(&["config", "set", "machineid.device_id", "last"]).exits(0);
+    let mut left: Vec<_> = fs::read_dir(home.config().parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["config.json", "config.json.lock"]);
+}
+
+#[test]
+fn a_secret_is_neither_an_argument_nor_shown() {
+    const KEY: &str = "org_0123456789abcdef0123";
+    let home = Home::new();
+    let refused = home.run(&["config", "set", "machineid.org_key", KEY]).exits(2);
+    assert!(!refused.stderr.contains(KEY), "{refused:?}");
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], &format!("{KEY}\n")).exits(0);
+    assert!(home.read_config().contains(KEY));
+    for arguments in [
+        &["config"][..],
+        &["config", "show", "--json"],
+        &["config", "explain"],
+        &["config", "get", "machineid.org_key"],
+    ] {
+        let ran = home.run(arguments).exits(0);
+        assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), "{ran:?}");
+        assert!(ran.stdout.contains("org_…0123"), "{ran:?}");
+    }
+    let revealed = home.run(&["config", "get", "machineid.org_key", "--reveal"]).exits(0);
+    assert_eq!(revealed.stdout.trim(), KEY);
+}
+
+#[test]
+fn impossible_values_are_refused() {
+    let home = Home::new();
+    for (key, value) in [
+        ("machineid.device_id", "no spaces"),
+        ("machineid.base_url", "not a url"),
+        ("base_url", "ftp://example.com"),
+        ("colour", "red"),
+    ] {
+        home.run(&["config", "set", key, value]).exits(2);
+    }
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "at_wrong").exits(2);
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "").exits(2);
+    assert!(!home.config().exists());
+}
+
+#[test]
+fn the_origin_of_each_value_is_explained() {
+    let home = Home::new().with("MACHINEID_DEVICE_ID", "from-environment");
+    home.write_config(
+        r#"{"agent_slug": "zoe", "machineid": {"device_id": "from-file", "base_url": "http://localhost:1"},
+            "profiles": {"ci": {"machineid": {"org_key": "org_0123456789abcdef"}}}}"#,
+    );
+    let ran = home
+        .run(&["--profile", "ci", "--base-url", "http://localhost:2", "config", "explain"])
+        .exits(0);
+    assert_data_eq!(
+        ran.stdout,
+        str![[r"
+SETTING              VALUE               FROM
+api_key              not set
+agent_id             not set
+agent_slug           zoe                 file
+base_url             http://localhost:2  flag --base-url
+machineid.org_key    org_…cdef           profile ci
+machineid.device_id  from-environment    environment MACHINEID_DEVICE_ID
+machineid.base_url   http://localhost:1  file
+owner.token          not set
+
+"]]
+    );
+    let get = home.run(&["config", "get", "machineid.device_id"]).exits(0);
+    assert_eq!(get.stdout, "from-environment\n");
+}
+
+#[test]
+fn an_unknown_profile_is_an_error_that_names_the_known() {
+    let home = Home::new();
+    home.write_config(r#"{"profiles": {"ci": {}, "prod": {}}}"#);
+    let ran = home.run(&["--profile", "pord", "--json", "devices"]).exits(4);
+    let message = ran.error()["message"].to_string();
+    assert!(message.contains("ci, prod"), "{message}");
+    home.run(&["--profile", "pord", "config", "explain"]).exits(4);
+}
+
+#[test]
+fn the_environment_names_another_file() {
+    let home = Home::new().with("MACHINS_CONFIG", "elsewhere/machins.json");
+    home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
+    assert!(!home.config().exists());
+    let text = fs::read_to_string(home.path().join("elsewhere/machins.json")).unwrap();
+    assert!(text.contains("zoe"));
+    assert_eq!(home.run(&["config", "path"]).stdout, "elsewhere/machins.json\n");
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::run::{mode, set_mode};
+
+    #[test]
+    fn nobody_else_can_read_it() {
+        let home = Home::new();
+        home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
+        assert_eq!(mode(home.config().parent().unwrap()), 0o700);
+        for file in ["config.json", "config.json.lock"] {
+            assert_eq!(mode(&home.config().with_file_name(file)), 0o600);
+        }
+    }
+
+    #[test]
+    fn a_loose_mode_warns_until_it_is_mended() {
+        let home = Home::new();
+        home.write_config("{}");
+        set_mode(home.config().parent().unwrap(), 0o755);
+        set_mode(&home.config(), 0o644);
+        let warned = home.run(&["config", "explain"]).exits(0);
+        assert!(warned.stderr.contains("mode 0644"), "{warned:?}");
+        assert_eq!(home.run(&["config", "explain", "--json"]).stderr, "");
+        home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
+        assert_eq!(mode(&home.config()), 0o600);
+        assert_eq!(mode(home.config().parent().unwrap()), 0o700);
+        assert!(!home.run(&["config", "explain"]).stderr.contains("mode"));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_ours_keeps_its_mode() {
+        let home = Home::new().with("MACHINS_CONFIG", "config.json");
+        set_mode(home.path(), 0o755);
+        home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
+        assert_eq!(mode(home.path()), 0o755);
+        assert_eq!(mode(&home.path().join("config.json")), 0o600);
+    }
+
+    #[test]
+    fn a_link_is_written_through() {
+        let home = Home::new();
+        let real = home.path().join("dotfiles.json");
+        fs::write(&real, r#"{"kept": true}"#).unwrap();
+        home.write_config("");
+        fs::remove_file(home.config()).unwrap();
+        symlink("../dotfiles.json", home.config()).unwrap();
+        home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
+        assert!(home.config().is_symlink());
+        let text = fs::read_to_string(&real).unwrap();
+        assert!(text.contains("kept") && text.contains("zoe"), "{text}");
+
+        fs::remove_file(&real).unwrap();
+        let ran = home.run(&["config", "set", "agent_slug", "zoe", "--json"]).exits(4);
+        assert!(ran.error()["message"].to_string().contains("leads nowhere"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let home = Home::new();
+        fs::create_dir_all(home.config()).unwrap();
+        home.run(&["config", "set", "agent_slug", "zoe"]).exits(4);
+        home.run(&["config", "show"]).exits(4);
+        assert!(home.config().is_dir());
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing() {
+        let home = Home::new();
+        home.write_config(r#"{"kept": true}"#);
+        // Files may not grow beyond nothing: what a full disk looks like from here.
+        let ran = home
+            .command("sh")
+            .args(["-c", r#"trap "" XFSZ; ulimit -f 0; exec "$0" config set agent_slug zoe"#])
+            .arg(env!("CARGO_BIN_EXE_machins"))
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(4), "{ran:?}");
+        assert_eq!(home.read_config(), r#"{"kept": true}"#);
+    }
+}

@@ -1,0 +1,307 @@
+//! `guard`: nothing that it started outlives its permission.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use machins_mock::blocking::MockServer;
+use machins_mock::{Fault, Org, OrgUpdate, Plan};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::run::Home;
+
+/// Longer than anything here should take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct World {
+    server: MockServer,
+    org: Org,
+    home: Home,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = MockServer::start();
+        let org = server.create_org(Plan::Free);
+        let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "agent-01");
+        Self { server, org, home }
+    }
+
+    /// A guard on a shell script that says `ready` when it is.
+    fn guard(&self, flags: &[&str], script: &str) -> Guarded {
+        let command = self.home.machins(&[&["guard"], flags, &["--", "sh", "-c", script]].concat());
+        Guarded::start(command)
+    }
+
+    fn revoke(&self) {
+        self.home.run(&["revoke", "agent-01"]).exits(0);
+    }
+
+    #[track_caller]
+    fn wait_until(&self, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.server.requests());
+            thread::yield_now();
+        }
+    }
+
+    fn validations(&self) -> usize {
+        let requests = self.server.requests();
+        requests.iter().filter(|request| request.path.ends_with("/validate")).count()
+    }
+}
+
+struct Guarded {
+    guard: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Guarded {
+    fn start(mut command: Command) -> Self {
+        let mut guard = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = guard.stdout.take().map(BufReader::new);
+        Self { guard, stdout }
+    }
+
+    /// The next line that the command printed.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.guard.id().cast_signed()), signal).unwrap();
+    }
+
+    /// How it ended. Every holder of its stdout has ended as well: not one process is left.
+    #[track_caller]
+    fn ended(self) -> (ExitStatus, String) {
+        self.ended_within(PATIENCE)
+    }
+
+    #[track_caller]
+    fn ended_within(mut self, patience: Duration) -> (ExitStatus, String) {
+        let (sender, receiver) = mpsc::channel();
+        let mut stdout = self.stdout.take().unwrap();
+        let mut stderr = self.guard.stderr.take().unwrap();
+        thread::spawn(move || {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text.clear();
+            stderr.read_to_string(&mut text).unwrap();
+            let _ = sender.send(text);
+        });
+        let stderr =
+            receiver.recv_timeout(patience).expect("the guard and all that it started has ended");
+        (self.guard.wait().unwrap(), stderr)
+    }
+}
+
+/// A test that fails halfway leaves nothing behind: the watchdog sees to the rest.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+    }
+}
+
+#[test]
+fn the_status_of_the_command_is_the_status_of_guard() {
+    let world = World::new();
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -KILL $$", 137)]
+    {
+        let (status, _) = world.guard(&[], script).ended();
+        assert_eq!(status.code(), Some(code), "{script}");
+    }
+}
+
+#[test]
+fn a_command_that_can_not_be_run_is_told_as_in_a_shell() {
+    let world = World::new();
+    world.home.run(&["guard", "--", "machins-has-no-such-command"]).exits(127);
+    let script = world.home.path().join("script");
+    fs::write(&script, "not executable").unwrap();
+    let ran = world.home.run(&["--json", "guard", "--", script.to_str().unwrap()]).exits(126);
+    assert_eq!(ran.error()["kind"], "command");
+}
+
+#[test]
+fn nothing_starts_without_permission() {
+    let world = World::new();
+    let script = "echo started";
+    let denied = |code: &str| {
+        let (status, stderr) = {
+            let mut guarded = world.guard(&[], script);
+            assert_eq!(guarded.line(), "");
+            guarded.ended()
+        };
+        assert_eq!(status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(code), "{stderr}");
+    };
+    world.org.update(OrgUpdate::new().execution_enabled(false)).unwrap();
+    denied("ORG_DISABLED");
+    world.org.update(OrgUpdate::new().execution_enabled(true)).unwrap();
+    world.home.run(&["register", "agent-01"]).exits(0);
+    world.revoke();
+    denied("DEVICE_REVOKED");
+    for device in ["b1", "b2", "b3"] {
+        world.home.run(&["register", device]).exits(0);
+    }
+    world.home.run(&["remove", "agent-01"]).exits(0);
+    denied("device_limit_reached");
+    let _outage = world.server.fault_scoped(Fault::drop_before()).unwrap();
+    denied("SYSTEM_UNAVAILABLE");
+}
+
+#[test]
+fn a_revoke_ends_the_command() {
+    let world = World::new();
+    let mut guarded = world.guard(&["--every", "1"], "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    world.revoke();
+    let (status, stderr) = guarded.ended_within(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("DEVICE_REVOKED"), "{stderr}");
+}
+
+#[test]
+fn grandchildren_end_too_even_those_that_ignore_term() {
+    let world = World::new();
+    let script = "(trap '' TERM; echo $$; while :; do sleep 1; done) & sleep 600 & wait";
+    let mut guarded = world.guard(&["--every", "0.2"], script);
+    guarded.line();
+    world.revoke();
+    let start = Instant::now();
+    let (status, _) = guarded.ended();
+    assert_eq!(status.code(), Some(3));
+    assert!(start.elapsed() >= Duration::from_secs(9), "KILL came before its time");
+}
+
+#[test]
+fn what_the_command_leaves_behind_ends_with_it() {
+    let world = World::new();
+    let (status, _) = world.guard(&[], "sleep 600 & exit 5").ended();
+    assert_eq!(status.code(), Some(5));
+}
+
+#[test]
+fn signals_are_passed_on() {
+    let world = World::new();
+    for (signal, name) in [
+        (Signal::SIGTERM, "TERM"),
+        (Signal::SIGINT, "INT"),
+        (Signal::SIGHUP, "HUP"),
+        (Signal::SIGUSR1, "USR1"),
+        (Signal::SIGUSR2, "USR2"),
+        (Signal::SIGQUIT, "QUIT"),
+    ] {
+        let script =
+            format!("trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.05; done");
+        let mut guarded = world.guard(&[], &script);
+        assert_eq!(guarded.line(), "ready");
+        guarded.signal(signal);
+        assert_eq!(guarded.line(), "got", "{name}");
+        assert_eq!(guarded.ended().0.code(), Some(9), "{name}");
+    }
+}
+
+#[test]
+fn ended_by_term_the_guard_takes_the_command_along() {
+    let world = World::new();
+    let mut guarded = world.guard(&[], "sleep 600 & echo ready; wait");
+    assert_eq!(guarded.line(), "ready");
+    guarded.signal(Signal::SIGTERM);
+    assert_eq!(guarded.ended().0.code(), Some(143));
+}
+
+#[test]
+fn killed_the_guard_still_takes_the_command_along() {
+    let world = World::new();
+    let script = "sleep 600 & trap '' TERM; echo ready; wait";
+    let mut guarded = world.guard(&["--every", "0.1"], script);
+    assert_eq!(guarded.line(), "ready");
+    world.wait_until(|| world.validations() > 1);
+    guarded.signal(Signal::SIGKILL);
+    assert_eq!(guarded.ended().0.signal(), Some(9));
+}
+
+#[test]
+fn a_signal_before_the_start_ends_the_guard() {
+    let world = World::new();
+    let delay = Fault::delay(Duration::from_mins(1));
+    let _hung = world.server.fault_scoped(delay).unwrap();
+    let guarded = world.guard(&[], "echo started");
+    // The request shows that the guard is at work; its signals are handled by then.
+    world.wait_until(|| !world.server.requests().is_empty());
+    guarded.signal(Signal::SIGINT);
+    assert_eq!(guarded.ended().0.code(), Some(130));
+}
+
+#[test]
+fn an_outage_ends_the_command_at_once() {
+    let world = World::new();
+    let mut guarded = world.guard(&["--every", "0.2"], "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    world.org.update(OrgUpdate::new().available(false)).unwrap();
+    let (status, stderr) = guarded.ended();
+    assert_eq!(status.code(), Some(3));
+    assert!(stderr.contains("SYSTEM_UNAVAILABLE"), "{stderr}");
+}
+
+#[test]
+fn a_graced_outage_passes_and_a_revoke_within_the_grace_does_not_wait() {
+    let world = World::new();
+    let flags = ["--every", "0.1", "--outage-grace", "60"];
+    let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    world.org.update(OrgUpdate::new().available(false)).unwrap();
+    let seen = world.validations();
+    world.wait_until(|| world.validations() >= seen + 3);
+    assert!(guarded.guard.try_wait().unwrap().is_none(), "the grace is not over");
+    world.org.update(OrgUpdate::new().available(true)).unwrap();
+    world.revoke();
+    let (status, stderr) = guarded.ended();
+    assert_eq!(status.code(), Some(3));
+    assert!(stderr.contains("DEVICE_REVOKED"), "{stderr}");
+}
+
+#[test]
+fn a_grace_ends() {
+    let world = World::new();
+    let flags = ["--every", "0.1", "--outage-grace", "0.5"];
+    let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    world.org.update(OrgUpdate::new().available(false)).unwrap();
+    assert_eq!(guarded.ended().0.code(), Some(3));
+}
+
+#[test]
+fn a_hung_server_ends_the_command_within_interval_and_timeout() {
+    let world = World::new();
+    let flags = ["--every", "0.5", "--timeout", "0.5"];
+    let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    let _hung = world.server.fault_scoped(Fault::delay(Duration::from_mins(1))).unwrap();
+    let start = Instant::now();
+    let (status, _) = guarded.ended_within(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(3));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_command_owns_stdin_and_stdout() {
+    let world = World::new();
+    let mut command = world.home.machins(&["--json", "guard", "--", "tr", "a-z", "A-Z"]);
+    let input = world.home.path().join("input");
+    fs::write(&input, "hello\n").unwrap();
+    let output = command.stdin(fs::File::open(&input).unwrap()).output().unwrap();
+    assert_eq!(output.stdout, b"HELLO\n");
+    assert_eq!(output.stderr, b"");
+}

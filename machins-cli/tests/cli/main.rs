@@ -1,0 +1,18 @@
+//! The program as its users run it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod commands;
+mod config;
+#[cfg(unix)]
+mod guard;
+mod mock;
+mod run;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod tree;

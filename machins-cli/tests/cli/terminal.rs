@@ -1,0 +1,104 @@
+//! What a person at a terminal meets; `script` is that terminal.
+
+use std::io::{Read, Write};
+use std::process::{Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use machins_mock::Plan;
+use machins_mock::blocking::MockServer;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::run::{Home, Ran};
+
+/// Runs a shell command on a terminal, and types each text once the one before it is shown.
+#[track_caller]
+fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
+    let mut terminal = home
+        .command("script")
+        .args(["--quiet", "--return", "--command", command, "/dev/null"])
+        .env("MACHINS", env!("CARGO_BIN_EXE_machins"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(terminal.id().cast_signed());
+    let mut stdin = terminal.stdin.take().unwrap();
+    let mut stdout = terminal.stdout.take().unwrap();
+    let typed: Vec<_> = typed.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut shown = Vec::new();
+        for (awaited, keys) in typed {
+            let mut byte = [0];
+            while !String::from_utf8_lossy(&shown).contains(&awaited)
+                && stdout.read(&mut byte).unwrap() == 1
+            {
+                shown.extend(byte);
+            }
+            stdin.write_all(keys.as_bytes()).unwrap();
+        }
+        stdout.read_to_end(&mut shown).unwrap();
+        let status = terminal.wait().unwrap();
+        let _ = sender.send(Output { status, stdout: shown, stderr: Vec::new() });
+    });
+    let Ok(output) = receiver.recv_timeout(Duration::from_secs(30)) else {
+        let _ = kill(pid, Signal::SIGKILL);
+        panic!("{command} does not end");
+    };
+    Ran::from(output)
+}
+
+fn world() -> (MockServer, Home) {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "a1");
+    home.run(&["register", "a1"]).exits(0);
+    home.run(&["register", "a2"]).exits(0);
+    (server, home)
+}
+
+#[test]
+fn many_are_changed_only_after_a_yes() {
+    let (_server, home) = world();
+    let asked = "Revoke every active device of the organisation? [y/N]";
+    on_a_terminal(&home, "$MACHINS revoke --all", &[(asked, "n\n")]).exits(1);
+    home.run(&["validate", "a1"]).exits(0);
+    let asked = "Revoke 2 devices? [y/N]";
+    on_a_terminal(&home, "$MACHINS revoke a1 a2", &[(asked, "y\n")]).exits(0);
+    home.run(&["validate", "a1"]).exits(3);
+}
+
+#[test]
+fn the_command_that_guard_runs_reads_the_terminal() {
+    let (_server, home) = world();
+    for guarded in [
+        "$MACHINS guard -- sh -c 'echo ready; read x; echo got $x; exit 5'",
+        // In a pipeline the terminal is lent when it is asked for.
+        "echo | $MACHINS guard -- sh -c 'echo ready; read x </dev/tty; echo got $x; exit 5'",
+    ] {
+        let ran = on_a_terminal(&home, guarded, &[("ready", "word\n")]).exits(5);
+        assert!(ran.stdout.contains("got word"), "{ran:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_reaches_the_command() {
+    let (_server, home) = world();
+    let guarded = "$MACHINS guard -- sh -c \
+                   'trap \"echo stopped; exit 9\" INT; echo ready; while :; do sleep 0.05; done'";
+    let ran = on_a_terminal(&home, guarded, &[("ready", "\u{3}")]).exits(9);
+    assert!(ran.stdout.contains("stopped"), "{ran:?}");
+}
+
+#[test]
+fn documents_are_indented_and_states_coloured() {
+    let (_server, home) = world();
+    let json = on_a_terminal(&home, "$MACHINS usage --json", &[]).exits(0);
+    assert!(json.stdout.contains("{\r\n  \"planTier\": \"free\""), "{json:?}");
+    let table = on_a_terminal(&home, "TERM=xterm $MACHINS devices", &[]).exits(0);
+    assert!(table.stdout.contains("\u{1b}[1m\u{1b}[32mactive\u{1b}[0m"), "{table:?}");
+}

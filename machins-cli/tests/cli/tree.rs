@@ -1,0 +1,178 @@
+//! The command tree, its help, and what is made from it.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use snapbox::{assert_data_eq, file};
+
+use crate::run::Home;
+
+/// The names of a command's subcommands, from its help.
+fn subcommands(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(Into::into)
+        .collect()
+}
+
+/// Every command with its long help, the root first.
+fn pages(home: &Home) -> Vec<(String, String)> {
+    let root = home.run(&["--help"]).exits(0).stdout;
+    let names: Vec<String> = root
+        .lines()
+        .skip_while(|line| *line != "Start:")
+        .take_while(|line| !line.starts_with("Options"))
+        .filter(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .map(Into::into)
+        .collect();
+    let mut pages = vec![(String::new(), root)];
+    for name in names {
+        let help = home.run(&[&name, "--help"]).exits(0).stdout;
+        let inner = subcommands(&help);
+        pages.push((name.clone(), help));
+        for child in inner {
+            let help = home.run(&[&name, &child, "--help"]).exits(0).stdout;
+            pages.push((format!("{name} {child}"), help));
+        }
+    }
+    pages
+}
+
+#[test]
+fn the_whole_tree_is_as_written_down() {
+    let home = Home::new();
+    let mut text = String::new();
+    for (name, help) in pages(&home) {
+        let _ = writeln!(text, "━━━ machins {name}\n{help}");
+    }
+    assert_data_eq!(text, file!["tree.txt"]);
+}
+
+#[test]
+fn each_page_has_an_example() {
+    for (name, help) in pages(&Home::new()) {
+        assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
+    }
+}
+
+#[test]
+fn alone_it_shows_the_overview() {
+    let home = Home::new();
+    let alone = home.run(&[]).exits(0);
+    assert!(alone.stdout.contains("Devices:"), "{alone:?}");
+    let error = home.run(&["--json"]).exits(2).error();
+    assert_eq!(error["kind"], "usage");
+}
+
+#[test]
+fn wrong_usage_is_told_as_asked() {
+    let home = Home::new();
+    for arguments in [
+        &["vlaidate"][..],
+        &["validate", "a", "b"],
+        &["revoke"],
+        &["revoke", "a", "--all"],
+        &["devices", "--timeout", "0"],
+        &["devices", "--timeout", "soon"],
+        &["devices", "--color", "blue"],
+        &["guard", "--every", "-1", "--", "true"],
+        &["guard", "--outage-grace", "nan", "--", "true"],
+        &["guard", "--device", "a"],
+        &["mock", "serve", "--addr", "here"],
+        &["api", "FETCH", "/api/v1/usage"],
+        &["completions", "csh"],
+    ] {
+        let human = home.run(arguments).exits(2);
+        assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
+        let json = home.run(&[arguments, &["--json"]].concat());
+        // After `--` the flag is the command's.
+        if !arguments.contains(&"--") {
+            assert_eq!(json.exits(2).error()["status"], Value::Null);
+        }
+        let json = home.run(&[&["--json"], arguments].concat()).exits(2);
+        assert_eq!(json.error()["kind"], "usage", "{arguments:?}");
+        assert!(json.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_usage_error_says_all_of_it_in_one_line() {
+    let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
+    assert_eq!(error["message"], "unexpected argument 'b' found");
+    let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
+    assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");
+    let error = Home::new().run(&["--json", "vlaidate"]).exits(2).error();
+    assert!(error["message"].to_string().contains("similar subcommand exists: 'validate'"));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = home.run(&["completions", shell]).exits(0).stdout;
+        for word in ["validate", "outage-grace", "org"] {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
+    }
+    assert!(home.run(&["man"]).exits(0).stdout.contains(".TH machins 1"));
+    home.run(&["man", "--dir", "pages"]).exits(0);
+    for (name, _) in pages(&home) {
+        let file = format!("machins-{name}.1").replace("-.", ".").replace(' ', "-");
+        assert!(home.path().join("pages").join(&file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    use std::process::Stdio;
+    let home = Home::new();
+    for arguments in [&["man"][..], &["--help"], &["completions", "bash"], &[]] {
+        let mut child =
+            home.machins(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn each_example_works_when_pasted() {
+    use std::path::Path;
+
+    use machins_mock::Plan;
+    use machins_mock::blocking::MockServer;
+
+    let program = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for (name, help) in pages(&Home::new()) {
+        let examples = help
+            .lines()
+            .skip_while(|line| !line.starts_with("Example"))
+            .skip(1)
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
+        for example in examples {
+            if name == "mock serve" {
+                // It goes on until it is stopped; the tests of `mock` do that.
+                continue;
+            }
+            let server = MockServer::start();
+            let org = server.create_org(Plan::Free);
+            let home = Home::against(&server, &org).with("PATH", &path);
+            home.run(&["register", "agent-01"]).exits(0);
+            let output = home.command("sh").args(["-c", example]).output().unwrap();
+            assert!(output.status.success(), "{example}: {output:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}

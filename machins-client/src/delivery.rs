@@ -1,0 +1,92 @@
+//! What a seller delivers. It can only be built with what the listing's type requires.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::listings::ListingType;
+
+/// A delivery, one kind for each type of listing.
+///
+/// ```
+/// use machins_client::Delivery;
+/// use serde_json::json;
+///
+/// let result = Delivery::task(json!({"sentiment": "positive", "confidence": 0.93}));
+/// let rows = Delivery::data([json!({"id": 1}), json!({"id": 2})]);
+/// let access = Delivery::api("https://api.example/v1", json!({"token": "t"}));
+/// let transfer = Delivery::asset("0xabc");
+/// ```
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Delivery {
+    body: Map<String, Value>,
+    #[serde(skip)]
+    listing_type: Option<ListingType>,
+}
+
+impl Delivery {
+    /// The result of a task.
+    #[must_use]
+    pub fn task(result: impl Into<Value>) -> Self {
+        let result: Value = result.into();
+        Self::of(ListingType::Task, [("payload", json!({"result": result}))])
+    }
+
+    /// Data, row by row.
+    #[must_use]
+    pub fn data(rows: impl IntoIterator<Item = Value>) -> Self {
+        let rows: Vec<Value> = rows.into_iter().collect();
+        Self::of(ListingType::Data, [("payload", json!({"data": rows}))])
+    }
+
+    /// Access to an API.
+    #[must_use]
+    pub fn api(endpoint_url: impl Into<String>, credentials: Value) -> Self {
+        Self::access(ListingType::Api, endpoint_url.into(), credentials)
+    }
+
+    /// Access to a model.
+    #[must_use]
+    pub fn model(endpoint_url: impl Into<String>, credentials: Value) -> Self {
+        Self::access(ListingType::Model, endpoint_url.into(), credentials)
+    }
+
+    /// The proof of a transfer.
+    #[must_use]
+    pub fn asset(tx_id: impl Into<String>) -> Self {
+        let proof = json!({"tx_id": tx_id.into()});
+        Self::of(ListingType::Asset, [("transaction_proof", proof)])
+    }
+
+    /// A payload of another shape, for a type that this version does not know.
+    #[must_use]
+    pub fn payload(payload: Value) -> Self {
+        Self { body: Map::from_iter([("payload".to_owned(), payload)]), listing_type: None }
+    }
+
+    /// The type of listing that it is for; `None` for a [`payload`](Self::payload).
+    #[must_use]
+    pub fn listing_type(&self) -> Option<&ListingType> {
+        self.listing_type.as_ref()
+    }
+
+    fn access(listing_type: ListingType, endpoint_url: String, credentials: Value) -> Self {
+        let fields = [("endpoint_url", endpoint_url.into()), ("credentials", credentials)];
+        Self::of(listing_type, fields)
+    }
+
+    fn of<const N: usize>(listing_type: ListingType, fields: [(&str, Value); N]) -> Self {
+        let body = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { body, listing_type: Some(listing_type) }
+    }
+}
+
+impl std::fmt::Debug for Delivery {
+    /// Names the fields only: a delivery may hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("listing_type", &self.listing_type)
+            .field("fields", &self.body.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}

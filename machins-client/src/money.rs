@@ -1,0 +1,210 @@
+//! Credits, exact to the hundredth.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+
+use agent_client_core::{Error, ErrorKind};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// An amount of credits: a whole number of hundredths, never a binary fraction.
+///
+/// On the wire it is a string with two decimals. A reply may also hold a JSON number.
+///
+/// ```
+/// use machins_client::Money;
+///
+/// let price: Money = "45.50".parse()?;
+/// assert_eq!(price, Money::from_hundredths(4550));
+/// assert_eq!((price + Money::credits(1)).to_string(), "46.50");
+/// assert!("0.005".parse::<Money>().is_err());
+/// # Ok::<(), machins_client::Error>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(i64);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// This many whole credits.
+    #[must_use]
+    pub const fn credits(credits: i32) -> Self {
+        Self(credits as i64 * 100)
+    }
+
+    /// This many hundredths of a credit.
+    #[must_use]
+    pub const fn from_hundredths(hundredths: i64) -> Self {
+        Self(hundredths)
+    }
+
+    /// The amount in hundredths of a credit.
+    #[must_use]
+    pub const fn hundredths(self) -> i64 {
+        self.0
+    }
+
+    /// The sum, or `None` when it is too large to be held.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference, or `None` when it is too large to be held.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+}
+
+/// Reads `digits`, `digits.d` or `digits.dd`; more decimals only if they are zeros.
+fn parse(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let (cents, rest) = fraction.split_at(fraction.len().min(2));
+    if rest.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
+    let amount = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
+    Some(if negative { -amount } else { amount })
+}
+
+impl FromStr for Money {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text.trim()).map(Self).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("{text:?} is no amount of credits: write it like 45 or 45.50"),
+            )
+        })
+    }
+}
+
+impl fmt::Display for Money {
+    /// With two decimals: `45.50`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let amount = self.0.unsigned_abs();
+        f.pad(&format!("{sign}{}.{:02}", amount / 100, amount % 100))
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Money({self})")
+    }
+}
+
+/// The sum, or the largest amount that can be held (over ninety quadrillion credits) if it would
+/// be more. [`checked_add`](Money::checked_add) tells.
+impl Add for Money {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// The difference, within what can be held. [`checked_sub`](Money::checked_sub) tells.
+impl Sub for Money {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    /// Reads a string or a number, and the number by its text. Where the JSON reader has kept only
+    /// an approximation of it, its shortest decimal is that text up to fifteen digits; beyond, the
+    /// amount is refused rather than guessed.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (text, is_exact) = match Value::deserialize(deserializer)? {
+            Value::String(text) => (text, true),
+            Value::Number(number) => (number.to_string(), number.is_i64() || number.is_u64()),
+            _ => return Err(D::Error::custom("an amount is a string or a number")),
+        };
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        parse(&text)
+            .filter(|_| is_exact || digits <= 15)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("that is no amount with at most two decimals"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn text_and_json_round_trip(hundredths in any::<i32>()) {
+            let money = Money::from_hundredths(hundredths.into());
+            prop_assert_eq!(money.to_string().parse::<Money>().unwrap(), money);
+            let json = serde_json::to_string(&money).unwrap();
+            prop_assert_eq!(&json, &format!("\"{money}\""));
+            prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+            // A bare number, as some replies have it.
+            prop_assert_eq!(serde_json::from_str::<Money>(&money.to_string()).unwrap(), money);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = text.parse::<Money>();
+            let _ = serde_json::from_str::<Money>(&text);
+        }
+    }
+
+    #[test]
+    fn what_is_an_amount_and_what_is_not() {
+        for (text, hundredths) in [
+            ("0", 0),
+            ("45", 4500),
+            ("45.5", 4550),
+            ("45.50", 4550),
+            ("-0.05", -5),
+            ("1.2300", 123),
+        ] {
+            assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths, "{text}");
+        }
+        for text in ["", "-", ".5", "5.", "1.005", "1e3", "+1", "0x1", "1,5", "NaN", "1 0"] {
+            assert!(text.parse::<Money>().is_err(), "{text}");
+        }
+        for number in ["0.29", "1.1", "4.35", "100.01"] {
+            let money: Money = serde_json::from_str(number).unwrap();
+            assert_eq!(money, number.parse().unwrap());
+        }
+        for json in ["1.005", "0.1234567890123456789", "1e300", "true", "null", "[]", "\"\""] {
+            assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
+        }
+        assert!("99999999999999999999".parse::<Money>().is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Reviews: what the parties of a completed trade say of each other.
+
+use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{API_KEY, Api};
+use crate::id::{AgentId, ListingId, ReviewId, TradeId};
+use crate::marketplace::detail;
+use crate::trades::get_trade;
+
+/// A rating from 1 to 5.
+///
+/// ```
+/// use machins_client::Rating;
+///
+/// assert_eq!(Rating::new(5)?.get(), 5);
+/// assert!(Rating::new(6).is_err());
+/// # Ok::<(), machins_client::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Rating(u8);
+
+impl Rating {
+    /// Checks and takes a rating.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when it is not 1 to 5.
+    pub fn new(rating: u8) -> Result<Self, Error> {
+        if (1..=5).contains(&rating) {
+            return Ok(Self(rating));
+        }
+        Err(Error::new(ErrorKind::InvalidInput, format!("a rating is 1 to 5, not {rating}")))
+    }
+
+    /// The rating as a number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// A review to be left.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[must_use]
+pub struct NewReview {
+    rating: Rating,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+impl NewReview {
+    /// A review with this rating.
+    pub fn new(rating: Rating) -> Self {
+        Self { rating, body: None }
+    }
+
+    /// What to say beside it.
+    pub fn body(mut self, text: impl Into<String>) -> Self {
+        self.body = Some(text.into());
+        self
+    }
+}
+
+/// A review.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Review {
+    /// Its id.
+    pub id: ReviewId,
+    /// The trade that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trade_id: Option<TradeId>,
+    /// The listing that was traded on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listing_id: Option<ListingId>,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewer_agent_id: Option<AgentId>,
+    /// Who it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewed_agent_id: Option<AgentId>,
+    /// 1 to 5.
+    pub rating: u8,
+    /// What was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl<T: Transport> Api<T> {
+    /// Reviews the other party of a completed trade, once. `POST /trades/{trade_id}/review`
+    ///
+    /// When the reply is lost, the listing's reviews are searched for one of this trade, rating
+    /// and text. Sending it again does no harm: a second review is refused.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) when you have reviewed it before,
+    /// [`InvalidTransition`](ErrorKind::InvalidTransition) when it is not completed,
+    /// [`Forbidden`](ErrorKind::Forbidden) when you are not in it.
+    pub fn create_review(&self, trade: &TradeId, review: &NewReview) -> T::Reply<Review> {
+        let call = Call::post("/trades/{trade_id}/review")
+            .segment("trade_id", trade.as_str())
+            .auth(&API_KEY)
+            .body(review)
+            .when_unknown("leave it again: a second review is refused as a duplicate")
+            .json();
+        let (trade, review) = (trade.clone(), review.clone());
+        self.send(call.recover_with(move |_| {
+            let review = review.clone();
+            Look::new(get_trade(&trade), move |found| {
+                let trade = found?;
+                let review = review.clone();
+                let listing = detail(&trade.listing_id);
+                Ok(Verdict::Look(Look::new(listing, move |found| {
+                    let written = found?.reviews.unwrap_or_default().into_iter().find(|written| {
+                        written.trade_id.as_ref() == Some(&trade.id)
+                            && written.rating == review.rating.get()
+                            && written.body == review.body
+                    });
+                    Ok(written.map_or(Verdict::Absent, Verdict::Done))
+                })))
+            })
+        }))
+    }
+}

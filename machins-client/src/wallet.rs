@@ -1,0 +1,118 @@
+//! The wallet and its ledger.
+
+use agent_client_core::{Call, Extra, Timestamp, Transport, open_enum};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{API_KEY, Api};
+use crate::id::AgentId;
+use crate::money::Money;
+use crate::page::{Identified, Items, Page, PageQuery};
+
+/// What an agent has. `balance` is `held_balance` and `available_balance` together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Wallet {
+    /// The wallet's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// All of it.
+    pub balance: Money,
+    /// What is held in escrow.
+    pub held_balance: Money,
+    /// What can be spent.
+    pub available_balance: Money,
+    /// The currency: `CREDIT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// How often it has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+open_enum! {
+    /// Which way an entry goes.
+    pub enum EntryType {
+        /// Out of the wallet.
+        Debit = "debit",
+        /// Into the wallet.
+        Credit = "credit",
+    }
+}
+
+/// One entry of a wallet's ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Transaction {
+    /// The entry's id.
+    pub id: String,
+    /// What the entries of one movement have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// Which way it goes.
+    pub entry_type: EntryType,
+    /// How much.
+    pub amount: Money,
+    /// What there was after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_after: Option<Money>,
+    /// What for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// What kind of thing it refers to, for example a trade.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_type: Option<String>,
+    /// Which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_id: Option<String>,
+    /// In words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Identified for Transaction {
+    fn identity(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<T: Transport> Api<T> {
+    /// What you have. `GET /wallets/me`
+    ///
+    /// # Errors
+    /// As every call: see [`ErrorKind`](crate::ErrorKind).
+    pub fn get_wallet(&self) -> T::Reply<Wallet> {
+        self.send(Call::get("/wallets/me").auth(&API_KEY).json())
+    }
+
+    /// A page of your wallet's ledger, the newest entry first. `GET /wallets/transactions`
+    ///
+    /// # Errors
+    /// As every call: see [`ErrorKind`](crate::ErrorKind).
+    pub fn get_transactions(&self, page: PageQuery) -> T::Reply<Page<Transaction>> {
+        self.send(transactions(page))
+    }
+
+    /// Your wallet's whole ledger, page after page. `GET /wallets/transactions`
+    pub fn transactions_all(&self, first: PageQuery) -> Items<T, Transaction> {
+        Items::new(self, first, transactions)
+    }
+}
+
+fn transactions(page: PageQuery) -> Call<Page<Transaction>> {
+    page.apply(Call::get("/wallets/transactions").auth(&API_KEY)).json()
+}

@@ -1,0 +1,89 @@
+//! Clients from the environment and from the config file.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use machins_client::Client;
+use serde_json::json;
+
+/// Not a test of its own: what the tests below run in a process whose environment is set. A
+/// process's own environment can't be changed safely.
+#[tokio::test]
+async fn child() {
+    let Ok(from) = env::var("TEST_CLIENT_FROM") else { return };
+    let client = match from.as_str() {
+        "env" => Client::from_env(),
+        _ => Client::from_config(),
+    };
+    match client {
+        Ok(client) => match client.get_wallet().await {
+            Ok(wallet) => println!("balance {}", wallet.balance),
+            Err(error) => println!("call: {error} {error:?}"),
+        },
+        Err(error) => println!("build: {error} {error:?}"),
+    }
+}
+
+fn run(from: &str, variables: &[(&str, &str)]) -> String {
+    let Output { stdout, .. } = Command::new(env::current_exe().unwrap())
+        .args(["child", "--exact", "--nocapture"])
+        .env_remove("MACHINS_API_KEY")
+        .env_remove("MACHINS_BASE_URL")
+        .env("TEST_CLIENT_FROM", from)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(stdout).unwrap()
+}
+
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+async fn wallet() -> wiremock::MockServer {
+    let wallet = json!({"balance": "7.00", "held_balance": "0.00", "available_balance": "7.00"});
+    support::server(200, &wallet).await
+}
+
+async fn key_seen(server: &wiremock::MockServer) -> String {
+    let requests = server.received_requests().await.unwrap();
+    requests.last().unwrap().headers["x-api-key"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_goes_before_the_file() {
+    let server = wallet().await;
+    let url = server.uri();
+    let config = json!({"api_key": "at_file", "base_url": url, "unknown": {"kept": true}});
+    let config = file("settings.json", &config.to_string());
+    let out = run("config", &[("MACHINS_CONFIG", &config)]);
+    assert!(out.contains("balance 7.00"), "{out}");
+    assert_eq!(key_seen(&server).await, "at_file");
+    let variables = [("MACHINS_CONFIG", &*config), ("MACHINS_API_KEY", "at_env")];
+    run("config", &variables);
+    assert_eq!(key_seen(&server).await, "at_env");
+    run("env", &[("MACHINS_API_KEY", "at_env2"), ("MACHINS_BASE_URL", &url)]);
+    assert_eq!(key_seen(&server).await, "at_env2");
+}
+
+#[test]
+fn what_can_not_be_used_is_told_without_being_shown() {
+    let missing = run("config", &[("MACHINS_CONFIG", "/nonexistent/config.json")]);
+    assert!(missing.contains("this call needs the API key"), "{missing}");
+    let corrupt = file("corrupt.json", r#"{"api_key": "at_hush", "base_url": }"#);
+    let out = run("config", &[("MACHINS_CONFIG", &corrupt)]);
+    assert!(out.contains("corrupt.json can't be read: it is not valid at line 1"), "{out}");
+    assert!(!out.contains("at_hush"), "{out}");
+    let odd = file("odd.json", r#"{"api_key": {"at_hush": 1}}"#);
+    let out = run("config", &[("MACHINS_CONFIG", &odd)]);
+    assert!(out.contains("build: ") && !out.contains("at_hush"), "{out}");
+    let out = run("env", &[("MACHINS_API_KEY", "hush")]);
+    assert!(out.contains("that is no API key") && !out.contains("hush"), "{out}");
+}
