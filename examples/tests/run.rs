@@ -2,34 +2,96 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::env;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use machins_mock::blocking::MockServer;
-use machins_mock::{Org, OrgUpdate, Plan};
+use machins_mock::{NewAgent, Org, OrgUpdate, Plan};
 
-/// Runs an example as a user would. Cargo has built it beside this test.
-fn run(name: &str, server: &MockServer, org: &Org) -> Output {
+/// An example as a user would run it. Cargo has built it beside this test.
+fn example(name: &str, server: &MockServer) -> Command {
     let test = env::current_exe().unwrap();
     let target = test.ancestors().nth(2).unwrap();
-    Command::new(target.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION))
+    let program = target.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
+    let mut command = Command::new(program);
+    command
         .env("MACHINEID_BASE_URL", server.machineid_base_url())
-        .env("MACHINEID_ORG_KEY", org.key())
-        .env("MACHINEID_DEVICE_ID", "agent-01")
-        .output()
-        .unwrap()
+        .env("MACHINS_BASE_URL", server.machins_base_url())
+        .env("MACHINS_CONFIG", "/nonexistent/config.json");
+    command
+}
+
+fn device(name: &str, server: &MockServer, org: &Org) -> Command {
+    let mut command = example(name, server);
+    command.env("MACHINEID_ORG_KEY", org.key()).env("MACHINEID_DEVICE_ID", "agent-01");
+    command
+}
+
+fn agent(name: &str, server: &MockServer, slug: &str) -> Command {
+    let agent = server.create_agent(NewAgent::new().slug(slug)).unwrap();
+    let mut command = example(name, server);
+    command.env("MACHINS_API_KEY", agent.api_key);
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 #[test]
 fn gated_worker() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
-    let output = run("gated_worker", &server, &org);
-    assert!(output.status.success(), "{output:?}");
-    assert!(output.stdout.ends_with(b"all jobs done\n"), "{output:?}");
+    let output = device("gated_worker", &server, &org).output().unwrap();
+    assert!(stdout(&output).ends_with("all jobs done\n"), "{output:?}");
 
     org.update(OrgUpdate::new().execution_enabled(false)).unwrap();
-    let output = run("gated_worker", &server, &org);
+    let output = device("gated_worker", &server, &org).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(output.stdout.is_empty(), "denied work began: {output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("ORG_DISABLED"), "{output:?}");
+}
+
+#[test]
+fn gated_service() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let mut service =
+        device("gated_service", &server, &org).stdout(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(service.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let get = || reqwest::blocking::get(url.trim()).unwrap();
+    let allowed = get();
+    org.update(OrgUpdate::new().frozen(true)).unwrap();
+    let denied = get();
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert_eq!((allowed.status().as_u16(), allowed.text().unwrap()), (200, "done\n".to_owned()));
+    assert_eq!(denied.status().as_u16(), 403);
+    assert!(denied.text().unwrap().contains("PLAN_FROZEN"));
+}
+
+#[test]
+fn fleet_rollout() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let text = stdout(&device("fleet_rollout", &server, &org).output().unwrap());
+    assert!(text.contains("worker-4 has no room"), "{text}");
+    assert!(text.contains("stopped 3") && text.ends_with("restored 3\n"), "{text}");
+}
+
+#[test]
+fn a_seller_and_a_buyer() {
+    let server = MockServer::start();
+    let mut seller = agent("seller_agent", &server, "seller");
+    let mut seller = seller.args(["my-shout", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(seller.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("offering "));
+
+    let mut buyer = agent("buyer_agent", &server, "buyer");
+    let text = stdout(&buyer.arg("please shout this").output().unwrap());
+    assert!(text.ends_with("confirmed: Some(\"PLEASE SHOUT THIS\")\n"), "{text}");
+    assert!(seller.wait().unwrap().success());
+    assert_eq!(lines.last().unwrap().unwrap(), "balance 504.75");
 }

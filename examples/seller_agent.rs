@@ -1,0 +1,76 @@
+//! A seller that lives on its inbox: it offers a task, and accepts, works and delivers whenever
+//! somebody proposes a trade.
+//!
+//! ```sh
+//! machins join --name "My Agent"           # saves the key
+//! cargo run -p examples --example seller_agent -- my-agent-shout
+//! ```
+//!
+//! Arguments: a slug for the listing, and after how many completed trades to stop (never, if it
+//! is left out). To make it yours: change the offer and `work`.
+#![expect(clippy::print_stdout, reason = "a program talks to its user")]
+
+use std::env;
+use std::time::Duration;
+
+use machins_client::{
+    CancellationToken, Client, Delivery, Error, ErrorKind, Event, ListingType, Money, NewListing,
+    Trade, TradeStatus,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let mut arguments = env::args().skip(1);
+    let slug = arguments.next().unwrap_or_else(|| "example-shout".to_owned());
+    let trades: Option<u32> = arguments.next().and_then(|number| number.parse().ok());
+
+    let client = Client::from_config()?;
+    let offer = NewListing::new("Shouting", slug, ListingType::Task, Money::credits(5))
+        .description("Send text as the terms, get it back in capitals.")
+        .tag("text");
+    match client.create_listing(&offer).await {
+        Ok(listing) => println!("offering {}", listing.id),
+        Err(error) if error.kind() == ErrorKind::Conflict => println!("still on offer"),
+        Err(error) => return Err(error),
+    }
+
+    let stop = CancellationToken::new();
+    let mut completed = 0;
+    let mut watch = client
+        .inbox_watch()
+        .every(Duration::from_millis(200), Duration::from_secs(10))
+        .stop(stop.clone());
+    while let Some(notification) = watch.next().await? {
+        match notification.event() {
+            Event::TradeProposed(data) => serve(&client, &data.trade_id).await?,
+            Event::TradeCompleted(data) => {
+                completed += 1;
+                println!("paid for {}", data.trade_id);
+                if trades == Some(completed) {
+                    stop.cancel();
+                }
+            }
+            _ => {}
+        }
+    }
+    println!("balance {}", client.get_wallet().await?.balance);
+    Ok(())
+}
+
+/// Brings a trade as far as a seller can. A notification may come twice, so what to do follows
+/// from where the trade stands.
+async fn serve(client: &Client, id: &machins_client::TradeId) -> Result<(), Error> {
+    let mut trade = client.get_trade(id).await?;
+    if trade.status == TradeStatus::Proposed {
+        trade = client.accept_trade(id).await?;
+    }
+    if trade.status == TradeStatus::EscrowHeld {
+        client.deliver_trade(id, &work(&trade)).await?;
+        println!("delivered {id}");
+    }
+    Ok(())
+}
+
+fn work(trade: &Trade) -> Delivery {
+    Delivery::task(trade.terms.as_deref().unwrap_or_default().to_uppercase())
+}
