@@ -192,7 +192,16 @@ async fn a_call_whose_reply_was_lost_takes_effect_once() {
         assert_eq!(seller.list_listings().await.unwrap().len(), 1, "{lost:?}");
 
         lose("/api/v1/trades");
-        let trade = buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+        let proposal = Proposal::new(&listing.id);
+        let trade = match buyer.propose_trade(&proposal).await {
+            Ok(trade) => trade,
+            // Not seen is not absent: it is for the caller to look and to decide.
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::FateUnknown, "{lost:?}");
+                assert!(buyer.list_trades(&TradeQuery::new()).await.unwrap().items.is_empty());
+                buyer.propose_trade(&proposal).await.unwrap()
+            }
+        };
         lose("/api/v1/trades/*/accept");
         assert_eq!(
             seller.accept_trade(&trade.id).await.unwrap().status,
@@ -208,7 +217,10 @@ async fn a_call_whose_reply_was_lost_takes_effect_once() {
         buyer.create_review(&trade.id, &review).await.unwrap();
         lose("/api/v1/subscriptions");
         let hook = NewSubscription::new(EventType::NewAgent, "http://127.0.0.1:9/hook");
-        buyer.subscribe(&hook).await.unwrap();
+        if let Err(error) = buyer.subscribe(&hook).await {
+            assert_eq!(error.kind(), ErrorKind::FateUnknown, "{lost:?}");
+            buyer.subscribe(&hook).await.unwrap();
+        }
 
         let trades = buyer.list_trades(&TradeQuery::new().role(Role::Buyer)).await.unwrap();
         assert_eq!(trades.items.len(), 1, "{lost:?}");
@@ -252,7 +264,9 @@ async fn a_claimed_agent_trades_without_limit_and_has_an_owner() {
     let joined = join(&server, "seller").await;
     assert_eq!(joined.trust_tier.as_ref().unwrap().current, TrustTier::Starter);
     let password = Secret::new("securepassword");
-    let claim = Claim::new(&joined.claim_url, "human@example.com", password.clone()).name("Alice");
+    let claim =
+        Claim::new(joined.claim_url.as_ref().unwrap(), "human@example.com", password.clone())
+            .name("Alice");
     let client = nobody(&server).build().unwrap();
     client.claim(&claim).await.unwrap();
     assert_eq!(client.claim(&claim).await.unwrap_err().kind(), ErrorKind::Conflict);

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::credential::Scheme;
+use crate::credential::{Scheme, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::reply::Reply;
 
@@ -57,6 +57,7 @@ pub(crate) struct Request {
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
     pub(crate) when_unknown: Option<&'static str>,
+    pub(crate) secrets: Vec<Secret>,
 }
 
 impl Request {
@@ -122,6 +123,7 @@ impl Call<Reply> {
                 idempotent,
                 single_attempt: false,
                 when_unknown: None,
+                secrets: Vec::new(),
             })
         } else {
             Err(invalid("a path begins with / and holds neither ? nor #"))
@@ -165,7 +167,8 @@ impl<R> Call<R> {
         self.edit(|request| {
             let placeholder = format!("{{{name}}}");
             if matches!(value, "" | "." | "..") || value.chars().any(char::is_control) {
-                return Err(invalid(format!("{value:?} can't be used as {name}")));
+                // The value is not repeated: it may be a secret.
+                return Err(invalid(format!("that can't be used as {name} in a path")));
             }
             if !request.path.contains(&placeholder) {
                 return Err(invalid(format!("the path {} has no {placeholder}", request.template)));
@@ -198,6 +201,15 @@ impl<R> Call<R> {
     pub fn auth(self, scheme: &'static Scheme) -> Self {
         self.edit(|request| {
             request.scheme = Some(scheme);
+            Ok(())
+        })
+    }
+
+    /// Takes this text out of whatever the server says back, so that no error repeats it: a
+    /// password in the body, a token in the path.
+    pub fn secret(self, secret: &Secret) -> Self {
+        self.edit(|request| {
+            request.secrets.push(secret.clone());
             Ok(())
         })
     }

@@ -43,6 +43,12 @@ impl Reply {
         &self.body
     }
 
+    /// How long the server asked to wait before the next call.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Whether an earlier attempt of the same call may have taken effect already. A 404 for a
     /// removal then means that it is done.
     #[must_use]
@@ -114,10 +120,11 @@ impl Reply {
         struct Body {
             request_id: String,
         }
-        serde_json::from_slice(&self.body)
+        let id = serde_json::from_slice(&self.body)
             .ok()
             .map(|body: Body| body.request_id)
-            .or_else(|| self.header_request_id.clone())
+            .or_else(|| self.header_request_id.clone())?;
+        Some(printable(&id))
     }
 }
 
@@ -154,9 +161,15 @@ fn excerpt(body: &[u8]) -> String {
     printable(&String::from_utf8_lossy(head))
 }
 
-/// A text from the network, fit to be shown: one line, no control characters, bounded.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT_CHARS).collect()
+/// A text from the network, fit to be shown: one line of at most 200 characters, none of them a
+/// control character or one that turns the direction of the text.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
+        .take(EXCERPT_CHARS)
+        .collect()
 }
 
 /// Reads `Retry-After`: seconds, or a date. A date counts from the reply's own `Date`, so that a

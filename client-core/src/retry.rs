@@ -146,14 +146,14 @@ impl Course {
                 self.doubtful = true;
                 match self.safety {
                     Safety::Idempotent => wait,
-                    Safety::Recoverable => return self.look(elapsed, random),
+                    Safety::Recoverable => return self.look(elapsed, random, wait),
                     Safety::Once => return Step::FateUnknown,
                 }
             }
             Outcome::Unclear => {
                 return match self.safety {
                     Safety::Idempotent => Step::Finish,
-                    Safety::Recoverable => self.look(elapsed, random),
+                    Safety::Recoverable => self.look(elapsed, random, None),
                     Safety::Once => Step::FateUnknown,
                 };
             }
@@ -175,8 +175,8 @@ impl Course {
     }
 
     /// A look is worth its while even after the last attempt: it turns doubt into an answer.
-    fn look(&mut self, elapsed: Duration, random: f64) -> Step {
-        let wait = self.draw_delay(random);
+    fn look(&mut self, elapsed: Duration, random: f64, floor: Option<Duration>) -> Step {
+        let wait = self.draw_delay(random).max(floor.unwrap_or_default());
         match self.left(elapsed) {
             Some(left) if wait < left => Step::Look(wait),
             _ => Step::FateUnknown,

@@ -131,6 +131,32 @@ async fn path_parameters_can_not_change_the_path() {
     }
 }
 
+/// A server may say anything back, in a success too.
+#[tokio::test]
+async fn what_a_server_repeats_is_taken_out_of_errors_and_their_sources() {
+    let password = Secret::new("correct-horse");
+    let bodies = [
+        (201, format!("{{\"price\":\"{KEY}\"}}")),
+        (201, format!("{}{KEY}", "x".repeat(185))),
+        (400, format!("{{\"detail\":\"the password 'correct-horse' of {KEY} is too common\"}}")),
+    ];
+    for (status, body) in bodies {
+        let server = MockServer::start().await;
+        let reply = ResponseTemplate::new(status)
+            .set_body_raw(body, "application/json")
+            .insert_header("x-request-id", &*format!("id-{KEY}"));
+        Mock::given(any()).respond_with(reply).mount(&server).await;
+        let (transport, _) = transport(&server.uri(), Options::new());
+        let call = Call::post("/thing").auth(&SCHEME).secret(&password).json::<Vec<u8>>();
+        let error = transport.send(call).await.unwrap_err();
+        let shown = format!("{error} {error:?} {:?} {:?}", error.excerpt(), error.request_id());
+        assert!(!shown.contains(&KEY[..12]) && !shown.contains("correct-horse"), "{shown}");
+    }
+    let secret = Call::get("/claim/{token}").segment("token", "hush\u{7}");
+    let error = transport(&MockServer::start().await.uri(), Options::new()).0.send(secret).await;
+    assert!(!format!("{:?}", error.unwrap_err()).contains("hush"));
+}
+
 /// A writer that keeps what was written.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -184,7 +210,7 @@ async fn the_span_tells_the_call_and_nothing_tells_the_key() {
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!log.contains(KEY), "{log}");
-    let span = "call{method=GET path=/thing attempt=1 status=503 }";
+    let span = "call{method=GET path=/thing attempt=1 status=503";
     assert!(log.contains(span), "{log}");
     assert!(log.contains("attempt=2"), "{log}");
     assert!(log.contains(r#"request_id="id-[REDACTED]""#), "{log}");

@@ -60,11 +60,11 @@ async fn found_elsewhere_that_is_the_error() {
 }
 
 #[tokio::test]
-async fn absent_after_the_last_attempt_is_a_plain_failure() {
+async fn not_there_after_the_last_attempt_is_not_never() {
     let (url, received) = scripted(vec![Act::Drop, trade("proposed")]).await;
     let (transport, _) = transport(&url, Options::new().max_attempts(1));
     let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Interrupted, "known not to have happened");
+    assert_eq!(error.kind(), ErrorKind::FateUnknown, "it may still be on its way");
     assert_eq!(requests(&received), [ACCEPT, LOOK]);
 }
 
@@ -76,6 +76,28 @@ async fn a_look_that_fails_leaves_the_fate_unknown_and_says_so() {
     assert_eq!(error.kind(), ErrorKind::FateUnknown);
     let cause = std::error::Error::source(&error).unwrap().downcast_ref::<Error>().unwrap();
     assert_eq!(cause.kind(), ErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_call_that_can_not_be_sent_again_is_still_in_doubt() {
+    // The server takes the call, answers the look, and is gone.
+    let (url, _) = scripted(vec![Act::Drop, trade("proposed")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+}
+
+#[tokio::test]
+async fn a_look_that_leads_on_for_ever_is_left() {
+    fn forever() -> Look<Value> {
+        Look::new(Call::get("/trades").json::<Value>(), |_| Ok(Verdict::Look(forever())))
+    }
+    let acts = std::iter::once(Act::Drop).chain(std::iter::repeat_n(Act::reply(200, "{}"), 60));
+    let (url, received) = scripted(acts.collect()).await;
+    let (transport, _) = transport(&url, Options::new());
+    let call: Call<Value> = Call::post("/trades").json().recover_with(|_| forever());
+    assert_eq!(transport.send(call).await.unwrap_err().kind(), ErrorKind::FateUnknown);
+    assert_eq!(received.lock().unwrap().len(), 51);
 }
 
 #[tokio::test]

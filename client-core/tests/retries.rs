@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use agent_client_core::{ErrorKind, Options, Pacing};
+use agent_client_core::{ErrorKind, Look, Options, Pacing};
 use serde_json::json;
 use support::{Act, get, post, scripted, send, transport};
 use wiremock::matchers::any;
@@ -201,6 +201,25 @@ async fn the_retry_budget_stops_a_storm_and_refills_by_success() {
         send(&transport, get()).await.unwrap_err();
     }
     assert_eq!(count(&server).await, 16, "ten successes paid for one repetition");
+}
+
+#[tokio::test]
+async fn an_attempt_that_may_have_worked_is_not_forgotten_by_a_later_one_that_was_not_sent() {
+    let (url, _) = scripted(vec![Act::Drop]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = send(&transport, post().idempotent()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "not: nothing was sent");
+}
+
+#[tokio::test]
+async fn a_look_waits_as_long_as_the_server_asked() {
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "20");
+    let server = server(vec![busy]).await;
+    let (transport, pacing) = transport(&server.uri(), Options::new());
+    let call = post()
+        .recover_with(|_| Look::new(get(), |found| found.map(agent_client_core::Verdict::Done)));
+    send(&transport, call).await.unwrap();
+    assert_eq!(pacing.slept(), [Duration::from_secs(20)]);
 }
 
 #[tokio::test]

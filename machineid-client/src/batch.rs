@@ -1,9 +1,9 @@
 //! Many devices at once: revoke and restore a fleet.
 
-use agent_client_core::{Call, Error, ErrorKind, Transport, open_enum};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, open_enum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::client::{Api, ORG_KEY};
 use crate::device_id::DeviceId;
@@ -55,7 +55,7 @@ pub struct BatchItem {
     pub error: Option<String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The reply to a batch that revokes.
@@ -71,7 +71,7 @@ pub struct RevokeBatch {
     pub revoked_count: Option<u64>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The reply to a batch that restores.
@@ -93,7 +93,7 @@ pub struct UnrevokeBatch {
     pub reason: Option<UnrevokeReason>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 const REVOKE: &str = "/api/v1/devices/revoke_batch";

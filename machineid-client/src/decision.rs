@@ -1,8 +1,9 @@
 //! The answer to "may this device run?", believed only when it is beyond doubt.
 
 use std::fmt;
+use std::time::Duration;
 
-use agent_client_core::{Call, Error, Reply, Transport, open_enum};
+use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -49,7 +50,8 @@ open_enum! {
 pub struct Decision {
     code: DecisionCode,
     http_status: u16,
-    fields: Map<String, Value>,
+    retry_after: Option<Duration>,
+    fields: Extra,
 }
 
 impl Decision {
@@ -78,6 +80,12 @@ impl Decision {
         self.http_status
     }
 
+    /// How long the server asked to wait before the next question.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// A field of the reply.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Value> {
@@ -101,7 +109,8 @@ impl Decision {
         let Some(code) = code.filter(|_| is_decision) else {
             return Err(no_decision(reply.unreadable("the reply holds no decision")));
         };
-        let allowed = reply.is_success() && fields.get("allowed") == Some(&Value::Bool(true));
+        let allowed = reply.is_success()
+            && reply.json::<Exact>().is_ok_and(|it| it.allowed && it.code == "ALLOW");
         if code == DecisionCode::Allow && !allowed {
             return Err(reply.unreadable(format!(
                 "the reply contradicts itself: code ALLOW with status {} and without \"allowed\": true",
@@ -109,7 +118,12 @@ impl Decision {
             )));
         }
         fields.insert("allowed".to_owned(), Value::Bool(code == DecisionCode::Allow));
-        Ok(Self { code, http_status: reply.status(), fields })
+        Ok(Self {
+            code,
+            http_status: reply.status(),
+            retry_after: reply.retry_after(),
+            fields: fields.into(),
+        })
     }
 }
 
@@ -117,6 +131,14 @@ impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.fields.serialize(serializer)
     }
+}
+
+/// What must stand in a reply to be allowed. Read from the text itself: as a `Value`, with some
+/// features of `serde_json` that any crate may turn on, an object can come out as what it holds.
+#[derive(Deserialize)]
+struct Exact {
+    allowed: bool,
+    code: String,
 }
 
 /// A JSON object in which no field is named twice. Readers differ in which of two they believe.

@@ -1,8 +1,8 @@
 //! Devices one at a time: list, revoke, restore, remove.
 
-use agent_client_core::{Call, Reply, Timestamp, Transport, open_enum};
+use agent_client_core::{Call, Extra, Reply, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::client::{Api, ORG_KEY};
 use crate::device_id::DeviceId;
@@ -39,7 +39,7 @@ pub struct Device {
     pub last_validated_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The reply to [`Api::list_devices`].
@@ -53,7 +53,7 @@ pub struct DeviceList {
     pub figures: PlanFigures,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The reply to a revoke, unrevoke or remove.
@@ -71,7 +71,7 @@ pub struct DeviceChange {
     pub revoked: Option<bool>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -114,13 +114,18 @@ impl<T: Transport> Api<T> {
             status: "ok".to_owned(),
             device_id: Some(device.clone()),
             revoked: None,
-            extra: Map::new(),
+            extra: Extra::default(),
         };
         self.send(change("/api/v1/devices/remove", device).decode(move |reply| {
-            if reply.status() == 404 && reply.is_repeated() {
-                return Ok(gone.clone());
+            if reply.is_success() {
+                return reply.json();
             }
-            if reply.is_success() { reply.json() } else { Err(reply.error()) }
+            let error = reply.error();
+            // Not just any 404: that could be the org, or a proxy's page.
+            let is_gone = error.code() == Some("device_not_found")
+                || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
+            let gone_before = reply.status() == 404 && reply.is_repeated() && is_gone;
+            if gone_before { Ok(gone.clone()) } else { Err(error) }
         }))
     }
 }

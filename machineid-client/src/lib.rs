@@ -60,8 +60,8 @@ mod plan;
 mod registration;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Error, ErrorKind, Method, Options, Pacing, Pending, Reply, Secret,
-    SystemPacing, TestPacing, Timestamp, Transport, retry,
+    Async, BaseUrl, Call, Error, ErrorKind, Extra, Look, Method, Options, Pacing, Pending, Reply,
+    Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
 };
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

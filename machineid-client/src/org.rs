@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use agent_client_core::{Call, Error, ErrorKind, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::client::{Api, ORG_KEY};
 use crate::plan::PlanTier;
@@ -61,7 +61,7 @@ pub struct NewOrg {
     /// The key. Store it: it can't be had again.
     pub org_key: OrgKey,
     /// Everything else in the reply.
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// Where to pay for a plan.
@@ -72,7 +72,7 @@ pub struct Checkout {
     pub url: String,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -102,7 +102,7 @@ impl<T: Transport> Api<T> {
         struct Body {
             org_api_key: String,
             #[serde(flatten)]
-            extra: Map<String, Value>,
+            extra: Extra,
         }
         let call = Call::post("/api/v1/org/create")
             .body(&json!({}))

@@ -1,8 +1,7 @@
 //! Plans and how much of one is used.
 
-use agent_client_core::{Call, Transport, open_enum};
+use agent_client_core::{Call, Extra, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::{Api, ORG_KEY};
 
@@ -48,7 +47,7 @@ pub struct Usage {
     pub figures: PlanFigures,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {

@@ -1,8 +1,8 @@
 //! Registering a device.
 
-use agent_client_core::{Call, Error, Reply, Transport};
+use agent_client_core::{Call, Error, Extra, Reply, Transport};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::client::{Api, ORG_KEY};
 use crate::device_id::DeviceId;
@@ -48,7 +48,7 @@ pub struct RegistrationReply {
     pub request_id: Option<String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Registration {

@@ -170,6 +170,22 @@ async fn a_removal_whose_first_reply_was_lost_is_done() {
 }
 
 #[tokio::test]
+async fn a_404_of_another_kind_is_no_removal() {
+    for other in [json!({"status": "error", "code": "ORG_NOT_FOUND"}), json!("<html>")] {
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        let reply = ResponseTemplate::new(404).set_body_json(other);
+        Mock::given(any()).respond_with(reply).mount(&server).await;
+        let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
 async fn batches() {
     let results = json!([
         {"deviceId": "a", "status": "revoked"},

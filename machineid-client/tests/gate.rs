@@ -255,6 +255,103 @@ fn a_gate_outlives_the_runtime_that_asked_first() {
 }
 
 #[test]
+fn a_runtime_that_is_not_being_run_keeps_nobody_waiting() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let (url, mut requests) = servers.block_on(held_server());
+    let gate = Gate::new(&builder(&url).build().unwrap(), device());
+    let current_thread =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+
+    // The first runtime asks, and is not run any more while its question is under way.
+    let idle = current_thread();
+    let asked = gate.clone();
+    idle.spawn(async move { asked.check().await.map(drop) });
+    let _unanswered = idle.block_on(requests.recv()).unwrap();
+
+    servers.spawn(async move {
+        while let Some(held) = requests.recv().await {
+            held.send(allow()).unwrap();
+        }
+    });
+    let answer = current_thread()
+        .block_on(async { tokio::time::timeout(Duration::from_secs(20), gate.check()).await });
+    assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
+}
+
+/// Work that is always ready uses up its task's budget at every turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_never_runs_dry_is_checked_and_ended_all_the_same() {
+    async fn busy() {
+        let (sender, mut queue) = mpsc::unbounded_channel();
+        sender.send(()).unwrap();
+        while let Some(job) = queue.recv().await {
+            sender.send(job).unwrap();
+        }
+    }
+    let server = allowing(1, revoked()).await;
+    let gate = Gate::new(&client(&server), device());
+    let supervised = tokio::spawn({
+        let gate = gate.clone();
+        async move { gate.supervise(Duration::from_millis(1), busy()).await }
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(20), supervised).await;
+    assert!(matches!(ended, Ok(Ok(Err(_)))), "{ended:?}");
+
+    let server = allowing(1, revoked()).await;
+    let gate = Gate::new(&client(&server), device());
+    let supervised = tokio::spawn(async move {
+        let (every, grace) = (Duration::from_millis(1), Duration::from_millis(1));
+        gate.supervise_gracefully(every, grace, |_| busy()).await
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(20), supervised).await;
+    assert!(matches!(ended, Ok(Ok(Err(_)))), "the grace ends too: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_bad_or_missing_key_is_no_outage() {
+    let refused = json!({"status": "error", "error": "invalid_org_key", "code": "INVALID_ORG_KEY"});
+    let server = server(401, &refused).await;
+    let (client, pacing) = paced_client(&server.uri());
+    let grace = Duration::from_hours(1);
+    let gate = Gate::new(&client, device()).register_on_start().outage_grace(grace);
+    assert_eq!(gate.check().await.unwrap_err().code(), &DecisionCode::InvalidOrgKey);
+    let keyless =
+        Client::builder().base_url(server.uri()).options(Options::new().pacing(pacing.clone()));
+    let gate = Gate::new(&keyless.build().unwrap(), device()).outage_grace(grace);
+    let denied = gate.check().await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::InvalidOrgKey);
+    assert!(denied.to_string().contains("MACHINEID_ORG_KEY"), "{denied}");
+    assert!(pacing.slept().is_empty(), "no grace for what will not pass");
+}
+
+#[tokio::test]
+async fn a_denial_neither_says_allow_nor_speaks_to_the_terminal() {
+    let server = server(200, &json!({"status": "ALLOW"})).await;
+    let denied = Gate::new(&client(&server), device()).register().await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+    let server = support::server(200, &deny("\u{1b}]52;c;x\u{7}\nfake log line")).await;
+    let denied = Gate::new(&client(&server), device()).check().await.unwrap_err();
+    assert!(!denied.to_string().contains(char::is_control), "{denied:?}");
+}
+
+#[tokio::test]
+async fn a_grace_waits_as_long_as_the_server_asked() {
+    let server = MockServer::start().await;
+    let outage = ResponseTemplate::new(503)
+        .set_body_json(deny("SYSTEM_UNAVAILABLE"))
+        .insert_header("retry-after", "9");
+    Mock::given(any()).respond_with(outage).up_to_n_times(1).mount(&server).await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(allow()))
+        .mount(&server)
+        .await;
+    let (client, pacing) = paced_client(&server.uri());
+    let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
+    assert!(gate.check().await.is_ok());
+    assert_eq!(pacing.slept(), [Duration::from_secs(9)]);
+}
+
+#[test]
 fn outside_a_runtime_it_denies_instead_of_panicking() {
     let gate = Gate::new(&builder("http://127.0.0.1:9").build().unwrap(), device());
     let mut check = Box::pin(gate.check());

@@ -1,6 +1,6 @@
 //! The commands about oneself: join, status.
 
-use machins_client::{AgentType, Joined, NewAgent};
+use machins_client::{AgentSlug, AgentType, Joined, NewAgent};
 use serde_json::{Map, Value, json};
 
 use crate::args::market::Join;
@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
         agent = agent.capability(capability);
     }
     let joined = client.join(&agent)?;
-    let saved = save(context, &file, &joined);
+    let saved = save(context, &file, &joined, &slug);
     let kept = match saved {
         Ok(kept) => kept,
         Err(failure) => {
@@ -48,17 +48,22 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
             if context.out.is_json() {
                 context.out.document(&document(&joined))?;
             }
-            return Err(lost(&joined, &failure));
+            return Err(lost(&joined, &slug, &failure));
         }
     };
     context.out.result(&document(&joined), || {
-        fields(&[
-            ("joined as", styled(joined.agent_slug.as_str(), GOOD)),
-            ("agent id", cell(joined.agent_id.as_str())),
-            ("credits", cell(&credits(joined.starter_credits))),
-            ("API key", cell(&mask(joined.api_key.expose()))),
-            ("claim URL", cell(joined.claim_url.expose())),
-        ])
+        let mut rows = vec![("joined as", styled(slug_in(&joined, &slug), GOOD))];
+        if let Some(id) = &joined.agent_id {
+            rows.push(("agent id", cell(id.as_str())));
+        }
+        if let Some(money) = joined.starter_credits {
+            rows.push(("credits", cell(&credits(money))));
+        }
+        rows.push(("API key", cell(&mask(joined.api_key.expose()))));
+        if let Some(url) = &joined.claim_url {
+            rows.push(("claim URL", cell(url.expose())));
+        }
+        fields(&rows)
     })?;
     context.out.note(&format!("{GOOD}Saved{GOOD:#} the key in {}.", file.path().display()));
     if let Some(name) = kept {
@@ -69,23 +74,40 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
     {
         context.out.warn(&format!("the key of {origin} comes before the one that was saved"));
     }
-    context.out.note(
-        "The claim URL is shown only now: with it a person can lift the limit to what a trade may \
-         cost.\nNext: machins browse",
-    );
+    if joined.claim_url.is_some() {
+        context.out.note(
+            "The claim URL is shown only now: with it a person can lift the limit to what a trade \
+             may cost.",
+        );
+    }
+    context.out.note("Next: machins browse");
     Ok(())
 }
 
+/// The slug that the reply names, or else the one that was asked for.
+fn slug_in<'a>(joined: &'a Joined, wanted: &'a str) -> &'a str {
+    joined.agent_slug.as_ref().map_or(wanted, AgentSlug::as_str)
+}
+
 /// Saves the new agent, and says which profile the one before went to.
-fn save(context: &Context, file: &ConfigFile, joined: &Joined) -> Result<Option<String>, Failure> {
+fn save(
+    context: &Context,
+    file: &ConfigFile,
+    joined: &Joined,
+    wanted: &str,
+) -> Result<Option<String>, Failure> {
     let profile = context.global.profile.as_deref();
     let url = context.global.base_url.as_deref();
     let mut kept = None;
     file.update(|document| {
         kept = keep(document, profile, url.is_some());
         document.set(profile, &API_KEY, joined.api_key.expose());
-        document.set(profile, &AGENT_ID, joined.agent_id.as_str());
-        document.set(profile, &AGENT_SLUG, joined.agent_slug.as_str());
+        match &joined.agent_id {
+            Some(id) => document.set(profile, &AGENT_ID, id.as_str()),
+            // Better none than that of the agent before.
+            None => document.remove(profile, &AGENT_ID),
+        }
+        document.set(profile, &AGENT_SLUG, slug_in(joined, wanted));
         if let Some(url) = url {
             document.set(profile, &BASE_URL, url);
         }
@@ -103,10 +125,10 @@ fn keep(document: &mut Document, profile: Option<&str>, moves: bool) -> Option<S
 }
 
 /// The failure that takes the key along, so that it is not lost with it.
-fn lost(joined: &Joined, failure: &Failure) -> Failure {
+fn lost(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
     Failure::config(format!(
         "{} has joined, but its key could not be saved: {}; the key, shown only now: {}",
-        joined.agent_slug,
+        slug_in(joined, wanted),
         failure.message(),
         joined.api_key.expose()
     ))
@@ -114,17 +136,16 @@ fn lost(joined: &Joined, failure: &Failure) -> Failure {
 }
 
 fn document(joined: &Joined) -> Value {
-    let mut document = Map::new();
-    document.insert("agent_id".into(), json!(joined.agent_id));
-    document.insert("agent_slug".into(), json!(joined.agent_slug));
-    document.insert("api_key".into(), json!(joined.api_key.expose()));
-    document.insert("starter_credits".into(), json!(joined.starter_credits));
-    document.insert("claim_url".into(), json!(joined.claim_url.expose()));
-    if let Some(tier) = &joined.trust_tier {
-        document.insert("trust_tier".into(), json!(tier));
-    }
-    document.extend(joined.extra.clone());
-    document.into()
+    let known = [
+        ("agent_id", joined.agent_id.as_ref().map(|id| json!(id))),
+        ("agent_slug", joined.agent_slug.as_ref().map(|slug| json!(slug))),
+        ("api_key", Some(json!(joined.api_key.expose()))),
+        ("starter_credits", joined.starter_credits.map(|credits| json!(credits))),
+        ("claim_url", joined.claim_url.as_ref().map(|url| json!(url.expose()))),
+        ("trust_tier", joined.trust_tier.as_ref().map(|tier| json!(tier))),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    known.chain(Map::from(joined.extra.clone())).collect::<Map<_, _>>().into()
 }
 
 /// The slug of a name or title.

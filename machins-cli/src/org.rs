@@ -28,7 +28,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     }
     let org = context.machineid_without_key()?.build_blocking()?.create_org()?;
     let key = org.org_key.expose();
-    let mut reply = org.extra.clone();
+    let mut reply = serde_json::Map::from(org.extra.clone());
     reply.insert("orgApiKey".to_owned(), json!(key));
     context.out.result(&reply, || key.to_owned())?;
     if !save {

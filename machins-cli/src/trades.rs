@@ -215,8 +215,8 @@ fn described(trade: &Trade, role: Option<&Role>) -> String {
             rows.push((name, moment(moment_of, "")));
         }
     }
-    if let Some(delivery) = trade.delivery_payload.as_ref().filter(is_there) {
-        rows.push(("delivery", json_cell(delivery)));
+    if let Some(delivery) = trade.delivery_payload.as_ref().map(|delivery| json!(delivery)) {
+        rows.push(("delivery", json_cell(&delivery)));
     }
     match trade.delivery_verified {
         Some(true) => rows.push(("verified", styled("yes", GOOD))),

@@ -1,6 +1,7 @@
 //! Joining the marketplace.
 
-use agent_client_core::{Call, Error, ErrorKind, Transport, open_enum};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport, open_enum};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -82,20 +83,20 @@ impl NewAgent {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Joined {
-    /// Its id.
-    pub agent_id: AgentId,
-    /// Its public name.
-    pub agent_slug: AgentSlug,
     /// Its key. Store it: it can't be had again.
     pub api_key: ApiKey,
+    /// Its id.
+    pub agent_id: Option<AgentId>,
+    /// Its public name.
+    pub agent_slug: Option<AgentSlug>,
     /// What it starts with.
-    pub starter_credits: Money,
+    pub starter_credits: Option<Money>,
     /// Where a person can claim it; holds a secret token, valid for seven days.
-    pub claim_url: agent_client_core::Secret,
+    pub claim_url: Option<Secret>,
     /// How far it is trusted, and how to be trusted more.
     pub trust_tier: Option<TrustTierInfo>,
     /// Everything else in the reply.
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// How far an agent is trusted, and how it can be trusted more.
@@ -112,7 +113,7 @@ pub struct TrustTierInfo {
     pub upgrade_action: Option<String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -124,18 +125,6 @@ impl<T: Transport> Api<T> {
     /// reply came: the agent may exist, but its key is shown only once and is lost. Join again
     /// under another slug.
     pub fn join(&self, agent: &NewAgent) -> T::Reply<Joined> {
-        #[derive(Deserialize)]
-        struct Body {
-            agent_id: AgentId,
-            agent_slug: AgentSlug,
-            api_key: String,
-            starter_credits: Money,
-            claim_url: String,
-            #[serde(default)]
-            trust_tier: Option<TrustTierInfo>,
-            #[serde(flatten)]
-            extra: Map<String, Value>,
-        }
         let call = Call::post("/agents/onboard").body(agent).when_unknown(
             "the agent may exist, but its key is shown only once and is lost; join under another slug",
         );
@@ -145,17 +134,28 @@ impl<T: Transport> Api<T> {
             }
             // Nothing of this reply goes into an error: it holds the key.
             let unreadable =
-                |_| Error::new(ErrorKind::UnreadableReply, "the reply to joining can't be read");
-            let body: Body = reply.json().map_err(unreadable)?;
+                || Error::new(ErrorKind::UnreadableReply, "the reply to joining holds no API key");
+            let mut fields: Map<String, Value> = reply.json().map_err(|_| unreadable())?;
+            let key = fields.remove("api_key").ok_or_else(unreadable)?;
+            let api_key = key.as_str().ok_or_else(unreadable)?;
+            let claim_url: Option<String> = take(&mut fields, "claim_url");
             Ok(Joined {
-                agent_id: body.agent_id,
-                agent_slug: body.agent_slug,
-                api_key: ApiKey::new(&body.api_key).map_err(unreadable)?,
-                starter_credits: body.starter_credits,
-                claim_url: agent_client_core::Secret::new(body.claim_url),
-                trust_tier: body.trust_tier,
-                extra: body.extra,
+                api_key: ApiKey::new(api_key).map_err(|_| unreadable())?,
+                agent_id: take(&mut fields, "agent_id"),
+                agent_slug: take(&mut fields, "agent_slug"),
+                starter_credits: take(&mut fields, "starter_credits"),
+                claim_url: claim_url.map(Secret::new),
+                trust_tier: take(&mut fields, "trust_tier"),
+                extra: fields.into(),
             })
         }))
     }
+}
+
+/// Takes a field out if it can be read. What can't stays where it is: for its sake the key, which
+/// is shown only once, must not be lost.
+fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
+    let value = T::deserialize(fields.get(name)?).ok()?;
+    fields.remove(name);
+    Some(value)
 }

@@ -13,7 +13,6 @@
 //! # Ok(()) }
 //! ```
 
-use std::fmt;
 use std::time::Duration;
 
 pub use agent_client_core::Blocking;
@@ -81,7 +80,7 @@ impl InboxWatch {
     ///
     /// # Errors
     /// As there.
-    pub fn run<E: fmt::Debug>(
+    pub fn run<E>(
         &mut self,
         mut handler: impl FnMut(Notification) -> Result<(), E>,
     ) -> Result<(), WatchError<E>> {

@@ -1,9 +1,9 @@
 //! Events: what the platform tells an agent, by inbox or webhook.
 
-use agent_client_core::open_enum;
+use agent_client_core::{Extra, open_enum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::id::{AgentId, AgentSlug, ListingId, TradeId};
 use crate::listings::{ListingType, Side};
@@ -120,7 +120,7 @@ pub struct TradeEvent {
     pub status: Option<TradeStatus>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The data of an event about a new listing.
@@ -139,7 +139,7 @@ pub struct ListingEvent {
     pub price: Option<Money>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The data of an event about a new agent.
@@ -152,7 +152,7 @@ pub struct AgentEvent {
     pub agent_slug: Option<AgentSlug>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// The data of an event about a match.
@@ -165,5 +165,5 @@ pub struct MatchEvent {
     pub matched_listing_id: Option<ListingId>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }

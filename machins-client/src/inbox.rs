@@ -1,8 +1,8 @@
 //! The inbox: notifications to be polled.
 
-use agent_client_core::{Call, Timestamp, Transport};
+use agent_client_core::{Call, Extra, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::client::{API_KEY, Api};
 use crate::event::{Event, EventType};
@@ -28,7 +28,7 @@ pub struct Notification {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Notification {

@@ -1,12 +1,13 @@
 //! Your own listings: what you sell, what you want to buy.
 
-use agent_client_core::{Call, Look, Timestamp, Transport, Verdict, open_enum};
+use agent_client_core::{Call, Extra, Look, Timestamp, Transport, Verdict, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{API_KEY, Api};
 use crate::id::{AgentId, ListingId};
 use crate::money::Money;
+use crate::null::null_is_default;
 
 open_enum! {
     /// What is traded, and so how it is delivered.
@@ -70,7 +71,7 @@ pub struct Listing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Tags to be found by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
     /// Which way it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +102,7 @@ pub struct Listing {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// A listing to be made.
@@ -238,6 +239,11 @@ impl NewListing {
             && listing.listing_type == self.listing_type
             && listing.price == self.price
             && listing.side.as_ref().is_none_or(|side| *side == self.side)
+            && listing.description == self.description
+            && listing.tags == self.tags
+            && listing.bounty_held.unwrap_or(self.bounty) == self.bounty
+            && listing.is_active != Some(false)
+            && listing.status.as_ref().is_none_or(|status| *status == ListingStatus::Active)
     }
 }
 
@@ -300,8 +306,9 @@ const LISTING: &str = "/listings/{id}";
 impl<T: Transport> Api<T> {
     /// Makes a listing. `POST /listings`
     ///
-    /// When the reply is lost, your listings are searched for one of this slug, title, type and
-    /// price: found, it is the reply; not found, the call is made again.
+    /// When the reply is lost, your listings are searched for an active one that is the same in
+    /// every field: found, it is the reply; not found, the call is made again, which does no harm:
+    /// a slug can be taken only once.
     ///
     /// # Errors
     /// [`Conflict`](crate::ErrorKind::Conflict) when the slug is taken,

@@ -1,13 +1,14 @@
 //! What everybody offers and wants.
 
-use agent_client_core::{Call, Timestamp, Transport, open_enum};
+use agent_client_core::{Call, Extra, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::client::Api;
 use crate::id::{AgentId, AgentSlug, ListingId};
 use crate::listings::{ListingType, Side};
 use crate::money::Money;
+use crate::null::null_is_default;
 use crate::page::{Identified, Items, Page, PageQuery};
 use crate::public::Agent;
 use crate::reviews::Review;
@@ -57,7 +58,7 @@ pub struct MarketplaceListing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Tags to be found by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
     /// Which way it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ pub struct MarketplaceListing {
     pub seller: Option<Agent>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Identified for MarketplaceListing {

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::iter::Sum;
-use std::ops::{Add, Neg, Sub};
+use std::ops::{Add, Sub};
 use std::str::FromStr;
 
 use agent_client_core::{Error, ErrorKind};
-use serde::de::Visitor;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// An amount of credits: a whole number of hundredths, never a binary fraction.
 ///
@@ -51,6 +52,12 @@ impl Money {
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference, or `None` when it is too large to be held.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
     }
 }
 
@@ -102,31 +109,22 @@ impl fmt::Debug for Money {
     }
 }
 
-/// # Panics
-/// In debug builds when the sum is too large to be held: over ninety quadrillion credits.
+/// The sum, or the largest amount that can be held (over ninety quadrillion credits) if it would
+/// be more. [`checked_add`](Money::checked_add) tells.
 impl Add for Money {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        Self(self.0.saturating_add(other.0))
     }
 }
 
-/// # Panics
-/// In debug builds when the difference is too large to be held.
+/// The difference, within what can be held. [`checked_sub`](Money::checked_sub) tells.
 impl Sub for Money {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-}
-
-impl Neg for Money {
-    type Output = Self;
-
-    fn neg(self) -> Self {
-        Self(-self.0)
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
@@ -143,42 +141,20 @@ impl Serialize for Money {
 }
 
 impl<'de> Deserialize<'de> for Money {
+    /// Reads a string or a number, and the number by its text. Where the JSON reader has kept only
+    /// an approximation of it, its shortest decimal is that text up to fifteen digits; beyond, the
+    /// amount is refused rather than guessed.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Amount;
-
-        impl Visitor<'_> for Amount {
-            type Value = Money;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount with at most two decimals")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Money, E> {
-                let unexpected = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
-                parse(text).map(Money).ok_or_else(unexpected)
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, credits: i64) -> Result<Money, E> {
-                self.visit_str(&credits.to_string())
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, credits: u64) -> Result<Money, E> {
-                self.visit_str(&credits.to_string())
-            }
-
-            /// The JSON reader has made a float of a number with a point before it comes here. Up
-            /// to fifteen digits its shortest decimal is the text that was sent, so that text is
-            /// what is read. Beyond, the amount is refused rather than guessed.
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Money, E> {
-                let text = number.to_string();
-                if text.bytes().filter(u8::is_ascii_digit).count() > 15 {
-                    return Err(E::invalid_value(serde::de::Unexpected::Float(number), &self));
-                }
-                self.visit_str(&text)
-            }
-        }
-
-        deserializer.deserialize_any(Amount)
+        let (text, is_exact) = match Value::deserialize(deserializer)? {
+            Value::String(text) => (text, true),
+            Value::Number(number) => (number.to_string(), number.is_i64() || number.is_u64()),
+            _ => return Err(D::Error::custom("an amount is a string or a number")),
+        };
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        parse(&text)
+            .filter(|_| is_exact || digits <= 15)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("that is no amount with at most two decimals"))
     }
 }
 

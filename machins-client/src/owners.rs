@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Call, Error, ErrorKind, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Claim {
 #[serde(transparent)]
 pub struct Claimed {
     /// The reply.
-    pub reply: Map<String, Value>,
+    pub reply: Extra,
 }
 
 /// An owner who has logged in.
@@ -70,7 +70,7 @@ pub struct Owner {
     pub name: Option<String>,
     /// Everything else, the owner's agents among it.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {
@@ -89,6 +89,8 @@ impl<T: Transport> Api<T> {
         }
         let call = Call::post("/claim/{token}")
             .segment("token", claim.token.expose())
+            .secret(&claim.token)
+            .secret(&claim.password)
             .body(&body)
             .when_unknown("the claim may have been made: try to log in");
         self.send(call.json())
@@ -100,7 +102,7 @@ impl<T: Transport> Api<T> {
     /// [`Unauthorized`](ErrorKind::Unauthorized) when address and password are no pair.
     pub fn owner_login(&self, email: &str, password: &Secret) -> T::Reply<OwnerSession> {
         let body = json!({"email": email, "password": password.expose()});
-        let call = Call::post("/owners/login").body(&body).idempotent();
+        let call = Call::post("/owners/login").secret(password).body(&body).idempotent();
         self.send(call.decode(|reply| {
             if !reply.is_success() {
                 return Err(reply.error());

@@ -1,12 +1,13 @@
 //! What everybody may know: figures, profiles, recent trades.
 
-use agent_client_core::{Call, Timestamp, Transport};
+use agent_client_core::{Call, Extra, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::Api;
 use crate::id::{AgentId, AgentSlug};
 use crate::money::Money;
+use crate::null::null_is_default;
 
 /// The platform in figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,14 +22,14 @@ pub struct PlatformStats {
     /// What they came to.
     pub total_volume: Money,
     /// How many there were of each type.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub trades_by_type: Map<String, Value>,
     /// What happened lately.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub recent_activity: Vec<Value>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// An agent's public profile. The reference documents no fields; those that are common are read.
@@ -48,7 +49,7 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What it can do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub capabilities: Vec<String>,
     /// The mean of its ratings, as the service writes it: `"4.50"`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +62,7 @@ pub struct Agent {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {

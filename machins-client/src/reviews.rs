@@ -1,8 +1,7 @@
 //! Reviews: what the parties of a completed trade say of each other.
 
-use agent_client_core::{Call, Error, ErrorKind, Look, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::{API_KEY, Api};
 use crate::id::{AgentId, ListingId, ReviewId, TradeId};
@@ -91,7 +90,7 @@ pub struct Review {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl<T: Transport> Api<T> {

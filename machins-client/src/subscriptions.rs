@@ -1,8 +1,9 @@
 //! Webhook subscriptions.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
-use agent_client_core::{Call, Look, Method, Secret, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Extra, Look, Method, Secret, Timestamp, Transport, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -31,7 +32,7 @@ pub struct Subscription {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// A subscription to be made.
@@ -70,10 +71,18 @@ impl NewSubscription {
         self
     }
 
+    /// Whether that subscription is what this one would have made.
     fn would_make(&self, subscription: &Subscription) -> bool {
-        subscription.event_type == self.event_type && subscription.webhook_url == self.webhook_url
+        let filters = subscription.filters.clone().unwrap_or_default();
+        subscription.event_type == self.event_type
+            && subscription.webhook_url == self.webhook_url
+            && filters == self.filters
     }
 }
+
+/// How far the clocks of client and service may be apart when a subscription is told from one
+/// that was there before.
+const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for NewSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,24 +106,35 @@ pub struct Unsubscribed {
 impl<T: Transport> Api<T> {
     /// Makes a subscription. `POST /subscriptions`
     ///
-    /// When the reply is lost, your subscriptions are searched for one to the same event and URL:
-    /// the newest of them is taken for it. Not found, the call is made again.
+    /// When the reply is lost, your subscriptions are searched for one to the same event, URL and
+    /// filters that is no older than this call. Where that does not settle it the call is **not**
+    /// made again: the first may still be on its way, and each event would come twice.
     ///
     /// # Errors
-    /// [`BadRequest`](crate::ErrorKind::BadRequest) for an event or URL that can't be.
+    /// [`BadRequest`](crate::ErrorKind::BadRequest) for an event or URL that can't be,
+    /// [`FateUnknown`](crate::ErrorKind::FateUnknown) when it may have been made but can't be told
+    /// from others.
     pub fn subscribe(&self, subscription: &NewSubscription) -> T::Reply<Subscription> {
-        let call = Call::post("/subscriptions").auth(&API_KEY).body(subscription).json();
+        let mut call = Call::post("/subscriptions").auth(&API_KEY).body(subscription);
+        if let Some(secret) = &subscription.secret {
+            call = call.secret(secret);
+        }
+        let call =
+            call.when_unknown("look through `list_subscriptions` before you subscribe again");
         let wanted = subscription.clone();
-        self.send(call.recover_with(move |_| {
+        let since = SystemTime::now() - CLOCK_SLACK;
+        self.send(call.json().recover_with(move |_| {
             let wanted = wanted.clone();
             Look::new(list_subscriptions(), move |found| {
-                let made = found?
-                    .into_iter()
-                    .filter(|subscription| wanted.would_make(subscription))
-                    .max_by_key(|subscription| {
-                        subscription.created_at.as_ref().and_then(Timestamp::time)
-                    });
-                Ok(made.map_or(Verdict::Absent, Verdict::Done))
+                let alike = found?.into_iter().filter(|made| wanted.would_make(made));
+                let mut fresh = alike.filter(|made| {
+                    let created_at = made.created_at.as_ref().and_then(Timestamp::time);
+                    created_at.is_some_and(|created_at| created_at >= since)
+                });
+                Ok(match (fresh.next(), fresh.next()) {
+                    (Some(made), None) => Verdict::Done(made),
+                    _ => Verdict::Unknown,
+                })
             })
         }))
     }
@@ -135,7 +155,8 @@ impl<T: Transport> Api<T> {
     pub fn unsubscribe(&self, id: &SubscriptionId) -> T::Reply<Unsubscribed> {
         let call = Call::new(Method::DELETE, "/subscriptions/{id}").segment("id", id.as_str());
         self.send(call.auth(&API_KEY).decode(|reply| {
-            let is_gone = reply.status() == 404 && reply.is_repeated();
+            let is_json = reply.json::<Value>().is_ok();
+            let is_gone = reply.status() == 404 && reply.is_repeated() && is_json;
             if !reply.is_success() && !is_gone {
                 return Err(reply.error());
             }

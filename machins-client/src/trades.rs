@@ -1,6 +1,6 @@
 //! Trades: propose, accept, deliver, confirm.
 
-use agent_client_core::{Call, Error, ErrorKind, Look, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -41,9 +41,9 @@ pub struct Trade {
     /// What the proposer attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
-    /// What was delivered.
+    /// What was delivered. `Debug` shows the names only: it may hold credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery_payload: Option<Value>,
+    pub delivery_payload: Option<Extra>,
     /// Whether the buyer's `verification_url` took the delivery; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_verified: Option<bool>,
@@ -70,7 +70,7 @@ pub struct Trade {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Trade {
@@ -212,8 +212,9 @@ impl<T: Transport> Api<T> {
     /// Proposes a trade. Nothing is held yet, unless the listing accepts at once. `POST /trades`
     ///
     /// The proposal's metadata is given a `client_reference` of its own, unless it has one. When
-    /// the reply is lost, your trades are searched for it: found, that trade is the reply; surely
-    /// absent, the call is made again.
+    /// the reply is lost, your trades are searched for it: found, that trade is the reply. Not
+    /// found, the call is **not** made again: the first may still be on its way, and a second
+    /// proposal would be a second trade.
     ///
     /// # Errors
     /// [`Forbidden`](ErrorKind::Forbidden) on a listing of your own or above the limit of a trust
@@ -227,16 +228,9 @@ impl<T: Transport> Api<T> {
             .body(&proposal)
             .when_unknown("the trade may have been proposed: look through `list_trades`")
             .json();
-        self.send(call.recover_with(move |doubt| {
-            let search = Search {
-                listing: proposal.listing_id.clone(),
-                terms: proposal.terms.clone(),
-                reference: reference.clone(),
-                may_arrive_late: may_arrive_late(doubt),
-                offset: 0,
-            };
-            search.look(false)
-        }))
+        self.send(
+            call.recover_with(move |_| Search { reference: reference.clone(), offset: 0 }.look()),
+        )
     }
 
     /// A page of your trades. `GET /trades`
@@ -355,48 +349,30 @@ fn act(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
         })
 }
 
-/// Whether a request that broke like this may still be on its way. When the server itself closed
-/// the connection or answered, it is not.
-pub(crate) fn may_arrive_late(doubt: &Error) -> bool {
-    !(doubt.kind() == ErrorKind::Interrupted || matches!(doubt.status(), Some(500 | 503)))
-}
-
-/// The search for a proposal among the agent's trades.
+/// The search for a proposal among the agent's trades: by its reference, page after page.
 #[derive(Clone)]
 struct Search {
-    listing: ListingId,
-    terms: Option<String>,
     reference: Value,
-    may_arrive_late: bool,
     offset: u64,
 }
 
 impl Search {
-    /// Looks at a page. `resembled`: an earlier page had a trade that may be the one, of which
-    /// the service does not tell the metadata.
-    fn look(self, resembled: bool) -> Look<Trade> {
+    fn look(self) -> Look<Trade> {
         let page = PageQuery::new().offset(self.offset).limit(LOOK_LIMIT);
         Look::new(TradeQuery::new().call(page), move |found| {
             let page = found?;
-            let count = page.items.len() as u64;
-            let mut resembled = resembled;
-            for trade in page.items {
-                match &trade.metadata {
-                    Some(metadata) if metadata.get(REFERENCE) == Some(&self.reference) => {
-                        return Ok(Verdict::Done(trade));
-                    }
-                    Some(_) => {}
-                    None => {
-                        resembled |= trade.listing_id == self.listing && trade.terms == self.terms;
-                    }
-                }
-            }
-            if count > 0 && page.has_more.unwrap_or(count >= u64::from(LOOK_LIMIT)) {
-                let next = Self { offset: self.offset + count, ..self.clone() };
-                return Ok(Verdict::Look(next.look(resembled)));
-            }
-            let is_sure = !resembled && !self.may_arrive_late;
-            Ok(if is_sure { Verdict::Absent } else { Verdict::Unknown })
+            let next = page.next_offset(self.offset, LOOK_LIMIT);
+            let made = page.items.into_iter().find(|trade| {
+                let metadata = trade.metadata.as_ref();
+                metadata.and_then(|metadata| metadata.get(REFERENCE)) == Some(&self.reference)
+            });
+            Ok(match (made, next) {
+                (Some(trade), _) => Verdict::Done(trade),
+                (None, Some(offset)) => Verdict::Look(Self { offset, ..self.clone() }.look()),
+                // Not seen is not absent: the request may still be on its way, and a second
+                // proposal would be a second trade.
+                (None, None) => Verdict::Unknown,
+            })
         })
     }
 }

@@ -1,8 +1,7 @@
 //! The wallet and its ledger.
 
-use agent_client_core::{Call, Timestamp, Transport, open_enum};
+use agent_client_core::{Call, Extra, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::{API_KEY, Api};
 use crate::id::AgentId;
@@ -36,7 +35,7 @@ pub struct Wallet {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 open_enum! {
@@ -82,7 +81,7 @@ pub struct Transaction {
     pub created_at: Option<Timestamp>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Identified for Transaction {

@@ -24,13 +24,17 @@ const BATCH: u32 = 50;
 /// longest. So is an inbox that can't be reached; an error that will not pass ends the watch.
 ///
 /// ```no_run
-/// use machins_client::{Client, Event};
+/// use machins_client::{Client, ErrorKind, Event};
 ///
 /// # async fn example(client: Client) -> Result<(), machins_client::Error> {
 /// let mut watch = client.inbox_watch();
 /// while let Some(notification) = watch.next().await? {
 ///     if let Event::TradeProposed(data) = notification.event() {
-///         client.accept_trade(&data.trade_id).await?;
+///         match client.accept_trade(&data.trade_id).await {
+///             // It came a second time: it was accepted the first.
+///             Err(error) if error.kind() == ErrorKind::InvalidTransition => {}
+///             accepted => drop(accepted?),
+///         }
 ///     }
 /// }
 /// # Ok(()) }
@@ -45,6 +49,8 @@ pub struct InboxWatch {
     waiting: VecDeque<Notification>,
     /// Handed over, and handled as far as the watch knows.
     handled: Vec<NotificationId>,
+    /// Acknowledged last. A server that does not heed it must not make them come again.
+    acknowledged: Vec<NotificationId>,
     pause: Option<Course>,
 }
 
@@ -69,6 +75,7 @@ impl Api<Async> {
             stop: CancellationToken::new(),
             waiting: VecDeque::new(),
             handled: Vec::new(),
+            acknowledged: Vec::new(),
             pause: None,
         }
     }
@@ -149,16 +156,24 @@ impl InboxWatch {
     async fn advance(&mut self, stopped: bool) -> Result<Option<Notification>, Error> {
         if !self.handled.is_empty() {
             self.api.ack_inbox(&self.handled).await?;
-            self.handled.clear();
+            self.acknowledged.append(&mut self.handled);
+            let excess = self.acknowledged.len().saturating_sub(BATCH as usize);
+            self.acknowledged.drain(..excess);
         }
         if stopped {
             return Ok(None);
         }
         if self.waiting.is_empty() {
             let query = self.query.clone();
-            self.waiting = self.api.get_inbox(&query).await?.items.into();
+            let page = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                page = self.api.get_inbox(&query) => page?,
+            };
+            self.waiting = page.items.into();
             // A server that does not know the filter gives read ones as well.
-            self.waiting.retain(|notification| !notification.is_read);
+            let done = &self.acknowledged;
+            self.waiting.retain(|it| !it.is_read && !done.contains(&it.id));
         }
         Ok(self.waiting.pop_front())
     }

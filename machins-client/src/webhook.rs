@@ -16,10 +16,10 @@
 
 use std::fmt;
 
-use agent_client_core::{Error, ErrorKind, Secret};
+use agent_client_core::{Error, ErrorKind, Extra, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::event::{Event, EventType};
@@ -45,7 +45,7 @@ pub struct Webhook {
     pub data: Value,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 impl Webhook {

@@ -94,14 +94,18 @@ async fn onboarding_and_claim() {
     let call = "POST /agents/onboard";
     let joined = check(reply, async |c| c.join(&agent).await, call, "none", body).await;
     assert_eq!(joined.api_key.expose(), "at_fresh");
-    assert_eq!(joined.starter_credits, Money::credits(500));
+    assert_eq!(joined.starter_credits, Some(Money::credits(500)));
     assert_eq!(joined.trust_tier.as_ref().unwrap().max_trade_size, Some(Money::credits(100)));
     assert_eq!(joined.extra["matching_requests"], json!([]));
     let shown = format!("{joined:?}");
     assert!(!shown.contains("at_fresh") && !shown.contains("TOKEN"), "{shown}");
 
-    let claim = Claim::new(&joined.claim_url, "human@example.com", Secret::new("securepassword"))
-        .name("Alice");
+    let claim = Claim::new(
+        joined.claim_url.as_ref().unwrap(),
+        "human@example.com",
+        Secret::new("securepassword"),
+    )
+    .name("Alice");
     let body = json!({"email": "human@example.com", "password": "securepassword", "name": "Alice"});
     let reply = json!({"message": "claimed"});
     check(reply, async |c| c.claim(&claim).await, "POST /claim/TOKEN", "none", body).await;

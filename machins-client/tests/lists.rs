@@ -164,6 +164,41 @@ async fn an_empty_inbox_is_asked_again_after_growing_waits() {
 }
 
 #[tokio::test]
+async fn a_server_that_heeds_no_acknowledgement_hands_nothing_over_twice() {
+    let server = MockServer::start().await;
+    acks_work(&server).await;
+    for _ in 0..4 {
+        once(&server, "GET", "/inbox", inbox(&["n1"])).await;
+    }
+    once(&server, "GET", "/inbox", inbox(&["n1", "n2"])).await;
+    let mut watch = client(&server).inbox_watch();
+    assert_eq!(watch.next().await.unwrap().unwrap().id.as_str(), "n1");
+    assert_eq!(watch.next().await.unwrap().unwrap().id.as_str(), "n2");
+}
+
+#[tokio::test]
+async fn a_stop_is_heard_while_the_inbox_is_being_fetched() {
+    let server = MockServer::start().await;
+    let slow = inbox(&["n1"]).set_delay(Duration::from_mins(10));
+    once(&server, "GET", "/inbox", slow).await;
+    let stop = CancellationToken::new();
+    let mut watch = client(&server).inbox_watch().stop(stop.clone());
+    let (next, ()) = tokio::join!(watch.next(), async { stop.cancel() });
+    assert!(next.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn null_is_no_reason_to_lose_a_page() {
+    let mut item = listing();
+    for name in ["tags", "description", "seller_agent_slug", "completed_trades"] {
+        item[name] = Value::Null;
+    }
+    let server = support::server(200, &json!({"items": [item], "has_more": false})).await;
+    let page = client(&server).browse(&MarketplaceQuery::new()).await.unwrap();
+    assert!(page.items[0].tags.is_empty());
+}
+
+#[tokio::test]
 async fn an_outage_is_waited_out_and_a_refusal_is_not() {
     let server = MockServer::start().await;
     acks_work(&server).await;

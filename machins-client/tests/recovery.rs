@@ -86,6 +86,8 @@ async fn a_trade_that_went_elsewhere_is_an_error_and_an_unknown_state_a_doubt() 
 fn offer() -> NewListing {
     let price = Money::credits(50);
     NewListing::new("Sentiment Analysis", "sentiment-analysis", ListingType::Task, price)
+        .tag("nlp")
+        .tag("sentiment")
 }
 
 #[tokio::test]
@@ -96,17 +98,20 @@ async fn a_listing_is_made_once() {
     assert_eq!(client(&server).create_listing(&offer()).await.unwrap().id.as_str(), "a1b2c3d4");
     assert_eq!(requests(&server).await, ["POST /listings", "GET /listings"]);
 
-    // One of the same slug that is not what was asked for is not it.
-    let mut other = listing();
-    other["price"] = json!("51.00");
-    let server = MockServer::start().await;
-    once(&server, "POST", "/listings", lost()).await;
-    once(&server, "GET", "/listings", reply(&json!([other]))).await;
-    let duplicate = json!({"detail": "slug taken", "error": {"code": "DUPLICATE"}});
-    once(&server, "POST", "/listings", ResponseTemplate::new(409).set_body_json(duplicate)).await;
-    once(&server, "GET", "/listings", reply(&json!([other]))).await;
-    let error = client(&server).create_listing(&offer()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    // One of the same slug that is not what was asked for is not it, nor one taken down.
+    for (field, value) in [("price", json!("51.00")), ("is_active", json!(false))] {
+        let mut other = listing();
+        other[field] = value;
+        let server = MockServer::start().await;
+        once(&server, "POST", "/listings", lost()).await;
+        once(&server, "GET", "/listings", reply(&json!([other]))).await;
+        let duplicate = json!({"detail": "slug taken", "error": {"code": "DUPLICATE"}});
+        once(&server, "POST", "/listings", ResponseTemplate::new(409).set_body_json(duplicate))
+            .await;
+        once(&server, "GET", "/listings", reply(&json!([other]))).await;
+        let error = client(&server).create_listing(&offer()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{field}");
+    }
 }
 
 #[tokio::test]
@@ -149,30 +154,20 @@ async fn a_proposal_is_found_by_its_reference() {
 }
 
 #[tokio::test]
-async fn a_proposal_that_is_surely_absent_is_made_again() {
-    let server = MockServer::start().await;
-    once(&server, "POST", "/trades", lost()).await;
-    once(&server, "GET", "/trades", trades(&[with_reference("other")])).await;
-    once(&server, "POST", "/trades", reply(&with_reference("mine"))).await;
-    client(&server).propose_trade(&proposal()).await.unwrap();
-    assert_eq!(requests(&server).await, ["POST /trades", "GET /trades", "POST /trades"]);
-}
-
-#[tokio::test]
-async fn a_proposal_that_there_is_no_telling_of_is_not_made_again() {
-    // The service does not tell the metadata, and there is one that looks like it; or a gateway
-    // gave up while the request may still be on its way.
-    for (doubt, seen) in [
-        (lost(), vec![trade("proposed")]),
-        (ResponseTemplate::new(504), vec![with_reference("other")]),
-    ] {
-        let server = MockServer::start().await;
-        once(&server, "POST", "/trades", doubt).await;
-        once(&server, "GET", "/trades", trades(&seen)).await;
-        let error = client(&server).propose_trade(&proposal()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::FateUnknown);
-        assert!(error.to_string().contains("list_trades"), "{error}");
-        assert_eq!(requests(&server).await.len(), 2);
+async fn a_proposal_that_is_not_found_is_not_made_again() {
+    // However it broke, the first may still be on its way; and a service may hide the metadata.
+    let mut hidden = trade("proposed");
+    hidden["metadata"] = json!({});
+    for doubt in [500, 503, 504] {
+        for seen in [vec![], vec![trade("proposed")], vec![hidden.clone()]] {
+            let server = MockServer::start().await;
+            once(&server, "POST", "/trades", ResponseTemplate::new(doubt)).await;
+            once(&server, "GET", "/trades", trades(&seen)).await;
+            let error = client(&server).propose_trade(&proposal()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::FateUnknown);
+            assert!(error.to_string().contains("list_trades"), "{error}");
+            assert_eq!(requests(&server).await, ["POST /trades", "GET /trades"]);
+        }
     }
 }
 
@@ -180,7 +175,8 @@ async fn a_proposal_that_there_is_no_telling_of_is_not_made_again() {
 async fn every_page_of_trades_is_searched() {
     let server = MockServer::start().await;
     once(&server, "POST", "/trades", lost()).await;
-    let first = reply(&json!({"items": [with_reference("other")], "has_more": true}));
+    // One a page, though two hundred were asked for, and only the total says so.
+    let first = reply(&json!({"items": [with_reference("other")], "total": 2, "limit": 1}));
     once(&server, "GET", "/trades", first).await;
     once(&server, "GET", "/trades", trades(&[with_reference("mine")])).await;
     client(&server).propose_trade(&proposal()).await.unwrap();
@@ -234,18 +230,45 @@ async fn a_review_is_left_once() {
 
 #[tokio::test]
 async fn a_subscription_is_made_once_and_ended_once() {
-    let made = json!({"id": "s1", "event_type": "trade_proposed", "webhook_url": "https://a/b"});
+    let made = json!({"id": "s1", "event_type": "trade_proposed", "webhook_url": "https://a/b",
+        "filters": {}, "created_at": "2099-01-01T00:00:00Z"});
+    let mut old = made.clone();
+    old["created_at"] = json!("2020-01-01T00:00:00Z");
+    let mut other = made.clone();
+    other["filters"] = json!({"listing_id": "l1"});
     let server = MockServer::start().await;
     once(&server, "POST", "/subscriptions", lost()).await;
-    once(&server, "GET", "/subscriptions", reply(&json!([made]))).await;
+    once(&server, "GET", "/subscriptions", reply(&json!([old, other, made]))).await;
     let new = NewSubscription::new(EventType::TradeProposed, "https://a/b");
     assert_eq!(client(&server).subscribe(&new).await.unwrap().id.as_str(), "s1");
+
+    for unclear in [json!([]), json!([old, other]), json!([made, made])] {
+        let server = MockServer::start().await;
+        once(&server, "POST", "/subscriptions", lost()).await;
+        once(&server, "GET", "/subscriptions", reply(&unclear)).await;
+        let error = client(&server).subscribe(&new).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FateUnknown, "{unclear}");
+        assert_eq!(requests(&server).await.len(), 2, "it is not made again");
+    }
 
     let server = MockServer::start().await;
     once(&server, "DELETE", "/subscriptions/s1", lost()).await;
     let gone = ResponseTemplate::new(404).set_body_json(json!({"detail": "no such"}));
     once(&server, "DELETE", "/subscriptions/s1", gone).await;
     client(&server).unsubscribe(&SubscriptionId::new("s1").unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_not_lost_for_the_sake_of_anything_beside_it() {
+    for beside in
+        [json!({}), json!({"starter_credits": [], "trust_tier": "starter", "agent_id": 7})]
+    {
+        let mut body = json!({"api_key": "at_fresh"});
+        body.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        let server = support::server(201, &body).await;
+        let joined = client(&server).join(&NewAgent::new("Ada", "ada")).await.unwrap();
+        assert_eq!(joined.api_key.expose(), "at_fresh");
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::fault::{self, ConnectionLost, Fault};
 use crate::http::{App, Problem, is_cross_origin, is_infrastructure};
 use crate::journal::mask;
+use crate::machins;
 
 /// The most connections that one server serves at a time; more wait to be accepted.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -143,6 +144,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response, ConnectionLost>> + use<> {
     let infrastructure = is_infrastructure(request.uri().path());
     let forbidden = infrastructure && is_cross_origin(request.headers());
+    let about_machins = machins::http::is_machins(request.uri().path());
     let arrival = (!infrastructure).then(|| Arrival::note(app, &request));
     let reply = router.call(request);
     let reply = async move {
@@ -161,7 +163,7 @@ fn answer(
         };
         let result = match arrival.fault.take() {
             None => Ok(reply.await),
-            Some(fault) => fault::apply(fault, reply).await,
+            Some(fault) => fault::apply(fault, about_machins, reply).await,
         };
         arrival.answered(result.as_ref().ok());
         result

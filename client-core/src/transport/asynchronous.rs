@@ -16,8 +16,12 @@ use crate::error::{Error, ErrorKind};
 use crate::options::Options;
 use crate::pacing::Pacing;
 
-/// Sends calls on the tokio runtime that polls them. A clone is one pointer and shares
-/// connections, pause and retry budget.
+/// Sends calls on the tokio runtime that polls them, which must have I/O and timers enabled. A
+/// clone is one pointer and shares connections, pause and retry budget.
+///
+/// A connection lives on the runtime that opened it. Where several runtimes share a transport, a
+/// call may meet a connection whose runtime is not being run at the moment, and time out; give
+/// such runtimes a transport each.
 #[derive(Clone)]
 pub struct Async(Arc<Engine>);
 

@@ -57,10 +57,9 @@ impl Blocking {
         &self.0.transport
     }
 
-    /// Runs a future on this transport's runtime to its end.
-    ///
-    /// # Errors
-    /// None of its own: the future's output is returned as it is.
+    /// Runs a future on this transport's runtime to its end. Meant for crates that define
+    /// endpoints: a future that makes a blocking call of this same transport waits for itself.
+    #[doc(hidden)]
     pub fn wait<F>(&self, future: F) -> F::Output
     where
         F: Future + Send,

@@ -3,14 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use memchr::memmem;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, debug_span};
 
 use super::wire::Wire;
 use crate::base_url::BaseUrl;
 use crate::call::{Call, Decode, Look, Request, Verdict};
-use crate::credential::Credential;
+use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
 use crate::pacing::Pacing;
@@ -18,6 +18,8 @@ use crate::reply::Reply;
 use crate::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify, shared_pause};
 
 const REDACTED: &str = "[REDACTED]";
+/// How many calls a recovery may make before the fate counts as unknown.
+const MOST_LOOKS: u32 = 50;
 
 /// What all clones of a client share.
 pub(super) struct Engine {
@@ -64,6 +66,7 @@ impl Engine {
         let Call { request, decode, recovery } = call;
         let request = request?.complete()?;
         let mut trip = Trip::new(self, &request, recovery.is_some(), start);
+        let span = trip.span.clone();
         let run = async {
             let mut doubted = false;
             loop {
@@ -79,53 +82,31 @@ impl Engine {
                 match self.look(start, recovery(&error)).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
                     Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
-                    _ if !is_doubt => return Err(error),
-                    Ok(Verdict::Absent) if trip.may_send_again() => {}
-                    Ok(Verdict::Absent) => return Err(error),
+                    _ if error.status().is_some_and(|status| status < 500) => return Err(error),
+                    Ok(Verdict::Absent) if is_doubt && trip.may_send_again() => {}
+                    // Not there yet is not never: the last attempt may still be on its way.
                     _ => return Err(error.into_fate_unknown(request.when_unknown)),
                 }
             }
         };
-        self.finish(&request, run).await
+        named(&request, run.instrument(span).await)
     }
 
     /// Follows a recovery's looks to a verdict.
     async fn look<R>(&self, start: Instant, mut look: Look<R>) -> Result<Verdict<R>, Error> {
-        loop {
+        for _ in 0..MOST_LOOKS {
             let Look { request, judge } = look;
             let request = request?.complete()?;
             let mut trip = Trip::new(self, &request, false, start);
-            let run = async {
-                trip.resolve(&judge).await.map_err(|ending| match ending {
-                    Ending::Failed(error) | Ending::InDoubt(error) => error,
-                })
-            };
-            match self.finish(&request, run).await? {
+            let span = trip.span.clone();
+            let found = trip.resolve(&judge).instrument(span).await;
+            let found = found.map_err(|(Ending::Failed(error) | Ending::InDoubt(error))| error);
+            match named(&request, found)? {
                 Verdict::Look(next) => look = next,
                 verdict => return Ok(verdict),
             }
         }
-    }
-
-    /// Runs a request in a span of its own, and names the request in its error.
-    async fn finish<R>(
-        &self,
-        request: &Request,
-        run: impl Future<Output = Result<R, Error>>,
-    ) -> Result<R, Error> {
-        let span = debug_span!(
-            "call",
-            method = %request.method,
-            path = %request.template,
-            status = Empty,
-            attempt = Empty,
-            request_id = Empty,
-        );
-        run.instrument(span).await.map_err(|error| {
-            error
-                .with_call(|| format!("{} {}", request.method, request.template))
-                .map_texts(|text| self.redact(text))
-        })
+        Ok(Verdict::Unknown)
     }
 
     fn credential(&self, request: &Request) -> Result<Option<&Credential>, Error> {
@@ -143,6 +124,11 @@ impl Engine {
         }
     }
 
+    /// The client's own keys.
+    fn keys(&self) -> impl Iterator<Item = &Secret> {
+        self.credentials.iter().map(|credential| &credential.secret)
+    }
+
     fn pause_left(&self) -> Duration {
         let now = self.pacing().now();
         lock(&self.paused_until).map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
@@ -153,24 +139,6 @@ impl Engine {
         let mut paused_until = lock(&self.paused_until);
         *paused_until = Some(paused_until.map_or(end, |earlier| earlier.max(end)));
     }
-
-    /// Takes the client's own keys out of a text: a server may repeat them.
-    fn redact(&self, text: &str) -> String {
-        self.credentials
-            .iter()
-            .fold(text.to_owned(), |text, held| text.replace(held.secret.expose(), REDACTED))
-    }
-
-    fn redact_body(&self, body: Bytes) -> Bytes {
-        let holds = |credential: &Credential| {
-            let secret = credential.secret.expose().as_bytes();
-            body.windows(secret.len()).any(|window| window == secret)
-        };
-        if self.credentials.iter().any(holds) {
-            return self.redact(&String::from_utf8_lossy(&body)).into();
-        }
-        body
-    }
 }
 
 /// One request's way to its reply.
@@ -179,6 +147,9 @@ struct Trip<'a> {
     request: &'a Request,
     course: Course,
     start: Instant,
+    span: Span,
+    /// What broke an earlier attempt that may have taken effect.
+    doubt: Option<Error>,
 }
 
 impl<'a> Trip<'a> {
@@ -192,7 +163,15 @@ impl<'a> Trip<'a> {
         if request.single_attempt {
             policy.max_attempts = 1;
         }
-        Self { engine, request, course: Course::new(policy, safety), start }
+        let span = debug_span!(
+            "call",
+            method = %request.method,
+            path = %request.template,
+            status = Empty,
+            attempt = Empty,
+            request_id = Empty,
+        );
+        Self { engine, request, course: Course::new(policy, safety), start, span, doubt: None }
     }
 
     /// Sends until there is a reply that stands and can be read.
@@ -201,7 +180,7 @@ impl<'a> Trip<'a> {
             let reply = self.deliver().await?;
             let error = match decode(&reply) {
                 Ok(value) => return Ok(value),
-                Err(error) => error,
+                Err(error) => error.map_texts(|text| self.redact(text)),
             };
             if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
                 return Err(Ending::Failed(error));
@@ -215,36 +194,57 @@ impl<'a> Trip<'a> {
     /// Sends until there is a reply that stands.
     async fn deliver(&mut self) -> Result<Reply, Ending> {
         let credential = self.engine.credential(self.request).map_err(Ending::Failed)?;
-        let span = Span::current();
         loop {
-            let limit = self.begin().await.map_err(Ending::Failed)?;
-            span.record("attempt", self.course.attempts());
-            let ending = match self.engine.wire.exchange(self.request, credential, limit).await {
-                Ok(mut reply) => {
-                    reply.repeated = self.course.is_doubtful();
-                    if !reply.is_success() {
-                        reply.body = self.engine.redact_body(reply.body);
-                    }
-                    span.record("status", reply.status);
-                    if !span.is_disabled() {
-                        span.record("request_id", reply.request_id());
-                    }
+            let limit = match self.begin().await {
+                Ok(limit) => limit,
+                Err(error) => return Err(Ending::Failed(self.doubt.take().unwrap_or(error))),
+            };
+            self.span.record("attempt", self.course.attempts());
+            let exchanged = self.engine.wire.exchange(self.request, credential, limit).await;
+            let (step, error) = match exchanged {
+                Ok(reply) => {
+                    let reply = self.received(reply);
                     match self.step(classify(reply.status, reply.retry_after)) {
-                        Step::Finish => {
-                            if reply.is_success() {
-                                lock(&self.engine.budget).deposit();
-                            }
-                            return Ok(reply);
-                        }
-                        step => self.take(step, reply.error()).await,
+                        Step::Finish => return Ok(reply),
+                        step => (step, reply.error()),
                     }
                 }
-                Err(error) => self.follow(outcome_of(&error), error).await,
+                Err(error) => (self.step(outcome_of(&error)), error),
             };
-            if let Some(ending) = ending {
+            if let Some(ending) = self.take(step, error).await {
                 return Err(ending);
             }
         }
+    }
+
+    /// Takes the keys out of a reply, and notes what it says of the exchange.
+    fn received(&self, mut reply: Reply) -> Reply {
+        reply.repeated = self.course.is_doubtful();
+        // A success may well hold a text that happens to be a password; never one's own key.
+        let sent = self.request.secrets.iter().filter(|_| !reply.is_success());
+        if self.engine.keys().chain(sent).any(|secret| contains(&reply.body, secret)) {
+            reply.body = self.redact(&String::from_utf8_lossy(&reply.body)).into();
+        }
+        reply.header_request_id = reply.header_request_id.map(|id| self.redact(&id));
+        self.span.record("status", reply.status);
+        if !self.span.is_disabled()
+            && let Some(request_id) = reply.request_id()
+        {
+            self.span.record("request_id", request_id);
+        }
+        if reply.is_success() {
+            lock(&self.engine.budget).deposit();
+        }
+        reply
+    }
+
+    /// Takes keys and the call's own secrets out of a text: a server may repeat them.
+    fn redact(&self, text: &str) -> String {
+        self.engine
+            .keys()
+            .chain(&self.request.secrets)
+            .filter(|secret| !secret.expose().is_empty())
+            .fold(text.to_owned(), |text, secret| text.replace(secret.expose(), REDACTED))
     }
 
     /// Waits out a pause that the server asked of all callers; then begins an attempt and gives
@@ -283,10 +283,13 @@ impl<'a> Trip<'a> {
         self.course.after(outcome, self.elapsed(), random, || lock(budget).withdraw())
     }
 
-    async fn take(&self, step: Step, error: Error) -> Option<Ending> {
+    async fn take(&mut self, step: Step, error: Error) -> Option<Ending> {
         match step {
             Step::Send(wait) => {
                 debug!(?wait, %error, "sending again");
+                if self.course.is_doubtful() && error.kind() != ErrorKind::NotSent {
+                    self.doubt = Some(error);
+                }
                 self.engine.pacing().sleep(wait).await;
                 None
             }
@@ -294,6 +297,10 @@ impl<'a> Trip<'a> {
                 debug!(?wait, %error, "looking whether it took effect");
                 self.engine.pacing().sleep(wait).await;
                 Some(Ending::InDoubt(error))
+            }
+            // "Nothing was sent" would be untrue of a call that an earlier attempt may have made.
+            Step::Finish if error.kind() == ErrorKind::NotSent => {
+                Some(Ending::Failed(self.doubt.take().unwrap_or(error)))
             }
             Step::Finish => Some(Ending::Failed(error)),
             Step::FateUnknown => {
@@ -310,6 +317,16 @@ impl<'a> Trip<'a> {
     fn elapsed(&self) -> Duration {
         self.engine.pacing().now().saturating_duration_since(self.start)
     }
+}
+
+/// Names the call in its error.
+fn named<R>(request: &Request, result: Result<R, Error>) -> Result<R, Error> {
+    result.map_err(|error| error.with_call(|| format!("{} {}", request.method, request.template)))
+}
+
+fn contains(body: &[u8], secret: &Secret) -> bool {
+    let secret = secret.expose().as_bytes();
+    !secret.is_empty() && memmem::find(body, secret).is_some()
 }
 
 fn outcome_of(error: &Error) -> Outcome {

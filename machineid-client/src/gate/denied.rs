@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_client_core::Error;
+use agent_client_core::{Error, ErrorKind, printable};
 
 use crate::decision::{Decision, DecisionCode};
 use crate::registration::Registration;
@@ -43,8 +43,10 @@ impl Denied {
         let code = match &reason {
             Reason::Refused(decision) => decision.code().clone(),
             Reason::NotRegistered(registration) => code_of(registration),
-            Reason::NoDecision(_) => DecisionCode::SystemUnavailable,
+            Reason::NoDecision(error) => code_of_error(error),
         };
+        // Only a permit says this.
+        let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
         Self(Arc::new(Inner { code, reason }))
     }
 
@@ -64,7 +66,11 @@ impl Denied {
     /// Whether it rests on an outage rather than on a decision against the device.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        self.0.code == DecisionCode::SystemUnavailable
+        let will_not_pass = matches!(
+            &self.0.reason,
+            Reason::NoDecision(error) if error.kind() == ErrorKind::InvalidInput
+        );
+        self.0.code == DecisionCode::SystemUnavailable && !will_not_pass
     }
 
     /// The service's id of the exchange, to correlate logs.
@@ -82,7 +88,8 @@ impl Denied {
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.0.reason {
             Reason::NoDecision(error) => error.retry_after(),
-            _ => None,
+            Reason::Refused(decision) => decision.retry_after(),
+            Reason::NotRegistered(_) => None,
         }
     }
 
@@ -106,6 +113,17 @@ impl Denied {
     }
 }
 
+/// A key that is missing or wrong is told by its own code; anything else leaves no decision.
+fn code_of_error(error: &Error) -> DecisionCode {
+    if error.kind() == ErrorKind::MissingCredential {
+        return DecisionCode::InvalidOrgKey;
+    }
+    match error.code().map(DecisionCode::from) {
+        None | Some(DecisionCode::Unknown(_)) => DecisionCode::SystemUnavailable,
+        Some(known) => known,
+    }
+}
+
 fn code_of(registration: &Registration) -> DecisionCode {
     match registration {
         Registration::Revoked(_) => DecisionCode::DeviceRevoked,
@@ -121,7 +139,7 @@ fn code_of(registration: &Registration) -> DecisionCode {
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "denied, {}", self.0.code)?;
+        write!(f, "denied, {}", printable(self.0.code.as_str()))?;
         if let Reason::NoDecision(error) = &self.0.reason {
             return write!(f, ": {error}");
         }

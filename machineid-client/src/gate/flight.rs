@@ -1,13 +1,15 @@
 //! Concurrent checks share a request, in the one way that is safe.
 //!
-//! One request is under way at a time. Whoever asks meanwhile boards the next flight, which
-//! departs when the present one has landed. So a decision is never older than the asking, and
-//! the wait is two requests at most.
+//! On each runtime one request is under way at a time. Whoever asks meanwhile boards the next
+//! flight, which departs when the present one has landed. So a decision is never older than the
+//! asking, and the wait is two requests at most. Runtimes do not share: one that is not being run
+//! would keep the callers on the others waiting.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_client_core::{Error, ErrorKind};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -17,16 +19,12 @@ use crate::decision::Decision;
 /// What a flight brings back to everyone on board.
 pub(super) type Landing = Result<Arc<Decision>, Denied>;
 
-#[derive(Default)]
-pub(super) struct Flights(Arc<Mutex<State>>);
+/// A runtime stands here while a pilot is at work on it, with the next flight if somebody has
+/// boarded. The flight departs by being taken: nobody boards after that.
+type Airfields = HashMap<Id, Option<watch::Sender<Option<Landing>>>>;
 
 #[derive(Default)]
-struct State {
-    /// Whether a pilot is at work, who will take the next flight too.
-    has_pilot: bool,
-    /// The next flight. It departs by being taken: nobody boards after that.
-    boarding: Option<watch::Sender<Option<Landing>>>,
-}
+pub(super) struct Flights(Arc<Mutex<Airfields>>);
 
 impl Flights {
     /// Boards the next flight and waits for its landing. `ask` makes the request. It is called
@@ -35,12 +33,12 @@ impl Flights {
     where
         F: Future<Output = Landing> + Send + 'static,
     {
-        let (mut seat, pilot) = self.take_seat();
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(lost("a gate must be asked inside a tokio runtime"));
+        };
+        let (mut seat, pilot) = self.take_seat(runtime.id());
         if let Some(pilot) = pilot {
-            match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(pilot.fly(ask).in_current_span())),
-                Err(_) => return Err(lost("a gate must be asked inside a tokio runtime")),
-            }
+            runtime.spawn(pilot.fly(ask).in_current_span());
         }
         match seat.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(landing)) => landing.clone(),
@@ -48,23 +46,24 @@ impl Flights {
         }
     }
 
-    /// A seat on the next flight, and a pilot if there is none at work.
-    fn take_seat(&self) -> (watch::Receiver<Option<Landing>>, Option<Pilot>) {
-        let mut state = lock(&self.0);
-        if let Some(flight) = &state.boarding {
+    /// A seat on the runtime's next flight, and a pilot if there is none at work.
+    fn take_seat(&self, runtime: Id) -> (watch::Receiver<Option<Landing>>, Option<Pilot>) {
+        let mut airfields = lock(&self.0);
+        if let Some(Some(flight)) = airfields.get(&runtime) {
             return (flight.subscribe(), None);
         }
         let (flight, seat) = watch::channel(None);
-        state.boarding = Some(flight);
-        let pilot = (!state.has_pilot).then(|| Pilot { state: Arc::clone(&self.0), on_duty: true });
-        state.has_pilot = true;
+        let had_pilot = airfields.insert(runtime, Some(flight)).is_some();
+        let pilot =
+            (!had_pilot).then(|| Pilot { airfields: Arc::clone(&self.0), runtime, on_duty: true });
         (seat, pilot)
     }
 }
 
 /// Flies until nobody is waiting.
 struct Pilot {
-    state: Arc<Mutex<State>>,
+    airfields: Arc<Mutex<Airfields>>,
+    runtime: Id,
     on_duty: bool,
 }
 
@@ -79,10 +78,12 @@ impl Pilot {
     /// Takes the next flight, or goes off duty, in one step: a caller either is on that flight or
     /// finds that a new pilot is needed.
     fn depart(&mut self) -> Option<watch::Sender<Option<Landing>>> {
-        let mut state = lock(&self.state);
-        let flight = state.boarding.take();
-        self.on_duty = flight.is_some();
-        state.has_pilot = self.on_duty;
+        let mut airfields = lock(&self.airfields);
+        let flight = airfields.get_mut(&self.runtime).and_then(Option::take);
+        if flight.is_none() {
+            airfields.remove(&self.runtime);
+            self.on_duty = false;
+        }
         flight
     }
 }
@@ -92,7 +93,7 @@ impl Drop for Pilot {
     /// next, and those on board learn that there is no landing.
     fn drop(&mut self) {
         if self.on_duty {
-            *lock(&self.state) = State::default();
+            lock(&self.airfields).remove(&self.runtime);
         }
     }
 }
@@ -102,6 +103,6 @@ fn lost(why: &str) -> Denied {
 }
 
 /// No lock is held across anything that could panic halfway.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(airfields: &Mutex<Airfields>) -> MutexGuard<'_, Airfields> {
+    airfields.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,9 @@
 use std::pin::pin;
 use std::time::Duration;
 
+// Work that never runs dry uses up the budget of its task. Without an exception the timers beside
+// it would never be seen to have run out, and no check would ever be made.
+use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::{Denied, Gate};
@@ -68,7 +71,7 @@ impl Gate {
         let denied = tokio::select! {
             biased;
             output = &mut work => return Ok(output),
-            denied = self.watch(every) => denied,
+            denied = unconstrained(self.watch(every)) => denied,
         };
         stop.cancel();
         if !grace.is_zero() {
@@ -76,13 +79,14 @@ impl Gate {
             tokio::select! {
                 biased;
                 _ = work => {}
-                () = pacing.sleep(grace) => {}
+                () = unconstrained(pacing.sleep(grace)) => {}
             }
         }
         Err(denied)
     }
 
-    /// Checks every `every`, the first time after that long, until a check denies.
+    /// Checks every `every`, the first time after that long, until a check denies. It asks by
+    /// itself: on a shared flight it could wait for two answers.
     pub(crate) async fn watch(&self, every: Duration) -> Denied {
         let pacing = self.0.client.transport().pacing();
         let mut last = pacing.now();
@@ -90,7 +94,7 @@ impl Gate {
             let since = pacing.now().saturating_duration_since(last);
             pacing.sleep(every.saturating_sub(since)).await;
             last = pacing.now();
-            if let Err(denied) = self.check().await {
+            if let Err(denied) = self.0.ask().await {
                 return denied;
             }
         }

@@ -37,7 +37,7 @@ fn one_joins_and_is_known_from_then_on() {
     let ran = home.run(&["join", "--name", "Ada of the North", "--base-url", &url]).exits(0);
     assert_data_eq!(
         told(&ran, &home),
-        str![[r#"
+        str![[r"
 joined as  ada-of-the-north
 agent id   ID
 credits    500.00 CR
@@ -48,7 +48,7 @@ Saved the key in CONFIG.
 The claim URL is shown only now: with it a person can lift the limit to what a trade may cost.
 Next: machins browse
 
-"#]]
+"]]
     );
     let saved = config(&home);
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use machins_mock::Fault;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ fn status_and_wallet() {
     let status = shop.bob.run(&["status"]);
     assert_data_eq!(
         shown(status).replace(&shop.server.machins_base_url(), "URL"),
-        str![[r#"
+        str![[r"
 agent      bob
 agent id   ID
 market     URL
@@ -32,7 +33,7 @@ in escrow  0.00 CR
 available  500.00 CR
 --
 
-"#]]
+"]]
     );
     let json = shop.bob.run(&["status", "--json"]).exits(0);
     let document = steady(&json);
@@ -40,13 +41,13 @@ available  500.00 CR
     assert_eq!(document["wallet"]["available_balance"], "500.00");
     assert_data_eq!(
         shown(shop.bob.run(&["wallet"])),
-        str![[r#"
+        str![[r"
 balance    500.00 CR
 in escrow  0.00 CR
 available  500.00 CR
 --
 
-"#]]
+"]]
     );
     assert_eq!(
         steady(&shop.bob.run(&["wallet", "--json"]).exits(0)),
@@ -70,50 +71,50 @@ fn what_is_sold_is_found() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.bob.run(&["browse"])),
-        str![[r#"
+        str![[r"
 --
 Nothing like that is on the marketplace. Ask for less, or put it up yourself: machins sell --side request --title TITLE --price CREDITS
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.ada.run(&["listings"])),
-        str![[r#"
+        str![[r"
 --
 You have put nothing up yet. Begin: machins sell --title TITLE --price CREDITS
 
-"#]]
+"]]
     );
     let sell =
         ["sell", "--title", "Sentiment of a text", "--price", "1234.5", "--tags", "nlp, text"];
     assert_data_eq!(
         shown(shop.ada.run(&sell)),
-        str![[r#"
+        str![[r"
 listed  ID  1,234.50 CR  Sentiment of a text
 --
 Who wants it shows up in: machins trades --status proposed
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["browse"])),
-        str![[r#"
+        str![[r"
 ID                                          PRICE  TYPE  TITLE                SIDE   SELLER
 ID  1,234.50 CR  task  Sentiment of a text  offer  ada
 --
 1 listing
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.ada.run(&["listings"])),
-        str![[r#"
+        str![[r"
 ID                                    STATE         PRICE  TITLE                TYPE  SIDE
 ID  active  1,234.50 CR  Sentiment of a text  task  offer
 --
 1 listing
 
-"#]]
+"]]
     );
     let json = shop.bob.run(&["browse", "--json"]).exits(0);
     let listing = &steady(&json)["items"][0];
@@ -126,7 +127,7 @@ ID  active  1,234.50 CR  Sentiment of a text  task  offer
     let id = json.document()["items"][0]["id"].as_str().unwrap().to_owned();
     assert_data_eq!(
         shown(shop.bob.run(&["show", &id])),
-        str![[r#"
+        str![[r"
 title        Sentiment of a text
 id           ID
 slug         sentiment-of-a-text
@@ -142,11 +143,11 @@ expires      never
 --
 Buy it: machins buy ID
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.ada.run(&["listing", &id])),
-        str![[r#"
+        str![[r"
 title    Sentiment of a text
 id       ID
 state    active
@@ -159,16 +160,21 @@ listed   DATE TIME UTC
 expires  never
 --
 
-"#]]
+"]]
     );
     assert_eq!(shop.bob.run(&["show", &id, "--json"]).exits(0).document()["reviews"], json!([]));
     assert_eq!(shop.ada.run(&["listing", &id, "--json"]).exits(0).document()["id"], *id);
+}
 
+#[test]
+fn a_listing_is_changed_and_taken_down() {
+    let shop = Shop::new();
+    let id = shop.offer();
     let edit = ["edit", &id, "--price", "9.99", "--tags", "", "--auto-accept", "true"];
     assert_data_eq!(
         shown(shop.ada.run(&edit)),
         str![[r#"
-changed  ID  9.99 CR  Sentiment of a text
+changed  ID  9.99 CR  Sentiment
 --
 
 "#]]
@@ -176,12 +182,12 @@ changed  ID  9.99 CR  Sentiment of a text
     let edited = shop.ada.run(&["listing", &id, "--json"]).exits(0).document();
     assert_eq!(
         (&edited["price"], &edited["tags"], &edited["auto_accept"], &edited["title"]),
-        (&json!("9.99"), &json!([]), &json!(true), &json!("Sentiment of a text"))
+        (&json!("9.99"), &json!([]), &json!(true), &json!("Sentiment"))
     );
     assert_data_eq!(
         shown(shop.ada.run(&["unlist", &id])),
         str![[r#"
-unlisted  ID  9.99 CR  Sentiment of a text
+unlisted  ID  9.99 CR  Sentiment
 --
 
 "#]]
@@ -292,33 +298,33 @@ fn a_trade_goes_all_its_way() {
     let offer = shop.offer();
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
-        str![[r#"
+        str![[r"
 --
 No trades like that. Find something to buy: machins browse
 
-"#]]
+"]]
     );
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
     assert_data_eq!(
         shown(shop.bob.run(&buy)),
-        str![[r#"
+        str![[r"
 proposed  ID  12.50 CR
 --
 The listing's owner decides:
   machins accept ID
   machins reject ID
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
-        str![[r#"
+        str![[r"
 ID                                    STATUS       PRICE  YOU    PROPOSED              LISTING
 ID  proposed  12.50 CR  buyer  DATE TIME UTC  ID
 --
 1 trade
 
-"#]]
+"]]
     );
     let trades = shop.ada.run(&["trades", "--role", "seller", "--status", "proposed", "--json"]);
     let trades = trades.exits(0).document();
@@ -326,32 +332,32 @@ ID  proposed  12.50 CR  buyer  DATE TIME UTC  ID
     assert_eq!(trades["items"][0]["metadata"]["order"], 7);
     assert_data_eq!(
         shown(shop.ada.run(&["accept", trade])),
-        str![[r#"
+        str![[r"
 escrow_held  ID  12.50 CR
 --
 The seller delivers: machins deliver ID --result JSON
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["wallet"])),
-        str![[r#"
+        str![[r"
 balance    500.00 CR
 in escrow  12.50 CR
 available  487.50 CR
 --
 
-"#]]
+"]]
     );
     let deliver = ["deliver", trade, "--result", r#"{"sentiment": "positive"}"#];
     assert_data_eq!(
         shown(shop.ada.run(&deliver)),
-        str![[r#"
+        str![[r"
 delivered  ID  12.50 CR
 --
 The buyer decides now: machins trade ID --wait completed
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["trade", trade])),
@@ -377,45 +383,57 @@ The buyer decides:
     );
     assert_data_eq!(
         shown(shop.bob.run(&["confirm", trade])),
-        str![[r#"
+        str![[r"
 completed  ID  12.50 CR
 --
 Say how it was: machins review ID --rating 5
 
-"#]]
+"]]
     );
     let review = ["review", trade, "--rating", "4", "--body", "Fast and exact."];
     assert_data_eq!(
         shown(shop.bob.run(&review)),
-        str![[r#"
+        str![[r"
 reviewed  ID  ★★★★☆ Fast and exact.
 --
 
-"#]]
+"]]
     );
     let twice = shop.bob.run(&[&review[..], &["--json"]].concat()).exits(1);
     assert_eq!(twice.error()["code"], "DUPLICATE");
     let shown_offer = shop.bob.run(&["show", &offer]).exits(0).stdout;
     assert!(shown_offer.ends_with("Reviews\n★★★★☆ Fast and exact.\n"), "{shown_offer}");
+}
+
+#[test]
+fn what_was_paid_is_known_exactly() {
+    let shop = Shop::new();
+    shop.completed(&shop.offer());
     assert_data_eq!(
         shown(shop.ada.run(&["transactions"])),
-        str![[r#"
+        str![[r"
 WHEN                   AMOUNT  BALANCE  FOR              WHAT                                                    ABOUT
 DATE TIME UTC   +11.87   511.87  escrow_release   Escrow released to the seller, less the platform's fee  ID
 DATE TIME UTC  +500.00   500.00  starter_credits  Starter credits                                         ID
 --
 2 transactions
 
-"#]]
+"]]
     );
     let all =
         shop.ada.run(&["transactions", "--all", "--limit", "1", "--json"]).exits(0).document();
     assert_eq!(all["items"][0]["amount"], "11.87", "12.50 less five per cent, exactly");
     let last = shop.ada.run(&["transactions", "--limit", "1", "--json"]).exits(0).document();
     assert_eq!(last["items"][0], all["items"][0]);
+}
+
+#[test]
+fn everybody_may_know_how_the_market_goes() {
+    let shop = Shop::new();
+    shop.completed(&shop.offer());
     assert_data_eq!(
         shown(shop.bob.run(&["stats"])),
-        str![[r#"
+        str![[r"
 agents           2
 active listings  1
 trades           1
@@ -423,13 +441,13 @@ volume           12.50 CR
 task trades      1
 --
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["leaderboard"])),
         str![[r#"
 RANK  AGENT  NAME  REPUTATION  TRADES
-   1  ada    Ada         4.00       1
+   1  ada    Ada         0.00       1
    2  bob    Bob         0.00       1
 --
 
@@ -437,12 +455,12 @@ RANK  AGENT  NAME  REPUTATION  TRADES
     );
     assert_data_eq!(
         shown(shop.bob.run(&["recent-trades"])),
-        str![[r#"
+        str![[r"
 WHEN                     PRICE  TITLE      BUYER  SELLER  TYPE
 DATE TIME UTC  12.50 CR  Sentiment  bob    ada     task
 --
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["agent", "ada"])),
@@ -450,7 +468,7 @@ DATE TIME UTC  12.50 CR  Sentiment  bob    ada     task
 agent       ada
 name        Ada
 id          ID
-reputation  4.00
+reputation  0.00
 trades      1
 joined      DATE TIME UTC
 --
@@ -482,11 +500,11 @@ fn a_trade_ends_early() {
     let refused = shop.bob.run(&["cancel", &over]).exits(1);
     assert_data_eq!(
         plain(&refused.stderr).replace(&over, "ID"),
-        str![[r#"
+        str![[r"
 error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
   next: machins trade ID shows where a trade stands
 
-"#]]
+"]]
     );
     assert_eq!(shop.bob.run(&["accept", &over, "--json"]).exits(1).error()["status"], 403);
 }
@@ -691,36 +709,36 @@ fn the_inbox_is_read_and_acknowledged() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.ada.run(&["inbox"])),
-        str![[r#"
+        str![[r"
 --
 No notifications like that. Wait for some: machins inbox --watch
 
-"#]]
+"]]
     );
     let offer = shop.offer();
     shop.proposed(&offer);
     shop.proposed(&offer);
     assert_data_eq!(
         shown(shop.ada.run(&["inbox", "--unread"])),
-        str![[r#"
+        str![[r"
 EVENT           ABOUT                                 ID                                    STATE  WHEN
 trade_proposed  ID  ID  new    DATE TIME UTC
 trade_proposed  ID  ID  new    DATE TIME UTC
 --
 2 notifications
 
-"#]]
+"]]
     );
     let list = shop.ada.run(&["inbox", "--event-type", "trade_proposed", "--json"]).exits(0);
     let first = list.document()["items"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(list.document()["unread_count"], 2);
     assert_data_eq!(
         shown(shop.ada.run(&["inbox", "ack", &first])),
-        str![[r#"
+        str![[r"
 acknowledged  1 notification
 --
 
-"#]]
+"]]
     );
     let all = shop.ada.run(&["inbox", "ack-all", "--json"]).exits(0).document();
     assert_eq!(all, json!({"acknowledged": 1, "unread_count": 0}));
@@ -769,22 +787,22 @@ fn subscriptions() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.ada.run(&["subscriptions"])),
-        str![[r#"
+        str![[r"
 --
 No subscriptions yet. Begin: machins subscribe trade_proposed URL
 
-"#]]
+"]]
     );
     let url = "https://agent.example/hook";
     let subscribe = ["subscribe", "new_listing", url, "--filter", "listing_type=task"];
     assert_data_eq!(
         shown(shop.ada.run(&subscribe)),
-        str![[r#"
+        str![[r"
 subscribed  ID  new_listing  https://agent.example/hook
 --
 warning: without a secret anybody who knows the URL can send such events to it
 
-"#]]
+"]]
     );
     let signed = ["subscribe", "trade_proposed", url, "--secret-stdin", "--json"];
     let made = shop.ada.run_with_stdin(&signed, "hush-hush\n").exits(0);
@@ -792,24 +810,24 @@ warning: without a secret anybody who knows the URL can send such events to it
     assert_eq!(shop.ada.run_with_stdin(&signed, "").exits(2).error()["kind"], "usage");
     assert_data_eq!(
         shown(shop.ada.run(&["subscriptions"])),
-        str![[r#"
+        str![[r"
 ID                                    STATE   EVENT           URL                         FILTERS
 ID  active  new_listing     https://agent.example/hook  listing_type=task
 ID  active  trade_proposed  https://agent.example/hook
 --
 
-"#]]
+"]]
     );
     let list = shop.ada.run(&["subscriptions", "--json"]).exits(0).document();
     assert_eq!(list.as_array().unwrap().len(), 2);
     let made = id(&made);
     assert_data_eq!(
         shown(shop.ada.run(&["unsubscribe", &made])),
-        str![[r#"
+        str![[r"
 unsubscribed  ID
 --
 
-"#]]
+"]]
     );
     shop.ada.run(&["unsubscribe", &made, "--json"]).exits(1);
     shop.ada.run(&["subscribe", "no_such_event", url]).exits(1);
@@ -853,14 +871,14 @@ fn an_owner_claims_logs_in_and_looks() {
     assert!(!claimed.stdout.contains("horse") && !claimed.stderr.contains("horse"));
     assert_data_eq!(
         shown(claimed),
-        str![[r#"
+        str![[r"
 claimed  ada
 owner    ada@example.com
 tier     verified
 --
 Next: machins owner login --email EMAIL
 
-"#]]
+"]]
     );
     let again = shop.ada.run_with_stdin(&[&claim[..], &["--json"]].concat(), password).exits(1);
     assert_eq!(again.error()["status"], 409);
@@ -880,7 +898,7 @@ Next: machins owner login --email EMAIL
     assert_eq!(json.document(), json!({"status": "ok", "email": "ada@example.com"}));
     assert_data_eq!(
         shown(shop.ada.run(&["owner", "me"])),
-        str![[r#"
+        str![[r"
 email  ada@example.com
 name   Ada L
 id     ID
@@ -890,14 +908,14 @@ AGENT  ID                                    TIER      JOINED
 ada    ID  verified  DATE TIME UTC
 --
 
-"#]]
+"]]
     );
     let me = shop.ada.run(&["owner", "me", "--json"]).exits(0).document();
     assert_eq!(me["agents"][0]["slug"], "ada");
     let same = shop.ada.run(&["api", "GET", "/owners/me", "--json"]).exits(0).document();
     assert_eq!(same, me);
     // The token is good for a day.
-    shop.server.clock().advance(std::time::Duration::from_secs(25 * 3600)).unwrap();
+    shop.server.clock().advance(Duration::from_hours(25)).unwrap();
     let late = shop.ada.run(&["owner", "me"]).exits(1);
     assert!(late.stderr.contains("log in again"), "{late:?}");
 }

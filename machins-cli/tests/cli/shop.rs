@@ -23,8 +23,9 @@ impl Shop {
 
     /// What Ada sells, as its whole id.
     pub(crate) fn offer(&self) -> String {
-        let sell = ["sell", "--title", "Sentiment", "--price", "12.50", "--tags", "nlp,text"];
-        id(&self.ada.run(&[&sell[..], &["--json"]].concat()).exits(0))
+        let offer =
+            ["sell", "--json", "--title", "Sentiment", "--price", "12.50", "--tags", "nlp,text"];
+        id(&self.ada.run(&offer).exits(0))
     }
 
     /// A trade that Bob proposed on it.

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::time::{Sleep, sleep};
 
 use super::{Fault, Kind};
+use crate::machins;
 
 /// A reply in the middle of which nothing of JSON is left.
 const GARBAGE: &[u8] = b"<!doctype html><title>502 Bad Gateway</title>\xff\xfe{\"";
@@ -28,9 +29,10 @@ const SLOW_PIECES: usize = 16;
 #[error("the connection is closed by a fault")]
 pub(crate) struct ConnectionLost;
 
-/// Answers a request under a fault; `serve` is what would happen without it.
+/// Answers a request under a fault, in the shape of its API; `serve` is what would happen without it.
 pub(crate) async fn apply(
     fault: Fault,
+    about_machins: bool,
     serve: impl Future<Output = Response>,
 ) -> Result<Response, ConnectionLost> {
     match fault.kind {
@@ -43,6 +45,7 @@ pub(crate) async fn apply(
                     response
                 }
                 Some(body) => crate::http::json(status, &body),
+                None if about_machins => machins::fault_reply(status),
                 None => crate::http::json(status, &default_body(status)),
             };
             let retry_after = retry_after.map(|value| HeaderValue::try_from(value.to_string()));

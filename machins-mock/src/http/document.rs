@@ -160,8 +160,10 @@ impl Operation<'_> {
         let carries = Carries {
             key: self.entry.contains_key("security"),
             body: self.entry.contains_key("requestBody"),
-            path_parameter: self.entry["parameters"]
-                .as_array()
+            path_parameter: self
+                .entry
+                .get("parameters")
+                .and_then(Value::as_array)
                 .is_some_and(|all| all.iter().any(|it| it["in"] == "path")),
         };
         let mut responses = Responses::new(&mut self.document.replies, carries);
@@ -177,11 +179,8 @@ impl Operation<'_> {
 
 /// The schema of an optional value, for where it can be left out but not be null.
 fn without_null(mut schema: Value) -> Value {
-    if let Some(types) = schema["type"].as_array_mut() {
-        types.retain(|it| it != "null");
-        if let [only] = &types[..] {
-            schema["type"] = only.clone();
-        }
+    if let Some(types) = schema.get_mut("type").filter(|types| types.is_array()) {
+        *types = types[0].take();
     }
     match schema["anyOf"].as_array().map(Vec::as_slice) {
         Some([value, null]) if *null == json!({"type": "null"}) => value.clone(),

@@ -59,6 +59,7 @@ pub enum Tier {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Agent {
     pub(crate) id: Uuid,
     pub(crate) name: String,

@@ -48,19 +48,19 @@ impl Machins {
             return Err("an account is below zero");
         }
         let mut held: HashMap<Uuid, Money> = HashMap::new();
-        let mut hold = |agent: Uuid, amount: Money| {
+        let mut tally = |agent: Uuid, amount: Money| {
             let sum = held.entry(agent).or_default();
             *sum = sum.plus(amount);
         };
         for trade in self.trades.values().filter(|trade| trade.status.holds_escrow()) {
-            hold(trade.buyer_agent_id, trade.price);
+            tally(trade.buyer_agent_id, trade.price);
         }
         for listing in self.listings.values() {
             if let Some(bounty) = listing.bounty_amount {
                 if !listing.is_active() {
                     return Err("an inactive listing has a bounty");
                 }
-                hold(listing.seller_agent_id, bounty);
+                tally(listing.seller_agent_id, bounty);
             }
         }
         let held_by = |agent: Uuid| held.get(&agent).copied().unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::http::{BodyError, QueryError};
 /// The codes that the official package builds its exceptions from, and what it has no name for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "MachinsErrorCode")]
 pub(crate) enum ErrorCode {
     ValidationError,
     InsufficientFunds,

@@ -68,6 +68,7 @@ pub(crate) enum Audience {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Event {
     pub(crate) event_type: EventType,
     pub(crate) audience: Audience,

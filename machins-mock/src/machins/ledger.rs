@@ -205,6 +205,12 @@ impl Ledger {
         })
     }
 
+    /// The trades whose sellers were paid, in that order.
+    pub(super) fn releases(&self) -> impl Iterator<Item = Uuid> {
+        let causes = self.transactions.iter().map(|it| it.cause);
+        causes.filter(|it| it.category == Category::EscrowRelease).map(|it| it.reference_id)
+    }
+
     /// Every account that was ever used.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (Account, Money)> {
         self.balances.iter().map(|(account, balance)| (*account, *balance))

@@ -49,6 +49,7 @@ pub(crate) enum ListingStatus {
 
 /// A listing, as it is stored and as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Listing {
     pub(crate) id: Uuid,
     /// Whose it is: on a request the buyer.

@@ -22,6 +22,8 @@ mod money;
 mod owners;
 mod page;
 mod password;
+#[cfg(test)]
+mod properties;
 mod public;
 mod reviews;
 mod search;
@@ -46,6 +48,7 @@ pub use self::control::{
 };
 use self::error::Result;
 pub(crate) use self::events::Context;
+pub(crate) use self::http::fault_reply;
 use self::jwt::SigningKey;
 use self::ledger::Ledger;
 pub(crate) use self::lifecycle::{Callback, Verification};

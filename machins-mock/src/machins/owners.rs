@@ -58,6 +58,7 @@ pub(crate) struct LoginRequest {
 
 /// An agent was claimed.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Claimed {
     owner_id: Uuid,
     email: String,

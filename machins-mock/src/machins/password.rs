@@ -41,13 +41,11 @@ impl PasswordHash {
 /// Does a password match, if there is a hash at all? Takes as long either way, so that the time
 /// of a refusal does not tell which emails are known.
 pub(crate) fn verify(hash: Option<&PasswordHash>, password: &str) -> bool {
-    match hash {
-        Some(hash) => hash.matches(password),
-        None => {
-            std::hint::black_box(PasswordHash::new(password, [0; 16]));
-            false
-        }
+    if let Some(hash) = hash {
+        return hash.matches(password);
     }
+    std::hint::black_box(PasswordHash::new(password, [0; 16]));
+    false
 }
 
 /// Only hashes with our own parameters: others could ask for any amount of memory.

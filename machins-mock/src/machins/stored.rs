@@ -1,5 +1,7 @@
 //! A world as it is stored: what can be counted is left out, and is made and checked on load.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
@@ -84,7 +86,7 @@ impl TryFrom<Stored> for Machins {
         for trade in stored.trades {
             world.load_trade(trade)?;
         }
-        world.load_payments();
+        world.load_payments()?;
         for review in stored.reviews {
             world.load_review(review)?;
         }
@@ -139,7 +141,7 @@ impl Machins {
         ensure(bounty.is_none() || listing.side == Side::Request, "an offer has a bounty")?;
         let priced = is_price(listing.price) && bounty.is_none_or(is_price);
         ensure(priced, "a listing's price is out of bounds")?;
-        let distinct: std::collections::HashSet<_> = listing.tags.iter().collect();
+        let distinct: HashSet<_> = listing.tags.iter().collect();
         ensure(distinct.len() == listing.tags.len(), "a listing has a tag twice")?;
         listing.fold();
         self.add_listing(listing);
@@ -168,14 +170,17 @@ impl Machins {
         Ok(())
     }
 
-    fn load_payments(&mut self) {
-        let paid = self.trades.values().enumerate();
-        let mut paid: Vec<_> =
-            paid.filter_map(|(place, trade)| Some((trade.paid_at()?, place))).collect();
-        paid.sort_unstable();
-        for (_, place) in paid {
+    /// Many can be paid at one time: their order is that of the books.
+    fn load_payments(&mut self) -> Checked {
+        let mut unpaid: HashSet<Uuid> =
+            self.trades.values().filter(|it| it.paid_at().is_some()).map(|it| it.id).collect();
+        let releases: Vec<_> = self.ledger.releases().collect();
+        for id in releases {
+            ensure(unpaid.remove(&id), "the ledger pays for a trade that is not done")?;
+            let place = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
             self.paid(place);
         }
+        ensure(unpaid.is_empty(), "a trade is done and was not paid for")
     }
 
     fn load_review(&mut self, review: Review) -> Checked {

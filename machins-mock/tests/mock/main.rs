@@ -15,6 +15,7 @@ mod expectations;
 mod faults;
 mod hostile;
 mod lifecycle;
+mod market_document;
 mod routes;
 mod support;
 mod validate;

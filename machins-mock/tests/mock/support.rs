@@ -37,7 +37,11 @@ pub(crate) async fn try_send(
     body: Value,
 ) -> reqwest::Result<Reply> {
     let mut request = reqwest::Client::new().request(method, format!("{}{path}", server.url()));
-    if !key.is_empty() {
+    if key.starts_with("at_") {
+        request = request.header("x-api-key", key);
+    } else if key.starts_with("eyJ") {
+        request = request.bearer_auth(key);
+    } else if !key.is_empty() {
         request = request.header("x-org-key", key);
     }
     if !body.is_null() {

@@ -8,6 +8,7 @@ mod refusal;
 mod trading;
 
 use self::extract::{ApiKeyHeader, BearerHeader};
+pub(crate) use self::refusal::fault_reply;
 use self::refusal::{CONFLICT, FORBIDDEN, INVALID, MISSING, Refusal, STATE};
 use super::error::Result;
 use super::{Context, Machins};
@@ -81,6 +82,26 @@ pub(crate) fn routes(api: Api) -> Api {
         .get("/api/v1/public/agent/{slug}", "An agent, its listings and reviews", open::agent)
         .get("/api/v1/public/recent-trades", "What was traded last", open::recent_trades)
 }
+
+/// Is the path one of machins' rather than of MachineID?
+pub(crate) fn is_machins(path: &str) -> bool {
+    let resource = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next());
+    resource.is_some_and(|it| RESOURCES.contains(&it))
+}
+
+const RESOURCES: [&str; 11] = [
+    "agents",
+    "claim",
+    "inbox",
+    "listings",
+    "marketplace",
+    "owners",
+    "platform",
+    "public",
+    "subscriptions",
+    "trades",
+    "wallets",
+];
 
 const ONBOARDING: &str = "machins onboarding";
 const MARKETPLACE: &str = "machins marketplace";

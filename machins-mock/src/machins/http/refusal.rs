@@ -1,10 +1,13 @@
 //! Refusals as machins words them.
 
+use ::http::HeaderValue;
+use ::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use crate::http::{BodyError, Output, Responses, json};
+use crate::http::{self, BodyError, Output, Responses};
 use crate::machins::error::{Error, ErrorCode};
 use crate::machins::input::Object;
 
@@ -54,11 +57,31 @@ impl<const MAY: u8> IntoResponse for Refusal<MAY> {
     fn into_response(self) -> Response {
         let Error { code, message, details } = self.0;
         let detail = message.clone();
-        json(
+        http::json(
             code.http_status(),
             &ErrorReply { detail, error: ErrorBody { code, message, details } },
         )
     }
+}
+
+/// What a fault of this status says.
+pub(crate) fn fault_reply(status: u16) -> Response {
+    let code = match status {
+        401 => "UNAUTHORIZED",
+        403 => "FORBIDDEN",
+        404 => "NOT_FOUND",
+        409 => "CONCURRENCY_CONFLICT",
+        422 => "INVALID_TRANSITION",
+        429 => "RATE_LIMITED",
+        _ => "FAULT",
+    };
+    let message = format!("a fault answers {status}");
+    let error = json!({"code": code, "message": message, "details": {}});
+    let mut response = http::json(status, &json!({"detail": message, "error": error}));
+    if status == 429 {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 impl<const MAY: u8> Output for Refusal<MAY> {

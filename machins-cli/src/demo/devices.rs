@@ -1,54 +1,19 @@
-//! `machins demo`: the whole story on the embedded mock, every outcome checked.
-
-use std::fmt::Write;
+//! The device story: allow, revoke, deny, restore; a full plan, the kill switch, an outage.
 
 use machineid_client::blocking::{Client, Gate};
-use machineid_client::{ClientBuilder, DeviceId, Error, OrgKey, Reason};
-use machins_mock::{Fault, MockServer, OrgUpdate};
-use serde::Serialize;
+use machineid_client::{ClientBuilder, DeviceId, OrgKey, Reason};
+use machins_mock::{Fault, OrgUpdate};
 use serde_json::{Value, json};
 
+use super::{Came, Step, Story, value};
 use crate::error::{Exit, Failure, SYSTEM_UNAVAILABLE};
-use crate::output::{BAD, FAINT, GOOD, Output, STRONG};
 use crate::text::clean;
 
 const DEVICE: &str = "agent-01";
 
-/// `machins demo`.
-pub(crate) fn run(out: Output) -> Result<(), Failure> {
-    let server = MockServer::builder()
-        .seed(1)
-        .start()
-        .map_err(|error| Failure::local("the mock can't be started", error))?;
-    let mut story = Story { out, server, steps: Vec::new() };
-    if !out.is_json() {
-        out.text(&format!(
-            "{STRONG}MachineID answers one question: may this device run?{STRONG:#}\n\
-             {FAINT}The real client asks a mock server inside this process.\n\
-             $ is the command to type, > the call in Rust.{FAINT:#}\n"
-        ))?;
-    }
-    story.tell()?;
-    story.end()
-}
-
-/// What a step shows.
-struct Step {
-    about: &'static str,
-    command: &'static str,
-    rust: &'static str,
-    /// What it is to come to.
-    expected: &'static str,
-}
-
-struct Story {
-    out: Output,
-    server: MockServer,
-    steps: Vec<Value>,
-}
-
 impl Story {
-    fn tell(&mut self) -> Result<(), Failure> {
+    /// Tells it.
+    pub(super) fn devices(&mut self) -> Result<(), Failure> {
         let anonymous = self.client(None)?;
         let mut created = None;
         self.step(
@@ -62,20 +27,20 @@ impl Story {
                 let org = anonymous.create_org()?;
                 let shown = json!({"orgApiKey": format!("{}…", prefix(&org.org_key))});
                 created = Some(org.org_key);
-                Ok(("created".into(), shown))
+                Ok(came("created", shown))
             },
         )?;
         let key = created.ok_or_else(|| Failure::refused("the demo got no org key"))?;
         let client = self.client(Some(key.clone()))?;
         let gate = Gate::new(&client, DeviceId::new(DEVICE)?);
 
-        self.devices(&client, &gate)?;
+        self.one_device(&client, &gate)?;
         self.plan_limit(&client)?;
         self.kill_switch(&key, &gate)?;
         self.outage(&gate)
     }
 
-    fn devices(&mut self, client: &Client, gate: &Gate) -> Result<(), Failure> {
+    fn one_device(&mut self, client: &Client, gate: &Gate) -> Result<(), Failure> {
         let device = gate.device();
         self.register(
             client,
@@ -91,7 +56,7 @@ impl Story {
                 rust: "client.revoke(&device)?",
                 expected: "ok",
             },
-            || client.revoke(device).map(|reply| (reply.status.clone(), value(&reply))),
+            || client.revoke(device).map(|reply| came(&reply.status, value(&reply))),
         )?;
         self.check(gate, "… and its next question is denied: stop here.", "DEVICE_REVOKED")?;
         self.step(
@@ -101,7 +66,7 @@ impl Story {
                 rust: "client.unrevoke(&device)?",
                 expected: "ok",
             },
-            || client.unrevoke(device).map(|reply| (reply.status.clone(), value(&reply))),
+            || client.unrevoke(device).map(|reply| came(&reply.status, value(&reply))),
         )?;
         self.check(gate, "… and it may go on.", "ALLOW")
     }
@@ -169,7 +134,7 @@ impl Story {
         self.step(&Step { about, command, rust: "client.register(&device)?", expected }, || {
             let registration = client.register(device)?;
             let reply = registration.reply();
-            Ok((reply.status.clone(), value(reply)))
+            Ok(came(&reply.status, value(reply)))
         })
     }
 
@@ -183,72 +148,22 @@ impl Story {
             Step { about, command: "machins validate agent-01", rust: "gate.check()", expected };
         self.step(&step, || {
             Ok(match gate.check() {
-                Ok(permit) => (permit.decision().code().to_string(), value(permit.decision())),
+                Ok(permit) => came(permit.decision().code().as_str(), value(permit.decision())),
                 Err(denied) => {
                     let document = match denied.reason() {
                         Reason::Refused(decision) => value(decision),
                         // There is no reply to show.
                         _ => json!({"allowed": false, "error": denied.to_string()}),
                     };
-                    (denied.code().to_string(), document)
+                    came(denied.code().as_str(), document)
                 }
             })
         })
     }
+}
 
-    /// Makes one step and shows what came of it.
-    fn step(
-        &mut self,
-        step: &Step,
-        make: impl FnOnce() -> Result<(String, Value), Error>,
-    ) -> Result<(), Failure> {
-        let number = self.steps.len() + 1;
-        let (outcome, reply) = match make() {
-            Ok(came) => came,
-            Err(error) => (error.kind().to_string(), json!({"error": error.to_string()})),
-        };
-        let ok = outcome == step.expected;
-        self.steps.push(json!({
-            "step": number,
-            "about": step.about,
-            "command": step.command,
-            "rust": step.rust,
-            "expected": step.expected,
-            "outcome": outcome,
-            "ok": ok,
-            "reply": reply,
-        }));
-        if self.out.is_json() {
-            return Ok(());
-        }
-        let Step { about, command, rust, expected } = step;
-        let mut text = format!(
-            "\n{STRONG}{number:>2}  {about}{STRONG:#}\n    {FAINT}${FAINT:#} {command:<34} {FAINT}> {rust}{FAINT:#}\n"
-        );
-        let style = if matches!(outcome.as_str(), "ALLOW" | "ok" | "created") { GOOD } else { BAD };
-        let _ = write!(text, "    {style}{outcome}{style:#}{}", notable(&reply));
-        if !ok {
-            let _ = write!(text, "  {BAD}expected {expected}{BAD:#}");
-        }
-        self.out.text(&text)
-    }
-
-    fn end(self) -> Result<(), Failure> {
-        let wrong = self.steps.iter().filter(|step| step["ok"] != true).count();
-        if self.out.is_json() {
-            self.out.document(&json!({"ok": wrong == 0, "steps": self.steps}))?;
-        } else if wrong == 0 {
-            self.out.text(&format!(
-                "\n{GOOD}All {} steps came out as told.{GOOD:#}\n\
-                 Next: machins mock serve --demo-data, and machins guard --help\n",
-                self.steps.len()
-            ))?;
-        }
-        match wrong {
-            0 => Ok(()),
-            wrong => Err(Failure::refused(format!("{wrong} steps did not come out as told"))),
-        }
-    }
+fn came(outcome: &str, reply: Value) -> Came {
+    Came { outcome: outcome.to_owned(), told: notable(&reply), reply }
 }
 
 /// What is worth reading in a reply, beside its outcome.
@@ -259,7 +174,7 @@ fn notable(reply: &Value) -> String {
             None => value.to_string(),
         })
     };
-    let told = match (field("orgApiKey"), field("limit"), field("allowed")) {
+    match (field("orgApiKey"), field("limit"), field("allowed")) {
         (Some(key), _, _) => format!("the key is {key}"),
         (_, Some(limit), _) => {
             let why = field("error").map_or_else(String::new, |why| format!("{why}, "));
@@ -269,15 +184,10 @@ fn notable(reply: &Value) -> String {
             let exit = if allowed == "true" { 0 } else { Exit::Denied as u8 };
             format!("allowed: {allowed}, exit code {exit}")
         }
-        _ => return String::new(),
-    };
-    format!("  {FAINT}{told}{FAINT:#}")
+        _ => String::new(),
+    }
 }
 
 fn prefix(key: &OrgKey) -> &str {
     key.expose().get(..8).unwrap_or_default()
-}
-
-fn value(reply: &impl Serialize) -> Value {
-    serde_json::to_value(reply).unwrap_or_default()
 }

@@ -1,0 +1,57 @@
+//! A caller's own span is the caller's.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use agent_client_core::Options;
+use serde_json::json;
+use support::{get, send, transport};
+use tracing::Instrument;
+use tracing::field::Empty;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// At the level of production the call's own span is off; the one around it must not be taken
+/// for it.
+#[tokio::test]
+async fn it_is_not_written_into() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = MockServer::start().await;
+    let reply = ResponseTemplate::new(200).set_body_json(json!({"request_id": "theirs"}));
+    Mock::given(any()).respond_with(reply).mount(&server).await;
+    let (transport, _) = transport(&server.uri(), Options::new());
+
+    let mine = tracing::info_span!("mine", request_id = "mine", status = Empty, attempt = Empty);
+    async {
+        send(&transport, get()).await.unwrap();
+        tracing::info!("done");
+    }
+    .instrument(mine)
+    .await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains(r#"mine{request_id="mine"}: "#), "{log}");
+}
