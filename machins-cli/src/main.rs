@@ -128,7 +128,7 @@ fn trade(context: &Context, command: Market) -> Result<(), Failure> {
         Market::Trades(wanted) => trades::list(context, &wanted),
         Market::Trade { id, wait: None } => trades::show(context, &id),
         Market::Trade { id, wait: Some(status) } => trades::wait(context, &id, &status),
-        Market::Accept { id } => trades::accept(context, &id),
+        Market::Accept { id, reason } => trades::accept(context, &id, reason.is_some()),
         Market::Reject(action) => trades::reject(context, &action),
         Market::Cancel(action) => trades::cancel(context, &action),
         Market::Deliver(delivery) => trades::deliver(context, &delivery),

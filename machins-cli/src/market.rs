@@ -41,8 +41,7 @@ pub(crate) fn browse(context: &Context, browse: &Browse) -> Result<(), Failure> 
         Column::number("PRICE"),
         Column::whole("TYPE"),
         Column::text("TITLE"),
-        Column::extra("SIDE"),
-        Column::extra("SELLER"),
+        Column::extra("BY"),
     ];
     context.out.result(&list, || fitted(&columns, &rows))?;
     list.say_rest(context, "listing");
@@ -53,9 +52,8 @@ fn row(listing: &MarketplaceListing) -> Vec<Cell> {
     vec![
         cell(listing.id.as_str()),
         cell(&credits(listing.price)),
-        cell(listing.listing_type.as_str()),
+        kind(&listing.listing_type, listing.side.as_ref()),
         cell(&listing.title),
-        side(listing.side.as_ref()),
         cell(listing.seller_agent_slug.as_ref().map_or("", |slug| slug.as_str())),
     ]
 }
@@ -92,6 +90,14 @@ fn query(browse: &Browse) -> MarketplaceQuery {
 /// Tags as they were meant: no blanks around them, none that is empty.
 pub(crate) fn tags(given: &[String]) -> impl Iterator<Item = &str> {
     given.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty())
+}
+
+/// What is traded, and in the same breath whether it is wanted rather than offered.
+pub(crate) fn kind(listing_type: &ListingType, side: Option<&Side>) -> Cell {
+    match side {
+        Some(Side::Request) => styled(&format!("{listing_type} wanted"), WARN),
+        _ => cell(listing_type.as_str()),
+    }
 }
 
 /// Which way a listing goes; what is wanted stands out.

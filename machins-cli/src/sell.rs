@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::format::{counted, credits, listing_style, moment};
 use crate::join::slug_of;
-use crate::market::{json_cell, side, tags};
+use crate::market::{json_cell, kind, side, tags};
 use crate::output::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Column, cell, fields, fitted, styled};
 use crate::text::clean;
@@ -111,8 +111,7 @@ pub(crate) fn list(context: &Context) -> Result<(), Failure> {
                 state(listing.status.as_ref()),
                 cell(&credits(listing.price)),
                 cell(&listing.title),
-                cell(listing.listing_type.as_str()),
-                side(listing.side.as_ref()),
+                kind(&listing.listing_type, listing.side.as_ref()),
             ]
         })
         .collect();
@@ -122,7 +121,6 @@ pub(crate) fn list(context: &Context) -> Result<(), Failure> {
         Column::number("PRICE"),
         Column::text("TITLE"),
         Column::extra("TYPE"),
-        Column::extra("SIDE"),
     ];
     context.out.result(&listings, || fitted(&columns, &rows))?;
     let count = counted(listings.len() as u64, "listing");

@@ -300,7 +300,10 @@ pub(crate) fn wait(context: &Context, id: &str, wanted: &TradeStatus) -> Result<
 }
 
 /// `machins accept`.
-pub(crate) fn accept(context: &Context, id: &str) -> Result<(), Failure> {
+pub(crate) fn accept(context: &Context, id: &str, has_reason: bool) -> Result<(), Failure> {
+    if has_reason {
+        context.out.warn("accepting takes no reason: the other party will not read it");
+    }
     act(context, id, Client::accept_trade)
 }
 

@@ -105,6 +105,9 @@ pub(crate) enum Market {
         /// The trade: its id, or a unique beginning of it
         #[arg(value_name = "ID")]
         id: String,
+        /// Taken for those who come from the Python package, and not sent there either
+        #[arg(long, value_name = "TEXT", hide = true)]
+        reason: Option<String>,
     },
 
     /// Decline a proposal on your listing

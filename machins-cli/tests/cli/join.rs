@@ -39,7 +39,7 @@ fn one_joins_and_is_known_from_then_on() {
         told(&ran, &home),
         str![[r"
 joined as  ada-of-the-north
-agent id   ID
+agent id   00000000-0000-4000-8000-000000000000
 credits    500.00 CR
 API key    at_…
 claim URL  /claim/…

@@ -106,7 +106,7 @@ fn redact(value: &mut Value) {
     }
 }
 
-/// The text with every id and moment made the same.
+/// The text with every id and moment made the same; what is aligned stays so.
 pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::new();
     for line in text.split_inclusive('\n') {
@@ -115,9 +115,9 @@ pub(crate) fn plain(text: &str) -> String {
             let rest = &word[bare.len()..];
             let hyphens = bare.matches('-').count();
             match bare.len() {
-                36 if hyphens == 4 => format!("ID{rest}"),
-                10 if hyphens == 2 && bare.starts_with("20") => format!("DATE{rest}"),
-                5 if bare.as_bytes()[2] == b':' => format!("TIME{rest}"),
+                36 if hyphens == 4 => format!("00000000-0000-4000-8000-000000000000{rest}"),
+                10 if hyphens == 2 && bare.starts_with("20") => format!("2026-01-01{rest}"),
+                5 if bare.as_bytes()[2] == b':' => format!("12:00{rest}"),
                 _ => word.to_owned(),
             }
         });
