@@ -143,38 +143,38 @@ impl From<MarketError> for Problem {
             MarketError::Invalid(_) => (400, "BAD_REQUEST"),
             MarketError::NotFound(_) => (404, "TRADE_NOT_FOUND"),
             MarketError::Duplicate(_) => (409, "DUPLICATE"),
-            MarketError::InvalidTransition(_) => (409, "INVALID_TRANSITION"),
+            MarketError::InvalidTransition(_) => (422, "INVALID_TRANSITION"),
         };
         Self::new(status, code, error.to_string())
     }
 }
 
-/// A problem of a call that can also collide with what there is.
-struct MayConflict(Problem);
+/// A problem of a call that can also be refused with this status.
+struct Refused<const STATUS: u16>(Problem);
 
-impl<T: Into<Problem>> From<T> for MayConflict {
+impl<T: Into<Problem>, const STATUS: u16> From<T> for Refused<STATUS> {
     fn from(problem: T) -> Self {
         Self(problem.into())
     }
 }
 
-impl IntoResponse for MayConflict {
+impl<const STATUS: u16> IntoResponse for Refused<STATUS> {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl Output for MayConflict {
+impl<const STATUS: u16> Output for Refused<STATUS> {
     fn describe(responses: &mut Responses<'_>) {
         Problem::describe(responses);
-        responses.add::<Problem>(409);
+        responses.add::<Problem>(STATUS);
     }
 }
 
 async fn create_agent(
     State(app): State<App>,
     JsonBody(body): JsonBody<AgentRequest>,
-) -> Result<Reply<201, AgentHandle>, MayConflict> {
+) -> Result<Reply<201, AgentHandle>, Refused<409>> {
     let body = body?;
     let agent = app.market(|market, cx| market.create_agent(cx, body));
     Ok(Reply(agent.map_err(MarketError::from)?))
@@ -190,7 +190,7 @@ async fn resolve_dispute(
     State(app): State<App>,
     PathText(id): PathText,
     JsonBody(body): JsonBody<Resolution>,
-) -> Result<Reply<200, TradeReply>, MayConflict> {
+) -> Result<Reply<200, TradeReply>, Refused<422>> {
     let Resolution { outcome } = body?;
     let trade = app.market(|market, cx| market.resolve(cx, &id, outcome));
     Ok(Reply(trade.map_err(MarketError::from)?))

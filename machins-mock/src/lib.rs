@@ -26,7 +26,13 @@
 //! ```
 //!
 //! # Beside the APIs
-//! * Time: [`MockServer::clock`] moves the server's virtual time forward.
+//! * Time: [`MockServer::clock`] moves the server's virtual time forward; what falls due on the
+//!   way (listings that expire, disputes that resolve) happens.
+//! * Agents: [`MockServer::create_agent`] makes them with any number of credits,
+//!   [`MockServer::resolve_dispute`] judges, [`MockServer::ledger`] shows the books.
+//! * Webhooks: posted and signed for real, to this machine only unless
+//!   [`MockServerBuilder::deliver_everywhere`] is set; [`MockServer::webhooks`] tells what came of
+//!   them.
 //! * Failures: [`Fault`]s answer with errors, delay, drop, truncate or garble replies.
 //! * Journal: [`MockServer::requests`] tells what came in, without secrets.
 //! * Expectations: [`MockServer::expect`] says what is to come in, checked on drop.
@@ -37,7 +43,10 @@
 //! # Bounds
 //! A server serves at most [`MAX_CONNECTIONS`] connections at a time, reads request heads of at
 //! most 64 KiB within 30 seconds and bodies of at most 1 MiB (64 MiB for a stored world) within
-//! 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults.
+//! 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults. At
+//! most [`MAX_QUEUED`] events wait for one webhook subscription, further ones are dropped and
+//! logged as such; [`MAX_WEBHOOKS`] attempts are remembered. Free JSON objects (schemas, metadata,
+//! filters) are at most 64 KiB and 64 levels deep, inboxes hold 10,000 notifications.
 
 pub mod blocking;
 mod builder;

@@ -67,12 +67,15 @@ impl Tasks {
         self.running.close();
     }
 
+    /// Does something unless it is to end before it is done.
+    pub(crate) async fn unless_stopped(&self, task: impl Future<Output = ()>) {
+        self.stop.run_until_cancelled(task).await;
+    }
+
     /// Adds a task, which is dropped when they are stopped.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        let task = async move {
-            stop.run_until_cancelled(task).await;
-        };
+        let tasks = self.clone();
+        let task = async move { tasks.unless_stopped(task).await };
         // No server is started without the runtime.
         if let Ok(runtime) = &*RUNTIME {
             self.running.spawn_on(task, runtime.handle());

@@ -11,6 +11,7 @@ mod post;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,17 +96,19 @@ impl Deliveries {
         self.state().log.attempts()
     }
 
-    /// Waits until nothing is left to be sent.
+    /// Waits until nothing is left to be sent, or nothing is sent any more.
     pub(crate) async fn finished(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            tokio::pin!(emptied);
-            emptied.as_mut().enable();
-            if self.state().queues.is_empty() {
-                return;
+        let empty = async {
+            loop {
+                let mut emptied = pin!(self.emptied.notified());
+                emptied.as_mut().enable();
+                if self.state().queues.is_empty() {
+                    return;
+                }
+                emptied.await;
             }
-            emptied.await;
-        }
+        };
+        self.tasks.unless_stopped(empty).await;
     }
 }
 
@@ -162,7 +165,8 @@ fn next(app: &App, id: Uuid, lease: u64) -> Option<(Webhook, u32)> {
     let failures = app.world().machins.failures(id);
     let mut state = app.deliveries.state();
     let queue = state.queues.get_mut(&id).filter(|queue| queue.lease == lease)?;
-    let next = failures.and_then(|failures| Some((queue.waiting.pop_front()?, failures + 1)));
+    let next = failures
+        .and_then(|failures| Some((queue.waiting.pop_front()?, failures.saturating_add(1))));
     if next.is_none() {
         state.queues.remove(&id);
         app.deliveries.emptied.notify_waiters();

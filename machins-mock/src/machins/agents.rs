@@ -311,11 +311,7 @@ impl Machins {
     }
 
     fn requests_for(&self, capabilities: &[String], most: usize) -> Vec<MarketplaceListing> {
-        if capabilities.is_empty() {
-            return Vec::new();
-        }
-        let places = self.market.tagged(capabilities);
-        let requests = places.iter().rev().filter(|posting| posting.side == Side::Request);
-        requests.take(most).filter_map(|posting| self.shown(posting.place)).collect()
+        let requests = self.market.newest_tagged(capabilities, most, |it| it.side == Side::Request);
+        requests.iter().filter_map(|posting| self.shown(posting.place)).collect()
     }
 }

@@ -30,6 +30,9 @@ impl Delivery {
     /// What the buyer gets, if the delivery has what its listing's type asks for.
     pub(super) fn goods(&self, listing_type: ListingType) -> Result<Object> {
         input::url("endpoint_url", self.endpoint_url.as_deref())?;
+        input::shallow("payload", self.payload.as_ref())?;
+        input::shallow("credentials", self.credentials.as_ref())?;
+        input::shallow("transaction_proof", self.transaction_proof.as_ref())?;
         match (listing_type, self) {
             (ListingType::Task, Self { payload: Some(payload), .. })
                 if payload.get("result").is_some_and(|result| !result.is_null()) =>

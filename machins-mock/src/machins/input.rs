@@ -12,6 +12,8 @@ pub(super) const MAX_DESCRIPTION: usize = 10_000;
 pub(super) const MAX_REASON: usize = 2_000;
 const MAX_NAME: usize = 255;
 const MAX_URL: usize = 2_048;
+/// How deep a free object may be nested: half of what the JSON reader takes.
+pub(super) const MAX_DEPTH: usize = 64;
 /// How much JSON a free object may be, in bytes.
 const MAX_OBJECT: usize = 64 * 1024;
 
@@ -59,8 +61,30 @@ pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
     Ok(distinct.into_iter().collect())
 }
 
-/// Checks that a free object, if there is one, is not too large.
+/// Checks that a free object, if there is one, is not nested so deeply that a stored world or a
+/// reply with it in it could not be read again.
+pub(super) fn shallow(field: &str, object: Option<&Object>) -> Result<()> {
+    if object.is_none_or(|object| object.values().all(|value| is_shallow(value, MAX_DEPTH))) {
+        Ok(())
+    } else {
+        Err(Error::field(field, format_args!("must be nested at most {MAX_DEPTH} deep")))
+    }
+}
+
+pub(super) fn is_shallow(value: &Value, most: usize) -> bool {
+    let Some(most) = most.checked_sub(1) else {
+        return false;
+    };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_shallow(item, most)),
+        Value::Object(fields) => fields.values().all(|field| is_shallow(field, most)),
+        _ => true,
+    }
+}
+
+/// Checks that a free object, if there is one, is neither too large nor too deep.
 pub(super) fn object(field: &str, object: Option<&Object>) -> Result<()> {
+    shallow(field, object)?;
     let size = object.map_or(Ok(0), |it| serde_json::to_vec(it).map(|json| json.len()));
     if size.is_ok_and(|size| size <= MAX_OBJECT) {
         Ok(())

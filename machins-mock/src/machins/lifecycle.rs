@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::agents::{STARTER_MAX_TRADE, Tier};
 use super::error::{Error, Result};
 use super::events::{Audience, EventType};
-use super::goods::{Delivery, object};
+use super::goods::Delivery;
 use super::input::{self, MAX_DESCRIPTION, MAX_REASON, Object};
 use super::ledger::{Account, Category, Cause, ReferenceType};
 use super::listings::Side;
 use super::money::Money;
 use super::subscriptions::hex;
 use super::trades::{Outcome, Role, Trade, TradeReply, TradeStatus};
+use super::verification::{Callback, Verification};
 use super::{Context, Currency, Due, Machins};
 
 /// What the platform keeps of a price.
@@ -40,44 +41,6 @@ pub(crate) struct Proposal {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Reason {
     reason: Option<String>,
-}
-
-/// A verification to ask for before a delivery is entered.
-#[derive(Debug)]
-pub(crate) struct Callback {
-    pub(crate) url: String,
-    pub(crate) body: Vec<u8>,
-}
-
-/// What a verification came to.
-#[derive(Debug)]
-pub(crate) struct Verification {
-    accepted: bool,
-    reply: Object,
-}
-
-#[derive(Serialize)]
-struct VerificationPost<'a> {
-    trade_id: Uuid,
-    listing_id: Uuid,
-    #[serde(flatten)]
-    delivery: &'a Delivery,
-}
-
-impl Verification {
-    /// Reads what the buyer's side answered.
-    pub(crate) fn read(status: u16, body: &[u8]) -> Self {
-        let reply = serde_json::from_slice(body).map(object).unwrap_or_default();
-        match reply.get("accepted").and_then(Value::as_bool) {
-            Some(accepted) if (200..300).contains(&status) => Self { accepted, reply },
-            _ => Self::failed(&format!("the verification answered {status} and no verdict")),
-        }
-    }
-
-    /// No answer counts as not verified.
-    pub(crate) fn failed(reason: &str) -> Self {
-        Self { accepted: false, reply: object(json!({"accepted": false, "reason": reason})) }
-    }
 }
 
 /// Refuses unless the trade is in this state.
@@ -301,9 +264,7 @@ impl Machins {
         let Some(url) = trade.verification_url.clone() else {
             return Ok(None);
         };
-        let post = VerificationPost { trade_id: trade.id, listing_id: trade.listing_id, delivery };
-        let body = serde_json::to_vec(&post).unwrap_or_default();
-        Ok(Some(Callback { url, body }))
+        Ok(Some(Callback::new(url, trade, delivery)))
     }
 
     /// Enters a delivery; everything is looked at again, for the world may have changed while the

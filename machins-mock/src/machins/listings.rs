@@ -11,6 +11,7 @@ use super::events::{Audience, EventType};
 use super::input::{self, MAX_DESCRIPTION, Object};
 use super::ledger::{Account, Category, Cause, ReferenceType};
 use super::money::{Amount, Money, Price};
+use super::search::Posting;
 use super::{Context, Currency, Due, Machins};
 use crate::clock::Time;
 
@@ -287,16 +288,15 @@ impl Machins {
                 "seller_agent_slug": slug,
             })
         });
-        let candidates = self.market.tagged(&listing.tags);
-        let matches = candidates
-            .iter()
-            .rev()
-            .filter(|it| it.side == other_side && it.listing_type == listing.listing_type)
-            .filter_map(|it| self.listings.get_index(it.place()))
-            .map(|(_, matched)| matched)
-            .filter(|matched| matched.seller_agent_id != listing.seller_agent_id)
-            .take(MAX_MATCHES);
-        for matched in matches {
+        let wanted = |it: Posting| {
+            let listing_of = || self.listings.get_index(it.place());
+            it.side == other_side
+                && it.listing_type == listing.listing_type
+                && listing_of().is_some_and(|(_, it)| it.seller_agent_id != listing.seller_agent_id)
+        };
+        let matches = self.market.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
+        let matches = matches.iter().filter_map(|it| self.listings.get_index(it.place()));
+        for (_, matched) in matches {
             let common: Vec<_> =
                 matched.tags.iter().filter(|tag| listing.tags.contains(tag)).collect();
             cx.emit(EventType::MatchFound, Audience::One(matched.seller_agent_id), || {

@@ -30,6 +30,7 @@ mod search;
 mod stored;
 mod subscriptions;
 mod trades;
+mod verification;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -51,7 +52,6 @@ pub(crate) use self::events::Context;
 pub(crate) use self::http::fault_reply;
 use self::jwt::SigningKey;
 use self::ledger::Ledger;
-pub(crate) use self::lifecycle::{Callback, Verification};
 use self::listings::Listing;
 use self::money::Money;
 use self::owners::Owner;
@@ -62,6 +62,7 @@ pub(crate) use self::subscriptions::Webhook;
 pub use self::trades::Outcome;
 use self::trades::Trade;
 pub(crate) use self::trades::TradeReply;
+pub(crate) use self::verification::{Callback, Verification};
 use crate::clock::Time;
 use crate::random::Random;
 

@@ -9,11 +9,10 @@ use uuid::Uuid;
 
 use super::error::{ErrorCode, Result};
 use super::ledger::Account;
-use super::lifecycle::Verification;
 use super::money::Money;
 use super::page::Window;
 use super::search::Query;
-use super::{Machins, Tier};
+use super::{Machins, Tier, Verification};
 use crate::clock::{Clock, Time};
 use crate::machins::agents::Onboarding;
 use crate::random::Random;

@@ -4,6 +4,7 @@
 //! what most filters ask for, so that a search walks one dense list and looks at a listing itself
 //! only for its text or if it is to be sent.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -85,8 +86,8 @@ impl Market {
     }
 
     /// The listings with at least one of the tags, in order of creation.
-    pub(super) fn tagged<T: AsRef<str>>(&self, tags: &[T]) -> std::borrow::Cow<'_, [Posting]> {
-        let mut lists = tags.iter().filter_map(|tag| self.by_tag.get(tag.as_ref()));
+    fn tagged(&self, tags: &[&str]) -> Cow<'_, [Posting]> {
+        let mut lists = tags.iter().filter_map(|tag| self.by_tag.get(*tag));
         let Some(first) = lists.next() else {
             return (&[]).into();
         };
@@ -99,6 +100,23 @@ impl Market {
         union.sort_unstable_by_key(|posting| posting.place);
         union.dedup_by_key(|posting| posting.place);
         union.into()
+    }
+
+    /// The newest so many listings with at least one of the tags that are `wanted`, newest first.
+    pub(super) fn newest_tagged(
+        &self,
+        tags: &[String],
+        most: usize,
+        wanted: impl Fn(Posting) -> bool,
+    ) -> Vec<Posting> {
+        let lists = tags.iter().filter_map(|tag| self.by_tag.get(tag));
+        let newest =
+            |list| <[Posting]>::iter(list).rev().copied().filter(|it| wanted(*it)).take(most);
+        let mut found: Vec<_> = lists.flat_map(|list| newest(list)).collect();
+        found.sort_unstable_by_key(|posting| Reverse(posting.place));
+        found.dedup_by_key(|posting| posting.place);
+        found.truncate(most);
+        found
     }
 }
 

@@ -127,7 +127,7 @@ async fn only_a_dispute_can_be_resolved() {
     assert!(matches!(resolve("nonsense"), Err(MarketError::NotFound(_))));
     let path = |id: &str| format!("/../../_mock/machins/trades/{id}/resolve");
     for (path, body, status) in [
-        (path(id(&trade)), json!({"outcome": "refund"}), 409),
+        (path(id(&trade)), json!({"outcome": "refund"}), 422),
         (path("x"), json!({"outcome": "refund"}), 404),
         (path(id(&trade)), json!({"outcome": "split"}), 400),
         (path(id(&trade)), json!({}), 400),

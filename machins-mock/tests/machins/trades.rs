@@ -152,6 +152,31 @@ async fn what_can_not_be_proposed() {
     }
 }
 
+/// A world must be able to read what it stored.
+#[tokio::test]
+async fn free_objects_are_nested_so_deep_and_no_deeper() {
+    let platform = Platform::start().await;
+    let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
+    let listing = platform.listing(&seller, json!({})).await;
+    let deep = |levels: usize| (1..levels).fold(json!(1), |inner, _| json!([inner]));
+    for (levels, fits) in [(64, true), (65, false)] {
+        let metadata = json!({"a": deep(levels)});
+        let proposal = json!({"listing_id": listing["id"], "metadata": metadata});
+        if !fits {
+            platform.refused(&buyer, "/trades", proposal, VALIDATION).await;
+            continue;
+        }
+        let trade = platform.done(&buyer, "/trades", proposal).await;
+        platform.act(&seller, &trade, "accept").await;
+        let path = action_path(&trade, "deliver");
+        let too_deep = json!({"payload": {"result": deep(65)}});
+        platform.refused(&seller, &path, too_deep, VALIDATION).await;
+        platform.done(&seller, &path, json!({"payload": {"result": deep(64)}})).await;
+    }
+    let stored = serde_json::to_string(&platform.server.snapshot()).unwrap();
+    assert!(serde_json::from_str::<machins_mock::Snapshot>(&stored).is_ok());
+}
+
 #[tokio::test]
 async fn on_a_request_the_proposer_sells() {
     let platform = Platform::start().await;

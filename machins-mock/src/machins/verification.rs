@@ -1,0 +1,56 @@
+//! Verifications: what the buyer's side is asked about a delivery, and what it answers.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::goods::{Delivery, object};
+use super::input::{MAX_DEPTH, Object, is_shallow};
+use super::trades::Trade;
+
+/// A verification to ask for before a delivery is entered.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    pub(crate) url: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What a verification came to.
+#[derive(Debug)]
+pub(crate) struct Verification {
+    pub(super) accepted: bool,
+    pub(super) reply: Object,
+}
+
+#[derive(Serialize)]
+struct Post<'a> {
+    trade_id: Uuid,
+    listing_id: Uuid,
+    #[serde(flatten)]
+    delivery: &'a Delivery,
+}
+
+impl Callback {
+    pub(super) fn new(url: String, trade: &Trade, delivery: &Delivery) -> Self {
+        let post = Post { trade_id: trade.id, listing_id: trade.listing_id, delivery };
+        // Nothing of it is a map with keys that are not text.
+        Self { url, body: serde_json::to_vec(&post).unwrap_or_default() }
+    }
+}
+
+impl Verification {
+    /// Reads what the buyer's side answered.
+    pub(crate) fn read(status: u16, body: &[u8]) -> Self {
+        let reply: Value = serde_json::from_slice(body).unwrap_or_default();
+        let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
+        match reply.get("accepted").and_then(Value::as_bool) {
+            Some(accepted) if (200..300).contains(&status) => Self { accepted, reply },
+            _ => Self::failed(&format!("the verification answered {status} and no verdict")),
+        }
+    }
+
+    /// No answer counts as not verified.
+    pub(crate) fn failed(reason: &str) -> Self {
+        Self { accepted: false, reply: object(json!({"accepted": false, "reason": reason})) }
+    }
+}
