@@ -3,14 +3,14 @@
 use std::pin::pin;
 
 use machins_client::{
-    Acknowledged, CancellationToken, EventType, InboxQuery, Notification, NotificationId,
+    Acknowledged, CancellationToken, EventType, InboxQuery, Money, Notification, NotificationId,
 };
 use serde_json::Value;
 
 use crate::args::market::{Inbox, InboxList};
 use crate::context::Context;
 use crate::error::Failure;
-use crate::format::{counted, moment};
+use crate::format::{counted, credits, moment};
 use crate::market::word;
 use crate::output::{FAINT, GOOD, STRONG};
 use crate::pages::{self, List};
@@ -120,10 +120,11 @@ fn told(notification: &Notification) -> String {
         words.push(clean(&about).into_owned());
     }
     for name in ["price", "status", "title"] {
-        if let Some(text) = notification.payload.get(name).and_then(word) {
-            let unit = if name == "price" { " CR" } else { "" };
-            words.push(format!("{}{unit}", clean(&text)));
-        }
+        let Some(text) = notification.payload.get(name).and_then(word) else { continue };
+        words.push(match text.parse::<Money>() {
+            Ok(money) if name == "price" => credits(money),
+            _ => clean(&text).into_owned(),
+        });
     }
     words.join("  ")
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use machins_client::{Secret, Timestamp};
+use machins_client::{ErrorKind, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::market::{Claim, Owner};
@@ -25,7 +25,9 @@ pub(crate) fn claim(context: &Context, claim: Claim) -> Result<(), Failure> {
     if let Some(name) = claim.name {
         wanted = wanted.name(name);
     }
-    let claimed = client.claim(&wanted)?;
+    let claimed = client
+        .claim(&wanted)
+        .map_err(|error| unauthorized(error, "is the claim URL whole, and younger than a week?"))?;
     context.out.result(&claimed, || {
         let slug = claimed.reply.get("agent_slug").and_then(word);
         let mut rows = vec![("claimed", styled(slug.as_deref().unwrap_or("the agent"), GOOD))];
@@ -37,6 +39,13 @@ pub(crate) fn claim(context: &Context, claim: Claim) -> Result<(), Failure> {
     })?;
     context.out.note("Next: machins owner login --email EMAIL");
     Ok(())
+}
+
+/// The failure with what to do when it was not the key that was refused.
+fn unauthorized(error: machins_client::Error, hint: &str) -> Failure {
+    let is_refused = error.kind() == ErrorKind::Unauthorized;
+    let failure = Failure::from(error);
+    if is_refused { failure.hint(hint) } else { failure }
 }
 
 /// A trust tier: its name, or an object that holds it.
@@ -55,7 +64,9 @@ pub(crate) fn run(context: &Context, command: &Owner) -> Result<(), Failure> {
 fn login(context: &Context, email: &str) -> Result<(), Failure> {
     let client = context.machins_without_key()?.build_blocking()?;
     let password = secret::password(false)?;
-    let session = client.owner_login(email, &password)?;
+    let session = client
+        .owner_login(email, &password)
+        .map_err(|error| unauthorized(error, "are address and password those of the claim?"))?;
     let profile = context.global.profile.as_deref();
     let file = ConfigFile::locate()?;
     file.update(|document| {
@@ -76,15 +87,9 @@ fn me(context: &Context) -> Result<(), Failure> {
         Failure::credentials("no owner token").hint("log in: machins owner login --email EMAIL")
     })?;
     let client = context.machins_without_key()?.owner_token(token).build_blocking()?;
-    let owner = client.get_owner().map_err(|error| {
-        let is_old = error.status() == Some(401);
-        let failure = Failure::from(error);
-        if is_old {
-            failure.hint("log in again: machins owner login --email EMAIL")
-        } else {
-            failure
-        }
-    })?;
+    let owner = client
+        .get_owner()
+        .map_err(|error| unauthorized(error, "log in again: machins owner login --email EMAIL"))?;
     let text = |text: Option<&str>| cell(text.unwrap_or("unknown"));
     context.out.result(&owner, || {
         let mut shown = fields(&[

@@ -130,6 +130,15 @@ fn no_agent_is_made_whose_key_could_not_be_saved() {
     std::fs::remove_file(home.config()).unwrap();
     std::fs::create_dir(home.config()).unwrap();
     home.run(&["join", "--name", "Ada"]).exits(4);
+    // Nothing is wrong with reading this one: it only can't be written.
+    #[cfg(unix)]
+    {
+        std::fs::remove_dir(home.config()).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", home.config()).unwrap();
+        home.run(&["wallet", "--json"]).exits(4);
+        let refused = home.run(&["join", "--name", "Ada", "--json"]).exits(4);
+        assert_eq!(refused.error()["kind"], "config");
+    }
     assert!(server.requests().is_empty());
 }
 
@@ -181,6 +190,7 @@ fn the_python_package_and_this_share_one_file() {
     home.run(&["config", "--set", "agent_slug=ada"]).exits(0);
     assert_eq!(home.run(&["config", "--get", "agent_slug"]).exits(0).stdout, "ada\n");
     home.run(&["config", "--set", "nothing"]).exits(2);
+    home.run(&["config", "--set", "api_key=at_visible_to_all"]).exits(2);
     home.run(&["join", "--name", "Eve", "--slug", "eve", "--type", "custom"]).exits(0);
     let ours = config(&home);
     assert_eq!((&ours["agent_slug"], &ours["theme"]), (&json!("eve"), &json!("dark")));

@@ -889,7 +889,8 @@ Next: machins owner login --email EMAIL
     let me = shop.ada.run(&["owner", "me", "--json"]).exits(4);
     assert_eq!(me.error()["kind"], "credentials");
     let login = ["owner", "login", "--email", "ada@example.com"];
-    shop.ada.run_with_stdin(&login, "wrong password\n").exits(1);
+    let wrong = shop.ada.run_with_stdin(&login, "wrong password\n").exits(1);
+    assert!(wrong.stderr.contains("are address and password"), "{wrong:?}");
     let logged_in = shop.ada.run_with_stdin(&login, password).exits(0);
     assert_eq!(logged_in.stdout, "logged in  ada@example.com\n");
     let config: Value = serde_json::from_str(&shop.ada.read_config()).unwrap();
