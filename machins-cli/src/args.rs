@@ -15,7 +15,11 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-/// Typed access to MachineID from a shell: may this device run?
+pub(crate) mod market;
+
+use self::market::Market;
+
+/// MachineID and the machins marketplace from a shell: may this device run, and what does it trade?
 #[derive(Debug, Parser)]
 #[command(name = "machins", version, max_term_width = 100, styles = STYLES)]
 pub(crate) struct Cli {
@@ -32,8 +36,21 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default());
 
 /// What the overview lists, in its order. A test holds it against the tree.
-const GROUPS: [(&str, &[&str]); 3] = [
-    ("Start", &["demo"]),
+const GROUPS: [(&str, &[&str]); 10] = [
+    ("Start", &["join", "status", "demo"]),
+    ("Market", &["browse", "show"]),
+    ("Sell", &["sell", "listings", "listing", "edit", "unlist"]),
+    (
+        "Trade",
+        &[
+            "buy", "trades", "trade", "accept", "reject", "deliver", "confirm", "cancel",
+            "dispute", "review",
+        ],
+    ),
+    ("Money", &["wallet", "transactions"]),
+    ("Events", &["inbox", "subscriptions", "subscribe", "unsubscribe", "webhook"]),
+    ("Owner", &["claim", "owner"]),
+    ("Public", &["stats", "leaderboard", "agent", "recent-trades", "info"]),
     (
         "Devices",
         &[
@@ -67,7 +84,7 @@ fn overview(tree: &clap::Command) -> String {
                 .and_then(clap::Command::get_about)
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            let _ = writeln!(text, "  {literal}{name:<12}{literal:#} {about}");
+            let _ = writeln!(text, "  {literal}{name:<13}{literal:#} {about}");
         }
         text.push('\n');
     }
@@ -127,6 +144,9 @@ pub(crate) enum Command {
     /// makes the real call and checks the real reply.
     #[command(after_help = "Example:\n  machins demo")]
     Demo,
+
+    #[command(flatten)]
+    Market(Market),
 
     /// Register a device, as an agent does when it starts
     ///
@@ -192,9 +212,18 @@ pub(crate) enum Command {
     /// Without a subcommand this is `config show`. A setting comes from, first to last: its
     /// flag, its environment variable, the profile that --profile names, the config file, the
     /// default.
-    #[command(after_help = "Examples:\n  machins config explain\n  \
-                            machins config set machineid.device_id agent-01")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  machins config explain\n  \
+                      machins config set machineid.device_id agent-01"
+    )]
     Config {
+        /// Write a setting, as `config set` does; for those who come from the Python package
+        #[arg(long, value_name = "K=V", conflicts_with = "get", hide = true)]
+        set: Option<String>,
+        /// Print a setting, as `config get` does; for those who come from the Python package
+        #[arg(long, value_name = "K", hide = true)]
+        get: Option<String>,
         #[command(subcommand)]
         command: Option<Config>,
     },
@@ -206,9 +235,12 @@ pub(crate) enum Command {
     /// Call an endpoint directly
     ///
     /// The way out for an endpoint this program does not know: sends the request with the
-    /// configured key and prints the JSON of the reply.
-    #[command(after_help = "Examples:\n  machins api GET /api/v1/usage\n  \
-                            machins api POST /api/v1/devices/validate --body '{\"deviceId\":\"agent-01\"}'")]
+    /// configured key and prints the JSON of the reply. The path says which API it is for: those
+    /// of MachineID begin with /api/v1, those of machins go on from its base URL.
+    #[command(
+        after_help = "Examples:\n  machins api GET '/marketplace?limit=5'\n  machins api GET /api/v1/usage\n  \
+                            machins api POST /api/v1/devices/validate --body '{\"deviceId\":\"agent-01\"}'"
+    )]
     Api(Api),
 
     /// Print a completion script for a shell
@@ -365,7 +397,7 @@ pub(crate) struct Api {
     /// GET, POST, PUT, PATCH or DELETE
     #[arg(value_name = "METHOD", ignore_case = true)]
     pub(crate) method: Method,
-    /// The path, for example /api/v1/usage
+    /// The path, for example /marketplace or /api/v1/usage
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
     /// The body to send, or - to read it from stdin

@@ -14,7 +14,23 @@ use crate::json;
 use crate::output::FAINT;
 use crate::table::{cell, styled, table};
 
-pub(crate) fn run(context: &Context, command: Option<Config>) -> Result<(), Failure> {
+/// `machins config`; `set_pair` and `get_key` are the flags of the Python package's command.
+pub(crate) fn run(
+    context: &Context,
+    set_pair: Option<String>,
+    get_key: Option<String>,
+    command: Option<Config>,
+) -> Result<(), Failure> {
+    let command = match (set_pair, get_key) {
+        (Some(pair), _) => {
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| Failure::usage("write it like --set base_url=URL"))?;
+            Some(Config::Set { key: key.trim().into(), value: value.trim().into() })
+        }
+        (None, Some(key)) => Some(Config::Get { key, reveal: false }),
+        (None, None) => command,
+    };
     match command.unwrap_or(Config::Show) {
         Config::Show => show(context),
         Config::Get { key, reveal } => get(context, known(&key)?, reveal),
@@ -37,7 +53,7 @@ fn show(context: &Context) -> Result<(), Failure> {
         let path = ConfigFile::locate()?.path().display().to_string();
         context
             .out
-            .note(&format!("Nothing is configured yet in {path}. Try: machins org create --save"));
+            .note(&format!("Nothing is configured yet in {path}. Try: machins join --name NAME, or machins org create --save"));
     }
     context.out.result(&document, || json::indented(&document).unwrap_or_default())
 }

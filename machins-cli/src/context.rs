@@ -3,12 +3,14 @@
 use std::cell::OnceCell;
 
 use machineid_client::{ClientBuilder, DeviceId, Options, OrgKey, blocking};
+use machins_client::{ApiKey, Secret};
 
 use crate::args::Global;
 use crate::config::document::Document;
 use crate::config::file::ConfigFile;
 use crate::config::settings::{
-    self, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY, Setting,
+    self, API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY,
+    OWNER_TOKEN, Setting,
 };
 use crate::error::Failure;
 use crate::output::Output;
@@ -84,12 +86,7 @@ impl Context {
 
     /// A MachineID client to be, with no key.
     pub(crate) fn machineid_without_key(&self) -> Result<ClientBuilder, Failure> {
-        let mut options =
-            Options::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
-        if let Some(timeout) = self.global.timeout {
-            options = options.timeout(timeout);
-        }
-        let builder = ClientBuilder::default().options(options);
+        let builder = ClientBuilder::default().options(self.options());
         Ok(match self.setting(&MACHINEID_BASE_URL)? {
             Some(Setting { value, .. }) => builder.base_url(value),
             None => builder,
@@ -104,6 +101,54 @@ impl Context {
         OrgKey::new(&value)
             .map(Some)
             .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
+    }
+
+    /// A machins client with the agent's key.
+    pub(crate) fn machins(&self) -> Result<machins_client::blocking::Client, Failure> {
+        Ok(self.machins_with_key()?.build_blocking()?)
+    }
+
+    /// A machins client to be, with the agent's key.
+    pub(crate) fn machins_with_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
+        let key = self.api_key()?.ok_or_else(|| {
+            Failure::credentials("no API key").hint(
+                "join the marketplace: machins join --name NAME; or set MACHINS_API_KEY, or save a \
+                 key with: machins config set api_key -",
+            )
+        })?;
+        Ok(self.machins_without_key()?.api_key(key))
+    }
+
+    /// A machins client to be, with no key: what everybody may see.
+    pub(crate) fn machins_without_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
+        let builder = machins_client::ClientBuilder::default().options(self.options());
+        Ok(match self.setting(&BASE_URL)? {
+            Some(Setting { value, .. }) => builder.base_url(value),
+            None => builder,
+        })
+    }
+
+    /// The agent's key, when there is one.
+    pub(crate) fn api_key(&self) -> Result<Option<ApiKey>, Failure> {
+        let Some(Setting { value, origin }) = self.setting(&API_KEY)? else {
+            return Ok(None);
+        };
+        ApiKey::new(&value)
+            .map(Some)
+            .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
+    }
+
+    /// The owner's token, when there is one.
+    pub(crate) fn owner_token(&self) -> Result<Option<Secret>, Failure> {
+        Ok(self.setting(&OWNER_TOKEN)?.map(|setting| Secret::new(setting.value)))
+    }
+
+    fn options(&self) -> Options {
+        let options = Options::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
+        match self.global.timeout {
+            Some(timeout) => options.timeout(timeout),
+            None => options,
+        }
     }
 
     fn check_profile(&self, document: &Document) -> Result<(), Failure> {

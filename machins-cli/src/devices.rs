@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use machineid_client::{
     BatchItem, BatchStatus, Decision, DecisionCode, DeviceId, DeviceStatus, PlanFigures,
-    Registration, Timestamp, UnrevokeReason,
+    Registration, UnrevokeReason,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::args::{Device, Devices};
 use crate::context::Context;
 use crate::error::{Failure, SYSTEM_UNAVAILABLE};
+use crate::format::moment;
 use crate::output::{BAD, FAINT, GOOD, Style, WARN, to_stderr};
 use crate::table::{Cell, cell, styled, table};
 use crate::text::clean;
@@ -275,16 +276,6 @@ pub(crate) fn figures(figures: &PlanFigures) -> String {
     plan.into_iter().chain(used).collect::<Vec<_>>().join(", ")
 }
 
-fn moment(timestamp: Option<&Timestamp>, none: &str) -> Cell {
-    let Some(timestamp) = timestamp else {
-        return styled(none, FAINT);
-    };
-    match timestamp.as_str().parse::<jiff::Timestamp>() {
-        Ok(time) => cell(&time.strftime("%Y-%m-%d %H:%M UTC").to_string()),
-        Err(_) => cell(timestamp.as_str()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -299,14 +290,5 @@ mod tests {
             "free plan, 1 of 3 devices in use"
         );
         assert_eq!(figures(&read(json!({}))), "");
-    }
-
-    #[test]
-    fn moments_are_readable() {
-        let text = |timestamp: &str| {
-            table(&[""], &[vec![moment(Some(&Timestamp::from(timestamp)), "never")]])
-        };
-        assert!(text("2026-03-01T12:34:56.789Z").contains("2026-03-01 12:34 UTC"));
-        assert!(text("yester\u{1b}day").contains("yesterday"));
     }
 }

@@ -37,10 +37,11 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     kind: &'static str,
     message: String,
-    hint: Option<String>,
+    excerpt: Option<Box<str>>,
+    hint: Option<Box<str>>,
     status: Option<u16>,
-    code: Option<String>,
-    request_id: Option<String>,
+    code: Option<Box<str>>,
+    request_id: Option<Box<str>>,
 }
 
 impl Failure {
@@ -49,6 +50,7 @@ impl Failure {
             exit,
             kind,
             message: message.into(),
+            excerpt: None,
             hint: None,
             status: None,
             code: None,
@@ -87,6 +89,16 @@ impl Failure {
         }
     }
 
+    /// Nothing goes by that name.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "not_found", message)
+    }
+
+    /// A person ended it.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "interrupted", message)
+    }
+
     /// The API refused.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "refused", message)
@@ -113,8 +125,14 @@ impl Failure {
     }
 
     /// What to do about it.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The lines that it is about, already fit to be shown.
+    pub(crate) fn excerpt(mut self, lines: impl Into<Box<str>>) -> Self {
+        self.excerpt = Some(lines.into());
         self
     }
 
@@ -125,7 +143,7 @@ impl Failure {
     }
 
     /// The code the API gave.
-    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
+    pub(crate) fn code(mut self, code: impl Into<Box<str>>) -> Self {
         self.code = Some(code.into());
         self
     }
@@ -139,6 +157,11 @@ impl Failure {
     /// What happened, for a person.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The lines that it is about, for a person.
+    pub(crate) fn lines(&self) -> Option<&str> {
+        self.excerpt.as_deref()
     }
 
     /// What to do about it, for a person.
@@ -165,9 +188,18 @@ impl From<Error> for Failure {
             ErrorKind::MissingCredential => Exit::Setup,
             _ => Exit::Refused,
         };
+        let hint = match error.kind() {
+            ErrorKind::InsufficientFunds => Some("machins wallet shows what there is"),
+            ErrorKind::InvalidTransition => Some("machins trade ID shows where a trade stands"),
+            ErrorKind::Unauthorized => {
+                Some("machins config explain shows where the key comes from")
+            }
+            _ => None,
+        };
         Self {
             status: error.status(),
             code: error.code().map(Into::into),
+            hint: hint.map(Into::into),
             ..Self::new(exit, error.kind().as_str(), error.to_string())
         }
         .request_id(error.request_id())

@@ -11,24 +11,41 @@ mod context;
 mod demo;
 mod devices;
 mod error;
+mod format;
 mod guard;
+mod inbox;
+mod join;
 mod json;
+mod json_flag;
+mod lookup;
+mod market;
 mod mock;
 mod org;
 mod output;
+mod owner;
+mod pages;
 mod panic;
 mod process;
+mod progress;
+mod public;
 mod runtime;
+mod secret;
+mod sell;
 mod shell;
+mod subscriptions;
 mod table;
 mod text;
+mod trades;
 mod verbose;
+mod wallet;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+use crate::args::market::Market;
 use crate::args::{Cli, Command, Global};
 use crate::context::Context;
 use crate::error::{Exit, Failure};
@@ -69,6 +86,7 @@ fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
     };
     match command {
         Command::Demo => demo::run(out).map(done),
+        Command::Market(command) => trade(&context, command).map(done),
         Command::Register(device) => devices::register(&context, &device).map(done),
         Command::Validate(device) => {
             panic::deny_on_panic();
@@ -85,11 +103,53 @@ fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::Usage => org::usage(&context).map(done),
         Command::Checkout { plan } => org::checkout(&context, &plan).map(done),
         Command::Org(command) => org::run(&context, &command).map(done),
-        Command::Config { command } => config_command::run(&context, command).map(done),
+        Command::Config { set, get, command } => {
+            config_command::run(&context, set, get, command).map(done)
+        }
         Command::Mock(command) => mock::run(out, &command),
         Command::Api(api) => api::run(&context, api).map(done),
         Command::Completions { shell } => shell::completions(out, shell).map(done),
         Command::Man { dir } => shell::man(out, dir.as_deref()).map(done),
+    }
+}
+
+fn trade(context: &Context, command: Market) -> Result<(), Failure> {
+    match command {
+        Market::Join(agent) => join::run(context, agent),
+        Market::Status => join::status(context),
+        Market::Browse(wanted) => market::browse(context, &wanted),
+        Market::Show { id } => market::show(context, &id),
+        Market::Sell(listing) => sell::run(context, listing),
+        Market::Listings => sell::list(context),
+        Market::Listing { id } => sell::show(context, &id),
+        Market::Edit(changes) => sell::edit(context, changes),
+        Market::Unlist { id } => sell::unlist(context, &id),
+        Market::Buy(proposal) => trades::buy(context, proposal),
+        Market::Trades(wanted) => trades::list(context, &wanted),
+        Market::Trade { id, wait: None } => trades::show(context, &id),
+        Market::Trade { id, wait: Some(status) } => trades::wait(context, &id, &status),
+        Market::Accept { id, reason } => trades::accept(context, &id, reason.is_some()),
+        Market::Reject(action) => trades::reject(context, &action),
+        Market::Cancel(action) => trades::cancel(context, &action),
+        Market::Deliver(delivery) => trades::deliver(context, &delivery),
+        Market::Confirm { id } => trades::confirm(context, &id),
+        Market::Dispute(action) => trades::dispute(context, &action),
+        Market::Review(review) => trades::review(context, review),
+        Market::Wallet => wallet::show(context),
+        Market::Transactions(paging) => wallet::transactions(context, &paging),
+        Market::Inbox { list, command: None } => inbox::list(context, &list),
+        Market::Inbox { command: Some(command), .. } => inbox::run(context, &command),
+        Market::Subscriptions => subscriptions::list(context),
+        Market::Subscribe(wanted) => subscriptions::subscribe(context, wanted),
+        Market::Unsubscribe { id } => subscriptions::unsubscribe(context, &id),
+        Market::Webhook(command) => webhook::run(context, &command),
+        Market::Claim(claim) => owner::claim(context, claim),
+        Market::Owner(command) => owner::run(context, &command),
+        Market::Stats => public::stats(context),
+        Market::Leaderboard => public::leaderboard(context),
+        Market::Agent { slug } => public::agent(context, &slug),
+        Market::RecentTrades => public::recent_trades(context),
+        Market::Info => public::info(context),
     }
 }
 

@@ -4,7 +4,7 @@ use machineid_client::PlanTier;
 use serde_json::json;
 
 use crate::args::Org;
-use crate::config::document::Document;
+use crate::config::document::{Document, Kept};
 use crate::config::file::ConfigFile;
 use crate::config::settings::{MACHINEID_BASE_URL, MACHINEID_ORG_KEY, Origin, Setting};
 use crate::context::Context;
@@ -44,7 +44,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         .filter(|Setting { origin, .. }| matches!(origin, Origin::Flag(_)));
     let mut kept = None;
     file.update(|document| {
-        kept = keep_old_key(document, profile);
+        kept = keep_old_key(document, profile, url.is_some());
         document.set(profile, &MACHINEID_ORG_KEY, key);
         if let Some(Setting { value, .. }) = &url {
             document.set(profile, &MACHINEID_BASE_URL, value);
@@ -58,20 +58,17 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Moves the key that a new one would replace to a profile of its own.
-fn keep_old_key(document: &mut Document, profile: Option<&str>) -> Option<String> {
-    let old = document.get(profile, &MACHINEID_ORG_KEY)?.to_owned();
-    let url = document.get(profile, &MACHINEID_BASE_URL).map(str::to_owned);
-    let taken = |name: &str| document.profiles().contains(&name);
+/// Copies the key that a new one would replace to a profile of its own.
+fn keep_old_key(document: &mut Document, profile: Option<&str>, moves: bool) -> Option<String> {
+    let kept = Kept { secret: &MACHINEID_ORG_KEY, others: &[], base_url: &MACHINEID_BASE_URL };
+    document.keep(profile, &kept, moves, previous(profile))
+}
+
+/// Names for the profile of what was there before.
+pub(crate) fn previous(profile: Option<&str>) -> impl Iterator<Item = String> {
     let base = profile.map_or_else(|| "previous".to_owned(), |name| format!("{name}-previous"));
-    let name = std::iter::once(base.clone())
-        .chain((2..=u32::MAX).map(|number| format!("{base}-{number}")))
-        .find(|name| !taken(name))?;
-    document.set(Some(&name), &MACHINEID_ORG_KEY, &old);
-    if let Some(url) = url {
-        document.set(Some(&name), &MACHINEID_BASE_URL, &url);
-    }
-    Some(name)
+    std::iter::once(base.clone())
+        .chain((2..=u32::MAX).map(move |number| format!("{base}-{number}")))
 }
 
 /// `machins usage`.
@@ -104,7 +101,7 @@ mod tests {
     fn no_key_is_lost_however_often_one_is_made() {
         let mut document = Document::default();
         let make = |document: &mut Document, profile, key| {
-            let kept = keep_old_key(document, profile);
+            let kept = keep_old_key(document, profile, false);
             document.set(profile, &MACHINEID_ORG_KEY, key);
             kept
         };

@@ -73,6 +73,32 @@ impl Output {
         self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
     }
 
+    /// One of a series of results, on a line or lines of its own. `false` when nobody reads any
+    /// more, and what was shown may not have been seen.
+    pub(crate) fn next_result<T: Serialize>(
+        self,
+        document: &T,
+        human: impl FnOnce() -> String,
+    ) -> Result<bool, Failure> {
+        let mut text = if self.json {
+            json::line(document).map_err(|error| Failure::local("could not write JSON", error))?
+        } else {
+            human()
+        };
+        text.push('\n');
+        let mut stdout = anstream::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::local("could not write to stdout", error)),
+        }
+    }
+
+    /// Whether to show that something is going on: only where it can be taken back.
+    pub(crate) fn shows_progress(self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
     /// Text on stdout, as it is but for colours that are not wanted.
     #[expect(clippy::unused_self, reason = "output goes through the one value that stands for it")]
     pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
@@ -117,6 +143,9 @@ impl Output {
             return;
         }
         let mut text = format!("{BAD}error:{BAD:#} {}\n", clean(failure.message()));
+        for line in failure.lines().unwrap_or_default().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
         if let Some(advice) = failure.advice()
             && !self.quiet
         {

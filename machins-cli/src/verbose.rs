@@ -12,7 +12,8 @@ pub(crate) fn start(verbosity: u8) {
         0 => return,
         1 => Targets::new()
             .with_target("agent_client_core", Level::DEBUG)
-            .with_target("machineid_client", Level::DEBUG),
+            .with_target("machineid_client", Level::DEBUG)
+            .with_target("machins_client", Level::DEBUG),
         _ => Targets::new().with_default(Level::TRACE),
     };
     let lines = tracing_subscriber::fmt::layer()

@@ -8,6 +8,13 @@ use super::settings::{KEYS, Key};
 #[derive(Clone, PartialEq)]
 pub(crate) struct Document(Value);
 
+/// A secret that is never lost, and what belongs to it.
+pub(crate) struct Kept {
+    pub(crate) secret: &'static Key,
+    pub(crate) others: &'static [Key],
+    pub(crate) base_url: &'static Key,
+}
+
 impl Default for Document {
     fn default() -> Self {
         Self(Map::new().into())
@@ -51,6 +58,35 @@ impl Document {
             // Keeps the order of what stays.
             place.shift_remove(name);
         }
+    }
+
+    /// Copies the settings of a credential that a new one is about to replace to a profile of
+    /// their own, and says which profile that is. `names` are those that it may have, the best
+    /// first. `None` when there is no such credential yet. `moves`: another address is about to
+    /// be saved, which the old credential must not follow.
+    pub(crate) fn keep(
+        &mut self,
+        profile: Option<&str>,
+        kept: &Kept,
+        moves: bool,
+        names: impl IntoIterator<Item = String>,
+    ) -> Option<String> {
+        self.get(profile, kept.secret)?;
+        let name = names.into_iter().find(|name| !self.profiles().contains(&name.as_str()))?;
+        for key in std::iter::once(kept.secret).chain(kept.others) {
+            if let Some(value) = self.get(profile, key).map(str::to_owned) {
+                self.set(Some(&name), key, &value);
+            }
+        }
+        let url = kept.base_url;
+        let value = self
+            .get(profile, url)
+            .or_else(|| self.get(None, url))
+            .or(url.default.filter(|_| moves));
+        if let Some(value) = value.map(str::to_owned) {
+            self.set(Some(&name), url, &value);
+        }
+        Some(name)
     }
 
     /// The names of the profiles.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use machineid_client::{BaseUrl, DeviceId, OrgKey};
+use machins_client::ApiKey;
 
 use super::document::Document;
 use crate::args::Global;
@@ -24,12 +25,25 @@ pub(crate) struct Key {
 
 const BARE: Key = Key { name: "", variable: None, flag: None, default: None, secret: false };
 
+/// The agent's key to the market.
+pub(crate) const API_KEY: Key =
+    Key { name: "api_key", variable: Some("MACHINS_API_KEY"), secret: true, ..BARE };
+
+/// The agent whose key that is.
+pub(crate) const AGENT_ID: Key = Key { name: "agent_id", ..BARE };
+
+/// Its public name.
+pub(crate) const AGENT_SLUG: Key = Key { name: "agent_slug", ..BARE };
+
+/// The token of the person who owns it.
+pub(crate) const OWNER_TOKEN: Key = Key { name: "owner.token", secret: true, ..BARE };
+
 /// The market's address.
 pub(crate) const BASE_URL: Key = Key {
     name: "base_url",
     variable: Some("MACHINS_BASE_URL"),
     flag: Some("--base-url"),
-    default: Some("https://machins.co/api/v1"),
+    default: Some(machins_client::DEFAULT_BASE_URL),
     ..BARE
 };
 
@@ -52,14 +66,14 @@ pub(crate) const MACHINEID_BASE_URL: Key = Key {
 
 /// The settings, as the configuration file names them.
 pub(crate) const KEYS: [Key; 8] = [
-    Key { name: "api_key", variable: Some("MACHINS_API_KEY"), secret: true, ..BARE },
-    Key { name: "agent_id", ..BARE },
-    Key { name: "agent_slug", ..BARE },
+    API_KEY,
+    AGENT_ID,
+    AGENT_SLUG,
     BASE_URL,
     MACHINEID_ORG_KEY,
     MACHINEID_DEVICE_ID,
     MACHINEID_BASE_URL,
-    Key { name: "owner.token", secret: true, ..BARE },
+    OWNER_TOKEN,
 ];
 
 impl Key {
@@ -76,6 +90,7 @@ impl Key {
     /// Whether a value for it can be one, and if not, why.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         let checked = match self.name {
+            "api_key" => ApiKey::new(value).map(drop),
             "machineid.org_key" => OrgKey::new(value).map(drop),
             "machineid.device_id" => DeviceId::new(value).map(drop),
             "machineid.base_url" | "base_url" => BaseUrl::parse(value).map(drop),

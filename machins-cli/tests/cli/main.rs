@@ -11,8 +11,11 @@ mod commands;
 mod config;
 #[cfg(unix)]
 mod guard;
+mod join;
+mod market;
 mod mock;
 mod run;
+mod shop;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tree;

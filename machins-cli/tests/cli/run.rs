@@ -87,8 +87,14 @@ impl Home {
 
     /// The same with something on stdin.
     pub(crate) fn run_with_stdin(&self, arguments: &[&str], input: &str) -> Ran {
+        self.run_program(env!("CARGO_BIN_EXE_machins"), arguments, input)
+    }
+
+    /// What any program said, with something on stdin.
+    pub(crate) fn run_program(&self, program: &str, arguments: &[&str], input: &str) -> Ran {
         let mut child = self
-            .machins(arguments)
+            .command(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::run::{Home, Ran};
+use crate::shop::Shop;
 
 /// Runs a shell command on a terminal, and types each text once the one before it is shown.
 #[track_caller]
@@ -101,4 +102,52 @@ fn documents_are_indented_and_states_coloured() {
     assert!(json.stdout.contains("{\r\n  \"planTier\": \"free\""), "{json:?}");
     let table = on_a_terminal(&home, "TERM=xterm $MACHINS devices", &[]).exits(0);
     assert!(table.stdout.contains("\u{1b}[1m\u{1b}[32mactive\u{1b}[0m"), "{table:?}");
+}
+
+#[test]
+fn lists_of_the_market_fit_the_terminal_and_ids_stay_whole() {
+    let shop = Shop::new();
+    let title = "A title that is rather long for a terminal of eighty columns, and wide: 東京都";
+    let sell = ["sell", "--title", title, "--slug", "long", "--price", "1234.50", "--json"];
+    let offer = crate::shop::id(&shop.ada.run(&sell).exits(0));
+    for command in ["browse", "listings"] {
+        let wide =
+            on_a_terminal(&shop.ada, &format!("stty rows 24 cols 80; $MACHINS {command}"), &[]);
+        let table: Vec<_> = wide.exits(0).stdout.lines().map(str::to_owned).collect();
+        let row = table.iter().find(|line| line.contains(&offer)).unwrap();
+        assert!(row.trim_end().ends_with('…') && row.contains("1,234.50 CR"), "{row}");
+        let narrow =
+            on_a_terminal(&shop.ada, &format!("stty rows 24 cols 40; $MACHINS {command}"), &[]);
+        assert!(narrow.exits(0).stdout.contains(&offer));
+    }
+    // What shows that something is going on is taken back.
+    let all = on_a_terminal(&shop.ada, "$MACHINS browse --all", &[]).exits(0);
+    assert!(all.stdout.trim_end().ends_with("1 listing\u{1b}[0m"), "{all:?}");
+}
+
+#[test]
+fn secrets_are_asked_for() {
+    let shop = Shop::new();
+    let claim = "$MACHINS claim $(cat claim_url) --email ada@example.com";
+    let ask = |command: &str, typed: &[(&str, &str)], code: i32| {
+        on_a_terminal(&shop.ada, command, typed).exits(code).stdout
+    };
+    let again = "The same again: ";
+    let differ = [("Password: ", "correct horse\n"), (again, "correct house\n")];
+    assert!(ask(claim, &differ, 2).contains("differ"));
+    ask(claim, &[("Password: ", "correct horse\n"), (again, "correct horse\n")], 0);
+    let login = "$MACHINS owner login --email ada@example.com";
+    ask(login, &[("Password: ", "correct horse\n")], 0);
+    // Stdin is the body: the secret is asked for all the same.
+    let sign = "printf 'what do ya want for nothing?' | $MACHINS webhook sign";
+    let signature = ask(sign, &[("Webhook secret: ", "Jefe\n")], 0);
+    assert!(signature.contains("5bdcc146bf60754e6a042426089575c75a003f08"), "{signature}");
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_ends_a_watch() {
+    let shop = Shop::new();
+    let trade = shop.proposed(&shop.offer());
+    let watch = on_a_terminal(&shop.ada, "$MACHINS inbox --watch", &[(&trade, "\u{3}")]).exits(0);
+    assert!(watch.stdout.contains("trade_proposed"), "{watch:?}");
 }

@@ -87,6 +87,18 @@ fn wrong_usage_is_told_as_asked() {
         &["mock", "serve", "--addr", "here"],
         &["api", "FETCH", "/api/v1/usage"],
         &["completions", "csh"],
+        &["join"],
+        &["sell", "--title", "Any"],
+        &["sell", "--title", "Any", "--price", "cheap"],
+        &["edit", "3f2a9c10"],
+        &["browse", "--limit", "0"],
+        &["browse", "--limit", "201"],
+        &["trades", "--offset", "-1"],
+        &["review", "3f2a9c10", "--rating", "6"],
+        &["review", "3f2a9c10"],
+        &["inbox", "--unread", "ack-all"],
+        &["webhook", "verify"],
+        &["config", "--set", "a=b", "--get", "a"],
     ] {
         let human = home.run(arguments).exits(2);
         assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
@@ -142,16 +154,57 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
+/// The ids that the examples name, and what they stand for in a world that has all of it.
+#[cfg(unix)]
+fn examples_world() -> (crate::shop::Shop, Vec<(&'static str, String)>) {
+    use crate::shop::{Shop, id};
+
+    let shop = Shop::new();
+    let sell = ["sell", "--title", "Bob's", "--price", "3", "--slug", "bob-sells", "--json"];
+    let theirs = id(&shop.bob.run(&sell).exits(0));
+    let ours = shop.offer();
+    let bought = |deeds: &[&str]| {
+        let trade = id(&shop.ada.run(&["buy", &theirs, "--json"]).exits(0));
+        for deed in deeds {
+            let more: &[&str] = if *deed == "deliver" { &["--result", "1"] } else { &[] };
+            shop.bob.run(&[&[*deed, &trade], more].concat()).exits(0);
+        }
+        trade
+    };
+    let reviewed = bought(&["accept", "deliver"]);
+    shop.ada.run(&["confirm", &reviewed]).exits(0);
+    let hook = ["subscribe", "new_agent", "https://agent.example/hook", "--json"];
+    let ids = vec![
+        ("3f2a9c10", theirs.clone()),
+        ("8d41e7b2", ours.clone()),
+        ("a1b2c3d4", shop.proposed(&ours)),
+        ("b7e69f58", shop.accepted(&ours)),
+        ("c05d7e36", bought(&["accept", "deliver"])),
+        ("d9f80a7b", bought(&["accept", "deliver"])),
+        ("e2c4a6b8", reviewed),
+        ("77aa88bb-99cc-4dd0-8ee1-0ff122334455", id(&shop.ada.run(&hook).exits(0))),
+    ];
+    let claim_url = std::fs::read_to_string(shop.ada.path().join("claim_url")).unwrap();
+    let claim = ["claim", &claim_url, "--email", "ada@example.com"];
+    shop.ada.run_with_stdin(&claim, "correct horse\n").exits(0);
+    shop.ada
+        .run_with_stdin(&["owner", "login", "--email", "ada@example.com"], "correct horse\n")
+        .exits(0);
+    (shop, ids)
+}
+
 #[cfg(unix)]
 #[test]
 fn each_example_works_when_pasted() {
     use std::path::Path;
 
     use machins_mock::Plan;
-    use machins_mock::blocking::MockServer;
 
     let program = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let (shop, ids) = examples_world();
+    let claim_url = std::fs::read_to_string(shop.bob.path().join("claim_url")).unwrap();
+    let (market, config) = (shop.server.snapshot(), shop.ada.read_config());
     let mut count = 0;
     for (name, help) in pages(&Home::new()) {
         let examples = help
@@ -161,18 +214,26 @@ fn each_example_works_when_pasted() {
             .map(str::trim)
             .filter(|line| !line.is_empty());
         for example in examples {
-            if name == "mock serve" {
-                // It goes on until it is stopped; the tests of `mock` do that.
+            // These go on until they are stopped; tests of their own do that.
+            if name == "mock serve" || example.contains("--watch") {
                 continue;
             }
-            let server = MockServer::start();
-            let org = server.create_org(Plan::Free);
-            let home = Home::against(&server, &org).with("PATH", &path);
+            shop.server.restore(&market);
+            let org = shop.server.create_org(Plan::Free);
+            let home = Home::against(&shop.server, &org)
+                .with("MACHINS_BASE_URL", &shop.server.machins_base_url())
+                .with("MACHINS_WEBHOOK_SECRET", "shared")
+                .with("CLAIM_URL", &claim_url)
+                .with("PATH", &path);
+            home.write_config(&config);
             home.run(&["register", "agent-01"]).exits(0);
-            let output = home.command("sh").args(["-c", example]).output().unwrap();
-            assert!(output.status.success(), "{example}: {output:?}");
+            let script = ids.iter().fold(example.to_owned(), |script, (named, id)| {
+                script.replace(named, &id[..named.len().max(8)])
+            });
+            let ran = home.run_program("sh", &["-c", &script], "correct horse\n");
+            assert_eq!(ran.code, Some(0), "{example}: {ran:?}");
             count += 1;
         }
     }
-    assert!(count > 20, "{count}");
+    assert!(count > 70, "{count}");
 }

@@ -1,0 +1,142 @@
+//! JSON that a user types, and where it is wrong.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
+
+use crate::error::Failure;
+use crate::text::clean;
+
+/// How much of a line is shown around the place.
+const SHOWN: usize = 60;
+
+/// The value of a flag that takes JSON; `-` stands for stdin.
+pub(crate) fn value(flag: &str, text: &str) -> Result<Value, Failure> {
+    parse(flag, &given(text)?, true)
+}
+
+/// The same for an object.
+pub(crate) fn object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+    as_object(flag, value(flag, text)?)
+}
+
+/// The same for an object that nobody may read over a shoulder.
+pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+    as_object(flag, parse(flag, &given(text)?, false)?)
+}
+
+/// The JSON object in a file that a flag names.
+pub(crate) fn file(flag: &str, path: &Path) -> Result<Value, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{flag}: {} can't be read: {error}", path.display()))
+    })?;
+    let place = format!("{flag} ({})", path.display());
+    as_object(&place, parse(&place, &text, true)?).map(Value::Object)
+}
+
+fn given(text: &str) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::local("could not read stdin", error))?;
+    Ok(text)
+}
+
+fn as_object(flag: &str, value: Value) -> Result<Map<String, Value>, Failure> {
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(Failure::usage(format!(
+            "{flag} must be a JSON object, like {{\"name\": \"value\"}}, not {}",
+            kind(&other)
+        ))),
+    }
+}
+
+/// What a JSON value is, in words.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn parse(flag: &str, text: &str, shown: bool) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let failure = Failure::usage(format!("{flag} is not JSON: {error}"));
+        if shown { failure.excerpt(pointer(text, error.line(), error.column())) } else { failure }
+    })
+}
+
+/// The line that is wrong, and a mark under the place.
+fn pointer(text: &str, line: usize, column: usize) -> String {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    // The parser counts bytes, from one; at the end of the text it stands on the last of them.
+    let mut at = column.saturating_sub(1).min(line.len());
+    while !line.is_char_boundary(at) {
+        at -= 1;
+    }
+    let (before, after) = line.split_at(at);
+    let (before, after) = (clean(before), clean(after));
+    let start = before.char_indices().rev().nth(SHOWN / 2).map_or(0, |(at, _)| at);
+    let end = after.char_indices().nth(SHOWN / 2).map_or(after.len(), |(at, _)| at);
+    let head = if start > 0 { "…" } else { "" };
+    let tail = if end < after.len() { "…" } else { "" };
+    let before = format!("{head}{}", &before[start..]);
+    format!("{before}{}{tail}\n{:pad$}^", &after[..end], "", pad = before.width())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    fn wrong(text: &str) -> (String, String) {
+        let failure = parse("--metadata", text, true).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        (failure.message().to_owned(), failure.lines().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_mark_stands_under_the_place() {
+        let (message, lines) = wrong(r#"{"a": 1 "b": 2}"#);
+        assert_eq!(message, "--metadata is not JSON: expected `,` or `}` at line 1 column 9");
+        assert_eq!(lines, "{\"a\": 1 \"b\": 2}\n        ^");
+        let (_, lines) = wrong("{\n  \"a\": 1,\n  b\n}");
+        assert_eq!(lines, "  b\n  ^");
+        let (_, lines) = wrong(r#"{"名前": x}"#);
+        assert_eq!(lines, "{\"名前\": x}\n         ^");
+        assert_eq!(wrong("").1, "\n^");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_place() {
+        let long = format!("[{}x{}]", "1, ".repeat(100), ", 2".repeat(100));
+        let (_, lines) = wrong(&long);
+        let (line, mark) = lines.split_once('\n').unwrap();
+        assert!(line.width() < 70 && line.starts_with('…') && line.ends_with('…'), "{lines}");
+        assert_eq!(line.chars().nth(mark.chars().count() - 1), Some('x'));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_and_nothing_steers_a_terminal() {
+        let failure = parse("--credentials", r#"{"token": "hush" x}"#, false).unwrap_err();
+        assert!(failure.lines().is_none() && !failure.message().contains("hush"));
+        assert!(!wrong("[\"\u{1b}[31m\u{202e}\" x]").1.contains(['\u{1b}', '\u{202e}']));
+    }
+
+    #[test]
+    fn only_objects_are_objects() {
+        let failure = object("--metadata", "[1]").unwrap_err();
+        assert!(failure.message().contains("not an array"), "{}", failure.message());
+        assert!(object("--metadata", r#"{"a": 1}"#).is_ok());
+    }
+}

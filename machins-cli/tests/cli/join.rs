@@ -1,0 +1,205 @@
+//! Joining: no key is ever lost.
+
+use machins_mock::MockServer;
+use serde_json::{Value, json};
+use snapbox::{assert_data_eq, str};
+
+use crate::market::answer_once;
+use crate::run::{Home, Ran};
+use crate::shop::{Shop, plain};
+
+fn config(home: &Home) -> Value {
+    serde_json::from_str(&home.read_config()).unwrap()
+}
+
+/// What joining told people, without what differs from run to run.
+fn told(ran: &Ran, home: &Home) -> String {
+    let text = format!("{}--\n{}", ran.stdout, ran.stderr);
+    let lines: Vec<String> = plain(&text)
+        .replace(&home.config().display().to_string(), "CONFIG")
+        .lines()
+        .map(|line| match line.split_once("/claim/") {
+            Some((before, _)) => format!("{before}/claim/…"),
+            None => match line.split_once("at_…") {
+                Some((before, _)) => format!("{before}at_…"),
+                None => line.to_owned(),
+            },
+        })
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn one_joins_and_is_known_from_then_on() {
+    let server = MockServer::builder().seed(7).start().unwrap();
+    let home = Home::new();
+    let url = server.machins_base_url();
+    let ran = home.run(&["join", "--name", "Ada of the North", "--base-url", &url]).exits(0);
+    assert_data_eq!(
+        told(&ran, &home),
+        str![[r"
+joined as  ada-of-the-north
+agent id   00000000-0000-4000-8000-000000000000
+credits    500.00 CR
+API key    at_…
+claim URL  /claim/…
+--
+Saved the key in CONFIG.
+The claim URL is shown only now: with it a person can lift the limit to what a trade may cost.
+Next: machins browse
+
+"]]
+    );
+    let saved = config(&home);
+    assert_eq!(
+        (&saved["agent_slug"], &saved["base_url"]),
+        (&json!("ada-of-the-north"), &json!(url))
+    );
+    assert!(!ran.stdout.contains(saved["api_key"].as_str().unwrap()), "the key is not shown");
+    let status = home.run(&["status", "--json"]).exits(0).document();
+    assert_eq!(status["agent_slug"], "ada-of-the-north");
+    let claim = ran.stdout.lines().find_map(|line| line.strip_prefix("claim URL  ")).unwrap();
+    let claim = ["claim", claim, "--email", "ada@example.com"];
+    home.run_with_stdin(&claim, "correct horse\n").exits(0);
+}
+
+#[test]
+fn a_program_gets_the_whole_reply() {
+    let server = MockServer::builder().seed(7).start().unwrap();
+    let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
+    let join = [
+        "join",
+        "--json",
+        "--name",
+        "Bob",
+        "--slug",
+        "bob-1",
+        "--description",
+        "Buys.",
+        "--type",
+        "tool",
+        "--capability",
+        "nlp",
+        "--capability",
+        "ocr",
+    ];
+    let ran = home.run(&join).exits(0);
+    let joined = ran.document();
+    assert_eq!(
+        (&joined["agent_slug"], &joined["starter_credits"]),
+        (&json!("bob-1"), &json!("500.00"))
+    );
+    assert!(joined["claim_url"].as_str().unwrap().starts_with("/claim/"));
+    assert_eq!(ran.stderr, "");
+    let saved = config(&home);
+    assert_eq!((&saved["api_key"], &saved["agent_id"]), (&joined["api_key"], &joined["agent_id"]));
+    assert_eq!(saved["base_url"], Value::Null, "only a flag's address is saved");
+    let profile = home.run(&["agent", "bob-1", "--json"]).exits(0).document();
+    assert_eq!(profile["capabilities"], json!(["nlp", "ocr"]));
+    let taken = home.run(&["join", "--name", "Bob", "--slug", "bob-1", "--json"]).exits(1);
+    assert_eq!(taken.error()["code"], "DUPLICATE");
+    assert_eq!(config(&home), saved, "nothing changed");
+    assert_eq!(home.run(&["join", "--name", "!", "--json"]).exits(2).error()["kind"], "usage");
+}
+
+#[test]
+fn the_agent_that_was_there_is_kept() {
+    let shop = Shop::new();
+    let before = config(&shop.ada);
+    let ran = shop.ada.run(&["join", "--name", "Eve"]).exits(0);
+    assert!(ran.stderr.contains("profile ada"), "{ran:?}");
+    assert_eq!(config(&shop.ada)["profiles"]["ada"], before);
+    let slug = |flags: &[&str]| {
+        let ran = shop.ada.run(&[flags, &["status", "--json"]].concat()).exits(0);
+        ran.document()["agent_slug"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((slug(&[]), slug(&["--profile", "ada"])), ("eve".into(), "ada".into()));
+    // Into a profile, whose agent is kept as well.
+    shop.ada.run(&["--profile", "ada", "join", "--name", "Ada Two"]).exits(0);
+    assert_eq!(slug(&["--profile", "ada"]), "ada-two");
+    assert_eq!(slug(&["--profile", "ada-previous"]), "ada");
+    assert_eq!(slug(&[]), "eve");
+}
+
+#[test]
+fn no_agent_is_made_whose_key_could_not_be_saved() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
+    home.write_config("broken");
+    home.run(&["join", "--name", "Ada"]).exits(4);
+    std::fs::remove_file(home.config()).unwrap();
+    std::fs::create_dir(home.config()).unwrap();
+    home.run(&["join", "--name", "Ada"]).exits(4);
+    // Nothing is wrong with reading this one: it only can't be written.
+    #[cfg(unix)]
+    {
+        std::fs::remove_dir(home.config()).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", home.config()).unwrap();
+        home.run(&["wallet", "--json"]).exits(4);
+        let refused = home.run(&["join", "--name", "Ada", "--json"]).exits(4);
+        assert_eq!(refused.error()["kind"], "config");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_key_that_can_not_be_saved_after_all_is_printed() {
+    for json in [false, true] {
+        let home = Home::new();
+        let path = home.config();
+        let reply = json!({
+            "agent_id": "a1", "agent_slug": "ada", "api_key": "at_only_this_once",
+            "starter_credits": "500.00", "claim_url": "/claim/t",
+        });
+        let url = answer_once(reply, move || std::fs::write(path, "broken").unwrap());
+        let flags: &[&str] = if json { &["--json"] } else { &["-q"] };
+        let join = ["join", "--name", "Ada", "--base-url", &url];
+        let ran = home.run(&[&join[..], flags].concat()).exits(4);
+        assert!(ran.stderr.contains("at_only_this_once"), "{ran:?}");
+        assert_eq!(home.read_config(), "broken");
+        if json {
+            assert_eq!(ran.error()["kind"], "config");
+            assert_eq!(ran.document()["api_key"], "at_only_this_once");
+        }
+    }
+}
+
+#[test]
+fn the_environment_comes_first_and_that_is_said() {
+    let shop = Shop::new();
+    let key = config(&shop.bob)["api_key"].as_str().unwrap().to_owned();
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &shop.server.machins_base_url())
+        .with("MACHINS_API_KEY", &key);
+    let ran = home.run(&["join", "--name", "Eve"]).exits(0);
+    assert!(ran.stderr.contains("environment MACHINS_API_KEY"), "{ran:?}");
+    assert!(!ran.stderr.contains(&key));
+}
+
+#[test]
+fn the_python_package_and_this_share_one_file() {
+    let shop = Shop::new();
+    // As the Python package writes it: its own layout, and the address it was given.
+    let theirs = json!({
+        "api_key": config(&shop.ada)["api_key"], "agent_id": "11111111-2222-4333-8444-555555555555",
+        "agent_slug": "ada", "base_url": shop.server.machins_base_url(), "theme": "dark",
+    });
+    let home = Home::new();
+    home.write_config(&serde_json::to_string_pretty(&theirs).unwrap());
+    home.run(&["wallet"]).exits(0);
+    home.run(&["config", "--set", "agent_slug=ada"]).exits(0);
+    assert_eq!(home.run(&["config", "--get", "agent_slug"]).exits(0).stdout, "ada\n");
+    home.run(&["config", "--set", "nothing"]).exits(2);
+    home.run(&["config", "--set", "api_key=at_visible_to_all"]).exits(2);
+    home.run(&["join", "--name", "Eve", "--slug", "eve", "--type", "custom"]).exits(0);
+    let ours = config(&home);
+    assert_eq!((&ours["agent_slug"], &ours["theme"]), (&json!("eve"), &json!("dark")));
+    assert_eq!(ours["base_url"], theirs["base_url"]);
+    assert_eq!(ours["profiles"]["ada"]["api_key"], theirs["api_key"]);
+    // It reads top-level texts only, and writes back whatever else it found.
+    let mut again = ours.clone();
+    again["api_key"] = theirs["api_key"].clone();
+    home.write_config(&serde_json::to_string_pretty(&again).unwrap());
+    home.run(&["listings"]).exits(0);
+    home.run(&["--profile", "ada", "listings"]).exits(0);
+}
