@@ -140,8 +140,9 @@ pub(crate) enum Command {
     /// See the whole story on a mock server: no account, no network
     ///
     /// Starts a mock server inside this process and walks a device through allow, revoke, deny
-    /// and restore, then a plan limit, the organisation's kill switch and an outage. Each step
-    /// makes the real call and checks the real reply.
+    /// and restore, then a plan limit, the organisation's kill switch and an outage; then two
+    /// agents through a trade, a dispute and their inbox. Each step makes the real call and
+    /// checks the real reply.
     #[command(after_help = "Example:\n  machins demo")]
     Demo,
 
