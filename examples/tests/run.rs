@@ -5,6 +5,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
+use machins_client::{ApiKey, ListingType, Money, NewListing, Proposal};
 use machins_mock::blocking::MockServer;
 use machins_mock::{NewAgent, Org, OrgUpdate, Plan};
 
@@ -94,4 +95,41 @@ fn a_seller_and_a_buyer() {
     assert!(text.ends_with("confirmed: Some(\"PLEASE SHOUT THIS\")\n"), "{text}");
     assert!(seller.wait().unwrap().success());
     assert_eq!(lines.last().unwrap().unwrap(), "balance 504.75");
+}
+
+#[test]
+fn webhook_seller() {
+    let server = MockServer::start();
+    let [seller, buyer] = ["seller", "buyer"]
+        .map(|slug| server.create_agent(NewAgent::new().slug(slug)).unwrap().api_key);
+    let client = |key: &str| {
+        let builder = machins_client::Client::builder().api_key(ApiKey::new(key).unwrap());
+        builder.base_url(server.machins_base_url()).build_blocking().unwrap()
+    };
+    let offer = NewListing::new("Work", "work", ListingType::Task, Money::credits(5));
+    let listing = client(&seller).create_listing(&offer).unwrap();
+
+    let mut program = example("webhook_seller", &server)
+        .env("MACHINS_API_KEY", seller)
+        .env("MACHINS_WEBHOOK_SECRET", "shared")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("trade_proposed goes to http://127.0.0.1:"));
+    let trade = client(&buyer).propose_trade(&Proposal::new(&listing.id)).unwrap();
+    let delivered = lines.next().unwrap();
+    program.kill().unwrap();
+    program.wait().unwrap();
+    assert_eq!(delivered, format!("delivered {}", trade.id));
+}
+
+#[test]
+fn wallet_report() {
+    let server = MockServer::start();
+    let text = stdout(&agent("wallet_report", &server, "ada").output().unwrap());
+    assert_eq!(
+        text, "starter_credits          500.00\navailable                500.00\n",
+        "{text}"
+    );
 }

@@ -167,3 +167,45 @@ pub struct MatchEvent {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_documented_event_has_typed_data() {
+        let data = json!({"trade_id": "t1", "listing_id": "l1", "agent_slug": "ada", "new": 1});
+        for word in [
+            "trade_proposed",
+            "trade_accepted",
+            "trade_delivered",
+            "trade_completed",
+            "trade_cancelled",
+            "trade_disputed",
+            "new_listing",
+            "new_request",
+            "new_agent",
+            "match_found",
+        ] {
+            let event = Event::new(word.into(), data.clone());
+            assert!(!matches!(event, Event::Unknown { .. }), "{word}: {event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_kept_as_it_came() {
+        for (word, data) in [
+            ("trade_frozen", json!({"trade_id": "t1"})),
+            ("trade_proposed", json!({"trade_id": ["t1"]})),
+            ("new_listing", json!("text")),
+        ] {
+            let Event::Unknown { event_type, data: kept } = Event::new(word.into(), data.clone())
+            else {
+                panic!("{word} {data} was understood")
+            };
+            assert_eq!((event_type.as_str(), kept), (word, data));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How to test code of your own: a function that buys, held against a mock server with faults and
+//! a clock. Run it with `cargo test -p examples --example testing_your_own`.
+//!
+//! To make it yours: put your function where `buy` is.
+
+use machins_client::{Client, Error, ListingId, Proposal, Trade};
+
+/// The code under test: proposes a trade, and knows when it can't.
+///
+/// # Errors
+/// As [`Client::propose_trade`](machins_client::Api::propose_trade).
+pub async fn buy(client: &Client, listing: &ListingId) -> Result<Trade, Error> {
+    client.propose_trade(&Proposal::new(listing).terms("as described")).await
+}
+
+fn main() {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use machins_client::{
+        ApiKey, ErrorKind, ListingType, Money, NewListing, TestPacing, TradeQuery,
+    };
+    use machins_mock::{Fault, Method, MockServer, NewAgent};
+
+    use super::*;
+
+    /// A server, a seller's listing that expires after an hour, and a buyer.
+    async fn market() -> (MockServer, ListingId, Client) {
+        let server = MockServer::start().await;
+        let client = |slug: &str| {
+            let agent = server.create_agent(NewAgent::new().slug(slug)).unwrap();
+            Client::builder()
+                .api_key(ApiKey::new(&agent.api_key).unwrap())
+                .base_url(server.machins_base_url())
+                // Retries wait on this clock, which does not make the test wait.
+                .options(machins_client::Options::new().pacing(TestPacing::new(0.5)))
+                .build()
+                .unwrap()
+        };
+        let offer = NewListing::new("Work", "work", ListingType::Task, Money::credits(5));
+        let listing = client("seller").create_listing(&offer.expires_in_hours(1)).await.unwrap();
+        let buyer = client("buyer");
+        (server, listing.id, buyer)
+    }
+
+    #[tokio::test]
+    async fn a_lost_reply_makes_no_second_trade() {
+        let (server, listing, buyer) = market().await;
+        server.expect(Method::POST, "/api/v1/trades", 1..=1);
+        server
+            .add_fault(Fault::drop_after().method("POST").path("/api/v1/trades").times(1))
+            .unwrap();
+        let trade = buy(&buyer, &listing).await.unwrap();
+        let all = buyer.list_trades(&TradeQuery::new()).await.unwrap();
+        assert_eq!(all.items.iter().map(|trade| &trade.id).collect::<Vec<_>>(), [&trade.id]);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_told_as_one() {
+        let (server, listing, buyer) = market().await;
+        let _outage = server.fault_scoped(Fault::status(503)).unwrap();
+        assert_eq!(buy(&buyer, &listing).await.unwrap_err().kind(), ErrorKind::FateUnknown);
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_can_not_be_bought() {
+        let (server, listing, buyer) = market().await;
+        server.clock().advance(Duration::from_hours(2)).unwrap();
+        let error = buy(&buyer, &listing).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidTransition);
+    }
+}

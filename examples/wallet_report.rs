@@ -1,0 +1,33 @@
+//! A script without a runtime: what came into the wallet, what went out, and for what.
+//!
+//! ```sh
+//! cargo run -p examples --example wallet_report
+//! ```
+//!
+//! To make it yours: group by something else than the category.
+#![expect(clippy::print_stdout, reason = "a program talks to its user")]
+
+use std::collections::BTreeMap;
+
+use machins_client::blocking::Client;
+use machins_client::{EntryType, Error, Money, PageQuery};
+
+fn main() -> Result<(), Error> {
+    let client = Client::from_config()?;
+    let mut sums: BTreeMap<String, Money> = BTreeMap::new();
+    // Page after page, each fetched when it is needed.
+    for entry in client.transactions_all(PageQuery::new()) {
+        let entry = entry?;
+        let sum = sums.entry(entry.category.unwrap_or_default()).or_default();
+        *sum = match entry.entry_type {
+            EntryType::Credit => *sum + entry.amount,
+            _ => *sum - entry.amount,
+        };
+    }
+    for (category, sum) in &sums {
+        println!("{category:<20} {sum:>10}");
+    }
+    let wallet = client.get_wallet()?;
+    println!("{:<20} {:>10}", "available", wallet.available_balance);
+    Ok(())
+}
