@@ -83,3 +83,7 @@ pub use crate::machins::{
 pub use crate::serve::MAX_CONNECTIONS;
 pub use crate::server::{ClockHandle, FaultGuard, MockServer};
 pub use crate::state::Snapshot;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
