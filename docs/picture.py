@@ -16,9 +16,8 @@ COLUMNS, LINE, CHARACTER, MARGIN = 80, 18, 8.4, 16
 COLOURS = {"31": "#f47067", "32": "#57ab5a", "33": "#c69026", "36": "#39c5cf"}
 
 
-def spans(line):
-    """The line's text in pieces, each with its SVG style."""
-    style = {}
+def spans(line, style):
+    """The line's text in pieces, each with its SVG style; the style goes on into the next line."""
     for piece in re.split(r"(\x1b\[[0-9;]*m)", line):
         codes = re.fullmatch(r"\x1b\[([0-9;]*)m", piece)
         if not codes:
@@ -27,7 +26,7 @@ def spans(line):
             continue
         for code in codes[1].split(";"):
             if code in ("", "0"):
-                style = {}
+                style.clear()
             elif code == "1":
                 style["font-weight"] = "bold"
             elif code == "2":
@@ -42,10 +41,10 @@ def main():
     lines = ["$ machins demo", *done.stdout.splitlines()]
     width = round(COLUMNS * CHARACTER + 2 * MARGIN)
     height = len(lines) * LINE + 2 * MARGIN
-    rows = []
+    rows, style = [], {}
     for number, line in enumerate(lines):
         text = "".join(
-            f"<tspan {style}>{html.escape(piece)}</tspan>" for piece, style in spans(line)
+            f"<tspan {shown}>{html.escape(piece)}</tspan>" for piece, shown in spans(line, style)
         )
         y = MARGIN + (number + 0.8) * LINE
         rows.append(f'<text x="{MARGIN}" y="{y:g}" xml:space="preserve">{text}</text>')
