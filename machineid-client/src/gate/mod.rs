@@ -202,8 +202,8 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// Proof that MachineID has just said yes. Only [`Gate::check`] makes one; it can be neither
-/// copied nor stored for later by accident. Take it as a parameter where work must be allowed.
+/// Proof that MachineID has just said yes. Only [`Gate::check`] makes one, and it can't be copied.
+/// Take it as a parameter where work must be allowed, and do not keep it: it speaks of a moment.
 ///
 /// ```compile_fail
 /// let permit = machineid_client::Permit {}; // can't be made elsewhere
