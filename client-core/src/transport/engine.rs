@@ -287,7 +287,8 @@ impl<'a> Trip<'a> {
         match step {
             Step::Send(wait) => {
                 debug!(?wait, %error, "sending again");
-                if self.course.is_doubtful() && error.kind() != ErrorKind::NotSent {
+                // These two say for certain that this attempt had no effect.
+                if !matches!(error.kind(), ErrorKind::NotSent | ErrorKind::RateLimited) {
                     self.doubt = Some(error);
                 }
                 self.engine.pacing().sleep(wait).await;
