@@ -21,6 +21,7 @@ fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
         .command("script")
         .args(["--quiet", "--return", "--command", command, "/dev/null"])
         .env("MACHINS", env!("CARGO_BIN_EXE_machins"))
+        .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -148,6 +149,8 @@ fn secrets_are_asked_for() {
 fn ctrl_c_at_a_terminal_ends_a_watch() {
     let shop = Shop::new();
     let trade = shop.proposed(&shop.offer());
-    let watch = on_a_terminal(&shop.ada, "$MACHINS inbox --watch", &[(&trade, "\u{3}")]).exits(0);
+    // A shell that stays would be interrupted too, and its status is not ours.
+    let watch = "exec $MACHINS inbox --watch";
+    let watch = on_a_terminal(&shop.ada, watch, &[(&trade, "\u{3}")]).exits(0);
     assert!(watch.stdout.contains("trade_proposed"), "{watch:?}");
 }
