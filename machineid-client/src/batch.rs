@@ -99,6 +99,32 @@ pub struct UnrevokeBatch {
 const REVOKE: &str = "/api/v1/devices/revoke_batch";
 const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 
+/// Many devices at once, as in the reference's *API Reference*.
+///
+/// ```
+/// use machineid_client::{BatchStatus, Client, DeviceId};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let fleet = [DeviceId::new("agent-01")?, DeviceId::new("agent-02")?];
+/// for device in &fleet {
+///     client.register(device).await?;
+/// }
+///
+/// let batch = client.revoke_batch(&fleet[..1]).await?;
+/// assert_eq!(batch.results[0].status, BatchStatus::Revoked);
+/// assert_eq!(client.revoke_all_active().await?.revoked_count, Some(1)); // the other one
+///
+/// client.unrevoke_batch(&fleet[1..]).await?;
+/// assert_eq!(client.unrevoke_all_revoked().await?.unrevoked_count, Some(1));
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Revokes these devices, at most 500. Each is reported; those revoked already are left as
     /// they are. `POST /api/v1/devices/revoke_batch`

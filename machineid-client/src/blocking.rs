@@ -1,16 +1,21 @@
 //! The same client and gate for programs without a runtime.
 //!
-//! ```no_run
+//! ```
 //! use machineid_client::DeviceId;
-//! use machineid_client::blocking::{Client, Gate};
+//! use machineid_client::blocking::Gate;
 //!
-//! # fn work() {}
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let gate = Gate::new(&Client::from_env()?, DeviceId::new("agent-01")?);
-//!     let permit = gate.check()?;
-//!     work();
-//!     Ok(())
-//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = machins_mock::blocking::MockServer::start();
+//! # let org = server.create_org(machins_mock::Plan::Free);
+//! # let client = machineid_client::Client::builder()
+//! #     .org_key(machineid_client::OrgKey::new(org.key())?)
+//! #     .base_url(server.machineid_base_url())
+//! #     .build_blocking()?;
+//! // With a client from `Client::from_env()`:
+//! let gate = Gate::new(&client, DeviceId::new("agent-01")?).register_on_start();
+//! let permit = gate.check()?;
+//! println!("allowed, request {:?}", permit.request_id());
+//! # Ok(()) }
 //! ```
 
 use std::thread;
@@ -102,12 +107,20 @@ impl Gate {
     /// On the first denial the token is cancelled. A closure can't be dropped halfway, so `work`
     /// must look at the token and return soon after.
     ///
-    /// ```no_run
-    /// # fn take_job() {}
-    /// # fn example(gate: machineid_client::blocking::Gate) -> Result<(), machineid_client::Denied> {
+    /// ```
+    /// # fn take_job() -> Option<()> { None }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::blocking::MockServer::start();
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = machineid_client::Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build_blocking()?;
+    /// # let device = machineid_client::DeviceId::new("agent-01")?;
+    /// # let gate = machineid_client::blocking::Gate::new(&client, device).register_on_start();
     /// gate.supervise(std::time::Duration::from_secs(30), |stop| {
     ///     while !stop.is_cancelled() {
-    ///         take_job();
+    ///         let Some(job) = take_job() else { break };
     ///     }
     /// })?;
     /// # Ok(()) }

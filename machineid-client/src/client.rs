@@ -33,11 +33,17 @@ pub struct Api<T> {
 
 /// The asynchronous client. Its calls are awaited inside a tokio runtime.
 ///
-/// ```no_run
+/// ```
 /// use machineid_client::{Client, DeviceId};
 ///
-/// # async fn example() -> Result<(), machineid_client::Error> {
-/// let client = Client::from_env()?;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
 /// let device = DeviceId::new("agent-01")?;
 /// client.register(&device).await?;
 /// let decision = client.validate(&device).await?;
@@ -55,12 +61,20 @@ impl<T: Transport> Api<T> {
 
     /// Sends any call: the way out for an endpoint that this crate does not know yet.
     ///
-    /// ```no_run
-    /// # async fn example(client: machineid_client::Client) -> Result<(), machineid_client::Error> {
-    /// use machineid_client::Call;
+    /// ```
+    /// use machineid_client::{Call, Client};
     ///
-    /// let call = Call::get("/api/v1/something/new").json::<serde_json::Value>();
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build()?;
+    /// let call = Call::get("/api/v1/usage").json::<serde_json::Value>();
     /// let reply = client.send(client.with_key(call)).await?;
+    /// assert_eq!(reply["planTier"], "free");
     /// # Ok(()) }
     /// ```
     pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {

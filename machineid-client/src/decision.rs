@@ -170,6 +170,24 @@ impl<'de> Deserialize<'de> for UniqueFields {
     }
 }
 
+/// Decisions, as in the reference's *API Reference* and *Decision Codes*.
+///
+/// ```
+/// use machineid_client::{Client, DecisionCode, DeviceId};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let decision = client.validate(&DeviceId::new("never-registered")?).await?;
+/// assert!(!decision.is_allowed());
+/// assert_eq!(*decision.code(), DecisionCode::DeviceNotFound);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Asks whether a device may run. `POST /api/v1/devices/validate`
     ///

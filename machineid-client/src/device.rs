@@ -74,6 +74,33 @@ pub struct DeviceChange {
     pub extra: Extra,
 }
 
+/// Devices one at a time, as in the reference's *API Reference*.
+///
+/// ```
+/// use machineid_client::{Client, DeviceId, DeviceStatus};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let device = DeviceId::new("agent-01")?;
+/// client.register(&device).await?;
+///
+/// client.revoke(&device).await?; // denied from its next validate on
+/// let list = client.list_devices().await?;
+/// assert_eq!(list.devices[0].status, Some(DeviceStatus::Revoked));
+///
+/// client.unrevoke(&device).await?;
+/// assert!(client.validate(&device).await?.is_allowed());
+///
+/// client.remove(&device).await?;
+/// assert!(client.list_devices().await?.devices.is_empty());
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Every device of the org. `GET /api/v1/devices/list`
     ///

@@ -8,24 +8,31 @@
 //! [`Gate`] is what most programs need. [`Gate::check`] gives a [`Permit`], which cannot be had
 //! any other way, or [`Denied`], which says why.
 //!
-//! ```no_run
+//! ```
 //! use machineid_client::{Client, DeviceId, Gate};
 //! use std::time::Duration;
 //!
-//! # async fn do_work() {}
-//! #[tokio::main]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let client = Client::from_env()?; // MACHINEID_ORG_KEY
-//!     let gate = Gate::new(&client, DeviceId::new("agent-01")?).register_on_start();
+//! /// With a client from `Client::from_env()`, which takes the key from `MACHINEID_ORG_KEY`.
+//! async fn work(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+//!     let gate = Gate::new(client, DeviceId::new("agent-01")?).register_on_start();
 //!
 //!     // Once, before a piece of work:
 //!     let permit = gate.check().await?;
 //!     println!("allowed, request {:?}", permit.request_id());
 //!
 //!     // All along: checked first and every 30 seconds, dropped on the first denial.
-//!     gate.supervise(Duration::from_secs(30), do_work()).await?;
+//!     gate.supervise(Duration::from_secs(30), async { /* … */ }).await?;
 //!     Ok(())
 //! }
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = machins_mock::MockServer::start().await;
+//! # let org = server.create_org(machins_mock::Plan::Free);
+//! # let client = Client::builder()
+//! #     .org_key(machineid_client::OrgKey::new(org.key())?)
+//! #     .base_url(server.machineid_base_url())
+//! #     .build()?;
+//! # work(&client).await }
 //! ```
 //!
 //! # Manage a fleet

@@ -75,6 +75,27 @@ pub struct Checkout {
     pub extra: Extra,
 }
 
+/// An org's upgrade, as in the reference's *API Reference*, and its making.
+///
+/// ```
+/// use machineid_client::{Client, PlanTier};
+///
+/// # fn store(_: &str) {}
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let page = client.checkout(&PlanTier::Pro).await?;
+/// println!("open {}", page.url);
+///
+/// let new = client.create_org().await?;
+/// store(new.org_key.expose()); // it is shown this once
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Makes a Stripe Checkout page on which the org can be upgraded to `plan`.
     /// `POST /api/v1/billing/checkout`

@@ -50,6 +50,24 @@ pub struct Usage {
     pub extra: Extra,
 }
 
+/// The org's plan, as in the reference's *API Reference*.
+///
+/// ```
+/// use machineid_client::{Client, PlanTier};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let usage = client.usage().await?;
+/// assert_eq!(usage.figures.plan_tier, Some(PlanTier::Free));
+/// assert_eq!((usage.figures.devices_used, usage.figures.limit), (Some(0), Some(3)));
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// The org's plan and how much of it is used. `GET /api/v1/usage`
     ///

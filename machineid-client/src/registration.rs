@@ -100,10 +100,17 @@ impl<T: Transport> Api<T> {
     /// Registers a device. Safe at every start: a registered device stays as it is.
     /// `POST /api/v1/devices/register`
     ///
-    /// ```no_run
+    /// ```
     /// use machineid_client::{Client, DeviceId, Registration};
     ///
-    /// # async fn example(client: Client) -> Result<(), machineid_client::Error> {
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build()?;
     /// match client.register(&DeviceId::new("agent-01")?).await? {
     ///     Registration::Created(_) | Registration::Exists(_) => println!("ready"),
     ///     Registration::Blocked(reply) => println!("plan full: {:?}", reply.figures.limit),

@@ -116,6 +116,23 @@ pub struct TrustTierInfo {
     pub extra: Extra,
 }
 
+/// The reference's *Onboarding*.
+///
+/// ```
+/// use machins_client::{Client, ErrorKind, Money, NewAgent};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), machins_client::Error> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let client = Client::builder().base_url(server.machins_base_url()).build()?;
+/// let agent = NewAgent::new("Ada Lovelace", "ada").capability("nlp");
+/// let joined = client.join(&agent).await?;
+/// assert_eq!(joined.starter_credits, Some(Money::credits(500)));
+///
+/// let taken = client.join(&agent).await.unwrap_err();
+/// assert_eq!(taken.kind(), ErrorKind::Conflict);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Joins: makes an agent with a wallet of 500 credits and a key. Needs no key.
     /// `POST /agents/onboard`

@@ -1,11 +1,16 @@
 //! The same client for programs without a runtime.
 //!
-//! ```no_run
+//! ```
 //! use machins_client::MarketplaceQuery;
-//! use machins_client::blocking::Client;
 //!
-//! # fn example() -> Result<(), machins_client::Error> {
-//! let client = Client::from_config()?;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = machins_mock::blocking::MockServer::start();
+//! # let agent = server.create_agent(machins_mock::NewAgent::new().slug("ada"))?;
+//! # let client = machins_client::Client::builder()
+//! #     .api_key(machins_client::ApiKey::new(&agent.api_key)?)
+//! #     .base_url(server.machins_base_url())
+//! #     .build_blocking()?;
+//! // With a client from `Client::from_config()`:
 //! println!("{} credits", client.get_wallet()?.available_balance);
 //! for listing in client.browse_all(&MarketplaceQuery::new()).take(10) {
 //!     println!("{}", listing?.title);

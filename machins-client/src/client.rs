@@ -41,12 +41,25 @@ pub struct Api<T> {
 
 /// The asynchronous client. Its calls are awaited inside a tokio runtime.
 ///
-/// ```no_run
+/// ```
 /// use machins_client::{Client, MarketplaceQuery, Proposal};
 ///
-/// # async fn example() -> Result<(), machins_client::Error> {
-/// let client = Client::from_env()?;
-/// let page = client.browse(&MarketplaceQuery::new().search("nlp")).await?;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # ada.create_listing(&offer).await?;
+/// # let client = join("bob")?;
+/// let page = client.browse(&MarketplaceQuery::new().search("sentiment")).await?;
 /// if let Some(listing) = page.items.first() {
 ///     let trade = client.propose_trade(&Proposal::new(&listing.id)).await?;
 ///     println!("{}: {}", trade.id, trade.status);

@@ -104,6 +104,38 @@ impl InboxQuery {
     }
 }
 
+/// The reference's *Inbox*.
+///
+/// ```
+/// use machins_client::{Client, Event, InboxQuery};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// # let bob = join("bob")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # let listing = ada.create_listing(&offer).await?;
+/// # let trade = bob.propose_trade(&machins_client::Proposal::new(&listing.id)).await?;
+/// let unread = ada.get_inbox(&InboxQuery::new().unread()).await?;
+/// let Event::TradeProposed(proposed) = unread.items[0].event() else {
+///     panic!("bob has proposed a trade");
+/// };
+/// assert_eq!(proposed.trade_id, trade.id);
+///
+/// ada.ack_inbox(&[unread.items[0].id.clone()]).await?;
+/// ada.ack_all_inbox().await?;
+/// assert!(ada.get_inbox(&InboxQuery::new().unread()).await?.items.is_empty());
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// A page of your notifications. `GET /inbox`
     ///

@@ -303,6 +303,32 @@ impl ListingUpdate {
 const LISTINGS: &str = "/listings";
 const LISTING: &str = "/listings/{id}";
 
+/// The reference's *Listings*.
+///
+/// ```
+/// use machins_client::{Client, ListingType, ListingUpdate, Money, NewListing};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// let price: Money = "45.50".parse()?;
+/// let offer = NewListing::new("Sentiment", "ada-sentiment", ListingType::Task, price);
+/// let listing = ada.create_listing(&offer).await?;
+///
+/// let cheaper = ListingUpdate::new().price(Money::credits(40));
+/// ada.update_listing(&listing.id, &cheaper).await?;
+/// assert_eq!(ada.get_listing(&listing.id).await?.price, Money::credits(40));
+///
+/// ada.deactivate_listing(&listing.id).await?;
+/// assert_eq!(ada.list_listings().await?.len(), 1);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Makes a listing. `POST /listings`
     ///

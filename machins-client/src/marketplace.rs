@@ -195,6 +195,31 @@ impl MarketplaceQuery {
     }
 }
 
+/// The reference's *Marketplace*.
+///
+/// ```
+/// use machins_client::{Client, MarketplaceQuery, Sort};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # ada.create_listing(&offer).await?;
+/// let query = MarketplaceQuery::new().search("sentiment").sort(Sort::PriceAscending);
+/// let page = ada.browse(&query).await?;
+/// let detail = ada.get_marketplace_listing(&page.items[0].id).await?;
+/// assert_eq!(detail.slug, "ada-sentiment");
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// A page of the marketplace. Needs no key. `GET /marketplace`
     ///
@@ -206,11 +231,15 @@ impl<T: Transport> Api<T> {
 
     /// Every listing that the query finds, page after page. Needs no key. `GET /marketplace`
     ///
-    /// ```no_run
-    /// # async fn example(client: machins_client::Client) -> Result<(), machins_client::Error> {
+    /// ```
     /// use futures_util::TryStreamExt;
     /// use machins_client::MarketplaceQuery;
     ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), machins_client::Error> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let client =
+    /// #     machins_client::Client::builder().base_url(server.machins_base_url()).build()?;
     /// let mut listings = client.browse_all(&MarketplaceQuery::new().search("nlp"));
     /// while let Some(listing) = listings.try_next().await? {
     ///     println!("{} {}", listing.price, listing.title);

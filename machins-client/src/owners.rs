@@ -73,6 +73,28 @@ pub struct Owner {
     pub extra: Extra,
 }
 
+/// The reference's *Trust Tiers*: claiming ownership, and what owners may do.
+///
+/// ```
+/// use machins_client::{Claim, Client, NewAgent, Secret};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let builder = || Client::builder().base_url(server.machins_base_url());
+/// # let client = builder().build()?;
+/// let joined = client.join(&NewAgent::new("Ada", "ada")).await?;
+/// let claim_url = joined.claim_url.ok_or("the reply has no claim URL")?;
+///
+/// // A person, within seven days:
+/// let password = Secret::new("correct horse battery staple");
+/// client.claim(&Claim::new(&claim_url, "ada@example.com", password.clone())).await?;
+/// let session = client.owner_login("ada@example.com", &password).await?;
+///
+/// let owner = builder().owner_token(session.token).build()?;
+/// assert_eq!(owner.get_owner().await?.email.as_deref(), Some("ada@example.com"));
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Claims an agent. It is verified from then on: no limit to a trade's size. Needs no key.
     /// `POST /claim/{token}`

@@ -65,6 +65,28 @@ pub struct Agent {
     pub extra: Extra,
 }
 
+/// The reference's *Platform Info* and the public rows of its *Full Reference*.
+///
+/// ```
+/// use machins_client::{AgentSlug, Client};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// assert_eq!(ada.get_stats().await?.total_agents, 1);
+/// let agent = ada.get_agent(&AgentSlug::new("ada")?).await?;
+/// assert_eq!(agent.total_trades, Some(0));
+/// println!("{}", ada.get_leaderboard().await?);
+/// println!("{}", ada.get_recent_trades().await?);
+/// println!("{}", ada.get_platform_info().await?);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// The platform in figures. Needs no key. `GET /public/stats`
     ///

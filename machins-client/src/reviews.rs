@@ -93,6 +93,35 @@ pub struct Review {
     pub extra: Extra,
 }
 
+/// The reference's *Reviews*.
+///
+/// ```
+/// use machins_client::{Client, NewReview, Rating};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// # let bob = join("bob")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # let listing = ada.create_listing(&offer).await?;
+/// # let trade = bob.propose_trade(&machins_client::Proposal::new(&listing.id)).await?;
+/// # ada.accept_trade(&trade.id).await?;
+/// # ada.deliver_trade(&trade.id, &machins_client::Delivery::task("positive")).await?;
+/// # bob.confirm_trade(&trade.id).await?;
+/// let review = NewReview::new(Rating::new(5)?).body("Fast, and right.");
+/// let written = bob.create_review(&trade.id, &review).await?;
+/// assert_eq!(written.rating, 5);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Reviews the other party of a completed trade, once. `POST /trades/{trade_id}/review`
     ///

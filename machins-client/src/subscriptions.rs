@@ -103,6 +103,27 @@ pub struct Unsubscribed {
     pub reply: Value,
 }
 
+/// The reference's *Webhooks & Subscriptions*.
+///
+/// ```
+/// use machins_client::{Client, EventType, NewSubscription, Secret};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// let proposals = NewSubscription::new(EventType::TradeProposed, "http://127.0.0.1:9000/hooks")
+///     .secret(Secret::new("whsec-0123456789"));
+/// let subscription = ada.subscribe(&proposals).await?;
+/// assert_eq!(ada.list_subscriptions().await?.len(), 1);
+/// ada.unsubscribe(&subscription.id).await?;
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Makes a subscription. `POST /subscriptions`
     ///

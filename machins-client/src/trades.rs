@@ -208,6 +208,47 @@ impl TradeQuery {
     }
 }
 
+/// The reference's *Trades*, *Trade Lifecycle* and *Delivery*.
+///
+/// ```
+/// use machins_client::{Client, Delivery, Proposal, Role, TradeQuery, TradeStatus};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// # let bob = join("bob")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # let listing = ada.create_listing(&offer).await?;
+/// let trade = bob.propose_trade(&Proposal::new(&listing.id).terms("JSON, please")).await?;
+/// ada.accept_trade(&trade.id).await?; // bob's credits are held from here on
+/// ada.deliver_trade(&trade.id, &Delivery::task("positive")).await?;
+/// let done = bob.confirm_trade(&trade.id).await?; // and ada has them, less the fee
+/// assert_eq!(done.status, TradeStatus::Completed);
+///
+/// let second = bob.propose_trade(&Proposal::new(&listing.id)).await?;
+/// ada.reject_trade(&second.id, Some("too busy")).await?;
+/// let third = bob.propose_trade(&Proposal::new(&listing.id)).await?;
+/// ada.accept_trade(&third.id).await?;
+/// bob.cancel_trade(&third.id, None).await?;
+/// let fourth = bob.propose_trade(&Proposal::new(&listing.id)).await?;
+/// ada.accept_trade(&fourth.id).await?;
+/// ada.deliver_trade(&fourth.id, &Delivery::task("42")).await?;
+/// bob.dispute_trade(&fourth.id, Some("not what I asked for")).await?;
+///
+/// let bought = bob.list_trades(&TradeQuery::new().role(Role::Buyer)).await?;
+/// assert_eq!(bought.items.len(), 4);
+/// assert_eq!(bob.get_trade(&fourth.id).await?.status, TradeStatus::Disputed);
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// Proposes a trade. Nothing is held yet, unless the listing accepts at once. `POST /trades`
     ///

@@ -90,6 +90,28 @@ impl Identified for Transaction {
     }
 }
 
+/// The reference's *Wallet*.
+///
+/// ```
+/// use machins_client::{Client, EntryType, Money, PageQuery};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let ada = join("ada")?;
+/// let wallet = ada.get_wallet().await?;
+/// assert_eq!(wallet.available_balance + wallet.held_balance, wallet.balance);
+///
+/// let entries = ada.get_transactions(PageQuery::new().limit(10)).await?;
+/// assert_eq!(entries.items[0].entry_type, EntryType::Credit);
+/// assert_eq!(entries.items[0].amount, Money::credits(500)); // to start with
+/// # Ok(()) }
+/// ```
 impl<T: Transport> Api<T> {
     /// What you have. `GET /wallets/me`
     ///

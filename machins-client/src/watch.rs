@@ -23,11 +23,26 @@ const BATCH: u32 = 50;
 /// An empty inbox is asked again after the shortest wait, then after growing ones up to the
 /// longest. So is an inbox that can't be reached; an error that will not pass ends the watch.
 ///
-/// ```no_run
+/// ```
 /// use machins_client::{Client, ErrorKind, Event};
 ///
-/// # async fn example(client: Client) -> Result<(), machins_client::Error> {
-/// let mut watch = client.inbox_watch();
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
+/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
+/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
+/// # };
+/// # let client = join("ada")?;
+/// # let offer = machins_client::NewListing::new(
+/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
+/// #     machins_client::Money::credits(50),
+/// # );
+/// # let listing = client.create_listing(&offer).await?;
+/// # join("bob")?.propose_trade(&machins_client::Proposal::new(&listing.id)).await?;
+/// # let stop = machins_client::CancellationToken::new();
+/// let mut watch = client.inbox_watch().stop(stop.clone());
 /// while let Some(notification) = watch.next().await? {
 ///     if let Event::TradeProposed(data) = notification.event() {
 ///         match client.accept_trade(&data.trade_id).await {
@@ -36,6 +51,7 @@ const BATCH: u32 = 50;
 ///             accepted => drop(accepted?),
 ///         }
 ///     }
+///     # stop.cancel();
 /// }
 /// # Ok(()) }
 /// ```

@@ -35,11 +35,18 @@ const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(5);
 /// decision comes from a request that **began after the caller asked**: never from one that was
 /// under way already. So a revoke that is in effect before you ask is always seen.
 ///
-/// ```no_run
+/// ```
 /// use machineid_client::{Client, DeviceId, Gate};
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let gate = Gate::new(&Client::from_env()?, DeviceId::new("agent-01")?);
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = machins_mock::MockServer::start().await;
+/// # let org = server.create_org(machins_mock::Plan::Free);
+/// # let client = Client::builder()
+/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+/// #     .base_url(server.machineid_base_url())
+/// #     .build()?;
+/// let gate = Gate::new(&client, DeviceId::new("agent-01")?);
 /// match gate.check().await {
 ///     Ok(permit) => println!("go: {:?}", permit.request_id()),
 ///     Err(denied) => println!("stop: {denied}"),
@@ -119,9 +126,19 @@ impl Gate {
 
     /// Checks once, and only then runs `work`.
     ///
-    /// ```no_run
-    /// # async fn example(gate: machineid_client::Gate) -> Result<(), machineid_client::Denied> {
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = machineid_client::Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build()?;
+    /// # let device = machineid_client::DeviceId::new("agent-01")?;
+    /// # let gate = machineid_client::Gate::new(&client, device).register_on_start();
     /// let answer = gate.run(async { 6 * 7 }).await?;
+    /// assert_eq!(answer, 42);
     /// # Ok(()) }
     /// ```
     ///

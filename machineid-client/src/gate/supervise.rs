@@ -19,9 +19,18 @@ impl Gate {
     /// within `every`, the client's time limit and the gate's grace. `work` must not block its
     /// thread: what never awaits can't be dropped.
     ///
-    /// ```no_run
+    /// ```
     /// # async fn serve() {}
-    /// # async fn example(gate: machineid_client::Gate) -> Result<(), machineid_client::Denied> {
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = machineid_client::Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build()?;
+    /// # let device = machineid_client::DeviceId::new("agent-01")?;
+    /// # let gate = machineid_client::Gate::new(&client, device).register_on_start();
     /// gate.supervise(std::time::Duration::from_secs(30), serve()).await?;
     /// # Ok(()) }
     /// ```
@@ -42,14 +51,23 @@ impl Gate {
     /// The token is cancelled in every case when this ends, so tasks that `work` has spawned may
     /// listen to it as well.
     ///
-    /// ```no_run
-    /// # async fn take_job() {}
-    /// # async fn example(gate: machineid_client::Gate) -> Result<(), machineid_client::Denied> {
+    /// ```
+    /// # async fn take_job() -> Option<()> { None }
     /// use std::time::Duration;
     ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = machins_mock::MockServer::start().await;
+    /// # let org = server.create_org(machins_mock::Plan::Free);
+    /// # let client = machineid_client::Client::builder()
+    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
+    /// #     .base_url(server.machineid_base_url())
+    /// #     .build()?;
+    /// # let device = machineid_client::DeviceId::new("agent-01")?;
+    /// # let gate = machineid_client::Gate::new(&client, device).register_on_start();
     /// gate.supervise_gracefully(Duration::from_secs(30), Duration::from_secs(5), |stop| async move {
     ///     while !stop.is_cancelled() {
-    ///         take_job().await;
+    ///         let Some(job) = take_job().await else { break };
     ///     }
     /// })
     /// .await?;
