@@ -54,6 +54,8 @@
 //! to this machine works. `blocking`: clients and gates without a runtime. `tower`: a layer that
 //! checks before each request.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -67,8 +69,8 @@ mod plan;
 mod registration;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Error, ErrorKind, Extra, Look, Method, Options, Pacing, Pending, Reply,
-    Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
+    Async, BaseUrl, Call, Credential, Error, ErrorKind, Extra, Look, Method, Options, Pacing,
+    Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
 };
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -62,6 +62,8 @@
 //! to this machine works. `blocking`: clients without a runtime. `axum`: an extractor that
 //! verifies webhooks.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agents;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -87,8 +89,8 @@ mod watch;
 pub mod webhook;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Error, ErrorKind, Extra, Look, Method, Options, Pacing, Pending, Reply,
-    Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
+    Async, BaseUrl, Call, Credential, Error, ErrorKind, Extra, Look, Method, Options, Pacing,
+    Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};
