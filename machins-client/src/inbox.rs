@@ -150,6 +150,9 @@ impl<T: Transport> Api<T> {
     /// Acknowledge after the walk, not during one over unread notifications: those behind would
     /// move up onto pages that were fetched already. [`inbox_watch`](Api::inbox_watch) takes
     /// care of that.
+    ///
+    /// # Errors
+    /// A page that can't be had is an item that is an error: see [`Items`].
     pub fn inbox_all(&self, query: &InboxQuery) -> Items<T, Notification> {
         let filters = query.clone();
         Items::new(self, query.page, move |page| filters.call(page))

@@ -246,6 +246,9 @@ impl<T: Transport> Api<T> {
     /// }
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// A page that can't be had is an item that is an error: see [`Items`].
     pub fn browse_all(&self, query: &MarketplaceQuery) -> Items<T, MarketplaceListing> {
         let filters = query.clone();
         Items::new(self, query.page, move |page| filters.call(page))

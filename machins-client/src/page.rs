@@ -174,8 +174,9 @@ fn hash(value: &(impl Hash + ?Sized)) -> u64 {
 /// [`Stream`] of an asynchronous client, an [`Iterator`] of a blocking one.
 ///
 /// It ends at the list's end, at the first error (after giving it), and when a server gives pages
-/// again that it gave among the last 64. It holds one page at a time. An item that moves while it is under way is given once or,
-/// if it moves from a page not yet fetched to one that was, not at all.
+/// again that it gave among the last 64. It holds one page at a time. An item that moves while it
+/// is under way is given once or, if it moves from a page not yet fetched to one that was, not at
+/// all.
 #[must_use = "nothing is fetched before the items are asked for"]
 pub struct Items<T: Transport, I: Send + 'static> {
     api: Api<T>,

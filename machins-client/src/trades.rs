@@ -283,6 +283,9 @@ impl<T: Transport> Api<T> {
     }
 
     /// Every trade of yours that the query finds, page after page. `GET /trades`
+    ///
+    /// # Errors
+    /// A page that can't be had is an item that is an error: see [`Items`].
     pub fn trades_all(&self, query: &TradeQuery) -> Items<T, Trade> {
         let filters = query.clone();
         Items::new(self, query.page, move |page| filters.call(page))

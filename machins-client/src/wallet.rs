@@ -130,6 +130,9 @@ impl<T: Transport> Api<T> {
     }
 
     /// Your wallet's whole ledger, page after page. `GET /wallets/transactions`
+    ///
+    /// # Errors
+    /// A page that can't be had is an item that is an error: see [`Items`].
     pub fn transactions_all(&self, first: PageQuery) -> Items<T, Transaction> {
         Items::new(self, first, transactions)
     }
