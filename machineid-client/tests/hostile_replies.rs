@@ -202,7 +202,7 @@ async fn ask(seed: u8, count: usize) -> usize {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let replies = replies();
     let mut next = || replies.new_tree(&mut runner).unwrap().current();
-    let server = Server::start(next()).await;
+    let server = Server::start().await;
     // The pause that a 429 asks for takes no real time.
     let options = Options::new().max_reply_bytes(MAX_BODY).pacing(TestPacing::new(0.0));
     let client = builder(&server.url).options(options).build().unwrap();

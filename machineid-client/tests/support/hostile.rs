@@ -151,14 +151,14 @@ fn read_names(body: &[u8]) -> Option<(bool, bool)> {
 /// A server that answers whatever it is asked with the reply that was set last.
 pub struct Server {
     pub url: String,
-    next: Arc<Mutex<Reply>>,
+    next: Arc<Mutex<Option<Reply>>>,
 }
 
 impl Server {
-    pub async fn start(first: Reply) -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let next = Arc::new(Mutex::new(first));
+        let next = Arc::new(Mutex::new(None));
         let answer = Arc::clone(&next);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -169,16 +169,16 @@ impl Server {
     }
 
     pub fn answer_with(&self, reply: Reply) {
-        *self.next.lock().unwrap() = reply;
+        *self.next.lock().unwrap() = Some(reply);
     }
 }
 
 /// Serves one connection until either side has had enough of it.
-async fn serve(mut stream: TcpStream, next: Arc<Mutex<Reply>>) -> Option<()> {
+async fn serve(mut stream: TcpStream, next: Arc<Mutex<Option<Reply>>>) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     loop {
         read_request(&mut stream).await?;
-        let reply = next.lock().unwrap().clone();
+        let reply = next.lock().unwrap().clone()?;
         for piece in reply.bytes().chunks(reply.piece.max(1)) {
             stream.write_all(piece).await.ok()?;
             tokio::task::yield_now().await;
