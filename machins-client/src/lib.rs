@@ -72,8 +72,8 @@ mod watch;
 pub mod webhook;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Error, ErrorKind, Extra, Look, Method, Options, Pacing, Pending, Reply,
-    Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
+    Async, BaseUrl, Call, Document, Error, ErrorKind, Extra, Look, Method, Options, Pacing,
+    Pending, Reply, Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -16,10 +16,9 @@
 
 use std::fmt;
 
-use agent_client_core::{Error, ErrorKind, Extra, Secret};
+use agent_client_core::{Document, Error, ErrorKind, Extra, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::Sha256;
 
 use crate::event::{Event, EventType};
@@ -42,7 +41,7 @@ pub struct Webhook {
     pub subscription_id: Option<SubscriptionId>,
     /// The event's data, as it came.
     #[serde(default)]
-    pub data: Value,
+    pub data: Document,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,

@@ -80,7 +80,7 @@ impl Engine {
                 let recovery = recovery.as_ref().filter(|_| is_doubt || doubted);
                 let Some(recovery) = recovery else { return Err(error) };
                 doubted = true;
-                match self.look(start, recovery(&error)).await {
+                match self.look(start, recovery(&error), &request.secrets).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
                     Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
                     _ if error.status().is_some_and(|status| status < 500) => return Err(error),
@@ -93,11 +93,17 @@ impl Engine {
         named(&request, run.instrument(span).await)
     }
 
-    /// Follows a recovery's looks to a verdict.
-    async fn look<R>(&self, start: Instant, mut look: Look<R>) -> Result<Verdict<R>, Error> {
+    /// Follows a recovery's looks to a verdict. `secrets` are those of the call that is looked for.
+    async fn look<R>(
+        &self,
+        start: Instant,
+        mut look: Look<R>,
+        secrets: &[Secret],
+    ) -> Result<Verdict<R>, Error> {
         for _ in 0..MOST_LOOKS {
             let Look { request, judge } = look;
-            let request = request?.complete()?;
+            let mut request = request?.complete()?;
+            request.secrets.extend_from_slice(secrets);
             let mut trip = Trip::new(self, &request, false, start);
             let span = trip.span.clone();
             let found = trip.resolve(&judge).instrument(span).await;
