@@ -99,7 +99,7 @@ impl Event {
             EventType::MatchFound => read(Self::MatchFound, &data),
             EventType::Unknown(_) => None,
         };
-        known.unwrap_or_else(|| Self::Unknown { event_type, data })
+        known.unwrap_or(Self::Unknown { event_type, data })
     }
 }
 

@@ -17,7 +17,7 @@ pub fn types(package: &str) -> BTreeSet<String> {
 
 fn module(folder: &Path, file: &str, prefix: &str, names: &mut BTreeSet<String>) {
     let path = folder.join(file).with_extension("rs");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text = fs::read_to_string(path).unwrap();
     items(syn::parse_file(&text).unwrap().items, folder, prefix, names);
 }
 

@@ -68,6 +68,8 @@ fn in_another_thread<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_core_shows_none() {
+    use core::retry;
+
     let url = answering(200, everything()).await;
     let base_url = || core::BaseUrl::parse(&url).unwrap();
     let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
@@ -107,7 +109,6 @@ async fn the_core_shows_none() {
         Verdict<core::Reply> = core::Verdict::Look(look()),
     });
     let policy = core::retry::Policy::default;
-    use core::retry;
     shown.extend(show!(retry, "retry::" {
         Budget = retry::Budget::default(),
         Course = retry::Course::new(policy(), retry::Safety::Once),
@@ -172,6 +173,7 @@ async fn machineid_shows_none() {
     check("machineid-client", &[], &SECRETS, shown);
 }
 
+#[expect(clippy::too_many_lines, reason = "as long as the list of types")]
 #[tokio::test(flavor = "multi_thread")]
 async fn machins_shows_none() {
     use machins::{EventType, Money, Role, Side, Trade, TradeId};
