@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use support::{allow, builder, client, device, server};
+use support::{KEY, allow, builder, client, device, server};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -110,6 +110,7 @@ fn values(right: &'static str) -> impl Strategy<Value = String> {
 fn more() -> impl Strategy<Value = String> {
     let fields = [
         "\"request_id\":\"5f2e7c1a\"",
+        "\"key\":\"org_0123456789abcdef\"",
         "\"extra\":{\"allowed\":false,\"code\":\"DEVICE_REVOKED\"}",
         "\"extra\":{\"a\":1,\"a\":2}",
         "\"Allowed\":false",
@@ -262,6 +263,18 @@ async fn a_reply_without_an_end_denies_within_the_limits() {
     ] {
         let denied = check_raw(reply.clone().into_bytes(), ending, limit).await.expect_err(&reply);
         assert!(denied.is_outage(), "{reply} {denied:?}");
+    }
+}
+
+/// The client takes its own key out of a reply before it reads it.
+#[tokio::test]
+async fn a_body_that_is_no_json_does_not_become_json_without_the_key() {
+    for (before, after) in [(&b""[..], &b"\xff"[..]), (b"\xc3", b""), (b"\xed\xa0\x80", b"")] {
+        let start = br#"{"allowed":true,"code":"ALLOW","key":""#;
+        let body = [start, before, KEY.as_bytes(), after, b"\"}"].concat();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let reply = [head.as_bytes(), &body].concat();
+        assert!(check_raw(reply, Ending::Close, LONG).await.unwrap_err().is_outage());
     }
 }
 
