@@ -50,7 +50,8 @@ impl Reply {
             && is_exact(&self.body)
     }
 
-    /// Whether its end is that of the connection. What has no body must be, since one is sent.
+    /// Whether its end is that of the connection. What has no body must be, since one is sent:
+    /// over HTTP/1.1 it could be taken for the beginning of the next reply.
     fn closes(&self) -> bool {
         !matches!(self.framing, Framing::Length | Framing::Chunked)
             || matches!(self.status, 100..200 | 204 | 304)
@@ -61,6 +62,9 @@ impl Reply {
         for line in &self.headers {
             bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");
+        }
+        if self.closes() {
+            bytes.extend_from_slice(b"connection: close\r\n");
         }
         let length = self.body.len();
         match self.framing {
