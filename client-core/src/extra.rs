@@ -1,4 +1,4 @@
-//! What a reply holds beside the fields that are known.
+//! What a reply holds beside the fields that are known, and documents of any shape.
 
 use std::fmt;
 use std::ops::Deref;
@@ -45,5 +45,56 @@ impl From<Extra> for Map<String, Value> {
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A JSON document of any shape. Reads like the [`Value`] that it holds.
+///
+/// `Debug` shows no more than the names of an object's fields: a service may put a token there.
+///
+/// ```
+/// use agent_client_core::Document;
+///
+/// let document = Document::from(serde_json::json!({"token": "hush"}));
+/// assert_eq!(document["token"], "hush");
+/// assert_eq!(format!("{document:?}"), r#"{"token"}"#);
+/// ```
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Document(Value);
+
+impl Deref for Document {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<Value> for Document {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+impl From<Document> for Value {
+    fn from(document: Document) -> Self {
+        document.0
+    }
+}
+
+impl PartialEq<Value> for Document {
+    fn eq(&self, value: &Value) -> bool {
+        self.0 == *value
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Value::Null => f.write_str("null"),
+            Value::Object(fields) => f.debug_set().entries(fields.keys()).finish(),
+            _ => f.write_str("[…]"),
+        }
     }
 }

@@ -46,7 +46,7 @@ pub use call::{Call, Look, Verdict};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
-pub use extra::Extra;
+pub use extra::{Document, Extra};
 pub use options::Options;
 pub use pacing::{Pacing, SystemPacing, TestPacing};
 pub use reply::{Reply, printable};

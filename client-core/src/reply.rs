@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub struct Reply {
     pub(crate) body: Bytes,
     pub(crate) header_request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) is_labelled_json: bool,
     pub(crate) repeated: bool,
 }
 
@@ -47,6 +48,14 @@ impl Reply {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Whether the headers agree that the body is JSON as it stands: no `Content-Type` says
+    /// otherwise, and no `Content-Encoding` says that it is compressed, which was not asked for.
+    /// Headers that are missing say nothing against it.
+    #[must_use]
+    pub fn is_labelled_json(&self) -> bool {
+        self.is_labelled_json
     }
 
     /// Whether an earlier attempt of the same call may have taken effect already. A 404 for a
@@ -187,6 +196,16 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or_default())
 }
 
+/// See [`Reply::is_labelled_json`].
+pub(crate) fn is_labelled_json(headers: &HeaderMap) -> bool {
+    let says = |value: &HeaderValue, expected: &str| {
+        let value = value.to_str().unwrap_or_default();
+        value.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case(expected))
+    };
+    headers.get_all(CONTENT_TYPE).iter().all(|it| says(it, "application/json"))
+        && headers.get_all(CONTENT_ENCODING).iter().all(|it| says(it, "identity"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +220,7 @@ mod tests {
             body: Bytes::copy_from_slice(body.as_bytes()),
             header_request_id: None,
             retry_after: None,
+            is_labelled_json: true,
             repeated: false,
         }
     }

@@ -41,9 +41,10 @@ open_enum! {
 /// The service's decision on a device, read from every reply that holds one, whatever its HTTP
 /// status.
 ///
-/// It allows only when the status is 2xx, `allowed` is JSON `true` and the code is `ALLOW`. Any
-/// other decision denies; a reply that contradicts itself by saying `ALLOW` without the rest, or
-/// that names a field twice, is no decision but an error.
+/// It allows only when the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW` and no
+/// header says that the body is anything but plain JSON. Any other decision denies; a reply that
+/// contradicts itself by saying `ALLOW` without the rest, or that names a field twice, is no
+/// decision but an error.
 ///
 /// `Serialize` gives the reply's own fields, with `allowed` as it is believed.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,10 +111,11 @@ impl Decision {
             return Err(no_decision(reply.unreadable("the reply holds no decision")));
         };
         let allowed = reply.is_success()
+            && reply.is_labelled_json()
             && reply.json::<Exact>().is_ok_and(|it| it.allowed && it.code == "ALLOW");
         if code == DecisionCode::Allow && !allowed {
             return Err(reply.unreadable(format!(
-                "the reply contradicts itself: code ALLOW with status {} and without \"allowed\": true",
+                "the reply contradicts itself: code ALLOW, but status {}, another content type or no \"allowed\": true",
                 reply.status()
             )));
         }

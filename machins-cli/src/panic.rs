@@ -23,26 +23,34 @@ pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
     })
 }
 
-/// Where it happened, and not what was being handled: that may hold a key.
 fn report(info: &PanicHookInfo<'_>) {
+    to_stderr(&text(info));
+}
+
+/// Where it happened, and not what was being handled: that may hold a key.
+fn text(info: &PanicHookInfo<'_>) -> String {
     let place = info.location().map_or_else(String::new, |at| format!(" at {at}"));
     let tracker = match env!("CARGO_PKG_REPOSITORY") {
         "" => "the project's issue tracker".to_owned(),
         repository => format!("{repository}/issues"),
     };
-    to_stderr(&format!(
+    format!(
         "machins {} has a bug{place} and had to stop.\n\
          Please report this line, and the command you ran without its secrets, to {tracker}.\n",
         env!("CARGO_PKG_VERSION"),
-    ));
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
+    static REPORTED: Mutex<String> = Mutex::new(String::new());
+
     #[test]
-    fn a_bug_never_allows() {
+    fn a_bug_never_allows_and_its_report_holds_no_key() {
         let code = |gate: bool| {
             let code = guarded(|| {
                 if gate {
@@ -55,6 +63,13 @@ mod tests {
         let expected = |exit: Exit| format!("{:?}", ExitCode::from(exit));
         assert_eq!(code(false), expected(Exit::Refused));
         assert_eq!(code(true), expected(Exit::Denied));
+
+        // In the same test: the hook is this process's own.
+        panic::set_hook(Box::new(|info| REPORTED.lock().unwrap().push_str(&text(info))));
+        let handled = std::hint::black_box(Err::<(), _>("org_0123456789abcdef"));
+        let _ = panic::catch_unwind(|| handled.unwrap());
         let _ = panic::take_hook();
+        let reported = REPORTED.lock().unwrap();
+        assert!(reported.contains("panic.rs:") && !reported.contains("0123"), "{reported}");
     }
 }

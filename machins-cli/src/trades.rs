@@ -197,7 +197,7 @@ fn described(trade: &Trade, role: Option<&Role>) -> String {
         rows.push(("terms", cell(terms)));
     }
     let is_there = |value: &&Value| !value.is_null() && **value != json!({});
-    let mut metadata = trade.metadata.clone().unwrap_or_default();
+    let mut metadata = Value::from(trade.metadata.clone().unwrap_or_default());
     if let Value::Object(metadata) = &mut metadata {
         // The client's own mark says nothing to a person.
         metadata.shift_remove("client_reference");
@@ -223,7 +223,7 @@ fn described(trade: &Trade, role: Option<&Role>) -> String {
         Some(false) => rows.push(("verified", styled("no", WARN))),
         None => {}
     }
-    if let Some(answer) = trade.delivery_verification.as_ref().filter(is_there) {
+    if let Some(answer) = trade.delivery_verification.as_deref().filter(is_there) {
         rows.push(("answer", json_cell(answer)));
     }
     fields(&rows)

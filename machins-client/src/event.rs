@@ -1,6 +1,6 @@
 //! Events: what the platform tells an agent, by inbox or webhook.
 
-use agent_client_core::{Extra, open_enum};
+use agent_client_core::{Document, Extra, open_enum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -74,17 +74,18 @@ pub enum Event {
         /// What kind of event it is.
         event_type: EventType,
         /// Its data.
-        data: Value,
+        data: Document,
     },
 }
 
 impl Event {
     /// Reads an event's data by its type.
     #[must_use]
-    pub fn new(event_type: EventType, data: Value) -> Self {
+    pub fn new(event_type: EventType, data: impl Into<Document>) -> Self {
         fn read<T: DeserializeOwned>(wrap: fn(T) -> Event, data: &Value) -> Option<Event> {
             T::deserialize(data).ok().map(wrap)
         }
+        let data = data.into();
         let known = match event_type {
             EventType::TradeProposed => read(Self::TradeProposed, &data),
             EventType::TradeAccepted => read(Self::TradeAccepted, &data),
@@ -205,7 +206,7 @@ mod tests {
             else {
                 panic!("{word} {data} was understood")
             };
-            assert_eq!((event_type.as_str(), kept), (word, data));
+            assert_eq!((event_type.as_str(), Value::from(kept)), (word, data));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The inbox: notifications to be polled.
 
-use agent_client_core::{Call, Extra, Timestamp, Transport};
+use agent_client_core::{Call, Document, Extra, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{API_KEY, Api};
 use crate::event::{Event, EventType};
@@ -19,7 +19,7 @@ pub struct Notification {
     pub event_type: EventType,
     /// The event's data, as it came.
     #[serde(default)]
-    pub payload: Value,
+    pub payload: Document,
     /// Whether it was acknowledged.
     #[serde(default)]
     pub is_read: bool,
@@ -50,7 +50,7 @@ impl Identified for Notification {
 #[serde(transparent)]
 pub struct Acknowledged {
     /// The reply.
-    pub reply: Value,
+    pub reply: Document,
 }
 
 /// Which notifications to list. All, unless it is narrowed.

@@ -89,8 +89,9 @@ mod watch;
 pub mod webhook;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, ErrorKind, Extra, Look, Method, Options, Pacing,
-    Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
+    Async, BaseUrl, Call, Credential, Document, Error, ErrorKind, Extra, Look, Method, Options,
+    Pacing, Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport,
+    Verdict, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};

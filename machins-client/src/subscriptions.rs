@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use agent_client_core::{Call, Extra, Look, Method, Secret, Timestamp, Transport, Verdict};
+use agent_client_core::{
+    Call, Document, Extra, Look, Method, Secret, Timestamp, Transport, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -100,7 +102,7 @@ impl fmt::Debug for NewSubscription {
 #[serde(transparent)]
 pub struct Unsubscribed {
     /// The reply; `null` when there was none to read.
-    pub reply: Value,
+    pub reply: Document,
 }
 
 /// The reference's *Webhooks & Subscriptions*.
@@ -181,7 +183,7 @@ impl<T: Transport> Api<T> {
             if !reply.is_success() && !is_gone {
                 return Err(reply.error());
             }
-            let reply = if reply.body().is_empty() { Value::Null } else { reply.json()? };
+            let reply = if reply.body().is_empty() { Document::default() } else { reply.json()? };
             Ok(Unsubscribed { reply })
         }))
     }

@@ -1,6 +1,8 @@
 //! Trades: propose, accept, deliver, confirm.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
+use agent_client_core::{
+    Call, Document, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +42,7 @@ pub struct Trade {
     pub terms: Option<String>,
     /// What the proposer attached.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Value>,
+    pub metadata: Option<Document>,
     /// What was delivered. `Debug` shows the names only: it may hold credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_payload: Option<Extra>,
@@ -49,7 +51,7 @@ pub struct Trade {
     pub delivery_verified: Option<bool>,
     /// What it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery_verification: Option<Value>,
+    pub delivery_verification: Option<Document>,
     /// When it was proposed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposed_at: Option<Timestamp>,

@@ -16,10 +16,9 @@
 
 use std::fmt;
 
-use agent_client_core::{Error, ErrorKind, Extra, Secret};
+use agent_client_core::{Document, Error, ErrorKind, Extra, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::Sha256;
 
 use crate::event::{Event, EventType};
@@ -42,7 +41,7 @@ pub struct Webhook {
     pub subscription_id: Option<SubscriptionId>,
     /// The event's data, as it came.
     #[serde(default)]
-    pub data: Value,
+    pub data: Document,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -223,6 +222,10 @@ mod extract {
 
     /// An axum extractor: a webhook whose signature was checked before it was read. The router's
     /// state is or holds the [`Verifier`]. Anything else is answered with 401, 413 or 400.
+    ///
+    /// It reads [`MAX_BODY_BYTES`] at most. How many headers a request may have, and how long a
+    /// body may take to arrive, is up to the server beneath: that of `axum::serve` takes 100
+    /// headers and sets no time.
     #[derive(Debug, Clone)]
     pub struct Verified(
         /// The webhook.
@@ -268,8 +271,6 @@ mod extract {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// RFC 4231, test case 2.
@@ -279,69 +280,5 @@ mod tests {
             Signer::new(&Secret::new("Jefe")).sign(b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
-    }
-
-    proptest! {
-        #[test]
-        fn only_the_right_signature_of_the_right_body_with_the_right_secret_is_taken(
-            body in proptest::collection::vec(any::<u8>(), 0..200),
-            secret in "[ -~]{1,40}",
-            other in "[ -~]{1,40}",
-            flip in 0..2_000_usize,
-        ) {
-            let verifier = Verifier::new(&Secret::new(&*secret)).unwrap();
-            let header = Signer::new(&Secret::new(&*secret)).sign(&body);
-            prop_assert_eq!(verifier.verify(&body, Some(&header)), Ok(()));
-
-            let mut bytes = body.clone();
-            bytes.push(0);
-            prop_assert_eq!(verifier.verify(&bytes, Some(&header)), Err(Rejection::Wrong));
-            let mut bytes = body.clone();
-            if !bytes.is_empty() {
-                let bit = flip % (bytes.len() * 8);
-                bytes[bit / 8] ^= 1 << (bit % 8);
-                prop_assert_eq!(verifier.verify(&bytes, Some(&header)), Err(Rejection::Wrong));
-            }
-            let place = flip % 64;
-            let mut forged = header.clone();
-            let digit = if forged.as_bytes()[place] == b'0' { "1" } else { "0" };
-            forged.replace_range(place..=place, digit);
-            prop_assert_eq!(verifier.verify(&body, Some(&forged)), Err(Rejection::Wrong));
-            if other != secret {
-                let forged = Signer::new(&Secret::new(&*other)).sign(&body);
-                prop_assert_eq!(verifier.verify(&body, Some(&forged)), Err(Rejection::Wrong));
-            }
-            prop_assert_eq!(
-                verifier.verify(&body, Some(&header[..place])),
-                Err(Rejection::Malformed)
-            );
-        }
-
-        #[test]
-        fn no_header_panics(header in ".{0,80}") {
-            let verifier = Verifier::new(&Secret::new("s")).unwrap();
-            prop_assert!(verifier.verify(b"", Some(&header)).is_err());
-        }
-    }
-
-    #[test]
-    fn missing_upper_case_and_padded_signatures_and_empty_secrets_are_refused() {
-        let verifier = Verifier::new(&Secret::new("s")).unwrap();
-        let header = Signer::new(&Secret::new("s")).sign(b"{}");
-        assert_eq!(verifier.verify(b"{}", None), Err(Rejection::Missing));
-        for bad in
-            [header.to_uppercase(), format!(" {header}"), format!("sha256={header}"), header + "00"]
-        {
-            assert_eq!(verifier.verify(b"{}", Some(&bad)), Err(Rejection::Malformed), "{bad}");
-        }
-        assert!(Verifier::new(&Secret::new("")).is_err());
-    }
-
-    #[test]
-    fn a_body_is_not_even_read_before_it_is_verified() {
-        let verifier = Verifier::new(&Secret::new("s")).unwrap();
-        assert_eq!(verifier.read(b"not JSON", Some(&"0".repeat(64))), Err(Rejection::Wrong));
-        let header = Signer::new(&Secret::new("s")).sign(b"not JSON");
-        assert_eq!(verifier.read(b"not JSON", Some(&header)), Err(Rejection::Unreadable));
     }
 }

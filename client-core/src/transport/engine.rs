@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, debug_span};
@@ -79,7 +80,7 @@ impl Engine {
                 let recovery = recovery.as_ref().filter(|_| is_doubt || doubted);
                 let Some(recovery) = recovery else { return Err(error) };
                 doubted = true;
-                match self.look(start, recovery(&error)).await {
+                match self.look(start, recovery(&error), &request.secrets).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
                     Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
                     _ if error.status().is_some_and(|status| status < 500) => return Err(error),
@@ -92,11 +93,17 @@ impl Engine {
         named(&request, run.instrument(span).await)
     }
 
-    /// Follows a recovery's looks to a verdict.
-    async fn look<R>(&self, start: Instant, mut look: Look<R>) -> Result<Verdict<R>, Error> {
+    /// Follows a recovery's looks to a verdict. `secrets` are those of the call that is looked for.
+    async fn look<R>(
+        &self,
+        start: Instant,
+        mut look: Look<R>,
+        secrets: &[Secret],
+    ) -> Result<Verdict<R>, Error> {
         for _ in 0..MOST_LOOKS {
             let Look { request, judge } = look;
-            let request = request?.complete()?;
+            let mut request = request?.complete()?;
+            request.secrets.extend_from_slice(secrets);
             let mut trip = Trip::new(self, &request, false, start);
             let span = trip.span.clone();
             let found = trip.resolve(&judge).instrument(span).await;
@@ -206,7 +213,7 @@ impl<'a> Trip<'a> {
                     let reply = self.received(reply);
                     match self.step(classify(reply.status, reply.retry_after)) {
                         Step::Finish => return Ok(reply),
-                        step => (step, reply.error()),
+                        step => (step, reply.error().map_texts(|text| self.redact(text))),
                     }
                 }
                 Err(error) => (self.step(outcome_of(&error)), error),
@@ -221,16 +228,14 @@ impl<'a> Trip<'a> {
     fn received(&self, mut reply: Reply) -> Reply {
         reply.repeated = self.course.is_doubtful();
         // A success may well hold a text that happens to be a password; never one's own key.
-        let sent = self.request.secrets.iter().filter(|_| !reply.is_success());
-        if self.engine.keys().chain(sent).any(|secret| contains(&reply.body, secret)) {
-            reply.body = self.redact(&String::from_utf8_lossy(&reply.body)).into();
-        }
+        let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
+        reply.body = self.engine.keys().chain(sent).fold(reply.body, without);
         reply.header_request_id = reply.header_request_id.map(|id| self.redact(&id));
         self.span.record("status", reply.status);
         if !self.span.is_disabled()
             && let Some(request_id) = reply.request_id()
         {
-            self.span.record("request_id", request_id);
+            self.span.record("request_id", self.redact(&request_id));
         }
         if reply.is_success() {
             lock(&self.engine.budget).deposit();
@@ -325,9 +330,22 @@ fn named<R>(request: &Request, result: Result<R, Error>) -> Result<R, Error> {
     result.map_err(|error| error.with_call(|| format!("{} {}", request.method, request.template)))
 }
 
-fn contains(body: &[u8], secret: &Secret) -> bool {
+/// The body as it came, byte for byte, but for the secret: what could not be read before must not
+/// be readable afterwards.
+fn without(body: Bytes, secret: &Secret) -> Bytes {
     let secret = secret.expose().as_bytes();
-    !secret.is_empty() && memmem::find(body, secret).is_some()
+    if secret.is_empty() || memmem::find(&body, secret).is_none() {
+        return body;
+    }
+    let mut cleaned = BytesMut::with_capacity(body.len());
+    let mut end = 0;
+    for start in memmem::find_iter(&body, secret) {
+        cleaned.extend_from_slice(&body[end..start]);
+        cleaned.extend_from_slice(REDACTED.as_bytes());
+        end = start + secret.len();
+    }
+    cleaned.extend_from_slice(&body[end..]);
+    cleaned.freeze()
 }
 
 fn outcome_of(error: &Error) -> Outcome {

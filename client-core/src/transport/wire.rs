@@ -12,7 +12,7 @@ use crate::call::Request;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
-use crate::reply::{Reply, retry_after};
+use crate::reply::{Reply, is_labelled_json, retry_after};
 
 /// Idle connections are closed after this time, before most servers close them: a request that
 /// meets a closing connection has an unknown fate.
@@ -45,6 +45,11 @@ impl Wire {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // Compressed replies are not asked for, whatever another crate turns on in `reqwest`.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .referer(false);
         if base_url.is_loopback() {
             // A proxy would carry a call to this machine, key and all, to another one.
@@ -98,12 +103,20 @@ impl Wire {
             .filter(|id| id.len() <= REQUEST_ID_BYTES)
             .map(str::to_owned);
         let retry_after = retry_after(response.headers());
+        let is_labelled_json = is_labelled_json(response.headers());
         let body = match self.read_body(&mut response).await {
             Ok(body) => body,
             Err((_, partial)) if !is_success => partial,
             Err((error, _)) => return Err(error.with_status(status)),
         };
-        Ok(Reply { status, body, header_request_id, retry_after, repeated: false })
+        Ok(Reply {
+            status,
+            body,
+            header_request_id,
+            retry_after,
+            is_labelled_json,
+            repeated: false,
+        })
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {

@@ -11,10 +11,12 @@ mod commands;
 mod config;
 #[cfg(unix)]
 mod guard;
+mod hostile;
 mod join;
 mod market;
 mod mock;
 mod run;
+mod secrets;
 mod shop;
 #[cfg(target_os = "linux")]
 mod terminal;

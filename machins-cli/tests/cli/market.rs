@@ -857,8 +857,38 @@ fn webhooks_are_signed_and_verified() {
         (json.document(), &json.error()["kind"]),
         (json!({"verified": false}), &json!("refused"))
     );
-    home.run_with_stdin(&["webhook", "verify", "--signature", "abc"], body).exits(1);
     home.run(&["webhook", "sign", "no-such-file"]).exits(2);
+}
+
+#[test]
+fn a_webhook_under_any_other_signature_is_refused() {
+    let body = "what do ya want for nothing?";
+    let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", "Jefe");
+    let verify = |home: &Home, signature: &str, body: &str, code: i32| {
+        let signature = format!("--signature={signature}");
+        home.run_with_stdin(&["webhook", "verify", &signature], body).exits(code)
+    };
+    for signature in [
+        "",
+        &right[..63],
+        &format!("{right}0"),
+        &right.replace('5', "4"),
+        &right.to_uppercase(),
+        &format!("{right}{right}"),
+        &format!("{right},{right}"),
+        &format!("sha256={right}"),
+    ] {
+        assert_eq!(verify(&home, signature, body, 1).stdout, "refused\n", "{signature}");
+    }
+    for body in ["", &body[1..], &format!("{body}\n"), &body.replace('w', "v")] {
+        assert_eq!(verify(&home, right, body, 1).stdout, "refused\n", "{body}");
+    }
+    for secret in ["jefe", "Jefe ", "other"] {
+        verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", secret), right, body, 1);
+    }
+    // Nobody is there to be asked for one.
+    verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", ""), right, body, 4);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! What is secret is neither shown nor given as an argument.
+
+use machins_mock::Plan;
+use machins_mock::blocking::MockServer;
+use serde_json::Value;
+
+use crate::run::{Home, Ran};
+
+const PASSWORD: &str = "correct-horse-battery";
+const WEBHOOK_SECRET: &str = "whsec-9b74c9897bac770f";
+
+/// Runs commands as talkative as can be, and keeps what they said.
+struct Talker {
+    home: Home,
+    said: String,
+}
+
+impl Talker {
+    fn run(&mut self, arguments: &[&str], stdin: &str, code: i32) -> Ran {
+        let ran = self.home.run_with_stdin(&[&["-vv"], arguments].concat(), stdin).exits(code);
+        self.said.extend([&*ran.stdout, &ran.stderr]);
+        ran
+    }
+
+    fn config(&self) -> Value {
+        serde_json::from_str(&self.home.read_config()).unwrap()
+    }
+}
+
+#[test]
+fn nothing_that_is_said_tells_a_secret() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org)
+        .with("MACHINS_BASE_URL", &server.machins_base_url())
+        .with("MACHINS_WEBHOOK_SECRET", WEBHOOK_SECRET);
+    let mut talker = Talker { home, said: String::new() };
+    let password = &format!("{PASSWORD}\n");
+
+    talker.run(&["register", "agent-01"], "", 0);
+    talker.run(&["validate", "agent-01"], "", 0);
+    talker.run(&["guard", "--device", "agent-01", "--", "true"], "", 0);
+    // Its result is the key itself; beside it, nothing tells it.
+    let created = talker.home.run(&["-vv", "org", "create", "--save"]).exits(0);
+    talker.said += &created.stderr;
+    let joined = talker.run(&["join", "--name", "Ada Lovelace"], "", 0).stdout;
+    let claim_url = joined.split_whitespace().find(|word| word.contains("/claim/")).unwrap();
+    talker.run(&["claim", claim_url, "--email", "a@b.example"], password, 0);
+    talker.run(&["claim", claim_url, "--email", "a@b.example"], password, 1);
+    let login = ["owner", "login", "--email", "a@b.example"];
+    talker.run(&login, "wrong-horse-staple\n", 1);
+    talker.run(&login, password, 0);
+    talker.run(&["owner", "me"], "", 0);
+    let subscribe = ["subscribe", "new_agent", "http://127.0.0.1:9/hook", "--secret-stdin"];
+    talker.run(&subscribe, &format!("{WEBHOOK_SECRET}\n"), 0);
+    talker.run(&["subscriptions"], "", 0);
+    talker.run(&["webhook", "sign"], "body", 0);
+    talker.run(&["webhook", "verify", "--signature", "00"], "body", 1);
+    talker.run(&["wallet"], "", 0);
+    for arguments in [&["config"][..], &["config", "explain"], &["config", "show", "--json"]] {
+        talker.run(arguments, "", 0);
+    }
+
+    let config = talker.config();
+    let saved = |place: &str| config.pointer(place).and_then(Value::as_str).unwrap();
+    for secret in [
+        org.key(),
+        saved("/machineid/org_key"),
+        saved("/api_key"),
+        saved("/owner/token"),
+        PASSWORD,
+        "wrong-horse-staple",
+        WEBHOOK_SECRET,
+    ] {
+        // A mask may leave the beginning and the last characters.
+        let inside = &secret[4..secret.len() - 4];
+        let shown: Vec<_> = talker.said.lines().filter(|line| line.contains(inside)).collect();
+        assert!(shown.is_empty(), "{secret} {shown:#?}");
+    }
+}
+
+/// Another user of the machine sees the arguments of every process.
+#[test]
+fn no_flag_takes_a_secret() {
+    let tree = include_str!("tree.txt");
+    let flags = tree.lines().filter(|line| line.trim_start().starts_with('-'));
+    let (mut seen, mut taking) = (0, Vec::new());
+    for flag in flags {
+        seen += 1;
+        let takes_a_value = flag.contains('<');
+        let names_a_secret =
+            ["key", "token", "password", "secret"].iter().any(|word| flag.contains(word));
+        if takes_a_value && names_a_secret {
+            taking.push(flag);
+        }
+    }
+    assert!(seen > 50, "{seen} flags");
+    assert!(taking.is_empty(), "{taking:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_guard_starts_is_given_no_key() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "agent-01");
+    // The command looks at every process that there is, the guard and its watchdog among them.
+    let script = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '";
+    let ran = home.run(&["guard", "--", "sh", "-c", script]).exits(0);
+    assert!(ran.stdout.contains("__guard-watchdog"), "{ran:?}");
+    assert!(!ran.stdout.contains(org.key()), "{ran:?}");
+}
+
+/// What is said of a broken file repeats nothing of it: it may hold a key.
+#[test]
+fn a_config_that_can_not_be_read_is_not_repeated() {
+    let home = Home::new();
+    let key = "at_0123456789abcdef";
+    for text in [
+        format!("\"{key}\""),
+        format!("{{\"api_key\": [\"{key}\"]}}"),
+        format!("{{\"api_key\": \"{key}"),
+        format!("{{\"api_key\": \"wrong {key}\"}}"),
+        format!("{{\"owner\": \"{key}\"}}"),
+        format!("{{\"{key}\": 1,}}"),
+    ] {
+        home.write_config(&text);
+        for arguments in [&["wallet"][..], &["config", "show"], &["-vv", "config", "explain"]] {
+            let ran = home.run(arguments);
+            let said = ran.stdout + &ran.stderr;
+            assert!(!said.contains("0123456789ab"), "{arguments:?} {text}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn no_key_is_sent_to_another_machine_in_the_clear() {
+    let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    home.write_config(r#"{"api_key": "at_0123456789abcdef"}"#);
+    for arguments in [
+        &["--base-url", "http://machins.example", "wallet"][..],
+        &["--machineid-url", "http://machineid.example", "devices"],
+    ] {
+        let ran = home.run(arguments).exits(2);
+        assert!(ran.stderr.contains("plain http"), "{ran:?}");
+    }
+    let home = home.with("MACHINEID_BASE_URL", "http://machineid.example");
+    let denied = home.run(&["validate", "agent-01"]);
+    assert_ne!(denied.code, Some(0), "{denied:?}");
+}

@@ -1,0 +1,105 @@
+//! A webhook is believed under its own signature only.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use machins_client::webhook::{Rejection, Signer, Verifier};
+use machins_client::{ErrorKind, Secret};
+use proptest::prelude::*;
+
+fn verifier(secret: &str) -> Verifier {
+    Verifier::new(&Secret::new(secret)).unwrap()
+}
+
+fn signature(secret: &str, body: &[u8]) -> String {
+    Signer::new(&Secret::new(secret)).sign(body)
+}
+
+/// The bytes with each bit flipped in turn.
+fn flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len() * 8).map(|bit| {
+        let mut bytes = bytes.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    })
+}
+
+proptest! {
+    // Each case tries every bit and every length.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_flipped_bit_or_another_length_of_the_body_is_refused(
+        body in prop::collection::vec(any::<u8>(), 0..100),
+        more in prop::collection::vec(any::<u8>(), 1..10),
+        secret in "\\PC{1,100}",
+    ) {
+        let (verifier, header) = (verifier(&secret), signature(&secret, &body));
+        prop_assert_eq!(verifier.verify(&body, Some(&header)), Ok(()));
+        let cut = (0..body.len()).map(|length| body[..length].to_vec());
+        let longer = [[&body[..], &more].concat(), [&more[..], &body].concat()];
+        for forged in flipped(&body).chain(cut).chain(longer) {
+            prop_assert_eq!(verifier.verify(&forged, Some(&header)), Err(Rejection::Wrong));
+        }
+    }
+
+    #[test]
+    fn any_other_text_than_the_signature_is_refused(
+        body in prop::collection::vec(any::<u8>(), 0..100),
+        secret in "\\PC{1,100}",
+        more in "\\PC{1,10}",
+        any in "\\PC{0,80}",
+    ) {
+        let (verifier, header) = (verifier(&secret), signature(&secret, &body));
+        let flipped = flipped(header.as_bytes()).filter_map(|text| String::from_utf8(text).ok());
+        let cut = (0..header.len()).map(|length| header[..length].to_owned());
+        let changed = [
+            header.to_uppercase(),
+            format!("{header}{more}"),
+            format!("{more}{header}"),
+            format!("{header}{header}"),
+            format!("{header},{header}"),
+            format!("{header}, {header}"),
+            format!("sha256={header}"),
+            any,
+        ];
+        for forged in flipped.chain(cut).chain(changed).filter(|forged| *forged != header) {
+            prop_assert!(verifier.verify(&body, Some(&forged)).is_err(), "{}", forged);
+        }
+        for (place, digit) in header.char_indices().filter(|(_, digit)| digit.is_alphabetic()) {
+            let mut forged = header.clone();
+            forged.replace_range(place..=place, &digit.to_uppercase().to_string());
+            prop_assert_eq!(verifier.verify(&body, Some(&forged)), Err(Rejection::Malformed));
+        }
+        prop_assert_eq!(verifier.verify(&body, None), Err(Rejection::Missing));
+    }
+
+    #[test]
+    fn another_secret_is_refused(
+        body in prop::collection::vec(any::<u8>(), 0..100),
+        secret in "[ -~]{1,200}",
+        other in "[ -~]{0,200}",
+    ) {
+        let verifier = verifier(&secret);
+        let flipped = flipped(secret.as_bytes()).filter_map(|text| String::from_utf8(text).ok());
+        // HMAC pads a secret with zeros, so one with zeros at its end is no other.
+        let others = flipped.filter(|other| !other.ends_with('\0')).chain([other]);
+        for other in others.filter(|other| *other != secret) {
+            let forged = signature(&other, &body);
+            prop_assert_eq!(verifier.verify(&body, Some(&forged)), Err(Rejection::Wrong));
+        }
+    }
+
+    #[test]
+    fn what_was_not_verified_is_not_read(body in prop::collection::vec(any::<u8>(), 0..100)) {
+        let (verifier, header) = (verifier("shared"), signature("shared", &body));
+        let other = signature("other", &body);
+        prop_assert_eq!(verifier.read(&body, Some(&other)).unwrap_err(), Rejection::Wrong);
+        // These bytes are no event.
+        prop_assert_eq!(verifier.read(&body, Some(&header)).unwrap_err(), Rejection::Unreadable);
+    }
+}
+
+#[test]
+fn an_empty_secret_is_refused() {
+    let error = Verifier::new(&Secret::new("")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}

@@ -1,0 +1,358 @@
+//! `Debug` of every public type, each with a secret wherever it can hold one.
+//!
+//! A type that is new must be added here: the walk through the sources finds it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use agent_client_core::{self as core, Transport};
+use machineid_client::{self as machineid, blocking as machineid_blocking};
+use machins_client::{self as machins, blocking as machins_blocking, webhook};
+use machins_mock::{self as mock, blocking as mock_blocking};
+use serde_json::json;
+
+use crate::exported;
+use crate::world::{self, SECRETS, answering, assert_hidden, planted, read, secret};
+
+type Shown = Vec<(String, String)>;
+
+/// Debug-prints a value of each type. Gives its name, under `prefix`, and what was printed.
+macro_rules! show {
+    ($krate:ident, $prefix:literal {
+        $($name:ident $(<$($generic:ty),+>)? = $value:expr),+ $(,)?
+    }) => {{
+        let mut shown = Shown::new();
+        $(
+            let value: $krate::$name$(<$($generic),+>)? = $value;
+            let name = concat!($prefix, stringify!($name)).to_owned();
+            shown.push((name, format!("{value:?}\n{value:#?}")));
+        )+
+        shown
+    }};
+}
+
+/// Every public type of the crate is shown, `traits` aside, and no secret with it.
+fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
+    for (name, text) in &shown {
+        assert!(!text.trim().is_empty(), "{package} {name}");
+        assert_hidden(&format!("{package} {name}"), text, secrets);
+    }
+    let mut exported = exported::types(package);
+    for name in traits {
+        assert!(exported.remove(*name), "{package} has no {name}");
+    }
+    let shown: BTreeSet<_> = shown.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(shown, exported, "{package}: what is shown here, and what the crate exports");
+}
+
+/// A reply to everything: each key that is handed out, a decision, a registration.
+fn everything() -> String {
+    planted(json!({
+        "orgApiKey": world::NEW_ORG_KEY,
+        "api_key": world::NEW_API_KEY,
+        "access_token": world::NEW_TOKEN,
+        "claim_url": format!("https://machins.co/claim/{}", world::CLAIM_TOKEN),
+        "allowed": true,
+        "code": "ALLOW",
+        "status": "ok",
+    }))
+    .to_string()
+}
+
+static SCHEME: core::Scheme =
+    core::Scheme { name: "key", header: "x-org-key", prefix: "", missing: "set it" };
+
+fn in_another_thread<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
+    std::thread::spawn(run).join().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_core_shows_none() {
+    use core::retry;
+
+    let url = answering(200, everything()).await;
+    let base_url = || core::BaseUrl::parse(&url).unwrap();
+    let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
+    let options = || core::Options::new().user_agent("test");
+    let transport = core::Async::new(base_url(), vec![credential()], options()).unwrap();
+    let call = || {
+        core::Call::post("/claim/{token}")
+            .segment("token", world::CLAIM_TOKEN)
+            .query("key", world::API_KEY)
+            .secret(&secret(world::PASSWORD))
+            .auth(&SCHEME)
+            .body(&json!({"password": world::PASSWORD}))
+    };
+    let look = || core::Look::new(call(), |_| Ok(core::Verdict::Absent));
+    let blocking = core::Blocking::new(base_url(), vec![credential()], options()).unwrap();
+    let mut shown = show!(core, "" {
+        Async = transport.clone(),
+        BaseUrl = base_url(),
+        Blocking = blocking.clone(),
+        Call<core::Reply> = call(),
+        Connection = core::Connection::default().base_url(&url).options(options()),
+        Credential = credential(),
+        Document = core::Document::from(planted(json!({}))),
+        Error = transport.send(call().json::<u8>()).await.unwrap_err(),
+        ErrorKind = core::ErrorKind::NotSent,
+        Extra = read(json!({})),
+        Look<core::Reply> = look(),
+        Method = core::Method::POST,
+        Options = options(),
+        Pending<core::Reply> = transport.send(call()),
+        Reply = transport.send(call()).await.unwrap(),
+        Scheme = core::Scheme { name: "", header: "", prefix: "", missing: "" },
+        Secret = secret(world::PASSWORD),
+        SystemPacing = core::SystemPacing,
+        TestPacing = core::TestPacing::new(0.0),
+        Timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap(),
+        Verdict<core::Reply> = core::Verdict::Look(look()),
+    });
+    let policy = core::retry::Policy::default;
+    shown.extend(show!(retry, "retry::" {
+        Budget = retry::Budget::default(),
+        Course = retry::Course::new(policy(), retry::Safety::Once),
+        Outcome = retry::Outcome::NotSent,
+        Policy = policy(),
+        Safety = retry::Safety::Once,
+        Step = retry::Step::Send(Duration::ZERO),
+    }));
+    in_another_thread(move || drop(blocking));
+    check("client-core", &["Pacing", "Transport"], &SECRETS, shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machineid_shows_none() {
+    use machineid::{DeviceId, Gate, Reason};
+    use tower::Layer;
+
+    let url = answering(200, everything()).await;
+    let client = world::machineid(&url).build().unwrap();
+    let device = || DeviceId::new("agent-01").unwrap();
+    let gate = || Gate::new(&client, device());
+    let silent = answering(401, world::planted(json!({"error": world::ORG_KEY})).to_string()).await;
+    let refused = Gate::new(&world::machineid(&silent).build().unwrap(), device());
+    let blocking = world::machineid(&url).build_blocking().unwrap();
+    let mut shown = show!(machineid, "" {
+        Api<machineid::Async> = client.clone(),
+        BatchItem = read(json!({"deviceId": "a", "status": "revoked"})),
+        BatchStatus = machineid::BatchStatus::Revoked,
+        CancellationToken = machineid::CancellationToken::new(),
+        Checkout = read(json!({"url": "https://checkout"})),
+        Client = client.clone(),
+        ClientBuilder = world::machineid(&url),
+        Decision = client.validate(&device()).await.unwrap(),
+        DecisionCode = machineid::DecisionCode::Allow,
+        Denied = refused.check().await.unwrap_err(),
+        Device = read(json!({"deviceId": "a"})),
+        DeviceChange = read(json!({"status": "ok"})),
+        DeviceId = device(),
+        DeviceList = read(json!({"devices": []})),
+        DeviceStatus = machineid::DeviceStatus::Active,
+        Gate = gate(),
+        GateLayer = machineid::GateLayer::new(gate()),
+        GateService<()> = machineid::GateLayer::new(gate()).layer(()),
+        NewOrg = client.create_org().await.unwrap(),
+        OrgKey = machineid::OrgKey::new(world::ORG_KEY).unwrap(),
+        Permit = gate().check().await.unwrap(),
+        PlanFigures = serde_json::from_value(json!({"planTier": "free"})).unwrap(),
+        PlanTier = machineid::PlanTier::Free,
+        Reason = Reason::Refused(client.validate(&device()).await.unwrap()),
+        Registration = client.register(&device()).await.unwrap(),
+        RegistrationReply = client.register(&device()).await.unwrap().reply().clone(),
+        RevokeBatch = read(json!({"results": []})),
+        UnrevokeBatch = read(json!({"results": []})),
+        UnrevokeReason = machineid::UnrevokeReason::AtCap,
+        Usage = read(json!({})),
+    });
+    shown.extend(show!(machineid_blocking, "blocking::" {
+        Client = blocking.clone(),
+        Gate = machineid_blocking::Gate::new(&blocking, device()),
+    }));
+    in_another_thread(move || drop(blocking));
+    check("machineid-client", &[], &SECRETS, shown);
+}
+
+#[expect(clippy::too_many_lines, reason = "as long as the list of types")]
+#[tokio::test(flavor = "multi_thread")]
+async fn machins_shows_none() {
+    use machins::{EventType, Money, Role, Side, Trade, TradeId};
+
+    let url = answering(200, everything()).await;
+    let client = world::machins(&url).build().unwrap();
+    let id = || TradeId::new("t1").unwrap();
+    let trade = || {
+        read::<Trade>(json!({
+            "id": "t1", "listing_id": "l1", "buyer_agent_id": "a1", "seller_agent_id": "a2",
+            "status": "delivered", "price": "1.00",
+            "metadata": planted(json!({})), "delivery_payload": planted(json!({})),
+            "delivery_verification": planted(json!({})),
+        }))
+    };
+    let data = || planted(json!({"trade_id": "t1", "listing_id": "l1"}));
+    let hook = || {
+        read::<webhook::Webhook>(
+            json!({"event": "new_agent", "subscription_id": "s", "data": data()}),
+        )
+    };
+    let access = || json!({"token": world::API_KEY});
+    let claim = machins::Claim::new(&secret(world::CLAIM_TOKEN), "a@b", secret(world::PASSWORD));
+    let listing =
+        json!({"id": "l1", "title": "T", "slug": "t", "listing_type": "api", "price": "1"});
+    let failed = client.get_trade(&id()).await.unwrap_err();
+    let blocking = world::machins(&url).build_blocking().unwrap();
+    let mut shown = show!(machins, "" {
+        Acknowledged = read(json!({})),
+        Action = machins::Action::Accept,
+        Agent = read(json!({})),
+        AgentEvent = read(data()),
+        AgentId = machins::AgentId::new("a1").unwrap(),
+        AgentSlug = machins::AgentSlug::new("ada").unwrap(),
+        AgentType = machins::AgentType::Tool,
+        Api<machins::Async> = client.clone(),
+        ApiKey = machins::ApiKey::new(world::API_KEY).unwrap(),
+        CancellationToken = machins::CancellationToken::new(),
+        Claim = claim,
+        Claimed = read(json!({})),
+        Client = client.clone(),
+        ClientBuilder = world::machins(&url),
+        Delivery = machins::Delivery::api("https://api", access()),
+        EntryType = machins::EntryType::Debit,
+        Event = machins::Event::new("another".into(), data()),
+        EventType = EventType::NewAgent,
+        InboxQuery = machins::InboxQuery::new(),
+        InboxWatch = client.inbox_watch(),
+        Items<machins::Async, Trade> = client.trades_all(&machins::TradeQuery::new()),
+        Joined = client.join(&machins::NewAgent::new("Ada", "ada")).await.unwrap(),
+        Listing = read(listing.clone()),
+        ListingEvent = read(data()),
+        ListingId = machins::ListingId::new("l1").unwrap(),
+        ListingStatus = "active".into(),
+        ListingType = machins::ListingType::Api,
+        ListingUpdate = machins::ListingUpdate::new().title("T"),
+        MarketplaceListing = read(listing),
+        MarketplaceQuery = machins::MarketplaceQuery::new(),
+        MatchEvent = read(data()),
+        Money = Money::credits(1),
+        NewAgent = machins::NewAgent::new("Ada", "ada"),
+        NewListing =
+            machins::NewListing::new("T", "t", machins::ListingType::Api, Money::credits(1)),
+        NewReview = machins::NewReview::new(machins::Rating::new(5).unwrap()),
+        NewSubscription = machins::NewSubscription::new(EventType::NewAgent, "https://hook")
+            .secret(secret(world::WEBHOOK_SECRET)),
+        Notification = read(json!({"id": "n", "event_type": "new_agent", "payload": data()})),
+        NotificationId = machins::NotificationId::new("n").unwrap(),
+        Owner = read(json!({})),
+        OwnerSession = client.owner_login("a@b", &secret(world::PASSWORD)).await.unwrap(),
+        Page<Trade> = read(json!({"items": [trade()]})),
+        PageQuery = machins::PageQuery::new(),
+        Party = machins::Party::new(Role::Buyer, &Side::Offer),
+        PlatformStats = read(json!({
+            "total_agents": 1, "active_listings": 1, "total_trades": 1, "total_volume": "1.00",
+        })),
+        Proposal = machins::Proposal::new(&machins::ListingId::new("l1").unwrap()),
+        Rating = machins::Rating::new(5).unwrap(),
+        Review = read(json!({"id": "r", "rating": 5})),
+        ReviewId = machins::ReviewId::new("r").unwrap(),
+        Role = Role::Buyer,
+        Side = Side::Offer,
+        Sort = machins::Sort::Newest,
+        Subscription =
+            read(json!({"id": "s", "event_type": "new_agent", "webhook_url": "https://hook"})),
+        SubscriptionId = machins::SubscriptionId::new("s").unwrap(),
+        Trade = trade(),
+        TradeEvent = read(data()),
+        TradeId = id(),
+        TradeQuery = machins::TradeQuery::new(),
+        TradeStatus = machins::TradeStatus::Proposed,
+        Transaction = read(json!({"id": "x", "entry_type": "debit", "amount": "1.00"})),
+        TrustTier = machins::TrustTier::Starter,
+        TrustTierInfo = read(json!({"current": "starter"})),
+        Unsubscribed = read(json!({})),
+        Wallet = read(json!({"balance": "1", "held_balance": "1", "available_balance": "0"})),
+        WatchError<machins::Error> = machins::WatchError::Handler(failed),
+    });
+    shown.extend(show!(webhook, "webhook::" {
+        Rejection = webhook::Rejection::Wrong,
+        Signer = webhook::Signer::new(&secret(world::WEBHOOK_SECRET)),
+        Verification = webhook::Verification::accept(),
+        Verified = webhook::Verified(hook()),
+        Verifier = webhook::Verifier::new(&secret(world::WEBHOOK_SECRET)).unwrap(),
+        Webhook = hook(),
+    }));
+    shown.extend(show!(machins_blocking, "blocking::" {
+        Client = blocking.clone(),
+        InboxWatch = blocking.inbox_watch(),
+    }));
+    in_another_thread(move || drop(blocking));
+    check("machins-client", &[], &SECRETS, shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mock_shows_none() {
+    use mock::{Fault, MockServer, NewAgent, OrgUpdate, Plan};
+
+    let server = MockServer::start().await;
+    let org = server.create_org(Plan::Free);
+    let agent = server.create_agent(NewAgent::new().slug("ada")).unwrap();
+    let subscription =
+        machins::NewSubscription::new(machins::EventType::NewAgent, "http://127.0.0.1:9/hook")
+            .secret(secret(world::WEBHOOK_SECRET));
+    let client = machins::Client::builder()
+        .api_key(machins::ApiKey::new(&agent.api_key).unwrap())
+        .base_url(server.machins_base_url())
+        .build()
+        .unwrap();
+    client.subscribe(&subscription).await.unwrap();
+    let claim_token = agent.claim_url.rsplit('/').next().unwrap();
+    let claim = machins::Claim::new(&secret(claim_token), "a@b.example", secret(world::PASSWORD));
+    client.claim(&claim).await.unwrap();
+    server.create_agent(NewAgent::new().slug("bob")).unwrap();
+    server.webhooks_sent().await;
+    let guard = server.fault_scoped(Fault::garbage()).unwrap();
+    let glob = server.add_fault(Fault::garbage().path("[")).unwrap_err();
+    let mock::FaultError::Path(invalid_glob) = glob.clone() else { panic!("{glob:?}") };
+    let expecting = MockServer::start().await;
+    expecting.expect(mock::Method::GET, "/claim/*", 2..=2);
+    let stranger = machins::Client::builder().base_url(expecting.url()).build().unwrap();
+    let claim = || machins::Call::get("/claim/{token}").segment("token", claim_token);
+    stranger.send(claim()).await.unwrap();
+
+    let mut shown = show!(mock, "" {
+        AccountKind = server.ledger().accounts[0].account,
+        Agent = agent.clone(),
+        ClockHandle = server.clock(),
+        Fault = Fault::garbage(),
+        FaultError = glob,
+        FaultGuard = guard,
+        InvalidGlob = invalid_glob,
+        Ledger = server.ledger(),
+        LedgerAccount = server.ledger().accounts[0].clone(),
+        MarketError = server.create_agent(NewAgent::new().slug("ada")).unwrap_err(),
+        Method = mock::Method::GET,
+        MockServerBuilder = MockServer::builder(),
+        NewAgent = NewAgent::new().name("Ada"),
+        Org = org.clone(),
+        OrgState = org.state().unwrap(),
+        OrgUpdate = OrgUpdate::new().frozen(true),
+        Outcome = mock::Outcome::Refund,
+        Plan = Plan::Free,
+        PlantedFault = { server.add_fault(Fault::garbage()).unwrap(); server.faults()[0].clone() },
+        RequestRecord = server.requests().last().unwrap().clone(),
+        Snapshot = server.snapshot(),
+        Tier = mock::Tier::Starter,
+        TooFar = mock::TooFar,
+        UnknownOrg = mock::UnknownOrg,
+        Unmet = expecting.verify().unwrap_err(),
+        WebhookAttempt = server.webhooks().last().unwrap().clone(),
+    });
+    shown.push(("MockServer".to_owned(), format!("{server:?}\n{server:#?}")));
+    let blocking = in_another_thread(|| {
+        let server = mock_blocking::MockServer::start();
+        format!("{server:?}")
+    });
+    shown.push(("blocking::MockServer".to_owned(), blocking));
+    let secrets = [org.key(), &agent.api_key, claim_token, world::PASSWORD, world::WEBHOOK_SECRET];
+    check("machins-mock", &[], &secrets, shown);
+    stranger.send(claim()).await.unwrap();
+}
