@@ -79,6 +79,14 @@ async fn a_look_that_fails_leaves_the_fate_unknown_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_success_that_can_not_be_read_is_no_failure() {
+    let (url, _) = scripted(vec![Act::reply(201, "<html>"), Act::reply(404, "{}")]).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+}
+
+#[tokio::test]
 async fn a_call_that_can_not_be_sent_again_is_still_in_doubt() {
     // The server takes the call, answers the look, and is gone.
     let (url, _) = scripted(vec![Act::Drop, trade("proposed")]).await;
@@ -142,6 +150,25 @@ async fn a_refusal_after_a_doubt_is_looked_into() {
     let (transport, _) = support::transport(&url, Options::new());
     let error = transport.send(accept()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidTransition, "the refusal stands");
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_doubt_that_can_not_be_looked_into_leaves_the_fate_unknown() {
+    let refused = Act::reply(422, r#"{"detail":"not proposed"}"#);
+    let acts = vec![Act::Drop, trade("proposed"), refused, Act::reply(404, "{}")];
+    let (url, _) = scripted(acts).await;
+    let (transport, _) = transport(&url, Options::new());
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown, "it may be about the first attempt");
+}
+
+#[tokio::test]
+async fn too_many_calls_after_a_doubt_say_nothing_of_the_first_attempt() {
+    let busy = Act::reply(429, "{}");
+    let (url, _) = scripted(vec![Act::Drop, trade("proposed"), busy, trade("proposed")]).await;
+    let (transport, _) = transport(&url, Options::new().max_attempts(2));
+    let error = transport.send(accept()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FateUnknown);
 }
 
 #[tokio::test]

@@ -205,11 +205,16 @@ async fn the_retry_budget_stops_a_storm_and_refills_by_success() {
 
 #[tokio::test]
 async fn an_attempt_that_may_have_worked_is_not_forgotten_by_a_later_one_that_was_not_sent() {
-    for between in [vec![], vec![Act::reply(429, "{}")]] {
+    let busy = Act::reply(429, "{}");
+    for between in [vec![], vec![busy.clone()], vec![busy; 2]] {
         let (url, _) = scripted([vec![Act::Drop], between].concat()).await;
         let (transport, _) = transport(&url, Options::new());
         let error = send(&transport, post().idempotent()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Interrupted, "not: nothing was sent");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Interrupted,
+            "not: nothing was sent, nor: too many calls"
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 //! Your own listings: what you sell, what you want to buy.
 
+use std::collections::BTreeSet;
+
 use agent_client_core::{Call, Extra, Look, Timestamp, Transport, Verdict, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -232,7 +234,7 @@ impl NewListing {
         self
     }
 
-    /// Whether that listing is what this one would have made.
+    /// Whether that listing is what this one would have made. A tag given twice is one tag.
     fn would_make(&self, listing: &Listing) -> bool {
         listing.slug == self.slug
             && listing.title == self.title
@@ -240,11 +242,15 @@ impl NewListing {
             && listing.price == self.price
             && listing.side.as_ref().is_none_or(|side| *side == self.side)
             && listing.description == self.description
-            && listing.tags == self.tags
+            && distinct(&listing.tags) == distinct(&self.tags)
             && listing.bounty_held.unwrap_or(self.bounty) == self.bounty
             && listing.is_active != Some(false)
             && listing.status.as_ref().is_none_or(|status| *status == ListingStatus::Active)
     }
+}
+
+fn distinct(tags: &[String]) -> BTreeSet<&str> {
+    tags.iter().map(String::as_str).collect()
 }
 
 /// Changes to a listing; what is not set stays as it is.

@@ -7,6 +7,7 @@ use crate::client::{API_KEY, Api};
 use crate::id::{AgentId, ListingId, ReviewId, TradeId};
 use crate::marketplace::detail;
 use crate::trades::get_trade;
+use crate::wallet::get_wallet;
 
 /// A rating from 1 to 5.
 ///
@@ -125,8 +126,8 @@ pub struct Review {
 impl<T: Transport> Api<T> {
     /// Reviews the other party of a completed trade, once. `POST /trades/{trade_id}/review`
     ///
-    /// When the reply is lost, the listing's reviews are searched for one of this trade, rating
-    /// and text. Sending it again does no harm: a second review is refused.
+    /// When the reply is lost, the listing's reviews are searched for yours of this trade, with
+    /// this rating and text. Sending it again does no harm: a second review is refused.
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when you have reviewed it before,
@@ -140,21 +141,51 @@ impl<T: Transport> Api<T> {
             .when_unknown("leave it again: a second review is refused as a duplicate")
             .json();
         let (trade, review) = (trade.clone(), review.clone());
-        self.send(call.recover_with(move |_| {
-            let review = review.clone();
-            Look::new(get_trade(&trade), move |found| {
-                let trade = found?;
-                let review = review.clone();
-                let listing = detail(&trade.listing_id);
-                Ok(Verdict::Look(Look::new(listing, move |found| {
-                    let written = found?.reviews.unwrap_or_default().into_iter().find(|written| {
-                        written.trade_id.as_ref() == Some(&trade.id)
-                            && written.rating == review.rating.get()
-                            && written.body == review.body
-                    });
-                    Ok(written.map_or(Verdict::Absent, Verdict::Done))
-                })))
-            })
+        self.send(call.recover_with(move |doubt| {
+            let is_duplicate = doubt.kind() == ErrorKind::Conflict;
+            Search { trade: trade.clone(), review: review.clone(), is_duplicate }.look()
         }))
+    }
+}
+
+/// The search for a review: by its author, for both parties may have said the same.
+#[derive(Clone)]
+struct Search {
+    trade: TradeId,
+    review: NewReview,
+    /// Whether the server has said that there is one.
+    is_duplicate: bool,
+}
+
+impl Search {
+    fn look(self) -> Look<Review> {
+        Look::new(get_wallet(), move |found| {
+            let author = found?.agent_id;
+            Ok(author.map_or(Verdict::Unknown, |it| Verdict::Look(self.clone().look_by(it))))
+        })
+    }
+
+    fn look_by(self, author: AgentId) -> Look<Review> {
+        Look::new(get_trade(&self.trade), move |found| {
+            let (search, author) = (self.clone(), author.clone());
+            Ok(Verdict::Look(Look::new(detail(&found?.listing_id), move |found| {
+                Ok(search.judge(&author, found?.reviews.unwrap_or_default()))
+            })))
+        })
+    }
+
+    fn judge(&self, author: &AgentId, reviews: Vec<Review>) -> Verdict<Review> {
+        let own = reviews.into_iter().find(|it| {
+            it.trade_id.as_ref() == Some(&self.trade)
+                && it.reviewer_agent_id.as_ref() == Some(author)
+        });
+        match own {
+            Some(own) if own.rating == self.review.rating.get() && own.body == self.review.body => {
+                Verdict::Done(own)
+            }
+            // There is one that is not shown: a listing's page does not show all.
+            None if self.is_duplicate => Verdict::Unknown,
+            _ => Verdict::Absent,
+        }
     }
 }

@@ -118,7 +118,7 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// As every call: see [`ErrorKind`](crate::ErrorKind).
     pub fn get_wallet(&self) -> T::Reply<Wallet> {
-        self.send(Call::get("/wallets/me").auth(&API_KEY).json())
+        self.send(get_wallet())
     }
 
     /// A page of your wallet's ledger, the newest entry first. `GET /wallets/transactions`
@@ -136,6 +136,10 @@ impl<T: Transport> Api<T> {
     pub fn transactions_all(&self, first: PageQuery) -> Items<T, Transaction> {
         Items::new(self, first, transactions)
     }
+}
+
+pub(crate) fn get_wallet() -> Call<Wallet> {
+    Call::get("/wallets/me").auth(&API_KEY).json()
 }
 
 fn transactions(page: PageQuery) -> Call<Page<Transaction>> {

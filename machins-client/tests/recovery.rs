@@ -98,6 +98,12 @@ async fn a_listing_is_made_once() {
     assert_eq!(client(&server).create_listing(&offer()).await.unwrap().id.as_str(), "a1b2c3d4");
     assert_eq!(requests(&server).await, ["POST /listings", "GET /listings"]);
 
+    // The service keeps a tag that is given twice once.
+    let server = MockServer::start().await;
+    once(&server, "POST", "/listings", lost()).await;
+    once(&server, "GET", "/listings", reply(&json!([listing()]))).await;
+    client(&server).create_listing(&offer().tag("nlp")).await.unwrap();
+
     // One of the same slug that is not what was asked for is not it, nor one taken down.
     for (field, value) in [("price", json!("51.00")), ("is_active", json!(false))] {
         let mut other = listing();
@@ -204,28 +210,61 @@ async fn proposals_get_references_of_their_own() {
     assert_ne!(references[0], references[1]);
 }
 
+/// A review of the trade by this agent.
+fn written(author: &str) -> Value {
+    json!({"id": "r1", "trade_id": "t1r2a3d4", "rating": 5, "body": "Fast",
+        "reviewer_agent_id": author})
+}
+
+/// What is looked at when the fate of a review is unknown: who the caller is, and what reviews
+/// the listing shows.
+async fn looked_at(server: &MockServer, reviews: &[Value]) {
+    let wallet = json!({"agent_id": "buyer-uuid", "balance": "1.00", "held_balance": "0.00",
+        "available_balance": "1.00"});
+    once(server, "GET", "/wallets/me", reply(&wallet)).await;
+    once(server, "GET", "/trades/t1r2a3d4", reply(&trade("completed"))).await;
+    let mut detail = listing();
+    detail["reviews"] = json!(reviews);
+    once(server, "GET", "/marketplace/a1b2c3d4", reply(&detail)).await;
+}
+
 #[tokio::test]
 async fn a_review_is_left_once() {
     let review = NewReview::new(Rating::new(5).unwrap()).body("Fast");
-    let written = json!({"id": "r1", "trade_id": "t1r2a3d4", "rating": 5, "body": "Fast"});
-    let mut detail = listing();
-    detail["reviews"] = json!([written]);
+    let at = "/trades/t1r2a3d4/review";
     let server = MockServer::start().await;
-    once(&server, "POST", "/trades/t1r2a3d4/review", lost()).await;
-    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade("completed"))).await;
-    once(&server, "GET", "/marketplace/a1b2c3d4", reply(&detail)).await;
+    once(&server, "POST", at, lost()).await;
+    looked_at(&server, &[written("seller-uuid"), written("buyer-uuid")]).await;
     let found = client(&server).create_review(&trade_id(), &review).await.unwrap();
-    assert_eq!(found.id.as_str(), "r1");
-    assert_eq!(requests(&server).await.len(), 3);
-
-    detail["reviews"] = json!([]);
-    let server = MockServer::start().await;
-    once(&server, "POST", "/trades/t1r2a3d4/review", lost()).await;
-    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade("completed"))).await;
-    once(&server, "GET", "/marketplace/a1b2c3d4", reply(&detail)).await;
-    once(&server, "POST", "/trades/t1r2a3d4/review", reply(&written)).await;
-    client(&server).create_review(&trade_id(), &review).await.unwrap();
+    assert_eq!(found.reviewer_agent_id.unwrap().as_str(), "buyer-uuid");
     assert_eq!(requests(&server).await.len(), 4);
+
+    // The other party's, however alike, is not one's own.
+    for reviews in [vec![], vec![written("seller-uuid")]] {
+        let server = MockServer::start().await;
+        once(&server, "POST", at, lost()).await;
+        looked_at(&server, &reviews).await;
+        once(&server, "POST", at, reply(&written("buyer-uuid"))).await;
+        client(&server).create_review(&trade_id(), &review).await.unwrap();
+        assert_eq!(requests(&server).await.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_review_that_is_refused_as_a_duplicate_and_not_shown_may_be_the_one() {
+    let review = NewReview::new(Rating::new(5).unwrap()).body("Fast");
+    let mut other = written("buyer-uuid");
+    other["body"] = json!("Slow");
+    for (shown, kind) in [(vec![], ErrorKind::FateUnknown), (vec![other], ErrorKind::Conflict)] {
+        let server = MockServer::start().await;
+        once(&server, "POST", "/trades/t1r2a3d4/review", lost()).await;
+        looked_at(&server, &shown).await;
+        let duplicate = ResponseTemplate::new(409).set_body_json(json!({"detail": "reviewed"}));
+        once(&server, "POST", "/trades/t1r2a3d4/review", duplicate).await;
+        looked_at(&server, &shown).await;
+        let error = client(&server).create_review(&trade_id(), &review).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{shown:?}");
+    }
 }
 
 #[tokio::test]

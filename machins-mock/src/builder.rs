@@ -1,12 +1,13 @@
 //! Starting a server of one's own make.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delivery::{self, Deliveries, Policy};
+use crate::limits::Limits;
 use crate::serve::Tasks;
 use crate::server::MockServer;
 use crate::state::{Shared, Snapshot};
@@ -19,13 +20,14 @@ pub struct MockServerBuilder {
     seed: Option<u64>,
     state_file: Option<PathBuf>,
     deliveries: Policy,
+    limits: Limits,
 }
 
 impl MockServerBuilder {
     pub(crate) fn new() -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let deliveries = Policy { everywhere: false, time_limit: delivery::TIME_LIMIT };
-        Self { addr, seed: None, state_file: None, deliveries }
+        Self { addr, seed: None, state_file: None, deliveries, limits: Limits::default() }
     }
 
     /// The address to listen at; `127.0.0.1:0`, any free port, by default.
@@ -71,6 +73,32 @@ impl MockServerBuilder {
         self
     }
 
+    /// How many connections are served at a time, at least one; more wait to be accepted.
+    /// [`MAX_CONNECTIONS`](crate::MAX_CONNECTIONS) by default.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+
+    /// How long a request's head may take to arrive, idle time of its connection included, and
+    /// how long its body; 30 seconds each by default. A late head closes the connection, a late
+    /// body is refused as incomplete.
+    #[must_use]
+    pub fn read_time_limit(mut self, limit: Duration) -> Self {
+        self.limits.read_time = limit;
+        self
+    }
+
+    /// How many bytes the world may hold, roughly, before calls that would add to it are refused
+    /// with status 413; [`MAX_WORLD`](crate::MAX_WORLD) by default. The typed controls are not
+    /// bound by it.
+    #[must_use]
+    pub fn max_world_bytes(mut self, bytes: usize) -> Self {
+        self.limits.world = bytes;
+        self
+    }
+
     /// Starts the server; it answers when this returns.
     ///
     /// # Errors
@@ -79,15 +107,15 @@ impl MockServerBuilder {
     pub fn start(self) -> io::Result<MockServer> {
         let stored = self.state_file.as_deref().map(state_file::load);
         let snapshot = stored.transpose()?.flatten();
-        let listener = TcpListener::bind(self.addr)?;
+        let listener = serve::listen(self.addr)?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let tasks = Tasks::default();
         let deliveries = Deliveries::new(self.deliveries, tasks.clone());
-        let app = Arc::new(Shared::new(listener.local_addr()?, seed, deliveries));
+        let app = Arc::new(Shared::new(listener.local_addr()?, seed, self.limits, deliveries));
         if let Some(Snapshot(world)) = snapshot {
             app.replace(world);
         }
-        serve::spawn(listener, Arc::clone(&app), &tasks)?;
+        serve::spawn(listener, Arc::clone(&app), &tasks);
         Ok(MockServer::new(app, tasks, self.state_file))
     }
 }

@@ -75,6 +75,8 @@ impl Clock {
     }
 
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), TooFar> {
+        // What a stored clock keeps: whole milliseconds.
+        let by = Duration::new(by.as_secs(), by.subsec_millis() * 1_000_000);
         let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
         self.offset = offset.ok_or(TooFar)?;
         Ok(())

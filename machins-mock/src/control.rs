@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::clock::{MAX_ADVANCE, Time};
 use crate::delivery::WebhookAttempt;
 use crate::fault::{Fault, PlantedFault};
-use crate::http::{Api, App, BodyError, JsonBody, Output, PathText, Problem, Reply, Responses};
+use crate::http::{
+    Api, App, BodyError, JsonBody, Output, PathText, Problem, Reply, Responses, StoredBody,
+};
 use crate::journal::RequestRecord;
 use crate::machineid::{self, OrgState, OrgUpdate, Plan};
 use crate::machins::{AgentHandle, AgentRequest, LedgerBooks, MarketError, Outcome, TradeReply};
@@ -44,7 +46,9 @@ pub(crate) fn routes(api: Api) -> Api {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) => Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string()),
+            BodyError::TooLarge(_) | BodyError::Full(_) => {
+                Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string())
+            }
             error => Self::bad_request(&error),
         }
     }
@@ -116,7 +120,7 @@ fn free() -> Plan {
 
 async fn create_org(
     State(app): State<App>,
-    JsonBody(body): JsonBody<NewOrg>,
+    StoredBody(body): StoredBody<NewOrg>,
 ) -> Result<Reply<201, OrgState>, Problem> {
     let org = machineid::OrgHandle::create(&app, body?.plan);
     org.state().map(Reply).map_err(unknown_org)
@@ -124,7 +128,7 @@ async fn create_org(
 
 async fn update_org(
     State(app): State<App>,
-    Path(key): Path<String>,
+    PathText(key): PathText,
     JsonBody(body): JsonBody<OrgUpdate>,
 ) -> Result<Reply<200, OrgState>, Problem> {
     let update = body?;
@@ -173,7 +177,7 @@ impl<const STATUS: u16> Output for Refused<STATUS> {
 
 async fn create_agent(
     State(app): State<App>,
-    JsonBody(body): JsonBody<AgentRequest>,
+    StoredBody(body): StoredBody<AgentRequest>,
 ) -> Result<Reply<201, AgentHandle>, Refused<409>> {
     let body = body?;
     let agent = app.market(|market, cx| market.create_agent(cx, body));

@@ -42,11 +42,21 @@
 //!
 //! # Bounds
 //! A server serves at most [`MAX_CONNECTIONS`] connections at a time, reads request heads of at
-//! most 64 KiB within 30 seconds and bodies of at most 1 MiB (64 MiB for a stored world) within
-//! 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults. At
+//! most 64 KiB within 30 seconds and bodies of at most 1 MiB (64 MiB for a stored world, one at a time)
+//! within 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults. At
 //! most [`MAX_QUEUED`] events wait for one webhook subscription, further ones are dropped and
 //! logged as such; [`MAX_WEBHOOKS`] attempts are remembered. Free JSON objects (schemas, metadata,
 //! filters) are at most 64 KiB and 64 levels deep, inboxes hold 10,000 notifications.
+//!
+//! A world that has come to [`MAX_WORLD`] bytes, counted as the JSON that it would be stored as,
+//! is full: what would add to it over HTTP is refused with status 413, until `POST /_mock/reset`
+//! or until another world is put in its place. All else goes on. The builder sets other bounds:
+//! [`max_world_bytes`](MockServerBuilder::max_world_bytes),
+//! [`max_connections`](MockServerBuilder::max_connections),
+//! [`read_time_limit`](MockServerBuilder::read_time_limit).
+//!
+//! A head that is no HTTP is answered by the HTTP library, which says 400, or 431 for a long one,
+//! without a body; every other reply is JSON.
 
 pub mod blocking;
 mod builder;
@@ -58,6 +68,7 @@ mod fault;
 mod glob;
 mod http;
 mod journal;
+mod limits;
 mod machineid;
 mod machins;
 mod random;
@@ -75,12 +86,12 @@ pub use crate::expect::Unmet;
 pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS, PlantedFault};
 pub use crate::glob::InvalidGlob;
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};
+pub use crate::limits::{MAX_CONNECTIONS, MAX_WORLD};
 pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
 pub use crate::machins::{
     AccountKind, AgentHandle as Agent, LedgerAccount, LedgerBooks as Ledger, MarketError, NewAgent,
     Outcome, Tier,
 };
-pub use crate::serve::MAX_CONNECTIONS;
 pub use crate::server::{ClockHandle, FaultGuard, MockServer};
 pub use crate::state::Snapshot;
 

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +28,12 @@ use crate::http::{App, Problem, is_cross_origin, is_infrastructure};
 use crate::journal::mask;
 use crate::machins;
 
-/// The most connections that one server serves at a time; more wait to be accepted.
-pub const MAX_CONNECTIONS: usize = 4096;
-
-/// How long a connection may take to send a request's head, idle time included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
+
+/// How many connections may wait to be accepted: a client whose connection finds no place tries
+/// again only after a second.
+const BACKLOG: u32 = 4096;
 
 /// How long accepting pauses when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -88,21 +87,27 @@ impl Tasks {
     }
 }
 
-/// Serves a bound listener until its tasks are stopped.
-pub(crate) fn spawn(listener: std::net::TcpListener, app: App, tasks: &Tasks) -> io::Result<()> {
+/// Listens at an address, on the runtime of all servers.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let runtime =
         RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
-    listener.set_nonblocking(true)?;
-    let entered = runtime.enter();
-    let listener = TcpListener::from_std(listener)?;
-    drop(entered);
+    let _entered = runtime.enter();
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that was stopped a moment ago does not keep its port; elsewhere that is the default.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves a listener until its tasks are stopped.
+pub(crate) fn spawn(listener: TcpListener, app: App, tasks: &Tasks) {
     tasks.spawn(accept(listener, app, tasks.clone()));
-    Ok(())
 }
 
 async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
     let router = TowerToHyperService::new(crate::http::router(Arc::clone(&app)));
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let free = Arc::new(Semaphore::new(app.limits.connections.max(1)));
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
             return;
@@ -127,10 +132,11 @@ async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
 async fn connection(stream: TcpStream, app: App, router: TowerToHyperService<Router>) {
     // Without it replies still come, only later.
     let _ = stream.set_nodelay(true);
+    let read_time = app.limits.read_time;
     let service = service_fn(|request| answer(Arc::clone(&app), &router, request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(read_time)
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -6,15 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, TooFar};
 use crate::delivery::{self, Deliveries};
 use crate::expect::Expectation;
 use crate::fault::Faults;
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::machineid::MachineId;
 use crate::machins::{Context, Machins};
 use crate::random::Random;
+
+/// What a thing without long texts counts for in the size of a world, in bytes: somewhat more than
+/// the JSON of a device or a notification.
+pub(crate) const THING: usize = 512;
 
 /// What the APIs are about: everything that a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +36,11 @@ impl World {
         let mut random = Random::new(seed);
         let machins = Machins::new(&mut random);
         Self { clock: Clock::default(), random, machineid: MachineId::default(), machins }
+    }
+
+    /// How much it holds, in bytes: near enough to bound it.
+    fn size(&self) -> usize {
+        self.machineid.size() + self.machins.size()
     }
 }
 
@@ -54,6 +65,9 @@ impl fmt::Debug for Snapshot {
 /// which is taken within that of the world.
 pub(crate) struct Shared {
     pub(crate) addr: SocketAddr,
+    pub(crate) limits: Limits,
+    /// Held while a stored world is read from a request: they are large.
+    pub(crate) restoring: Semaphore,
     seed: u64,
     world: Mutex<World>,
     faults: Mutex<Faults>,
@@ -63,9 +77,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(addr: SocketAddr, seed: u64, deliveries: Deliveries) -> Self {
+    pub(crate) fn new(addr: SocketAddr, seed: u64, limits: Limits, deliveries: Deliveries) -> Self {
         Self {
             addr,
+            limits,
+            restoring: Semaphore::new(1),
             seed,
             world: Mutex::new(World::new(seed)),
             faults: Mutex::new(Faults::new(seed)),
@@ -89,6 +105,11 @@ impl Shared {
 
     pub(crate) fn expectations(&self) -> MutexGuard<'_, Vec<Expectation>> {
         lock(&self.expectations)
+    }
+
+    /// Whether nothing may be added to the world any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.world().size() >= self.limits.world
     }
 
     /// Does something on the marketplace, and sends the posts that follow from it.

@@ -83,8 +83,10 @@ impl Engine {
                 match self.look(start, recovery(&error), &request.secrets).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
                     Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
-                    _ if error.status().is_some_and(|status| status < 500) => return Err(error),
                     Ok(Verdict::Absent) if is_doubt && trip.may_send_again() => {}
+                    Ok(Verdict::Absent | Verdict::Failed(_)) if !is_doubt && is_refusal(&error) => {
+                        return Err(error);
+                    }
                     // Not there yet is not never: the last attempt may still be on its way.
                     _ => return Err(error.into_fate_unknown(request.when_unknown)),
                 }
@@ -190,7 +192,7 @@ impl<'a> Trip<'a> {
                 Err(error) => error.map_texts(|text| self.redact(text)),
             };
             if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
-                return Err(Ending::Failed(error));
+                return Err(self.failed(error));
             }
             if let Some(ending) = self.follow(Outcome::Unclear, error).await {
                 return Err(ending);
@@ -292,8 +294,7 @@ impl<'a> Trip<'a> {
         match step {
             Step::Send(wait) => {
                 debug!(?wait, %error, "sending again");
-                // These two say for certain that this attempt had no effect.
-                if !matches!(error.kind(), ErrorKind::NotSent | ErrorKind::RateLimited) {
+                if !says_no_effect(&error) {
                     self.doubt = Some(error);
                 }
                 self.engine.pacing().sleep(wait).await;
@@ -304,15 +305,18 @@ impl<'a> Trip<'a> {
                 self.engine.pacing().sleep(wait).await;
                 Some(Ending::InDoubt(error))
             }
-            // "Nothing was sent" would be untrue of a call that an earlier attempt may have made.
-            Step::Finish if error.kind() == ErrorKind::NotSent => {
-                Some(Ending::Failed(self.doubt.take().unwrap_or(error)))
-            }
-            Step::Finish => Some(Ending::Failed(error)),
+            Step::Finish => Some(self.failed(error)),
             Step::FateUnknown => {
                 Some(Ending::Failed(error.into_fate_unknown(self.request.when_unknown)))
             }
         }
+    }
+
+    /// The end with this error, unless an earlier attempt may have had the effect that this one
+    /// surely did not have.
+    fn failed(&mut self, error: Error) -> Ending {
+        let doubt = if says_no_effect(&error) { self.doubt.take() } else { None };
+        Ending::Failed(doubt.unwrap_or(error))
     }
 
     fn may_send_again(&mut self) -> bool {
@@ -323,6 +327,17 @@ impl<'a> Trip<'a> {
     fn elapsed(&self) -> Duration {
         self.engine.pacing().now().saturating_duration_since(self.start)
     }
+}
+
+/// Whether the error says for certain that this attempt, whatever came of others, had no effect.
+fn says_no_effect(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotSent | ErrorKind::RateLimited)
+}
+
+/// Whether the server has looked at the call and declined it, so that an earlier attempt that is
+/// still on its way would fare no better.
+fn is_refusal(error: &Error) -> bool {
+    !says_no_effect(error) && matches!(error.status(), Some(300..=499))
 }
 
 /// Names the call in its error.

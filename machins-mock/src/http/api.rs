@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
@@ -19,11 +19,6 @@ pub(crate) trait Input {
 
 /// The world behind the routes is nothing a caller sends.
 impl Input for State<App> {
-    fn describe(_: &mut Operation<'_>) {}
-}
-
-/// Path parameters are documented from the path itself.
-impl<T> Input for Path<T> {
     fn describe(_: &mut Operation<'_>) {}
 }
 

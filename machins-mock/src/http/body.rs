@@ -1,7 +1,6 @@
 //! Reading JSON request bodies, strictly and within bounds.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::BytesMut;
@@ -9,6 +8,7 @@ use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::App;
 use super::api::Input;
 use super::document::Operation;
 
@@ -18,9 +18,6 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// How much of a body beyond its limit is read and thrown away, so that the caller is still
 /// listening when the refusal is sent.
 const MAX_DISCARDED: usize = 64 * 1024 * 1024;
-
-/// How long a body may take to arrive.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The JSON object that a request carries, or why it carries none: the handler decides when that
 /// matters.
@@ -35,17 +32,17 @@ pub(crate) enum BodyError {
     Incomplete,
     #[error("the body must be a JSON object")]
     NotAnObject,
+    #[error("the mock server is full: it holds {0} bytes; POST /_mock/reset empties it")]
+    Full(usize),
     #[error("{0}")]
     Json(#[from] serde_json::Error),
 }
 
-impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for JsonBody<T, LIMIT> {
+impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for JsonBody<T, LIMIT> {
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        let body = tokio::time::timeout(READ_TIMEOUT, read(request, LIMIT)).await;
-        let body = body.unwrap_or(Err(BodyError::Incomplete));
-        Ok(Self(body.and_then(|bytes| parse(&bytes))))
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        Ok(Self(in_time(app, request, LIMIT).await.and_then(|bytes| parse(&bytes))))
     }
 }
 
@@ -55,15 +52,33 @@ impl<T: JsonSchema, const LIMIT: usize> Input for JsonBody<T, LIMIT> {
     }
 }
 
+/// The same for calls that add to the world, which is refused when it is full.
+pub(crate) struct StoredBody<T>(pub(crate) Result<T, BodyError>);
+
+impl<T: DeserializeOwned> FromRequest<App> for StoredBody<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        let JsonBody(body) = JsonBody::<T>::from_request(request, app).await?;
+        let full = || BodyError::Full(app.limits.world);
+        Ok(Self(body.and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) })))
+    }
+}
+
+impl<T: JsonSchema> Input for StoredBody<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>(true);
+    }
+}
+
 /// The same for calls that need no body: without one, the default.
 pub(crate) struct OptionalBody<T>(pub(crate) Result<T, BodyError>);
 
-impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        let body = tokio::time::timeout(READ_TIMEOUT, read(request, MAX_BODY)).await;
-        let body = body.unwrap_or(Err(BodyError::Incomplete));
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        let body = in_time(app, request, MAX_BODY).await;
         let parse =
             |bytes: BytesMut| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
         Ok(Self(body.and_then(parse)))
@@ -74,6 +89,17 @@ impl<T: JsonSchema> Input for OptionalBody<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.body::<T>(false);
     }
+}
+
+/// Reads a body within the server's time limit; of those that may be larger than others, one at a
+/// time.
+async fn in_time(app: &App, request: Request, limit: usize) -> Result<BytesMut, BodyError> {
+    let body = async {
+        let large = limit > MAX_BODY;
+        let _turn = if large { app.restoring.acquire().await.ok() } else { None };
+        read(request, limit).await
+    };
+    tokio::time::timeout(app.limits.read_time, body).await.unwrap_or(Err(BodyError::Incomplete))
 }
 
 async fn read(request: Request, limit: usize) -> Result<BytesMut, BodyError> {

@@ -14,7 +14,7 @@ mod query;
 mod swagger;
 
 pub(crate) use self::api::{Api, Input};
-pub(crate) use self::body::{BodyError, JsonBody, OptionalBody};
+pub(crate) use self::body::{BodyError, JsonBody, OptionalBody, StoredBody};
 pub(crate) use self::document::{Operation, Proof, Security};
 pub(crate) use self::fallback::{Problem, is_cross_origin, is_infrastructure};
 pub(crate) use self::output::{Either, Output, Reply, Responses, json};

@@ -26,6 +26,7 @@ use self::org::Org;
 pub use self::plan::Plan;
 use crate::clock::Time;
 use crate::random::Random;
+use crate::state::THING;
 
 /// Every organisation of one world.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,12 @@ impl MachineId {
         let key = OrgKey(random.token("org_"));
         self.orgs.insert(key.clone(), Org::new(plan));
         key
+    }
+
+    /// How much there is, in bytes: near enough to bound it.
+    pub(crate) fn size(&self) -> usize {
+        let things = self.orgs.values().map(|org| 1 + org.devices().len());
+        things.sum::<usize>() * THING
     }
 
     /// The organisation of a key, however its switches stand.

@@ -84,7 +84,7 @@ pub(super) enum ErrorCode {
 impl From<&BodyError> for ErrorCode {
     fn from(error: &BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) => Self::PayloadTooLarge,
+            BodyError::TooLarge(_) | BodyError::Full(_) => Self::PayloadTooLarge,
             _ => Self::MissingParams,
         }
     }

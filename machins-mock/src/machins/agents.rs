@@ -282,6 +282,7 @@ impl Machins {
         self.owners.insert(owner.id, owner);
         self.by_key.insert(agent.api_key.clone(), id);
         self.agent_slugs.insert(agent.slug.clone(), id);
+        self.written.add(&(&agent.description, &agent.capabilities));
         self.agents.insert(id, agent);
         Ok(id)
     }

@@ -94,7 +94,7 @@ impl Error {
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
         let code = match error {
-            BodyError::TooLarge(_) => ErrorCode::PayloadTooLarge,
+            BodyError::TooLarge(_) | BodyError::Full(_) => ErrorCode::PayloadTooLarge,
             _ => ErrorCode::ValidationError,
         };
         Self::new(code, error.to_string())

@@ -96,6 +96,10 @@ impl Inbox {
         });
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn unread(&self) -> usize {
         self.0.iter().filter(|it| it.read_at.is_none()).count()
     }

@@ -187,6 +187,11 @@ impl Ledger {
         self.transactions.push(transaction);
     }
 
+    /// How many transactions there are.
+    pub(crate) fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
     pub(crate) fn balance(&self, account: Account) -> Money {
         self.balances.get(&account).copied().unwrap_or_default()
     }

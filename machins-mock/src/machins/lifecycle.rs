@@ -155,6 +155,7 @@ impl Machins {
         if let (TradeStatus::Disputed, Some(at)) = (trade.status, trade.dispute_resolves_at) {
             self.agenda.insert((at, Due::Dispute(trade.id)));
         }
+        self.written.add(&trade);
         self.trades.insert_full(trade.id, trade).0
     }
 
@@ -287,6 +288,7 @@ impl Machins {
         trade.delivery_verified = verification.as_ref().map(|it| it.accepted);
         trade.delivery_verification = verification.map(|it| it.reply);
         trade.status = TradeStatus::Delivered;
+        self.written.add(&(&trade.delivery_payload, &trade.delivery_verification));
         trade.delivered_at = Some(cx.now);
         trade.updated_at = cx.now;
         let trade = &self.trades[place];

@@ -263,6 +263,7 @@ impl Machins {
         if let Some(agent) = self.agents.get_mut(&listing.seller_agent_id) {
             agent.record.listings.push(listing.id);
         }
+        self.written.add(&listing);
         self.listings.insert(listing.id, listing);
     }
 
@@ -402,6 +403,7 @@ impl Machins {
         replace_some(&mut listing.output_schema, update.output_schema);
         replace_some(&mut listing.delivery_callback_url, update.delivery_callback_url);
         listing.updated_at = cx.now;
+        self.written.add(listing);
         listing.fold();
         if was_active {
             self.market.add(place, listing);

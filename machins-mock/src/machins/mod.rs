@@ -27,6 +27,7 @@ mod properties;
 mod public;
 mod reviews;
 mod search;
+mod size;
 mod stored;
 mod subscriptions;
 mod trades;
@@ -92,6 +93,8 @@ pub(crate) struct Machins {
     paid_trades: Vec<Uuid>,
     /// What they came to.
     volume: Money,
+    /// How large it has become.
+    written: size::Written,
     /// How often the invariants could have been checked.
     checks: check::Counter,
 }
@@ -134,6 +137,7 @@ impl Machins {
             agenda: BTreeSet::new(),
             paid_trades: Vec::new(),
             volume: Money::ZERO,
+            written: size::Written::default(),
             checks: check::Counter::default(),
         }
     }

@@ -21,7 +21,10 @@ const LANES: u32 = 1;
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct PasswordHash(String);
 
+/// What makes or compares one hash.
 fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    #[cfg(test)]
+    tests::HASHES.set(tests::HASHES.get() + 1);
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
@@ -71,5 +74,31 @@ impl From<PasswordHash> for String {
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        /// How many hashes were made or compared.
+        pub(super) static HASHES: Cell<u32> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn every_login_costs_one_hash_whether_the_email_is_known_or_not() {
+        let known = PasswordHash::new("securepassword", [1; 16]).unwrap();
+        for (hash, password, right) in [
+            (Some(&known), "securepassword", true),
+            (Some(&known), "wrongpassword", false),
+            (None, "securepassword", false),
+        ] {
+            HASHES.set(0);
+            assert_eq!(verify(hash, password), right);
+            assert_eq!(HASHES.get(), 1, "{hash:?}");
+        }
     }
 }

@@ -82,6 +82,7 @@ impl Machins {
         if let Some(agent) = self.agents.get_mut(&review.reviewed_agent_id) {
             agent.record.rated(&review);
         }
+        self.written.add(&review);
         self.reviews.insert(review.id, review);
     }
 }

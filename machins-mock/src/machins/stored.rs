@@ -78,6 +78,7 @@ impl TryFrom<Stored> for Machins {
             world.load_agent(agent)?;
         }
         world.subscriptions = by_id(stored.subscriptions, |it| it.id)?;
+        world.subscriptions.values().for_each(|it| world.written.add(it));
         let known = |it: &Subscription| world.agents.contains_key(&it.agent_id);
         ensure(world.subscriptions.values().all(known), "a subscription is nobody's")?;
         for listing in stored.listings {
@@ -130,6 +131,7 @@ impl Machins {
         let other = self.agent_slugs.insert(agent.slug.clone(), id);
         ensure(other.is_none(), "two agents have one slug")?;
         self.agenda.extend(agent.inbox.prunings().map(|at| (at, Due::Pruning(id))));
+        self.written.add(&(&agent.description, &agent.capabilities));
         ensure(self.agents.insert(id, agent).is_none(), "two agents have one id")
     }
 

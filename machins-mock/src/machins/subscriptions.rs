@@ -174,6 +174,7 @@ impl Machins {
             created_at: cx.now,
         };
         let reply = SubscriptionReply::from(&subscription);
+        self.written.add(&subscription);
         self.subscriptions.insert(subscription.id, subscription);
         Ok(reply)
     }

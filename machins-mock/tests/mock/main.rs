@@ -13,7 +13,6 @@ mod devices;
 mod document;
 mod expectations;
 mod faults;
-mod hostile;
 mod lifecycle;
 mod market_document;
 mod routes;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::{Call, DeviceBody, OrgKeyHeader};
-use crate::http::{App, Either, JsonBody, Reply};
+use crate::http::{App, Either, JsonBody, Reply, StoredBody};
 use crate::machineid::decision::DecisionCode;
 use crate::machineid::device::{DeviceId, InvalidDeviceId};
 use crate::machineid::org::{Registration, Restored, Revoked};
@@ -18,10 +18,11 @@ type NotFound = Either<Reply<404, NoSuchDevice>, Failure>;
 pub(super) async fn register(
     State(app): State<App>,
     key: OrgKeyHeader,
-    body: JsonBody<DeviceBody>,
+    StoredBody(body): StoredBody<DeviceBody>,
 ) -> Result<Reply<200, Registered>, Refused> {
     let world = &mut *app.world();
     let now = world.clock.now();
+    let body = JsonBody(body);
     let (org, id, meta) = Call::new(world, "devices/register").org_and_device(&key, body)?;
     let (status, error) = match org.register(id.clone(), now) {
         Registration::Created => (Status::Ok, None),

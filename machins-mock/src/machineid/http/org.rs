@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Call, OrgKeyHeader};
-use crate::http::{App, JsonBody, Reply};
+use crate::http::{App, JsonBody, Reply, StoredBody};
 use crate::machineid::plan::Plan;
 use crate::machineid::reply::{Checkout, ErrorCode, Failure, OrgCreated, Status, Usage};
 
@@ -20,7 +20,7 @@ pub(super) struct EmptyBody {}
 
 pub(super) async fn create_org(
     State(app): State<App>,
-    JsonBody(body): JsonBody<EmptyBody>,
+    StoredBody(body): StoredBody<EmptyBody>,
 ) -> Result<Reply<200, OrgCreated>, Failure> {
     let world = &mut *app.world();
     let Call { world, meta } = Call::new(world, "org_create");

@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::{ApiKeyHeader, FORBIDDEN, INVALID, MISSING, PathText, Refusal, as_agent};
-use crate::http::{App, JsonBody, Query, Reply};
+use crate::http::{App, JsonBody, Query, Reply, StoredBody};
 use crate::machins::agents::Wallet;
 use crate::machins::inbox::{Acknowledged, Acknowledgement, InboxPage, InboxQuery};
 use crate::machins::ledger::LedgerEntry;
@@ -52,7 +52,7 @@ pub(super) async fn ack_all(
 pub(super) async fn subscribe(
     State(app): State<App>,
     key: ApiKeyHeader,
-    JsonBody(body): JsonBody<NewSubscription>,
+    StoredBody(body): StoredBody<NewSubscription>,
 ) -> Result<201, SubscriptionReply, 0> {
     Ok(as_agent(&app, &key, |market, cx, me| market.subscribe(cx, me, body?)).map(Reply)?)
 }

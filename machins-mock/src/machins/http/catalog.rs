@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::{ApiKeyHeader, CONFLICT, FORBIDDEN, MISSING, PathText, Refusal, as_agent};
-use crate::http::{App, JsonBody, Reply};
+use crate::http::{App, Reply, StoredBody};
 use crate::machins::listings::{ListingReply, ListingUpdate, NewListing};
 
 type Result<const STATUS: u16, T, const MAY: u8> =
@@ -12,7 +12,7 @@ type Result<const STATUS: u16, T, const MAY: u8> =
 pub(super) async fn create(
     State(app): State<App>,
     key: ApiKeyHeader,
-    JsonBody(body): JsonBody<NewListing>,
+    StoredBody(body): StoredBody<NewListing>,
 ) -> Result<201, ListingReply, CONFLICT> {
     Ok(as_agent(&app, &key, |market, cx, me| market.create_listing(cx, me, body?)).map(Reply)?)
 }
@@ -36,7 +36,7 @@ pub(super) async fn update(
     State(app): State<App>,
     key: ApiKeyHeader,
     PathText(id): PathText,
-    JsonBody(body): JsonBody<ListingUpdate>,
+    StoredBody(body): StoredBody<ListingUpdate>,
 ) -> Result<200, ListingReply, { CONFLICT | FORBIDDEN | MISSING }> {
     let update = as_agent(&app, &key, |market, cx, me| market.update_listing(cx, me, &id, body?));
     Ok(update.map(Reply)?)

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::refusal::TOKEN;
 use super::{BearerHeader, CONFLICT, INVALID, MISSING, PathText, Refusal};
-use crate::http::{App, JsonBody, Query, Reply, api_routes};
+use crate::http::{App, JsonBody, Query, Reply, StoredBody, api_routes};
 use crate::machins::agents::{Onboarded, Onboarding};
 use crate::machins::error::Error;
 use crate::machins::owners::{ClaimRequest, Claimed, LoggedIn, LoginRequest, OwnerProfile};
@@ -19,7 +19,7 @@ type Result<T, const MAY: u8> = std::result::Result<Reply<200, T>, Refusal<MAY>>
 
 pub(super) async fn onboard(
     State(app): State<App>,
-    JsonBody(body): JsonBody<Onboarding>,
+    StoredBody(body): StoredBody<Onboarding>,
 ) -> std::result::Result<Reply<201, Onboarded>, Refusal<CONFLICT>> {
     Ok(app.market(|market, cx| market.onboard(cx, body?)).map(Reply)?)
 }

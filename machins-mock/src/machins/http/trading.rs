@@ -6,7 +6,7 @@ use super::{
     ApiKeyHeader, CONFLICT, FORBIDDEN, INVALID, MISSING, PathText, Refusal, STATE, as_agent,
 };
 use crate::delivery;
-use crate::http::{App, JsonBody, OptionalBody, Query, Reply};
+use crate::http::{App, OptionalBody, Query, Reply, StoredBody};
 use crate::machins::goods::Delivery;
 use crate::machins::lifecycle::{Proposal, Reason};
 use crate::machins::page::{Page, Window};
@@ -23,7 +23,7 @@ type Acted<const MAY: u8 = ACTION> = Result<200, TradeReply, MAY>;
 pub(super) async fn propose(
     State(app): State<App>,
     key: ApiKeyHeader,
-    JsonBody(body): JsonBody<Proposal>,
+    StoredBody(body): StoredBody<Proposal>,
 ) -> Result<201, TradeReply, ACTION> {
     Ok(as_agent(&app, &key, |market, cx, me| market.propose(cx, me, body?)).map(Reply)?)
 }
@@ -78,7 +78,7 @@ pub(super) async fn deliver(
     State(app): State<App>,
     key: ApiKeyHeader,
     PathText(id): PathText,
-    JsonBody(body): JsonBody<Delivery>,
+    StoredBody(body): StoredBody<Delivery>,
 ) -> Acted {
     let (me, delivery, callback) = as_agent(&app, &key, |market, _, me| {
         let delivery = body?;
@@ -114,7 +114,7 @@ pub(super) async fn review(
     State(app): State<App>,
     key: ApiKeyHeader,
     PathText(id): PathText,
-    JsonBody(body): JsonBody<NewReview>,
+    StoredBody(body): StoredBody<NewReview>,
 ) -> Result<201, Review, { ACTION | CONFLICT }> {
     Ok(as_agent(&app, &key, |market, cx, me| market.review(cx, me, &id, body?)).map(Reply)?)
 }

@@ -1,0 +1,30 @@
+//! What bounds a server, whatever its clients do.
+
+use std::time::Duration;
+
+/// The most connections that a server serves at a time by default; more wait to be accepted.
+pub const MAX_CONNECTIONS: usize = 4096;
+
+/// How large a world may grow by default: 256 MiB.
+pub const MAX_WORLD: usize = 256 * 1024 * 1024;
+
+/// How long a request's head, and then its body, may take by default.
+const READ_TIME: Duration = Duration::from_secs(30);
+
+/// One server's bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How many connections are served at a time.
+    pub(crate) connections: usize,
+    /// How long the head of a request may take to arrive, idle time included, and how long its
+    /// body.
+    pub(crate) read_time: Duration,
+    /// How many bytes a world may hold before nothing is added to it any more.
+    pub(crate) world: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: MAX_CONNECTIONS, read_time: READ_TIME, world: MAX_WORLD }
+    }
+}

@@ -1,0 +1,307 @@
+//! An agent at work, and the book that it keeps.
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use machins_client::{
+    Action, Api, ApiKey, Async, Client, ClientBuilder, Delivery, Error, ErrorKind, ListingType,
+    ListingUpdate, Money, NewAgent, NewListing, NewReview, Options, Pacing, Proposal, Rating, Role,
+    Transport, blocking,
+};
+use tokio::runtime::Runtime;
+
+use crate::plan::{ListingEnd, Plan};
+use crate::world::World;
+
+/// What a retitled listing is called.
+pub(crate) const NEW_TITLE: &str = "Better work";
+
+/// Something that an agent asks the server for, once a round. Numbers are places in the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Job {
+    Join { slug: String },
+    List(usize),
+    Retitle(usize),
+    TakeDown(usize),
+    Propose(usize),
+    Act(usize, Action),
+    Review { trade: usize, reviewer_id: String },
+}
+
+/// What the client said of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Said {
+    /// It took effect, on the thing of this id.
+    Done { id: String },
+    /// It did not take effect.
+    Failed(ErrorKind),
+    /// It may have taken effect.
+    Unknown(ErrorKind),
+}
+
+/// One line of a book.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) job: Job,
+    pub(crate) said: Said,
+}
+
+/// An agent and its book.
+pub(crate) struct Agent {
+    number: usize,
+    key: Option<ApiKey>,
+    book: Vec<Line>,
+    /// How many lines of the book were written before the latest round.
+    read: usize,
+}
+
+/// A transport whose replies can be awaited, whether they are there at once or not.
+trait Caller: Transport {
+    fn wait<R: Send + 'static>(
+        reply: Self::Reply<R>,
+    ) -> impl Future<Output = Result<R, Error>> + Send;
+}
+
+impl Caller for Async {
+    async fn wait<R: Send + 'static>(reply: Self::Reply<R>) -> Result<R, Error> {
+        reply.await
+    }
+}
+
+impl Caller for blocking::Blocking {
+    async fn wait<R: Send + 'static>(reply: Result<R, Error>) -> Result<R, Error> {
+        reply
+    }
+}
+
+/// Real time, but nobody waits between attempts.
+struct Impatient;
+
+impl Pacing for Impatient {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(ready(()))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+impl Agent {
+    pub(crate) fn new(number: usize) -> Self {
+        Self { number, key: None, book: Vec::new(), read: 0 }
+    }
+
+    /// What it says in its book of the latest round.
+    pub(crate) fn round(&self) -> &[Line] {
+        &self.book[self.read..]
+    }
+
+    /// Every slug that it has tried to join under.
+    pub(crate) fn slugs(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.book.iter().filter_map(|line| match &line.job {
+            Job::Join { slug } => Some(slug.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The one that it is known by: its last.
+    pub(crate) fn slug(&self) -> &str {
+        self.slugs().next_back().unwrap()
+    }
+
+    /// What is left for it to do, as the world is.
+    pub(crate) fn jobs(&self, plan: &Plan, world: &World) -> Vec<Job> {
+        if self.key.is_none() {
+            // A key whose showing was lost is lost: the agent starts anew under another name.
+            let slug = format!("agent-{}-{}", self.number, self.slugs().count());
+            return vec![Job::Join { slug }];
+        }
+        let id = &world.agents[self.slug()];
+        let listings = plan.listings.iter().enumerate();
+        let own = listings.filter(|(_, listing)| listing.owner == self.number);
+        let mut jobs: Vec<_> =
+            own.filter_map(|(place, _)| listing_job(plan, world, place)).collect();
+        for (place, trade) in plan.trades.iter().enumerate() {
+            let listed = world.listings.contains_key(&plan.listings[trade.listing].slug);
+            let Some(found) = world.trades.get(&trade.reference) else {
+                if listed && trade.proposer == self.number {
+                    jobs.push(Job::Propose(place));
+                }
+                continue;
+            };
+            let next = trade.next(plan, &found.status).into_iter();
+            jobs.extend(
+                next.filter(|(by, _)| *by == self.number)
+                    .map(|(_, action)| Job::Act(place, action)),
+            );
+            let is_party = [Role::Buyer, Role::Seller]
+                .iter()
+                .any(|role| plan.party(trade, role) == self.number);
+            let review = (found.id.clone(), id.clone());
+            let wanted = trade.reviewed && found.status.as_str() == "completed";
+            if is_party && wanted && !world.reviews.contains_key(&review) {
+                jobs.push(Job::Review { trade: place, reviewer_id: review.1 });
+            }
+        }
+        jobs
+    }
+
+    fn client(&self, base_url: &str) -> ClientBuilder {
+        // Short enough to be waited for; a reply that takes longer is one more trouble.
+        let limit = Duration::from_millis(300);
+        let options = Options::new().attempt_timeout(limit).pacing(Impatient);
+        let builder = Client::builder().base_url(base_url).options(options);
+        match &self.key {
+            Some(key) => builder.api_key(key.clone()),
+            None => builder,
+        }
+    }
+
+    async fn work<T: Caller>(&mut self, api: Api<T>, plan: &Plan, world: &World) {
+        self.read = self.book.len();
+        for job in self.jobs(plan, world) {
+            let said = self.ask(&api, &job, plan, world).await;
+            self.book.push(Line { job, said });
+        }
+    }
+
+    async fn ask<T: Caller>(
+        &mut self,
+        api: &Api<T>,
+        job: &Job,
+        plan: &Plan,
+        world: &World,
+    ) -> Said {
+        let listing_id =
+            |place: usize| world.listings[&plan.listings[place].slug].id.parse().unwrap();
+        let trade_id =
+            |place: usize| world.trades[&plan.trades[place].reference].id.parse().unwrap();
+        match job {
+            Job::Join { slug } => {
+                let joined = T::wait(api.join(&NewAgent::new("Agent", slug))).await;
+                self.key = joined.as_ref().ok().map(|joined| joined.api_key.clone());
+                said(joined, |joined| joined.agent_id.unwrap())
+            }
+            Job::List(place) => {
+                said(T::wait(api.create_listing(&new_listing(plan, *place))).await, |it| it.id)
+            }
+            Job::Retitle(place) => {
+                let update = ListingUpdate::new().title(NEW_TITLE);
+                repeatable(T::wait(api.update_listing(&listing_id(*place), &update)).await)
+            }
+            Job::TakeDown(place) => {
+                repeatable(T::wait(api.deactivate_listing(&listing_id(*place))).await)
+            }
+            Job::Propose(place) => {
+                let trade = &plan.trades[*place];
+                let proposal = Proposal::new(&listing_id(trade.listing))
+                    .metadata("client_reference", trade.reference.as_str());
+                said(T::wait(api.propose_trade(&proposal)).await, |it| it.id)
+            }
+            Job::Act(place, action) => {
+                let id = trade_id(*place);
+                let reply = match action {
+                    Action::Accept => api.accept_trade(&id),
+                    Action::Reject => api.reject_trade(&id, None),
+                    Action::Cancel => api.cancel_trade(&id, Some("changed my mind")),
+                    Action::Deliver => api.deliver_trade(&id, &Delivery::task("done")),
+                    Action::Confirm => api.confirm_trade(&id),
+                    Action::Dispute => api.dispute_trade(&id, None),
+                    other => panic!("{other:?} is new"),
+                };
+                said(T::wait(reply).await, |it| {
+                    assert_eq!(it.status.has_passed(&action.to()), Some(true), "{job:?}: {it:?}");
+                    it.id
+                })
+            }
+            Job::Review { trade, .. } => {
+                let review = NewReview::new(Rating::new(4).unwrap()).body("Fast");
+                said(T::wait(api.create_review(&trade_id(*trade), &review)).await, |it| it.id)
+            }
+        }
+    }
+}
+
+fn listing_job(plan: &Plan, world: &World, place: usize) -> Option<Job> {
+    let listing = &plan.listings[place];
+    let Some(found) = world.listings.get(&listing.slug) else {
+        return Some(Job::List(place));
+    };
+    let mut trades = plan.trades.iter().filter(|trade| trade.listing == place);
+    match listing.end {
+        ListingEnd::Retitled if found.title != NEW_TITLE => Some(Job::Retitle(place)),
+        ListingEnd::TakenDown if found.status == "active" => trades
+            .all(|trade| world.trades.contains_key(&trade.reference))
+            .then_some(Job::TakeDown(place)),
+        _ => None,
+    }
+}
+
+fn new_listing(plan: &Plan, place: usize) -> NewListing {
+    let listing = &plan.listings[place];
+    let price: Money = format!("0.{:02}", listing.cents).parse().unwrap();
+    let new = NewListing::new("Work", &listing.slug, ListingType::Task, price)
+        .side(listing.side.clone())
+        .description("Whatever is to be done")
+        .tag("work")
+        .tag("work");
+    let new = if listing.bounty { new.bounty() } else { new };
+    if listing.auto_accept { new.auto_accept() } else { new }
+}
+
+/// What an answer says of a call that is not simply to be repeated: only one kind of error leaves
+/// its fate open.
+fn said<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Said {
+    match result {
+        Ok(reply) => Said::Done { id: id(reply).to_string() },
+        Err(error) if error.kind() == ErrorKind::FateUnknown => Said::Unknown(error.kind()),
+        Err(error) => Said::Failed(error.kind()),
+    }
+}
+
+/// The same of a call that may be repeated as often as one likes: that no answer came, or none
+/// that can be read, says nothing of its fate.
+fn repeatable(result: Result<machins_client::Listing, Error>) -> Said {
+    match said(result, |listing| listing.id) {
+        Said::Failed(
+            kind @ (ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+            | ErrorKind::Unavailable
+            | ErrorKind::UnreadableReply),
+        ) => Said::Unknown(kind),
+        other => other,
+    }
+}
+
+/// One round: all agents at once, every second one with a blocking client on a thread of its own.
+pub(crate) fn all_work(
+    runtime: &Runtime,
+    agents: &mut [Agent],
+    plan: &Plan,
+    world: &World,
+    base_url: &str,
+) {
+    let (blocking, asynchronous): (Vec<_>, Vec<_>) =
+        agents.iter_mut().partition(|agent| agent.number % 2 == 0);
+    thread::scope(|scope| {
+        for agent in blocking {
+            scope.spawn(move || {
+                let client = agent.client(base_url).build_blocking().unwrap();
+                agent.work(client, plan, world).now_or_never().expect("it has not waited");
+            });
+        }
+        runtime.block_on(join_all(asynchronous.into_iter().map(|agent| {
+            let client = agent.client(base_url).build().unwrap();
+            agent.work(client, plan, world)
+        })));
+    });
+}

@@ -1,0 +1,92 @@
+//! Exactly once: fifty agents, half of them asynchronous and half blocking, trade through the SDK
+//! while calls fail in every way that the mock server knows, or while a proxy cuts their
+//! connections. Each agent keeps a book of what it asked for and what the client said; the books
+//! are held against the server's world.
+//!
+//! The suite runs a small size. In full, 10,000 trades each:
+//! `FULL_SIZE=1 cargo test --release -p end-to-end-tests --test exactly_once -- --nocapture`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that can't go on fails, and one of this size tells its figures"
+)]
+
+mod agent;
+mod audit;
+mod plan;
+mod proxy;
+mod trouble;
+mod world;
+
+use std::time::Instant;
+
+use machins_mock::{MockServer, Snapshot};
+use tokio::runtime::Runtime;
+
+use crate::agent::Agent;
+use crate::audit::Figures;
+use crate::plan::Plan;
+use crate::trouble::Trouble;
+use crate::world::World;
+
+/// Chance decides when everything is done. Never is a bug.
+const MOST_ROUNDS: u64 = 60;
+
+fn plan(seed: u64) -> Plan {
+    let full = std::env::var_os("FULL_SIZE").is_some();
+    if full { Plan::draw(seed, 50, 10_000) } else { Plan::draw(seed, 10, 100) }
+}
+
+/// Lets the agents go on, round after round, until each has all that it intended.
+///
+/// In a round an agent makes one call for each of its intentions. Then the server is stopped, and
+/// nothing is on its way any more: what the agents were told can be held against what is. The
+/// next round's server goes on with the same world.
+fn trade(plan: &Plan, trouble: impl Fn(u64) -> Trouble) {
+    let start = Instant::now();
+    let runtime = Runtime::new().unwrap();
+    let mut agents: Vec<_> = (0..plan.agents).map(Agent::new).collect();
+    let mut figures = Figures::default();
+    let mut stored: Option<Snapshot> = None;
+    for round in 0..MOST_ROUNDS {
+        let server = MockServer::builder().seed(round).start().unwrap();
+        if let Some(stored) = &stored {
+            server.restore(stored);
+        }
+        let world = World::of(&server);
+        if agents.iter().all(|agent| agent.jobs(plan, &world).is_empty()) {
+            audit::everything_is_as_intended(plan, &agents, &world, &server.ledger());
+            println!(
+                "{} trades, {round} rounds, {:?}\n{figures}",
+                plan.trades.len(),
+                start.elapsed()
+            );
+            return;
+        }
+        let trouble = trouble(round);
+        let way = runtime.block_on(trouble.begin(&server));
+        agent::all_work(&runtime, &mut agents, plan, &world, &way.base_url);
+        figures.count_trouble(way.end(&server));
+        runtime.block_on(server.shutdown());
+        let after = World::of(&server);
+        for agent in &mut agents {
+            figures.count_claims(agent.round());
+            audit::claims_are_true(agent.round(), plan, &after);
+        }
+        stored = Some(server.snapshot());
+    }
+    panic!("not done after {MOST_ROUNDS} rounds: {figures}");
+}
+
+#[test]
+fn under_faults_of_every_kind_everything_happens_once_and_no_claim_is_false() {
+    trade(&plan(1), |_| Trouble::Faults);
+}
+
+#[test]
+fn through_a_proxy_that_cuts_connections_everything_happens_once_and_no_claim_is_false() {
+    trade(&plan(2), |round| Trouble::Proxy { seed: round });
+}
