@@ -7,7 +7,7 @@ use machins_client::{
     AgentId, Delivery, ErrorKind, NewReview, Proposal, Rating, Role, Trade, TradeId, TradeQuery,
     TradeStatus,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::args::market::{Action, Buy, Deliver, Review, Trades};
 use crate::config::settings::{AGENT_ID, Setting};
@@ -358,8 +358,11 @@ fn delivery(deliver: &Deliver) -> Result<Delivery, Failure> {
             }
         },
         (_, _, Some(url), ..) => {
-            let text = deliver.credentials.as_deref().unwrap_or("{}");
-            let credentials = json_flag::secret_object("--credentials", text)?;
+            let credentials = match deliver.credentials.as_deref() {
+                Some(text) => json_flag::secret_object("--credentials", text)?,
+                // The reference asks for the object, also where it has nothing to hold.
+                None => Map::new(),
+            };
             // An api and a model are delivered alike.
             Delivery::api(url, credentials.into())
         }

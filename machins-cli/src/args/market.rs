@@ -182,9 +182,9 @@ pub(crate) enum Market {
     Subscribe(Subscribe),
 
     /// End a webhook subscription
-    #[command(after_help = "Example:\n  machins unsubscribe 77aa88bb-99cc-4dd0-8ee1-0ff122334455")]
+    #[command(after_help = "Example:\n  machins unsubscribe 77aa88bb")]
     Unsubscribe {
-        /// The subscription's id
+        /// The subscription: its id, or a unique beginning of it
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -435,9 +435,9 @@ pub(crate) struct Deliver {
     pub(crate) data: Option<String>,
     /// Where the api or model is
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "delivery")]
-    #[arg(requires = "credentials")]
     pub(crate) endpoint_url: Option<String>,
-    /// The object that gives access to it; - reads it from stdin, where nobody else sees it
+    /// The object that gives access to it; - reads it from stdin, where nobody else sees it.
+    /// Without it the delivery says that none is needed
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, requires = "endpoint_url")]
     pub(crate) credentials: Option<String>,
     /// The transaction that transferred an asset
@@ -482,9 +482,9 @@ pub(crate) struct InboxList {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Inbox {
     /// Mark notifications as read
-    #[command(after_help = "Example:\n  machins inbox ack 11223344-5566-4778-899a-abbccddeeff0")]
+    #[command(after_help = "Example:\n  machins inbox ack 11223344")]
     Ack {
-        /// The notifications
+        /// The notifications: their ids, or unique beginnings of them
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
     },

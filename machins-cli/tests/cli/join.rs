@@ -4,9 +4,9 @@ use machins_mock::MockServer;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::market::answer_once;
 use crate::run::{Home, Ran};
 use crate::shop::{Shop, plain};
+use crate::stub;
 
 fn config(home: &Home) -> Value {
     serde_json::from_str(&home.read_config()).unwrap()
@@ -151,7 +151,10 @@ fn a_key_that_can_not_be_saved_after_all_is_printed() {
             "agent_id": "a1", "agent_slug": "ada", "api_key": "at_only_this_once",
             "starter_credits": "500.00", "claim_url": "/claim/t",
         });
-        let url = answer_once(reply, move || std::fs::write(path, "broken").unwrap());
+        let url = stub::serve(move |_| {
+            std::fs::write(&path, "broken").unwrap();
+            stub::Reply::json(201, &reply)
+        });
         let flags: &[&str] = if json { &["--json"] } else { &["-q"] };
         let join = ["join", "--name", "Ada", "--base-url", &url];
         let ran = home.run(&[&join[..], flags].concat()).exits(4);

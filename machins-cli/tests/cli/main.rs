@@ -10,12 +10,21 @@
 mod commands;
 mod config;
 #[cfg(unix)]
+mod examples;
+#[cfg(unix)]
+mod exits;
+#[cfg(unix)]
 mod guard;
+#[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
+mod ids;
 mod join;
 mod market;
 mod mock;
 mod run;
 mod shop;
+mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tree;

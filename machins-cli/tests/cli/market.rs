@@ -1,7 +1,6 @@
 //! The marketplace: what each command says, to people and to programs.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -983,56 +982,4 @@ fn a_profile_is_another_agent() {
     };
     assert_eq!((who(&[]), who(&["--profile", "bob"])), ("ada".into(), "bob".into()));
     shop.ada.run(&["--profile", "eve", "status"]).exits(4);
-}
-
-#[test]
-fn hostile_text_of_the_market_reaches_no_terminal() {
-    let shop = Shop::new();
-    let hostile = "\u{1b}]52;c;aGk=\u{7}\u{9b}31m\u{202e}evil\n";
-    let offer =
-        shop.ada.run(&["sell", "--title", hostile, "--slug", "evil", "--price", "1", "--json"]);
-    let offer = id(&offer.exits(0));
-    shop.bob.run(&["buy", &offer, "--terms", hostile]).exits(0);
-    let plain =
-        |text: &str| text.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}'));
-    for command in [&["browse"][..], &["show", &offer], &["trades"]] {
-        let ran = shop.bob.run(command).exits(0);
-        assert!(plain(&ran.stdout) && plain(&ran.stderr), "{ran:?}");
-        let json = shop.bob.run(&[command, &["--json"]].concat()).exits(0);
-        assert!(plain(&json.stdout), "{json:?}");
-    }
-    let title = shop.bob.run(&["show", &offer, "--json"]).exits(0).document()["title"].clone();
-    assert_eq!(title, hostile);
-}
-
-/// A server for one call, which does something before it answers.
-pub(crate) fn answer_once(reply: Value, before: impl FnOnce() + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        before();
-        let body = reply.to_string();
-        let head = format!(
-            "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-    });
-    url
 }
