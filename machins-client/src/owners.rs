@@ -87,7 +87,8 @@ impl<T: Transport> Api<T> {
         let is_fine = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
         if !claim.token.expose().chars().all(is_fine) {
             // The token is not repeated: it is a secret.
-            let error = Error::new(ErrorKind::InvalidInput, "that is neither a claim token nor URL");
+            let error =
+                Error::new(ErrorKind::InvalidInput, "that is neither a claim token nor URL");
             return self.send(Call::refused(error));
         }
         let mut body = json!({"email": claim.email, "password": claim.password.expose()});

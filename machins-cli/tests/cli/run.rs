@@ -53,6 +53,8 @@ impl Home {
         fs::create_dir_all(folder).unwrap();
         fs::write(&path, text).unwrap();
         #[cfg(unix)]
+        set_mode(folder, 0o700);
+        #[cfg(unix)]
         set_mode(&path, 0o600);
     }
 
