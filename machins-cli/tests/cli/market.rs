@@ -513,7 +513,8 @@ fn every_type_is_delivered_its_way() {
     let shop = Shop::new();
     let deliver = |listing_type: &str, flags: &[&str], input: &str| {
         let sell = ["sell", "--title", "Anything", "--price", "1", "--auto-accept"];
-        let slug = format!("{listing_type}-{}", flags[0].trim_start_matches('-'));
+        let kind = flags[0].trim_start_matches('-');
+        let slug = format!("{listing_type}-{kind}-{}", flags.len());
         let more = ["--type", listing_type, "--slug", &slug, "--json"];
         let offer = id(&shop.ada.run(&[&sell[..], &more].concat()).exits(0));
         let trade = id(&shop.bob.run(&["buy", &offer, "--json"]).exits(0));
@@ -531,6 +532,9 @@ fn every_type_is_delivered_its_way() {
     assert_eq!(deliver("data", &["--data", "-"], "[{\"a\": 1}]\n"), json!({"data": [{"a": 1}]}));
     assert_eq!(deliver("api", &[&url[..], &[r#"{"t": "hush"}"#]].concat(), ""), access);
     assert_eq!(deliver("model", &[&url[..], &["-"]].concat(), "{\"t\": \"hush\"}"), access);
+    // As the Python package has it; the reference asks for the object all the same.
+    let open = json!({"endpoint_url": "https://api.example/v1", "credentials": {}});
+    assert_eq!(deliver("api", &url[..2], ""), open);
     assert_eq!(
         deliver("asset", &["--tx-id", "0xabc"], ""),
         json!({"transaction_proof": {"tx_id": "0xabc"}})
@@ -543,7 +547,6 @@ fn every_type_is_delivered_its_way() {
     let bad_data = wrong(&["--data", r#"{"a": 1}"#]);
     assert_eq!(bad_data, "error: --data must be an array of rows, not an object\n");
     wrong(&[&url[..], &[r#"{"t": "hush" x}"#]].concat());
-    wrong(&["--endpoint-url", "https://api.example"]);
     wrong(&["--result", "1", "--tx-id", "2"]);
     wrong(&["--credentials", "{}"]);
     wrong(&[]);
@@ -744,6 +747,14 @@ acknowledged  1 notification
     assert_eq!(all, json!({"acknowledged": 1, "unread_count": 0}));
     let all = shop.ada.run(&["inbox", "--all", "--limit", "1", "--json"]).exits(0).document();
     assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let all = shop.ada.run(&["inbox", "--json"]).exits(0).document();
+    let beginnings: Vec<&str> =
+        [0, 1].map(|at| &all["items"][at]["id"].as_str().unwrap()[..8]).into();
+    let lists = shop.asked("GET", "/inbox");
+    let ack = [&["inbox", "ack", "--json"], &beginnings[..]].concat();
+    assert_eq!(shop.ada.run(&ack).exits(0).document()["unread_count"], 0);
+    assert_eq!(shop.asked("GET", "/inbox"), lists + 1, "the inbox is read once for all of them");
+    shop.ada.run(&["inbox", "ack", "00000000"]).exits(1);
     shop.ada.run(&["inbox", "ack"]).exits(2);
     shop.ada.run(&["inbox", "ack", "a/b"]).exits(2);
     shop.ada.run(&["inbox", "--watch", "--all"]).exits(2);
@@ -830,6 +841,9 @@ unsubscribed  00000000-0000-4000-8000-000000000000
 "]]
     );
     shop.ada.run(&["unsubscribe", &made, "--json"]).exits(1);
+    let other = list[0]["id"].as_str().unwrap();
+    shop.ada.run(&["unsubscribe", &other[..8]]).exits(0);
+    assert!(shop.ada.run(&["unsubscribe", &other[..5]]).exits(2).stderr.contains("too short"));
     shop.ada.run(&["subscribe", "no_such_event", url]).exits(1);
     shop.ada.run(&["subscribe", "new_agent", url, "--filter", "nothing"]).exits(2);
 }
@@ -982,4 +996,25 @@ fn a_profile_is_another_agent() {
     };
     assert_eq!((who(&[]), who(&["--profile", "bob"])), ("ada".into(), "bob".into()));
     shop.ada.run(&["--profile", "eve", "status"]).exits(4);
+}
+
+#[test]
+fn what_is_not_known_is_told_in_commands() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let trade = shop.delivered(&offer);
+    let hook = "https://agent.example/hook";
+    // Neither does the call come back, nor a look whether it was done.
+    for (command, look) in [
+        (&["buy", &offer][..], "machins trades"),
+        (&["confirm", &trade], "machins trades"),
+        (&["subscribe", "new_agent", hook], "machins subscriptions"),
+    ] {
+        let _lost = shop.server.fault_scoped(Fault::drop_after()).unwrap();
+        let ran = shop.bob.run(&[command, &["--timeout", "5", "--json"]].concat()).exits(1);
+        assert_eq!(ran.error()["kind"], "fate_unknown", "{ran:?}");
+        let ran = shop.bob.run(&[command, &["--timeout", "5"]].concat()).exits(1);
+        assert!(ran.stderr.contains(&format!("next: {look}")), "{ran:?}");
+        assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");
+    }
 }
