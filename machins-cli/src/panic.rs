@@ -41,6 +41,28 @@ fn report(info: &PanicHookInfo<'_>) {
 mod tests {
     use super::*;
 
+    /// The hook belongs to the whole process, so the test runs itself in another one.
+    #[test]
+    fn a_bug_is_reported_by_its_place_alone() {
+        const HERE: &str = "panic::tests::a_bug_is_reported_by_its_place_alone";
+        const CHILD: &str = "MACHINS_TEST_OF_A_BUG";
+        if std::env::var_os(CHILD).is_some() {
+            let _ = guarded(|| panic!("handling at_secret"));
+            return;
+        }
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", HERE, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let report = String::from_utf8(child.stderr).unwrap();
+        assert_eq!(report.lines().count(), 2, "{report}");
+        assert!(report.contains("has a bug at machins-cli/src/panic.rs:"), "{report}");
+        assert!(report.contains("Please report this line"), "{report}");
+        assert!(report.contains("issue"), "where to: {report}");
+        assert!(!report.contains("at_secret") && !report.contains("backtrace"), "{report}");
+    }
+
     #[test]
     fn a_bug_never_allows() {
         let code = |gate: bool| {
