@@ -27,6 +27,8 @@ mod pages;
 mod panic;
 mod process;
 mod progress;
+#[cfg(test)]
+mod properties;
 mod public;
 mod python;
 mod runtime;

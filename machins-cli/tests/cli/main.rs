@@ -19,6 +19,8 @@ mod guard;
 mod hostile;
 #[cfg(unix)]
 mod ids;
+#[cfg(unix)]
+mod input;
 mod join;
 mod market;
 mod mock;
