@@ -184,11 +184,8 @@ fn steady(home: &Home, text: &str) -> String {
     for (varying, fixed) in &*VARYING {
         text = varying.replace_all(&text, *fixed).into_owned();
     }
-    let mut lines: Vec<&str> = text.lines().take(LINES).collect();
-    if text.lines().count() > LINES {
-        lines.push("…");
-    }
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    let rest = text.lines().nth(LINES).map(|_| "…");
+    text.lines().take(LINES).chain(rest).flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 const ZEROES: &str = "00000000-0000-4000-8000-000000000000";
