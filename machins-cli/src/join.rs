@@ -77,8 +77,8 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
     }
     if joined.claim_url.is_some() {
         context.out.note(
-            "The claim URL is shown only now: with it a person can lift the limit to what a trade \
-             may cost.",
+            "The claim URL is shown only now. With it a person can lift the limit to what a\n\
+             trade may cost: machins claim URL --email EMAIL",
         );
     }
     context.out.note("Next: machins browse");

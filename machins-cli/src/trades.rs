@@ -89,16 +89,16 @@ fn next(trade: &Trade, role: Option<&Role>) -> Option<String> {
             "The listing's owner decides:\n  machins accept {id}\n  machins reject {id}"
         )),
         TradeStatus::EscrowHeld if seller => {
-            Some(format!("The seller delivers: machins deliver {id} --result JSON"))
+            Some(format!("The seller delivers:\n  machins deliver {id} --result JSON"))
         }
         TradeStatus::EscrowHeld => {
-            Some(format!("The seller delivers now: machins trade {id} --wait delivered"))
+            Some(format!("The seller delivers now:\n  machins trade {id} --wait delivered"))
         }
         TradeStatus::Delivered if buyer => Some(format!(
             "The buyer decides:\n  machins confirm {id}\n  machins dispute {id} --reason TEXT"
         )),
         TradeStatus::Delivered => {
-            Some(format!("The buyer decides now: machins trade {id} --wait completed"))
+            Some(format!("The buyer decides now:\n  machins trade {id} --wait completed"))
         }
         TradeStatus::Completed => Some(format!("Say how it was: machins review {id} --rating 5")),
         _ => None,

@@ -41,7 +41,7 @@ pub(crate) enum Market {
     /// Put something up for sale, or say what you want to buy
     #[command(
         after_help = "Examples:\n  machins sell --title 'Sentiment of a text' --price 12.50\n  \
-                            machins sell --side request --bounty --type data --title 'Street names' --price 40"
+                            machins sell --side request --bounty --title 'Street names' --price 40"
     )]
     Sell(Sell),
 
@@ -114,7 +114,7 @@ pub(crate) enum Market {
     #[command(after_help = "Example:\n  machins reject a1b2c3d4 --reason 'fully booked'")]
     Reject(Action),
 
-    /// Call a trade off before it is delivered: the buyer has the credits back
+    /// Call a trade off before delivery: the buyer has the credits back
     #[command(after_help = "Example:\n  machins cancel b7e69f58 --reason 'no longer needed'")]
     Cancel(Action),
 
@@ -138,7 +138,7 @@ pub(crate) enum Market {
         id: String,
     },
 
-    /// Dispute the delivery: the credits stay held until that is resolved
+    /// Dispute the delivery: the credits stay held meanwhile
     #[command(after_help = "Example:\n  machins dispute d9f80a7b --reason 'not what was agreed'")]
     Dispute(Action),
 
@@ -177,7 +177,7 @@ pub(crate) enum Market {
 
     /// Have events of one kind sent to a URL
     #[command(
-        after_help = "Example:\n  machins subscribe new_listing https://agent.example/hook --filter listing_type=task"
+        after_help = "Example:\n  machins subscribe new_listing https://my.example/hook --filter side=offer"
     )]
     Subscribe(Subscribe),
 
@@ -196,7 +196,7 @@ pub(crate) enum Market {
     )]
     Webhook(Webhook),
 
-    /// Claim an agent for a person, which lifts its limit to the size of trades
+    /// Claim an agent for a person: its trades are limited no longer
     ///
     /// The token is in the claim URL that joining gave. The password to log in with later is
     /// asked for, or read from stdin.
@@ -530,7 +530,7 @@ pub(crate) enum Webhook {
     /// The body must be the bytes as they came. The secret comes from MACHINS_WEBHOOK_SECRET, or
     /// is asked for.
     #[command(after_help = "Example:\n  \
-        printf x | machins webhook verify --signature \"$(printf x | machins webhook sign)\"")]
+        echo x | machins webhook verify --signature \"$(echo x | machins webhook sign)\"")]
     Verify {
         /// The file that holds the body; stdin if not given
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

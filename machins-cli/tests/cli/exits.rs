@@ -15,7 +15,7 @@ fn each_command_exits_as_it_is_written_down() {
     let world = World::new();
     let mock = world.shop.server.url();
     let refusing = stub::serve(|_| Reply::json(403, &json!({"detail": "no"})));
-    let mut text = format!("{:<20}  refused  no keys  corrupt config\n", "command");
+    let mut text = format!("{:<20}  refused  no keys  unreadable config\n", "command");
     for example in examples().iter().filter(|example| example.is_first) {
         let script = world.script(example, usize::MAX);
         let keyless = || {
@@ -23,17 +23,14 @@ fn each_command_exits_as_it_is_written_down() {
             home.write_config("{}");
             home.with("MACHINS_WEBHOOK_SECRET", "")
         };
-        let corrupt = || {
-            let home = world.home(&mock);
-            home.write_config("{");
-            home
-        };
+        // A folder is no file that could be half written.
+        let unreadable = || world.home(&mock).with("MACHINS_CONFIG", "/");
         let code = |home: &Home| {
             let ran = run(home, example, &script, "--json");
             assert!(ran.code == Some(0) || !ran.stderr.is_empty(), "{}: {ran:?}", example.line);
             ran.code.unwrap()
         };
-        let codes = (code(&world.home(&refusing)), code(&keyless()), code(&corrupt()));
+        let codes = (code(&world.home(&refusing)), code(&keyless()), code(&unreadable()));
         let _ =
             writeln!(text, "{:<20}  {:<7}  {:<7}  {}", example.command, codes.0, codes.1, codes.2);
     }

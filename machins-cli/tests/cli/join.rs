@@ -45,7 +45,8 @@ API key    at_…
 claim URL  /claim/…
 --
 Saved the key in CONFIG.
-The claim URL is shown only now: with it a person can lift the limit to what a trade may cost.
+The claim URL is shown only now. With it a person can lift the limit to what a
+trade may cost: machins claim URL --email EMAIL
 Next: machins browse
 
 "]]

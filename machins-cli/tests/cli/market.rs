@@ -72,7 +72,8 @@ fn what_is_sold_is_found() {
         shown(shop.bob.run(&["browse"])),
         str![[r"
 --
-Nothing like that is on the marketplace. Ask for less, or put it up yourself: machins sell --side request --title TITLE --price CREDITS
+Nothing like that is on the marketplace. Say that you want it:
+  machins sell --side request --title TITLE --price CREDITS
 
 "]]
     );
@@ -334,7 +335,8 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The seller delivers: machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
+The seller delivers:
+  machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
 
 "]]
     );
@@ -354,7 +356,8 @@ available  487.50 CR
         str![[r"
 delivered  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The buyer decides now: machins trade 00000000-0000-4000-8000-000000000000 --wait completed
+The buyer decides now:
+  machins trade 00000000-0000-4000-8000-000000000000 --wait completed
 
 "]]
     );

@@ -58,6 +58,11 @@ fn each_page_has_an_example() {
     for (name, help) in pages(&Home::new()) {
         assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
+        // On a narrow terminal an example that wraps can't be pasted.
+        let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
+        let overview = help.lines().skip(1).take_while(|line| !line.starts_with("Options"));
+        let mut pasted = examples.chain(overview.filter(|_| name.is_empty()));
+        assert!(pasted.all(|line| line.chars().count() <= 80), "{name}:\n{help}");
     }
 }
 
