@@ -293,9 +293,8 @@ error: --output-schema (bad.json) is not JSON: expected value at line 2 column 1
 }
 
 #[test]
-fn a_trade_goes_all_its_way() {
+fn without_trades_the_next_command_is_named() {
     let shop = Shop::new();
-    let offer = shop.offer();
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
         str![[r"
@@ -304,6 +303,12 @@ No trades like that. Find something to buy: machins browse
 
 "]]
     );
+}
+
+#[test]
+fn a_trade_goes_all_its_way() {
+    let shop = Shop::new();
+    let offer = shop.offer();
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
     assert_data_eq!(
         shown(shop.bob.run(&buy)),
