@@ -65,6 +65,13 @@ fn python(script: &str, arguments: &[&str]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// Our own `machins`, which Cargo builds beside the tests of the workspace.
+fn machins() -> Command {
+    let test = env::current_exe().unwrap();
+    let machins = test.ancestors().nth(2).unwrap().join("machins");
+    Command::new(machins.with_extension(env::consts::EXE_EXTENSION))
+}
+
 /// `machins mock serve` on a free port, ended when it is dropped.
 struct Serve {
     process: Child,
@@ -73,10 +80,7 @@ struct Serve {
 
 impl Serve {
     fn start() -> Self {
-        // Cargo builds the command line beside the tests of the workspace.
-        let test = env::current_exe().unwrap();
-        let machins = test.ancestors().nth(2).unwrap().join("machins");
-        let mut process = Command::new(machins.with_extension(env::consts::EXE_EXTENSION))
+        let mut process = machins()
             .args(["mock", "serve", "--addr", "127.0.0.1:0", "--json"])
             .stdout(Stdio::piped())
             .spawn()
@@ -207,4 +211,106 @@ fn machins_command_line() {
     assert!(output("wallet").contains("511.87 CR"), "{}", output("wallet"));
     assert!(output("trades").contains("completed"), "{}", output("trades"));
     assert!(output("reject").contains("rejected"), "{}", output("reject"));
+}
+
+/// Both command lines have one config file, in a home of its own.
+struct Shared {
+    home: PathBuf,
+    url: String,
+}
+
+impl Shared {
+    fn new(name: &str, url: &str) -> Self {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&home);
+        std::fs::create_dir_all(&home).unwrap();
+        Self { home, url: url.to_owned() }
+    }
+
+    /// What a command of ours or theirs printed.
+    #[track_caller]
+    fn run(&self, command: &mut Command, arguments: &[&str]) -> String {
+        for name in ["MACHINS_API_KEY", "MACHINS_BASE_URL", "MACHINS_CONFIG"] {
+            command.env_remove(name);
+        }
+        let output = command.args(arguments).env("HOME", &self.home).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn ours(&self, arguments: &[&str]) -> String {
+        self.run(&mut machins(), arguments)
+    }
+
+    #[track_caller]
+    fn theirs(&self, folder: &Path, arguments: &[&str]) -> String {
+        let mut python = Command::new("python3");
+        python.args(["-m", "machins.cli.main"]).env("PYTHONPATH", folder);
+        self.run(&mut python, arguments)
+    }
+
+    fn config(&self) -> Value {
+        let text = std::fs::read_to_string(self.home.join(".machins/config.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn both_command_lines_write_one_config_file_in_turn() {
+    let server = Serve::start();
+    if python("click_tree.py", &[]).is_none() {
+        return;
+    }
+    let folder = packages().as_ref().unwrap();
+    let shared = Shared::new("shared", server.url("machins_base_url"));
+    // They join, we read.
+    let join = ["join", "--name", "Ada", "--slug", "ada-shared", "--base-url", &shared.url];
+    shared.theirs(folder, &join);
+    let first = shared.config();
+    assert!(shared.ours(&["status"]).contains("ada-shared"));
+    // We write, they read and write, we read.
+    shared.ours(&["config", "set", "machineid.device_id", "agent-01"]);
+    assert!(shared.theirs(folder, &["status"]).contains("ada-shared"));
+    shared.theirs(folder, &["config", "--set", "theme=dark"]);
+    assert_eq!(shared.ours(&["config", "get", "machineid.device_id"]), "agent-01\n");
+    // We join, they are the new agent, and the old one is kept whole.
+    shared.ours(&["join", "--name", "Eve", "--slug", "eve-shared"]);
+    assert!(shared.theirs(folder, &["status"]).contains("eve-shared"));
+    assert_eq!(shared.theirs(folder, &["config", "--get", "agent_slug"]), "eve-shared\n");
+    // They join again, over our agent, and take neither profiles nor settings away.
+    shared.theirs(folder, &["join", "--name", "Zoe", "--slug", "zoe-shared"]);
+    assert!(shared.ours(&["status"]).contains("zoe-shared"));
+    assert!(shared.ours(&["--profile", "ada-shared", "status"]).contains("ada-shared"));
+    let last = shared.config();
+    assert_eq!(last["profiles"]["ada-shared"]["api_key"], first["api_key"]);
+    assert_eq!(
+        (&last["theme"], &last["machineid"]["device_id"]),
+        (&"dark".into(), &"agent-01".into())
+    );
+}
+
+#[test]
+fn each_command_and_flag_of_theirs_is_ours_or_says_what_to_call() {
+    let Some(tree) = python("click_tree.py", &[]) else { return };
+    let tree: Vec<(Vec<String>, Vec<String>)> = serde_json::from_value(tree).unwrap();
+    assert!(tree.len() >= 25, "{}", tree.len());
+    let mut ours = 0;
+    for (words, flags) in tree {
+        // A flag without its value is wrong usage, so nothing is done.
+        for flag in flags.into_iter().chain(["--no-such-flag".to_owned()]) {
+            let output = machins().args(&words).arg(&flag).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{words:?} {flag}: {stderr}");
+            if stderr.contains("next: machins api") || words[0] == "mcp" {
+                continue;
+            }
+            let is_unknown = stderr.contains(&format!("unexpected argument '{flag}'"));
+            assert_eq!(is_unknown, flag == "--no-such-flag", "{words:?} {flag}: {stderr}");
+            ours += 1;
+        }
+    }
+    // 17 commands and their flags.
+    assert!(ours > 40, "{ours}");
 }

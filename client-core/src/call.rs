@@ -112,7 +112,7 @@ impl Call<Reply> {
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
         let template = path.into();
         let idempotent = method.is_idempotent();
-        let request = if template.starts_with('/') && !template.contains(['?', '#']) {
+        let request = if leads_on(&template) {
             Ok(Request {
                 method,
                 path: template.clone().into_owned(),
@@ -126,7 +126,7 @@ impl Call<Reply> {
                 secrets: Vec::new(),
             })
         } else {
-            Err(invalid("a path begins with / and holds neither ? nor #"))
+            Err(invalid("a path begins with / and holds no ? # \\ nor the segments . and .."))
         };
         Self { request, decode: Box::new(|reply| Ok(reply.clone())), recovery: None }
     }
@@ -275,6 +275,17 @@ impl<R> Call<R> {
         self.request = self.request.and_then(|mut request| change(&mut request).map(|()| request));
         self
     }
+}
+
+/// Whether a URL's path would be exactly this: dots, also escaped ones, would make another of it.
+fn leads_on(path: &str) -> bool {
+    let is_dots = |segment: &str| {
+        matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    };
+    path.starts_with('/')
+        && !path.contains(['?', '#', '\\'])
+        && !path.contains(char::is_control)
+        && !path.split('/').any(is_dots)
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -116,6 +116,10 @@ async fn path_parameters_can_not_change_the_path() {
     }
     let error = transport.send(Call::get("/things/{id}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "a segment that was not given");
+    for path in ["/a/../b", "/a/.", "/a/%2E%2e/b", "/a\\..\\b", "/a?b", "/a#b", "/a\0", "a", ""] {
+        let error = transport.send(Call::get(path)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{path:?}");
+    }
     assert!(server.received_requests().await.unwrap().is_empty());
 
     for (id, sent) in [

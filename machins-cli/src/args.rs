@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -105,7 +106,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
     /// Take settings from this profile of the config file first
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
     /// Give up on a call after this long, its retries included
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]

@@ -19,12 +19,14 @@ use crate::output::Output;
 pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) out: Output,
+    /// Whether the command saves something: then the profile need not be there before.
+    saves: bool,
     document: OnceCell<Document>,
 }
 
 impl Context {
-    pub(crate) fn new(global: Global, out: Output) -> Self {
-        Self { global, out, document: OnceCell::new() }
+    pub(crate) fn new(global: Global, out: Output, saves: bool) -> Self {
+        Self { global, out, saves, document: OnceCell::new() }
     }
 
     /// What the config file holds.
@@ -156,7 +158,7 @@ impl Context {
             return Ok(());
         };
         let known = document.profiles();
-        if known.contains(&profile) {
+        if self.saves || known.contains(&profile) {
             return Ok(());
         }
         let known = match known.as_slice() {
@@ -164,7 +166,7 @@ impl Context {
             names => format!("known profiles: {}", names.join(", ")),
         };
         Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(format!(
-            "machins --profile {profile} config set machineid.device_id agent-01 makes it"
+            "machins --profile {profile} join --name NAME makes it, or any config set"
         )))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::pin::pin;
 
-use machins_client::{
-    Acknowledged, CancellationToken, EventType, InboxQuery, Money, Notification, NotificationId,
-};
+use machins_client::blocking::Client;
+use machins_client::{Acknowledged, CancellationToken, EventType, InboxQuery, Money, Notification};
 use serde_json::Value;
 
 use crate::args::market::{Inbox, InboxList};
@@ -15,9 +14,9 @@ use crate::market::word;
 use crate::output::{FAINT, GOOD, STRONG};
 use crate::pages::{self, List};
 use crate::progress::Progress;
-use crate::runtime;
 use crate::table::{Cell, Column, cell, fitted, styled};
 use crate::text::clean;
+use crate::{lookup, runtime};
 
 /// `machins inbox`.
 pub(crate) fn list(context: &Context, wanted: &InboxList) -> Result<(), Failure> {
@@ -77,6 +76,13 @@ fn about(payload: &Value) -> String {
         .unwrap_or_default()
 }
 
+/// The ids of all notifications in the inbox.
+pub(crate) fn ids(client: &Client, progress: &Progress) -> Result<Vec<String>, Failure> {
+    let all = client.inbox_all(&InboxQuery::new().limit(pages::FULL));
+    let notifications = pages::collect(progress, "notification", all)?;
+    Ok(notifications.into_iter().map(|notification| notification.id.to_string()).collect())
+}
+
 /// Shows notifications as they come, until it is stopped or nobody reads any more.
 fn watch(context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
     let client = context.machins_with_key()?.build()?;
@@ -133,9 +139,10 @@ fn told(notification: &Notification) -> String {
 pub(crate) fn run(context: &Context, command: &Inbox) -> Result<(), Failure> {
     let done = match command {
         Inbox::Ack { ids } => {
-            let ids: Vec<NotificationId> =
-                ids.iter().map(|id| NotificationId::new(id)).collect::<Result<_, _>>()?;
-            context.machins()?.ack_inbox(&ids)?
+            let client = context.machins()?;
+            let progress = Progress::start(context.out, "Looking the notifications up…");
+            let ids = lookup::notifications(&client, &progress, ids)?;
+            client.ack_inbox(&ids)?
         }
         Inbox::AckAll => context.machins()?.ack_all_inbox()?,
     };

@@ -12,6 +12,7 @@ use crate::error::Failure;
 use crate::format::credits;
 use crate::org::previous;
 use crate::output::GOOD;
+use crate::shown_once;
 use crate::table::{Cell, cell, fields, styled};
 use crate::text::clean;
 
@@ -28,7 +29,7 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
     let file = ConfigFile::locate()?;
     // A key that can't be kept must not be made.
     file.update(|_| Ok(()))?;
-    let client = context.machins_without_key()?.build_blocking()?;
+    let client = context.machins_without_key()?.build()?;
     let mut agent = NewAgent::new(&join.name, &slug);
     if let Some(description) = join.description {
         agent = agent.description(description);
@@ -39,7 +40,7 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
     for capability in join.capabilities {
         agent = agent.capability(capability);
     }
-    let joined = client.join(&agent)?;
+    let joined = shown_once::receive(context.out, client.join(&agent))?;
     let saved = save(context, &file, &joined, &slug);
     let kept = match saved {
         Ok(kept) => kept,
@@ -76,8 +77,8 @@ pub(crate) fn run(context: &Context, join: Join) -> Result<(), Failure> {
     }
     if joined.claim_url.is_some() {
         context.out.note(
-            "The claim URL is shown only now: with it a person can lift the limit to what a trade \
-             may cost.",
+            "The claim URL is shown only now. With it a person can lift the limit to what a\n\
+             trade may cost: machins claim URL --email EMAIL",
         );
     }
     context.out.note("Next: machins browse");

@@ -1,11 +1,11 @@
 //! Ids from their beginnings.
 
 use machins_client::blocking::Client;
-use machins_client::{ListingId, TradeId};
+use machins_client::{ListingId, NotificationId, SubscriptionId, TradeId};
 
 use crate::error::Failure;
 use crate::progress::Progress;
-use crate::{market, trades};
+use crate::{inbox, market, trades};
 
 /// A shorter beginning is more likely a slip than a name.
 const SHORTEST: usize = 6;
@@ -121,6 +121,38 @@ pub(crate) fn trade(client: &Client, progress: &Progress, given: &str) -> Result
     let ids = || trades::ids(client, progress);
     let id = resolve("trade", "machins trades", given, ids)?;
     Ok(TradeId::new(&id)?)
+}
+
+/// A webhook subscription of the user's.
+pub(crate) fn subscription(client: &Client, given: &str) -> Result<SubscriptionId, Failure> {
+    check(given, SubscriptionId::new)?;
+    let ids = || {
+        let subscriptions = client.list_subscriptions()?;
+        Ok(subscriptions.into_iter().map(|subscription| subscription.id.to_string()).collect())
+    };
+    let id = resolve("subscription", "machins subscriptions", given, ids)?;
+    Ok(SubscriptionId::new(&id)?)
+}
+
+/// Notifications in the user's inbox, which is read once at most.
+pub(crate) fn notifications(
+    client: &Client,
+    progress: &Progress,
+    given: &[String],
+) -> Result<Vec<NotificationId>, Failure> {
+    given.iter().try_for_each(|given| check(given, NotificationId::new))?;
+    let mut known: Option<Vec<String>> = None;
+    let mut ids = || {
+        let ids = known.take().map_or_else(|| inbox::ids(client, progress), Ok)?;
+        Ok(known.insert(ids).clone())
+    };
+    given
+        .iter()
+        .map(|given| {
+            let id = resolve("notification", "machins inbox", given, &mut ids)?;
+            Ok(NotificationId::new(&id)?)
+        })
+        .collect()
 }
 
 /// What can't be an id is said before anything is asked.

@@ -27,11 +27,15 @@ mod pages;
 mod panic;
 mod process;
 mod progress;
+#[cfg(test)]
+mod properties;
 mod public;
+mod python;
 mod runtime;
 mod secret;
 mod sell;
 mod shell;
+mod shown_once;
 mod subscriptions;
 mod table;
 mod text;
@@ -45,8 +49,8 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::args::market::Market;
-use crate::args::{Cli, Command, Global};
+use crate::args::market::{Market, Owner};
+use crate::args::{Cli, Command, Global, Org};
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
@@ -80,10 +84,10 @@ fn run(arguments: &[OsString]) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
-    let context = Context::new(cli.global, out);
     let Some(command) = cli.command else {
         return shell::overview(out).map(done);
     };
+    let context = Context::new(cli.global, out, saves(&command));
     match command {
         Command::Demo => demo::run(out).map(done),
         Command::Market(command) => trade(&context, command).map(done),
@@ -111,6 +115,15 @@ fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::Completions { shell } => shell::completions(out, shell).map(done),
         Command::Man { dir } => shell::man(out, dir.as_deref()).map(done),
     }
+}
+
+/// Whether a command saves what it gets: then the profile that --profile names may be a new one.
+fn saves(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Org(Org::Create { save: true })
+            | Command::Market(Market::Join(_) | Market::Owner(Owner::Login { .. }))
+    )
 }
 
 fn trade(context: &Context, command: Market) -> Result<(), Failure> {
@@ -160,7 +173,13 @@ fn done((): ()) -> ExitCode {
 /// Help and version go where they belong; anything else was wrong usage.
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    if json && error.use_stderr() {
+    let out = Output::new(&Global { json, ..Global::default() });
+    if let Some((name, instead)) = python::instead(error) {
+        let what = format!(
+            "{name} is a command of the Python package alone: no reference documents its endpoint"
+        );
+        out.failure(&Failure::usage(what).hint(instead));
+    } else if json && error.use_stderr() {
         let text = error.render().to_string();
         // The rest is for people: how it is used, and where to read more.
         let message: Vec<&str> = text
@@ -170,7 +189,6 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .collect();
-        let out = Output::new(&Global { json, ..Global::default() });
         out.failure(&Failure::usage(message.join(" ")));
     } else {
         // Nobody is left to tell when the pipe is closed.

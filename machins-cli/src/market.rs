@@ -30,7 +30,7 @@ pub(crate) fn browse(context: &Context, browse: &Browse) -> Result<(), Failure> 
     )?;
     if list.items().is_empty() {
         context.out.note(
-            "Nothing like that is on the marketplace. Ask for less, or put it up yourself: \
+            "Nothing like that is on the marketplace. Say that you want it:\n  \
              machins sell --side request --title TITLE --price CREDITS",
         );
         return context.out.result(&list, String::new);

@@ -10,6 +10,7 @@ use crate::config::settings::{MACHINEID_BASE_URL, MACHINEID_ORG_KEY, Origin, Set
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::GOOD;
+use crate::shown_once;
 use crate::table::{Cell, cell, pairs};
 use crate::text::clean;
 
@@ -26,7 +27,8 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         // A key that can't be kept must not be made.
         file.update(|_| Ok(()))?;
     }
-    let org = context.machineid_without_key()?.build_blocking()?.create_org()?;
+    let client = context.machineid_without_key()?.build()?;
+    let org = shown_once::receive(context.out, client.create_org())?;
     let key = org.org_key.expose();
     let mut reply = serde_json::Map::from(org.extra.clone());
     reply.insert("orgApiKey".to_owned(), json!(key));

@@ -149,7 +149,7 @@ impl Output {
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {advice}");
+            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(advice));
         }
         to_stderr(&text);
     }

@@ -1,15 +1,15 @@
 //! The commands about webhooks of one's own: subscriptions, subscribe, unsubscribe.
 
-use machins_client::{EventType, NewSubscription, SubscriptionId};
+use machins_client::{ErrorKind, EventType, NewSubscription};
 use serde_json::Value;
 
 use crate::args::market::Subscribe;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::{BAD, GOOD};
-use crate::secret;
 use crate::table::{Cell, Column, cell, fitted, styled};
 use crate::text::clean;
+use crate::{lookup, secret};
 
 /// `machins subscriptions`.
 pub(crate) fn list(context: &Context) -> Result<(), Failure> {
@@ -63,7 +63,15 @@ pub(crate) fn subscribe(context: &Context, wanted: Subscribe) -> Result<(), Fail
     for (name, value) in wanted.filters {
         subscription = subscription.filter(name, filter(value));
     }
-    let subscription = client.subscribe(&subscription)?;
+    let subscription = client.subscribe(&subscription).map_err(|error| {
+        let is_unknown = error.kind() == ErrorKind::FateUnknown;
+        let failure = Failure::from(error);
+        if is_unknown {
+            failure.hint("machins subscriptions shows whether it is there")
+        } else {
+            failure
+        }
+    })?;
     context.out.result(&subscription, || {
         format!(
             "{GOOD}subscribed{GOOD:#}  {}  {}  {}",
@@ -88,8 +96,9 @@ fn filter(value: String) -> Value {
 
 /// `machins unsubscribe`.
 pub(crate) fn unsubscribe(context: &Context, id: &str) -> Result<(), Failure> {
-    let id = SubscriptionId::new(id)?;
-    let done = context.machins()?.unsubscribe(&id)?;
+    let client = context.machins()?;
+    let id = lookup::subscription(&client, id)?;
+    let done = client.unsubscribe(&id)?;
     context.out.result(&done, || format!("{BAD}unsubscribed{BAD:#}  {id}"))
 }
 

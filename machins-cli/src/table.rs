@@ -163,7 +163,8 @@ pub(crate) fn fields(fields: &[(&str, Cell)]) -> String {
 
 /// Lines of names and values, values aligned.
 pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a Cell)>) -> String {
-    let pairs: Vec<_> = pairs.into_iter().collect();
+    // A name may be as foreign as its value.
+    let pairs: Vec<_> = pairs.into_iter().map(|(name, cell)| (clean(name), cell)).collect();
     let widest = pairs.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, Cell { text: value, style }) in pairs {

@@ -7,7 +7,7 @@ use machins_client::{
     AgentId, Delivery, ErrorKind, NewReview, Proposal, Rating, Role, Trade, TradeId, TradeQuery,
     TradeStatus,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::args::market::{Action, Buy, Deliver, Review, Trades};
 use crate::config::settings::{AGENT_ID, Setting};
@@ -89,16 +89,16 @@ fn next(trade: &Trade, role: Option<&Role>) -> Option<String> {
             "The listing's owner decides:\n  machins accept {id}\n  machins reject {id}"
         )),
         TradeStatus::EscrowHeld if seller => {
-            Some(format!("The seller delivers: machins deliver {id} --result JSON"))
+            Some(format!("The seller delivers:\n  machins deliver {id} --result JSON"))
         }
         TradeStatus::EscrowHeld => {
-            Some(format!("The seller delivers now: machins trade {id} --wait delivered"))
+            Some(format!("The seller delivers now:\n  machins trade {id} --wait delivered"))
         }
         TradeStatus::Delivered if buyer => Some(format!(
             "The buyer decides:\n  machins confirm {id}\n  machins dispute {id} --reason TEXT"
         )),
         TradeStatus::Delivered => {
-            Some(format!("The buyer decides now: machins trade {id} --wait completed"))
+            Some(format!("The buyer decides now:\n  machins trade {id} --wait completed"))
         }
         TradeStatus::Completed => Some(format!("Say how it was: machins review {id} --rating 5")),
         _ => None,
@@ -358,8 +358,11 @@ fn delivery(deliver: &Deliver) -> Result<Delivery, Failure> {
             }
         },
         (_, _, Some(url), ..) => {
-            let text = deliver.credentials.as_deref().unwrap_or("{}");
-            let credentials = json_flag::secret_object("--credentials", text)?;
+            let credentials = match deliver.credentials.as_deref() {
+                Some(text) => json_flag::secret_object("--credentials", text)?,
+                // The reference asks for the object, also where it has nothing to hold.
+                None => Map::new(),
+            };
             // An api and a model are delivered alike.
             Delivery::api(url, credentials.into())
         }

@@ -1,10 +1,15 @@
 //! What `-v` shows: the calls being made, on stderr.
 
+use std::io::{self, Write};
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::output::to_stderr;
+use crate::text::clean;
 
 /// Shows nothing, our own calls, or everything below them as well.
 pub(crate) fn start(verbosity: u8) {
@@ -17,8 +22,24 @@ pub(crate) fn start(verbosity: u8) {
         _ => Targets::new().with_default(Level::TRACE),
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Lines)
         .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE);
     tracing_subscriber::registry().with(targets).with(lines).init();
+}
+
+/// Each event on a line of its own, and nothing in it that steers a terminal: it may quote what a
+/// server said.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        to_stderr(&format!("{}\n", clean(text.trim_end())));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -100,11 +100,19 @@ impl<T: Transport> Api<T> {
     /// `POST /claim/{token}`
     ///
     /// # Errors
-    /// [`Unauthorized`](ErrorKind::Unauthorized) for a token that is forged or expired,
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for what can't be a token,
+    /// [`Unauthorized`](ErrorKind::Unauthorized) for one that is forged or expired,
     /// [`Conflict`](ErrorKind::Conflict) when it was claimed before or the address is taken,
     /// [`BadRequest`](ErrorKind::BadRequest) for an address or password that can't be,
     /// [`FateUnknown`](ErrorKind::FateUnknown) when no readable reply came.
     pub fn claim(&self, claim: &Claim) -> T::Reply<Claimed> {
+        let is_fine = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+        if !claim.token.expose().chars().all(is_fine) {
+            // The token is not repeated: it is a secret.
+            let error =
+                Error::new(ErrorKind::InvalidInput, "that is neither a claim token nor URL");
+            return self.send(Call::refused(error));
+        }
         let mut body = json!({"email": claim.email, "password": claim.password.expose()});
         if let Some(name) = &claim.name {
             body["name"] = json!(name);

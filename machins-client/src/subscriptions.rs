@@ -142,8 +142,7 @@ impl<T: Transport> Api<T> {
         if let Some(secret) = &subscription.secret {
             call = call.secret(secret);
         }
-        let call =
-            call.when_unknown("look through `list_subscriptions` before you subscribe again");
+        let call = call.when_unknown("look through your subscriptions before you subscribe again");
         let wanted = subscription.clone();
         let since = SystemTime::now() - CLOCK_SLACK;
         self.send(call.json().recover_with(move |_| {

@@ -269,7 +269,7 @@ impl<T: Transport> Api<T> {
         let call = Call::post("/trades")
             .auth(&API_KEY)
             .body(&proposal)
-            .when_unknown("the trade may have been proposed: look through `list_trades`")
+            .when_unknown("the trade may have been proposed: look through your trades")
             .json();
         self.send(
             call.recover_with(move |_| Search { reference: reference.clone(), offset: 0 }.look()),
@@ -373,7 +373,7 @@ fn act(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
         .segment("action", action.as_str())
         .auth(&API_KEY)
         .body(body)
-        .when_unknown("the trade's status tells: see `get_trade`")
+        .when_unknown("the trade's status tells")
         .json()
         .recover_with(move |_| {
             Look::new(get_trade(&trade), move |found| {

@@ -171,7 +171,7 @@ async fn a_proposal_that_is_not_found_is_not_made_again() {
             once(&server, "GET", "/trades", trades(&seen)).await;
             let error = client(&server).propose_trade(&proposal()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::FateUnknown);
-            assert!(error.to_string().contains("list_trades"), "{error}");
+            assert!(error.to_string().contains("your trades"), "{error}");
             assert_eq!(requests(&server).await, ["POST /trades", "GET /trades"]);
         }
     }

@@ -41,7 +41,7 @@ pub(crate) enum Market {
     /// Put something up for sale, or say what you want to buy
     #[command(
         after_help = "Examples:\n  machins sell --title 'Sentiment of a text' --price 12.50\n  \
-                            machins sell --side request --bounty --type data --title 'Street names' --price 40"
+                            machins sell --side request --bounty --title 'Street names' --price 40"
     )]
     Sell(Sell),
 
@@ -114,7 +114,7 @@ pub(crate) enum Market {
     #[command(after_help = "Example:\n  machins reject a1b2c3d4 --reason 'fully booked'")]
     Reject(Action),
 
-    /// Call a trade off before it is delivered: the buyer has the credits back
+    /// Call a trade off before delivery: the buyer has the credits back
     #[command(after_help = "Example:\n  machins cancel b7e69f58 --reason 'no longer needed'")]
     Cancel(Action),
 
@@ -138,7 +138,7 @@ pub(crate) enum Market {
         id: String,
     },
 
-    /// Dispute the delivery: the credits stay held until that is resolved
+    /// Dispute the delivery: the credits stay held meanwhile
     #[command(after_help = "Example:\n  machins dispute d9f80a7b --reason 'not what was agreed'")]
     Dispute(Action),
 
@@ -177,14 +177,14 @@ pub(crate) enum Market {
 
     /// Have events of one kind sent to a URL
     #[command(
-        after_help = "Example:\n  machins subscribe new_listing https://agent.example/hook --filter listing_type=task"
+        after_help = "Example:\n  machins subscribe new_listing https://my.example/hook --filter side=offer"
     )]
     Subscribe(Subscribe),
 
     /// End a webhook subscription
-    #[command(after_help = "Example:\n  machins unsubscribe 77aa88bb-99cc-4dd0-8ee1-0ff122334455")]
+    #[command(after_help = "Example:\n  machins unsubscribe 77aa88bb")]
     Unsubscribe {
-        /// The subscription's id
+        /// The subscription: its id, or a unique beginning of it
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -196,7 +196,7 @@ pub(crate) enum Market {
     )]
     Webhook(Webhook),
 
-    /// Claim an agent for a person, which lifts its limit to the size of trades
+    /// Claim an agent for a person: its trades are limited no longer
     ///
     /// The token is in the claim URL that joining gave. The password to log in with later is
     /// asked for, or read from stdin.
@@ -435,9 +435,9 @@ pub(crate) struct Deliver {
     pub(crate) data: Option<String>,
     /// Where the api or model is
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "delivery")]
-    #[arg(requires = "credentials")]
     pub(crate) endpoint_url: Option<String>,
-    /// The object that gives access to it; - reads it from stdin, where nobody else sees it
+    /// The object that gives access to it; - reads it from stdin, where nobody else sees it.
+    /// Without it the delivery says that none is needed
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, requires = "endpoint_url")]
     pub(crate) credentials: Option<String>,
     /// The transaction that transferred an asset
@@ -482,9 +482,9 @@ pub(crate) struct InboxList {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Inbox {
     /// Mark notifications as read
-    #[command(after_help = "Example:\n  machins inbox ack 11223344-5566-4778-899a-abbccddeeff0")]
+    #[command(after_help = "Example:\n  machins inbox ack 11223344")]
     Ack {
-        /// The notifications
+        /// The notifications: their ids, or unique beginnings of them
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
     },
@@ -530,7 +530,7 @@ pub(crate) enum Webhook {
     /// The body must be the bytes as they came. The secret comes from MACHINS_WEBHOOK_SECRET, or
     /// is asked for.
     #[command(after_help = "Example:\n  \
-        printf x | machins webhook verify --signature \"$(printf x | machins webhook sign)\"")]
+        echo x | machins webhook verify --signature \"$(echo x | machins webhook sign)\"")]
     Verify {
         /// The file that holds the body; stdin if not given
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

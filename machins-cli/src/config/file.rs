@@ -49,9 +49,11 @@ impl ConfigFile {
 
     /// What it holds: nothing, when there is no file.
     pub(crate) fn read(&self) -> Result<Document, Failure> {
-        let deadline = Instant::now() + HALF_WRITTEN;
+        let mut deadline = None;
         let pause = || {
-            let hope = Instant::now() < deadline;
+            let now = Instant::now();
+            // It is read again at least once, however busy the machine is.
+            let hope = now < *deadline.get_or_insert(now + HALF_WRITTEN);
             if hope {
                 thread::sleep(PAUSE);
             }
@@ -88,7 +90,8 @@ impl ConfigFile {
 
     /// Says what others can read or change that should be nobody else's business.
     pub(crate) fn looseness(&self) -> Option<String> {
-        looseness(&self.path)
+        let folder = self.path.parent().filter(|_| self.own_folder);
+        looseness(&self.path).or_else(|| folder.and_then(openness))
     }
 
     /// The file behind a symbolic link, since a rename would replace the link itself.
@@ -231,6 +234,24 @@ fn looseness(path: &Path) -> Option<String> {
 
 #[cfg(not(unix))]
 fn looseness(_path: &Path) -> Option<String> {
+    None
+}
+
+/// Who may write to the folder may put another file there.
+#[cfg(unix)]
+fn openness(folder: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
+    (mode & 0o022 != 0).then(|| {
+        format!(
+            "others can change what is in {folder} (mode {mode:04o}): chmod 700 {folder}",
+            folder = folder.display()
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn openness(_folder: &Path) -> Option<String> {
     None
 }
 

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 use snapbox::{assert_data_eq, str};
 
-use crate::run::Home;
+use crate::run::{Home, full_size};
 
 #[test]
 fn what_is_not_ours_is_kept_in_its_order() {
@@ -59,45 +60,57 @@ fn a_corrupt_file_is_named_and_never_overwritten() {
 #[test]
 fn concurrent_writers_lose_nothing() {
     let home = Home::new();
+    let rounds = if full_size() { 20 } else { 2 };
     thread::scope(|scope| {
         for writer in 0..16 {
             let home = &home;
             scope.spawn(move || {
-                let profile = format!("writer-{writer}");
-                let set = ["--profile", &profile, "config", "set", "machineid.device_id", "d"];
-                home.run(&set).exits(0);
+                for round in 0..rounds {
+                    let profile = format!("writer-{writer}-{round}");
+                    let set = ["--profile", &profile, "config", "set", "machineid.device_id", "d"];
+                    home.run(&set).exits(0);
+                }
             });
         }
     });
     let document: Value = serde_json::from_str(&home.read_config()).unwrap();
-    assert_eq!(document["profiles"].as_object().unwrap().len(), 16);
+    assert_eq!(document["profiles"].as_object().unwrap().len(), 16 * rounds);
 }
 
 #[test]
 fn a_killed_writer_leaves_a_whole_file() {
     let home = Home::new();
-    home.run(&["config", "set", "machineid.device_id", "first"]).exits(0);
-    for round in 0..40_u32 {
+    home.write_config(r#"{"api_key": "at_kept", "machineid": {"device_id": "first"}}"#);
+    let start = Instant::now();
+    home.run(&["-q", "config", "set", "machineid.device_id", "second"]).exits(0);
+    let run = start.elapsed();
+    let rounds = if full_size() { 200 } else { 40 };
+    for round in 0..rounds {
         let value = format!("agent-{round}");
         let set = ["-q", "config", "set", "machineid.device_id", &value];
         let mut writer = home.machins(&set).spawn().unwrap();
         // Somewhere between the start and the end of a run.
-        let moment = std::time::Instant::now() + std::time::Duration::from_micros(100) * round;
-        while std::time::Instant::now() < moment {
+        let moment = Instant::now() + run * round / rounds;
+        while Instant::now() < moment {
             std::hint::spin_loop();
         }
         writer.kill().unwrap();
         writer.wait().unwrap();
         let document: Value = serde_json::from_str(&home.read_config()).unwrap();
+        assert_eq!(document["api_key"], "at_kept");
         assert!(document["machineid"]["device_id"].is_string());
     }
     home.run(&["config", "set", "machineid.device_id", "last"]).exits(0);
-    let mut left: Vec<_> = fs::read_dir(home.config().parent().unwrap())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    left.sort();
-    assert_eq!(left, ["config.json", "config.json.lock"]);
+    assert_eq!(files(&home), ["config.json", "config.json.lock"]);
+}
+
+/// What is in the folder of the config file.
+fn files(home: &Home) -> Vec<String> {
+    let folder = fs::read_dir(home.config().parent().unwrap()).unwrap();
+    let mut files: Vec<_> =
+        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    files
 }
 
 #[test]
@@ -189,7 +202,10 @@ fn the_environment_names_another_file() {
 
 #[cfg(unix)]
 mod unix {
-    use std::os::unix::fs::symlink;
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::{OpenOptionsExt, symlink};
+
+    use nix::libc::O_NONBLOCK;
 
     use super::*;
     use crate::run::{mode, set_mode};
@@ -204,11 +220,51 @@ mod unix {
         }
     }
 
+    /// Files may not grow beyond nothing: the first byte of a temporary file kills its writer.
+    #[test]
+    fn nobody_else_can_read_it_from_the_first_byte_on() {
+        let home = Home::new();
+        let script = r#"umask 0; ulimit -c 0; ulimit -f 0; exec "$0" config set agent_slug zoe"#;
+        let killed = home.run_program("sh", &["-c", script, env!("CARGO_BIN_EXE_machins")], "");
+        assert_eq!(killed.code, None, "{killed:?}");
+        assert_eq!(mode(home.config().parent().unwrap()), 0o700);
+        let left = files(&home);
+        assert!(left.iter().any(|name| name.starts_with(".config.json.tmp-")), "{left:?}");
+        for name in left {
+            assert_eq!(mode(&home.config().with_file_name(&name)), 0o600, "{name}");
+        }
+    }
+
+    /// A pipe instead of a file shows what was read in which order.
+    #[test]
+    fn what_the_python_package_has_half_written_is_read_again() {
+        let home = Home::new().with("MACHINS_CONFIG", "pipe");
+        let pipe = home.path().join("pipe");
+        assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
+        set_mode(&pipe, 0o600);
+        thread::spawn(move || {
+            fs::write(&pipe, r#"{"agent_slug": "#).unwrap();
+            // The whole file is for the next reading, so this one must have ended.
+            let is_read = || OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&pipe);
+            while is_read().is_ok() {
+                thread::yield_now();
+            }
+            fs::write(&pipe, r#"{"agent_slug": "zoe"}"#).unwrap();
+        });
+        let reader = home.run(&["config", "get", "agent_slug"]);
+        assert_eq!(reader.exits(0).stdout, "zoe\n");
+    }
+
     #[test]
     fn a_loose_mode_warns_until_it_is_mended() {
         let home = Home::new();
         home.write_config("{}");
-        set_mode(home.config().parent().unwrap(), 0o755);
+        let folder = home.config().parent().unwrap().to_owned();
+        set_mode(&folder, 0o722);
+        let warned = home.run(&["config", "explain"]).exits(0);
+        assert!(warned.stderr.contains("mode 0722"), "{warned:?}");
+        set_mode(&folder, 0o755);
+        assert!(!home.run(&["config", "explain"]).stderr.contains("mode"));
         set_mode(&home.config(), 0o644);
         let warned = home.run(&["config", "explain"]).exits(0);
         assert!(warned.stderr.contains("mode 0644"), "{warned:?}");

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, Org, OrgUpdate, Plan};
@@ -286,13 +286,63 @@ fn a_grace_ends() {
 fn a_hung_server_ends_the_command_within_interval_and_timeout() {
     let world = World::new();
     let flags = ["--every", "0.5", "--timeout", "0.5"];
-    let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
-    assert_eq!(guarded.line(), "ready");
-    let _hung = world.server.fault_scoped(Fault::delay(Duration::from_mins(1))).unwrap();
-    let start = Instant::now();
-    let (status, _) = guarded.ended_within(Duration::from_secs(10));
-    assert_eq!(status.code(), Some(3));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    for hung in [Fault::delay(Duration::from_mins(1)), Fault::slow_body(Duration::from_mins(1))] {
+        let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
+        assert_eq!(guarded.line(), "ready");
+        let _hung = world.server.fault_scoped(hung).unwrap();
+        let start = Instant::now();
+        let (status, _) = guarded.ended_within(Duration::from_secs(10));
+        assert_eq!(status.code(), Some(3));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_starts_nothing() {
+    let world = World::new();
+    let url = crate::stub::hang();
+    let flags = ["--machineid-url", &url, "--timeout", "0.5"];
+    let mut guarded = world.guard(&flags, "echo started");
+    assert_eq!(guarded.line(), "");
+    assert_eq!(guarded.ended().0.code(), Some(3));
+}
+
+/// The wall clock, which a user or the network may set, has no say in any of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn clock_jumps_change_nothing() {
+    let world = World::new();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/clock_jumps.c");
+    let library = world.home.path().join("clock_jumps.so");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", library.to_str().unwrap(), source, "-ldl"])
+        .status();
+    assert!(compiled.unwrap().success(), "the C compiler that the project needs");
+    let date = Command::new("date").arg("+%s").env("LD_PRELOAD", &library).output().unwrap();
+    let date: u64 = String::from_utf8(date.stdout).unwrap().trim().parse().unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert!(date.abs_diff(now) > 80_000, "the clock does not jump");
+
+    for ends in ["revoked", "hung"] {
+        let mut command = world.home.machins(&["guard", "--every", "0.2", "--timeout", "1"]);
+        command.args(["--", "sh", "-c", "echo ready; exec sleep 600"]);
+        command.env("LD_PRELOAD", &library);
+        let mut guarded = Guarded::start(command);
+        assert_eq!(guarded.line(), "ready");
+        let seen = world.validations();
+        world.wait_until(|| world.validations() >= seen + 3);
+        assert!(guarded.guard.try_wait().unwrap().is_none(), "it is allowed");
+        let _hung = (ends == "hung")
+            .then(|| world.server.fault_scoped(Fault::delay(Duration::from_mins(1))).unwrap());
+        if ends == "revoked" {
+            world.revoke();
+        }
+        let (status, stderr) = guarded.ended_within(Duration::from_secs(10));
+        assert_eq!(status.code(), Some(3), "{ends}: {stderr}");
+        if ends == "revoked" {
+            world.home.run(&["unrevoke", "agent-01"]).exits(0);
+        }
+    }
 }
 
 #[test]

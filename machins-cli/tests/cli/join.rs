@@ -4,9 +4,9 @@ use machins_mock::MockServer;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::market::answer_once;
 use crate::run::{Home, Ran};
 use crate::shop::{Shop, plain};
+use crate::stub;
 
 fn config(home: &Home) -> Value {
     serde_json::from_str(&home.read_config()).unwrap()
@@ -45,7 +45,8 @@ API key    at_…
 claim URL  /claim/…
 --
 Saved the key in CONFIG.
-The claim URL is shown only now: with it a person can lift the limit to what a trade may cost.
+The claim URL is shown only now. With it a person can lift the limit to what a
+trade may cost: machins claim URL --email EMAIL
 Next: machins browse
 
 "]]
@@ -122,6 +123,80 @@ fn the_agent_that_was_there_is_kept() {
 }
 
 #[test]
+fn a_new_profile_is_made_by_what_is_saved_in_it() {
+    let shop = Shop::new();
+    let before = config(&shop.ada);
+    shop.ada.run(&["--profile", "eve", "join", "--name", "Eve"]).exits(0);
+    let after = config(&shop.ada);
+    assert_eq!(after["profiles"]["eve"]["agent_slug"], "eve");
+    assert_eq!(after["api_key"], before["api_key"], "who was there is still there");
+    let home = Home::new().with("MACHINEID_BASE_URL", &shop.server.machineid_base_url());
+    home.run(&["--profile", "ci", "org", "create", "--save"]).exits(0);
+    assert!(config(&home)["profiles"]["ci"]["machineid"]["org_key"].is_string());
+    // What saves nothing takes a name that is not there for a slip.
+    home.run(&["--profile", "cd", "org", "create"]).exits(4);
+    home.run(&["--profile", "cd", "devices"]).exits(4);
+    home.run(&["--profile", "", "join", "--name", "Eve"]).exits(2);
+}
+
+#[cfg(unix)]
+mod interrupted {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Stdio};
+    use std::sync::{Mutex, mpsc};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    /// A join under way: it, and a server that says when it was asked and waits for the answer.
+    fn joining(home: &Home) -> (Child, mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (asked, is_asked) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        let answers = Mutex::new(answers);
+        let url = stub::serve(move |_| {
+            asked.send(()).unwrap();
+            let _ = answers.lock().unwrap().recv();
+            stub::Reply::json(201, &json!({"api_key": "at_only_this_once", "agent_slug": "ada"}))
+        });
+        let join = ["join", "--name", "Ada", "--base-url", &url];
+        let child =
+            home.machins(&join).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        (child, is_asked, answer)
+    }
+
+    fn interrupt(child: &Child) {
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    }
+
+    #[test]
+    fn the_key_on_its_way_is_saved() {
+        let home = Home::new();
+        let (child, is_asked, answer) = joining(&home);
+        is_asked.recv().unwrap();
+        interrupt(&child);
+        answer.send(()).unwrap();
+        Ran::from(child.wait_with_output().unwrap()).exits(0);
+        assert_eq!(config(&home)["api_key"], "at_only_this_once");
+    }
+
+    #[test]
+    fn a_second_time_ends_it_and_says_what_is_lost() {
+        let home = Home::new();
+        let (mut child, is_asked, _answer) = joining(&home);
+        is_asked.recv().unwrap();
+        interrupt(&child);
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(stderr.next().unwrap().unwrap().contains("Waiting for the reply"));
+        interrupt(&child);
+        let end: String = stderr.map(Result::unwrap).collect();
+        assert!(end.contains("its key is lost"), "{end}");
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+    }
+}
+
+#[test]
 fn no_agent_is_made_whose_key_could_not_be_saved() {
     let server = MockServer::builder().start().unwrap();
     let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
@@ -151,7 +226,10 @@ fn a_key_that_can_not_be_saved_after_all_is_printed() {
             "agent_id": "a1", "agent_slug": "ada", "api_key": "at_only_this_once",
             "starter_credits": "500.00", "claim_url": "/claim/t",
         });
-        let url = answer_once(reply, move || std::fs::write(path, "broken").unwrap());
+        let url = stub::serve(move |_| {
+            std::fs::write(&path, "broken").unwrap();
+            stub::Reply::json(201, &reply)
+        });
         let flags: &[&str] = if json { &["--json"] } else { &["-q"] };
         let join = ["join", "--name", "Ada", "--base-url", &url];
         let ran = home.run(&[&join[..], flags].concat()).exits(4);

@@ -9,15 +9,26 @@
 
 mod commands;
 mod config;
+mod denials;
+#[cfg(unix)]
+mod examples;
+#[cfg(unix)]
+mod exits;
 #[cfg(unix)]
 mod guard;
+#[cfg(unix)]
 mod hostile;
+#[cfg(unix)]
+mod ids;
+#[cfg(unix)]
+mod input;
 mod join;
 mod market;
 mod mock;
 mod run;
 mod secrets;
 mod shop;
+mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tree;

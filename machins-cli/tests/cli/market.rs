@@ -1,7 +1,6 @@
 //! The marketplace: what each command says, to people and to programs.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -73,7 +72,8 @@ fn what_is_sold_is_found() {
         shown(shop.bob.run(&["browse"])),
         str![[r"
 --
-Nothing like that is on the marketplace. Ask for less, or put it up yourself: machins sell --side request --title TITLE --price CREDITS
+Nothing like that is on the marketplace. Say that you want it:
+  machins sell --side request --title TITLE --price CREDITS
 
 "]]
     );
@@ -293,9 +293,8 @@ error: --output-schema (bad.json) is not JSON: expected value at line 2 column 1
 }
 
 #[test]
-fn a_trade_goes_all_its_way() {
+fn without_trades_the_next_command_is_named() {
     let shop = Shop::new();
-    let offer = shop.offer();
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
         str![[r"
@@ -304,6 +303,12 @@ No trades like that. Find something to buy: machins browse
 
 "]]
     );
+}
+
+#[test]
+fn a_trade_goes_all_its_way() {
+    let shop = Shop::new();
+    let offer = shop.offer();
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
     assert_data_eq!(
         shown(shop.bob.run(&buy)),
@@ -335,7 +340,8 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The seller delivers: machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
+The seller delivers:
+  machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
 
 "]]
     );
@@ -355,7 +361,8 @@ available  487.50 CR
         str![[r"
 delivered  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The buyer decides now: machins trade 00000000-0000-4000-8000-000000000000 --wait completed
+The buyer decides now:
+  machins trade 00000000-0000-4000-8000-000000000000 --wait completed
 
 "]]
     );
@@ -514,7 +521,8 @@ fn every_type_is_delivered_its_way() {
     let shop = Shop::new();
     let deliver = |listing_type: &str, flags: &[&str], input: &str| {
         let sell = ["sell", "--title", "Anything", "--price", "1", "--auto-accept"];
-        let slug = format!("{listing_type}-{}", flags[0].trim_start_matches('-'));
+        let kind = flags[0].trim_start_matches('-');
+        let slug = format!("{listing_type}-{kind}-{}", flags.len());
         let more = ["--type", listing_type, "--slug", &slug, "--json"];
         let offer = id(&shop.ada.run(&[&sell[..], &more].concat()).exits(0));
         let trade = id(&shop.bob.run(&["buy", &offer, "--json"]).exits(0));
@@ -532,6 +540,9 @@ fn every_type_is_delivered_its_way() {
     assert_eq!(deliver("data", &["--data", "-"], "[{\"a\": 1}]\n"), json!({"data": [{"a": 1}]}));
     assert_eq!(deliver("api", &[&url[..], &[r#"{"t": "hush"}"#]].concat(), ""), access);
     assert_eq!(deliver("model", &[&url[..], &["-"]].concat(), "{\"t\": \"hush\"}"), access);
+    // As the Python package has it; the reference asks for the object all the same.
+    let open = json!({"endpoint_url": "https://api.example/v1", "credentials": {}});
+    assert_eq!(deliver("api", &url[..2], ""), open);
     assert_eq!(
         deliver("asset", &["--tx-id", "0xabc"], ""),
         json!({"transaction_proof": {"tx_id": "0xabc"}})
@@ -544,7 +555,6 @@ fn every_type_is_delivered_its_way() {
     let bad_data = wrong(&["--data", r#"{"a": 1}"#]);
     assert_eq!(bad_data, "error: --data must be an array of rows, not an object\n");
     wrong(&[&url[..], &[r#"{"t": "hush" x}"#]].concat());
-    wrong(&["--endpoint-url", "https://api.example"]);
     wrong(&["--result", "1", "--tx-id", "2"]);
     wrong(&["--credentials", "{}"]);
     wrong(&[]);
@@ -745,6 +755,14 @@ acknowledged  1 notification
     assert_eq!(all, json!({"acknowledged": 1, "unread_count": 0}));
     let all = shop.ada.run(&["inbox", "--all", "--limit", "1", "--json"]).exits(0).document();
     assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let all = shop.ada.run(&["inbox", "--json"]).exits(0).document();
+    let beginnings: Vec<&str> =
+        [0, 1].map(|at| &all["items"][at]["id"].as_str().unwrap()[..8]).into();
+    let lists = shop.asked("GET", "/inbox");
+    let ack = [&["inbox", "ack", "--json"], &beginnings[..]].concat();
+    assert_eq!(shop.ada.run(&ack).exits(0).document()["unread_count"], 0);
+    assert_eq!(shop.asked("GET", "/inbox"), lists + 1, "the inbox is read once for all of them");
+    shop.ada.run(&["inbox", "ack", "00000000"]).exits(1);
     shop.ada.run(&["inbox", "ack"]).exits(2);
     shop.ada.run(&["inbox", "ack", "a/b"]).exits(2);
     shop.ada.run(&["inbox", "--watch", "--all"]).exits(2);
@@ -831,6 +849,9 @@ unsubscribed  00000000-0000-4000-8000-000000000000
 "]]
     );
     shop.ada.run(&["unsubscribe", &made, "--json"]).exits(1);
+    let other = list[0]["id"].as_str().unwrap();
+    shop.ada.run(&["unsubscribe", &other[..8]]).exits(0);
+    assert!(shop.ada.run(&["unsubscribe", &other[..5]]).exits(2).stderr.contains("too short"));
     shop.ada.run(&["subscribe", "no_such_event", url]).exits(1);
     shop.ada.run(&["subscribe", "new_agent", url, "--filter", "nothing"]).exits(2);
 }
@@ -1016,53 +1037,22 @@ fn a_profile_is_another_agent() {
 }
 
 #[test]
-fn hostile_text_of_the_market_reaches_no_terminal() {
+fn what_is_not_known_is_told_in_commands() {
     let shop = Shop::new();
-    let hostile = "\u{1b}]52;c;aGk=\u{7}\u{9b}31m\u{202e}evil\n";
-    let offer =
-        shop.ada.run(&["sell", "--title", hostile, "--slug", "evil", "--price", "1", "--json"]);
-    let offer = id(&offer.exits(0));
-    shop.bob.run(&["buy", &offer, "--terms", hostile]).exits(0);
-    let plain =
-        |text: &str| text.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}'));
-    for command in [&["browse"][..], &["show", &offer], &["trades"]] {
-        let ran = shop.bob.run(command).exits(0);
-        assert!(plain(&ran.stdout) && plain(&ran.stderr), "{ran:?}");
-        let json = shop.bob.run(&[command, &["--json"]].concat()).exits(0);
-        assert!(plain(&json.stdout), "{json:?}");
+    let offer = shop.offer();
+    let trade = shop.delivered(&offer);
+    let hook = "https://agent.example/hook";
+    // Neither does the call come back, nor a look whether it was done.
+    for (command, look) in [
+        (&["buy", &offer][..], "machins trades"),
+        (&["confirm", &trade], "machins trades"),
+        (&["subscribe", "new_agent", hook], "machins subscriptions"),
+    ] {
+        let _lost = shop.server.fault_scoped(Fault::drop_after()).unwrap();
+        let ran = shop.bob.run(&[command, &["--timeout", "5", "--json"]].concat()).exits(1);
+        assert_eq!(ran.error()["kind"], "fate_unknown", "{ran:?}");
+        let ran = shop.bob.run(&[command, &["--timeout", "5"]].concat()).exits(1);
+        assert!(ran.stderr.contains(&format!("next: {look}")), "{ran:?}");
+        assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");
     }
-    let title = shop.bob.run(&["show", &offer, "--json"]).exits(0).document()["title"].clone();
-    assert_eq!(title, hostile);
-}
-
-/// A server for one call, which does something before it answers.
-pub(crate) fn answer_once(reply: Value, before: impl FnOnce() + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        before();
-        let body = reply.to_string();
-        let head = format!(
-            "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-    });
-    url
 }

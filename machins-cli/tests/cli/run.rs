@@ -10,6 +10,11 @@ use machins_mock::{MockServer, Org};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Whether the long tests run at their full size: `FULL_SIZE=1 cargo test -p machins-cli`.
+pub(crate) fn full_size() -> bool {
+    std::env::var_os("FULL_SIZE").is_some()
+}
+
 /// A home of its own for the program.
 pub(crate) struct Home {
     folder: TempDir,
@@ -47,6 +52,8 @@ impl Home {
         let folder = path.parent().unwrap();
         fs::create_dir_all(folder).unwrap();
         fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        set_mode(folder, 0o700);
         #[cfg(unix)]
         set_mode(&path, 0o600);
     }

@@ -90,7 +90,8 @@ fn the_command_that_guard_runs_reads_the_terminal() {
 #[test]
 fn ctrl_c_reaches_the_command() {
     let (_server, home) = world();
-    let guarded = "$MACHINS guard -- sh -c \
+    // A shell that stays would be interrupted too, and its status is not ours.
+    let guarded = "exec $MACHINS guard -- sh -c \
                    'trap \"echo stopped; exit 9\" INT; echo ready; while :; do sleep 0.05; done'";
     let ran = on_a_terminal(&home, guarded, &[("ready", "\u{3}")]).exits(9);
     assert!(ran.stdout.contains("stopped"), "{ran:?}");
@@ -149,7 +150,6 @@ fn secrets_are_asked_for() {
 fn ctrl_c_at_a_terminal_ends_a_watch() {
     let shop = Shop::new();
     let trade = shop.proposed(&shop.offer());
-    // A shell that stays would be interrupted too, and its status is not ours.
     let watch = "exec $MACHINS inbox --watch";
     let watch = on_a_terminal(&shop.ada, watch, &[(&trade, "\u{3}")]).exits(0);
     assert!(watch.stdout.contains("trade_proposed"), "{watch:?}");

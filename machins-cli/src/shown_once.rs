@@ -1,0 +1,34 @@
+//! Replies that hold what is shown only once: a Ctrl-C must not lose one that is on its way.
+
+use std::pin::pin;
+
+use crate::error::Failure;
+use crate::output::Output;
+use crate::{process, runtime};
+
+/// Waits for the reply to `call`, also when a signal asks to stop; a second one ends the wait.
+/// From here on signals do not end this process: the reply is still to be stored.
+pub(crate) fn receive<T, E>(
+    out: Output,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    runtime::block_on(async {
+        let mut signals = process::signals()?;
+        let mut call = pin!(call);
+        tokio::select! {
+            reply = &mut call => return Ok(reply?),
+            () = signals.asked_to_stop() => {}
+        }
+        out.note("Waiting for the reply: its key is shown only once. Stop again to lose it.");
+        tokio::select! {
+            biased;
+            reply = &mut call => Ok(reply?),
+            () = signals.asked_to_stop() => Err(Failure::interrupted(
+                "stopped before the reply came: what it was about may exist, but its key is lost",
+            )),
+        }
+    })?
+}

@@ -1,0 +1,134 @@
+//! Replies that look like a yes: `validate` and `guard` exit 3 for each.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use crate::run::Home;
+
+const EXACT: &str = r#"{"allowed":true,"code":"ALLOW"}"#;
+const JSON: &str = "content-type: application/json\r\n";
+
+/// What follows the bytes of a reply.
+#[derive(Clone, Copy)]
+enum Ending {
+    Close,
+    Hang,
+}
+
+/// A server whose devices are all registered, and which answers anything else with these bytes.
+/// Gives its URL.
+fn answering(reply: Vec<u8>, ending: Ending) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut hanging = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let request = read_request(&mut stream);
+            let registered = whole(200, JSON, r#"{"status":"ok"}"#);
+            let is_registration = request.starts_with("POST /api/v1/devices/register ");
+            // A client that has had enough closes.
+            let _ = stream.write_all(if is_registration { &registered } else { &reply });
+            if matches!(ending, Ending::Hang) && !is_registration {
+                hanging.push(stream);
+            }
+        }
+    });
+    url
+}
+
+/// Reads a request whose body is one JSON object without braces in it.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 1024];
+    while !bytes.ends_with(b"}") {
+        match stream.read(&mut piece) {
+            Ok(count @ 1..) => bytes.extend_from_slice(&piece[..count]),
+            _ => break,
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn whole(status: u16, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// The codes of `validate` and `guard` for this reply, and what they printed.
+fn exits(reply: Vec<u8>, ending: Ending) -> ([Option<i32>; 2], String) {
+    let home = Home::new()
+        .with("MACHINEID_BASE_URL", &answering(reply, ending))
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
+        .with("MACHINEID_DEVICE_ID", "agent-01");
+    let limit = match ending {
+        Ending::Close => "30",
+        Ending::Hang => "0.5",
+    };
+    let validate = home.run(&["--timeout", limit, "validate"]);
+    let guard = home.run(&["--timeout", limit, "guard", "--", "echo", "started"]);
+    ([validate.code, guard.code], validate.stdout + &guard.stdout)
+}
+
+#[test]
+fn only_the_exact_allow_is_an_exit_of_0() {
+    let (codes, shown) = exits(whole(200, JSON, EXACT), Ending::Close);
+    assert_eq!((codes, shown.contains("started")), ([Some(0); 2], true), "{shown}");
+
+    let body = |body: &str| (whole(200, JSON, body), Ending::Close);
+    let status = |status| (whole(status, JSON, EXACT), Ending::Close);
+    let labelled = |headers: &str| (whole(200, headers, EXACT), Ending::Close);
+    let raw = |text: String, ending| (text.into_bytes(), ending);
+    let cases = [
+        body(""),
+        body("<!doctype html><title>ALLOW</title>"),
+        body(&EXACT[..EXACT.len() - 1]),
+        body("true"),
+        body(r#"["ALLOW",true]"#),
+        body(r#"{"allowed":"true","code":"ALLOW"}"#),
+        body(r#"{"allowed":1,"code":"ALLOW"}"#),
+        body(r#"{"allowed":null,"code":"ALLOW"}"#),
+        body(r#"{"allowed":[true],"code":"ALLOW"}"#),
+        body(r#"{"allowed":false,"code":"ALLOW"}"#),
+        body(r#"{"allowed":true}"#),
+        body(r#"{"code":"ALLOW"}"#),
+        body(r#"{"allowed":true,"code":"DEVICE_REVOKED"}"#),
+        body(r#"{"allowed":true,"code":"allow"}"#),
+        body(r#"{"allowed":false,"code":"ALLOW","allowed":true}"#),
+        body(r#"{"allowed":true,"code":"ORG_DISABLED","code":"ALLOW"}"#),
+        body(r#"{"data":{"allowed":true,"code":"ALLOW"}}"#),
+        body(&format!("{EXACT}{EXACT}")),
+        body(&format!("{EXACT}{}", " ".repeat(9 << 20))),
+        status(300),
+        status(400),
+        status(401),
+        status(403),
+        status(404),
+        status(500),
+        status(503),
+        (whole(302, "location: /elsewhere\r\n", EXACT), Ending::Close),
+        labelled("content-type: text/html\r\n"),
+        labelled("content-type: application/json\r\ncontent-encoding: gzip\r\n"),
+        raw(String::new(), Ending::Close),
+        raw(String::new(), Ending::Hang),
+        raw(format!("HTTP/1.1 200 OK\r\n{JSON}content-length: 99\r\n\r\n{EXACT}"), Ending::Close),
+        raw(format!("HTTP/1.1 200 OK\r\n{JSON}content-length: 99\r\n\r\n{EXACT}"), Ending::Hang),
+        raw(format!("HTTP/9.9 200 OK\r\n\r\n{EXACT}"), Ending::Close),
+        raw(EXACT.to_owned(), Ending::Close),
+    ];
+    thread::scope(|scope| {
+        for (reply, ending) in cases {
+            scope.spawn(move || {
+                let text = String::from_utf8_lossy(&reply[..reply.len().min(300)]).into_owned();
+                let (codes, shown) = exits(reply, ending);
+                assert_eq!(codes, [Some(3); 2], "{text}\n{shown}");
+                assert!(!shown.contains("started"), "{text}\n{shown}");
+                assert!(!shown.contains("ALLOW"), "{text}\n{shown}");
+            });
+        }
+    });
+}

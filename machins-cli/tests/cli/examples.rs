@@ -1,0 +1,191 @@
+//! Every command, by the examples in its help: they work when pasted, and what they say is
+//! written down. A command without an example fails, so that none is forgotten.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use machins_mock::{Plan, Snapshot};
+use regex::Regex;
+use serde_json::Value;
+use snapbox::{assert_data_eq, file};
+
+use crate::run::{Home, Ran};
+use crate::shop::{Shop, id};
+use crate::tree::pages;
+
+/// An example of a command's help.
+pub(crate) struct Example {
+    /// The command, without the program's name.
+    pub(crate) command: String,
+    pub(crate) line: String,
+    /// Whether its command has none before it.
+    pub(crate) is_first: bool,
+}
+
+/// All examples, but for those that go on until they are stopped: tests of their own do that.
+pub(crate) fn examples() -> Vec<Example> {
+    let mut examples = Vec::new();
+    for (command, help) in pages(&Home::new()) {
+        let lines = help
+            .lines()
+            .skip_while(|line| !line.starts_with("Example"))
+            .skip(1)
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
+        for (at, line) in lines.enumerate() {
+            if command != "mock serve" && !line.contains("--watch") {
+                let (command, line) = (command.clone(), line.to_owned());
+                examples.push(Example { command, line, is_first: at == 0 });
+            }
+        }
+    }
+    examples
+}
+
+/// A world that has all that the examples name.
+pub(crate) struct World {
+    pub(crate) shop: Shop,
+    /// What the ids in the examples stand for.
+    pub(crate) ids: Vec<(&'static str, String)>,
+    market: Snapshot,
+    config: String,
+    org_key: String,
+    claim_url: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let shop = Shop::new();
+        let sell = ["sell", "--title", "Bob's", "--price", "3", "--slug", "bob-sells", "--json"];
+        let theirs = id(&shop.bob.run(&sell).exits(0));
+        let ours = shop.offer();
+        let bought = |deeds: &[&str]| {
+            let trade = id(&shop.ada.run(&["buy", &theirs, "--json"]).exits(0));
+            for deed in deeds {
+                let more: &[&str] = if *deed == "deliver" { &["--result", "1"] } else { &[] };
+                shop.bob.run(&[&[*deed, &trade], more].concat()).exits(0);
+            }
+            trade
+        };
+        let reviewed = bought(&["accept", "deliver"]);
+        shop.ada.run(&["confirm", &reviewed]).exits(0);
+        let hook = ["subscribe", "new_agent", "https://agent.example/hook", "--json"];
+        let mut ids = vec![
+            ("3f2a9c10", theirs.clone()),
+            ("8d41e7b2", ours.clone()),
+            ("a1b2c3d4", shop.proposed(&ours)),
+            ("b7e69f58", shop.accepted(&ours)),
+            ("c05d7e36", bought(&["accept", "deliver"])),
+            ("d9f80a7b", bought(&["accept", "deliver"])),
+            ("e2c4a6b8", reviewed),
+            ("77aa88bb", id(&shop.ada.run(&hook).exits(0))),
+        ];
+        let inbox = shop.ada.run(&["inbox", "--json"]).exits(0).document();
+        ids.push(("11223344", inbox["items"][0]["id"].as_str().unwrap().to_owned()));
+        let claim_url = |home: &Home| std::fs::read_to_string(home.path().join("claim_url"));
+        let claim = ["claim", &claim_url(&shop.ada).unwrap(), "--email", "ada@example.com"];
+        shop.ada.run_with_stdin(&claim, "correct horse\n").exits(0);
+        let login = ["owner", "login", "--email", "ada@example.com"];
+        shop.ada.run_with_stdin(&login, "correct horse\n").exits(0);
+        let claim_url = claim_url(&shop.bob).unwrap();
+        let org = shop.server.create_org(Plan::Free);
+        Home::against(&shop.server, &org).run(&["register", "agent-01"]).exits(0);
+        let (market, config) = (shop.server.snapshot(), shop.ada.read_config());
+        Self { shop, ids, market, config, org_key: org.key().to_owned(), claim_url }
+    }
+
+    /// A new home in the world as it was in the beginning. `url` is where its server is, or what
+    /// stands in between.
+    pub(crate) fn home(&self, url: &str) -> Home {
+        let program = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        self.shop.server.restore(&self.market);
+        let home = Home::new()
+            .with("MACHINEID_BASE_URL", url)
+            .with("MACHINEID_ORG_KEY", &self.org_key)
+            .with("MACHINS_BASE_URL", &format!("{url}/api/v1"))
+            .with("MACHINS_WEBHOOK_SECRET", "shared")
+            .with("CLAIM_URL", &self.claim_url)
+            .with("PATH", &path);
+        home.write_config(&self.config);
+        home
+    }
+
+    /// The example with the ids of this world in it, `length` characters of each.
+    pub(crate) fn script(&self, example: &Example, length: usize) -> String {
+        self.ids.iter().fold(example.line.clone(), |script, (named, id)| {
+            script.replace(named, &id[..length.min(id.len())])
+        })
+    }
+}
+
+/// Runs an example with flags added to its command, and what it may ask for on stdin.
+pub(crate) fn run(home: &Home, example: &Example, script: &str, flags: &str) -> Ran {
+    let command = &example.command;
+    let with_flags = format!(
+        r#"machins() {{ case "$*" in
+               "{command}"*) command machins {flags} "$@";;
+               *) command machins "$@";;
+           esac; }}
+           {script}"#
+    );
+    home.run_program("sh", &["-c", &with_flags], "correct horse\n")
+}
+
+/// More of a text than this says no more about it.
+const LINES: usize = 24;
+
+#[test]
+fn each_example_works_and_says_what_is_written_down() {
+    let world = World::new();
+    let url = world.shop.server.url();
+    let mut text = String::new();
+    let examples = examples();
+    for example in &examples {
+        let script = world.script(example, 8);
+        let home = world.home(&url);
+        let human = run(&home, example, &script, "").exits(0);
+        // The demo goes on for long, and has a file of its own.
+        if !example.is_first || example.command == "demo" {
+            continue;
+        }
+        let _ = writeln!(text, "━━━ {}", example.line);
+        text += &steady(&home, &human.stdout);
+        text += &steady(&home, &human.stderr);
+        let home = world.home(&url);
+        let json = run(&home, example, &script, "--json").exits(0);
+        let document = serde_json::from_str::<Value>(&json.stdout);
+        let shown = document.map_or(json.stdout, |value| format!("{value:#}\n"));
+        let _ = writeln!(text, "── --json");
+        text += &steady(&home, &shown);
+        text += &steady(&home, &json.stderr);
+    }
+    assert!(examples.len() > 70, "{}", examples.len());
+    assert_data_eq!(text, file!["said.txt"].raw());
+}
+
+/// The text without what differs from run to run; what is aligned stays so.
+fn steady(home: &Home, text: &str) -> String {
+    static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let varying = [
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", ZEROES),
+            (r"[0-9a-f]{32}", "00000000000000000000000000000000"),
+            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-01T12:00:00Z"),
+            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC", "2026-01-01 12:00 UTC"),
+            (r"http://127\.0\.0\.1:[0-9]+", "http://127.0.0.1:0"),
+            (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
+            (r"…[0-9A-Za-z_-]{4}", "…0000"),
+            (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),
+        ];
+        varying.map(|(varying, fixed)| (Regex::new(varying).unwrap(), fixed)).into()
+    });
+    let mut text = text.replace(&home.path().display().to_string(), "HOME");
+    for (varying, fixed) in &*VARYING {
+        text = varying.replace_all(&text, *fixed).into_owned();
+    }
+    let rest = text.lines().nth(LINES).map(|_| "…");
+    text.lines().take(LINES).chain(rest).flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+const ZEROES: &str = "00000000-0000-4000-8000-000000000000";
