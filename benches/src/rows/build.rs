@@ -5,15 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::{Result, in_turns, micros_each};
+use crate::bench::{Result, micros_each};
 use crate::programs::{built, folder, succeed};
 use crate::report::{Figure, Line};
 
-/// Cold builds take long, so there are few rounds of them.
-const BUILDS: usize = 3;
 const PEERS: [&str; 2] = ["async-stripe 1.0.0-rc.10", "octocrab 0.54.9"];
 
-pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
+pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
     let clients = ["machineid-client", "machins-client"];
     let [machineid, machins] = clients.map(|name| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -24,27 +22,22 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         Project::new(name, &format!("'={version}'"))
     });
     let (machineid, machins, stripe, octocrab) = (machineid?, machins?, stripe?, octocrab?);
-    let samples = in_turns(
-        rounds.min(BUILDS),
-        [&mut || machineid.build(), &mut || machins.build(), &mut || stripe.build(), &mut || {
-            octocrab.build()
-        }],
-    )?;
     let mut lines = Vec::new();
-    for (side, client) in [&machineid, &machins].into_iter().enumerate() {
-        for (other, peer) in [&stripe, &octocrab].into_iter().enumerate() {
+    let peers = [(PEERS[0], &stripe, stripe.build()?), (PEERS[1], &octocrab, octocrab.build()?)];
+    for client in [&machineid, &machins] {
+        let took = client.build()?;
+        for &(name, peer, theirs_took) in &peers {
             let (ours, theirs) = (client.crates()?, peer.crates()?);
-            let name = PEERS[other];
             lines.push(
                 Line::new(12, format!("crates of {}", client.name), "crates", Figure::exact(ours))
                     .against(name, Figure::exact(theirs), Figure::exact(ours / theirs))
                     .reach_text("fewest", ours < theirs),
             );
-            let figure = samples.figure(side);
+            let seconds = Figure::exact(took);
             lines.push(
-                Line::new(12, format!("cold debug build of {}", client.name), "s", figure)
-                    .against(name, samples.figure(2 + other), samples.ratio(side, 2 + other))
-                    .note(format!("{BUILDS} rounds")),
+                Line::new(12, format!("cold debug build of {}", client.name), "s", seconds)
+                    .against(name, Figure::exact(theirs_took), Figure::exact(took / theirs_took))
+                    .note("built once"),
             );
         }
     }
