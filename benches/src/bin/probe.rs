@@ -3,13 +3,11 @@
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::error::Error;
-use std::process::{Command, Stdio};
 
 use machineid_client::{DeviceId, OrgKey};
 use machins_client::{ListingType, MarketplaceQuery};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
-use wait4::Wait4;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -24,8 +22,7 @@ fn main() -> Result<()> {
         ["allocations", url] => allocations(url)?,
         ["clones"] => clones()?,
         ["pager", url] => pager(url)?,
-        ["run", program, arguments @ ..] => run(program, arguments)?,
-        _ => return Err("allocations URL | clones | pager URL | run COMMAND…".into()),
+        _ => return Err("allocations URL | clones | pager URL".into()),
     };
     println!("{found}");
     Ok(())
@@ -87,15 +84,4 @@ fn pager(url: &str) -> Result<Value> {
         });
     });
     Ok(json!({"peak_bytes": info.bytes_max, "listings": listings?}))
-}
-
-/// The most memory that a program occupies. The system counts that of the process which starts
-/// it too, so it is started from this small one.
-fn run(program: &str, arguments: &[&str]) -> Result<Value> {
-    let child = Command::new(program).args(arguments).stdout(Stdio::null()).spawn()?;
-    let used = child.wait4()?;
-    if !used.status.success() {
-        return Err(format!("{program}: {}", used.status).into());
-    }
-    Ok(json!({"peak_bytes": used.rusage.maxrss}))
 }

@@ -3,7 +3,6 @@
 use std::process::{Command, Stdio};
 
 use machins_mock::{NewAgent, blocking::MockServer};
-use serde::Deserialize;
 
 use crate::bench::{Result, in_turns, micros_each};
 use crate::programs::{built, folder, python_packages, succeed};
@@ -13,11 +12,6 @@ use crate::report::{Figure, Line};
 const COMMANDS: [(&str, f64); 2] = [("--version", 150.0), ("wallet", 60.0)];
 const TIMES_SMALLER: f64 = 6.0;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
-
-#[derive(Deserialize)]
-struct Peak {
-    peak_bytes: u32,
-}
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let server = MockServer::start();
@@ -29,7 +23,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         ("PYTHONPATH", python_packages()?.display().to_string()),
     ];
     let machins = built("machins-cli", "machins")?.display().to_string();
-    let probe = built("client-benchmarks", "probe")?;
+    let peak = built("client-benchmarks", "peak")?;
     let mut lines = Vec::new();
     for (argument, times_faster) in COMMANDS {
         let ours = [machins.as_str(), argument];
@@ -50,10 +44,9 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
                 .reach_text(format!("≤ 1/{times_faster}"), faster >= times_faster),
         );
         let peak = |arguments: &[&str]| -> Result<f64> {
-            let mut command = Command::new(&probe);
-            command.arg("run").args(arguments).envs(environment.clone());
-            let Peak { peak_bytes } = serde_json::from_str(&succeed(&mut command)?)?;
-            Ok(f64::from(peak_bytes) / MEBIBYTE)
+            let mut command = Command::new(&peak);
+            let bytes = succeed(command.args(arguments).envs(environment.clone()))?;
+            Ok(f64::from(bytes.trim().parse::<u32>()?) / MEBIBYTE)
         };
         let (ours, theirs) = (peak(&ours)?, peak(&theirs)?);
         lines.push(
