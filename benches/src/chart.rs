@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Against, Line, Reach, Report, Short};
+use crate::report::{Against, Line, Reach, Report, Times};
 
 const WIDTH: f64 = 960.0;
 const ROW: f64 = 24.0;
@@ -31,7 +31,7 @@ pub(crate) fn draw(report: &Report) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
          <title>How this project's figures compare</title>\n<style>{STYLE}</style>\n\
-         <text x=\"8\" y=\"22\">How many times the other side's figure ours is</text>\n\
+         <text x=\"8\" y=\"22\">How many times the other side's figure ours is; what was to be reached is green if it was, red if not</text>\n\
          <text x=\"8\" y=\"42\" class=\"dim\">{}, {}</text>\n\
          <line x1=\"{ONE}\" x2=\"{ONE}\" y1=\"{}\" y2=\"{bottom}\"/>\n\
          <text x=\"{ONE}\" y=\"{}\" text-anchor=\"middle\" class=\"dim\">1 ×</text>\n",
@@ -59,16 +59,18 @@ fn bar(line: &Line, against: &Against, top: f64) -> String {
     // The number stands at the bar's far end.
     let (anchor, at) = if end < ONE { ("end", end - 6.0) } else { ("start", end + 6.0) };
     let text = top + 16.0;
-    let what = escaped(&format!("{} {} / {}", line.row, line.what.replace('`', ""), against.what));
+    let Line { row, what, unit, .. } = line;
+    let what = format!("{row} {}, {unit} / {}", what.replace('`', ""), against.what);
+    let what = escaped(&what);
     let mut svg = String::new();
     // Writing to a string does not fail.
     let _ = writeln!(
         svg,
         "<text x=\"8\" y=\"{text}\">{what}</text>\
          <rect class=\"{class}\" x=\"{left:.1}\" y=\"{}\" width=\"{width:.1}\" height=\"14\"/>\
-         <text x=\"{at:.1}\" y=\"{text}\" text-anchor=\"{anchor}\">{} ×</text>",
+         <text x=\"{at:.1}\" y=\"{text}\" text-anchor=\"{anchor}\">{}</text>",
         top + 4.0,
-        Short(ratio),
+        Times(ratio),
     );
     svg
 }

@@ -75,6 +75,16 @@ impl Figure {
         Self { median, low, high }
     }
 
+    /// The median and, where the rounds differ, the middle half.
+    pub(crate) fn spread<N: fmt::Display>(self, number: impl Fn(f64) -> N) -> String {
+        let Self { median, low, high } = self;
+        let median = number(median);
+        if low < high {
+            return format!("{median} ({}–{})", number(low), number(high));
+        }
+        median.to_string()
+    }
+
     /// A figure that is counted, not measured in rounds.
     pub(crate) fn exact(value: f64) -> Self {
         Self { median: value, low: value, high: value }
@@ -128,11 +138,12 @@ impl Report {
             let Line { row, what, unit, figure, .. } = line;
             let (other, ratio) = line.against.as_ref().map_or_else(Default::default, |against| {
                 let other = format!("{}: {} {unit}", against.what, Short(against.figure.median));
-                (other, format!("{} ×", against.ratio))
+                (other, against.ratio.spread(Times))
             });
             let (reach, mark) = line.reach.as_ref().map_or(("", ""), |reach| {
                 (reach.text.as_str(), if reach.reached { "✓" } else { "missed" })
             });
+            let figure = figure.spread(Short);
             let note = line.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
             // Writing to a string does not fail.
             let _ = writeln!(
@@ -141,17 +152,6 @@ impl Report {
             );
         }
         text
-    }
-}
-
-/// The median and, where the rounds differ, the middle half.
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Short(self.median))?;
-        if self.low < self.high {
-            write!(f, " ({}–{})", Short(self.low), Short(self.high))?;
-        }
-        Ok(())
     }
 }
 
@@ -184,6 +184,15 @@ impl fmt::Display for Short {
     }
 }
 
+/// How many times another figure one is; what is far below that, as a fraction.
+pub(crate) struct Times(pub(crate) f64);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 0.1 { write!(f, "1/{}", Short(1.0 / self.0)) } else { Short(self.0).fmt(f) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +200,8 @@ mod tests {
     #[test]
     fn a_figure_is_the_median_with_the_middle_half() {
         let figure = Figure::of([5.0, 1.0, 4.0, 2.0, 3.0].into_iter());
-        assert_eq!(figure.to_string(), "3 (2–4)");
+        assert_eq!(figure.spread(Short), "3 (2–4)");
+        assert_eq!(Figure::exact(0.01).spread(Times), "1/100");
         assert!(Figure::of(std::iter::empty()).median.is_nan());
     }
 

@@ -9,13 +9,13 @@ use tokio::runtime::Runtime;
 use tokio::try_join;
 
 use crate::bench::{Result, in_turns};
-use crate::report::{Bound, Figure, Line};
+use crate::report::{Bound, Figure, Line, Short};
 use crate::server;
 
-const TASKS: [usize; 5] = [1, 10, 100, 1_000, MOST_TASKS];
-const MOST_TASKS: usize = 10_000;
+const TASKS: [u32; 5] = [1, 10, 100, 1_000, MOST_TASKS];
+const MOST_TASKS: u32 = 10_000;
 /// One request per check takes one connection per task.
-const MOST_CONNECTIONS: usize = 1_000;
+const MOST_CONNECTIONS: u32 = 1_000;
 const ROUND: Duration = Duration::from_millis(150);
 /// A service elsewhere on the continent.
 const DISTANCE: Duration = Duration::from_millis(20);
@@ -57,7 +57,7 @@ impl Bench {
     }
 
     /// Checks a second, with and without the gate.
-    fn speed(&self, rounds: usize, tasks: usize) -> Result<Line> {
+    fn speed(&self, rounds: usize, tasks: u32) -> Result<Line> {
         let alone = tasks.min(MOST_CONNECTIONS);
         let samples = in_turns(
             rounds,
@@ -71,14 +71,12 @@ impl Bench {
         )?;
         let others = match alone {
             alone if alone == tasks => "one request per check".to_owned(),
-            alone => format!("one request per check, {alone} tasks"),
+            alone => format!("one request per check, {} tasks", Short(f64::from(alone))),
         };
         let figure = samples.figure(0);
-        let line = Line::new(5, format!("gate, asked by {tasks}"), "checks/s", figure).against(
-            &others,
-            samples.figure(1),
-            samples.ratio(0, 1),
-        );
+        let line =
+            Line::new(5, format!("gate, asked by {}", Short(f64::from(tasks))), "checks/s", figure)
+                .against(&others, samples.figure(1), samples.ratio(0, 1));
         if tasks < MOST_TASKS {
             return Ok(line);
         }
@@ -102,15 +100,17 @@ impl Bench {
                 Ok(wait / trip)
             }],
         )?;
-        let [wait, trip] = [waits, trips].map(|samples| Figure::of(samples.into_iter()));
-        let what = format!("gate, asked by {MOST_TASKS}, {place}: p99 of a check");
+        let spread = |samples: Vec<f64>| Figure::of(samples.into_iter()).spread(Short);
+        let (wait, trip) = (spread(waits), spread(trips));
+        let tasks = Short(f64::from(MOST_TASKS));
+        let what = format!("gate, asked by {tasks}, {place}: p99 of a check");
         Ok(Line::new(5, what, "round trips", samples.figure(0))
             .reach(Bound::AtMost(MOST_ROUND_TRIPS))
             .note(format!("{wait} µs, where one task's own `validate` takes {trip} µs")))
     }
 
     /// Everybody checks again and again; gives how long each check took.
-    async fn checks(&self, tasks: usize) -> Result<Vec<Duration>> {
+    async fn checks(&self, tasks: u32) -> Result<Vec<Duration>> {
         let gate = Gate::new(&self.client, self.device.clone());
         let callers = (0..tasks).map(|_| tokio::spawn(check_on(gate.clone(), self.epoch)));
         // All are there before the first one is waited for.
@@ -139,7 +139,7 @@ impl Bench {
     }
 
     /// The same by many tasks, a second.
-    async fn requests(&self, tasks: usize) -> Result<f64> {
+    async fn requests(&self, tasks: u32) -> Result<f64> {
         let start = Instant::now();
         let trips = try_join_all((0..tasks).map(|_| self.trips())).await?;
         a_second(trips.iter().map(Vec::len).sum(), start)

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bench::{Result, in_turns};
 use crate::load::{Connection, request};
 use crate::programs::{Served, built};
-use crate::report::{Bound, Figure, Line};
+use crate::report::{Bound, Figure, Line, Short};
 
 const SIZES: [u32; 3] = [100, 10_000, 100_000];
 const SELLERS: u32 = 8;
@@ -45,8 +45,9 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     )?;
     let (least, ratio) = (samples.figure(0), samples.ratio(2, 0));
     let line = |side, market: &Market| {
-        let what = format!("search among {} listings, p50", market.size);
-        Line::new(9, what, "µs", samples.figure(side)).note(format!("{} match", market.matching))
+        let what = format!("search among {} listings, p50", Short(market.size.into()));
+        Line::new(9, what, "µs", samples.figure(side))
+            .note(format!("{} match", Short(market.matching.into())))
     };
     Ok(vec![
         line(0, &small),
