@@ -23,7 +23,7 @@ use crate::server::DECISION;
 
 const PATH: &str = "/api/v1/devices/validate";
 const CONNECTIONS: u32 = 64;
-const REQUESTS_OF_EACH: u32 = 60;
+const REQUESTS_OF_EACH: u32 = 100;
 const SERVERS: u32 = 1_000;
 
 /// One thread asks; the servers answer on threads of their own.
@@ -43,17 +43,22 @@ pub(crate) fn throughput(rounds: usize) -> Result<Vec<Line>> {
     let axum = background.block_on(bare_axum(reply.clone()))?;
     let wiremock = runtime.block_on(wiremock::MockServer::start());
     runtime.block_on(answering(reply).mount(&wiremock));
-    let load = |address: SocketAddr| {
+    let open = |address| {
+        runtime.block_on(try_join_all((0..CONNECTIONS).map(|_| Connection::open(address))))
+    };
+    let (mut to_mock, mut to_axum) = (open(mock.addr())?, open(axum)?);
+    let mut to_wiremock = open(*wiremock.address())?;
+    let load = |connections: &mut [Connection]| {
         let all = micros_each(1, || {
-            runtime
-                .block_on(try_join_all((0..CONNECTIONS).map(|_| ask_again(address, &validate))))?;
+            let askers = connections.iter_mut().map(|connection| ask_again(connection, &validate));
+            runtime.block_on(try_join_all(askers))?;
             Ok(())
         })?;
         Ok(f64::from(CONNECTIONS * REQUESTS_OF_EACH) / all * 1e6)
     };
     let samples = in_turns(
         rounds,
-        [&mut || load(mock.addr()), &mut || load(axum), &mut || load(*wiremock.address())],
+        [&mut || load(&mut to_mock), &mut || load(&mut to_axum), &mut || load(&mut to_wiremock)],
     )?;
     let line = || Line::new(7, "mock `validate`, 64 connections", "requests/s", samples.figure(0));
     Ok(vec![
@@ -66,8 +71,7 @@ pub(crate) fn throughput(rounds: usize) -> Result<Vec<Line>> {
     ])
 }
 
-async fn ask_again(address: SocketAddr, asked: &str) -> Result<()> {
-    let mut connection = Connection::open(address).await?;
+async fn ask_again(connection: &mut Connection, asked: &str) -> Result<()> {
     for _ in 0..REQUESTS_OF_EACH {
         connection.exchange(asked).await?;
     }
