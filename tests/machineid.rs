@@ -292,3 +292,16 @@ async fn work_ends_when_the_org_is_stopped() {
     let denied = gate.supervise(Duration::from_millis(1), work).await.unwrap_err();
     assert_eq!(denied.code(), &DecisionCode::OrgDisabled);
 }
+
+#[test]
+fn clones_are_one_pointer() {
+    for (name, size) in [
+        ("Client", size_of::<machineid_client::Client>()),
+        ("blocking::Client", size_of::<machineid_client::blocking::Client>()),
+        ("Gate", size_of::<Gate>()),
+        ("machins Client", size_of::<machins_client::Client>()),
+        ("machins blocking::Client", size_of::<machins_client::blocking::Client>()),
+    ] {
+        assert_eq!(size, size_of::<usize>(), "{name}");
+    }
+}

@@ -31,7 +31,7 @@ impl BaseUrl {
     /// or a URL with user name, query or fragment.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let url = Self::parse_insecure(text)?;
-        if url.0.scheme() == "http" && !url.is_loopback() {
+        if url.is_plain_http() && !url.is_loopback() {
             return Err(refuse(
                 "plain http to another machine would send the key in the clear; use https, or allow insecure http if you must",
             ));
@@ -70,6 +70,10 @@ impl BaseUrl {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         }
+    }
+
+    pub(crate) fn is_plain_http(&self) -> bool {
+        self.0.scheme() == "http"
     }
 
     /// The address of a call: `path` is percent-encoded already and begins with `/`.

@@ -1,15 +1,14 @@
 //! The answer to "may this device run?", believed only when it is beyond doubt.
 
-use std::fmt;
 use std::time::Duration;
 
 use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::client::{Api, ORG_KEY};
 use crate::device_id::DeviceId;
+use crate::fields::UniqueFields;
 
 open_enum! {
     /// Why a device may or may not run: the documented decision codes.
@@ -97,7 +96,7 @@ impl Decision {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
         };
-        let UniqueFields(mut fields) = reply.json().map_err(no_decision)?;
+        let UniqueFields { mut fields, says_allow } = reply.json().map_err(no_decision)?;
         let code = fields.get("code").and_then(Value::as_str).map(DecisionCode::from);
         let is_decision = match &code {
             None => false,
@@ -110,16 +109,17 @@ impl Decision {
         let Some(code) = code.filter(|_| is_decision) else {
             return Err(no_decision(reply.unreadable("the reply holds no decision")));
         };
-        let allowed = reply.is_success()
-            && reply.is_labelled_json()
-            && reply.json::<Exact>().is_ok_and(|it| it.allowed && it.code == "ALLOW");
-        if code == DecisionCode::Allow && !allowed {
+        if code == DecisionCode::Allow
+            && !(says_allow && reply.is_success() && reply.is_labelled_json())
+        {
             return Err(reply.unreadable(format!(
                 "the reply contradicts itself: code ALLOW, but status {}, another content type or no \"allowed\": true",
                 reply.status()
             )));
         }
-        fields.insert("allowed".to_owned(), Value::Bool(code == DecisionCode::Allow));
+        if code != DecisionCode::Allow {
+            fields.insert("allowed".to_owned(), Value::Bool(false));
+        }
         Ok(Self {
             code,
             http_status: reply.status(),
@@ -132,43 +132,6 @@ impl Decision {
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.fields.serialize(serializer)
-    }
-}
-
-/// What must stand in a reply to be allowed. Read from the text itself: as a `Value`, with some
-/// features of `serde_json` that any crate may turn on, an object can come out as what it holds.
-#[derive(Deserialize)]
-struct Exact {
-    allowed: bool,
-    code: String,
-}
-
-/// A JSON object in which no field is named twice. Readers differ in which of two they believe.
-struct UniqueFields(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueFields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-
-        impl<'de> Visitor<'de> for Fields {
-            type Value = UniqueFields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
-                let mut fields = Map::new();
-                while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    if fields.insert(name, value).is_some() {
-                        return Err(serde::de::Error::custom("a field is named twice"));
-                    }
-                }
-                Ok(UniqueFields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(Fields)
     }
 }
 

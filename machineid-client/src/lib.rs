@@ -63,6 +63,7 @@ mod client;
 mod decision;
 mod device;
 mod device_id;
+mod fields;
 mod gate;
 mod org;
 mod plan;

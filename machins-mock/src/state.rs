@@ -118,6 +118,8 @@ impl Shared {
         operation: impl FnOnce(&mut Machins, &mut Context<'_>) -> T,
     ) -> T {
         let World { clock, random, machins, .. } = &mut *self.world();
+        // As long as the span is entered, the world is locked: the benchmarks add it up.
+        let _locked = tracing::trace_span!("market").entered();
         let (result, webhooks) = machins.act(clock.now(), random, operation);
         delivery::send(self, webhooks);
         result

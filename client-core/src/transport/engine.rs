@@ -139,8 +139,8 @@ impl Engine {
     }
 
     fn pause_left(&self) -> Duration {
-        let now = self.pacing().now();
-        lock(&self.paused_until).map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+        let end = *lock(&self.paused_until);
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(self.pacing().now()))
     }
 
     fn pause_all(&self, retry_after: Option<Duration>) {
@@ -282,8 +282,11 @@ impl<'a> Trip<'a> {
     }
 
     fn step(&mut self, outcome: Outcome) -> Step {
-        if let Outcome::Paused(retry_after) = outcome {
-            self.engine.pause_all(retry_after);
+        match outcome {
+            // Nothing to decide: neither the clock nor chance is asked.
+            Outcome::Answered => return Step::Finish,
+            Outcome::Paused(retry_after) => self.engine.pause_all(retry_after),
+            _ => {}
         }
         let random = self.engine.pacing().random();
         let budget = &self.engine.budget;

@@ -54,6 +54,11 @@ impl Wire {
         if base_url.is_loopback() {
             // A proxy would carry a call to this machine, key and all, to another one.
             builder = builder.no_proxy();
+            // Reading the system's certificates takes milliseconds and megabytes.
+            #[cfg(feature = "rustls")]
+            if base_url.is_plain_http() {
+                builder = builder.tls_certs_only([]);
+            }
         }
         let http = builder.build().map_err(|error| {
             Error::new(

@@ -1,0 +1,131 @@
+//! Programs that are measured from outside, or that measure in a process of their own.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::bench::Result;
+
+const PACKAGES: [&str; 2] = ["machineid-io==0.1.6", "machins[cli]==0.1.0"];
+
+/// The build directory.
+pub(crate) fn target() -> Result<PathBuf> {
+    let this = env::current_exe()?;
+    let target = this.ancestors().nth(2).ok_or("this program is in no build directory")?;
+    Ok(target.to_owned())
+}
+
+/// A folder of this program's own in the build directory.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    let folder = target()?.join("benchmarks").join(name);
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// A program of the workspace, built as users get it.
+pub(crate) fn built(package: &str, program: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", program]);
+    succeed(cargo.current_dir(env!("CARGO_MANIFEST_DIR")))?;
+    Ok(target()?.join("release").join(program))
+}
+
+/// Runs a command to its end and gives what it printed.
+pub(crate) fn succeed(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Has the probe, which counts rather than times, look at something.
+pub(crate) fn probe<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
+    Ok(serde_json::from_str(&succeed(
+        Command::new(built("client-benchmarks", "probe")?).args(arguments),
+    )?)?)
+}
+
+/// The folder that holds the vendors' Python packages.
+pub(crate) fn python_packages() -> Result<PathBuf> {
+    let packages = folder("python")?;
+    if !packages.join("machins").exists() {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+        succeed(pip.arg(&packages).args(PACKAGES))?;
+    }
+    Ok(packages)
+}
+
+/// A program that answers each line with a line.
+pub(crate) struct Talker {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Talker {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = process.stdin.take().ok_or("no input")?;
+        let output = BufReader::new(process.stdout.take().ok_or("no output")?);
+        Ok(Self { process, input, output })
+    }
+
+    pub(crate) fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err("the program has ended".into());
+        }
+        Ok(line)
+    }
+
+    pub(crate) fn ask(&mut self, question: &str) -> Result<String> {
+        writeln!(self.input, "{question}")?;
+        self.line()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `machins mock serve`, until dropped.
+pub(crate) struct Served {
+    process: Talker,
+    pub(crate) address: SocketAddr,
+}
+
+impl Served {
+    pub(crate) fn start(machins: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Ready {
+            url: String,
+        }
+
+        let mut command = Command::new(machins);
+        command.args(["mock", "serve", "--addr", "127.0.0.1:0", "--json"]);
+        let mut process = Talker::start(&mut command)?;
+        let Ready { url } = serde_json::from_str(&process.line()?)?;
+        let address = url.trim_start_matches("http://").parse()?;
+        Ok(Self { process, address })
+    }
+
+    /// The memory that it occupies, in bytes.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.process.id()))?;
+        let mut lines = status.lines();
+        let kibibytes = lines.find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        Ok(kibibytes.ok_or("no VmRSS")?.trim().parse::<u64>()? * 1024)
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line as whole processes.
+
+use std::process::{Command, Stdio};
+
+use machins_mock::{NewAgent, blocking::MockServer};
+
+use crate::bench::{Result, in_turns, micros_each};
+use crate::programs::{built, folder, python_packages, succeed};
+use crate::report::{Figure, Line};
+
+/// What is run, and how many times faster than Python it is to be.
+const COMMANDS: [(&str, f64); 2] = [("--version", 150.0), ("wallet", 60.0)];
+const TIMES_SMALLER: f64 = 6.0;
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
+    let server = MockServer::start();
+    let agent = server.create_agent(NewAgent::new())?;
+    let environment = [
+        ("HOME", folder("home")?.display().to_string()),
+        ("MACHINS_API_KEY", agent.api_key.clone()),
+        ("MACHINS_BASE_URL", server.machins_base_url()),
+        ("PYTHONPATH", python_packages()?.display().to_string()),
+    ];
+    let machins = built("machins-cli", "machins")?.display().to_string();
+    let peak = built("client-benchmarks", "peak")?;
+    let mut lines = Vec::new();
+    for (argument, times_faster) in COMMANDS {
+        let ours = [machins.as_str(), argument];
+        let theirs = ["python3", "-m", "machins.cli.main", argument];
+        let time = |arguments: &[&str]| {
+            let mut command = Command::new(arguments[0]);
+            command.args(&arguments[1..]).envs(environment.clone()).stdout(Stdio::null());
+            micros_each(1, || match command.status()? {
+                status if status.success() => Ok(()),
+                status => Err(format!("{command:?}: {status}").into()),
+            })
+        };
+        let samples = in_turns(rounds, [&mut || time(&ours), &mut || time(&theirs)])?;
+        let faster = samples.ratio(1, 0).median;
+        lines.push(
+            Line::new(6, format!("`machins {argument}`"), "µs", samples.figure(0))
+                .against("the Python command", samples.figure(1), samples.ratio(0, 1))
+                .reach_text(format!("≤ 1/{times_faster}"), faster >= times_faster),
+        );
+        let peak = |arguments: &[&str]| -> Result<f64> {
+            let mut command = Command::new(&peak);
+            let bytes = succeed(command.args(arguments).envs(environment.clone()))?;
+            Ok(f64::from(bytes.trim().parse::<u32>()?) / MEBIBYTE)
+        };
+        let (ours, theirs) = (peak(&ours)?, peak(&theirs)?);
+        lines.push(
+            Line::new(6, format!("`machins {argument}`, peak memory"), "MiB", Figure::exact(ours))
+                .against("the Python command", Figure::exact(theirs), Figure::exact(ours / theirs))
+                .reach_text(format!("≤ 1/{TIMES_SMALLER}"), theirs / ours >= TIMES_SMALLER),
+        );
+    }
+    Ok(lines)
+}

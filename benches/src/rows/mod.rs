@@ -1,0 +1,36 @@
+//! The rows of the table.
+
+mod build;
+mod commands;
+mod gate;
+mod marketplace;
+mod memory;
+mod mock;
+mod python;
+mod trades;
+mod validate;
+mod webhooks;
+
+use std::ops::RangeInclusive;
+
+use crate::bench::{Result, on_one_core};
+use crate::report::Line;
+
+/// Measures some rows, in so many rounds.
+type Rows = fn(usize) -> Result<Vec<Line>>;
+
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [
+    (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
+        on_one_core(|| validate::run(rounds))
+    }),
+    (4..=4, "4: beside the Python packages", |rounds| on_one_core(|| python::run(rounds))),
+    (5..=5, "5: the gate", gate::run),
+    (6..=6, "6: whole processes", commands::run),
+    (7..=7, "7: the mock server's throughput", mock::throughput),
+    (8..=8, "8: the mock server's start", mock::start),
+    (9..=9, "9: searching the marketplace", |rounds| on_one_core(|| marketplace::run(rounds))),
+    (10..=10, "10: trades", trades::run),
+    (11..=11, "11: webhooks", webhooks::run),
+    (12..=12, "12: building", build::run),
+    (13..=13, "13: memory", memory::run),
+];

@@ -1,0 +1,130 @@
+//! Whole trades: proposed, accepted, delivered, confirmed.
+
+use std::net::SocketAddr;
+
+use futures_util::future::try_join_all;
+use machins_mock::{MockServer, NewAgent};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::bench::{Result, in_turns, micros_each};
+use crate::load::{Connection, request};
+use crate::lock_time;
+use crate::report::{Figure, Line};
+
+/// In a round, whoever makes them.
+const TRADES: u32 = 1_280;
+
+pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut one = Floor::open(&runtime, 1)?;
+    let mut eight = Floor::open(&runtime, 8)?;
+    let mut many = Floor::open(&runtime, 64)?;
+    let samples = in_turns(
+        rounds,
+        [&mut || one.round(&runtime), &mut || eight.round(&runtime), &mut || many.round(&runtime)],
+    )?;
+    let line = |side, agents: &str| {
+        Line::new(10, format!("trades by {agents}"), "trades/s", samples.figure(side))
+    };
+    // Three of four rounds' ratios or more below one would be a fall.
+    let ratio = samples.ratio(2, 1);
+    let (result, held) = lock_time::during(|| many.round(&runtime))?;
+    result?;
+    Ok(vec![
+        line(0, "1 agent"),
+        line(1, "8 agents"),
+        line(2, "64 agents")
+            .against("8 agents", samples.figure(1), ratio)
+            .reach_text("no fall", ratio.high >= 1.0),
+        Line::new(
+            10,
+            "a trade's four requests hold the marketplace's lock",
+            "µs",
+            Figure::exact(held.as_secs_f64() * 1e6 / f64::from(TRADES)),
+        ),
+    ])
+}
+
+/// A server with agents who buy at once, each from a seller of its own.
+struct Floor {
+    _server: MockServer,
+    pairs: Vec<Pair>,
+}
+
+impl Floor {
+    fn open(runtime: &Runtime, pairs: u32) -> Result<Self> {
+        let server = runtime.block_on(MockServer::start());
+        let pairs = (0..pairs).map(|number| runtime.block_on(Pair::open(&server, number)));
+        let pairs = pairs.collect::<Result<_>>()?;
+        Ok(Self { _server: server, pairs })
+    }
+
+    /// Trades a second.
+    fn round(&mut self, runtime: &Runtime) -> Result<f64> {
+        let each = TRADES / u32::try_from(self.pairs.len())?;
+        let all = micros_each(1, || {
+            runtime.block_on(try_join_all(self.pairs.iter_mut().map(|pair| pair.trade(each))))?;
+            Ok(())
+        })?;
+        Ok(f64::from(TRADES) / all * 1e6)
+    }
+}
+
+struct Pair {
+    buyer: Party,
+    seller: Party,
+    listing: String,
+}
+
+impl Pair {
+    async fn open(server: &MockServer, number: u32) -> Result<Self> {
+        let buyer = server.create_agent(NewAgent::new().credits(1_000_000))?;
+        let seller = server.create_agent(NewAgent::new())?;
+        let buyer = Party::open(server.addr(), buyer.api_key).await?;
+        let mut seller = Party::open(server.addr(), seller.api_key).await?;
+        let listing = json!({
+            "title": "Sentiment Analysis",
+            "slug": format!("sentiment-analysis-{number}"),
+            "listing_type": "task",
+            "price": 1,
+        });
+        let listing = seller.post("listings", &listing).await?;
+        Ok(Self { buyer, seller, listing })
+    }
+
+    async fn trade(&mut self, times: u32) -> Result<()> {
+        for _ in 0..times {
+            let trade = self.buyer.post("trades", &json!({"listing_id": self.listing})).await?;
+            self.seller.post(&format!("trades/{trade}/accept"), &json!({})).await?;
+            let goods = json!({"payload": {"result": "positive"}});
+            self.seller.post(&format!("trades/{trade}/deliver"), &goods).await?;
+            self.buyer.post(&format!("trades/{trade}/confirm"), &json!({})).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Party {
+    connection: Connection,
+    key: String,
+}
+
+impl Party {
+    async fn open(address: SocketAddr, key: String) -> Result<Self> {
+        Ok(Self { connection: Connection::open(address).await?, key })
+    }
+
+    /// Gives the id of what was made or changed.
+    async fn post(&mut self, path: &str, body: &Value) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Made {
+            id: String,
+        }
+
+        let asked = request(&format!("/api/v1/{path}"), ("x-api-key", &self.key), Some(body));
+        let Made { id } = self.connection.exchange_json(&asked).await?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,142 @@
+//! `validate` beside the same POST and parse by bare HTTP clients.
+
+use futures_util::future::try_join_all;
+use machineid_client::{Client, DeviceId, OrgKey, blocking};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::bench::{Result, in_turns, micros_each};
+use crate::programs::probe;
+use crate::report::{Bound, Figure, Line};
+use crate::server;
+
+const KEY: &str = "org_benchmark";
+/// What our client sends too, so that the same bytes go over the wire.
+const USER_AGENT: &str = "machineid-client/0.1.0";
+const JSON: &str = "application/json";
+const CALLS: u32 = 500;
+const AT_ONCE: u32 = 64;
+const CALLS_OF_EACH: u32 = 30;
+
+pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
+    let base_url = format!("http://{}", server::start(|_| server::DECISION.to_owned())?);
+    let device = DeviceId::new("agent-01")?;
+    let url = format!("{base_url}/api/v1/devices/validate");
+    let builder = Client::builder().org_key(OrgKey::new(KEY)?).base_url(&base_url);
+    let mut lines = vec![allocations(&base_url)?];
+    lines.extend(asynchronous(rounds, &builder.clone().build()?, &device, &url)?);
+    lines.extend(blocking(rounds, &builder.build_blocking()?, &device, &url)?);
+    Ok(lines)
+}
+
+fn accept() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(JSON))])
+}
+
+fn allocations(url: &str) -> Result<Line> {
+    #[derive(Deserialize)]
+    struct Count {
+        count: u32,
+        bytes: u32,
+    }
+
+    #[derive(Deserialize)]
+    struct Counts {
+        ours: Count,
+        bare: Count,
+    }
+
+    let Counts { ours, bare } = probe(&["allocations", url])?;
+    let note = format!("{} bytes, bare reqwest {}", ours.bytes, bare.bytes);
+    let (ours, bare) = (f64::from(ours.count), f64::from(bare.count));
+    Ok(Line::new(1, "`validate`, async", "allocations", Figure::exact(ours))
+        .against("bare reqwest", Figure::exact(bare), Figure::exact(ours / bare))
+        .note(note))
+}
+
+fn asynchronous(rounds: usize, client: &Client, device: &DeviceId, url: &str) -> Result<Vec<Line>> {
+    let http =
+        reqwest::Client::builder().user_agent(USER_AGENT).default_headers(accept()).build()?;
+    let ours = async || -> Result<()> {
+        client.validate(device).await?;
+        Ok(())
+    };
+    let bare = async || -> Result<()> {
+        let request = http.post(url).header("x-org-key", KEY).json(&json!({"deviceId": device}));
+        request.send().await?.error_for_status()?.json::<Value>().await?;
+        Ok(())
+    };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let alone = in_turns(
+        rounds,
+        [&mut || micros_each(CALLS, || runtime.block_on(ours())), &mut || {
+            micros_each(CALLS, || runtime.block_on(bare()))
+        }],
+    )?;
+    let together =
+        in_turns(rounds, [&mut || at_once(&runtime, &ours), &mut || at_once(&runtime, &bare)])?;
+    Ok(vec![
+        Line::new(1, "`validate`, one at a time, async", "µs", alone.figure(0))
+            .against("bare reqwest", alone.figure(1), alone.ratio(0, 1))
+            .reach(Bound::AtMost(1.03)),
+        Line::new(2, "`validate`, 64 at once, async", "µs", together.figure(0))
+            .against("bare reqwest", together.figure(1), together.ratio(0, 1))
+            .reach(Bound::AtMost(1.03)),
+    ])
+}
+
+/// Microseconds per call when so many callers call again and again.
+fn at_once(runtime: &Runtime, call: &impl AsyncFn() -> Result<()>) -> Result<f64> {
+    let caller = async || -> Result<()> {
+        for _ in 0..CALLS_OF_EACH {
+            call().await?;
+        }
+        Ok(())
+    };
+    let all = micros_each(1, || {
+        runtime.block_on(try_join_all((0..AT_ONCE).map(|_| caller())))?;
+        Ok(())
+    })?;
+    Ok(all / f64::from(AT_ONCE * CALLS_OF_EACH))
+}
+
+fn blocking(
+    rounds: usize,
+    client: &blocking::Client,
+    device: &DeviceId,
+    url: &str,
+) -> Result<Vec<Line>> {
+    let http = reqwest::blocking::Client::builder();
+    let http = http.user_agent(USER_AGENT).default_headers(accept()).build()?;
+    let agent = ureq::Agent::config_builder().user_agent(USER_AGENT).accept(JSON).build();
+    let agent = ureq::Agent::new_with_config(agent);
+    let mut ours = || {
+        client.validate(device)?;
+        Ok(())
+    };
+    let mut bare = || {
+        let request = http.post(url).header("x-org-key", KEY).json(&json!({"deviceId": device}));
+        request.send()?.error_for_status()?.json::<Value>()?;
+        Ok(())
+    };
+    let mut ureq = || {
+        let request = agent.post(url).header("x-org-key", KEY);
+        request.send_json(json!({"deviceId": device}))?.body_mut().read_json::<Value>()?;
+        Ok(())
+    };
+    let samples = in_turns(
+        rounds,
+        [&mut || micros_each(CALLS, &mut ours), &mut || micros_each(CALLS, &mut bare), &mut || {
+            micros_each(CALLS, &mut ureq)
+        }],
+    )?;
+    let line = || Line::new(3, "`validate`, blocking", "µs", samples.figure(0));
+    Ok(vec![
+        line()
+            .against("reqwest::blocking", samples.figure(1), samples.ratio(0, 1))
+            .reach(Bound::AtMost(1.03)),
+        line().against("ureq", samples.figure(2), samples.ratio(0, 2)),
+    ])
+}

@@ -1,0 +1,103 @@
+//! The least server there can be: it reads a request and gives the same reply every time.
+//!
+//! It stands in where a client is measured, so that what is measured is the client.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use memchr::memmem;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+
+use crate::bench::Result;
+
+/// What MachineID says of a device that may run.
+pub(crate) const DECISION: &str = r#"{"handler":"devices/validate","request_id":"9e2a366e-a633-4435-9ed9-82394d6d31bb","status":"ok","deviceId":"agent-01","allowed":true,"code":"ALLOW","planTier":"free","devicesUsed":1,"limit":3,"remaining":2}"#;
+
+/// Serves until the process ends, on a thread of its own. `answer` is given each request whole and
+/// makes the body of its reply.
+pub(crate) fn start(
+    answer: impl Fn(&[u8]) -> String + Send + Sync + 'static,
+) -> Result<SocketAddr> {
+    start_away(Duration::ZERO, answer)
+}
+
+/// The same with a server that is so far away: the reply is made at once and takes that long.
+pub(crate) fn start_away(
+    distance: Duration,
+    answer: impl Fn(&[u8]) -> String + Send + Sync + 'static,
+) -> Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || runtime.block_on(accept(listener, distance, Arc::new(answer))));
+    Ok(address)
+}
+
+async fn accept(
+    listener: std::net::TcpListener,
+    distance: Duration,
+    answer: Arc<impl Fn(&[u8]) -> String + Send + Sync + 'static>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(serve(stream, distance, Arc::clone(&answer)));
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    distance: Duration,
+    answer: Arc<impl Fn(&[u8]) -> String>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut request = Vec::new();
+    loop {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+        if let Some(length) = message_length(&request)
+            && request.len() >= length
+        {
+            let body = answer(&request);
+            request.clear();
+            if !distance.is_zero() {
+                tokio::time::sleep(distance).await;
+            }
+            stream.write_all(reply(&body).as_bytes()).await?;
+        }
+    }
+}
+
+fn reply(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// What comes after the head.
+pub(crate) fn body_of(message: &[u8]) -> &[u8] {
+    head_length(message).map_or(&[], |head| &message[head..])
+}
+
+/// How long the HTTP message is that begins here, once its head is there.
+pub(crate) fn message_length(message: &[u8]) -> Option<usize> {
+    let head = head_length(message)?;
+    let mut lines = str::from_utf8(&message[..head]).ok()?.lines();
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    Some(head + length.unwrap_or(0))
+}
+
+fn head_length(message: &[u8]) -> Option<usize> {
+    Some(memmem::find(message, b"\r\n\r\n")? + 4)
+}
