@@ -40,10 +40,10 @@ open_enum! {
 /// The service's decision on a device, read from every reply that holds one, whatever its HTTP
 /// status.
 ///
-/// It allows only when the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW` and no
-/// header says that the body is anything but plain JSON. Any other decision denies; a reply that
-/// contradicts itself by saying `ALLOW` without the rest, or that names a field twice, is no
-/// decision but an error.
+/// It allows only when the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW`, no header
+/// says that the body is anything but plain JSON, and the reply names no other device than the one
+/// asked about. Any other decision denies; a reply that contradicts itself by saying `ALLOW`
+/// without the rest, or that names a field twice, is no decision but an error.
 ///
 /// `Serialize` gives the reply's own fields, with `allowed` as it is believed.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +92,7 @@ impl Decision {
         self.fields.get(name)
     }
 
-    fn decode(reply: &Reply) -> Result<Self, Error> {
+    fn decode(reply: &Reply, asked: &DeviceId) -> Result<Self, Error> {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
         };
@@ -109,11 +109,13 @@ impl Decision {
         let Some(code) = code.filter(|_| is_decision) else {
             return Err(no_decision(reply.unreadable("the reply holds no decision")));
         };
+        // A connection that got out of step gives the reply to another question.
+        let is_answer = fields.get("deviceId").is_none_or(|device| device == asked.as_str());
         if code == DecisionCode::Allow
-            && !(says_allow && reply.is_success() && reply.is_labelled_json())
+            && !(says_allow && is_answer && reply.is_success() && reply.is_labelled_json())
         {
             return Err(reply.unreadable(format!(
-                "the reply contradicts itself: code ALLOW, but status {}, another content type or no \"allowed\": true",
+                "the reply contradicts itself: code ALLOW, but status {}, another device or content type, or no \"allowed\": true",
                 reply.status()
             )));
         }
@@ -170,9 +172,10 @@ impl<T: Transport> Api<T> {
 
 /// The call behind [`Api::validate`].
 pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
+    let asked = device.clone();
     Call::post("/api/v1/devices/validate")
         .auth(&ORG_KEY)
         .body(&json!({"deviceId": device}))
         .idempotent()
-        .decode(Decision::decode)
+        .decode(move |reply| Decision::decode(reply, &asked))
 }

@@ -85,6 +85,19 @@ async fn an_allow_that_contradicts_itself_is_no_decision() {
 }
 
 #[tokio::test]
+async fn an_allow_for_another_device_is_no_decision() {
+    for other in [json!("agent-02"), json!(null), json!(["agent-01"])] {
+        let mut body = allow();
+        body["deviceId"] = other;
+        let error = validate(200, &body).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnreadableReply, "{body}");
+    }
+    let mut body = allow();
+    body.as_object_mut().unwrap().remove("deviceId");
+    assert!(validate(200, &body).await.unwrap().is_allowed());
+}
+
+#[tokio::test]
 async fn whatever_can_not_be_read_denies() {
     let text = allow().to_string();
     let cut = &text[..text.len() - 1];

@@ -115,6 +115,10 @@ fn more() -> impl Strategy<Value = String> {
         "\"extra\":{\"a\":1,\"a\":2}",
         "\"Allowed\":false",
         "\"allowed \":false",
+        "\"deviceId\":\"agent-01\"",
+        "\"deviceId\":\"agent-02\"",
+        "\"deviceId\":null",
+        "\"deviceId\":[\"agent-01\"]",
         "\"status\":\"error\"",
         "\"\":[[[]]]",
     ];

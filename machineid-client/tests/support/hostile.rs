@@ -118,21 +118,25 @@ fn is_harmless(line: &str) -> bool {
         }
 }
 
-/// One JSON object with no name twice, in which `allowed` is `true` and `code` is `"ALLOW"`.
+/// The device that is asked about.
+const DEVICE: &str = "agent-01";
+
+/// One JSON object with no name twice, in which `allowed` is `true` and `code` is `"ALLOW"`, and
+/// `deviceId`, if it is there, the device that was asked about.
 pub fn is_exact(body: &[u8]) -> bool {
     // RFC 8259, section 8.1: no byte order mark. The parser forgives one.
     !body.starts_with("\u{feff}".as_bytes())
-        && read_names(body).is_some_and(|(allowed, code)| allowed && code)
+        && read_names(body) == Some([true; 3])
 }
 
-fn read_names(body: &[u8]) -> Option<(bool, bool)> {
+fn read_names(body: &[u8]) -> Option<[bool; 3]> {
     let mut parser = SliceJsonParser::new(body);
-    let (mut allowed, mut code) = (false, false);
+    let (mut allowed, mut code, mut device) = (false, false, true);
     let mut names = Vec::new();
     let mut depth = 0;
     loop {
         match parser.parse_next().ok()? {
-            JsonEvent::Eof => return (depth == 0).then_some((allowed, code)),
+            JsonEvent::Eof => return (depth == 0).then_some([allowed, code, device]),
             JsonEvent::StartObject => depth += 1,
             JsonEvent::StartArray if depth > 0 => depth += 1,
             JsonEvent::EndObject | JsonEvent::EndArray => depth -= 1,
@@ -140,12 +144,14 @@ fn read_names(body: &[u8]) -> Option<(bool, bool)> {
                 if names.contains(&name) {
                     return None;
                 }
+                device &= name != "deviceId";
                 names.push(name);
             }
             _ if depth == 0 => return None,
             JsonEvent::Boolean(true) if depth == 1 => allowed |= names.last()? == "allowed",
             JsonEvent::String(text) if depth == 1 => {
                 code |= names.last()? == "code" && text == "ALLOW";
+                device |= names.last()? == "deviceId" && text == DEVICE;
             }
             _ => {}
         }
