@@ -279,9 +279,8 @@ impl<R> Call<R> {
 
 /// Whether a URL's path would be exactly this: dots, also escaped ones, would make another of it.
 fn leads_on(path: &str) -> bool {
-    let is_dots = |segment: &str| {
-        matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
-    };
+    const DOTS: [&str; 6] = [".", "..", "%2e", "%2e%2e", "%2e.", ".%2e"];
+    let is_dots = |segment: &str| DOTS.iter().any(|dots| segment.eq_ignore_ascii_case(dots));
     path.starts_with('/')
         && !path.contains(['?', '#', '\\'])
         && !path.contains(char::is_control)
