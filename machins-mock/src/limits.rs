@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The most connections that a server serves at a time by default; more wait to be accepted.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// How large a world may grow by default: 256 MiB.
-pub const MAX_WORLD: usize = 256 * 1024 * 1024;
+/// How large a world may grow by default: 1 GiB.
+pub const MAX_WORLD: usize = 1024 * 1024 * 1024;
 
 /// How long a request's head, and then its body, may take by default.
 const READ_TIME: Duration = Duration::from_secs(30);

@@ -55,7 +55,7 @@ struct Floor {
 
 impl Floor {
     fn open(runtime: &Runtime, pairs: u32) -> Result<Self> {
-        let server = runtime.block_on(MockServer::start());
+        let server = MockServer::builder().max_world_bytes(usize::MAX).start()?;
         let pairs = (0..pairs).map(|number| runtime.block_on(Pair::open(&server, number)));
         let pairs = pairs.collect::<Result<_>>()?;
         Ok(Self { _server: server, pairs })

@@ -125,8 +125,7 @@ const DEVICE: &str = "agent-01";
 /// `deviceId`, if it is there, the device that was asked about.
 pub fn is_exact(body: &[u8]) -> bool {
     // RFC 8259, section 8.1: no byte order mark. The parser forgives one.
-    !body.starts_with("\u{feff}".as_bytes())
-        && read_names(body) == Some([true; 3])
+    !body.starts_with("\u{feff}".as_bytes()) && read_names(body) == Some([true; 3])
 }
 
 fn read_names(body: &[u8]) -> Option<[bool; 3]> {

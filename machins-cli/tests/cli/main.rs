@@ -25,6 +25,8 @@ mod input;
 mod join;
 mod market;
 mod mock;
+#[cfg(unix)]
+mod readme;
 mod run;
 mod secrets;
 mod shop;
