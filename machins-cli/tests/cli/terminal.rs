@@ -22,6 +22,7 @@ fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
         .args(["--quiet", "--return", "--command", command, "/dev/null"])
         .env("MACHINS", env!("CARGO_BIN_EXE_machins"))
         .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -102,7 +103,7 @@ fn documents_are_indented_and_states_coloured() {
     let (_server, home) = world();
     let json = on_a_terminal(&home, "$MACHINS usage --json", &[]).exits(0);
     assert!(json.stdout.contains("{\r\n  \"planTier\": \"free\""), "{json:?}");
-    let table = on_a_terminal(&home, "TERM=xterm $MACHINS devices", &[]).exits(0);
+    let table = on_a_terminal(&home, "$MACHINS devices", &[]).exits(0);
     assert!(table.stdout.contains("\u{1b}[1m\u{1b}[32mactive\u{1b}[0m"), "{table:?}");
 }
 
