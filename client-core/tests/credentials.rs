@@ -3,14 +3,11 @@
 
 mod support;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use agent_client_core::{
     Async, BaseUrl, Call, Credential, ErrorKind, Options, Reply, Secret, Transport,
 };
 use serde_json::{Value, json};
-use support::{KEY, SCHEME, get, post, send, transport};
+use support::{KEY, Log, SCHEME, get, post, send, transport};
 use wiremock::matchers::{any, header, header_exists, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -161,21 +158,6 @@ async fn what_a_server_repeats_is_taken_out_of_errors_and_their_sources() {
     assert!(!format!("{:?}", error.unwrap_err()).contains("hush"));
 }
 
-/// A writer that keeps what was written.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One test, because the subscriber is this process's own. Everything that is said about a call
 /// is caught, at the most talkative level, from this crate and from the HTTP library.
 #[tokio::test]
@@ -212,7 +194,7 @@ async fn the_span_tells_the_call_and_nothing_tells_the_key() {
     let shown = format!("{error} {error:?} {unreadable:?} {transport:?}");
     assert!(!shown.contains(KEY), "{shown}");
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(!log.contains(KEY), "{log}");
     let span = "call{method=GET path=/thing attempt=1 status=503";
     assert!(log.contains(span), "{log}");

@@ -3,30 +3,13 @@
 
 mod support;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use agent_client_core::Options;
 use serde_json::json;
-use support::{get, send, transport};
+use support::{Log, get, send, transport};
 use tracing::Instrument;
 use tracing::field::Empty;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// At the level of production the call's own span is off; the one around it must not be taken
 /// for it.
@@ -52,6 +35,6 @@ async fn it_is_not_written_into() {
     }
     .instrument(mine)
     .await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains(r#"mine{request_id="mine"}: "#), "{log}");
 }

@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 #![allow(dead_code, clippy::unwrap_used, reason = "test support; not every test uses all of it")]
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use agent_client_core::{
@@ -16,6 +17,27 @@ pub const KEY: &str = "org_0123456789abcdef";
 /// The scheme of that key.
 pub static SCHEME: Scheme =
     Scheme { name: "org key", header: "x-org-key", prefix: "", missing: "set MACHINEID_ORG_KEY" };
+
+/// A writer that keeps what was written.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A transport with the test key, and its pacing.
 pub fn transport(url: &str, options: Options) -> (Async, TestPacing) {
