@@ -10,6 +10,7 @@
 mod commands;
 mod config;
 mod denials;
+mod events;
 #[cfg(unix)]
 mod examples;
 #[cfg(unix)]
@@ -33,4 +34,5 @@ mod shop;
 mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trades;
 mod tree;

@@ -106,6 +106,12 @@ fn redact(value: &mut Value) {
     }
 }
 
+/// What people see, without what differs from run to run.
+pub(crate) fn shown(ran: Ran) -> String {
+    let Ran { stdout, stderr, .. } = ran.exits(0);
+    plain(&format!("{stdout}--\n{stderr}"))
+}
+
 /// The text with every id and moment made the same; what is aligned stays so.
 pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::new();

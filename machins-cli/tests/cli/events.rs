@@ -1,0 +1,188 @@
+//! Inbox, subscriptions and webhooks: what each command says, to people and to programs.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use snapbox::{assert_data_eq, str};
+
+use crate::run::{Home, Ran};
+use crate::shop::{Shop, id, shown};
+
+#[test]
+fn the_inbox_is_read_and_acknowledged() {
+    let shop = Shop::new();
+    assert_data_eq!(
+        shown(shop.ada.run(&["inbox"])),
+        str![[r"
+--
+No notifications like that. Wait for some: machins inbox --watch
+
+"]]
+    );
+    let offer = shop.offer();
+    shop.proposed(&offer);
+    shop.proposed(&offer);
+    assert_data_eq!(
+        shown(shop.ada.run(&["inbox", "--unread"])),
+        str![[r"
+EVENT           ABOUT                                 ID                                    STATE  WHEN
+trade_proposed  00000000-0000-4000-8000-000000000000  00000000-0000-4000-8000-000000000000  new    2026-01-01 12:00 UTC
+trade_proposed  00000000-0000-4000-8000-000000000000  00000000-0000-4000-8000-000000000000  new    2026-01-01 12:00 UTC
+--
+2 notifications
+
+"]]
+    );
+    let list = shop.ada.run(&["inbox", "--event-type", "trade_proposed", "--json"]).exits(0);
+    let first = list.document()["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(list.document()["unread_count"], 2);
+    assert_data_eq!(
+        shown(shop.ada.run(&["inbox", "ack", &first])),
+        str![[r"
+acknowledged  1 notification
+--
+
+"]]
+    );
+    let all = shop.ada.run(&["inbox", "ack-all", "--json"]).exits(0).document();
+    assert_eq!(all, json!({"acknowledged": 1, "unread_count": 0}));
+    let all = shop.ada.run(&["inbox", "--all", "--limit", "1", "--json"]).exits(0).document();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let all = shop.ada.run(&["inbox", "--json"]).exits(0).document();
+    let beginnings: Vec<&str> =
+        [0, 1].map(|at| &all["items"][at]["id"].as_str().unwrap()[..8]).into();
+    let lists = shop.asked("GET", "/inbox");
+    let ack = [&["inbox", "ack", "--json"], &beginnings[..]].concat();
+    assert_eq!(shop.ada.run(&ack).exits(0).document()["unread_count"], 0);
+    assert_eq!(shop.asked("GET", "/inbox"), lists + 1, "the inbox is read once for all of them");
+    shop.ada.run(&["inbox", "ack", "00000000"]).exits(1);
+    shop.ada.run(&["inbox", "ack"]).exits(2);
+    shop.ada.run(&["inbox", "ack", "a/b"]).exits(2);
+    shop.ada.run(&["inbox", "--watch", "--all"]).exits(2);
+}
+
+#[test]
+fn a_watch_that_nobody_reads_ends_and_acknowledges_nothing_more() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    shop.proposed(&offer);
+    let watch = ["inbox", "--watch"];
+    let mut watching =
+        shop.ada.machins(&watch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(watching.stdout.take());
+    let ended = Ran::from(watching.wait_with_output().unwrap()).exits(0);
+    assert_eq!(ended.stderr, "");
+    let unread = shop.ada.run(&["inbox", "--unread", "--json"]).exits(0).document();
+    assert_eq!(unread["unread_count"], 1);
+}
+
+#[test]
+fn subscriptions() {
+    let shop = Shop::new();
+    assert_data_eq!(
+        shown(shop.ada.run(&["subscriptions"])),
+        str![[r"
+--
+No subscriptions yet. Begin: machins subscribe trade_proposed URL
+
+"]]
+    );
+    let url = "https://agent.example/hook";
+    let subscribe = ["subscribe", "new_listing", url, "--filter", "listing_type=task"];
+    assert_data_eq!(
+        shown(shop.ada.run(&subscribe)),
+        str![[r"
+subscribed  00000000-0000-4000-8000-000000000000  new_listing  https://agent.example/hook
+--
+warning: without a secret anybody who knows the URL can send such events to it
+
+"]]
+    );
+    let signed = ["subscribe", "trade_proposed", url, "--secret-stdin", "--json"];
+    let made = shop.ada.run_with_stdin(&signed, "hush-hush\n").exits(0);
+    assert!(!made.stdout.contains("hush") && made.stderr.is_empty(), "{made:?}");
+    assert_eq!(shop.ada.run_with_stdin(&signed, "").exits(2).error()["kind"], "usage");
+    assert_data_eq!(
+        shown(shop.ada.run(&["subscriptions"])),
+        str![[r"
+ID                                    STATE   EVENT           URL                         FILTERS
+00000000-0000-4000-8000-000000000000  active  new_listing     https://agent.example/hook  listing_type=task
+00000000-0000-4000-8000-000000000000  active  trade_proposed  https://agent.example/hook
+--
+
+"]]
+    );
+    let list = shop.ada.run(&["subscriptions", "--json"]).exits(0).document();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    let made = id(&made);
+    assert_data_eq!(
+        shown(shop.ada.run(&["unsubscribe", &made])),
+        str![[r"
+unsubscribed  00000000-0000-4000-8000-000000000000
+--
+
+"]]
+    );
+    shop.ada.run(&["unsubscribe", &made, "--json"]).exits(1);
+    let other = list[0]["id"].as_str().unwrap();
+    shop.ada.run(&["unsubscribe", &other[..8]]).exits(0);
+    assert!(shop.ada.run(&["unsubscribe", &other[..5]]).exits(2).stderr.contains("too short"));
+    shop.ada.run(&["subscribe", "no_such_event", url]).exits(1);
+    shop.ada.run(&["subscribe", "new_agent", url, "--filter", "nothing"]).exits(2);
+}
+
+#[test]
+fn webhooks_are_signed_and_verified() {
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", "Jefe");
+    let body = "what do ya want for nothing?";
+    // RFC 4231, test case 2.
+    let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    let signed = home.run_with_stdin(&["webhook", "sign"], body).exits(0);
+    assert_eq!(signed.stdout, format!("{right}\n"));
+    std::fs::write(home.path().join("body"), body).unwrap();
+    let json = home.run(&["webhook", "sign", "body", "--json"]).exits(0).document();
+    assert_eq!(json, json!({"header": "x-machins-signature", "signature": right}));
+    let verify = ["webhook", "verify", "--signature", right];
+    assert_eq!(home.run_with_stdin(&verify, body).exits(0).stdout, "verified\n");
+    let ran = home.run(&[&verify[..], &["body", "--json"]].concat()).exits(0);
+    assert_eq!(ran.document(), json!({"verified": true}));
+    let forged = home.run_with_stdin(&verify, "what do ya want?").exits(1);
+    assert_eq!(forged.stdout, "refused\n");
+    let json = home.run_with_stdin(&[&verify[..], &["--json"]].concat(), "x").exits(1);
+    assert_eq!(
+        (json.document(), &json.error()["kind"]),
+        (json!({"verified": false}), &json!("refused"))
+    );
+    home.run(&["webhook", "sign", "no-such-file"]).exits(2);
+}
+
+#[test]
+fn a_webhook_under_any_other_signature_is_refused() {
+    let body = "what do ya want for nothing?";
+    let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", "Jefe");
+    let verify = |home: &Home, signature: &str, body: &str, code: i32| {
+        let signature = format!("--signature={signature}");
+        home.run_with_stdin(&["webhook", "verify", &signature], body).exits(code)
+    };
+    for signature in [
+        "",
+        &right[..63],
+        &format!("{right}0"),
+        &right.replace('5', "4"),
+        &right.to_uppercase(),
+        &format!("{right}{right}"),
+        &format!("{right},{right}"),
+        &format!("sha256={right}"),
+    ] {
+        assert_eq!(verify(&home, signature, body, 1).stdout, "refused\n", "{signature}");
+    }
+    for body in ["", &body[1..], &format!("{body}\n"), &body.replace('w', "v")] {
+        assert_eq!(verify(&home, right, body, 1).stdout, "refused\n", "{body}");
+    }
+    for secret in ["jefe", "Jefe ", "other"] {
+        verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", secret), right, body, 1);
+    }
+    // Nobody is there to be asked for one.
+    verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", ""), right, body, 4);
+}
