@@ -221,11 +221,11 @@ struct Requests {
 }
 
 async fn requests(State(app): State<App>) -> Reply<200, Requests> {
-    Reply(Requests { requests: app.journal().records().cloned().collect() })
+    Reply(Requests { requests: app.instruments().journal.records().cloned().collect() })
 }
 
 async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
-    app.journal().clear();
+    app.instruments().journal.clear();
     DONE
 }
 
@@ -236,7 +236,7 @@ struct FaultList {
 }
 
 async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
-    Reply(FaultList { faults: app.faults().all().to_vec() })
+    Reply(FaultList { faults: app.instruments().faults.all().to_vec() })
 }
 
 async fn add_fault(
@@ -244,12 +244,12 @@ async fn add_fault(
     JsonBody(body): JsonBody<Fault>,
 ) -> Result<Reply<201, PlantedFault>, Problem> {
     let fault = body?;
-    let mut faults = app.faults();
+    let faults = &mut app.instruments().faults;
     faults.add(fault).map(|it| Reply(it.clone())).map_err(|error| Problem::bad_request(&error))
 }
 
 async fn clear_faults(State(app): State<App>) -> Reply<200, Done> {
-    app.faults().clear();
+    app.instruments().faults.clear();
     DONE
 }
 

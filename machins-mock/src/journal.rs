@@ -15,6 +15,13 @@ pub const MAX_REQUESTS: usize = 10_000;
 /// The most of a path that is remembered, in bytes.
 const MAX_PATH: usize = 512;
 
+/// How segments begin that are secrets: org keys, API keys, and JSON Web Tokens, which are base64
+/// of `{"`.
+const SECRETS: [&str; 3] = ["org_", "at_", "eyJ"];
+
+/// Whatever stands after it is meant to be a token.
+const CLAIM: &str = "/claim/";
+
 /// A request that a server got.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
@@ -66,7 +73,13 @@ pub(crate) struct Journal {
 pub(crate) struct Ticket(u64);
 
 impl Journal {
-    pub(crate) fn arrived(&mut self, method: &Method, path: &str, now: Time) -> Ticket {
+    pub(crate) fn arrived(
+        &mut self,
+        method: &Method,
+        path: &str,
+        fault: Option<&'static str>,
+        now: Time,
+    ) -> Ticket {
         if self.records.len() == MAX_REQUESTS {
             self.records.pop_front();
             self.forgotten += 1;
@@ -75,7 +88,7 @@ impl Journal {
             method: method.clone(),
             path: mask(path),
             status: None,
-            fault: None,
+            fault,
             received_at: now.into(),
             latency: None,
         });
@@ -101,15 +114,16 @@ impl Journal {
 /// A path that can be shown: what looks like a key or a token is cut off after its prefix.
 pub(crate) fn mask(path: &str) -> String {
     let path = &path[..path.floor_char_boundary(MAX_PATH)];
+    if !path.contains(CLAIM) && !SECRETS.iter().any(|prefix| path.contains(prefix)) {
+        return path.to_owned();
+    }
     let mut masked = String::with_capacity(path.len());
     for segment in path.split_inclusive('/') {
-        if masked.ends_with("/claim/") {
-            // Whatever stands there is meant to be a token.
+        if masked.ends_with(CLAIM) {
             masked.push('…');
             continue;
         }
-        // Org keys, API keys, and JSON Web Tokens, which are base64 of `{"`.
-        match ["org_", "at_", "eyJ"].into_iter().find(|prefix| segment.starts_with(prefix)) {
+        match SECRETS.into_iter().find(|prefix| segment.starts_with(prefix)) {
             None => masked.push_str(segment),
             Some(prefix) => {
                 masked.push_str(prefix);
@@ -131,7 +145,7 @@ mod tests {
         let now = Clock::default().now();
         let mut journal = Journal::default();
         let tickets: Vec<_> = (0..MAX_REQUESTS + 2)
-            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), now))
+            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), None, now))
             .collect();
         assert_eq!(journal.records().len(), MAX_REQUESTS);
         assert_eq!(journal.records().next().unwrap().path, "/2");
@@ -139,7 +153,7 @@ mod tests {
         assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
         journal.clear();
         assert!(tickets.iter().all(|ticket| journal.record(*ticket).is_none()));
-        let ticket = journal.arrived(&Method::GET, "/new", now);
+        let ticket = journal.arrived(&Method::GET, "/new", None, now);
         assert_eq!(journal.record(ticket).unwrap().path, "/new");
     }
 

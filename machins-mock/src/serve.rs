@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -14,18 +15,18 @@ use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_service::Service;
 
 use crate::fault::{self, ConnectionLost, Fault};
 use crate::http::{App, Problem, is_cross_origin, is_infrastructure};
-use crate::journal::mask;
+use crate::journal::{Ticket, mask};
 use crate::machins;
 
 /// The longest head of a request, in bytes.
@@ -106,12 +107,14 @@ pub(crate) fn spawn(listener: TcpListener, app: App, tasks: &Tasks) {
 }
 
 async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
-    let router = TowerToHyperService::new(crate::http::router(Arc::clone(&app)));
-    let free = Arc::new(Semaphore::new(app.limits.connections.max(1)));
+    let router = crate::http::router(Arc::clone(&app));
+    // Ends with this task, and every connection with it.
+    let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
-            return;
-        };
+        while connections.try_join_next().is_some() {}
+        if connections.len() >= app.limits.connections.max(1) {
+            connections.join_next().await;
+        }
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -121,19 +124,15 @@ async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
             }
         };
         let connection = connection(stream, Arc::clone(&app), router.clone());
-        let stop = tasks.stop.clone();
-        tasks.running.spawn(async move {
-            stop.run_until_cancelled(connection).await;
-            drop(permit);
-        });
+        connections.spawn(tasks.running.track_future(connection));
     }
 }
 
-async fn connection(stream: TcpStream, app: App, router: TowerToHyperService<Router>) {
+async fn connection(stream: TcpStream, app: App, router: Router) {
     // Without it replies still come, only later.
     let _ = stream.set_nodelay(true);
     let read_time = app.limits.read_time;
-    let service = service_fn(|request| answer(Arc::clone(&app), &router, request));
+    let service = service_fn(|request| answer(&app, router.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(read_time)
@@ -146,73 +145,57 @@ async fn connection(stream: TcpStream, app: App, router: TowerToHyperService<Rou
 }
 
 /// Answers one request, faults included, and enters it into the journal.
-fn answer(
-    app: App,
-    router: &TowerToHyperService<Router>,
+async fn answer(
+    app: &App,
+    mut router: Router,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response, ConnectionLost>> + use<> {
-    let infrastructure = is_infrastructure(request.uri().path());
-    let forbidden = infrastructure && is_cross_origin(request.headers());
-    let about_machins = machins::http::is_machins(request.uri().path());
-    let arrival = (!infrastructure).then(|| Arrival::note(app, &request));
-    let reply = router.call(request);
-    let reply = async move {
-        match reply.await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
-    };
-    async move {
-        if forbidden {
+) -> Result<Response, ConnectionLost> {
+    let path = request.uri().path();
+    if is_infrastructure(path) {
+        if is_cross_origin(request.headers()) {
             let detail = "web pages of other origins can't use the mock's own routes";
             return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
         }
-        let Some(mut arrival) = arrival else {
-            return Ok(reply.await);
-        };
-        let result = match arrival.fault.take() {
-            None => Ok(reply.await),
-            Some(fault) => fault::apply(fault, about_machins, reply).await,
-        };
-        arrival.answered(result.as_ref().ok());
-        result
+        let Ok(response) = router.call(request).await;
+        return Ok(response);
     }
+    let (arrival, fault) = Arrival::note(app, &request);
+    let about_machins = fault.is_some() && machins::http::is_machins(path);
+    let reply = pin!(router.call(request));
+    let result = match fault {
+        None => {
+            let Ok(response) = reply.await;
+            Ok(response)
+        }
+        // Boxed, because most requests have none, and each would carry the room for it.
+        Some(fault) => Box::pin(fault::apply(fault, about_machins, reply)).await,
+    };
+    arrival.answered(result.as_ref().ok());
+    result
 }
 
 /// A request under way.
-struct Arrival {
-    app: App,
-    ticket: crate::journal::Ticket,
-    fault: Option<Fault>,
+struct Arrival<'a> {
+    app: &'a App,
+    ticket: Ticket,
     since: Instant,
 }
 
-impl Arrival {
-    /// Looks for the fault that hits the request, and tells journal and expectations of it.
-    fn note(app: App, request: &Request<Incoming>) -> Self {
+impl<'a> Arrival<'a> {
+    /// Enters a request, and looks for the fault that hits it.
+    fn note(app: &'a App, request: &Request<Incoming>) -> (Self, Option<Fault>) {
         let since = Instant::now();
         let (method, path) = (request.method(), request.uri().path());
-        let fault = app.faults().strike(method, path);
         let now = app.world().clock.now();
-        let ticket = {
-            let mut journal = app.journal();
-            let ticket = journal.arrived(method, path, now);
-            if let (Some(fault), Some(record)) = (&fault, journal.record(ticket)) {
-                record.fault = Some(fault.kind());
-            }
-            ticket
-        };
-        for expectation in app.expectations().iter_mut() {
-            expectation.see(method, path);
-        }
+        let (fault, ticket) = app.instruments().arrived(method, path, now);
         tracing::debug!(%method, path = mask(path), fault = fault.as_ref().map(Fault::kind), "request");
-        Self { app, ticket, fault, since }
+        (Self { app, ticket, since }, fault)
     }
 
     fn answered(&self, response: Option<&Response>) {
         let status = response.map(|response| response.status().as_u16());
         let latency = self.since.elapsed();
-        if let Some(record) = self.app.journal().record(self.ticket) {
+        if let Some(record) = self.app.instruments().journal.record(self.ticket) {
             record.status = status;
             record.latency = Some(latency);
         }

@@ -189,7 +189,7 @@ impl MockServer {
     /// # Errors
     /// The fault can't be: see [`FaultError`].
     pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.app.faults().add(fault).map(|_| ())
+        self.app.instruments().faults.add(fault).map(|_| ())
     }
 
     /// Makes things go wrong until the guard is dropped.
@@ -209,31 +209,31 @@ impl MockServer {
     /// # Errors
     /// The fault can't be: see [`FaultError`].
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
-        let id = self.app.faults().add(fault)?.id;
+        let id = self.app.instruments().faults.add(fault)?.id;
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// The faults so far, in the order in which they were added, those that are over included.
     #[must_use]
     pub fn faults(&self) -> Vec<PlantedFault> {
-        self.app.faults().all().to_vec()
+        self.app.instruments().faults.all().to_vec()
     }
 
     /// Removes every fault.
     pub fn clear_faults(&self) {
-        self.app.faults().clear();
+        self.app.instruments().faults.clear();
     }
 
     /// The requests so far, oldest first: at most [`MAX_REQUESTS`](crate::MAX_REQUESTS), without
     /// those of the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.journal().records().cloned().collect()
+        self.app.instruments().journal.records().cloned().collect()
     }
 
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.app.journal().clear();
+        self.app.instruments().journal.clear();
     }
 
     /// Empty world, real time, no faults, no requests, no webhooks; the seed starts over. Expectations stay.
@@ -279,7 +279,7 @@ impl MockServer {
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app.expectations().push(Expectation::new(method, path, &times));
+        self.app.instruments().expectations.push(Expectation::new(method, path, &times));
     }
 
     /// Checks the expectations so far, and keeps them.
@@ -287,9 +287,8 @@ impl MockServer {
     /// # Errors
     /// Expectations are not met.
     pub fn verify(&self) -> Result<(), Unmet> {
-        let requests = self.requests();
-        let expectations = self.app.expectations();
-        unmet(&expectations, requests.iter()).map_or(Ok(()), Err)
+        let instruments = self.app.instruments();
+        unmet(&instruments.expectations, instruments.journal.records()).map_or(Ok(()), Err)
     }
 
     /// Stops the server and waits until its port is closed and its connections are gone; the
@@ -352,6 +351,6 @@ pub struct FaultGuard {
 
 impl Drop for FaultGuard {
     fn drop(&mut self) {
-        self.app.faults().remove(self.id);
+        self.app.instruments().faults.remove(self.id);
     }
 }

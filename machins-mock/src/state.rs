@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::Method;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::clock::{Clock, TooFar};
+use crate::clock::{Clock, Time, TooFar};
 use crate::delivery::{self, Deliveries};
 use crate::expect::Expectation;
-use crate::fault::Faults;
-use crate::journal::Journal;
+use crate::fault::{Fault, Faults};
+use crate::journal::{Journal, Ticket};
 use crate::limits::Limits;
 use crate::machineid::MachineId;
 use crate::machins::{Context, Machins};
@@ -59,6 +60,36 @@ impl fmt::Debug for Snapshot {
     }
 }
 
+/// What a test watches and disturbs its server with: none of it is in a snapshot.
+///
+/// They have one lock, because every request needs them all.
+pub(crate) struct Instruments {
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) expectations: Vec<Expectation>,
+}
+
+impl Instruments {
+    fn new(seed: u64) -> Self {
+        Self { faults: Faults::new(seed), journal: Journal::default(), expectations: Vec::new() }
+    }
+
+    /// Enters a request, and decides which fault hits it, if any.
+    pub(crate) fn arrived(
+        &mut self,
+        method: &Method,
+        path: &str,
+        now: Time,
+    ) -> (Option<Fault>, Ticket) {
+        let fault = self.faults.strike(method, path);
+        let ticket = self.journal.arrived(method, path, fault.as_ref().map(Fault::kind), now);
+        for expectation in &mut self.expectations {
+            expectation.see(method, path);
+        }
+        (fault, ticket)
+    }
+}
+
 /// One server's state, shared by its connections, its handle and its guards.
 ///
 /// No lock is held across an await, and no two are held at once, but for that of the deliveries,
@@ -70,9 +101,7 @@ pub(crate) struct Shared {
     pub(crate) restoring: Semaphore,
     seed: u64,
     world: Mutex<World>,
-    faults: Mutex<Faults>,
-    journal: Mutex<Journal>,
-    expectations: Mutex<Vec<Expectation>>,
+    instruments: Mutex<Instruments>,
     pub(crate) deliveries: Deliveries,
 }
 
@@ -84,9 +113,7 @@ impl Shared {
             restoring: Semaphore::new(1),
             seed,
             world: Mutex::new(World::new(seed)),
-            faults: Mutex::new(Faults::new(seed)),
-            journal: Mutex::default(),
-            expectations: Mutex::default(),
+            instruments: Mutex::new(Instruments::new(seed)),
             deliveries,
         }
     }
@@ -95,16 +122,8 @@ impl Shared {
         lock(&self.world)
     }
 
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
-        lock(&self.faults)
-    }
-
-    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        lock(&self.journal)
-    }
-
-    pub(crate) fn expectations(&self) -> MutexGuard<'_, Vec<Expectation>> {
-        lock(&self.expectations)
+    pub(crate) fn instruments(&self) -> MutexGuard<'_, Instruments> {
+        lock(&self.instruments)
     }
 
     /// Whether nothing may be added to the world any more.
@@ -143,8 +162,9 @@ impl Shared {
     pub(crate) fn reset(&self) {
         self.replace(World::new(self.seed));
         self.deliveries.clear_log();
-        *self.faults() = Faults::new(self.seed);
-        self.journal().clear();
+        let instruments = &mut *self.instruments();
+        instruments.faults = Faults::new(self.seed);
+        instruments.journal.clear();
     }
 }
 

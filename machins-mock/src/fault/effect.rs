@@ -1,5 +1,6 @@
 //! What a fault does to a request and its reply.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -33,8 +34,12 @@ pub(crate) struct ConnectionLost;
 pub(crate) async fn apply(
     fault: Fault,
     about_machins: bool,
-    serve: impl Future<Output = Response>,
+    serve: impl Future<Output = Result<Response, Infallible>>,
 ) -> Result<Response, ConnectionLost> {
+    let serve = async {
+        let Ok(response) = serve.await;
+        response
+    };
     match fault.kind {
         Kind::Status { status, body, retry_after } => {
             let mut response = match body {

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use bytes::BytesMut;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -42,7 +42,7 @@ impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for JsonBody<T, L
     type Rejection = Infallible;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        Ok(Self(in_time(app, request, LIMIT).await.and_then(|bytes| parse(&bytes))))
+        Ok(Self(in_time(app, request.into_body(), LIMIT).await.and_then(|bytes| parse(&bytes))))
     }
 }
 
@@ -78,9 +78,9 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let body = in_time(app, request, MAX_BODY).await;
+        let body = in_time(app, request.into_body(), MAX_BODY).await;
         let parse =
-            |bytes: BytesMut| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
+            |bytes: Vec<u8>| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
         Ok(Self(body.and_then(parse)))
     }
 }
@@ -93,18 +93,17 @@ impl<T: JsonSchema> Input for OptionalBody<T> {
 
 /// Reads a body within the server's time limit; of those that may be larger than others, one at a
 /// time.
-async fn in_time(app: &App, request: Request, limit: usize) -> Result<BytesMut, BodyError> {
-    let body = async {
+async fn in_time(app: &App, body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let bytes = async {
         let large = limit > MAX_BODY;
         let _turn = if large { app.restoring.acquire().await.ok() } else { None };
-        read(request, limit).await
+        read(body, limit).await
     };
-    tokio::time::timeout(app.limits.read_time, body).await.unwrap_or(Err(BodyError::Incomplete))
+    tokio::time::timeout(app.limits.read_time, bytes).await.unwrap_or(Err(BodyError::Incomplete))
 }
 
-async fn read(request: Request, limit: usize) -> Result<BytesMut, BodyError> {
-    let mut body = request.into_body();
-    let mut bytes = BytesMut::new();
+async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let mut bytes = Vec::new();
     let mut discarded = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Incomplete)?;
@@ -114,7 +113,7 @@ async fn read(request: Request, limit: usize) -> Result<BytesMut, BodyError> {
         if discarded == 0 && bytes.len() + data.len() <= limit {
             bytes.extend_from_slice(&data);
         } else {
-            bytes = BytesMut::new();
+            bytes = Vec::new();
             discarded += data.len();
             if discarded > MAX_DISCARDED {
                 break;

@@ -9,6 +9,9 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
+/// The bytes that most replies fit in.
+const COMMON_LENGTH: usize = 512;
+
 /// A handler's result that knows every reply it can become.
 pub(crate) trait Output: IntoResponse {
     fn describe(responses: &mut Responses<'_>);
@@ -94,12 +97,14 @@ impl<A: Output, B: Output> Output for Result<A, B> {
 
 /// A JSON reply.
 pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
-    let (status, body) = match (StatusCode::from_u16(status), serde_json::to_vec(body)) {
-        (Ok(status), Ok(body)) => (status, body),
+    let mut text = Vec::with_capacity(COMMON_LENGTH);
+    let written = serde_json::to_writer(&mut text, body);
+    let (status, text) = match (StatusCode::from_u16(status), written) {
+        (Ok(status), Ok(())) => (status, text),
         // No reply of ours has a key that is not text or a status out of range.
         _ => (StatusCode::INTERNAL_SERVER_ERROR, b"{}".to_vec()),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
