@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) mod market;
@@ -23,11 +23,9 @@ use self::market::Market;
 /// MachineID and the machins marketplace from a shell: may this device run, and what does it trade?
 #[derive(Debug, Parser)]
 #[command(name = "machins", version, max_term_width = 100, styles = STYLES)]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) global: Global,
+struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    command: Option<Command>,
 }
 
 const STYLES: Styles = Styles::styled()
@@ -66,11 +64,32 @@ const GROUPS: [(&str, &[&str]); 10] = [
 pub(crate) fn tree() -> clap::Command {
     let tree = Cli::command();
     let overview = overview(&tree);
-    tree.help_template(format!(
+    with_global_flags(tree).help_template(format!(
         "{{about}}\n\n{{usage-heading}} machins [OPTIONS] COMMAND\n\n{overview}\
          Options, for every command:\n{{options}}\n\n\
          Try it with no account and no network: machins demo\n"
     ))
+}
+
+/// Every command gets the global flags, once it is called: clap's own `global` would give copies
+/// of them to all commands at every start, which was two thirds of the tree.
+fn with_global_flags(command: clap::Command) -> clap::Command {
+    Global::augment_args(command).mut_subcommands(|child| child.defer(with_global_flags))
+}
+
+/// What a command line says to this tree.
+pub(crate) fn parse(
+    tree: clap::Command,
+    line: &[OsString],
+) -> Result<(Global, Option<Command>), clap::Error> {
+    let matches = tree.try_get_matches_from(line)?;
+    let mut global = Global::from_arg_matches(&matches)?;
+    let mut called = matches.subcommand();
+    while let Some((_, matches)) = called {
+        global = Global::from_arg_matches(matches)?.or(global);
+        called = matches.subcommand();
+    }
+    Ok((global, Cli::from_arg_matches(&matches)?.command))
 }
 
 fn overview(tree: &clap::Command) -> String {
@@ -92,35 +111,50 @@ fn overview(tree: &clap::Command) -> String {
     text
 }
 
-/// Flags that every command takes.
+// Flags that every command takes. A doc comment would become the help of each of them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Print one JSON document, with the API's own field names
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub(crate) json: bool,
     /// Where the machins API is
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
     /// Where the MachineID API is
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
     /// Take settings from this profile of the config file first
-    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
     /// Give up on a call after this long, its retries included
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
     /// Colour the output: auto (on a terminal, unless NO_COLOR is set), always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    #[arg(hide_possible_values = true, hide_default_value = true)]
-    pub(crate) color: Color,
+    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) color: Option<Color>,
     /// Say nothing but the result and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Show the calls being made; twice for more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+impl Global {
+    /// These flags, and those of an outer command as far as they say nothing else.
+    fn or(self, outer: Self) -> Self {
+        Self {
+            json: self.json || outer.json,
+            base_url: self.base_url.or(outer.base_url),
+            machineid_url: self.machineid_url.or(outer.machineid_url),
+            profile: self.profile.or(outer.profile),
+            timeout: self.timeout.or(outer.timeout),
+            color: self.color.or(outer.color),
+            quiet: self.quiet || outer.quiet,
+            verbose: self.verbose.saturating_add(outer.verbose),
+        }
+    }
 }
 
 /// When to colour.

@@ -47,10 +47,8 @@ mod webhook;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
-
 use crate::args::market::{Market, Owner};
-use crate::args::{Cli, Command, Global, Org};
+use crate::args::{Command, Global, Org};
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
@@ -65,16 +63,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[OsString]) -> ExitCode {
-    let parsed = args::tree()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let (global, command) = match args::parse(args::tree(), arguments) {
+        Ok(parsed) => parsed,
         Err(error) => return not_run(&error, arguments),
     };
-    let out = Output::new(&cli.global);
-    verbose::start(cli.global.verbose);
-    match dispatch(cli, out) {
+    let out = Output::new(&global);
+    verbose::start(global.verbose);
+    match dispatch(global, command, out) {
         Ok(code) => code,
         Err(failure) => {
             out.failure(&failure);
@@ -83,11 +78,11 @@ fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli, out: Output) -> Result<ExitCode, Failure> {
-    let Some(command) = cli.command else {
+fn dispatch(global: Global, command: Option<Command>, out: Output) -> Result<ExitCode, Failure> {
+    let Some(command) = command else {
         return shell::overview(out).map(done);
     };
-    let context = Context::new(cli.global, out, saves(&command));
+    let context = Context::new(global, out, saves(&command));
     match command {
         Command::Demo => demo::run(out).map(done),
         Command::Market(command) => trade(&context, command).map(done),

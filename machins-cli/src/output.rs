@@ -34,7 +34,7 @@ pub(crate) struct Output {
 impl Output {
     /// As the flags say. Colour is a matter of the whole process.
     pub(crate) fn new(global: &Global) -> Self {
-        match global.color {
+        match global.color.unwrap_or_default() {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,

@@ -1,8 +1,8 @@
 //! Whatever is typed or received: taken, shown or refused, and never a bug.
 
+use std::iter;
 use std::sync::LazyLock;
 
-use clap::FromArgMatches;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use crate::args::market::Market;
-use crate::args::{self, Cli, Command};
+use crate::args::{self, Command, Global};
 use crate::config::document::Document;
 use crate::join::slug_of;
 use crate::json_flag;
@@ -19,10 +19,10 @@ use crate::text::{clean, is_plain};
 
 static TREE: LazyLock<clap::Command> = LazyLock::new(args::tree);
 
-fn parse(words: &[String]) -> Result<Cli, clap::Error> {
-    let line = std::iter::once("machins".to_owned()).chain(words.iter().cloned());
-    let matches = TREE.clone().try_get_matches_from(line)?;
-    Cli::from_arg_matches(&matches)
+fn parse(words: &[String]) -> Result<(Global, Option<Command>), clap::Error> {
+    let line: Vec<_> =
+        iter::once("machins").chain(words.iter().map(String::as_str)).map(Into::into).collect();
+    args::parse(TREE.clone(), &line)
 }
 
 /// The names of all commands and flags.
@@ -62,7 +62,7 @@ proptest! {
     #[test]
     fn a_price_is_what_was_typed(text in any_text()) {
         let words = ["sell", "--title=Any", &format!("--price={text}")].map(Into::into);
-        if let Ok(Cli { command: Some(Command::Market(Market::Sell(sell))), .. }) = parse(&words) {
+        if let Ok((_, Some(Command::Market(Market::Sell(sell))))) = parse(&words) {
             let (typed, read): (f64, f64) =
                 (text.trim().parse().unwrap(), sell.price.to_string().parse().unwrap());
             prop_assert!((typed - read).abs() <= typed.abs() * 1e-15, "{text:?} {}", sell.price);
@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn a_time_is_bounded(text in any_text()) {
         let words = [format!("--timeout={text}"), "devices".into()];
-        if let Ok(Cli { global, .. }) = parse(&words) {
+        if let Ok((global, _)) = parse(&words) {
             let seconds = global.timeout.unwrap().as_secs_f64();
             prop_assert!(seconds > 0.0 && seconds < 4e7, "{text:?} {seconds}");
         }
