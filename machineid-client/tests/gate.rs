@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use support::{allow, builder, client, deny, device, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Barrier, mpsc, oneshot};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -201,6 +201,33 @@ async fn a_decision_is_never_older_than_the_asking() {
         assert!(!check.await.unwrap(), "an old yes was handed to a new question");
     }
     assert!(requests.try_recv().is_err(), "one request served all hundred");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn those_who_are_ready_to_ask_share_one_request() {
+    const CALLERS: usize = 10;
+    const TIMES: usize = 20;
+    let server = server(200, &allow()).await;
+    let gate = Gate::new(&client(&server), device());
+    let ready = Arc::new(Barrier::new(CALLERS));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let (gate, ready) = (gate.clone(), Arc::clone(&ready));
+            tokio::spawn(async move {
+                for _ in 0..TIMES {
+                    ready.wait().await;
+                    let _permit = gate.check().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    // Two each time if the first to ask did not wait for the others. Now and then the runtime
+    // lets the request go before all have come.
+    let requests = requests(&server).await;
+    assert!((TIMES..TIMES * 3 / 2).contains(&requests), "{requests}");
 }
 
 #[tokio::test]

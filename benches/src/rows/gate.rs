@@ -35,8 +35,10 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     for tasks in TASKS {
         lines.push(here.speed(rounds, tasks)?);
     }
-    lines.push(here.waits(rounds, "loopback")?);
-    lines.push(away.waits(rounds, "a service 20 ms away")?);
+    for tasks in TASKS {
+        lines.push(here.waits(rounds, tasks, "loopback")?);
+    }
+    lines.push(away.waits(rounds, MOST_TASKS, "a service 20 ms away")?);
     Ok(lines)
 }
 
@@ -87,12 +89,12 @@ impl Bench {
     }
 
     /// The 99th percentile of a check, in round trips of the same rounds.
-    fn waits(&self, rounds: usize, place: &str) -> Result<Line> {
+    fn waits(&self, rounds: usize, tasks: u32, place: &str) -> Result<Line> {
         let (mut waits, mut trips) = (Vec::new(), Vec::new());
         let samples = in_turns(
             rounds,
             [&mut || {
-                let both = async { try_join!(self.checks(MOST_TASKS), self.trips()) };
+                let both = async { try_join!(self.checks(tasks), self.trips()) };
                 let (mut checks, mut requests) = self.runtime.block_on(both)?;
                 let (wait, trip) = (nth(&mut checks, 99), nth(&mut requests, 50));
                 waits.push(wait);
@@ -102,7 +104,7 @@ impl Bench {
         )?;
         let spread = |samples: Vec<f64>| Figure::of(samples.into_iter()).spread(Short);
         let (wait, trip) = (spread(waits), spread(trips));
-        let tasks = Short(f64::from(MOST_TASKS));
+        let tasks = Short(f64::from(tasks));
         let what = format!("gate, asked by {tasks}, {place}: p99 of a check");
         Ok(Line::new(5, what, "round trips", samples.figure(0))
             .reach(Bound::AtMost(MOST_ROUND_TRIPS))

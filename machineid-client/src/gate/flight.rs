@@ -69,7 +69,10 @@ struct Pilot {
 
 impl Pilot {
     async fn fly<F: Future<Output = Landing>>(mut self, ask: impl Fn() -> F) {
-        while let Some(flight) = self.depart() {
+        loop {
+            // Those who are ready to ask, the last landing's passengers among them, still board.
+            tokio::task::yield_now().await;
+            let Some(flight) = self.depart() else { return };
             // Nobody is left to hear it when all callers have given up.
             flight.send_replace(Some(ask().await));
         }
