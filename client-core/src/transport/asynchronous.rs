@@ -5,14 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
-
 use super::Transport;
 use super::engine::Engine;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::credential::Credential;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::options::Options;
 use crate::pacing::Pacing;
 
@@ -56,17 +54,7 @@ impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        let engine = Arc::clone(&self.0);
-        Pending(Box::pin(async move {
-            // Without this, the HTTP library would panic.
-            if Handle::try_current().is_err() {
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    "an asynchronous call must be awaited inside a tokio runtime",
-                ));
-            }
-            engine.run(call).await
-        }))
+        Pending(Box::pin(Arc::clone(&self.0).run(call)))
     }
 }
 

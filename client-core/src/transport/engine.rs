@@ -1,10 +1,11 @@
 //! Runs the retry machine around the wire.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
+use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, debug_span};
 
@@ -62,11 +63,18 @@ impl Engine {
     }
 
     /// Makes the call: sends, waits, looks and sends again as the retry machine says.
-    pub(super) async fn run<R>(&self, call: Call<R>) -> Result<R, Error> {
+    pub(super) async fn run<R>(self: Arc<Self>, call: Call<R>) -> Result<R, Error> {
+        // Without this, the HTTP library would panic.
+        if Handle::try_current().is_err() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "an asynchronous call must be awaited inside a tokio runtime",
+            ));
+        }
         let start = self.pacing().now();
         let Call { request, decode, recovery } = call;
         let request = request?.complete()?;
-        let mut trip = Trip::new(self, &request, recovery.is_some(), start);
+        let mut trip = Trip::new(&self, &request, recovery.is_some(), start);
         let span = trip.span.clone();
         let run = async {
             let mut doubted = false;
@@ -80,7 +88,9 @@ impl Engine {
                 let recovery = recovery.as_ref().filter(|_| is_doubt || doubted);
                 let Some(recovery) = recovery else { return Err(error) };
                 doubted = true;
-                match self.look(start, recovery(&error), &request.secrets).await {
+                let look = self.look(start, recovery(&error), &request.secrets);
+                // Boxed, because most calls need none, and each would carry the room for it.
+                match Box::pin(look).await {
                     Ok(Verdict::Done(reply)) => return Ok(reply),
                     Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
                     Ok(Verdict::Absent) if is_doubt && trip.may_send_again() => {}

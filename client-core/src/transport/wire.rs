@@ -82,6 +82,19 @@ impl Wire {
         credential: Option<&Credential>,
         limit: Duration,
     ) -> Result<Reply, Error> {
+        let sent = self.http.execute(self.outgoing(request, credential, limit));
+        match sent.await {
+            Ok(mut response) => self.read(&mut response).await,
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    fn outgoing(
+        &self,
+        request: &Request,
+        credential: Option<&Credential>,
+        limit: Duration,
+    ) -> reqwest::Request {
         let url = self.base_url.join(&request.path, &request.query);
         let mut outgoing = reqwest::Request::new(request.method.clone(), url);
         *outgoing.timeout_mut() = Some(limit);
@@ -92,13 +105,12 @@ impl Wire {
             outgoing.headers_mut().insert(CONTENT_TYPE, JSON);
             *outgoing.body_mut() = Some(body.clone().into());
         }
-        let response = self.http.execute(outgoing).await.map_err(|error| self.failure(error))?;
-        self.read(response).await
+        outgoing
     }
 
     /// Reads the reply whole. A reply that is not a success has said what matters in its status,
     /// so of its body what comes is enough.
-    async fn read(&self, mut response: Response) -> Result<Reply, Error> {
+    async fn read(&self, response: &mut Response) -> Result<Reply, Error> {
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
         let header_request_id = response
@@ -109,7 +121,7 @@ impl Wire {
             .map(str::to_owned);
         let retry_after = retry_after(response.headers());
         let is_labelled_json = is_labelled_json(response.headers());
-        let body = match self.read_body(&mut response).await {
+        let body = match self.read_body(response).await {
             Ok(body) => body,
             Err((_, partial)) if !is_success => partial,
             Err((error, _)) => return Err(error.with_status(status)),
