@@ -248,11 +248,8 @@ pub(crate) enum Command {
     /// Without a subcommand this is `config show`. A setting comes from, first to last: its
     /// flag, its environment variable, the profile that --profile names, the config file, the
     /// default.
-    #[command(
-        args_conflicts_with_subcommands = true,
-        after_help = "Examples:\n  machins config explain\n  \
-                      machins config set machineid.device_id agent-01"
-    )]
+    #[command(after_help = "Examples:\n  machins config explain\n  \
+                      machins config set machineid.device_id agent-01")]
     Config {
         /// Write a setting, as `config set` does; for those who come from the Python package
         #[arg(long, value_name = "K=V", conflicts_with = "get", hide = true)]

@@ -21,6 +21,10 @@ pub(crate) fn run(
     get_key: Option<String>,
     command: Option<Config>,
 ) -> Result<(), Failure> {
+    if command.is_some() && (set_pair.is_some() || get_key.is_some()) {
+        let what = "--set and --get stand alone, without a command within config";
+        return Err(Failure::usage(what).hint("machins config set K V"));
+    }
     let command = match (set_pair, get_key) {
         (Some(pair), _) => {
             let (key, value) = pair

@@ -136,7 +136,11 @@ fn told(notification: &Notification) -> String {
 }
 
 /// `machins inbox ack` and `machins inbox ack-all`.
-pub(crate) fn run(context: &Context, command: &Inbox) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, list: &InboxList, command: &Inbox) -> Result<(), Failure> {
+    if *list != InboxList::default() {
+        let what = "flags that narrow the list are of no use to a command within inbox";
+        return Err(Failure::usage(what).hint("machins inbox ack ID"));
+    }
     let done = match command {
         Inbox::Ack { ids } => {
             let client = context.machins()?;

@@ -146,7 +146,7 @@ fn trade(context: &Context, command: Market) -> Result<(), Failure> {
         Market::Wallet => wallet::show(context),
         Market::Transactions(paging) => wallet::transactions(context, &paging),
         Market::Inbox { list, command: None } => inbox::list(context, &list),
-        Market::Inbox { command: Some(command), .. } => inbox::run(context, &command),
+        Market::Inbox { list, command: Some(command) } => inbox::run(context, &list, &command),
         Market::Subscriptions => subscriptions::list(context),
         Market::Subscribe(wanted) => subscriptions::subscribe(context, wanted),
         Market::Unsubscribe { id } => subscriptions::unsubscribe(context, &id),

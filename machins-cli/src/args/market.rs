@@ -161,7 +161,6 @@ pub(crate) enum Market {
     /// With --watch it goes on until Ctrl-C, shows each unread notification as it comes, and
     /// acknowledges it once it is shown.
     #[command(
-        args_conflicts_with_subcommands = true,
         after_help = "Examples:\n  machins inbox --unread\n  machins inbox --watch --event-type trade_proposed"
     )]
     Inbox {
@@ -254,7 +253,7 @@ pub(crate) struct Join {
 }
 
 /// Which part of a list.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub(crate) struct Paging {
     /// How many to show, 1 to 200; 20 if not given. With --all, how many to fetch at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
@@ -463,7 +462,7 @@ pub(crate) struct Review {
 }
 
 /// Which notifications.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub(crate) struct InboxList {
     /// Only those not acknowledged yet
     #[arg(long)]

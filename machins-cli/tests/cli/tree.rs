@@ -54,6 +54,31 @@ fn the_whole_tree_is_as_written_down() {
 }
 
 #[test]
+fn flags_for_every_command_may_stand_anywhere() {
+    let home = Home::new();
+    for words in [
+        ["--json", "config", "explain"],
+        ["config", "--json", "explain"],
+        ["config", "explain", "--json"],
+    ] {
+        let said = home.run(&words).exits(0).stdout;
+        assert!(serde_json::from_str::<Value>(&said).is_ok(), "{words:?}: {said}");
+    }
+    home.run(&["inbox", "--quiet", "ack-all"]).exits(4);
+    let get = ["get", "base_url", "--base-url=https://inner.example"];
+    let inner = home.run(&[&["--base-url=https://outer.example", "config"], &get[..]].concat());
+    assert_eq!(inner.exits(0).stdout, "https://inner.example\n");
+}
+
+#[test]
+fn flags_of_a_command_are_not_ignored_by_those_within() {
+    let home = Home::new();
+    home.run(&["config", "--get", "base_url", "show"]).exits(2);
+    home.run(&["inbox", "--unread", "ack-all"]).exits(2);
+    home.run(&["inbox", "--limit", "3", "ack-all"]).exits(2);
+}
+
+#[test]
 fn each_page_has_an_example() {
     for (name, help) in pages(&Home::new()) {
         assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
