@@ -110,12 +110,14 @@ async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
     let router = crate::http::router(Arc::clone(&app));
     // Ends with this task, and every connection with it.
     let mut connections = JoinSet::new();
+    let most = app.limits.connections.max(1);
     loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= app.limits.connections.max(1) {
-            connections.join_next().await;
-        }
-        let stream = match listener.accept().await {
+        let accepted = tokio::select! {
+            // One has ended and makes room.
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < most => accepted,
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::debug!(%error, "accepting failed");
