@@ -20,7 +20,7 @@ mod tests {
     use std::time::Duration;
 
     use machins_client::{
-        ApiKey, ErrorKind, ListingType, Money, NewListing, TestPacing, TradeQuery,
+        ApiKey, ErrorKind, ListingType, MockClock, Money, NewListing, TradeQuery,
     };
     use machins_mock::{Fault, Method, MockServer, NewAgent};
 
@@ -35,7 +35,7 @@ mod tests {
                 .api_key(ApiKey::new(&agent.api_key).unwrap())
                 .base_url(server.machins_base_url())
                 // Retries wait on this clock, which does not make the test wait.
-                .options(machins_client::Options::new().pacing(TestPacing::new(0.5)))
+                .options(machins_client::ClientOptions::new().clock(MockClock::new(0.5)))
                 .build()
                 .unwrap()
         };
@@ -61,7 +61,7 @@ mod tests {
     async fn an_outage_is_told_as_one() {
         let (server, listing, buyer) = market().await;
         let _outage = server.fault_scoped(Fault::status(503)).unwrap();
-        assert_eq!(buy(&buyer, &listing).await.unwrap_err().kind(), ErrorKind::FateUnknown);
+        assert_eq!(buy(&buyer, &listing).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
     }
 
     #[tokio::test]

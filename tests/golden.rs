@@ -453,6 +453,6 @@ async fn pages_of_the_mock_are_read_whole() {
         (page.total, page.offset, page.limit, page.has_more),
         (Some(0), Some(0), Some(50), Some(false))
     );
-    let inbox = client.get_inbox(&InboxQuery::new().unread()).await.unwrap();
+    let inbox = client.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!((inbox.total, inbox.unread_count), (Some(0), Some(0)));
 }

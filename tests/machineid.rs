@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use machineid_client::BatchStatus::{NotFound, Revoked, Unrevoked};
 use machineid_client::{
-    BatchStatus, CancellationToken, Client, ClientBuilder, DecisionCode, DeviceId, DeviceStatus,
-    ErrorKind, Gate, Options, OrgKey, PlanTier, Reason, Registration, UnrevokeReason, blocking,
+    BatchStatus, CancellationToken, Client, ClientBuilder, ClientOptions, DecisionCode, DeviceId,
+    DeviceStatus, ErrorKind, Gate, OrgKey, PlanTier, Reason, Registration, UnrevokeReason,
+    blocking,
 };
 use machins_mock::{Fault, Method, MockServer, Org, OrgUpdate, Plan};
 
@@ -121,7 +122,7 @@ async fn every_decision_code_is_met() {
     }
     assert_eq!(code(&client, "agent-02").await, DecisionCode::DeviceNotFound);
 
-    let options = Options::new().max_attempts(1);
+    let options = ClientOptions::new().max_attempts(1);
     let once = builder(&server, org.key()).options(options).build().unwrap();
     org.update(OrgUpdate::new().available(false)).unwrap();
     assert_eq!(code(&once, "agent-01").await, DecisionCode::SystemUnavailable);
@@ -197,7 +198,7 @@ async fn a_new_org_and_a_checkout() {
 async fn every_fault_denies_and_none_outlasts_itself() {
     let (server, org, client) = start(Plan::Free).await;
     assert!(client.register(&id("agent-01")).await.unwrap().is_registered());
-    let options = Options::new().timeout(Duration::from_millis(200));
+    let options = ClientOptions::new().timeout(Duration::from_millis(200));
     let hasty = builder(&server, org.key()).options(options).build().unwrap();
     let gate = Gate::new(&hasty, id("agent-01"));
     for fault in [
@@ -244,7 +245,7 @@ async fn a_lost_reply_is_asked_for_again_and_the_effect_is_the_same() {
     server.expect(Method::POST, "/api/v1/org/create", 1..=1);
     drop_one("/api/v1/org/create");
     let error = client.create_org().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::FateUnknown, "a creation is not repeated");
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "a creation is not repeated");
 }
 
 /// Many tasks check at full speed; the device is revoked; from then on nobody who asks is let in.

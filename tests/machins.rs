@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use machins_client::{
-    ApiKey, CancellationToken, Claim, Client, ClientBuilder, Delivery, ErrorKind, Event, EventType,
-    InboxQuery, Joined, ListingType, ListingUpdate, MarketplaceQuery, Money, NewAgent, NewListing,
-    NewReview, NewSubscription, Options, PageQuery, Proposal, Rating, Role, Secret, Sort, Trade,
-    TradeQuery, TradeStatus, TrustTier, blocking,
+    ApiKey, CancellationToken, Claim, Client, ClientBuilder, ClientOptions, Delivery, ErrorKind,
+    Event, EventType, InboxQuery, Joined, ListingType, ListingUpdate, MarketplaceQuery, Money,
+    NewAgent, NewListing, NewReview, NewSubscription, PageQuery, Proposal, Rating, Role, Secret,
+    Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
 };
 use machins_mock::{Fault, MockServer};
 use serde_json::json;
@@ -197,7 +197,7 @@ async fn a_call_whose_reply_was_lost_takes_effect_once() {
             Ok(trade) => trade,
             // Not seen is not absent: it is for the caller to look and to decide.
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::FateUnknown, "{lost:?}");
+                assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{lost:?}");
                 assert!(buyer.list_trades(&TradeQuery::new()).await.unwrap().items.is_empty());
                 buyer.propose_trade(&proposal).await.unwrap()
             }
@@ -218,7 +218,7 @@ async fn a_call_whose_reply_was_lost_takes_effect_once() {
         lose("/api/v1/subscriptions");
         let hook = NewSubscription::new(EventType::NewAgent, "http://127.0.0.1:9/hook");
         if let Err(error) = buyer.subscribe(&hook).await {
-            assert_eq!(error.kind(), ErrorKind::FateUnknown, "{lost:?}");
+            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{lost:?}");
             buyer.subscribe(&hook).await.unwrap();
         }
 
@@ -239,7 +239,7 @@ async fn a_join_whose_reply_was_lost_says_that_the_key_is_lost() {
     server.add_fault(Fault::drop_after().path("/api/v1/agents/onboard").times(1)).unwrap();
     let error =
         nobody(&server).build().unwrap().join(&NewAgent::new("Ada", "ada")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     assert!(error.to_string().contains("another slug"), "{error}");
     assert_eq!(server.requests().len(), 1, "a creation is not repeated");
 }
@@ -301,12 +301,12 @@ async fn listings_are_changed_and_taken_down() {
 async fn the_inbox_is_listed_and_acknowledged() {
     let server = MockServer::start().await;
     let (seller, _buyer, trade) = proposed(&server).await;
-    let unread = seller.get_inbox(&InboxQuery::new().unread()).await.unwrap();
+    let unread = seller.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!(unread.unread_count, Some(1));
     let Event::TradeProposed(event) = unread.items[0].event() else { panic!("{unread:?}") };
     assert_eq!((event.trade_id, event.price), (trade.id, Some(Money::credits(50))));
     seller.ack_inbox(&[unread.items[0].id.clone()]).await.unwrap();
-    let unread = seller.get_inbox(&InboxQuery::new().unread()).await.unwrap();
+    let unread = seller.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!((unread.items.len(), unread.unread_count), (0, Some(0)));
     seller.ack_all_inbox().await.unwrap();
     assert_eq!(
@@ -314,7 +314,7 @@ async fn the_inbox_is_listed_and_acknowledged() {
         1
     );
     server.clock().advance(Duration::from_hours(24 * 8)).unwrap();
-    assert!(seller.get_inbox(&InboxQuery::new()).await.unwrap().items.is_empty(), "pruned");
+    assert!(seller.list_inbox(&InboxQuery::new()).await.unwrap().items.is_empty(), "pruned");
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn a_stopped_watch_leaves_what_it_did_not_hand_over() {
     watch.next().await.unwrap().unwrap();
     stop.cancel();
     assert!(watch.next().await.unwrap().is_none());
-    let unread = seller.get_inbox(&InboxQuery::new().unread()).await.unwrap();
+    let unread = seller.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!(unread.unread_count, Some(1));
 }
 
@@ -401,7 +401,7 @@ async fn public_figures_need_no_key() {
     client.get_platform_info().await.unwrap();
     let slug = "seller".parse().unwrap();
     assert_eq!(client.get_agent(&slug).await.unwrap().slug, Some(slug));
-    let options = Options::new().max_attempts(1);
+    let options = ClientOptions::new().max_attempts(1);
     let offline = nobody(&server).options(options).build().unwrap();
     let _outage = server.fault_scoped(Fault::status(503)).unwrap();
     assert_eq!(offline.get_stats().await.unwrap_err().kind(), ErrorKind::Unavailable);

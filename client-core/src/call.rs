@@ -43,7 +43,7 @@ pub struct Call<R> {
 }
 
 pub(crate) type Decode<R> = Box<dyn Fn(&Reply) -> Result<R, Error> + Send + Sync>;
-pub(crate) type Recovery<R> = Box<dyn Fn(&Error) -> Look<R> + Send + Sync>;
+pub(crate) type Recovery<R> = Box<dyn Fn(&Error) -> Probe<R> + Send + Sync>;
 
 /// What goes over the wire, the same for every attempt. Complete when the path has no
 /// placeholder left.
@@ -56,7 +56,7 @@ pub(crate) struct Request {
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
-    pub(crate) when_unknown: Option<&'static str>,
+    pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
 }
 
@@ -72,17 +72,17 @@ impl Request {
 
 /// A call that asks the server whether another call, which would have given an `R`, took effect.
 #[must_use = "a look does nothing by itself: give it to `Call::recover_with`"]
-pub struct Look<R> {
+pub struct Probe<R> {
     pub(crate) request: Result<Request, Error>,
-    pub(crate) judge: Decode<Verdict<R>>,
+    pub(crate) judge: Decode<ProbeResult<R>>,
 }
 
-impl<R> Look<R> {
+impl<R> Probe<R> {
     /// Makes `call`, and lets `judge` say what came of it. An error that `judge` returns leaves
     /// the fate unknown.
     pub fn new<T: 'static>(
         call: Call<T>,
-        judge: impl Fn(Result<T, Error>) -> Result<Verdict<R>, Error> + Send + Sync + 'static,
+        judge: impl Fn(Result<T, Error>) -> Result<ProbeResult<R>, Error> + Send + Sync + 'static,
     ) -> Self {
         let Call { request, decode, .. } = call;
         Self { request, judge: Box::new(move |reply| judge(decode(reply))) }
@@ -90,7 +90,7 @@ impl<R> Look<R> {
 }
 
 /// What a look at the server said about a call whose fate was unknown.
-pub enum Verdict<R> {
+pub enum ProbeResult<R> {
     /// It took effect, and this is its reply.
     Done(R),
     /// It surely did not take effect: it may be sent again.
@@ -100,7 +100,7 @@ pub enum Verdict<R> {
     /// It can't take effect any more, and this is the reason.
     Failed(Error),
     /// Not decided yet: look here next.
-    Look(Look<R>),
+    Next(Probe<R>),
 }
 
 impl Call<Reply> {
@@ -122,7 +122,7 @@ impl Call<Reply> {
                 scheme: None,
                 idempotent,
                 single_attempt: false,
-                when_unknown: None,
+                unknown_hint: None,
                 secrets: Vec::new(),
             })
         } else {
@@ -231,9 +231,9 @@ impl<R> Call<R> {
     }
 
     /// What the caller can do when the call's fate stays unknown: how to find out, what is lost.
-    pub fn when_unknown(self, advice: &'static str) -> Self {
+    pub fn unknown_hint(self, advice: &'static str) -> Self {
         self.edit(|request| {
-            request.when_unknown = Some(advice);
+            request.unknown_hint = Some(advice);
             Ok(())
         })
     }
@@ -245,7 +245,7 @@ impl<R> Call<R> {
     /// thought lost may have arrived late, and is what the refusal is about.
     ///
     /// ```
-    /// use agent_client_core::{Call, Look, Verdict};
+    /// use agent_client_core::{Call, Probe, ProbeResult};
     /// # use serde::Deserialize;
     /// # #[derive(Deserialize)] struct Trade { status: String }
     ///
@@ -254,18 +254,18 @@ impl<R> Call<R> {
     ///     .json::<Trade>()
     ///     .recover_with(|_doubt| {
     ///         let trade = Call::get("/trades/{id}").segment("id", "t1").json::<Trade>();
-    ///         Look::new(trade, |found| {
+    ///         Probe::new(trade, |found| {
     ///             let trade = found?;
     ///             Ok(match trade.status.as_str() {
-    ///                 "proposed" => Verdict::Absent,
-    ///                 _ => Verdict::Done(trade),
+    ///                 "proposed" => ProbeResult::Absent,
+    ///                 _ => ProbeResult::Done(trade),
     ///             })
     ///         })
     ///     });
     /// ```
     pub fn recover_with(
         mut self,
-        look: impl Fn(&Error) -> Look<R> + Send + Sync + 'static,
+        look: impl Fn(&Error) -> Probe<R> + Send + Sync + 'static,
     ) -> Self {
         self.recovery = Some(Box::new(look));
         self
@@ -301,23 +301,23 @@ impl<R> fmt::Debug for Call<R> {
     }
 }
 
-impl<R> fmt::Debug for Look<R> {
+impl<R> fmt::Debug for Probe<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.request {
-            Ok(request) => write!(f, "Look({} {})", request.method, request.template),
-            Err(error) => write!(f, "Look(refused: {error})"),
+            Ok(request) => write!(f, "Probe({} {})", request.method, request.template),
+            Err(error) => write!(f, "Probe(refused: {error})"),
         }
     }
 }
 
-impl<R> fmt::Debug for Verdict<R> {
+impl<R> fmt::Debug for ProbeResult<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done(_) => f.write_str("Done"),
             Self::Absent => f.write_str("Absent"),
             Self::Unknown => f.write_str("Unknown"),
             Self::Failed(error) => write!(f, "Failed({error:?})"),
-            Self::Look(look) => look.fmt(f),
+            Self::Next(look) => look.fmt(f),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::base_url::BaseUrl;
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::ClientOptions;
 use crate::transport::Async;
 
 /// Where and how to connect. Meant for the builders of crates that define endpoints.
@@ -12,7 +12,7 @@ use crate::transport::Async;
 pub struct Connection {
     base_url: Option<String>,
     insecure_http: bool,
-    options: Options,
+    options: ClientOptions,
 }
 
 impl Connection {
@@ -29,7 +29,7 @@ impl Connection {
     }
 
     /// Within these limits.
-    pub fn options(mut self, options: Options) -> Self {
+    pub fn options(mut self, options: ClientOptions) -> Self {
         self.options = options;
         self
     }
@@ -64,7 +64,7 @@ impl Connection {
         crate::transport::Blocking::new(base_url, credentials, options)
     }
 
-    fn parts(self, default_url: &str, user_agent: &str) -> Result<(BaseUrl, Options), Error> {
+    fn parts(self, default_url: &str, user_agent: &str) -> Result<(BaseUrl, ClientOptions), Error> {
         let url = self.base_url.as_deref().unwrap_or(default_url);
         let base_url =
             if self.insecure_http { BaseUrl::parse_insecure(url) } else { BaseUrl::parse(url) }?;

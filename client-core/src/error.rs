@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What went wrong, made to be matched.
 ///
 /// The kind also says what is known about the call's effect: see
-/// [`Error::is_retryable`] and [`ErrorKind::FateUnknown`].
+/// [`Error::is_retryable`] and [`ErrorKind::OutcomeUnknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -23,10 +23,10 @@ pub enum ErrorKind {
     Interrupted,
     /// The call changes something, and whether it did is unknown. The error's source says what
     /// broke, its message how to find out.
-    FateUnknown,
+    OutcomeUnknown,
     /// The server answered with a redirect, which is never followed: a key would travel along.
     Redirect,
-    /// The reply is longer than [`Options::max_reply_bytes`](crate::Options::max_reply_bytes).
+    /// The reply is longer than [`ClientOptions::max_reply_bytes`](crate::ClientOptions::max_reply_bytes).
     ReplyTooLarge,
     /// The server's answer is not what the API promises: HTML, cut off, or of another shape.
     UnreadableReply,
@@ -66,7 +66,7 @@ impl ErrorKind {
             Self::NotSent => "not_sent",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
-            Self::FateUnknown => "fate_unknown",
+            Self::OutcomeUnknown => "outcome_unknown",
             Self::Redirect => "redirect",
             Self::ReplyTooLarge => "reply_too_large",
             Self::UnreadableReply => "unreadable_reply",
@@ -107,7 +107,7 @@ impl ErrorKind {
                 Some("nothing was sent: check the address and the network, then try again")
             }
             Self::TimedOut | Self::Interrupted | Self::Unavailable => Some("try again later"),
-            Self::FateUnknown => Some("it may have taken effect: look before you repeat it"),
+            Self::OutcomeUnknown => Some("it may have taken effect: look before you repeat it"),
             Self::Redirect => Some(
                 "redirects are not followed, so that no key leaves with them: set the base URL to the service's own address",
             ),
@@ -213,7 +213,7 @@ impl Error {
     }
 
     /// Whether the same call may be made again later, safely and with some hope. False for
-    /// [`ErrorKind::FateUnknown`]: look first whether it took effect.
+    /// [`ErrorKind::OutcomeUnknown`]: look first whether it took effect.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -264,9 +264,9 @@ impl Error {
 
     /// The same failure for a call that changes something: it may have happened. `advice` is what
     /// the caller can do about it.
-    pub(crate) fn into_fate_unknown(self, advice: Option<&'static str>) -> Self {
+    pub(crate) fn into_outcome_unknown(self, advice: Option<&'static str>) -> Self {
         Self(Box::new(Details {
-            kind: ErrorKind::FateUnknown,
+            kind: ErrorKind::OutcomeUnknown,
             message: self.0.message.clone(),
             status: self.0.status,
             code: self.0.code.clone(),

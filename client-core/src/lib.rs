@@ -9,17 +9,17 @@
 //!
 //! - **Retries from knowledge, not hope.** See [`retry`] for the rules.
 //! - **Limits.** Connecting, each attempt, all attempts together and the reply's size are
-//!   bounded; see [`Options`] for the defaults.
+//!   bounded; see [`ClientOptions`] for the defaults.
 //! - **Credentials that stay home.** Redirects are never followed, plain `http` is refused for
 //!   any host but this machine, and no key appears in `Debug`, logs, spans or errors.
 //! - **One error type**, [`Error`], whose [`kind`](Error::kind) is made to be matched.
 //!
 //! ```
-//! use agent_client_core::{Async, BaseUrl, Call, Options, Transport};
+//! use agent_client_core::{Async, BaseUrl, Call, ClientOptions, Transport};
 //!
 //! # async fn example() -> Result<(), agent_client_core::Error> {
 //! let base_url = BaseUrl::parse("https://api.example.com/v1")?;
-//! let transport = Async::new(base_url, Vec::new(), Options::new())?;
+//! let transport = Async::new(base_url, Vec::new(), ClientOptions::new())?;
 //! let call = Call::get("/things/{id}").segment("id", "42").json::<serde_json::Value>();
 //! let thing = transport.send(call).await?;
 //! # Ok(()) }
@@ -29,26 +29,26 @@
 
 mod base_url;
 mod call;
+mod clock;
 mod connection;
 mod credential;
 mod error;
 mod extra;
 mod open_enum;
 mod options;
-mod pacing;
 mod reply;
 pub mod retry;
 mod timestamp;
 mod transport;
 
 pub use base_url::BaseUrl;
-pub use call::{Call, Look, Verdict};
+pub use call::{Call, Probe, ProbeResult};
+pub use clock::{Clock, MockClock, SystemClock};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
 pub use extra::{Document, Extra};
-pub use options::Options;
-pub use pacing::{Pacing, SystemPacing, TestPacing};
+pub use options::ClientOptions;
 pub use reply::{Reply, printable};
 pub use reqwest::Method;
 pub use timestamp::Timestamp;

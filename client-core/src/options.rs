@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::pacing::{Pacing, SystemPacing};
+use crate::clock::{Clock, SystemClock};
 use crate::retry::Policy;
 
 /// Limits and habits of a client. The defaults:
@@ -19,21 +19,21 @@ use crate::retry::Policy;
 ///
 /// ```
 /// use std::time::Duration;
-/// use agent_client_core::Options;
+/// use agent_client_core::ClientOptions;
 ///
-/// let options = Options::new().timeout(Duration::from_secs(10)).max_attempts(2);
+/// let options = ClientOptions::new().timeout(Duration::from_secs(10)).max_attempts(2);
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Options {
+pub struct ClientOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) retry: Policy,
     pub(crate) max_reply_bytes: usize,
     pub(crate) user_agent: Option<String>,
-    pub(crate) pacing: Arc<dyn Pacing>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Options {
+impl ClientOptions {
     /// The defaults of the table above.
     pub fn new() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Options {
             retry: Policy::default(),
             max_reply_bytes: 8 * 1024 * 1024,
             user_agent: None,
-            pacing: Arc::new(SystemPacing),
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -89,21 +89,21 @@ impl Options {
     }
 
     /// Another source of time and randomness, for tests.
-    pub fn pacing(mut self, pacing: impl Pacing) -> Self {
-        self.pacing = Arc::new(pacing);
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 }
 
-impl Default for Options {
+impl Default for ClientOptions {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
+        f.debug_struct("ClientOptions")
             .field("connect_timeout", &self.connect_timeout)
             .field("retry", &self.retry)
             .field("max_reply_bytes", &self.max_reply_bytes)

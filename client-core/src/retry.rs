@@ -1,7 +1,7 @@
 //! When a call is sent again: decided by value, without I/O.
 //!
-//! What is known after an attempt is an [`Outcome`]; what a call allows is its [`Safety`].
-//! [`Course::after`] turns both into the next [`Step`]:
+//! What is known after an attempt is an [`Outcome`]; what a call allows is its [`Idempotency`].
+//! [`RetryState::after`] turns both into the next [`Step`]:
 //!
 //! | outcome | any call | idempotent | recoverable | once |
 //! |---|---|---|---|---|
@@ -49,13 +49,13 @@ impl Default for Policy {
 
 /// What repeating a call would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Safety {
+pub enum Idempotency {
     /// The same as sending it once.
     Idempotent,
     /// Perhaps happen twice, but the server can be asked whether it happened.
     Recoverable,
     /// Perhaps happen twice.
-    Once,
+    NonIdempotent,
 }
 
 /// What is known after one attempt.
@@ -79,27 +79,27 @@ pub enum Step {
     /// Send the call again after this wait.
     Send(Duration),
     /// Ask the server, after this wait, whether the call took effect.
-    Look(Duration),
+    Probe(Duration),
     /// What the attempt brought is the end of it.
     Finish,
     /// Whether the call took effect can't be known.
-    FateUnknown,
+    OutcomeUnknown,
 }
 
 /// One call's way through its attempts.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct RetryState {
     policy: Policy,
-    safety: Safety,
+    safety: Idempotency,
     attempts: u32,
     last_delay: Duration,
     doubtful: bool,
 }
 
-impl Course {
+impl RetryState {
     /// A call that has not been sent yet.
     #[must_use]
-    pub fn new(policy: Policy, safety: Safety) -> Self {
+    pub fn new(policy: Policy, safety: Idempotency) -> Self {
         let last_delay = policy.first_delay;
         Self { policy, safety, attempts: 0, last_delay, doubtful: false }
     }
@@ -145,16 +145,16 @@ impl Course {
             Outcome::Broken(wait) => {
                 self.doubtful = true;
                 match self.safety {
-                    Safety::Idempotent => wait,
-                    Safety::Recoverable => return self.look(elapsed, random, wait),
-                    Safety::Once => return Step::FateUnknown,
+                    Idempotency::Idempotent => wait,
+                    Idempotency::Recoverable => return self.look(elapsed, random, wait),
+                    Idempotency::NonIdempotent => return Step::OutcomeUnknown,
                 }
             }
             Outcome::Unclear => {
                 return match self.safety {
-                    Safety::Idempotent => Step::Finish,
-                    Safety::Recoverable => self.look(elapsed, random, None),
-                    Safety::Once => Step::FateUnknown,
+                    Idempotency::Idempotent => Step::Finish,
+                    Idempotency::Recoverable => self.look(elapsed, random, None),
+                    Idempotency::NonIdempotent => Step::OutcomeUnknown,
                 };
             }
         };
@@ -178,8 +178,8 @@ impl Course {
     fn look(&mut self, elapsed: Duration, random: f64, floor: Option<Duration>) -> Step {
         let wait = self.draw_delay(random).max(floor.unwrap_or_default());
         match self.left(elapsed) {
-            Some(left) if wait < left => Step::Look(wait),
-            _ => Step::FateUnknown,
+            Some(left) if wait < left => Step::Probe(wait),
+            _ => Step::OutcomeUnknown,
         }
     }
 

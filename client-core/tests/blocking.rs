@@ -6,14 +6,16 @@ mod support;
 
 use std::thread;
 
-use agent_client_core::{BaseUrl, Blocking, Credential, ErrorKind, Options, Secret, Transport};
+use agent_client_core::{
+    BaseUrl, Blocking, ClientOptions, Credential, ErrorKind, Secret, Transport,
+};
 use serde_json::json;
 use support::{Act, KEY, SCHEME, get, post, scripted};
 use tokio::runtime::Runtime;
 
 fn blocking(url: &str) -> Blocking {
     let credential = Credential::new(&SCHEME, Secret::new(KEY)).unwrap();
-    Blocking::new(BaseUrl::parse(url).unwrap(), vec![credential], Options::new()).unwrap()
+    Blocking::new(BaseUrl::parse(url).unwrap(), vec![credential], ClientOptions::new()).unwrap()
 }
 
 #[test]
@@ -24,7 +26,7 @@ fn it_follows_the_same_rules() {
     let client = blocking(&url);
     assert_eq!(client.send(get()).unwrap(), json!({}));
     assert_eq!(received.lock().unwrap().len(), 2);
-    assert_eq!(client.send(post()).unwrap_err().kind(), ErrorKind::FateUnknown);
+    assert_eq!(client.send(post()).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod support;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, Credential, ErrorKind, Options, Reply, Secret, Transport,
+    Async, BaseUrl, Call, ClientOptions, Credential, ErrorKind, Reply, Secret, Transport,
 };
 use serde_json::{Value, json};
 use support::{KEY, Log, SCHEME, get, post, send, transport};
@@ -22,7 +22,7 @@ async fn a_call_carries_the_key_that_it_names_and_no_other() {
         .respond_with(ResponseTemplate::new(200).set_body_json(json!("without")))
         .mount(&server)
         .await;
-    let (transport, _) = transport(&server.uri(), Options::new());
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
     assert_eq!(send(&transport, get()).await.unwrap(), "with");
     assert_eq!(send(&transport, Call::get("/public").json()).await.unwrap(), "without");
 }
@@ -31,7 +31,7 @@ async fn a_call_carries_the_key_that_it_names_and_no_other() {
 async fn a_missing_key_is_an_error_before_anything_is_sent() {
     let server = MockServer::start().await;
     let base_url = BaseUrl::parse(&server.uri()).unwrap();
-    let transport = Async::new(base_url, Vec::new(), Options::new()).unwrap();
+    let transport = Async::new(base_url, Vec::new(), ClientOptions::new()).unwrap();
     let error = transport.send(get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingCredential);
     assert_eq!(error.to_string(), "GET /thing: this call needs the org key; set MACHINEID_ORG_KEY");
@@ -48,7 +48,7 @@ async fn no_redirect_is_followed_and_no_key_leaves() {
                 .respond_with(ResponseTemplate::new(status).insert_header("location", &*target))
                 .mount(&server)
                 .await;
-            let (transport, _) = transport(&server.uri(), Options::new());
+            let (transport, _) = transport(&server.uri(), ClientOptions::new());
             for call in [get(), post()] {
                 let error = send(&transport, call).await.unwrap_err();
                 assert_eq!((error.kind(), error.status()), (ErrorKind::Redirect, Some(status)));
@@ -105,7 +105,7 @@ fn a_key_that_is_no_header_value_is_refused_without_being_shown() {
 async fn path_parameters_can_not_change_the_path() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let (transport, _) = transport(&server.uri(), Options::new());
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
     for bad in ["", ".", "..", "a\nb", "\0"] {
         let call = Call::get("/things/{id}").segment("id", bad);
         let error = transport.send(call).await.unwrap_err();
@@ -147,14 +147,15 @@ async fn what_a_server_repeats_is_taken_out_of_errors_and_their_sources() {
             .set_body_raw(body, "application/json")
             .insert_header("x-request-id", &*format!("id-{KEY}"));
         Mock::given(any()).respond_with(reply).mount(&server).await;
-        let (transport, _) = transport(&server.uri(), Options::new());
+        let (transport, _) = transport(&server.uri(), ClientOptions::new());
         let call = Call::post("/thing").auth(&SCHEME).secret(&password).json::<Vec<u8>>();
         let error = transport.send(call).await.unwrap_err();
         let shown = format!("{error} {error:?} {:?} {:?}", error.excerpt(), error.request_id());
         assert!(!shown.contains(&KEY[..12]) && !shown.contains("correct-horse"), "{shown}");
     }
     let secret = Call::get("/claim/{token}").segment("token", "hush\u{7}");
-    let error = transport(&MockServer::start().await.uri(), Options::new()).0.send(secret).await;
+    let error =
+        transport(&MockServer::start().await.uri(), ClientOptions::new()).0.send(secret).await;
     assert!(!format!("{:?}", error.unwrap_err()).contains("hush"));
 }
 
@@ -184,7 +185,7 @@ async fn the_span_tells_the_call_and_nothing_tells_the_key() {
         .respond_with(ResponseTemplate::new(401).set_body_json(echo))
         .mount(&server)
         .await;
-    let (transport, _) = transport(&server.uri(), Options::new());
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
 
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use agent_client_core::{ErrorKind, Options};
+use agent_client_core::{ClientOptions, ErrorKind};
 use support::{Act, get, post, scripted, send, transport, transport_with};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 #[tokio::test]
 async fn a_server_that_never_answers_times_out_attempt_by_attempt() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang, Act::Hang]).await;
-    let options = Options::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -24,10 +24,10 @@ async fn a_server_that_never_answers_times_out_attempt_by_attempt() {
 #[tokio::test]
 async fn a_timeout_of_a_call_that_changes_something_is_an_unknown_fate() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
-    let options = Options::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, post()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::FateUnknown);
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     assert_eq!(received.lock().unwrap().len(), 1);
 }
 
@@ -35,7 +35,7 @@ async fn a_timeout_of_a_call_that_changes_something_is_an_unknown_fate() {
 async fn the_overall_deadline_cuts_an_attempt_short() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
     // Real time: the deadline passes while the first attempt hangs, so there is no second.
-    let transport = transport_with(&url, Options::new().timeout(Duration::from_millis(50)));
+    let transport = transport_with(&url, ClientOptions::new().timeout(Duration::from_millis(50)));
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(received.lock().unwrap().len(), 1);
@@ -45,7 +45,7 @@ async fn the_overall_deadline_cuts_an_attempt_short() {
 async fn a_body_that_never_ends_times_out() {
     let stalled = Act::Write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_vec());
     let (url, _) = scripted(vec![stalled]).await;
-    let options = Options::new().attempt_timeout(Duration::from_millis(50)).max_attempts(1);
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50)).max_attempts(1);
     let (transport, _) = transport(&url, options);
     let error = send(&transport, get()).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted), "{error:?}");
@@ -60,14 +60,15 @@ async fn a_reply_over_the_limit_is_not_read() {
         .mount(&server)
         .await;
 
-    let (transport, _) = transport(&server.uri(), Options::new().max_reply_bytes(1002));
+    let (transport, _) = transport(&server.uri(), ClientOptions::new().max_reply_bytes(1002));
     send(&transport, get()).await.unwrap();
 
-    let (transport, _) = support::transport(&server.uri(), Options::new().max_reply_bytes(1001));
+    let (transport, _) =
+        support::transport(&server.uri(), ClientOptions::new().max_reply_bytes(1001));
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::ReplyTooLarge, Some(200)));
     let error = send(&transport, post()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::FateUnknown, "a creation may have happened");
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "a creation may have happened");
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn a_huge_error_page_keeps_its_status() {
         .respond_with(ResponseTemplate::new(403).set_body_string("x".repeat(9_000_000)))
         .mount(&server)
         .await;
-    let (transport, _) = transport(&server.uri(), Options::new());
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)));
     assert_eq!(error.excerpt().map(str::len), Some(200));
@@ -85,7 +86,7 @@ async fn a_huge_error_page_keeps_its_status() {
 
 #[test]
 fn the_defaults_are_those_that_are_documented() {
-    let shown = format!("{:?}", Options::new());
+    let shown = format!("{:?}", ClientOptions::new());
     for part in [
         "connect_timeout: 5s",
         "max_attempts: 3",

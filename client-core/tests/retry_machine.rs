@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use agent_client_core::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify};
+use agent_client_core::retry::{Budget, Idempotency, Outcome, Policy, RetryState, Step, classify};
 use proptest::prelude::*;
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -18,8 +18,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn safeties() -> impl Strategy<Value = Safety> {
-    prop_oneof![Just(Safety::Idempotent), Just(Safety::Recoverable), Just(Safety::Once)]
+fn safeties() -> impl Strategy<Value = Idempotency> {
+    prop_oneof![
+        Just(Idempotency::Idempotent),
+        Just(Idempotency::Recoverable),
+        Just(Idempotency::NonIdempotent)
+    ]
 }
 
 proptest! {
@@ -29,7 +33,7 @@ proptest! {
         script in proptest::collection::vec((outcomes(), 0..40_000_u64, 0.0..1.0), 20),
     ) {
         let policy = Policy::default();
-        let mut course = Course::new(policy.clone(), safety);
+        let mut course = RetryState::new(policy.clone(), safety);
         let mut elapsed = Duration::ZERO;
         let mut ended = false;
         for (outcome, took, random) in script {
@@ -38,37 +42,37 @@ proptest! {
             prop_assert!(elapsed + limit <= policy.timeout);
             elapsed += Duration::from_millis(took).min(limit);
             match course.after(outcome, elapsed, random, || true) {
-                Step::Send(wait) | Step::Look(wait) => {
+                Step::Send(wait) | Step::Probe(wait) => {
                     prop_assert!(elapsed + wait < policy.timeout, "a wait overshoots");
                     elapsed += wait;
                 }
-                Step::Finish | Step::FateUnknown => { ended = true; break }
+                Step::Finish | Step::OutcomeUnknown => { ended = true; break }
             }
         }
         prop_assert!(ended);
-        prop_assert!(course.attempts() <= policy.max_attempts || safety == Safety::Recoverable);
+        prop_assert!(course.attempts() <= policy.max_attempts || safety == Idempotency::Recoverable);
     }
 
     #[test]
     fn only_what_is_known_to_be_harmless_is_sent_again(
         safety in safeties(), outcome in outcomes(), random in 0.0..1.0,
     ) {
-        let mut course = Course::new(Policy::default(), safety);
+        let mut course = RetryState::new(Policy::default(), safety);
         course.begin(Duration::ZERO);
         let step = course.after(outcome, Duration::ZERO, random, || true);
         if let Step::Send(_) = step {
             let harmless = matches!(outcome, Outcome::NotSent | Outcome::Paused(_));
-            let repeatable = safety == Safety::Idempotent && matches!(outcome, Outcome::Broken(_));
+            let repeatable = safety == Idempotency::Idempotent && matches!(outcome, Outcome::Broken(_));
             prop_assert!(harmless || repeatable);
         }
         let in_doubt = matches!(outcome, Outcome::Broken(_) | Outcome::Unclear);
         match (safety, in_doubt) {
-            (Safety::Once, true) => prop_assert_eq!(step, Step::FateUnknown),
+            (Idempotency::NonIdempotent, true) => prop_assert_eq!(step, Step::OutcomeUnknown),
             // A server may ask to wait past the deadline.
-            (Safety::Recoverable, true) => {
-                prop_assert!(matches!(step, Step::Look(_) | Step::FateUnknown));
+            (Idempotency::Recoverable, true) => {
+                prop_assert!(matches!(step, Step::Probe(_) | Step::OutcomeUnknown));
             }
-            _ => prop_assert!(!matches!(step, Step::FateUnknown | Step::Look(_))),
+            _ => prop_assert!(!matches!(step, Step::OutcomeUnknown | Step::Probe(_))),
         }
     }
 
@@ -82,7 +86,7 @@ proptest! {
             timeout: Duration::from_hours(1),
             ..Policy::default()
         };
-        let mut course = Course::new(policy.clone(), Safety::Idempotent);
+        let mut course = RetryState::new(policy.clone(), Idempotency::Idempotent);
         let mut last = policy.first_delay;
         for random in randoms {
             course.begin(Duration::ZERO);
@@ -121,7 +125,7 @@ proptest! {
 
 #[test]
 fn without_budget_nothing_is_repeated() {
-    let mut course = Course::new(Policy::default(), Safety::Idempotent);
+    let mut course = RetryState::new(Policy::default(), Idempotency::Idempotent);
     course.begin(Duration::ZERO);
     let step = course.after(Outcome::NotSent, Duration::ZERO, 0.5, || false);
     assert_eq!(step, Step::Finish);

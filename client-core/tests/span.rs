@@ -3,7 +3,7 @@
 
 mod support;
 
-use agent_client_core::Options;
+use agent_client_core::ClientOptions;
 use serde_json::json;
 use support::{Log, get, send, transport};
 use tracing::Instrument;
@@ -26,7 +26,7 @@ async fn it_is_not_written_into() {
     let server = MockServer::start().await;
     let reply = ResponseTemplate::new(200).set_body_json(json!({"request_id": "theirs"}));
     Mock::given(any()).respond_with(reply).mount(&server).await;
-    let (transport, _) = transport(&server.uri(), Options::new());
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
 
     let mine = tracing::info_span!("mine", request_id = "mine", status = Empty, attempt = Empty);
     async {

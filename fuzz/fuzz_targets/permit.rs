@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use hostile::{Framing, MAX_BODY, Reply, Server};
 use libfuzzer_sys::fuzz_target;
-use machineid_client::{Client, DeviceId, Gate, Options, OrgKey, TestPacing};
+use machineid_client::{Client, DeviceId, Gate, ClientOptions, OrgKey, MockClock};
 use tokio::runtime::{Builder, Runtime};
 
 /// What the splices of a body begin with. The client takes its own key out before it reads.
@@ -89,7 +89,7 @@ struct World {
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::start());
-    let options = Options::new().max_reply_bytes(MAX_BODY).pacing(TestPacing::new(0.0));
+    let options = ClientOptions::new().max_reply_bytes(MAX_BODY).clock(MockClock::new(0.0));
     let client = Client::builder()
         .org_key(OrgKey::new("org_0123456789abcdef").unwrap())
         .base_url(&server.url)

@@ -4,7 +4,7 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, Connection, Credential, Error, ErrorKind, Options, Scheme, Transport,
+    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Transport,
 };
 
 use crate::org::OrgKey;
@@ -117,13 +117,13 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use machineid_client::{Client, Options, OrgKey};
+/// use machineid_client::{Client, ClientOptions, OrgKey};
 ///
 /// # fn main() -> Result<(), machineid_client::Error> {
 /// let client = Client::builder()
 ///     .org_key(OrgKey::new("org_your_key_here")?)
 ///     .base_url("http://127.0.0.1:8080")
-///     .options(Options::new().timeout(Duration::from_secs(10)))
+///     .options(ClientOptions::new().timeout(Duration::from_secs(10)))
 ///     .build()?;
 /// # Ok(()) }
 /// ```
@@ -174,7 +174,7 @@ impl ClientBuilder {
     }
 
     /// Limits and habits: timeouts, attempts, reply size, user agent.
-    pub fn options(mut self, options: Options) -> Self {
+    pub fn options(mut self, options: ClientOptions) -> Self {
         self.connection = self.connection.options(options);
         self
     }

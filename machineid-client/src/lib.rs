@@ -46,7 +46,7 @@
 //! # Errors
 //!
 //! Every call returns [`Error`], whose [`kind`](Error::kind) is made to be matched. Calls are
-//! retried by rules that are described in [`retry`], within the limits of [`Options`].
+//! retried by rules that are described in [`retry`], within the limits of [`ClientOptions`].
 //!
 //! # Features
 //!
@@ -70,8 +70,9 @@ mod plan;
 mod registration;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, ErrorKind, Extra, Look, Method, Options, Pacing,
-    Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport, Verdict, retry,
+    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, Method,
+    MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
+    Transport, retry,
 };
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

@@ -115,7 +115,7 @@ impl<T: Transport> Api<T> {
     /// vendor's templates, not in its reference)
     ///
     /// # Errors
-    /// [`ErrorKind::FateUnknown`] when no readable reply came: an org may then exist whose key
+    /// [`ErrorKind::OutcomeUnknown`] when no readable reply came: an org may then exist whose key
     /// nobody has. It does no harm; make another.
     pub fn create_org(&self) -> T::Reply<NewOrg> {
         #[derive(Deserialize)]
@@ -127,7 +127,7 @@ impl<T: Transport> Api<T> {
         }
         let call = Call::post("/api/v1/org/create")
             .body(&json!({}))
-            .when_unknown("an org may exist whose key nobody has; it does no harm, make another");
+            .unknown_hint("an org may exist whose key nobody has; it does no harm, make another");
         self.send(call.decode(|reply| {
             if !reply.is_success() {
                 return Err(reply.error());

@@ -266,7 +266,7 @@ async fn a_new_org_needs_no_key_and_its_own_is_not_shown() {
         let served = server(status, &body).await;
         let client = Client::builder().base_url(served.uri()).build().unwrap();
         let error = client.create_org().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::FateUnknown);
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         assert!(!format!("{error} {error:?}").contains("org_fresh"));
         assert_eq!(served.received_requests().await.unwrap().len(), 1);
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use machineid_client::{
-    Client, DecisionCode, ErrorKind, Gate, Options, Reason, Registration, TestPacing,
+    Client, ClientOptions, DecisionCode, ErrorKind, Gate, MockClock, Reason, Registration,
 };
 use serde_json::{Value, json};
 use support::{allow, builder, client, deny, device, server};
@@ -19,10 +19,10 @@ use tokio::sync::{Barrier, mpsc, oneshot};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn paced_client(url: &str) -> (Client, TestPacing) {
-    let pacing = TestPacing::new(0.5);
-    let options = Options::new().pacing(pacing.clone());
-    (builder(url).options(options).build().unwrap(), pacing)
+fn paced_client(url: &str) -> (Client, MockClock) {
+    let clock = MockClock::new(0.5);
+    let options = ClientOptions::new().clock(clock.clone());
+    (builder(url).options(options).build().unwrap(), clock)
 }
 
 /// A server that allows `times` times and then gives `last` for ever.
@@ -80,7 +80,7 @@ async fn no_answer_at_all_denies_with_the_cause() {
 async fn a_server_that_hangs_denies_within_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let options = Options::new().timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().timeout(Duration::from_millis(50));
     let gate = Gate::new(&builder(&url).options(options).build().unwrap(), device());
     let denied = gate.check().await.unwrap_err();
     let Reason::NoDecision(error) = denied.reason() else { panic!("{denied:?}") };
@@ -96,11 +96,11 @@ async fn an_outage_denies_at_once_by_default() {
         .respond_with(ResponseTemplate::new(200).set_body_json(allow()))
         .mount(&server)
         .await;
-    let (client, pacing) = paced_client(&server.uri());
+    let (client, clock) = paced_client(&server.uri());
     let denied = Gate::new(&client, device()).check().await.unwrap_err();
     assert!(denied.is_outage());
     assert_eq!(requests(&server).await, 1);
-    assert!(pacing.slept().is_empty());
+    assert!(clock.slept().is_empty());
 }
 
 #[tokio::test]
@@ -124,10 +124,10 @@ async fn a_grace_outlasts_an_outage_but_not_for_longer() {
 
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(outage).mount(&server).await;
-        let (client, pacing) = paced_client(&server.uri());
+        let (client, clock) = paced_client(&server.uri());
         let gate = Gate::new(&client, device()).outage_grace(Duration::from_secs(30));
         assert!(gate.check().await.unwrap_err().is_outage());
-        let slept: Duration = pacing.slept().iter().sum();
+        let slept: Duration = clock.slept().iter().sum();
         assert!((Duration::from_secs(20)..Duration::from_secs(30)).contains(&slept), "{slept:?}");
     }
 }
@@ -136,10 +136,10 @@ async fn a_grace_outlasts_an_outage_but_not_for_longer() {
 async fn a_grace_never_delays_another_denial() {
     for code in ["ORG_DISABLED", "DEVICE_REVOKED", "INVALID_ORG_KEY", "SOMETHING_NEW"] {
         let server = server(200, &deny(code)).await;
-        let (client, pacing) = paced_client(&server.uri());
+        let (client, clock) = paced_client(&server.uri());
         let gate = Gate::new(&client, device()).outage_grace(Duration::from_hours(1));
         assert_eq!(gate.check().await.unwrap_err().code().as_str(), code);
-        assert!(pacing.slept().is_empty());
+        assert!(clock.slept().is_empty());
         assert_eq!(requests(&server).await, 1);
     }
 }
@@ -338,17 +338,17 @@ async fn work_that_never_runs_dry_is_checked_and_ended_all_the_same() {
 async fn a_bad_or_missing_key_is_no_outage() {
     let refused = json!({"status": "error", "error": "invalid_org_key", "code": "INVALID_ORG_KEY"});
     let server = server(401, &refused).await;
-    let (client, pacing) = paced_client(&server.uri());
+    let (client, clock) = paced_client(&server.uri());
     let grace = Duration::from_hours(1);
     let gate = Gate::new(&client, device()).register_on_start().outage_grace(grace);
     assert_eq!(gate.check().await.unwrap_err().code(), &DecisionCode::InvalidOrgKey);
     let keyless =
-        Client::builder().base_url(server.uri()).options(Options::new().pacing(pacing.clone()));
+        Client::builder().base_url(server.uri()).options(ClientOptions::new().clock(clock.clone()));
     let gate = Gate::new(&keyless.build().unwrap(), device()).outage_grace(grace);
     let denied = gate.check().await.unwrap_err();
     assert_eq!(denied.code(), &DecisionCode::InvalidOrgKey);
     assert!(denied.to_string().contains("MACHINEID_ORG_KEY"), "{denied}");
-    assert!(pacing.slept().is_empty(), "no grace for what will not pass");
+    assert!(clock.slept().is_empty(), "no grace for what will not pass");
 }
 
 #[tokio::test]
@@ -372,10 +372,10 @@ async fn a_grace_waits_as_long_as_the_server_asked() {
         .respond_with(ResponseTemplate::new(200).set_body_json(allow()))
         .mount(&server)
         .await;
-    let (client, pacing) = paced_client(&server.uri());
+    let (client, clock) = paced_client(&server.uri());
     let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
     assert!(gate.check().await.is_ok());
-    assert_eq!(pacing.slept(), [Duration::from_secs(9)]);
+    assert_eq!(clock.slept(), [Duration::from_secs(9)]);
 }
 
 #[test]
@@ -405,7 +405,7 @@ async fn run_does_not_begin_work_that_is_denied() {
 #[tokio::test]
 async fn supervise_drops_the_work_on_the_first_denial() {
     let server = allowing(3, revoked()).await;
-    let (client, pacing) = paced_client(&server.uri());
+    let (client, clock) = paced_client(&server.uri());
     let dropped = Arc::new(AtomicBool::new(false));
     let guard = Dropped(Arc::clone(&dropped));
     let work = async move {
@@ -417,7 +417,7 @@ async fn supervise_drops_the_work_on_the_first_denial() {
     assert_eq!(denied.code(), &DecisionCode::DeviceRevoked);
     assert!(dropped.load(Ordering::SeqCst));
     assert_eq!(requests(&server).await, 4, "one check at first and one every interval");
-    assert_eq!(pacing.slept(), [Duration::from_secs(30); 3]);
+    assert_eq!(clock.slept(), [Duration::from_secs(30); 3]);
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn supervise_gives_the_works_result() {
 #[tokio::test]
 async fn a_hung_check_ends_the_work_within_interval_and_time_limit() {
     let (url, mut requests) = held_server().await;
-    let options = Options::new().timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().timeout(Duration::from_millis(50));
     let gate = Gate::new(&builder(&url).options(options).build().unwrap(), device());
     let supervised = tokio::spawn(async move {
         gate.supervise(Duration::from_millis(1), pending::<()>()).await.unwrap_err()
@@ -471,11 +471,11 @@ async fn a_token_lets_the_work_stop_by_itself() {
 #[tokio::test]
 async fn work_that_ignores_its_token_is_dropped_after_the_grace() {
     let server = allowing(1, revoked()).await;
-    let (client, pacing) = paced_client(&server.uri());
+    let (client, clock) = paced_client(&server.uri());
     let gate = Gate::new(&client, device());
     let (every, grace) = (Duration::from_secs(1), Duration::from_secs(7));
     gate.supervise_gracefully(every, grace, |_| pending::<()>()).await.unwrap_err();
-    assert_eq!(pacing.slept(), [every, grace]);
+    assert_eq!(clock.slept(), [every, grace]);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ mod support;
 
 use std::time::Duration;
 
-use hostile::{Ending, Framing, MAX_BODY, Reply, Server, raw};
-use machineid_client::{Denied, Gate, Options, Permit, TestPacing};
+use hostile::{Framing, MAX_BODY, Reply, SendError, Server, raw};
+use machineid_client::{ClientOptions, Denied, Gate, MockClock, Permit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -209,7 +209,7 @@ async fn ask(seed: u8, count: usize) -> usize {
     let mut next = || replies.new_tree(&mut runner).unwrap().current();
     let server = Server::start().await;
     // The pause that a 429 asks for takes no real time.
-    let options = Options::new().max_reply_bytes(MAX_BODY).pacing(TestPacing::new(0.0));
+    let options = ClientOptions::new().max_reply_bytes(MAX_BODY).clock(MockClock::new(0.0));
     let client = builder(&server.url).options(options).build().unwrap();
     let gate = Gate::new(&client, device());
     let mut permits = 0;
@@ -237,9 +237,9 @@ async fn no_generated_reply_permits_but_the_exact_allow() {
 }
 
 /// What a gate whose client has set no limit but this one makes of these bytes.
-async fn check_raw(reply: Vec<u8>, ending: Ending, limit: Duration) -> Result<Permit, Denied> {
+async fn check_raw(reply: Vec<u8>, ending: SendError, limit: Duration) -> Result<Permit, Denied> {
     let url = raw(reply, ending).await;
-    let options = Options::new().attempt_timeout(limit);
+    let options = ClientOptions::new().attempt_timeout(limit);
     Gate::new(&builder(&url).options(options).build().unwrap(), device()).check().await
 }
 
@@ -249,21 +249,21 @@ async fn a_reply_without_an_end_denies_within_the_limits() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     // What the cases below differ from.
     let fine = format!("{head}content-length: {}\r\n\r\n{exact}", exact.len());
-    assert!(check_raw(fine.into_bytes(), Ending::Close, LONG).await.is_ok());
+    assert!(check_raw(fine.into_bytes(), SendError::Close, LONG).await.is_ok());
 
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
     let again = "HTTP/1.1 100 Continue\r\n\r\n";
     for (reply, ending, limit) in [
-        (String::new(), Ending::Close, LONG),
-        (String::new(), Ending::Hang, SHORT),
-        ("HTTP/1.1 200 OK\r\nx: ".to_owned(), Ending::Repeat("y"), LONG),
-        (again.to_owned(), Ending::Repeat(again), SHORT),
-        (format!("{head}content-length: 32\r\n\r\n{exact}"), Ending::Close, LONG),
-        (format!("{head}content-length: 32\r\n\r\n{exact}"), Ending::Hang, SHORT),
-        (format!("{head}\r\n{exact}"), Ending::Hang, SHORT),
-        (format!("{head}\r\n{exact}"), Ending::Repeat(" "), LONG),
-        (format!("{chunked}1f\r\n{exact}\r\n"), Ending::Hang, SHORT),
-        (chunked, Ending::Repeat("1\r\n \r\n"), SHORT),
+        (String::new(), SendError::Close, LONG),
+        (String::new(), SendError::Hang, SHORT),
+        ("HTTP/1.1 200 OK\r\nx: ".to_owned(), SendError::Repeat("y"), LONG),
+        (again.to_owned(), SendError::Repeat(again), SHORT),
+        (format!("{head}content-length: 32\r\n\r\n{exact}"), SendError::Close, LONG),
+        (format!("{head}content-length: 32\r\n\r\n{exact}"), SendError::Hang, SHORT),
+        (format!("{head}\r\n{exact}"), SendError::Hang, SHORT),
+        (format!("{head}\r\n{exact}"), SendError::Repeat(" "), LONG),
+        (format!("{chunked}1f\r\n{exact}\r\n"), SendError::Hang, SHORT),
+        (chunked, SendError::Repeat("1\r\n \r\n"), SHORT),
     ] {
         let denied = check_raw(reply.clone().into_bytes(), ending, limit).await.expect_err(&reply);
         assert!(denied.is_outage(), "{reply} {denied:?}");
@@ -278,7 +278,7 @@ async fn a_body_that_is_no_json_does_not_become_json_without_the_key() {
         let body = [start, before, KEY.as_bytes(), after, b"\"}"].concat();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
         let reply = [head.as_bytes(), &body].concat();
-        assert!(check_raw(reply, Ending::Close, LONG).await.unwrap_err().is_outage());
+        assert!(check_raw(reply, SendError::Close, LONG).await.unwrap_err().is_outage());
     }
 }
 
@@ -294,7 +294,7 @@ async fn a_compressed_reply_is_neither_asked_for_nor_unpacked() {
         )
         .into_bytes();
         reply.extend_from_slice(GZIPPED);
-        assert!(check_raw(reply, Ending::Close, LONG).await.unwrap_err().is_outage());
+        assert!(check_raw(reply, SendError::Close, LONG).await.unwrap_err().is_outage());
     }
     let server = server(200, &allow()).await;
     let _permit = Gate::new(&client(&server), device()).check().await.unwrap();

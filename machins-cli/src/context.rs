@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use machineid_client::{ClientBuilder, DeviceId, Options, OrgKey, blocking};
+use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret};
 
 use crate::args::Global;
@@ -145,8 +145,9 @@ impl Context {
         Ok(self.setting(&OWNER_TOKEN)?.map(|setting| Secret::new(setting.value)))
     }
 
-    fn options(&self) -> Options {
-        let options = Options::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
+    fn options(&self) -> ClientOptions {
+        let options =
+            ClientOptions::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
         match self.global.timeout {
             Some(timeout) => options.timeout(timeout),
             None => options,

@@ -38,7 +38,7 @@ pub(crate) fn list(context: &Context, wanted: &InboxList) -> Result<(), Failure>
         context,
         &wanted.paging,
         "notification",
-        || client.get_inbox(&query),
+        || client.list_inbox(&query),
         || client.inbox_all(&query),
     )?;
     if list.items().is_empty() {

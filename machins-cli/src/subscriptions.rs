@@ -64,7 +64,7 @@ pub(crate) fn subscribe(context: &Context, wanted: Subscribe) -> Result<(), Fail
         subscription = subscription.filter(name, filter(value));
     }
     let subscription = client.subscribe(&subscription).map_err(|error| {
-        let is_unknown = error.kind() == ErrorKind::FateUnknown;
+        let is_unknown = error.kind() == ErrorKind::OutcomeUnknown;
         let failure = Failure::from(error);
         if is_unknown {
             failure.hint("machins subscriptions shows whether it is there")

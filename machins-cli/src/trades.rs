@@ -48,7 +48,7 @@ pub(crate) fn buy(context: &Context, buy: Buy) -> Result<(), Failure> {
 
 /// Where to look when it is not known what became of a call.
 fn doubtful(error: machins_client::Error) -> Failure {
-    let is_unknown = error.kind() == ErrorKind::FateUnknown;
+    let is_unknown = error.kind() == ErrorKind::OutcomeUnknown;
     let failure = Failure::from(error);
     if is_unknown { failure.hint("machins trades shows whether it was done") } else { failure }
 }

@@ -33,7 +33,7 @@ pub(crate) fn transactions(context: &Context, paging: &Paging) -> Result<(), Fai
         context,
         paging,
         "transaction",
-        || client.get_transactions(query),
+        || client.list_transactions(query),
         || client.transactions_all(query),
     )?;
     if list.items().is_empty() {

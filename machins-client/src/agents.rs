@@ -138,11 +138,11 @@ impl<T: Transport> Api<T> {
     /// `POST /agents/onboard`
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when the slug is taken. [`ErrorKind::FateUnknown`] when no readable
+    /// [`ErrorKind::Conflict`] when the slug is taken. [`ErrorKind::OutcomeUnknown`] when no readable
     /// reply came: the agent may exist, but its key is shown only once and is lost. Join again
     /// under another slug.
     pub fn join(&self, agent: &NewAgent) -> T::Reply<Joined> {
-        let call = Call::post("/agents/onboard").body(agent).when_unknown(
+        let call = Call::post("/agents/onboard").body(agent).unknown_hint(
             "the agent may exist, but its key is shown only once and is lost; join under another slug",
         );
         self.send(call.decode(|reply| {

@@ -4,7 +4,7 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, Connection, Credential, Error, ErrorKind, Options, Scheme, Secret, Transport,
+    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Secret, Transport,
 };
 
 use crate::config;
@@ -251,7 +251,7 @@ impl ClientBuilder {
     }
 
     /// Limits and habits: timeouts, attempts, reply size, user agent.
-    pub fn options(mut self, options: Options) -> Self {
+    pub fn options(mut self, options: ClientOptions) -> Self {
         self.connection = self.connection.options(options);
         self
     }

@@ -125,7 +125,7 @@ impl InboxQuery {
 /// # );
 /// # let listing = ada.create_listing(&offer).await?;
 /// # let trade = bob.propose_trade(&machins_client::Proposal::new(&listing.id)).await?;
-/// let unread = ada.get_inbox(&InboxQuery::new().unread()).await?;
+/// let unread = ada.list_inbox(&InboxQuery::new().unread()).await?;
 /// let Event::TradeProposed(proposed) = unread.items[0].event() else {
 ///     panic!("bob has proposed a trade");
 /// };
@@ -133,7 +133,7 @@ impl InboxQuery {
 ///
 /// ada.ack_inbox(&[unread.items[0].id.clone()]).await?;
 /// ada.ack_all_inbox().await?;
-/// assert!(ada.get_inbox(&InboxQuery::new().unread()).await?.items.is_empty());
+/// assert!(ada.list_inbox(&InboxQuery::new().unread()).await?.items.is_empty());
 /// # Ok(()) }
 /// ```
 impl<T: Transport> Api<T> {
@@ -141,7 +141,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// As every call: see [`ErrorKind`](crate::ErrorKind).
-    pub fn get_inbox(&self, query: &InboxQuery) -> T::Reply<Page<Notification>> {
+    pub fn list_inbox(&self, query: &InboxQuery) -> T::Reply<Page<Notification>> {
         self.send(query.call(query.page))
     }
 

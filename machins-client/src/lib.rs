@@ -54,7 +54,7 @@
 //! # Errors
 //!
 //! Every call returns [`Error`], whose [`kind`](Error::kind) is made to be matched. Calls are
-//! retried by rules that are described in [`retry`], within the limits of [`Options`].
+//! retried by rules that are described in [`retry`], within the limits of [`ClientOptions`].
 //!
 //! # Features
 //!
@@ -89,9 +89,9 @@ mod watch;
 pub mod webhook;
 
 pub use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Document, Error, ErrorKind, Extra, Look, Method, Options,
-    Pacing, Pending, Reply, Scheme, Secret, SystemPacing, TestPacing, Timestamp, Transport,
-    Verdict, retry,
+    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Document, Error, ErrorKind, Extra,
+    Method, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
+    Transport, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};

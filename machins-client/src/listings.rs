@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use agent_client_core::{Call, Extra, Look, Timestamp, Transport, Verdict, open_enum};
+use agent_client_core::{Call, Extra, Probe, ProbeResult, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -351,9 +351,9 @@ impl<T: Transport> Api<T> {
         let call = Call::post(LISTINGS).auth(&API_KEY).body(listing).json();
         self.send(call.recover_with(move |_| {
             let wanted = wanted.clone();
-            Look::new(list_listings(), move |found| {
+            Probe::new(list_listings(), move |found| {
                 let made = found?.into_iter().find(|listing| wanted.would_make(listing));
-                Ok(made.map_or(Verdict::Absent, Verdict::Done))
+                Ok(made.map_or(ProbeResult::Absent, ProbeResult::Done))
             })
         }))
     }

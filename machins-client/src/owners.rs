@@ -104,7 +104,7 @@ impl<T: Transport> Api<T> {
     /// [`Unauthorized`](ErrorKind::Unauthorized) for one that is forged or expired,
     /// [`Conflict`](ErrorKind::Conflict) when it was claimed before or the address is taken,
     /// [`BadRequest`](ErrorKind::BadRequest) for an address or password that can't be,
-    /// [`FateUnknown`](ErrorKind::FateUnknown) when no readable reply came.
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) when no readable reply came.
     pub fn claim(&self, claim: &Claim) -> T::Reply<Claimed> {
         let is_fine = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
         if !claim.token.expose().chars().all(is_fine) {
@@ -122,7 +122,7 @@ impl<T: Transport> Api<T> {
             .secret(&claim.token)
             .secret(&claim.password)
             .body(&body)
-            .when_unknown("the claim may have been made: try to log in");
+            .unknown_hint("the claim may have been made: try to log in");
         self.send(call.json())
     }
 

@@ -1,6 +1,6 @@
 //! Reviews: what the parties of a completed trade say of each other.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Probe, ProbeResult, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{API_KEY, Api};
@@ -138,7 +138,7 @@ impl<T: Transport> Api<T> {
             .segment("trade_id", trade.as_str())
             .auth(&API_KEY)
             .body(review)
-            .when_unknown("leave it again: a second review is refused as a duplicate")
+            .unknown_hint("leave it again: a second review is refused as a duplicate")
             .json();
         let (trade, review) = (trade.clone(), review.clone());
         self.send(call.recover_with(move |doubt| {
@@ -158,34 +158,35 @@ struct Search {
 }
 
 impl Search {
-    fn look(self) -> Look<Review> {
-        Look::new(get_wallet(), move |found| {
+    fn look(self) -> Probe<Review> {
+        Probe::new(get_wallet(), move |found| {
             let author = found?.agent_id;
-            Ok(author.map_or(Verdict::Unknown, |it| Verdict::Look(self.clone().look_by(it))))
+            Ok(author
+                .map_or(ProbeResult::Unknown, |it| ProbeResult::Next(self.clone().look_by(it))))
         })
     }
 
-    fn look_by(self, author: AgentId) -> Look<Review> {
-        Look::new(get_trade(&self.trade), move |found| {
+    fn look_by(self, author: AgentId) -> Probe<Review> {
+        Probe::new(get_trade(&self.trade), move |found| {
             let (search, author) = (self.clone(), author.clone());
-            Ok(Verdict::Look(Look::new(detail(&found?.listing_id), move |found| {
+            Ok(ProbeResult::Next(Probe::new(detail(&found?.listing_id), move |found| {
                 Ok(search.judge(&author, found?.reviews.unwrap_or_default()))
             })))
         })
     }
 
-    fn judge(&self, author: &AgentId, reviews: Vec<Review>) -> Verdict<Review> {
+    fn judge(&self, author: &AgentId, reviews: Vec<Review>) -> ProbeResult<Review> {
         let own = reviews.into_iter().find(|it| {
             it.trade_id.as_ref() == Some(&self.trade)
                 && it.reviewer_agent_id.as_ref() == Some(author)
         });
         match own {
             Some(own) if own.rating == self.review.rating.get() && own.body == self.review.body => {
-                Verdict::Done(own)
+                ProbeResult::Done(own)
             }
             // There is one that is not shown: a listing's page does not show all.
-            None if self.is_duplicate => Verdict::Unknown,
-            _ => Verdict::Absent,
+            None if self.is_duplicate => ProbeResult::Unknown,
+            _ => ProbeResult::Absent,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use agent_client_core::{
-    Call, Document, Extra, Look, Method, Secret, Timestamp, Transport, Verdict,
+    Call, Document, Extra, Method, Probe, ProbeResult, Secret, Timestamp, Transport,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -135,27 +135,27 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// [`BadRequest`](crate::ErrorKind::BadRequest) for an event or URL that can't be,
-    /// [`FateUnknown`](crate::ErrorKind::FateUnknown) when it may have been made but can't be told
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when it may have been made but can't be told
     /// from others.
     pub fn subscribe(&self, subscription: &NewSubscription) -> T::Reply<Subscription> {
         let mut call = Call::post("/subscriptions").auth(&API_KEY).body(subscription);
         if let Some(secret) = &subscription.secret {
             call = call.secret(secret);
         }
-        let call = call.when_unknown("look through your subscriptions before you subscribe again");
+        let call = call.unknown_hint("look through your subscriptions before you subscribe again");
         let wanted = subscription.clone();
         let since = SystemTime::now() - CLOCK_SLACK;
         self.send(call.json().recover_with(move |_| {
             let wanted = wanted.clone();
-            Look::new(list_subscriptions(), move |found| {
+            Probe::new(list_subscriptions(), move |found| {
                 let alike = found?.into_iter().filter(|made| wanted.would_make(made));
                 let mut fresh = alike.filter(|made| {
                     let created_at = made.created_at.as_ref().and_then(Timestamp::time);
                     created_at.is_some_and(|created_at| created_at >= since)
                 });
                 Ok(match (fresh.next(), fresh.next()) {
-                    (Some(made), None) => Verdict::Done(made),
-                    _ => Verdict::Unknown,
+                    (Some(made), None) => ProbeResult::Done(made),
+                    _ => ProbeResult::Unknown,
                 })
             })
         }))

@@ -1,7 +1,7 @@
 //! Trades: propose, accept, deliver, confirm.
 
 use agent_client_core::{
-    Call, Document, Error, ErrorKind, Extra, Look, Timestamp, Transport, Verdict,
+    Call, Document, Error, ErrorKind, Extra, Probe, ProbeResult, Timestamp, Transport,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -262,14 +262,14 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// [`Forbidden`](ErrorKind::Forbidden) on a listing of your own or above the limit of a trust
     /// tier, [`InvalidTransition`](ErrorKind::InvalidTransition) on one that is not active,
-    /// [`NotFound`](ErrorKind::NotFound), [`FateUnknown`](ErrorKind::FateUnknown) when it may have
+    /// [`NotFound`](ErrorKind::NotFound), [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) when it may have
     /// been proposed but can't be found.
     pub fn propose_trade(&self, proposal: &Proposal) -> T::Reply<Trade> {
         let (proposal, reference) = proposal.referenced();
         let call = Call::post("/trades")
             .auth(&API_KEY)
             .body(&proposal)
-            .when_unknown("the trade may have been proposed: look through your trades")
+            .unknown_hint("the trade may have been proposed: look through your trades")
             .json();
         self.send(
             call.recover_with(move |_| Search { reference: reference.clone(), offset: 0 }.look()),
@@ -373,15 +373,15 @@ fn act(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
         .segment("action", action.as_str())
         .auth(&API_KEY)
         .body(body)
-        .when_unknown("the trade's status tells")
+        .unknown_hint("the trade's status tells")
         .json()
         .recover_with(move |_| {
-            Look::new(get_trade(&trade), move |found| {
+            Probe::new(get_trade(&trade), move |found| {
                 let trade = found?;
                 Ok(match trade.status.has_passed(&action.to()) {
-                    Some(true) => Verdict::Done(trade),
-                    Some(false) if trade.status == action.from() => Verdict::Absent,
-                    Some(false) => Verdict::Failed(Error::new(
+                    Some(true) => ProbeResult::Done(trade),
+                    Some(false) if trade.status == action.from() => ProbeResult::Absent,
+                    Some(false) => ProbeResult::Failed(Error::new(
                         ErrorKind::InvalidTransition,
                         format!(
                             "the trade is {}: it can't be {} any more",
@@ -389,7 +389,7 @@ fn act(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
                             action.to()
                         ),
                     )),
-                    None => Verdict::Unknown,
+                    None => ProbeResult::Unknown,
                 })
             })
         })
@@ -403,9 +403,9 @@ struct Search {
 }
 
 impl Search {
-    fn look(self) -> Look<Trade> {
+    fn look(self) -> Probe<Trade> {
         let page = PageQuery::new().offset(self.offset).limit(LOOK_LIMIT);
-        Look::new(TradeQuery::new().call(page), move |found| {
+        Probe::new(TradeQuery::new().call(page), move |found| {
             let page = found?;
             let next = page.next_offset(self.offset, LOOK_LIMIT);
             let made = page.items.into_iter().find(|trade| {
@@ -413,11 +413,11 @@ impl Search {
                 metadata.and_then(|metadata| metadata.get(REFERENCE)) == Some(&self.reference)
             });
             Ok(match (made, next) {
-                (Some(trade), _) => Verdict::Done(trade),
-                (None, Some(offset)) => Verdict::Look(Self { offset, ..self.clone() }.look()),
+                (Some(trade), _) => ProbeResult::Done(trade),
+                (None, Some(offset)) => ProbeResult::Next(Self { offset, ..self.clone() }.look()),
                 // Not seen is not absent: the request may still be on its way, and a second
                 // proposal would be a second trade.
-                (None, None) => Verdict::Unknown,
+                (None, None) => ProbeResult::Unknown,
             })
         })
     }

@@ -107,7 +107,7 @@ impl Identified for Transaction {
 /// let wallet = ada.get_wallet().await?;
 /// assert_eq!(wallet.available_balance + wallet.held_balance, wallet.balance);
 ///
-/// let entries = ada.get_transactions(PageQuery::new().limit(10)).await?;
+/// let entries = ada.list_transactions(PageQuery::new().limit(10)).await?;
 /// assert_eq!(entries.items[0].entry_type, EntryType::Credit);
 /// assert_eq!(entries.items[0].amount, Money::credits(500)); // to start with
 /// # Ok(()) }
@@ -125,7 +125,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// As every call: see [`ErrorKind`](crate::ErrorKind).
-    pub fn get_transactions(&self, page: PageQuery) -> T::Reply<Page<Transaction>> {
+    pub fn list_transactions(&self, page: PageQuery) -> T::Reply<Page<Transaction>> {
         self.send(transactions(page))
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use agent_client_core::retry::{Course, Outcome, Policy, Safety, Step};
+use agent_client_core::retry::{Idempotency, Outcome, Policy, RetryState, Step};
 use agent_client_core::{Async, Error};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ pub struct InboxWatch {
     handled: Vec<NotificationId>,
     /// Acknowledged last. A server that does not heed it must not make them come again.
     acknowledged: Vec<NotificationId>,
-    pause: Option<Course>,
+    pause: Option<RetryState>,
 }
 
 /// Why a watch with a handler ended before it was stopped.
@@ -184,7 +184,7 @@ impl InboxWatch {
             let page = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(None),
-                page = self.api.get_inbox(&query) => page?,
+                page = self.api.list_inbox(&query) => page?,
             };
             self.waiting = page.items.into();
             // A server that does not know the filter gives read ones as well.
@@ -203,15 +203,16 @@ impl InboxWatch {
             timeout: Duration::MAX,
             ..Policy::default()
         };
-        let pacing = self.api.transport().pacing();
-        let course = self.pause.get_or_insert_with(|| Course::new(policy, Safety::Idempotent));
+        let clock = self.api.transport().clock();
+        let course =
+            self.pause.get_or_insert_with(|| RetryState::new(policy, Idempotency::Idempotent));
         let outcome = Outcome::Broken(at_least.map(|wait| wait.min(self.longest)));
-        let step = course.after(outcome, Duration::ZERO, pacing.random(), || true);
+        let step = course.after(outcome, Duration::ZERO, clock.random(), || true);
         let Step::Send(wait) = step else { return };
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            () = pacing.sleep(wait) => {}
+            () = clock.sleep(wait) => {}
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use machins_client::{
-    CancellationToken, ErrorKind, InboxQuery, MarketplaceQuery, Options, PageQuery, TestPacing,
-    TradeQuery, WatchError,
+    CancellationToken, ClientOptions, ErrorKind, InboxQuery, MarketplaceQuery, MockClock,
+    PageQuery, TradeQuery, WatchError,
 };
 use serde_json::{Value, json};
 use support::{builder, client, listing, once, reply, requests, trade};
@@ -149,8 +149,8 @@ async fn an_empty_inbox_is_asked_again_after_growing_waits() {
         once(&server, "GET", "/inbox", inbox(&[])).await;
     }
     once(&server, "GET", "/inbox", inbox(&["n1"])).await;
-    let pacing = TestPacing::new(0.0);
-    let options = Options::new().pacing(pacing.clone());
+    let clock = MockClock::new(0.0);
+    let options = ClientOptions::new().clock(clock.clone());
     let mut watch = builder(&server)
         .options(options)
         .build()
@@ -158,7 +158,7 @@ async fn an_empty_inbox_is_asked_again_after_growing_waits() {
         .inbox_watch()
         .every(Duration::from_secs(2), Duration::from_secs(9));
     assert_eq!(watch.next().await.unwrap().unwrap().id.as_str(), "n1");
-    let slept = pacing.slept();
+    let slept = clock.slept();
     assert_eq!(slept.len(), 5);
     assert!(slept.iter().all(|wait| (2..=9).contains(&wait.as_secs())), "{slept:?}");
 }

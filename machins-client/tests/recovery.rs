@@ -74,7 +74,7 @@ async fn a_transition_that_others_have_gone_beyond_has_happened() {
 #[tokio::test]
 async fn a_trade_that_went_elsewhere_is_an_error_and_an_unknown_state_a_doubt() {
     for (state, kind) in
-        [("rejected", ErrorKind::InvalidTransition), ("frozen", ErrorKind::FateUnknown)]
+        [("rejected", ErrorKind::InvalidTransition), ("frozen", ErrorKind::OutcomeUnknown)]
     {
         let server = MockServer::start().await;
         once(&server, "POST", "/trades/t1r2a3d4/accept", lost()).await;
@@ -170,7 +170,7 @@ async fn a_proposal_that_is_not_found_is_not_made_again() {
             once(&server, "POST", "/trades", ResponseTemplate::new(doubt)).await;
             once(&server, "GET", "/trades", trades(&seen)).await;
             let error = client(&server).propose_trade(&proposal()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::FateUnknown);
+            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
             assert!(error.to_string().contains("your trades"), "{error}");
             assert_eq!(requests(&server).await, ["POST /trades", "GET /trades"]);
         }
@@ -255,7 +255,7 @@ async fn a_review_that_is_refused_as_a_duplicate_and_not_shown_may_be_the_one() 
     let review = NewReview::new(Rating::new(5).unwrap()).body("Fast");
     let mut other = written("buyer-uuid");
     other["body"] = json!("Slow");
-    for (shown, kind) in [(vec![], ErrorKind::FateUnknown), (vec![other], ErrorKind::Conflict)] {
+    for (shown, kind) in [(vec![], ErrorKind::OutcomeUnknown), (vec![other], ErrorKind::Conflict)] {
         let server = MockServer::start().await;
         once(&server, "POST", "/trades/t1r2a3d4/review", lost()).await;
         looked_at(&server, &shown).await;
@@ -286,7 +286,7 @@ async fn a_subscription_is_made_once_and_ended_once() {
         once(&server, "POST", "/subscriptions", lost()).await;
         once(&server, "GET", "/subscriptions", reply(&unclear)).await;
         let error = client(&server).subscribe(&new).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::FateUnknown, "{unclear}");
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{unclear}");
         assert_eq!(requests(&server).await.len(), 2, "it is not made again");
     }
 
@@ -316,7 +316,7 @@ async fn a_lost_join_says_that_the_key_is_lost() {
         let server = MockServer::start().await;
         once(&server, "POST", "/agents/onboard", answer).await;
         let error = client(&server).join(&NewAgent::new("Ada", "ada")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::FateUnknown);
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         assert!(error.to_string().contains("join under another slug"), "{error}");
         assert!(!format!("{error} {error:?}").contains("at_fresh"));
         assert_eq!(requests(&server).await.len(), 1);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use machins_client::{
-    Action, Api, ApiKey, Async, Client, ClientBuilder, Delivery, Error, ErrorKind, ListingType,
-    ListingUpdate, Money, NewAgent, NewListing, NewReview, Options, Pacing, Proposal, Rating, Role,
-    Transport, blocking,
+    Action, Api, ApiKey, Async, Client, ClientBuilder, ClientOptions, Clock, Delivery, Error,
+    ErrorKind, ListingType, ListingUpdate, Money, NewAgent, NewListing, NewReview, Proposal,
+    Rating, Role, Transport, blocking,
 };
 use tokio::runtime::Runtime;
 
@@ -81,7 +81,7 @@ impl Caller for blocking::Blocking {
 /// Real time, but nobody waits between attempts.
 struct Impatient;
 
-impl Pacing for Impatient {
+impl Clock for Impatient {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -158,7 +158,7 @@ impl Agent {
     fn client(&self, base_url: &str) -> ClientBuilder {
         // Short enough to be waited for; a reply that takes longer is one more trouble.
         let limit = Duration::from_millis(300);
-        let options = Options::new().attempt_timeout(limit).pacing(Impatient);
+        let options = ClientOptions::new().attempt_timeout(limit).clock(Impatient);
         let builder = Client::builder().base_url(base_url).options(options);
         match &self.key {
             Some(key) => builder.api_key(key.clone()),
@@ -263,7 +263,7 @@ fn new_listing(plan: &Plan, place: usize) -> NewListing {
 fn said<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Said {
     match result {
         Ok(reply) => Said::Done { id: id(reply).to_string() },
-        Err(error) if error.kind() == ErrorKind::FateUnknown => Said::Unknown(error.kind()),
+        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => Said::Unknown(error.kind()),
         Err(error) => Said::Failed(error.kind()),
     }
 }

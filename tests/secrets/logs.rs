@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use machineid_client::{DeviceId, Gate};
-use machins_client::{Call, Claim, EventType, NewAgent, NewSubscription, Options, TestPacing};
+use machins_client::{Call, Claim, ClientOptions, EventType, MockClock, NewAgent, NewSubscription};
 use machins_mock::{Fault, MockServer, OrgUpdate, Plan};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn told<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
 /// What comes of every call that sends a secret, against servers that give it back in this shape.
 async fn echoed(status: u16, shape: fn(&str) -> String) -> String {
     let echo = async |sent: &[&str]| answering(status, shape(&sent.join(" "))).await;
-    let options = || Options::new().pacing(TestPacing::new(0.0));
+    let options = || ClientOptions::new().clock(MockClock::new(0.0));
     let machineid = async |sent: &[&str]| {
         world::machineid(&echo(sent).await).options(options()).build().unwrap()
     };
@@ -95,7 +95,7 @@ async fn through_the_mock(secrets: &mut Vec<String>) -> String {
     let machineid = machineid_client::Client::builder()
         .org_key(machineid_client::OrgKey::new(org.key()).unwrap())
         .base_url(server.machineid_base_url())
-        .options(Options::new().pacing(TestPacing::new(0.0)))
+        .options(ClientOptions::new().clock(MockClock::new(0.0)))
         .build()
         .unwrap();
     let device = DeviceId::new("agent-01").unwrap();

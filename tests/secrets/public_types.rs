@@ -73,7 +73,7 @@ async fn the_core_shows_none() {
     let url = answering(200, everything()).await;
     let base_url = || core::BaseUrl::parse(&url).unwrap();
     let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
-    let options = || core::Options::new().user_agent("test");
+    let options = || core::ClientOptions::new().user_agent("test");
     let transport = core::Async::new(base_url(), vec![credential()], options()).unwrap();
     let call = || {
         core::Call::post("/claim/{token}")
@@ -83,7 +83,7 @@ async fn the_core_shows_none() {
             .auth(&SCHEME)
             .body(&json!({"password": world::PASSWORD}))
     };
-    let look = || core::Look::new(call(), |_| Ok(core::Verdict::Absent));
+    let look = || core::Probe::new(call(), |_| Ok(core::ProbeResult::Absent));
     let blocking = core::Blocking::new(base_url(), vec![credential()], options()).unwrap();
     let mut shown = show!(core, "" {
         Async = transport.clone(),
@@ -96,29 +96,29 @@ async fn the_core_shows_none() {
         Error = transport.send(call().json::<u8>()).await.unwrap_err(),
         ErrorKind = core::ErrorKind::NotSent,
         Extra = read(json!({})),
-        Look<core::Reply> = look(),
+        Probe<core::Reply> = look(),
         Method = core::Method::POST,
-        Options = options(),
+        ClientOptions = options(),
         Pending<core::Reply> = transport.send(call()),
         Reply = transport.send(call()).await.unwrap(),
         Scheme = core::Scheme { name: "", header: "", prefix: "", missing: "" },
         Secret = secret(world::PASSWORD),
-        SystemPacing = core::SystemPacing,
-        TestPacing = core::TestPacing::new(0.0),
+        SystemClock = core::SystemClock,
+        MockClock = core::MockClock::new(0.0),
         Timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap(),
-        Verdict<core::Reply> = core::Verdict::Look(look()),
+        ProbeResult<core::Reply> = core::ProbeResult::Next(look()),
     });
     let policy = core::retry::Policy::default;
     shown.extend(show!(retry, "retry::" {
         Budget = retry::Budget::default(),
-        Course = retry::Course::new(policy(), retry::Safety::Once),
+        RetryState = retry::RetryState::new(policy(), retry::Idempotency::NonIdempotent),
         Outcome = retry::Outcome::NotSent,
         Policy = policy(),
-        Safety = retry::Safety::Once,
+        Idempotency = retry::Idempotency::NonIdempotent,
         Step = retry::Step::Send(Duration::ZERO),
     }));
     in_another_thread(move || drop(blocking));
-    check("client-core", &["Pacing", "Transport"], &SECRETS, shown);
+    check("client-core", &["Clock", "Transport"], &SECRETS, shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]

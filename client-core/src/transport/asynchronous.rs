@@ -9,10 +9,10 @@ use super::Transport;
 use super::engine::Engine;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
+use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::options::Options;
-use crate::pacing::Pacing;
+use crate::options::ClientOptions;
 
 /// Sends calls on the tokio runtime that polls them, which must have I/O and timers enabled. A
 /// clone is one pointer and shares connections, pause and retry budget.
@@ -32,7 +32,7 @@ impl Async {
     pub fn new(
         base_url: BaseUrl,
         credentials: Vec<Credential>,
-        options: Options,
+        options: ClientOptions,
     ) -> Result<Self, Error> {
         Ok(Self(Arc::new(Engine::new(base_url, credentials, options)?)))
     }
@@ -45,8 +45,8 @@ impl Async {
 
     /// The time and chance that calls are paced by.
     #[must_use]
-    pub fn pacing(&self) -> &dyn Pacing {
-        self.0.pacing()
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.clock()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
-use crate::options::Options;
+use crate::options::ClientOptions;
 
 /// Sends calls on the calling thread and returns when they have ended.
 ///
@@ -36,7 +36,7 @@ impl Blocking {
     pub fn new(
         base_url: BaseUrl,
         credentials: Vec<Credential>,
-        options: Options,
+        options: ClientOptions,
     ) -> Result<Self, Error> {
         let transport = Async::new(base_url, credentials, options)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {

@@ -11,13 +11,15 @@ use tracing::{Instrument, Span, debug, debug_span};
 
 use super::wire::Wire;
 use crate::base_url::BaseUrl;
-use crate::call::{Call, Decode, Look, Request, Verdict};
+use crate::call::{Call, Decode, Probe, ProbeResult, Request};
+use crate::clock::Clock;
 use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
-use crate::options::Options;
-use crate::pacing::Pacing;
+use crate::options::ClientOptions;
 use crate::reply::Reply;
-use crate::retry::{Budget, Course, Outcome, Policy, Safety, Step, classify, shared_pause};
+use crate::retry::{
+    Budget, Idempotency, Outcome, Policy, RetryState, Step, classify, shared_pause,
+};
 
 const REDACTED: &str = "[REDACTED]";
 /// How many calls a recovery may make before the fate counts as unknown.
@@ -27,13 +29,13 @@ const MOST_LOOKS: u32 = 50;
 pub(super) struct Engine {
     wire: Wire,
     credentials: Vec<Credential>,
-    options: Options,
+    options: ClientOptions,
     budget: Mutex<Budget>,
     paused_until: Mutex<Option<Instant>>,
 }
 
 /// Why the sending of a request ended without a reply to hand on.
-enum Ending {
+enum SendError {
     Failed(Error),
     /// It may have taken effect, and the call knows how to find out.
     InDoubt(Error),
@@ -43,7 +45,7 @@ impl Engine {
     pub(super) fn new(
         base_url: BaseUrl,
         credentials: Vec<Credential>,
-        options: Options,
+        options: ClientOptions,
     ) -> Result<Self, Error> {
         Ok(Self {
             wire: Wire::new(base_url, &options)?,
@@ -58,8 +60,8 @@ impl Engine {
         self.wire.base_url()
     }
 
-    pub(super) fn pacing(&self) -> &dyn Pacing {
-        &*self.options.pacing
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.options.clock
     }
 
     /// Makes the call: sends, waits, looks and sends again as the retry machine says.
@@ -71,19 +73,19 @@ impl Engine {
                 "an asynchronous call must be awaited inside a tokio runtime",
             ));
         }
-        let start = self.pacing().now();
+        let start = self.clock().now();
         let Call { request, decode, recovery } = call;
         let request = request?.complete()?;
-        let mut trip = Trip::new(&self, &request, recovery.is_some(), start);
+        let mut trip = Attempts::new(&self, &request, recovery.is_some(), start);
         let span = trip.span.clone();
         let run = async {
             let mut doubted = false;
             loop {
                 let (error, is_doubt) = match trip.resolve(&decode).await {
                     Ok(reply) => return Ok(reply),
-                    Err(Ending::InDoubt(error)) => (error, true),
+                    Err(SendError::InDoubt(error)) => (error, true),
                     // A refusal after a doubt may be about an attempt that arrived late.
-                    Err(Ending::Failed(error)) => (error, false),
+                    Err(SendError::Failed(error)) => (error, false),
                 };
                 let recovery = recovery.as_ref().filter(|_| is_doubt || doubted);
                 let Some(recovery) = recovery else { return Err(error) };
@@ -91,14 +93,16 @@ impl Engine {
                 let look = self.look(start, recovery(&error), &request.secrets);
                 // Boxed, because most calls need none, and each would carry the room for it.
                 match Box::pin(look).await {
-                    Ok(Verdict::Done(reply)) => return Ok(reply),
-                    Ok(Verdict::Failed(reason)) if is_doubt => return Err(reason),
-                    Ok(Verdict::Absent) if is_doubt && trip.may_send_again() => {}
-                    Ok(Verdict::Absent | Verdict::Failed(_)) if !is_doubt && is_refusal(&error) => {
+                    Ok(ProbeResult::Done(reply)) => return Ok(reply),
+                    Ok(ProbeResult::Failed(reason)) if is_doubt => return Err(reason),
+                    Ok(ProbeResult::Absent) if is_doubt && trip.may_send_again() => {}
+                    Ok(ProbeResult::Absent | ProbeResult::Failed(_))
+                        if !is_doubt && is_refusal(&error) =>
+                    {
                         return Err(error);
                     }
                     // Not there yet is not never: the last attempt may still be on its way.
-                    _ => return Err(error.into_fate_unknown(request.when_unknown)),
+                    _ => return Err(error.into_outcome_unknown(request.unknown_hint)),
                 }
             }
         };
@@ -109,23 +113,24 @@ impl Engine {
     async fn look<R>(
         &self,
         start: Instant,
-        mut look: Look<R>,
+        mut look: Probe<R>,
         secrets: &[Secret],
-    ) -> Result<Verdict<R>, Error> {
+    ) -> Result<ProbeResult<R>, Error> {
         for _ in 0..MOST_LOOKS {
-            let Look { request, judge } = look;
+            let Probe { request, judge } = look;
             let mut request = request?.complete()?;
             request.secrets.extend_from_slice(secrets);
-            let mut trip = Trip::new(self, &request, false, start);
+            let mut trip = Attempts::new(self, &request, false, start);
             let span = trip.span.clone();
             let found = trip.resolve(&judge).instrument(span).await;
-            let found = found.map_err(|(Ending::Failed(error) | Ending::InDoubt(error))| error);
+            let found =
+                found.map_err(|(SendError::Failed(error) | SendError::InDoubt(error))| error);
             match named(&request, found)? {
-                Verdict::Look(next) => look = next,
+                ProbeResult::Next(next) => look = next,
                 verdict => return Ok(verdict),
             }
         }
-        Ok(Verdict::Unknown)
+        Ok(ProbeResult::Unknown)
     }
 
     fn credential(&self, request: &Request) -> Result<Option<&Credential>, Error> {
@@ -150,33 +155,33 @@ impl Engine {
 
     fn pause_left(&self) -> Duration {
         let end = *lock(&self.paused_until);
-        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(self.pacing().now()))
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(self.clock().now()))
     }
 
     fn pause_all(&self, retry_after: Option<Duration>) {
-        let end = self.pacing().now() + shared_pause(retry_after);
+        let end = self.clock().now() + shared_pause(retry_after);
         let mut paused_until = lock(&self.paused_until);
         *paused_until = Some(paused_until.map_or(end, |earlier| earlier.max(end)));
     }
 }
 
 /// One request's way to its reply.
-struct Trip<'a> {
+struct Attempts<'a> {
     engine: &'a Engine,
     request: &'a Request,
-    course: Course,
+    course: RetryState,
     start: Instant,
     span: Span,
     /// What broke an earlier attempt that may have taken effect.
     doubt: Option<Error>,
 }
 
-impl<'a> Trip<'a> {
+impl<'a> Attempts<'a> {
     fn new(engine: &'a Engine, request: &'a Request, recoverable: bool, start: Instant) -> Self {
         let safety = match (request.idempotent, recoverable) {
-            (true, _) => Safety::Idempotent,
-            (false, true) => Safety::Recoverable,
-            (false, false) => Safety::Once,
+            (true, _) => Idempotency::Idempotent,
+            (false, true) => Idempotency::Recoverable,
+            (false, false) => Idempotency::NonIdempotent,
         };
         let mut policy: Policy = engine.options.retry.clone();
         if request.single_attempt {
@@ -190,11 +195,11 @@ impl<'a> Trip<'a> {
             attempt = Empty,
             request_id = Empty,
         );
-        Self { engine, request, course: Course::new(policy, safety), start, span, doubt: None }
+        Self { engine, request, course: RetryState::new(policy, safety), start, span, doubt: None }
     }
 
     /// Sends until there is a reply that stands and can be read.
-    async fn resolve<R>(&mut self, decode: &Decode<R>) -> Result<R, Ending> {
+    async fn resolve<R>(&mut self, decode: &Decode<R>) -> Result<R, SendError> {
         loop {
             let reply = self.deliver().await?;
             let error = match decode(&reply) {
@@ -211,12 +216,12 @@ impl<'a> Trip<'a> {
     }
 
     /// Sends until there is a reply that stands.
-    async fn deliver(&mut self) -> Result<Reply, Ending> {
-        let credential = self.engine.credential(self.request).map_err(Ending::Failed)?;
+    async fn deliver(&mut self) -> Result<Reply, SendError> {
+        let credential = self.engine.credential(self.request).map_err(SendError::Failed)?;
         loop {
             let limit = match self.begin().await {
                 Ok(limit) => limit,
-                Err(error) => return Err(Ending::Failed(self.doubt.take().unwrap_or(error))),
+                Err(error) => return Err(SendError::Failed(self.doubt.take().unwrap_or(error))),
             };
             self.span.record("attempt", self.course.attempts());
             let exchanged = self.engine.wire.exchange(self.request, credential, limit).await;
@@ -278,7 +283,7 @@ impl<'a> Trip<'a> {
                     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
                 );
             }
-            self.engine.pacing().sleep(pause).await;
+            self.engine.clock().sleep(pause).await;
         }
         self.course.begin(self.elapsed()).ok_or_else(|| {
             Error::new(ErrorKind::TimedOut, "the call's time limit has passed before it was sent")
@@ -286,7 +291,7 @@ impl<'a> Trip<'a> {
     }
 
     /// Does what follows from an outcome: `None` is to send again.
-    async fn follow(&mut self, outcome: Outcome, error: Error) -> Option<Ending> {
+    async fn follow(&mut self, outcome: Outcome, error: Error) -> Option<SendError> {
         let step = self.step(outcome);
         self.take(step, error).await
     }
@@ -298,38 +303,38 @@ impl<'a> Trip<'a> {
             Outcome::Paused(retry_after) => self.engine.pause_all(retry_after),
             _ => {}
         }
-        let random = self.engine.pacing().random();
+        let random = self.engine.clock().random();
         let budget = &self.engine.budget;
         self.course.after(outcome, self.elapsed(), random, || lock(budget).withdraw())
     }
 
-    async fn take(&mut self, step: Step, error: Error) -> Option<Ending> {
+    async fn take(&mut self, step: Step, error: Error) -> Option<SendError> {
         match step {
             Step::Send(wait) => {
                 debug!(?wait, %error, "sending again");
                 if !says_no_effect(&error) {
                     self.doubt = Some(error);
                 }
-                self.engine.pacing().sleep(wait).await;
+                self.engine.clock().sleep(wait).await;
                 None
             }
-            Step::Look(wait) => {
+            Step::Probe(wait) => {
                 debug!(?wait, %error, "looking whether it took effect");
-                self.engine.pacing().sleep(wait).await;
-                Some(Ending::InDoubt(error))
+                self.engine.clock().sleep(wait).await;
+                Some(SendError::InDoubt(error))
             }
             Step::Finish => Some(self.failed(error)),
-            Step::FateUnknown => {
-                Some(Ending::Failed(error.into_fate_unknown(self.request.when_unknown)))
+            Step::OutcomeUnknown => {
+                Some(SendError::Failed(error.into_outcome_unknown(self.request.unknown_hint)))
             }
         }
     }
 
     /// The end with this error, unless an earlier attempt may have had the effect that this one
     /// surely did not have.
-    fn failed(&mut self, error: Error) -> Ending {
+    fn failed(&mut self, error: Error) -> SendError {
         let doubt = if says_no_effect(&error) { self.doubt.take() } else { None };
-        Ending::Failed(doubt.unwrap_or(error))
+        SendError::Failed(doubt.unwrap_or(error))
     }
 
     fn may_send_again(&mut self) -> bool {
@@ -338,7 +343,7 @@ impl<'a> Trip<'a> {
     }
 
     fn elapsed(&self) -> Duration {
-        self.engine.pacing().now().saturating_duration_since(self.start)
+        self.engine.clock().now().saturating_duration_since(self.start)
     }
 }
 

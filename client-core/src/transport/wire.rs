@@ -11,7 +11,7 @@ use crate::base_url::BaseUrl;
 use crate::call::Request;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
-use crate::options::Options;
+use crate::options::ClientOptions;
 use crate::reply::{Reply, is_labelled_json, retry_after};
 
 /// Idle connections are closed after this time, before most servers close them: a request that
@@ -36,7 +36,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(base_url: BaseUrl, options: &Options) -> Result<Self, Error> {
+    pub(super) fn new(base_url: BaseUrl, options: &ClientOptions) -> Result<Self, Error> {
         let mut builder = Client::builder()
             .user_agent(options.user_agent.as_deref().unwrap_or(USER_AGENT))
             .default_headers(HeaderMap::from_iter([(ACCEPT, JSON)]))

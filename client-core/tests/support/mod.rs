@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use agent_client_core::{
-    Async, BaseUrl, Call, Credential, Error, Options, Scheme, Secret, TestPacing, Transport,
+    Async, BaseUrl, Call, ClientOptions, Credential, Error, MockClock, Scheme, Secret, Transport,
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,13 +39,13 @@ impl io::Write for Log {
     }
 }
 
-/// A transport with the test key, and its pacing.
-pub fn transport(url: &str, options: Options) -> (Async, TestPacing) {
-    let pacing = TestPacing::new(0.0);
-    (transport_with(url, options.pacing(pacing.clone())), pacing)
+/// A transport with the test key, and its clock.
+pub fn transport(url: &str, options: ClientOptions) -> (Async, MockClock) {
+    let clock = MockClock::new(0.0);
+    (transport_with(url, options.clock(clock.clone())), clock)
 }
 
-pub fn transport_with(url: &str, options: Options) -> Async {
+pub fn transport_with(url: &str, options: ClientOptions) -> Async {
     let credential = Credential::new(&SCHEME, Secret::new(KEY)).unwrap();
     Async::new(BaseUrl::parse(url).unwrap(), vec![credential], options).unwrap()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use agent_client_core::retry::{Course, Outcome, Policy, Safety, Step};
+use agent_client_core::retry::{Idempotency, Outcome, Policy, RetryState, Step};
 
 pub use self::denied::{Denied, Reason};
 use self::flight::Flights;
@@ -153,9 +153,9 @@ impl Gate {
 impl Inner {
     /// Asks until there is a decision, or an outage has outlasted the grace.
     async fn ask(&self) -> Result<Arc<Decision>, Denied> {
-        let pacing = self.client.transport().pacing();
-        let start = pacing.now();
-        let mut course = Course::new(outage_policy(self.outage_grace), Safety::Idempotent);
+        let clock = self.client.transport().clock();
+        let start = clock.now();
+        let mut course = RetryState::new(outage_policy(self.outage_grace), Idempotency::Idempotent);
         loop {
             let denied = match self.ask_once().await {
                 Ok(decision) => return Ok(Arc::new(decision)),
@@ -164,12 +164,12 @@ impl Inner {
             if !denied.is_outage() {
                 return Err(denied);
             }
-            let elapsed = pacing.now().saturating_duration_since(start);
+            let elapsed = clock.now().saturating_duration_since(start);
             let outage = Outcome::Broken(denied.retry_after());
-            match course.after(outage, elapsed, pacing.random(), || true) {
+            match course.after(outage, elapsed, clock.random(), || true) {
                 Step::Send(wait) => {
                     tracing::debug!(?wait, %denied, "asking again during an outage");
-                    pacing.sleep(wait).await;
+                    clock.sleep(wait).await;
                 }
                 _ => return Err(denied),
             }

@@ -93,11 +93,11 @@ impl Gate {
         };
         stop.cancel();
         if !grace.is_zero() {
-            let pacing = self.0.client.transport().pacing();
+            let clock = self.0.client.transport().clock();
             tokio::select! {
                 biased;
                 _ = work => {}
-                () = unconstrained(pacing.sleep(grace)) => {}
+                () = unconstrained(clock.sleep(grace)) => {}
             }
         }
         Err(denied)
@@ -106,12 +106,12 @@ impl Gate {
     /// Checks every `every`, the first time after that long, until a check denies. It asks by
     /// itself: on a shared flight it could wait for two answers.
     pub(crate) async fn watch(&self, every: Duration) -> Denied {
-        let pacing = self.0.client.transport().pacing();
-        let mut last = pacing.now();
+        let clock = self.0.client.transport().clock();
+        let mut last = clock.now();
         loop {
-            let since = pacing.now().saturating_duration_since(last);
-            pacing.sleep(every.saturating_sub(since)).await;
-            last = pacing.now();
+            let since = clock.now().saturating_duration_since(last);
+            clock.sleep(every.saturating_sub(since)).await;
+            last = clock.now();
             if let Err(denied) = self.0.ask().await {
                 return denied;
             }

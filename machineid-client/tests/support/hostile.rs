@@ -211,7 +211,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<()> {
 
 /// What comes after the bytes of a [`raw`] reply.
 #[derive(Debug, Clone, Copy)]
-pub enum Ending {
+pub enum SendError {
     Close,
     /// Nothing, and the connection stays open.
     Hang,
@@ -220,7 +220,7 @@ pub enum Ending {
 }
 
 /// A server that answers with these bytes. Gives its URL.
-pub async fn raw(reply: Vec<u8>, ending: Ending) -> String {
+pub async fn raw(reply: Vec<u8>, ending: SendError) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -228,10 +228,10 @@ pub async fn raw(reply: Vec<u8>, ending: Ending) -> String {
         read_request(&mut stream).await?;
         stream.write_all(&reply).await.ok()?;
         match ending {
-            Ending::Close => {}
-            Ending::Hang => std::future::pending().await,
+            SendError::Close => {}
+            SendError::Hang => std::future::pending().await,
             // In larger pieces, to reach a limit of size before one of time.
-            Ending::Repeat(text) => {
+            SendError::Repeat(text) => {
                 while stream.write_all(text.repeat(1024).as_bytes()).await.is_ok() {}
             }
         }

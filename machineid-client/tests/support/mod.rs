@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
-use machineid_client::{Client, ClientBuilder, DeviceId, Options, OrgKey};
+use machineid_client::{Client, ClientBuilder, ClientOptions, DeviceId, OrgKey};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -20,7 +20,7 @@ pub fn builder(url: &str) -> ClientBuilder {
 
 /// A client that asks once, so that what it makes of a reply is seen at once.
 pub fn client(server: &MockServer) -> Client {
-    builder(&server.uri()).options(Options::new().max_attempts(1)).build().unwrap()
+    builder(&server.uri()).options(ClientOptions::new().max_attempts(1)).build().unwrap()
 }
 
 /// A server that gives this reply to everything.

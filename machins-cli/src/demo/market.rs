@@ -308,7 +308,7 @@ impl Story {
                 expected: "empty",
             },
             || {
-                let waiting = agents.buyer.get_inbox(&InboxQuery::new().unread())?;
+                let waiting = agents.buyer.list_inbox(&InboxQuery::new().unread())?;
                 let count = usize::try_from(waiting.unread_count.unwrap_or_default());
                 let stop = CancellationToken::new();
                 let mut seen: Vec<String> = Vec::new();
@@ -320,7 +320,7 @@ impl Story {
                         }
                     }
                 }
-                let left = agents.buyer.get_inbox(&InboxQuery::new().unread())?;
+                let left = agents.buyer.list_inbox(&InboxQuery::new().unread())?;
                 let outcome = if left.items.is_empty() { "empty" } else { "not empty" };
                 Ok(came(outcome, format!("{} read", seen.len()), json!({"read": seen})))
             },

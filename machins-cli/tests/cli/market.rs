@@ -550,7 +550,7 @@ fn what_is_not_known_is_told_in_commands() {
     ] {
         let _lost = shop.server.fault_scoped(Fault::drop_after()).unwrap();
         let ran = shop.bob.run(&[command, &["--timeout", "5", "--json"]].concat()).exits(1);
-        assert_eq!(ran.error()["kind"], "fate_unknown", "{ran:?}");
+        assert_eq!(ran.error()["kind"], "outcome_unknown", "{ran:?}");
         let ran = shop.bob.run(&[command, &["--timeout", "5"]].concat()).exits(1);
         assert!(ran.stderr.contains(&format!("next: {look}")), "{ran:?}");
         assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");

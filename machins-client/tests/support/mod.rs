@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
-use machins_client::{ApiKey, Client, ClientBuilder, Options, Secret, TestPacing};
+use machins_client::{ApiKey, Client, ClientBuilder, ClientOptions, MockClock, Secret};
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -15,7 +15,7 @@ pub fn builder(server: &MockServer) -> ClientBuilder {
         .api_key(ApiKey::new(KEY).unwrap())
         .owner_token(Secret::new(TOKEN))
         .base_url(format!("{}/api/v1", server.uri()))
-        .options(Options::new().pacing(TestPacing::new(0.0)))
+        .options(ClientOptions::new().clock(MockClock::new(0.0)))
 }
 
 pub fn client(server: &MockServer) -> Client {

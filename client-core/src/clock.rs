@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Where the engine takes the time, waits between attempts, and draws jitter.
 ///
-/// [`SystemPacing`] is the real thing. A test that wants its retries at once and repeatable
-/// gives its own through [`Options::pacing`](crate::Options::pacing). The limits on connecting
+/// [`SystemClock`] is the real thing. A test that wants its retries at once and repeatable
+/// gives its own through [`ClientOptions::clock`](crate::ClientOptions::clock). The limits on connecting
 /// and on an attempt always run in real time.
-pub trait Pacing: Send + Sync + 'static {
+pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Instant;
     /// Ends when `duration` has passed.
@@ -20,9 +20,9 @@ pub trait Pacing: Send + Sync + 'static {
 
 /// The clock, timer and randomness of this machine.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemPacing;
+pub struct SystemClock;
 
-impl Pacing for SystemPacing {
+impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -40,21 +40,21 @@ impl Pacing for SystemPacing {
 /// that want to see what a client waits for without waiting.
 ///
 /// ```
-/// use agent_client_core::{Options, TestPacing};
+/// use agent_client_core::{ClientOptions, MockClock};
 ///
-/// let pacing = TestPacing::new(0.5);
-/// let options = Options::new().pacing(pacing.clone());
+/// let clock = MockClock::new(0.5);
+/// let options = ClientOptions::new().clock(clock.clone());
 /// // … make calls with these options, then look:
-/// assert!(pacing.slept().is_empty());
+/// assert!(clock.slept().is_empty());
 /// ```
 #[derive(Debug, Clone)]
-pub struct TestPacing {
+pub struct MockClock {
     start: Instant,
     slept: Arc<Mutex<Vec<Duration>>>,
     random: f64,
 }
 
-impl TestPacing {
+impl MockClock {
     /// Time stands still; every drawn number is `random`.
     #[must_use]
     pub fn new(random: f64) -> Self {
@@ -68,7 +68,7 @@ impl TestPacing {
     }
 }
 
-impl Pacing for TestPacing {
+impl Clock for MockClock {
     fn now(&self) -> Instant {
         self.start + self.slept().iter().sum::<Duration>()
     }

@@ -1,0 +1,37 @@
+//! What the tests and the documentation's examples of the client crates share: a mock server,
+//! and clients that are connected to it. Not published.
+//!
+//! An example hides two lines:
+//!
+//! ```
+//! use machineid_client::DeviceId;
+//!
+//! # test_support::machineid(async |client| {
+//! let registration = client.register(&DeviceId::new("agent-01")?).await?;
+//! assert!(registration.is_registered());
+//! # Ok(()) });
+//! ```
+
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails panics")]
+
+mod machineid;
+mod machins;
+
+use std::error::Error;
+
+use machins_mock::MockServer;
+
+pub use machineid::{gate, gate_blocking, machineid, machineid_blocking};
+pub use machins::{Marketplace, machins, machins_blocking};
+
+/// What an example returns, so that it can use `?`.
+pub type Result = std::result::Result<(), Box<dyn Error>>;
+
+fn server() -> MockServer {
+    MockServer::builder().start().expect("a port of this machine is free")
+}
+
+fn block_on(example: impl Future<Output = Result>) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    runtime.block_on(example).expect("the example succeeds");
+}

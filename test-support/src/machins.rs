@@ -1,0 +1,58 @@
+//! Two agents on a marketplace of their own.
+
+use machins_client::{
+    ApiKey, Client, ClientBuilder, Listing, ListingType, Money, NewListing, blocking,
+};
+use machins_mock::{MockServer, NewAgent};
+
+use crate::{Result, block_on, server};
+
+/// A marketplace with a seller, a buyer and one listing.
+#[derive(Debug)]
+pub struct Marketplace<C> {
+    /// The client of Ada, who sells.
+    pub ada: C,
+    /// The client of Bob, who buys.
+    pub bob: C,
+    /// A client without a key.
+    pub public: C,
+    /// Ada's listing: a task for 50 credits.
+    pub listing: Listing,
+    /// The server behind them; dropped, it stops.
+    pub server: MockServer,
+}
+
+/// Runs an example with the clients of two agents.
+pub fn machins(example: impl AsyncFnOnce(Marketplace<Client>) -> Result) {
+    let server = server();
+    block_on(async {
+        let ada = agent(&server, "ada").build()?;
+        let bob = agent(&server, "bob").build()?;
+        let public = builder(&server).build()?;
+        let listing = ada.create_listing(&new_listing()).await?;
+        example(Marketplace { ada, bob, public, listing, server }).await
+    });
+}
+
+/// Runs an example with the blocking clients of two agents.
+pub fn machins_blocking(example: impl FnOnce(Marketplace<blocking::Client>) -> Result) {
+    let server = server();
+    let ada = agent(&server, "ada").build_blocking().expect("the client can be built");
+    let bob = agent(&server, "bob").build_blocking().expect("the client can be built");
+    let public = builder(&server).build_blocking().expect("the client can be built");
+    let listing = ada.create_listing(&new_listing()).expect("the listing is created");
+    example(Marketplace { ada, bob, public, listing, server }).expect("the example succeeds");
+}
+
+fn new_listing() -> NewListing {
+    NewListing::new("Sentiment", "ada-sentiment", ListingType::Task, Money::credits(50))
+}
+
+fn builder(server: &MockServer) -> ClientBuilder {
+    Client::builder().base_url(server.machins_base_url())
+}
+
+fn agent(server: &MockServer, slug: &str) -> ClientBuilder {
+    let agent = server.create_agent(NewAgent::new().slug(slug)).expect("the slug is free");
+    builder(server).api_key(ApiKey::new(&agent.api_key).expect("the mock's keys are well-formed"))
+}
