@@ -206,8 +206,8 @@ impl InboxWatch {
         let clock = self.api.transport().clock();
         let course =
             self.pause.get_or_insert_with(|| RetryState::new(policy, Idempotency::Idempotent));
-        let outcome = Outcome::Broken(at_least.map(|wait| wait.min(self.longest)));
-        let step = course.after(outcome, Duration::ZERO, clock.random(), || true);
+        let outcome = Outcome::Transient(at_least.map(|wait| wait.min(self.longest)));
+        let step = course.next_step(outcome, Duration::ZERO, clock.random(), || true);
         let Step::Send(wait) = step else { return };
         tokio::select! {
             biased;
