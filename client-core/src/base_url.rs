@@ -76,8 +76,9 @@ impl BaseUrl {
         self.0.scheme() == "http"
     }
 
-    /// The address of a call: `path` is percent-encoded already and begins with `/`.
-    pub(crate) fn join(&self, path: &str, query: &[(String, String)]) -> Url {
+    /// The address of a call: `path` is percent-encoded already and begins with `/`, and `query`
+    /// is form-encoded.
+    pub(crate) fn join(&self, path: &str, query: &str) -> Url {
         let mut url = self.0.clone();
         match url.path() {
             "/" => url.set_path(path),
@@ -87,7 +88,7 @@ impl BaseUrl {
             }
         }
         if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
+            url.set_query(Some(query));
         }
         url
     }

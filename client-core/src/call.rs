@@ -51,7 +51,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) template: Cow<'static, str>,
     pub(crate) path: String,
-    pub(crate) query: Vec<(String, String)>,
+    /// Form-encoded, without the question mark.
+    pub(crate) query: String,
     pub(crate) body: Option<Bytes>,
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
@@ -117,7 +118,7 @@ impl Call<Reply> {
                 method,
                 path: template.clone().into_owned(),
                 template,
-                query: Vec::new(),
+                query: String::new(),
                 body: None,
                 scheme: None,
                 idempotent,
@@ -179,10 +180,29 @@ impl<R> Call<R> {
         })
     }
 
-    /// Adds `key=value` to the query.
-    pub fn query(self, key: impl Into<String>, value: impl fmt::Display) -> Self {
+    /// Appends `parameters` to the query: a struct, a map or a slice of pairs. Fields that are
+    /// `None` are left out. Parameters that cannot be written as `key=value` pairs make the call
+    /// fail with [`ErrorKind::InvalidInput`] when it is sent.
+    ///
+    /// ```
+    /// use agent_client_core::Call;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Filter { status: Option<String>, limit: u32 }
+    ///
+    /// let call = Call::get("/things")
+    ///     .query(&Filter { status: None, limit: 20 })
+    ///     .query(&[("search", "a thing")]);
+    /// ```
+    pub fn query(self, parameters: &(impl Serialize + ?Sized)) -> Self {
         self.edit(|request| {
-            request.query.push((key.into(), value.to_string()));
+            let parameters = serde_html_form::to_string(parameters).map_err(|error| {
+                invalid(format!("the query cannot be written as key=value pairs: {error}"))
+            })?;
+            if !request.query.is_empty() && !parameters.is_empty() {
+                request.query.push('&');
+            }
+            request.query.push_str(&parameters);
             Ok(())
         })
     }

@@ -113,7 +113,7 @@ async fn a_look_that_leads_on_for_ever_is_left() {
 #[tokio::test]
 async fn a_look_may_take_several_calls() {
     fn page(number: u32) -> Probe<Value> {
-        Probe::new(Call::get("/trades").query("page", number).json(), move |found| {
+        Probe::new(Call::get("/trades").query(&[("page", number)]).json(), move |found| {
             let body: Value = found?;
             Ok(match body.get("found") {
                 Some(found) => ProbeResult::Done(found.clone()),

@@ -78,7 +78,7 @@ async fn the_core_shows_none() {
     let call = || {
         core::Call::post("/claim/{token}")
             .segment("token", world::CLAIM_TOKEN)
-            .query("key", world::API_KEY)
+            .query(&[("key", world::API_KEY)])
             .secret(&secret(world::PASSWORD))
             .auth(&SCHEME)
             .body(&json!({"password": world::PASSWORD}))
