@@ -1,8 +1,10 @@
 //! Time and chance, so that tests can supply their own.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// Where the engine takes the time, waits between attempts, and draws jitter.
 ///
@@ -64,7 +66,7 @@ impl MockClock {
     /// Every wait so far, in its order.
     #[must_use]
     pub fn slept(&self) -> Vec<Duration> {
-        self.slept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.slept).clone()
     }
 }
 
@@ -74,7 +76,7 @@ impl Clock for MockClock {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.slept.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+        lock(&self.slept).push(duration);
         Box::pin(tokio::task::yield_now())
     }
 

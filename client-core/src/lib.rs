@@ -34,10 +34,13 @@ mod connection;
 mod credential;
 mod error;
 mod extra;
+mod lock;
 mod open_enum;
 mod options;
 mod reply;
 pub mod retry;
+mod secret_key;
+mod text;
 mod timestamp;
 mod transport;
 
@@ -48,9 +51,12 @@ pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
 pub use extra::{Document, Extra};
+#[doc(hidden)]
+pub use lock::lock;
 pub use options::ClientOptions;
-pub use reply::{Reply, printable};
+pub use reply::Reply;
 pub use reqwest::Method;
+pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;

@@ -10,9 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
-
-/// How much of an unreadable reply is kept.
-const EXCERPT_CHARS: usize = 200;
+use crate::text::{MAX_PRINTABLE_CHARS, printable};
 
 /// A reply as it came: status and body, read whole.
 #[derive(Clone)]
@@ -166,19 +164,8 @@ fn error_message(body: &Value) -> Option<&str> {
 /// The beginning of a body, fit to be shown.
 fn excerpt(body: &[u8]) -> String {
     // Four bytes a character is the most that UTF-8 uses.
-    let head = &body[..body.len().min(EXCERPT_CHARS * 4)];
+    let head = &body[..body.len().min(MAX_PRINTABLE_CHARS * 4)];
     printable(&String::from_utf8_lossy(head))
-}
-
-/// A text from the network, fit to be shown: one line of at most 200 characters, none of them a
-/// control character or one that turns the direction of the text.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
-        .take(EXCERPT_CHARS)
-        .collect()
 }
 
 /// Reads `Retry-After`: seconds, or a date. A date counts from the reply's own `Date`, so that a
@@ -281,6 +268,6 @@ mod tests {
 
         let error = reply(200, &"x".repeat(10_000)).json::<Value>().unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::UnreadableReply, Some(200)));
-        assert_eq!(error.excerpt().map(str::len), Some(EXCERPT_CHARS));
+        assert_eq!(error.excerpt().map(str::len), Some(MAX_PRINTABLE_CHARS));
     }
 }

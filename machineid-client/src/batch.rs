@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 
 /// The most ids that one batch may name.

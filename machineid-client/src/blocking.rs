@@ -44,6 +44,18 @@ impl Client {
     }
 }
 
+impl ClientBuilder {
+    /// Builds the blocking client.
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`build`](Self::build), and
+    /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent) if the operating system provides no
+    /// event queue.
+    pub fn build_blocking(self) -> Result<Client, Error> {
+        self.build_over(Blocking::new)
+    }
+}
+
 /// The blocking twin of [`Gate`](crate::Gate): the same questions, rules and denials.
 #[derive(Debug, Clone)]
 pub struct Gate {

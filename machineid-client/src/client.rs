@@ -4,23 +4,15 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Transport,
+    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Transport,
 };
 
-use crate::org::OrgKey;
+use crate::auth::{ORG_KEY, OrgKey};
 
 /// Where MachineID lives.
 pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
 
 const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
-
-/// How calls prove which org they come from.
-pub(crate) static ORG_KEY: Scheme = Scheme {
-    name: "org key",
-    header: "x-org-key",
-    prefix: "",
-    missing: "set MACHINEID_ORG_KEY, or give `ClientBuilder::org_key`",
-};
 
 /// The MachineID API over a transport. Use it as [`Client`] or, with the feature `blocking`, as
 /// `blocking::Client`.
@@ -179,28 +171,25 @@ impl ClientBuilder {
         self
     }
 
-    /// The asynchronous client.
+    /// Builds the asynchronous client.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when the base URL can't be used.
+    /// Returns [`ErrorKind::InvalidInput`] if the base URL is invalid.
     pub fn build(self) -> Result<Client, Error> {
-        let credentials = credentials(self.org_key)?;
-        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        self.build_over(Async::new)
     }
 
-    /// The blocking client.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    #[cfg(feature = "blocking")]
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+    /// Builds a client over the transport that `connect` creates.
+    pub(crate) fn build_over<T: Transport>(
+        self,
+        connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
+    ) -> Result<Api<T>, Error> {
         let credentials = credentials(self.org_key)?;
-        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
+        Ok(Api::over(connect(base_url, credentials, options)?))
     }
 }
 
 fn credentials(key: Option<OrgKey>) -> Result<Vec<Credential>, Error> {
-    key.map(|key| Credential::new(&ORG_KEY, key.into_secret())).into_iter().collect()
+    key.map(|key| Credential::new(&ORG_KEY, key.into())).into_iter().collect()
 }

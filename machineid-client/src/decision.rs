@@ -6,7 +6,8 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::fields::UniqueFields;
 

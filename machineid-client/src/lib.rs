@@ -56,6 +56,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
 mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -74,6 +75,7 @@ pub use agent_client_core::{
     MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
     Transport, retry,
 };
+pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use decision::{Decision, DecisionCode};
@@ -82,7 +84,7 @@ pub use device_id::DeviceId;
 pub use gate::{Denied, Gate, Permit, Reason};
 #[cfg(feature = "tower")]
 pub use gate::{GateLayer, GateService};
-pub use org::{Checkout, NewOrg, OrgKey};
+pub use org::{Checkout, NewOrg};
 pub use plan::{PlanFigures, PlanTier, Usage};
 pub use registration::{Registration, RegistrationReply};
 pub use tokio_util::sync::CancellationToken;

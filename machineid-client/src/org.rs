@@ -1,58 +1,12 @@
 //! The org: its key, its plan's checkout, its creation.
 
-use std::fmt;
-
-use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::{ORG_KEY, OrgKey};
+use crate::client::Api;
 use crate::plan::PlanTier;
-
-/// An org's secret key, shared by all its devices. It is never printed.
-///
-/// ```
-/// use machineid_client::OrgKey;
-///
-/// let key = OrgKey::new(" org_123 ")?;
-/// assert_eq!(format!("{key:?}"), "OrgKey([REDACTED])");
-/// assert!(OrgKey::new("at_123").is_err());
-/// # Ok::<(), machineid_client::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct OrgKey(Secret);
-
-impl OrgKey {
-    /// Takes a key, which begins with `org_`. Blanks around it are dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
-    pub fn new(key: &str) -> Result<Self, Error> {
-        let refused = || {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "that is no org key: one begins with org_ and holds no blanks",
-            )
-        };
-        Secret::prefixed("org_", key).map(Self).ok_or_else(refused)
-    }
-
-    /// The key itself. Keep what you do with it short.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-
-    pub(crate) fn into_secret(self) -> Secret {
-        self.0
-    }
-}
-
-impl fmt::Debug for OrgKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OrgKey({:?})", self.0)
-    }
-}
 
 /// A new org, on the free plan. Its key is shown this once.
 #[derive(Debug, Clone)]

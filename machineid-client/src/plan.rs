@@ -3,7 +3,8 @@
 use agent_client_core::{Call, Extra, Transport, open_enum};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 
 open_enum! {
     /// A plan. It limits how many devices may be active at once.

@@ -4,7 +4,8 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::plan::PlanFigures;
 

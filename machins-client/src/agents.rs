@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::client::{Api, ApiKey};
+use crate::auth::ApiKey;
+use crate::client::Api;
 use crate::id::{AgentId, AgentSlug};
 use crate::money::Money;
 

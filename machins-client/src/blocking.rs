@@ -57,6 +57,18 @@ impl Client {
     }
 }
 
+impl ClientBuilder {
+    /// Builds the blocking client.
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`build`](Self::build), and
+    /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent) if the operating system provides no
+    /// event queue.
+    pub fn build_blocking(self) -> Result<Client, Error> {
+        self.build_over(Blocking::new)
+    }
+}
+
 /// The blocking twin of [`InboxWatch`](crate::InboxWatch).
 #[derive(Debug)]
 #[must_use = "nothing is fetched before a notification is asked for"]

@@ -4,31 +4,16 @@ use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Secret, Transport,
+    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport,
 };
 
+use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
 use crate::config;
 
 /// Where machins lives.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
 
 const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
-
-/// How an agent proves who it is.
-pub(crate) static API_KEY: Scheme = Scheme {
-    name: "API key",
-    header: "x-api-key",
-    prefix: "",
-    missing: "join first, set MACHINS_API_KEY, or give `ClientBuilder::api_key`",
-};
-
-/// How an owner proves who they are.
-pub(crate) static OWNER_TOKEN: Scheme = Scheme {
-    name: "owner token",
-    header: "authorization",
-    prefix: "Bearer ",
-    missing: "log in with `owner_login`, and give `ClientBuilder::owner_token`",
-};
 
 /// The machins API over a transport. Use it as [`Client`] or, with the feature `blocking`, as
 /// `blocking::Client`.
@@ -125,47 +110,6 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
     }
 }
 
-/// An agent's secret key. It is never printed.
-///
-/// ```
-/// use machins_client::ApiKey;
-///
-/// let key = ApiKey::new("at_123")?;
-/// assert_eq!(format!("{key:?}"), "ApiKey([REDACTED])");
-/// assert!(ApiKey::new("org_123").is_err());
-/// # Ok::<(), machins_client::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct ApiKey(Secret);
-
-impl ApiKey {
-    /// Takes a key, which begins with `at_`. Blanks around it are dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
-    pub fn new(key: &str) -> Result<Self, Error> {
-        let refused = || {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "that is no API key: one begins with at_ and holds no blanks",
-            )
-        };
-        Secret::prefixed("at_", key).map(Self).ok_or_else(refused)
-    }
-
-    /// The key itself. Keep what you do with it short.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({:?})", self.0)
-    }
-}
-
 /// Sets a client up.
 ///
 /// ```
@@ -191,7 +135,7 @@ impl ClientBuilder {
     /// Public endpoints need no key.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a key that can't be one.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a key that can't be one.
     pub fn from_env() -> Result<Self, Error> {
         let key = variable("MACHINS_API_KEY");
         Self::from_settings(key.as_deref(), variable("MACHINS_BASE_URL"), None)
@@ -201,7 +145,8 @@ impl ClientBuilder {
     /// `~/.machins/config.json`, or the one that `MACHINS_CONFIG` names.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a file that can't be read, and for a key that can't be one.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a file that can't be read,
+    /// and for a key that can't be one.
     pub fn from_config() -> Result<Self, Error> {
         let file = config::read()?;
         let key = variable("MACHINS_API_KEY").or(file.api_key);
@@ -256,25 +201,23 @@ impl ClientBuilder {
         self
     }
 
-    /// The asynchronous client.
+    /// Builds the asynchronous client.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when base URL, key or token can't be used.
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the base URL, the API
+    /// key or the owner token is invalid.
     pub fn build(self) -> Result<Client, Error> {
-        let credentials = credentials(self.api_key, self.owner_token)?;
-        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        self.build_over(Async::new)
     }
 
-    /// The blocking client.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    #[cfg(feature = "blocking")]
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+    /// Builds a client over the transport that `connect` creates.
+    pub(crate) fn build_over<T: Transport>(
+        self,
+        connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
+    ) -> Result<Api<T>, Error> {
         let credentials = credentials(self.api_key, self.owner_token)?;
-        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
+        Ok(Api::over(connect(base_url, credentials, options)?))
     }
 }
 
@@ -283,7 +226,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn credentials(key: Option<ApiKey>, token: Option<Secret>) -> Result<Vec<Credential>, Error> {
-    let key = key.map(|key| Credential::new(&API_KEY, key.0));
+    let key = key.map(|key| Credential::new(&API_KEY, key.into()));
     let token = token.map(|token| Credential::new(&OWNER_TOKEN, token));
     key.into_iter().chain(token).collect()
 }

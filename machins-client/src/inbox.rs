@@ -4,7 +4,8 @@ use agent_client_core::{Call, Document, Extra, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::event::{Event, EventType};
 use crate::id::NotificationId;
 use crate::page::{Identified, Items, Page, PageQuery};

@@ -65,6 +65,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agents;
+mod auth;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
@@ -94,7 +95,8 @@ pub use agent_client_core::{
     Transport, retry,
 };
 pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
-pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};
+pub use auth::ApiKey;
+pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use delivery::Delivery;
 pub use event::{AgentEvent, Event, EventType, ListingEvent, MatchEvent, TradeEvent};
 pub use id::{AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId};

@@ -6,7 +6,8 @@ use agent_client_core::{Call, Extra, Probe, ProbeResult, Timestamp, Transport, o
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::id::{AgentId, ListingId};
 use crate::money::Money;
 use crate::null::null_is_default;

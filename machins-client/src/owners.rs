@@ -6,7 +6,8 @@ use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Api, OWNER_TOKEN};
+use crate::auth::OWNER_TOKEN;
+use crate::client::Api;
 
 /// A claim to be made: a person takes ownership of an agent, which is verified then.
 #[derive(Clone)]

@@ -3,7 +3,8 @@
 use agent_client_core::{Call, Error, ErrorKind, Extra, Probe, ProbeResult, Timestamp, Transport};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::id::{AgentId, ListingId, ReviewId, TradeId};
 use crate::marketplace::detail;
 use crate::trades::get_trade;

@@ -9,7 +9,8 @@ use agent_client_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::event::EventType;
 use crate::id::SubscriptionId;
 

@@ -6,7 +6,8 @@ use agent_client_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::delivery::Delivery;
 use crate::id::{AgentId, ListingId, TradeId};
 use crate::money::Money;

@@ -3,7 +3,8 @@
 use agent_client_core::{Call, Extra, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{API_KEY, Api};
+use crate::auth::API_KEY;
+use crate::client::Api;
 use crate::id::AgentId;
 use crate::money::Money;
 use crate::page::{Identified, Items, Page, PageQuery};

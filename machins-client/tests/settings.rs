@@ -85,5 +85,5 @@ fn what_can_not_be_used_is_told_without_being_shown() {
     let out = run("config", &[("MACHINS_CONFIG", &odd)]);
     assert!(out.contains("build: ") && !out.contains("at_hush"), "{out}");
     let out = run("env", &[("MACHINS_API_KEY", "hush")]);
-    assert!(out.contains("that is no API key") && !out.contains("hush"), "{out}");
+    assert!(out.contains("not a valid API key") && !out.contains("hush"), "{out}");
 }

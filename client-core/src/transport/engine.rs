@@ -1,6 +1,6 @@
 //! Runs the retry machine around the wire.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +15,7 @@ use crate::call::{Call, Decode, Probe, ProbeResult, Request};
 use crate::clock::Clock;
 use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 use crate::options::ClientOptions;
 use crate::reply::Reply;
 use crate::retry::{
@@ -387,9 +388,4 @@ fn outcome_of(error: &Error) -> Outcome {
         ErrorKind::TimedOut | ErrorKind::Interrupted => Outcome::Broken(None),
         _ => Outcome::Unclear,
     }
-}
-
-/// No lock is held across anything that could panic halfway.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

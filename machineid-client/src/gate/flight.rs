@@ -6,9 +6,9 @@
 //! would keep the callers on the others waiting.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use agent_client_core::{Error, ErrorKind};
+use agent_client_core::{Error, ErrorKind, lock};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -103,9 +103,4 @@ impl Drop for Pilot {
 
 fn lost(why: &str) -> Denied {
     Denied::new(Reason::NoDecision(Error::new(ErrorKind::NotSent, why)))
-}
-
-/// No lock is held across anything that could panic halfway.
-fn lock(airfields: &Mutex<Airfields>) -> MutexGuard<'_, Airfields> {
-    airfields.lock().unwrap_or_else(PoisonError::into_inner)
 }
