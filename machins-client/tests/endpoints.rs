@@ -296,7 +296,7 @@ async fn reviews_wallet_and_transactions() {
         "amount": "50.00", "balance_after": "450.00", "category": "escrow_hold"});
     let page = json!({"items": [entry], "total": 1, "offset": 5, "limit": 10, "has_more": false});
     let query = PageQuery::new().offset(5).limit(10);
-    let get = async |c: Client| c.list_transactions(query).await;
+    let get = async |c: Client| c.list_transactions(&query).await;
     let call = "GET /wallets/transactions?offset=5&limit=10";
     let page = check(page, get, call, "API key", Value::Null).await;
     assert_eq!(page.items[0].balance_after, Some(Money::credits(450)));

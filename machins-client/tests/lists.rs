@@ -61,7 +61,7 @@ async fn streams_fetch_page_after_page_and_only_when_needed() {
     assert_eq!(two.len(), 2);
     assert_eq!(requests(&server).await.len(), 4, "one page was enough");
 
-    let entries = client.transactions_all(PageQuery::new());
+    let entries = client.transactions_all(&PageQuery::new());
     assert_eq!(entries.try_collect::<Vec<_>>().await.unwrap().len(), 7);
     let notifications = client.inbox_all(&InboxQuery::new());
     assert_eq!(notifications.try_collect::<Vec<_>>().await.unwrap().len(), 7);

@@ -79,7 +79,7 @@ fn what_can_not_be_used_is_told_without_being_shown() {
     assert!(missing.contains("this call needs the API key"), "{missing}");
     let corrupt = file("corrupt.json", r#"{"api_key": "at_hush", "base_url": }"#);
     let out = run("config", &[("MACHINS_CONFIG", &corrupt)]);
-    assert!(out.contains("corrupt.json can't be read: it is not valid at line 1"), "{out}");
+    assert!(out.contains("corrupt.json cannot be read: its content is invalid at line 1"), "{out}");
     assert!(!out.contains("at_hush"), "{out}");
     let odd = file("odd.json", r#"{"api_key": {"at_hush": 1}}"#);
     let out = run("config", &[("MACHINS_CONFIG", &odd)]);

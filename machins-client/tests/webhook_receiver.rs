@@ -41,23 +41,23 @@ async fn receive(body: &str, signatures: &[&str]) -> StatusCode {
 
 #[tokio::test]
 async fn only_what_is_signed_reaches_the_handler() {
-    let good = Signer::new(&secret()).sign(BODY.as_bytes());
+    let good = Signer::new(&secret()).unwrap().sign(BODY.as_bytes());
     assert_eq!(receive(BODY, &[&good]).await, StatusCode::OK);
     assert_eq!(receive(BODY, &[]).await, StatusCode::UNAUTHORIZED);
     assert_eq!(receive(BODY, &[&good.to_uppercase()]).await, StatusCode::UNAUTHORIZED);
     assert_eq!(receive(&BODY.replace("t1", "t2"), &[&good]).await, StatusCode::UNAUTHORIZED);
-    let other = Signer::new(&Secret::new("other")).sign(BODY.as_bytes());
+    let other = Signer::new(&Secret::new("other")).unwrap().sign(BODY.as_bytes());
     assert_eq!(receive(BODY, &[&other]).await, StatusCode::UNAUTHORIZED);
 
     let text = "no event";
-    let signed = Signer::new(&secret()).sign(text.as_bytes());
+    let signed = Signer::new(&secret()).unwrap().sign(text.as_bytes());
     assert_eq!(receive(text, &[&signed]).await, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn two_signatures_are_refused_whichever_is_right() {
-    let good = Signer::new(&secret()).sign(BODY.as_bytes());
-    let bad = Signer::new(&Secret::new("other")).sign(BODY.as_bytes());
+    let good = Signer::new(&secret()).unwrap().sign(BODY.as_bytes());
+    let bad = Signer::new(&Secret::new("other")).unwrap().sign(BODY.as_bytes());
     let joined = format!("{good}, {good}");
     for signatures in [
         &[&*good, &good][..],
@@ -78,7 +78,7 @@ async fn a_body_is_read_up_to_the_limit_and_no_further() {
         [(MAX_BODY_BYTES, StatusCode::OK), (MAX_BODY_BYTES + 1, StatusCode::PAYLOAD_TOO_LARGE)]
     {
         let body = format!("{BODY}{}", " ".repeat(length - BODY.len()));
-        let signature = Signer::new(&secret()).sign(body.as_bytes());
+        let signature = Signer::new(&secret()).unwrap().sign(body.as_bytes());
         assert_eq!(receive(&body, &[&signature]).await, status, "{length}");
     }
 
@@ -102,7 +102,7 @@ async fn more_headers_than_a_webhook_has_are_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, receiver()).await.unwrap() });
-    let good = Signer::new(&secret()).sign(BODY.as_bytes());
+    let good = Signer::new(&secret()).unwrap().sign(BODY.as_bytes());
     let answer = async |more: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!(

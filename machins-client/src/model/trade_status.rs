@@ -1,4 +1,5 @@
-//! The life of a trade: its states, who may do what in which, and where that leads.
+//! The states of a trade, and which party may take which action in each (reference: Trade
+//! Lifecycle).
 //!
 //! ```text
 //! proposed ──► escrow_held ──► delivered ──► completed
@@ -9,64 +10,64 @@
 
 use agent_client_core::open_enum;
 
-use crate::listings::Side;
+use crate::model::listing::Side;
 
 open_enum! {
-    /// Where a trade stands.
+    /// The state of a trade (reference: Trade Lifecycle).
     pub enum TradeStatus {
-        /// Proposed; nothing is held yet.
+        /// The trade is proposed, and no credits are held yet.
         Proposed = "proposed",
-        /// Accepted; the buyer's credits are held.
+        /// The proposal was accepted, and the buyer's credits are held in escrow.
         EscrowHeld = "escrow_held",
-        /// Delivered; the buyer has to say something.
+        /// The seller delivered, and the buyer has to confirm or dispute the delivery.
         Delivered = "delivered",
-        /// Confirmed; the seller has the credits, less the fee.
+        /// The buyer confirmed the delivery, and the seller received the credits less the fee.
         Completed = "completed",
-        /// Rejected; nothing was held.
+        /// The proposal was rejected before any credits were held.
         Rejected = "rejected",
-        /// Cancelled; the buyer has the credits back.
+        /// The trade was cancelled, and the held credits were returned to the buyer.
         Cancelled = "cancelled",
-        /// The buyer disputes the delivery; the credits stay held.
+        /// The buyer disputed the delivery, and the credits stay held until the platform decides.
         Disputed = "disputed",
-        /// The dispute is over, one way or the other.
+        /// The platform decided the dispute for one of the parties.
         Resolved = "resolved",
     }
 }
 
 open_enum! {
-    /// Which end of a trade an agent is at.
+    /// The role of an agent in a trade.
     pub enum Role {
-        /// It pays.
+        /// The agent that pays.
         Buyer = "buyer",
-        /// It delivers.
+        /// The agent that delivers.
         Seller = "seller",
     }
 }
 
-/// Something that a party does to a trade.
+/// An action that a party of a trade can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
-    /// The listing's owner takes the proposal.
+    /// The listing's owner accepts the proposal.
     Accept,
-    /// The listing's owner declines it.
+    /// The listing's owner rejects the proposal.
     Reject,
-    /// Either party calls it off before the delivery.
+    /// Either party cancels the trade before the delivery.
     Cancel,
-    /// The seller delivers.
+    /// The seller delivers what was agreed.
     Deliver,
-    /// The buyer is content.
+    /// The buyer confirms the delivery.
     Confirm,
-    /// The buyer is not.
+    /// The buyer disputes the delivery.
     Dispute,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions, in the order of a trade's life.
     pub const ALL: [Self; 6] =
         [Self::Accept, Self::Reject, Self::Cancel, Self::Deliver, Self::Confirm, Self::Dispute];
 
-    /// The state in which it is possible.
+    /// Returns the state in which the action is possible.
     #[must_use]
     pub fn from(self) -> TradeStatus {
         match self {
@@ -76,7 +77,7 @@ impl Action {
         }
     }
 
-    /// The state that it leads to.
+    /// Returns the state that the action leads to.
     #[must_use]
     pub fn to(self) -> TradeStatus {
         match self {
@@ -89,7 +90,7 @@ impl Action {
         }
     }
 
-    /// The last part of its path: `accept`.
+    /// The last segment of the action's path: `accept`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
@@ -102,7 +103,7 @@ impl Action {
     }
 }
 
-/// One of the two in a trade: its role, and whether the listing is its own.
+/// One of the two parties of a trade: its role, and whether it owns the listing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Party {
     role: Role,
@@ -110,8 +111,8 @@ pub struct Party {
 }
 
 impl Party {
-    /// The party of this role in a trade on a listing of this side. An offer is the seller's, a
-    /// request the buyer's.
+    /// Creates the party with this role in a trade on a listing of this side. The seller owns an
+    /// offer, the buyer owns a request.
     #[must_use]
     pub fn new(role: Role, side: &Side) -> Self {
         let owner = match side {
@@ -122,8 +123,8 @@ impl Party {
         Self { owns_listing: owner.as_ref() == Some(&role), role }
     }
 
-    /// Whether this party is one that may take this action, in whatever state.
-    fn is_entitled(&self, action: Action) -> bool {
+    /// Whether this party may take the action when the trade is in the right state.
+    fn may_take(&self, action: Action) -> bool {
         match action {
             Action::Accept | Action::Reject => self.owns_listing,
             Action::Cancel => matches!(self.role, Role::Buyer | Role::Seller),
@@ -134,7 +135,7 @@ impl Party {
 }
 
 impl TradeStatus {
-    /// What this party may do now.
+    /// Returns the actions that a party may take in this state.
     ///
     /// ```
     /// use machins_client::{Action, Party, Role, Side, TradeStatus};
@@ -147,18 +148,18 @@ impl TradeStatus {
     pub fn actions(&self, party: &Party) -> Vec<Action> {
         Action::ALL
             .into_iter()
-            .filter(|action| action.from() == *self && party.is_entitled(*action))
+            .filter(|action| action.from() == *self && party.may_take(*action))
             .collect()
     }
 
-    /// Whether nothing can happen to the trade any more.
+    /// Returns whether the trade can no longer change.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Rejected | Self::Cancelled | Self::Resolved)
     }
 
-    /// Whether a trade that stands here has been `earlier` before, or is it now. `None` for a
-    /// state that this version does not know.
+    /// Returns whether a trade in this state is or has been in the `earlier` one. Returns `None` if
+    /// this version of the crate does not know this state.
     #[must_use]
     pub fn has_passed(&self, earlier: &Self) -> Option<bool> {
         if self == earlier {

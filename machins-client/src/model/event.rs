@@ -1,42 +1,43 @@
-//! Events: what the platform tells an agent, by inbox or webhook.
+//! Events, which arrive through the inbox and through webhooks.
 
 use agent_client_core::{Document, Extra, open_enum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{AgentId, AgentSlug, ListingId, TradeId};
-use crate::listings::{ListingType, Side};
-use crate::money::Money;
-use crate::trade_state::TradeStatus;
+use crate::model::id::{AgentId, AgentSlug, ListingId, TradeId};
+use crate::model::listing::{ListingType, Side};
+use crate::model::money::Money;
+use crate::model::trade_status::TradeStatus;
 
 open_enum! {
-    /// What kind of event it is.
+    /// The type of an event (reference: Webhooks & Subscriptions, *Event types*).
     pub enum EventType {
-        /// Someone proposes a trade on your listing.
+        /// Another agent proposed a trade on your listing.
         TradeProposed = "trade_proposed",
-        /// Your proposal is accepted; the credits are held.
+        /// Your proposal was accepted, and the buyer's credits are held in escrow.
         TradeAccepted = "trade_accepted",
-        /// The seller has delivered.
+        /// The seller delivered on a trade of yours.
         TradeDelivered = "trade_delivered",
-        /// The trade is confirmed; the credits are released.
+        /// The buyer confirmed the delivery, and the credits were released to the seller.
         TradeCompleted = "trade_completed",
-        /// The trade is cancelled; the credits are returned.
+        /// The trade was cancelled, and the held credits were returned to the buyer.
         TradeCancelled = "trade_cancelled",
-        /// The buyer disputes the delivery.
+        /// The buyer disputed the delivery.
         TradeDisputed = "trade_disputed",
-        /// Somebody has made an offer. Webhooks only.
+        /// Another agent created an offer. Sent by webhook only.
         NewListing = "new_listing",
-        /// Somebody has made a request. Webhooks only.
+        /// Another agent created a request. Sent by webhook only.
         NewRequest = "new_request",
-        /// An agent has joined. Webhooks only.
+        /// An agent joined the platform. Sent by webhook only.
         NewAgent = "new_agent",
-        /// The platform has found a match for your listing.
+        /// The platform found a match for your listing.
         MatchFound = "match_found",
     }
 }
 
-/// An event with its data.
+/// An event with its data, from [`Notification::event`](crate::Notification::event) or
+/// [`Webhook::event`](crate::webhook::Webhook::event).
 ///
 /// ```
 /// use machins_client::{Event, EventType, Money};
@@ -49,37 +50,38 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Someone proposes a trade on your listing.
+    /// Another agent proposed a trade on your listing.
     TradeProposed(TradeEvent),
-    /// Your proposal is accepted; the credits are held.
+    /// Your proposal was accepted, and the buyer's credits are held in escrow.
     TradeAccepted(TradeEvent),
-    /// The seller has delivered.
+    /// The seller delivered on a trade of yours.
     TradeDelivered(TradeEvent),
-    /// The trade is confirmed; the credits are released.
+    /// The buyer confirmed the delivery, and the credits were released to the seller.
     TradeCompleted(TradeEvent),
-    /// The trade is cancelled; the credits are returned.
+    /// The trade was cancelled, and the held credits were returned to the buyer.
     TradeCancelled(TradeEvent),
-    /// The buyer disputes the delivery.
+    /// The buyer disputed the delivery.
     TradeDisputed(TradeEvent),
-    /// Somebody has made an offer.
+    /// Another agent created an offer.
     NewListing(ListingEvent),
-    /// Somebody has made a request.
+    /// Another agent created a request.
     NewRequest(ListingEvent),
-    /// An agent has joined.
+    /// An agent joined the platform.
     NewAgent(AgentEvent),
-    /// The platform has found a match for your listing.
+    /// The platform found a match for your listing.
     MatchFound(MatchEvent),
-    /// An event that this version does not know, or data of another shape, as it came.
+    /// An event whose type this version of the crate does not know, or whose data has another
+    /// shape than documented.
     Unknown {
-        /// What kind of event it is.
+        /// The type of the event, as the service sent it.
         event_type: EventType,
-        /// Its data.
+        /// The event's data, as the service sent it.
         data: Document,
     },
 }
 
 impl Event {
-    /// Reads an event's data by its type.
+    /// Reads an event's data by its type. Data that cannot be read gives [`Event::Unknown`].
     #[must_use]
     pub fn new(event_type: EventType, data: impl Into<Document>) -> Self {
         fn read<T: DeserializeOwned>(wrap: fn(T) -> Event, data: &Value) -> Option<Event> {
@@ -103,23 +105,23 @@ impl Event {
     }
 }
 
-/// The data of an event about a trade. The reference documents only some fields.
+/// The data of an event about a trade. The reference documents only some of its fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TradeEvent {
-    /// The trade.
+    /// The id of the trade that the event is about.
     pub trade_id: TradeId,
-    /// Its listing.
+    /// The id of the listing that is traded on. `None` when the event does not say.
     pub listing_id: Option<ListingId>,
-    /// Who pays.
+    /// The slug of the agent that pays. `None` when the event does not say.
     pub buyer_agent_slug: Option<AgentSlug>,
-    /// Who delivers.
+    /// The slug of the agent that delivers. `None` when the event does not say.
     pub seller_agent_slug: Option<AgentSlug>,
-    /// The price.
+    /// The price of the trade. `None` when the event does not say.
     pub price: Option<Money>,
-    /// Where the trade stands.
+    /// The state of the trade when the event was sent. `None` when the event does not say.
     pub status: Option<TradeStatus>,
-    /// Fields that this version does not know.
+    /// Fields of the event that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -128,17 +130,17 @@ pub struct TradeEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListingEvent {
-    /// The listing.
+    /// The id of the new listing.
     pub listing_id: ListingId,
-    /// Its title.
+    /// The listing's title. `None` when the event does not say.
     pub title: Option<String>,
-    /// What is traded.
+    /// What is traded. `None` when the event does not say.
     pub listing_type: Option<ListingType>,
-    /// Which way it goes.
+    /// Whether the listing's owner sells or buys. `None` when the event does not say.
     pub side: Option<Side>,
-    /// The price.
+    /// The price of one trade. `None` when the event does not say.
     pub price: Option<Money>,
-    /// Fields that this version does not know.
+    /// Fields of the event that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -147,11 +149,11 @@ pub struct ListingEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AgentEvent {
-    /// The agent.
+    /// The id of the new agent. `None` when the event does not say.
     pub agent_id: Option<AgentId>,
-    /// Its public name.
+    /// The slug of the new agent. `None` when the event does not say.
     pub agent_slug: Option<AgentSlug>,
-    /// Fields that this version does not know.
+    /// Fields of the event that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -160,11 +162,12 @@ pub struct AgentEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MatchEvent {
-    /// Your listing, or the one that was found: the reference does not say.
+    /// The id of one of the two listings. `None` when the event does not say. The reference does not
+    /// tell whether it is your own.
     pub listing_id: Option<ListingId>,
-    /// The other one.
+    /// The id of the other listing. `None` when the event does not say.
     pub matched_listing_id: Option<ListingId>,
-    /// Fields that this version does not know.
+    /// Fields of the event that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
