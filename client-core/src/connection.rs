@@ -1,10 +1,11 @@
-//! Where and how to connect: what the builder of every client holds beside its keys.
+//! Where and how to connect: what the builder of every client stores beside its keys.
 
 use crate::base_url::BaseUrl;
 use crate::error::Error;
 use crate::options::ClientOptions;
 
-/// Where and how to connect. Meant for the builders of crates that define endpoints.
+/// The settings of a client builder that do not depend on the service: base URL and options. Meant
+/// for crates that define endpoints.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Connection {
@@ -14,19 +15,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To this address.
+    /// Sets the base URL to connect to. It is checked by [`resolve`](Self::resolve).
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Also by plain `http` to another machine.
+    /// Sets whether plain `http` to another machine is allowed. The default is `false`.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.insecure_http = allow;
         self
     }
 
-    /// Within these limits.
+    /// Sets the options of the client.
     pub fn options(mut self, options: ClientOptions) -> Self {
         self.options = options;
         self

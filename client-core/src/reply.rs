@@ -1,4 +1,4 @@
-//! A whole reply, and what it says when it is not a success.
+//! A complete reply, and the error that it stands for if it is not a success.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind};
 use crate::text::{MAX_PRINTABLE_CHARS, printable};
 
-/// A reply as it came: status and body, read whole.
+/// A complete reply, not decoded yet.
 #[derive(Clone)]
 pub struct Reply {
     pub(crate) status: u16,
@@ -24,54 +24,54 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Whether the status is 2xx.
+    /// Returns whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body's bytes.
+    /// Returns the body, with the client's keys redacted.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// How long the server asked to wait before the next call.
+    /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether the headers agree that the body is JSON as it stands: no `Content-Type` says
-    /// otherwise, and no `Content-Encoding` says that it is compressed, which was not asked for.
-    /// Headers that are missing say nothing against it.
+    /// Returns whether no header contradicts that the body is plain JSON: every `Content-Type` is
+    /// `application/json`, and no `Content-Encoding` says that it is compressed, which is never asked
+    /// for. Missing headers do not contradict.
     #[must_use]
     pub fn is_labelled_json(&self) -> bool {
         self.is_labelled_json
     }
 
-    /// Whether an earlier attempt of the same call may have taken effect already. A 404 for a
-    /// removal then means that it is done.
+    /// Returns whether an earlier attempt of the same call may have taken effect already. If so, a
+    /// 404 in reply to a removal means that the first attempt has removed the resource.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.repeated
     }
 
-    /// Reads the body as JSON, whatever the status.
+    /// Decodes the body from JSON, whatever the status.
     ///
     /// # Errors
-    /// [`ErrorKind::UnreadableReply`], with the status and an excerpt, when the body is not JSON
-    /// or not of the expected shape.
+    /// Returns [`ErrorKind::UnreadableReply`], with the status and an excerpt, if the body is not
+    /// JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let what = match error.classify() {
-                serde_json::error::Category::Data => "not the reply that was expected",
+                serde_json::error::Category::Data => "not the expected reply",
                 serde_json::error::Category::Eof => "cut off",
                 _ => "not JSON",
             };
@@ -80,7 +80,8 @@ impl Reply {
         })
     }
 
-    /// An error saying that this reply can't be read, with its status and an excerpt.
+    /// Creates an error of kind [`ErrorKind::UnreadableReply`] with the status and an excerpt of
+    /// this reply.
     pub fn unreadable(&self, message: impl Into<String>) -> Error {
         Error::new(ErrorKind::UnreadableReply, message)
             .with_status(self.status)
@@ -88,14 +89,16 @@ impl Reply {
             .with_excerpt(excerpt(&self.body))
     }
 
-    /// The error that this reply stands for. Reads the shapes `{"detail": "…"}`,
-    /// `{"detail": {"code", "message"}}`, `{"error": {"code", "message"}}` and
-    /// `{"error": "…", "code": "…"}`; a body of none of them keeps its status and an excerpt.
+    /// Returns the error that this reply stands for, of the kind of its status.
+    ///
+    /// The code and the message are taken from `{"detail": "…"}`, `{"detail": {"code", "message"}}`,
+    /// `{"error": {"code", "message"}}` or `{"error": "…", "code": "…"}`. The error of a body that is
+    /// not JSON has the status and an excerpt.
     #[must_use]
     pub fn error(&self) -> Error {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = error_code(&body);
-        let kind = ErrorKind::of_status(self.status, code.as_deref());
+        let kind = ErrorKind::from_status(self.status, code.as_deref());
         let text = error_message(&body).filter(|text| Some(*text) != code.as_deref());
         let excerpt = (body.is_null() && !self.body.is_empty()).then(|| excerpt(&self.body));
 
@@ -120,7 +123,8 @@ impl Reply {
         }
     }
 
-    /// The service's id of this exchange, from the body or else from the header.
+    /// Returns the service's id of the request, from the body or else from the header
+    /// `X-Request-Id`, or `None` if neither has one.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -136,7 +140,7 @@ impl Reply {
 }
 
 impl fmt::Debug for Reply {
-    /// Leaves the body out: it may hold a new key.
+    /// Does not show the body, which may contain a new key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
             .field("status", &self.status)
@@ -161,14 +165,14 @@ fn error_message(body: &Value) -> Option<&str> {
         .find_map(|place| body.pointer(place)?.as_str())
 }
 
-/// The beginning of a body, fit to be shown.
+/// Returns the beginning of a body, safe to show.
 fn excerpt(body: &[u8]) -> String {
-    // Four bytes a character is the most that UTF-8 uses.
+    // UTF-8 uses at most four bytes for a character.
     let head = &body[..body.len().min(MAX_PRINTABLE_CHARS * 4)];
     printable(&String::from_utf8_lossy(head))
 }
 
-/// Reads `Retry-After`: seconds, or a date. A date counts from the reply's own `Date`, so that a
+/// Reads `Retry-After`: seconds or a date. A date is relative to the reply's own `Date`, so that a
 /// wrong clock on either side does no harm.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -53,7 +53,7 @@ macro_rules! secret_key {
                 })
             }
 
-            /// Returns the key itself. Do not store or print the result.
+            /// Returns the text of the key. Do not store or print the result.
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose()

@@ -99,7 +99,7 @@ async fn a_broken_connection_is_an_unknown_fate() {
         let error = send(&transport, post()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         assert_eq!(received.lock().unwrap().len(), 1);
-        assert!(error.to_string().contains("look before you repeat it"), "{error}");
+        assert!(error.to_string().contains("check before you repeat it"), "{error}");
     }
 }
 

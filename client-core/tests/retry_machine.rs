@@ -11,14 +11,14 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     let wait = proptest::option::of((0..100_000_u64).prop_map(Duration::from_millis));
     prop_oneof![
         Just(Outcome::NotSent),
-        wait.clone().prop_map(Outcome::Paused),
-        wait.prop_map(Outcome::Broken),
-        Just(Outcome::Unclear),
+        wait.clone().prop_map(Outcome::RateLimited),
+        wait.prop_map(Outcome::Transient),
+        Just(Outcome::Inconclusive),
         Just(Outcome::Answered),
     ]
 }
 
-fn safeties() -> impl Strategy<Value = Idempotency> {
+fn idempotencies() -> impl Strategy<Value = Idempotency> {
     prop_oneof![
         Just(Idempotency::Idempotent),
         Just(Idempotency::Recoverable),
@@ -29,19 +29,19 @@ fn safeties() -> impl Strategy<Value = Idempotency> {
 proptest! {
     #[test]
     fn it_ends_within_attempts_and_time(
-        safety in safeties(),
+        idempotency in idempotencies(),
         script in proptest::collection::vec((outcomes(), 0..40_000_u64, 0.0..1.0), 20),
     ) {
         let policy = Policy::default();
-        let mut course = RetryState::new(policy.clone(), safety);
+        let mut state = RetryState::new(policy.clone(), idempotency);
         let mut elapsed = Duration::ZERO;
         let mut ended = false;
         for (outcome, took, random) in script {
-            let Some(limit) = course.begin(elapsed) else { ended = true; break };
+            let Some(limit) = state.begin_attempt(elapsed) else { ended = true; break };
             prop_assert!(limit <= policy.attempt_timeout);
             prop_assert!(elapsed + limit <= policy.timeout);
             elapsed += Duration::from_millis(took).min(limit);
-            match course.after(outcome, elapsed, random, || true) {
+            match state.next_step(outcome, elapsed, random, || true) {
                 Step::Send(wait) | Step::Probe(wait) => {
                     prop_assert!(elapsed + wait < policy.timeout, "a wait overshoots");
                     elapsed += wait;
@@ -50,23 +50,23 @@ proptest! {
             }
         }
         prop_assert!(ended);
-        prop_assert!(course.attempts() <= policy.max_attempts || safety == Idempotency::Recoverable);
+        prop_assert!(state.attempts() <= policy.max_attempts || idempotency == Idempotency::Recoverable);
     }
 
     #[test]
     fn only_what_is_known_to_be_harmless_is_sent_again(
-        safety in safeties(), outcome in outcomes(), random in 0.0..1.0,
+        idempotency in idempotencies(), outcome in outcomes(), random in 0.0..1.0,
     ) {
-        let mut course = RetryState::new(Policy::default(), safety);
-        course.begin(Duration::ZERO);
-        let step = course.after(outcome, Duration::ZERO, random, || true);
+        let mut state = RetryState::new(Policy::default(), idempotency);
+        state.begin_attempt(Duration::ZERO);
+        let step = state.next_step(outcome, Duration::ZERO, random, || true);
         if let Step::Send(_) = step {
-            let harmless = matches!(outcome, Outcome::NotSent | Outcome::Paused(_));
-            let repeatable = safety == Idempotency::Idempotent && matches!(outcome, Outcome::Broken(_));
+            let harmless = matches!(outcome, Outcome::NotSent | Outcome::RateLimited(_));
+            let repeatable = idempotency == Idempotency::Idempotent && matches!(outcome, Outcome::Transient(_));
             prop_assert!(harmless || repeatable);
         }
-        let in_doubt = matches!(outcome, Outcome::Broken(_) | Outcome::Unclear);
-        match (safety, in_doubt) {
+        let in_doubt = matches!(outcome, Outcome::Transient(_) | Outcome::Inconclusive);
+        match (idempotency, in_doubt) {
             (Idempotency::NonIdempotent, true) => prop_assert_eq!(step, Step::OutcomeUnknown),
             // A server may ask to wait past the deadline.
             (Idempotency::Recoverable, true) => {
@@ -86,11 +86,11 @@ proptest! {
             timeout: Duration::from_hours(1),
             ..Policy::default()
         };
-        let mut course = RetryState::new(policy.clone(), Idempotency::Idempotent);
+        let mut state = RetryState::new(policy.clone(), Idempotency::Idempotent);
         let mut last = policy.first_delay;
         for random in randoms {
-            course.begin(Duration::ZERO);
-            let step = course.after(Outcome::Broken(asked), Duration::ZERO, random, || true);
+            state.begin_attempt(Duration::ZERO);
+            let step = state.next_step(Outcome::Transient(asked), Duration::ZERO, random, || true);
             let Step::Send(wait) = step else { return Err(TestCaseError::fail("no wait")) };
             prop_assert!(wait >= policy.first_delay);
             prop_assert!(wait >= asked.unwrap_or_default());
@@ -125,9 +125,9 @@ proptest! {
 
 #[test]
 fn without_budget_nothing_is_repeated() {
-    let mut course = RetryState::new(Policy::default(), Idempotency::Idempotent);
-    course.begin(Duration::ZERO);
-    let step = course.after(Outcome::NotSent, Duration::ZERO, 0.5, || false);
+    let mut state = RetryState::new(Policy::default(), Idempotency::Idempotent);
+    state.begin_attempt(Duration::ZERO);
+    let step = state.next_step(Outcome::NotSent, Duration::ZERO, 0.5, || false);
     assert_eq!(step, Step::Finish);
-    assert!(!course.after_absence(Duration::ZERO, || false));
+    assert!(!state.may_resend_after_absence(Duration::ZERO, || false));
 }

@@ -202,8 +202,8 @@ impl InboxWatch {
         let clock = self.api.transport().clock();
         let backoff =
             self.backoff.get_or_insert_with(|| RetryState::new(policy, Idempotency::Idempotent));
-        let outcome = Outcome::Broken(at_least.map(|wait| wait.min(self.longest)));
-        let step = backoff.after(outcome, Duration::ZERO, clock.random(), || true);
+        let outcome = Outcome::Transient(at_least.map(|wait| wait.min(self.longest)));
+        let step = backoff.next_step(outcome, Duration::ZERO, clock.random(), || true);
         let Step::Send(wait) = step else { return };
         tokio::select! {
             biased;

@@ -59,7 +59,7 @@ impl Webhook {
 }
 
 /// The answer of a trade's `verification_url` to the question whether a delivery is as agreed
-/// (reference: Trades, *verification_url*).
+/// (reference: Trades, `verification_url`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     accepted: bool,

@@ -165,8 +165,8 @@ impl Inner {
                 return Err(denied);
             }
             let elapsed = clock.now().saturating_duration_since(start);
-            let outage = Outcome::Broken(denied.retry_after());
-            match course.after(outage, elapsed, clock.random(), || true) {
+            let outage = Outcome::Transient(denied.retry_after());
+            match course.next_step(outage, elapsed, clock.random(), || true) {
                 Step::Send(wait) => {
                     tracing::debug!(?wait, %denied, "asking again during an outage");
                     clock.sleep(wait).await;
