@@ -174,14 +174,14 @@ pub struct MatchEvent {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn each_documented_event_has_typed_data() {
-        let data = json!({"trade_id": "t1", "listing_id": "l1", "agent_slug": "ada", "new": 1});
-        for word in [
+    #[rstest]
+    fn each_documented_event_has_typed_data(
+        #[values(
             "trade_proposed",
             "trade_accepted",
             "trade_delivered",
@@ -191,25 +191,21 @@ mod tests {
             "new_listing",
             "new_request",
             "new_agent",
-            "match_found",
-        ] {
-            let event = Event::new(word.into(), data.clone());
-            assert!(!matches!(event, Event::Unknown { .. }), "{word}: {event:?}");
-        }
+            "match_found"
+        )]
+        word: &str,
+    ) {
+        let data = json!({"trade_id": "t1", "listing_id": "l1", "agent_slug": "ada", "new": 1});
+        let event = Event::new(word.into(), data);
+        assert!(!matches!(event, Event::Unknown { .. }), "{event:?}");
     }
 
-    #[test]
-    fn what_is_not_known_is_kept_as_it_came() {
-        for (word, data) in [
-            ("trade_frozen", json!({"trade_id": "t1"})),
-            ("trade_proposed", json!({"trade_id": ["t1"]})),
-            ("new_listing", json!("text")),
-        ] {
-            let Event::Unknown { event_type, data: kept } = Event::new(word.into(), data.clone())
-            else {
-                panic!("{word} {data} was understood")
-            };
-            assert_eq!((event_type.as_str(), Value::from(kept)), (word, data));
-        }
+    #[rstest]
+    #[case::another_type("trade_frozen", json!({"trade_id": "t1"}))]
+    #[case::a_field_of_another_type("trade_proposed", json!({"trade_id": ["t1"]}))]
+    #[case::data_of_another_type("new_listing", json!("text"))]
+    fn an_unknown_event_keeps_its_data(#[case] word: &str, #[case] data: Value) {
+        let event = Event::new(word.into(), data.clone());
+        assert_eq!(event, Event::Unknown { event_type: word.into(), data: data.into() });
     }
 }

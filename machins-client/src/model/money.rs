@@ -162,6 +162,7 @@ impl<'de> Deserialize<'de> for Money {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -173,7 +174,7 @@ mod tests {
             let json = serde_json::to_string(&money).unwrap();
             prop_assert_eq!(&json, &format!("\"{money}\""));
             prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
-            // A bare number, as some replies have it.
+            // A JSON number, which some replies hold.
             prop_assert_eq!(serde_json::from_str::<Money>(&money.to_string()).unwrap(), money);
         }
 
@@ -184,28 +185,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_an_amount_and_what_is_not() {
-        for (text, hundredths) in [
-            ("0", 0),
-            ("45", 4500),
-            ("45.5", 4550),
-            ("45.50", 4550),
-            ("-0.05", -5),
-            ("1.2300", 123),
-        ] {
-            assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths, "{text}");
-        }
-        for text in ["", "-", ".5", "5.", "1.005", "1e3", "+1", "0x1", "1,5", "NaN", "1 0"] {
-            assert!(text.parse::<Money>().is_err(), "{text}");
-        }
-        for number in ["0.29", "1.1", "4.35", "100.01"] {
-            let money: Money = serde_json::from_str(number).unwrap();
-            assert_eq!(money, number.parse().unwrap());
-        }
-        for json in ["1.005", "0.1234567890123456789", "1e300", "true", "null", "[]", "\"\""] {
-            assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
-        }
-        assert!("99999999999999999999".parse::<Money>().is_err());
+    #[rstest]
+    #[case::zero("0", 0)]
+    #[case::whole("45", 4500)]
+    #[case::one_decimal("45.5", 4550)]
+    #[case::two_decimals("45.50", 4550)]
+    #[case::negative("-0.05", -5)]
+    #[case::trailing_zeros("1.2300", 123)]
+    fn text_is_read_exactly(#[case] text: &str, #[case] hundredths: i64) {
+        assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths);
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::sign_alone("-")]
+    #[case::no_whole_part(".5")]
+    #[case::no_decimals("5.")]
+    #[case::thousandths("1.005")]
+    #[case::exponent("1e3")]
+    #[case::plus_sign("+1")]
+    #[case::hexadecimal("0x1")]
+    #[case::comma("1,5")]
+    #[case::not_a_number("NaN")]
+    #[case::two_numbers("1 0")]
+    #[case::too_large("99999999999999999999")]
+    fn other_text_is_an_error(#[case] text: &str) {
+        assert!(text.parse::<Money>().is_err());
+    }
+
+    #[rstest]
+    fn a_json_number_is_read_by_its_digits(#[values("0.29", "1.1", "4.35", "100.01")] text: &str) {
+        assert_eq!(serde_json::from_str::<Money>(text).unwrap(), text.parse().unwrap());
+    }
+
+    #[rstest]
+    #[case::thousandths("1.005")]
+    #[case::more_digits_than_a_float_keeps("0.1234567890123456789")]
+    #[case::too_large("1e300")]
+    #[case::boolean("true")]
+    #[case::null("null")]
+    #[case::array("[]")]
+    #[case::empty_string("\"\"")]
+    fn other_json_is_an_error(#[case] json: &str) {
+        assert!(serde_json::from_str::<Money>(json).is_err());
     }
 }

@@ -179,42 +179,56 @@ impl TradeStatus {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::Action::{Accept, Cancel, Confirm, Deliver, Dispute, Reject};
     use super::TradeStatus::{Delivered, EscrowHeld, Proposed};
     use super::*;
 
-    #[test]
-    fn every_action_leads_on_and_only_the_entitled_take_it() {
-        for action in Action::ALL {
-            assert_eq!(action.to().has_passed(&action.from()), Some(true), "{action:?}");
-            assert_eq!(action.from().has_passed(&action.to()), Some(false), "{action:?}");
-        }
-        let party = |role, side| Party::new(role, &side);
-        for (status, party, actions) in [
-            (Proposed, party(Role::Seller, Side::Offer), vec![Accept, Reject]),
-            (Proposed, party(Role::Buyer, Side::Offer), vec![]),
-            (Proposed, party(Role::Buyer, Side::Request), vec![Accept, Reject]),
-            (Proposed, party(Role::Seller, Side::Request), vec![]),
-            (EscrowHeld, party(Role::Seller, Side::Offer), vec![Cancel, Deliver]),
-            (EscrowHeld, party(Role::Buyer, Side::Request), vec![Cancel]),
-            (Delivered, party(Role::Buyer, Side::Offer), vec![Confirm, Dispute]),
-            (Delivered, party(Role::Seller, Side::Request), vec![]),
-        ] {
-            assert_eq!(status.actions(&party), actions, "{status} {party:?}");
-        }
+    #[rstest]
+    fn an_action_leads_to_a_later_state(
+        #[values(Accept, Reject, Cancel, Deliver, Confirm, Dispute)] action: Action,
+    ) {
+        assert_eq!(action.to().has_passed(&action.from()), Some(true));
+        assert_eq!(action.from().has_passed(&action.to()), Some(false));
+    }
+
+    #[rstest]
+    #[case::seller_of_an_offer(Proposed, Role::Seller, Side::Offer, &[Accept, Reject])]
+    #[case::buyer_of_an_offer(Proposed, Role::Buyer, Side::Offer, &[])]
+    #[case::buyer_of_a_request(Proposed, Role::Buyer, Side::Request, &[Accept, Reject])]
+    #[case::seller_of_a_request(Proposed, Role::Seller, Side::Request, &[])]
+    #[case::seller_with_escrow(EscrowHeld, Role::Seller, Side::Offer, &[Cancel, Deliver])]
+    #[case::buyer_with_escrow(EscrowHeld, Role::Buyer, Side::Request, &[Cancel])]
+    #[case::buyer_after_delivery(Delivered, Role::Buyer, Side::Offer, &[Confirm, Dispute])]
+    #[case::seller_after_delivery(Delivered, Role::Seller, Side::Request, &[])]
+    fn only_the_right_party_may_act(
+        #[case] status: TradeStatus,
+        #[case] role: Role,
+        #[case] side: Side,
+        #[case] actions: &[Action],
+    ) {
+        assert_eq!(status.actions(&Party::new(role, &side)), actions);
+    }
+
+    #[rstest]
+    fn no_action_is_possible_in_other_states(
+        #[values("completed", "rejected", "cancelled", "resolved", "disputed", "new_state")]
+        status: &str,
+        #[values(Role::Buyer, Role::Seller)] role: Role,
+        #[values(Side::Offer, Side::Request)] side: Side,
+    ) {
+        assert_eq!(TradeStatus::from(status).actions(&Party::new(role, &side)), []);
     }
 
     #[test]
-    fn from_a_final_state_nothing_is_possible() {
-        for status in ["completed", "rejected", "cancelled", "resolved", "disputed", "new_state"] {
-            let status = TradeStatus::from(status);
-            for role in [Role::Buyer, Role::Seller] {
-                for side in [Side::Offer, Side::Request] {
-                    assert_eq!(status.actions(&Party::new(role.clone(), &side)), []);
-                }
-            }
-        }
-        assert!(TradeStatus::Resolved.is_final() && !TradeStatus::Disputed.is_final());
-        assert_eq!(TradeStatus::from("new_state").has_passed(&TradeStatus::Proposed), None);
+    fn a_resolved_trade_is_final_and_a_disputed_one_is_not() {
+        assert!(TradeStatus::Resolved.is_final());
+        assert!(!TradeStatus::Disputed.is_final());
+    }
+
+    #[test]
+    fn what_an_unknown_state_has_passed_is_unknown() {
+        assert_eq!(TradeStatus::from("new_state").has_passed(&Proposed), None);
     }
 }
