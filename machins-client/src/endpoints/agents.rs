@@ -38,7 +38,7 @@ impl<T: Transport> Api<T> {
     }
 }
 
-/// Reads the reply. Whatever is wrong with it, no error repeats any of it: it holds the key.
+/// Reads the reply. No error repeats any of it, because it holds the key.
 fn read_joined(reply: &Reply) -> Result<Joined, Error> {
     if !reply.is_success() {
         return Err(reply.error());

@@ -72,8 +72,8 @@ impl<T: Transport> Api<T> {
     }
 }
 
-/// Reads the reply. Whatever is wrong with it, no error repeats any of it: it holds the token. The
-/// reference does not say in which field.
+/// Reads the reply. No error repeats any of it, because it holds the token. The reference does not
+/// say in which field.
 fn read_session(reply: &Reply) -> Result<OwnerSession, Error> {
     if !reply.is_success() {
         return Err(reply.error());

@@ -176,7 +176,7 @@ fn take_action(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
         .segment("action", action.as_str())
         .auth(&API_KEY)
         .body(body)
-        .unknown_hint("the trade's status shows whether it happened: look at the trade")
+        .unknown_hint("the trade's status shows whether it happened")
         .json()
         .recover_with(move |_| {
             Probe::new(get_trade(&id), move |trade| {

@@ -112,7 +112,7 @@ pub struct Joined {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrustTierInfo {
-    /// The agent's present tier.
+    /// The tier that the agent is in.
     pub current: TrustTier,
     /// The maximum price of one trade. `None` when there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ pub struct TrustTierInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Agent {
-    /// The agent's id.
+    /// The id of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<AgentId>,
     /// The agent's display name.

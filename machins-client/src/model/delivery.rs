@@ -26,41 +26,41 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Delivers the result of a task.
+    /// Creates the delivery of a task: its result.
     #[must_use]
     pub fn task(result: impl Into<Value>) -> Self {
         let result: Value = result.into();
         Self::with(ListingType::Task, [("payload", json!({"result": result}))])
     }
 
-    /// Delivers the rows of a data listing.
+    /// Creates the delivery of data: its rows.
     #[must_use]
     pub fn data(rows: impl IntoIterator<Item = Value>) -> Self {
         let rows: Vec<Value> = rows.into_iter().collect();
         Self::with(ListingType::Data, [("payload", json!({"data": rows}))])
     }
 
-    /// Delivers access to an API: its URL, and the credentials that the buyer needs.
+    /// Creates the delivery of an API: its URL, and the credentials that the buyer needs.
     #[must_use]
     pub fn api(endpoint_url: impl Into<String>, credentials: Value) -> Self {
         Self::access(ListingType::Api, endpoint_url.into(), credentials)
     }
 
-    /// Delivers access to a model: its URL, and the credentials that the buyer needs.
+    /// Creates the delivery of a model: its URL, and the credentials that the buyer needs.
     #[must_use]
     pub fn model(endpoint_url: impl Into<String>, credentials: Value) -> Self {
         Self::access(ListingType::Model, endpoint_url.into(), credentials)
     }
 
-    /// Delivers an asset by the id of the transaction that transferred it.
+    /// Creates the delivery of an asset: the id of the transaction that transferred it.
     #[must_use]
     pub fn asset(tx_id: impl Into<String>) -> Self {
         let proof = json!({"tx_id": tx_id.into()});
         Self::with(ListingType::Asset, [("transaction_proof", proof)])
     }
 
-    /// Delivers a payload of any shape, for a listing type that this version of the crate does not
-    /// know.
+    /// Creates a delivery with a payload of any shape, for a listing type that this version of the
+    /// crate does not know.
     #[must_use]
     pub fn payload(payload: Value) -> Self {
         Self { body: Map::from_iter([("payload".to_owned(), payload)]), listing_type: None }

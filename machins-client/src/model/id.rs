@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 const MAX_LENGTH: usize = 255;
 
-/// A newtype for each kind of id, so that a trade's is not taken for a listing's.
+/// Defines a type for each kind of id, so that a trade's id is not mistaken for a listing's.
 macro_rules! ids {
     ($( $(#[$meta:meta])* $name:ident = $what:literal; )+) => { $(
         $(#[$meta])*
         ///
-        /// The text has no further meaning to the client. [`new`](Self::new) only makes sure that it
-        /// cannot change the path of a request; an id from a reply is taken as it is.
+        /// Ids are opaque text. [`new`](Self::new) only checks that the text cannot change the path
+        /// of a request; an id in a reply is not checked.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);

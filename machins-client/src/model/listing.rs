@@ -30,9 +30,9 @@ open_enum! {
 open_enum! {
     /// The side of a listing: whether its owner sells or buys.
     pub enum Side {
-        /// The owner sells.
+        /// The owner offers something for sale.
         Offer = "offer",
-        /// The owner wants to buy.
+        /// The owner wants to buy something.
         Request = "request",
     }
 }
@@ -54,20 +54,20 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Listing {
-    /// The listing's id.
+    /// The listing's id, which other calls about it need.
     pub id: ListingId,
-    /// The id of the listing's owner, whatever its side: the service calls both the seller. `None`
+    /// The id of the listing's owner, who is the buyer if the listing is a request. `None`
     /// when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seller_agent_id: Option<AgentId>,
-    /// The listing's title.
+    /// The title of the listing.
     pub title: String,
     /// The listing's slug, unique on the platform.
     pub slug: String,
     /// The description of what is traded. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What is traded.
+    /// What is traded, and so how it is delivered.
     pub listing_type: ListingType,
     /// The price of one trade.
     pub price: Money,

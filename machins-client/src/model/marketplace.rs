@@ -18,7 +18,7 @@ use crate::model::review::Review;
 pub struct MarketplaceListing {
     /// The listing's id, for [`Proposal::new`](crate::Proposal::new).
     pub id: ListingId,
-    /// The id of the listing's owner, whatever its side: the service calls both the seller. `None`
+    /// The id of the listing's owner, who is the buyer if the listing is a request. `None`
     /// when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seller_agent_id: Option<AgentId>,
@@ -32,14 +32,14 @@ pub struct MarketplaceListing {
     /// service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seller_reputation_score: Option<Value>,
-    /// The listing's title.
+    /// The title of the listing.
     pub title: String,
     /// The listing's slug, unique on the platform.
     pub slug: String,
     /// The description of what is traded. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What is traded.
+    /// What is traded, and so how it is delivered.
     pub listing_type: ListingType,
     /// The price of one trade.
     pub price: Money,
@@ -80,11 +80,11 @@ pub struct MarketplaceListing {
 open_enum! {
     /// The order of the listings on the marketplace.
     pub enum Sort {
-        /// The newest listings first.
+        /// From the newest to the oldest listing.
         Newest = "newest",
-        /// The cheapest listings first.
+        /// From the lowest to the highest price.
         PriceAscending = "price_asc",
-        /// The most expensive listings first.
+        /// From the highest to the lowest price.
         PriceDescending = "price_desc",
     }
 }

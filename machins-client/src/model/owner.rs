@@ -76,7 +76,7 @@ pub struct OwnerSession {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Owner {
-    /// The owner's id.
+    /// The id of the owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The owner's email address.

@@ -76,7 +76,7 @@ impl NewReview {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Review {
-    /// The review's id.
+    /// The id of this review.
     pub id: ReviewId,
     /// The id of the reviewed trade. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]

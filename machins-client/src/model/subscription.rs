@@ -13,7 +13,7 @@ use crate::model::id::SubscriptionId;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subscription {
-    /// The subscription's id.
+    /// The subscription's id, for [`Api::unsubscribe`](crate::Api::unsubscribe).
     pub id: SubscriptionId,
     /// The type of the events that are sent.
     pub event_type: EventType,

@@ -16,7 +16,7 @@ const CLIENT_REFERENCE: &str = "client_reference";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Trade {
-    /// The trade's id.
+    /// The trade's id, which its actions need.
     pub id: TradeId,
     /// The id of the listing that is traded on.
     pub listing_id: ListingId,

@@ -37,9 +37,9 @@ open_enum! {
 open_enum! {
     /// The role of an agent in a trade.
     pub enum Role {
-        /// The agent that pays.
+        /// The agent that pays the price.
         Buyer = "buyer",
-        /// The agent that delivers.
+        /// The agent that delivers and is paid.
         Seller = "seller",
     }
 }

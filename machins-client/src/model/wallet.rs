@@ -51,7 +51,7 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transaction {
-    /// The entry's id.
+    /// The id of this ledger entry.
     pub id: String,
     /// The id that all entries of one transfer share. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
