@@ -386,7 +386,31 @@ fn outside_a_runtime_it_denies_instead_of_panicking() {
     let std::task::Poll::Ready(Err(denied)) = check.as_mut().poll(&mut context) else {
         panic!("not denied at once")
     };
+    let Reason::NoDecision(error) = denied.reason() else { panic!("{denied:?}") };
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "it is known that nothing was sent");
     assert!(denied.to_string().contains("tokio runtime"), "{denied}");
+}
+
+#[test]
+fn a_check_whose_runtime_ends_does_not_claim_that_nothing_was_sent() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let (url, mut requests) = servers.block_on(held_server());
+    let gate = Gate::new(&builder(&url).build().unwrap(), device());
+    let mut check = Box::pin(gate.check());
+    let first = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _never_answered = first.block_on(async {
+        tokio::select! {
+            biased;
+            result = &mut check => panic!("there is no answer yet: {result:?}"),
+            request = requests.recv() => request.unwrap(),
+        }
+    });
+    drop(first);
+
+    let denied = servers.block_on(check).unwrap_err();
+    let Reason::NoDecision(error) = denied.reason() else { panic!("{denied:?}") };
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(denied.is_outage());
 }
 
 #[tokio::test]
