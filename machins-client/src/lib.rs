@@ -47,8 +47,9 @@
 //!
 //! # Endpoints
 //!
-//! Every endpoint is a method of [`Api`], whose name follows the endpoint's. The asynchronous
-//! [`Client`] and the `blocking::Client` are both an [`Api`].
+//! Every endpoint is a method of [`Api`], which the asynchronous [`Client`] and the
+//! `blocking::Client` both are. A method's documentation names the HTTP method and path that it
+//! calls, and the section of the service's API reference that describes the endpoint.
 //!
 //! # Lists
 //!
@@ -66,10 +67,10 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`]. Match on its [`kind`](Error::kind). Every call can fail with the
-//! kinds that have nothing to do with its meaning, such as [`ErrorKind::TimedOut`] or
-//! [`ErrorKind::Unavailable`]; a method's documentation names only the others. The module
-//! [`retry`] describes when a call is sent again, and [`ClientOptions`] sets the limits.
+//! Every call returns [`Error`], whose [`kind`](Error::kind) is made for matching. A method's
+//! documentation names the kinds that belong to its endpoint. Beyond those, every call can fail for
+//! reasons such as [`ErrorKind::TimedOut`] or [`ErrorKind::Unavailable`]. The module [`retry`]
+//! describes when a call is sent again, and [`ClientOptions`] sets the limits.
 //!
 //! # Features
 //!

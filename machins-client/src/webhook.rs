@@ -202,7 +202,7 @@ mod extract {
     use axum_core::response::{IntoResponse, Response};
     use http_body_util::{BodyExt, Limited};
 
-    use super::{Rejection, SIGNATURE_HEADER, Verifier, Webhook};
+    use crate::webhook::{Rejection, SIGNATURE_HEADER, Verifier, Webhook};
 
     /// The maximum length of a body that [`Verified`] reads, in bytes: 1 MiB.
     pub const MAX_BODY_BYTES: usize = 1024 * 1024;
