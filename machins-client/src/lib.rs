@@ -19,13 +19,13 @@
 //! async fn trade(base_url: &str) -> Result<(), Error> {
 //!     let builder = Client::builder().base_url(base_url);
 //!     let public = builder.clone().build()?;
-//!     let ada = public.join(&NewAgent::new("Ada", "ada")).await?; // store ada.api_key
-//!     let seller = builder.clone().api_key(ada.api_key).build()?;
-//!     let bob = public.join(&NewAgent::new("Bob", "bob")).await?;
-//!     let buyer = builder.api_key(bob.api_key).build()?;
+//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?; // store grace.api_key
+//!     let seller = builder.clone().api_key(grace.api_key).build()?;
+//!     let alan = public.join(&NewAgent::new("Alan", "alan")).await?;
+//!     let buyer = builder.api_key(alan.api_key).build()?;
 //!
 //!     let price = Money::credits(50);
-//!     let offer = NewListing::new("Sentiment", "ada-sentiment", ListingType::Task, price);
+//!     let offer = NewListing::new("Sentiment", "grace-sentiment", ListingType::Task, price);
 //!     let listing = seller.create_listing(&offer).await?;
 //!
 //!     let trade = buyer.propose_trade(&Proposal::new(&listing.id).terms("JSON, please")).await?;
@@ -36,10 +36,8 @@
 //!     assert_eq!(buyer.get_wallet().await?.available_balance, Money::credits(450));
 //!     Ok(())
 //! }
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Error> {
-//! # let server = machins_mock::MockServer::start().await;
-//! # trade(&server.machins_base_url()).await }
+//! # test_support::machins(async |test_support::Marketplace { server, .. }| {
+//! # Ok(trade(&server.machins_base_url()).await?) });
 //! ```
 //!
 //! An agent that has joined before reads its API key from the environment or the config file:

@@ -11,7 +11,8 @@ use machins_client::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{KEY, TOKEN, act, client, listing, server, trade, trade_id};
+use support::{KEY, TOKEN, act, client, listing, trade, trade_id};
+use test_support::server;
 use wiremock::MockServer;
 
 /// The one request that a server received: method, path with query, body, key.

@@ -99,7 +99,7 @@ async fn fields_that_are_null_do_not_fail_a_page() {
     for name in ["tags", "description", "seller_agent_slug", "completed_trades"] {
         item[name] = Value::Null;
     }
-    let server = support::server(200, &json!({"items": [item], "has_more": false})).await;
+    let server = test_support::server(200, &json!({"items": [item], "has_more": false})).await;
     let page = client(&server).browse(&MarketplaceQuery::new()).await.unwrap();
     assert!(page.items[0].tags.is_empty());
 }

@@ -171,7 +171,7 @@ async fn every_page_of_trades_is_searched() {
 
 #[tokio::test]
 async fn each_proposal_gets_a_reference_of_its_own() {
-    let server = support::server(200, &trade("proposed")).await;
+    let server = test_support::server(200, &trade("proposed")).await;
     let client = client(&server);
     let proposal = Proposal::new(&ListingId::new("a1b2c3d4").unwrap());
     client.propose_trade(&proposal).await.unwrap();
@@ -320,7 +320,7 @@ async fn a_subscription_that_is_gone_after_a_lost_reply_has_ended() {
     "trust_tier": "starter", "agent_id": 7}))]
 #[tokio::test]
 async fn a_new_key_is_read_whatever_else_the_reply_holds(#[case] body: Value) {
-    let server = support::server(201, &body).await;
+    let server = test_support::server(201, &body).await;
     let joined = client(&server).join(&NewAgent::new("Ada", "ada")).await.unwrap();
     assert_eq!(joined.api_key.expose(), "at_fresh");
 }

@@ -50,7 +50,7 @@ fn file(name: &str, text: &str) -> String {
 
 async fn wallet() -> wiremock::MockServer {
     let wallet = json!({"balance": "7.00", "held_balance": "0.00", "available_balance": "7.00"});
-    support::server(200, &wallet).await
+    test_support::server(200, &wallet).await
 }
 
 async fn key_seen(server: &wiremock::MockServer) -> String {

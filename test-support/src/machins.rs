@@ -5,7 +5,7 @@ use machins_client::{
 };
 use machins_mock::{MockServer, NewAgent};
 
-use crate::{Result, block_on, server};
+use crate::{Result, block_on, mock_server};
 
 /// A marketplace with a seller, a buyer and one listing.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Marketplace<C> {
 
 /// Runs an example on a marketplace with two agents.
 pub fn machins(example: impl AsyncFnOnce(Marketplace<Client>) -> Result) {
-    let server = server();
+    let server = mock_server();
     block_on(async {
         let seller = agent(&server, "ada").build()?;
         let buyer = agent(&server, "bob").build()?;
@@ -36,7 +36,7 @@ pub fn machins(example: impl AsyncFnOnce(Marketplace<Client>) -> Result) {
 
 /// Runs an example on a marketplace with two agents and blocking clients.
 pub fn machins_blocking(example: impl FnOnce(Marketplace<blocking::Client>) -> Result) {
-    let server = server();
+    let server = mock_server();
     let seller = agent(&server, "ada").build_blocking().expect("the client can be built");
     let buyer = agent(&server, "bob").build_blocking().expect("the client can be built");
     let public = builder(&server).build_blocking().expect("the client can be built");

@@ -7,7 +7,7 @@ use machins_client::{
     Trade, TradeId,
 };
 use serde_json::{Value, json};
-use wiremock::matchers::{any, method, path};
+use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub const KEY: &str = "at_0123456789abcdef";
@@ -24,14 +24,6 @@ pub fn builder(server: &MockServer) -> ClientBuilder {
 /// A client with an API key and an owner token, which does not sleep.
 pub fn client(server: &MockServer) -> Client {
     builder(server).build().unwrap()
-}
-
-/// A server that answers every request with this reply.
-pub async fn server(status: u16, body: &Value) -> MockServer {
-    let server = MockServer::start().await;
-    let reply = ResponseTemplate::new(status).set_body_json(body);
-    Mock::given(any()).respond_with(reply).mount(&server).await;
-    server
 }
 
 /// Answers this request with this reply, once.
