@@ -72,12 +72,15 @@ impl ClientBuilder {
 /// blocking counterpart of [`machins_client::InboxWatch`](crate::InboxWatch).
 ///
 /// ```
-/// # test_support::machins_blocking(|test_support::Marketplace { seller: client, buyer, listing, .. }| {
-/// # buyer.propose_trade(&machins_client::Proposal::new(&listing.id))?;
-/// # let stop = machins_client::CancellationToken::new();
-/// for notification in client.inbox_watch().stop(stop.clone()) {
+/// use machins_client::{CancellationToken, Proposal};
+///
+/// # test_support::machins_blocking(|test_support::Marketplace { seller, buyer, listing, .. }| {
+/// buyer.propose_trade(&Proposal::new(&listing.id))?;
+///
+/// let stop = CancellationToken::new();
+/// for notification in seller.inbox_watch().stop(stop.clone()) {
 ///     println!("{}", notification?.event_type);
-///     # stop.cancel();
+///     stop.cancel(); // ends the watch after one notification
 /// }
 /// # Ok(()) });
 /// ```

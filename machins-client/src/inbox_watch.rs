@@ -27,21 +27,22 @@ const PAGE_SIZE: u32 = 50;
 /// will not pass, such as an invalid API key, ends the watch.
 ///
 /// ```
-/// use machins_client::{ErrorKind, Event};
+/// use machins_client::{CancellationToken, ErrorKind, Event, Proposal};
 ///
-/// # test_support::machins(async |test_support::Marketplace { seller: client, buyer, listing, .. }| {
-/// # buyer.propose_trade(&machins_client::Proposal::new(&listing.id)).await?;
-/// # let stop = machins_client::CancellationToken::new();
-/// let mut watch = client.inbox_watch().stop(stop.clone());
+/// # test_support::machins(async |test_support::Marketplace { seller, buyer, listing, .. }| {
+/// buyer.propose_trade(&Proposal::new(&listing.id)).await?;
+///
+/// let stop = CancellationToken::new();
+/// let mut watch = seller.inbox_watch().stop(stop.clone());
 /// while let Some(notification) = watch.next().await? {
 ///     if let Event::TradeProposed(proposed) = notification.event() {
-///         match client.accept_trade(&proposed.trade_id).await {
-///             // The notification came a second time, and the trade was accepted the first.
+///         match seller.accept_trade(&proposed.trade_id).await {
+///             // The notification has come before, and the trade was accepted then.
 ///             Err(error) if error.kind() == ErrorKind::InvalidTransition => {}
 ///             result => drop(result?),
 ///         }
 ///     }
-///     # stop.cancel();
+///     stop.cancel(); // ends the watch after one notification
 /// }
 /// # Ok(()) });
 /// ```
