@@ -13,7 +13,7 @@ use crate::lock::lock;
 /// with [`ClientOptions::clock`](crate::ClientOptions::clock). The time limits of connecting and of
 /// a single attempt always use real time.
 pub trait Clock: Send + Sync + 'static {
-    /// Returns the current time.
+    /// Returns the current time, which never goes backwards.
     fn now(&self) -> Instant;
     /// Returns a future that completes when `duration` has passed.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Returns the HTTP status.
+    /// Returns the HTTP status code, for example 200.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -187,21 +187,24 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or_default())
 }
 
-/// See [`Reply::is_labelled_json`].
+/// The value of [`Reply::is_labelled_json`] for these headers.
 pub(crate) fn is_labelled_json(headers: &HeaderMap) -> bool {
-    let says = |value: &HeaderValue, expected: &str| {
-        let value = value.to_str().unwrap_or_default();
-        value.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case(expected))
+    let each_is = |name: HeaderName, expected: &str| {
+        headers.get_all(name).iter().all(|value| {
+            let value = value.to_str().unwrap_or_default();
+            value.split(';').next().is_some_and(|first| first.trim().eq_ignore_ascii_case(expected))
+        })
     };
-    headers.get_all(CONTENT_TYPE).iter().all(|it| says(it, "application/json"))
-        && headers.get_all(CONTENT_ENCODING).iter().all(|it| says(it, "identity"))
+    each_is(CONTENT_TYPE, "application/json") && each_is(CONTENT_ENCODING, "identity")
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
@@ -226,42 +229,50 @@ mod tests {
         assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
         let past = headers(&[(RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")]);
         assert_eq!(retry_after(&past), Some(Duration::ZERO));
-        for nonsense in ["soon", "-1", "1e3", "", "99999999999999999999999"] {
-            assert_eq!(retry_after(&headers(&[(RETRY_AFTER, nonsense)])), None, "{nonsense}");
-        }
     }
 
-    #[test]
-    fn every_known_error_shape_is_read() {
-        for (body, code, message) in [
-            (r#"{"detail":"no such"}"#, None, "the server answered 404: no such"),
-            (
-                r#"{"detail":{"code":"NOT_FOUND","message":"no such"}}"#,
-                Some("NOT_FOUND"),
-                "the server answered 404 NOT_FOUND: no such",
-            ),
-            (
-                r#"{"error":{"code":"NOT_FOUND","message":"no such"},"detail":"other"}"#,
-                Some("NOT_FOUND"),
-                "the server answered 404 NOT_FOUND: no such",
-            ),
-            (
-                r#"{"status":"error","error":"org_not_found","code":"ORG_NOT_FOUND"}"#,
-                Some("ORG_NOT_FOUND"),
-                "the server answered 404 ORG_NOT_FOUND: org_not_found",
-            ),
-            (
-                r#"{"status":"not_found","error":"device_not_found"}"#,
-                Some("device_not_found"),
-                "the server answered 404 device_not_found",
-            ),
-        ] {
-            let error = reply(404, body).error();
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-            assert_eq!(error.code(), code, "{body}");
-            assert_eq!(error.message(), message, "{body}");
-            assert_eq!(error.excerpt(), None, "{body}");
-        }
+    #[rstest]
+    #[case::word("soon")]
+    #[case::negative("-1")]
+    #[case::float("1e3")]
+    #[case::empty("")]
+    #[case::overflow("99999999999999999999999")]
+    fn a_malformed_retry_after_is_ignored(#[case] value: &str) {
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, value)])), None);
+    }
+
+    #[rstest]
+    #[case::detail(r#"{"detail":"no such"}"#, None, ": no such")]
+    #[case::detail_object(
+        r#"{"detail":{"code":"NOT_FOUND","message":"no such"}}"#,
+        Some("NOT_FOUND"),
+        " NOT_FOUND: no such"
+    )]
+    #[case::error_object(
+        r#"{"error":{"code":"NOT_FOUND","message":"no such"},"detail":"other"}"#,
+        Some("NOT_FOUND"),
+        " NOT_FOUND: no such"
+    )]
+    #[case::error_and_code(
+        r#"{"status":"error","error":"org_not_found","code":"ORG_NOT_FOUND"}"#,
+        Some("ORG_NOT_FOUND"),
+        " ORG_NOT_FOUND: org_not_found"
+    )]
+    #[case::error_alone(
+        r#"{"status":"not_found","error":"device_not_found"}"#,
+        Some("device_not_found"),
+        " device_not_found"
+    )]
+    fn every_known_shape_of_an_error_is_read(
+        #[case] body: &str,
+        #[case] code: Option<&str>,
+        #[case] message: &str,
+    ) {
+        let error = reply(404, body).error();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.code(), code);
+        assert_eq!(error.message(), format!("the server answered 404{message}"));
+        assert_eq!(error.excerpt(), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub enum Outcome {
     Answered,
 }
 
-/// What to do next.
+/// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Send the call again after this wait.

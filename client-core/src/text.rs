@@ -49,18 +49,22 @@ pub fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn ordinary_text_is_unchanged() {
-        for text in ["agent-01", "Zoë – 東京 ✓", "👩\u{200D}💻", ""] {
-            assert_eq!(printable(text), text);
-        }
+    #[rstest]
+    #[case::ascii("agent-01")]
+    #[case::other_scripts("Zoë – 東京 ✓")]
+    #[case::joined_emoji("👩\u{200D}💻")]
+    #[case::empty("")]
+    fn ordinary_text_is_unchanged(#[case] text: &str) {
+        assert_eq!(printable(text), text);
     }
 
-    #[test]
-    fn unsafe_characters_become_spaces() {
-        let unsafe_characters = [
+    #[rstest]
+    fn an_unsafe_character_becomes_a_space(
+        #[values(
             '\0',
             '\n',
             '\u{1b}',
@@ -81,11 +85,11 @@ mod tests {
             '\u{2069}',
             '\u{feff}',
             '\u{fff9}',
-            '\u{e0041}',
-        ];
-        for c in unsafe_characters {
-            assert_eq!(printable(&format!("a{c}b")), "a b", "{c:?}");
-        }
+            '\u{e0041}'
+        )]
+        c: char,
+    ) {
+        assert_eq!(printable(&format!("a{c}b")), "a b");
     }
 
     #[test]

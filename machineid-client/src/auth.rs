@@ -24,5 +24,5 @@ pub(crate) static ORG_KEY: Scheme = Scheme {
     name: "org key",
     header: "x-org-key",
     prefix: "",
-    missing: "set MACHINEID_ORG_KEY, or give `ClientBuilder::org_key`",
+    missing: "set MACHINEID_ORG_KEY or call `ClientBuilder::org_key`",
 };

@@ -35,7 +35,7 @@ open_enum! {
 open_enum! {
     /// Why restoring all revoked devices has restored none.
     pub enum UnrevokeReason {
-        /// The plan is full.
+        /// The plan is full, so no device could be restored.
         AtCap = "at_cap",
         /// The org has no revoked devices.
         NoneRevoked = "none_revoked",

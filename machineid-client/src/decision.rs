@@ -14,7 +14,7 @@ use crate::fields::UniqueFields;
 open_enum! {
     /// Why a device may or may not run: the codes of the reference's section *Decision Codes*.
     pub enum DecisionCode {
-        /// The device may run.
+        /// Execution is allowed: the device may run.
         Allow = "ALLOW",
         /// Execution is disabled for the whole org, which overrides all device and plan checks.
         OrgDisabled = "ORG_DISABLED",
@@ -25,7 +25,7 @@ open_enum! {
         PlanFrozen = "PLAN_FROZEN",
         /// The entitlement of the org's plan is not active.
         EntitlementExpired = "ENTITLEMENT_EXPIRED",
-        /// The device is revoked.
+        /// The device is revoked and may not run until it is restored.
         DeviceRevoked = "DEVICE_REVOKED",
         /// The device is not registered.
         DeviceNotFound = "DEVICE_NOT_FOUND",

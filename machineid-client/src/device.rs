@@ -43,7 +43,7 @@ pub struct Device {
     pub extra: Extra,
 }
 
-/// The reply to [`Api::list_devices`].
+/// The reply to [`Api::list_devices`]: all devices of an org.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeviceList {

@@ -25,7 +25,7 @@ open_enum! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PlanFigures {
-    /// The org's plan.
+    /// The plan that the org is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_tier: Option<PlanTier>,
     /// The maximum number of active devices.
@@ -40,7 +40,7 @@ pub struct PlanFigures {
     pub remaining: Option<i64>,
 }
 
-/// The reply to [`Api::usage`].
+/// The reply to [`Api::usage`]: how much of the org's plan is used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {

@@ -30,11 +30,11 @@ struct Inner {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The service's decision denies.
+    /// The service decided that the device may not run. Contains the decision.
     Refused(Decision),
-    /// The gate was to register the device, and the service refused.
+    /// The device could not be registered. Contains the service's reply.
     NotRegistered(Registration),
-    /// There is no decision, because of this error.
+    /// There is no decision. Contains the error that prevented it.
     NoDecision(Error),
 }
 

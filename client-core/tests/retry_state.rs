@@ -1,5 +1,5 @@
-//! The retry machine by value: whatever the outcomes, it ends, in time, and never repeats what
-//! must not be repeated.
+//! The rules of retries as properties: whatever the outcomes, a call ends in time and is never sent
+//! again if it could take effect twice.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn idempotencies() -> impl Strategy<Value = Idempotency> {
 
 proptest! {
     #[test]
-    fn it_ends_within_attempts_and_time(
+    fn a_call_ends_within_its_attempts_and_its_time(
         idempotency in idempotencies(),
         script in proptest::collection::vec((outcomes(), 0..40_000_u64, 0.0..1.0), 20),
     ) {
@@ -43,7 +43,7 @@ proptest! {
             elapsed += Duration::from_millis(took).min(limit);
             match state.next_step(outcome, elapsed, random, || true) {
                 Step::Send(wait) | Step::Probe(wait) => {
-                    prop_assert!(elapsed + wait < policy.timeout, "a wait overshoots");
+                    prop_assert!(elapsed + wait < policy.timeout, "a wait passes the deadline");
                     elapsed += wait;
                 }
                 Step::Finish | Step::OutcomeUnknown => { ended = true; break }
@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn only_what_is_known_to_be_harmless_is_sent_again(
+    fn only_what_is_harmless_is_sent_again(
         idempotency in idempotencies(), outcome in outcomes(), random in 0.0..1.0,
     ) {
         let mut state = RetryState::new(Policy::default(), idempotency);
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn the_wait_is_jittered_within_bounds_and_never_shorter_than_asked(
+    fn a_wait_is_within_bounds_and_never_shorter_than_asked(
         randoms in proptest::collection::vec(any::<f64>(), 1..20),
         asked in proptest::option::of((0..5_000_u64).prop_map(Duration::from_millis)),
     ) {
@@ -101,30 +101,30 @@ proptest! {
     }
 
     #[test]
-    fn the_budget_never_pays_more_than_it_took_in(script in proptest::collection::vec(any::<bool>(), 0..500)) {
+    fn the_budget_never_pays_out_more_than_it_holds(script in proptest::collection::vec(any::<bool>(), 0..500)) {
         let mut budget = Budget::default();
-        let (mut repetitions, mut successes) = (0_u32, 0_u32);
+        let (mut retries, mut successes) = (0_u32, 0_u32);
         for success in script {
             if success {
                 budget.deposit();
                 successes += 1;
             } else if budget.withdraw() {
-                repetitions += 1;
+                retries += 1;
             }
         }
-        prop_assert!(repetitions * 10 <= 100 + successes);
+        prop_assert!(retries * 10 <= 100 + successes);
     }
 
     #[test]
-    fn no_refusal_is_repeated(status in 100_u16..1000) {
+    fn no_refusal_is_sent_again(status in 100_u16..1000) {
         let outcome = classify(status, None);
-        let passing = matches!(status, 408 | 429 | 500..=599);
-        prop_assert_eq!(outcome == Outcome::Answered, !passing);
+        let may_pass = matches!(status, 408 | 429 | 500..=599);
+        prop_assert_eq!(outcome == Outcome::Answered, !may_pass);
     }
 }
 
 #[test]
-fn without_budget_nothing_is_repeated() {
+fn without_budget_nothing_is_sent_again() {
     let mut state = RetryState::new(Policy::default(), Idempotency::Idempotent);
     state.begin_attempt(Duration::ZERO);
     let step = state.next_step(Outcome::NotSent, Duration::ZERO, 0.5, || false);
