@@ -77,8 +77,9 @@ impl BaseUrl {
         self.0.scheme() == "http"
     }
 
-    /// Returns the URL of a call. `path` is percent-encoded already and starts with `/`.
-    pub(crate) fn join(&self, path: &str, query: &[(String, String)]) -> Url {
+    /// Returns the URL of a call. `path` is percent-encoded already and starts with `/`; `query` is
+    /// form-encoded already.
+    pub(crate) fn join(&self, path: &str, query: &str) -> Url {
         let mut url = self.0.clone();
         match url.path() {
             "/" => url.set_path(path),
@@ -88,7 +89,7 @@ impl BaseUrl {
             }
         }
         if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
+            url.set_query(Some(query));
         }
         url
     }

@@ -127,9 +127,22 @@ impl<R> Call<R> {
         self.try_set(|request| request.fill_segment(name, value))
     }
 
-    /// Adds `key=value` to the query, percent-encoded.
-    pub fn query(self, key: impl Into<String>, value: impl fmt::Display) -> Self {
-        self.set(|request| request.query.push((key.into(), value.to_string())))
+    /// Appends `parameters` to the query: a struct, a map or a slice of pairs. Fields that are
+    /// `None` are left out. Parameters that can't be written as `key=value` pairs make the call
+    /// invalid.
+    ///
+    /// ```
+    /// use agent_client_core::Call;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Filter { status: Option<String>, limit: u32 }
+    ///
+    /// let call = Call::get("/things")
+    ///     .query(&Filter { status: None, limit: 20 })
+    ///     .query(&[("search", "a thing")]);
+    /// ```
+    pub fn query(self, parameters: &(impl Serialize + ?Sized)) -> Self {
+        self.try_set(|request| request.append_query(parameters))
     }
 
     /// Sets the request's body, which is sent as JSON.

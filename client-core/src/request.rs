@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
+use serde::Serialize;
 
 use crate::credential::{Scheme, Secret};
 use crate::error::{Error, ErrorKind};
@@ -17,7 +18,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) template: Cow<'static, str>,
     pub(crate) path: String,
-    pub(crate) query: Vec<(String, String)>,
+    /// Form-encoded, without the question mark.
+    pub(crate) query: String,
     pub(crate) body: Option<Bytes>,
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
@@ -38,7 +40,7 @@ impl Request {
             method,
             path: template.clone().into_owned(),
             template,
-            query: Vec::new(),
+            query: String::new(),
             body: None,
             scheme: None,
             single_attempt: false,
@@ -59,6 +61,21 @@ impl Request {
         }
         let encoded = utf8_percent_encode(value, SEGMENT).to_string();
         self.path = self.path.replace(&placeholder, &encoded);
+        Ok(())
+    }
+
+    /// Appends parameters to the query.
+    pub(crate) fn append_query(
+        &mut self,
+        parameters: &(impl Serialize + ?Sized),
+    ) -> Result<(), Error> {
+        let parameters = serde_html_form::to_string(parameters).map_err(|error| {
+            invalid(format!("the query can't be written as key=value pairs: {error}"))
+        })?;
+        if !self.query.is_empty() && !parameters.is_empty() {
+            self.query.push('&');
+        }
+        self.query.push_str(&parameters);
         Ok(())
     }
 

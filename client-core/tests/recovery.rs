@@ -117,7 +117,7 @@ async fn an_endless_chain_of_probes_is_cut_off() {
 #[tokio::test]
 async fn a_probe_may_take_several_calls() {
     fn page(number: u32) -> Probe<Value> {
-        Probe::new(Call::get("/trades").query("page", number).json(), move |found| {
+        Probe::new(Call::get("/trades").query(&[("page", number)]).json(), move |found| {
             let body: Value = found?;
             Ok(match body.get("found") {
                 Some(found) => ProbeResult::Done(found.clone()),

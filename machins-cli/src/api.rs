@@ -19,10 +19,8 @@ const OWNERS: &str = "/owners";
 pub(crate) fn run(context: &Context, api: Api) -> Result<(), Failure> {
     let (path, query) = api.path.split_once('?').unwrap_or((&api.path, ""));
     let api_of_path = api_of(path)?;
-    let mut call = Call::new(method(api.method), path.to_owned());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        call = call.query(name, value);
-    }
+    let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let mut call = Call::new(method(api.method), path.to_owned()).query(&query);
     if let Some(body) = api.body {
         call = call.body(&json_flag::value("--body", &body)?);
     }

@@ -33,8 +33,8 @@ pub(crate) fn transactions(context: &Context, paging: &Paging) -> Result<(), Fai
         context,
         paging,
         "transaction",
-        || client.list_transactions(query),
-        || client.transactions_all(query),
+        || client.list_transactions(&query),
+        || client.transactions_all(&query),
     )?;
     if list.items().is_empty() {
         context.out.note("Nothing was paid in or out. See what you have: machins wallet");

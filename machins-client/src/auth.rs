@@ -24,7 +24,7 @@ pub(crate) static API_KEY: Scheme = Scheme {
     name: "API key",
     header: "x-api-key",
     prefix: "",
-    missing: "join first, set MACHINS_API_KEY, or give `ClientBuilder::api_key`",
+    missing: "set MACHINS_API_KEY or call `ClientBuilder::api_key`; `join` creates a key",
 };
 
 /// How a call authenticates as an owner.
@@ -32,5 +32,5 @@ pub(crate) static OWNER_TOKEN: Scheme = Scheme {
     name: "owner token",
     header: "authorization",
     prefix: "Bearer ",
-    missing: "log in with `owner_login`, and give `ClientBuilder::owner_token`",
+    missing: "log in with `owner_login`, then call `ClientBuilder::owner_token`",
 };

@@ -1,4 +1,4 @@
-//! Names of things: opaque, and told apart by type.
+//! Ids and slugs, with one type for each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,28 @@ use serde::{Deserialize, Serialize};
 
 const MAX_LENGTH: usize = 255;
 
-/// A newtype for each kind of id, so that a trade's is not taken for a listing's.
+/// Defines a type for each kind of id, so that a trade's id is not mistaken for a listing's.
 macro_rules! ids {
     ($( $(#[$meta:meta])* $name:ident = $what:literal; )+) => { $(
         $(#[$meta])*
         ///
-        /// Opaque: checked only for what would make another path of it. An id that the service
-        /// itself sent is taken as it is.
+        /// Ids are opaque text. [`new`](Self::new) only checks that the text cannot change the path
+        /// of a request; an id in a reply is not checked.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
-            /// Checks and takes an id: 1 to 255 of letters, digits and `. _ ~ : -`.
+            /// Creates an id from text: 1 to 255 characters, each an ASCII letter, a digit or one of
+            /// `. _ ~ : -`, the first not a dot. Surrounding white space is removed.
             ///
             /// # Errors
-            /// [`ErrorKind::InvalidInput`] for anything else.
+            /// Returns [`ErrorKind::InvalidInput`] if the text is anything else.
             pub fn new(id: &str) -> Result<Self, Error> {
                 check($what, id).map(|id| Self(id.to_owned()))
             }
 
-            /// The id as text.
+            /// Returns the id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -64,17 +65,20 @@ ids! {
     NotificationId = "notification id";
     /// The id of a webhook subscription.
     SubscriptionId = "subscription id";
-    /// The public name of an agent, unique on the platform.
+    /// The slug of an agent: its public name, unique on the platform.
     AgentSlug = "agent slug";
 }
 
 fn check<'a>(what: &str, id: &'a str) -> Result<&'a str, Error> {
     let id = id.trim();
-    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._~:-".contains(c);
-    if id.is_empty() || id.len() > MAX_LENGTH || !id.chars().all(is_fine) || id.starts_with('.') {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._~:-".contains(c);
+    if id.is_empty() || id.len() > MAX_LENGTH || !id.chars().all(is_allowed) || id.starts_with('.')
+    {
         return Err(Error::new(
             ErrorKind::InvalidInput,
-            format!("{id:?} is no {what}: 1 to {MAX_LENGTH} of letters, digits and . _ ~ : -"),
+            format!(
+                "{id:?} is not a valid {what}: use 1 to {MAX_LENGTH} letters, digits and . _ ~ : -"
+            ),
         ));
     }
     Ok(id)

@@ -1,11 +1,12 @@
-//! What a seller delivers. It can only be built with what the listing's type requires.
+//! Deliveries, which can only be built with what the type of the listing requires.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::listings::ListingType;
+use crate::model::listing::ListingType;
 
-/// A delivery, one kind for each type of listing.
+/// What a seller delivers with [`Api::deliver_trade`](crate::Api::deliver_trade): there is one
+/// constructor for each type of listing (reference: Delivery).
 ///
 /// ```
 /// use machins_client::Delivery;
@@ -25,46 +26,48 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The result of a task.
+    /// Creates the delivery of a task: its result.
     #[must_use]
     pub fn task(result: impl Into<Value>) -> Self {
         let result: Value = result.into();
-        Self::of(ListingType::Task, [("payload", json!({"result": result}))])
+        Self::with(ListingType::Task, [("payload", json!({"result": result}))])
     }
 
-    /// Data, row by row.
+    /// Creates the delivery of data: its rows.
     #[must_use]
     pub fn data(rows: impl IntoIterator<Item = Value>) -> Self {
         let rows: Vec<Value> = rows.into_iter().collect();
-        Self::of(ListingType::Data, [("payload", json!({"data": rows}))])
+        Self::with(ListingType::Data, [("payload", json!({"data": rows}))])
     }
 
-    /// Access to an API.
+    /// Creates the delivery of an API: its URL, and the credentials that the buyer needs.
     #[must_use]
     pub fn api(endpoint_url: impl Into<String>, credentials: Value) -> Self {
         Self::access(ListingType::Api, endpoint_url.into(), credentials)
     }
 
-    /// Access to a model.
+    /// Creates the delivery of a model: its URL, and the credentials that the buyer needs.
     #[must_use]
     pub fn model(endpoint_url: impl Into<String>, credentials: Value) -> Self {
         Self::access(ListingType::Model, endpoint_url.into(), credentials)
     }
 
-    /// The proof of a transfer.
+    /// Creates the delivery of an asset: the id of the transaction that transferred it.
     #[must_use]
     pub fn asset(tx_id: impl Into<String>) -> Self {
         let proof = json!({"tx_id": tx_id.into()});
-        Self::of(ListingType::Asset, [("transaction_proof", proof)])
+        Self::with(ListingType::Asset, [("transaction_proof", proof)])
     }
 
-    /// A payload of another shape, for a type that this version does not know.
+    /// Creates a delivery with a payload of any shape, for a listing type that this version of the
+    /// crate does not know.
     #[must_use]
     pub fn payload(payload: Value) -> Self {
         Self { body: Map::from_iter([("payload".to_owned(), payload)]), listing_type: None }
     }
 
-    /// The type of listing that it is for; `None` for a [`payload`](Self::payload).
+    /// Returns the type of the listing that this delivery is for, or `None` for a
+    /// [`payload`](Self::payload).
     #[must_use]
     pub fn listing_type(&self) -> Option<&ListingType> {
         self.listing_type.as_ref()
@@ -72,17 +75,17 @@ impl Delivery {
 
     fn access(listing_type: ListingType, endpoint_url: String, credentials: Value) -> Self {
         let fields = [("endpoint_url", endpoint_url.into()), ("credentials", credentials)];
-        Self::of(listing_type, fields)
+        Self::with(listing_type, fields)
     }
 
-    fn of<const N: usize>(listing_type: ListingType, fields: [(&str, Value); N]) -> Self {
+    fn with<const N: usize>(listing_type: ListingType, fields: [(&str, Value); N]) -> Self {
         let body = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { body, listing_type: Some(listing_type) }
     }
 }
 
 impl std::fmt::Debug for Delivery {
-    /// Names the fields only: a delivery may hold credentials.
+    /// Shows only the names of the fields, because a delivery may hold credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Delivery")
             .field("listing_type", &self.listing_type)

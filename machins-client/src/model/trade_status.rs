@@ -1,4 +1,5 @@
-//! The life of a trade: its states, who may do what in which, and where that leads.
+//! The states of a trade, and which party may take which action in each (reference: Trade
+//! Lifecycle).
 //!
 //! ```text
 //! proposed ──► escrow_held ──► delivered ──► completed
@@ -9,64 +10,64 @@
 
 use agent_client_core::open_enum;
 
-use crate::listings::Side;
+use crate::model::listing::Side;
 
 open_enum! {
-    /// Where a trade stands.
+    /// The state of a trade (reference: Trade Lifecycle).
     pub enum TradeStatus {
-        /// Proposed; nothing is held yet.
+        /// The trade is proposed, and no credits are held yet.
         Proposed = "proposed",
-        /// Accepted; the buyer's credits are held.
+        /// The proposal was accepted, and the buyer's credits are held in escrow.
         EscrowHeld = "escrow_held",
-        /// Delivered; the buyer has to say something.
+        /// The seller delivered, and the buyer has to confirm or dispute the delivery.
         Delivered = "delivered",
-        /// Confirmed; the seller has the credits, less the fee.
+        /// The buyer confirmed the delivery, and the seller received the credits less the fee.
         Completed = "completed",
-        /// Rejected; nothing was held.
+        /// The proposal was rejected before any credits were held.
         Rejected = "rejected",
-        /// Cancelled; the buyer has the credits back.
+        /// The trade was cancelled, and the held credits were returned to the buyer.
         Cancelled = "cancelled",
-        /// The buyer disputes the delivery; the credits stay held.
+        /// The buyer disputed the delivery, and the credits stay held until the platform decides.
         Disputed = "disputed",
-        /// The dispute is over, one way or the other.
+        /// The platform decided the dispute for one of the parties.
         Resolved = "resolved",
     }
 }
 
 open_enum! {
-    /// Which end of a trade an agent is at.
+    /// The role of an agent in a trade.
     pub enum Role {
-        /// It pays.
+        /// The agent that pays the price.
         Buyer = "buyer",
-        /// It delivers.
+        /// The agent that delivers and is paid.
         Seller = "seller",
     }
 }
 
-/// Something that a party does to a trade.
+/// An action that a party of a trade can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
-    /// The listing's owner takes the proposal.
+    /// The listing's owner accepts the proposal.
     Accept,
-    /// The listing's owner declines it.
+    /// The listing's owner rejects the proposal.
     Reject,
-    /// Either party calls it off before the delivery.
+    /// Either party cancels the trade before the delivery.
     Cancel,
-    /// The seller delivers.
+    /// The seller delivers what was agreed.
     Deliver,
-    /// The buyer is content.
+    /// The buyer confirms the delivery.
     Confirm,
-    /// The buyer is not.
+    /// The buyer disputes the delivery.
     Dispute,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions, in the order of a trade's life.
     pub const ALL: [Self; 6] =
         [Self::Accept, Self::Reject, Self::Cancel, Self::Deliver, Self::Confirm, Self::Dispute];
 
-    /// The state in which it is possible.
+    /// Returns the state in which the action is possible.
     #[must_use]
     pub fn from(self) -> TradeStatus {
         match self {
@@ -76,7 +77,7 @@ impl Action {
         }
     }
 
-    /// The state that it leads to.
+    /// Returns the state that the action leads to.
     #[must_use]
     pub fn to(self) -> TradeStatus {
         match self {
@@ -89,7 +90,7 @@ impl Action {
         }
     }
 
-    /// The last part of its path: `accept`.
+    /// The last segment of the action's path: `accept`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
@@ -102,7 +103,7 @@ impl Action {
     }
 }
 
-/// One of the two in a trade: its role, and whether the listing is its own.
+/// One of the two parties of a trade: its role, and whether it owns the listing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Party {
     role: Role,
@@ -110,8 +111,8 @@ pub struct Party {
 }
 
 impl Party {
-    /// The party of this role in a trade on a listing of this side. An offer is the seller's, a
-    /// request the buyer's.
+    /// Creates the party with this role in a trade on a listing of this side. The seller owns an
+    /// offer, the buyer owns a request.
     #[must_use]
     pub fn new(role: Role, side: &Side) -> Self {
         let owner = match side {
@@ -122,8 +123,8 @@ impl Party {
         Self { owns_listing: owner.as_ref() == Some(&role), role }
     }
 
-    /// Whether this party is one that may take this action, in whatever state.
-    fn is_entitled(&self, action: Action) -> bool {
+    /// Whether this party may take the action when the trade is in the right state.
+    fn may_take(&self, action: Action) -> bool {
         match action {
             Action::Accept | Action::Reject => self.owns_listing,
             Action::Cancel => matches!(self.role, Role::Buyer | Role::Seller),
@@ -134,7 +135,7 @@ impl Party {
 }
 
 impl TradeStatus {
-    /// What this party may do now.
+    /// Returns the actions that a party may take in this state.
     ///
     /// ```
     /// use machins_client::{Action, Party, Role, Side, TradeStatus};
@@ -147,18 +148,18 @@ impl TradeStatus {
     pub fn actions(&self, party: &Party) -> Vec<Action> {
         Action::ALL
             .into_iter()
-            .filter(|action| action.from() == *self && party.is_entitled(*action))
+            .filter(|action| action.from() == *self && party.may_take(*action))
             .collect()
     }
 
-    /// Whether nothing can happen to the trade any more.
+    /// Returns whether the trade can no longer change.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Rejected | Self::Cancelled | Self::Resolved)
     }
 
-    /// Whether a trade that stands here has been `earlier` before, or is it now. `None` for a
-    /// state that this version does not know.
+    /// Returns whether a trade in this state is or has been in the `earlier` one. Returns `None` if
+    /// this version of the crate does not know this state.
     #[must_use]
     pub fn has_passed(&self, earlier: &Self) -> Option<bool> {
         if self == earlier {
@@ -178,42 +179,56 @@ impl TradeStatus {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::Action::{Accept, Cancel, Confirm, Deliver, Dispute, Reject};
     use super::TradeStatus::{Delivered, EscrowHeld, Proposed};
     use super::*;
 
-    #[test]
-    fn every_action_leads_on_and_only_the_entitled_take_it() {
-        for action in Action::ALL {
-            assert_eq!(action.to().has_passed(&action.from()), Some(true), "{action:?}");
-            assert_eq!(action.from().has_passed(&action.to()), Some(false), "{action:?}");
-        }
-        let party = |role, side| Party::new(role, &side);
-        for (status, party, actions) in [
-            (Proposed, party(Role::Seller, Side::Offer), vec![Accept, Reject]),
-            (Proposed, party(Role::Buyer, Side::Offer), vec![]),
-            (Proposed, party(Role::Buyer, Side::Request), vec![Accept, Reject]),
-            (Proposed, party(Role::Seller, Side::Request), vec![]),
-            (EscrowHeld, party(Role::Seller, Side::Offer), vec![Cancel, Deliver]),
-            (EscrowHeld, party(Role::Buyer, Side::Request), vec![Cancel]),
-            (Delivered, party(Role::Buyer, Side::Offer), vec![Confirm, Dispute]),
-            (Delivered, party(Role::Seller, Side::Request), vec![]),
-        ] {
-            assert_eq!(status.actions(&party), actions, "{status} {party:?}");
-        }
+    #[rstest]
+    fn an_action_leads_to_a_later_state(
+        #[values(Accept, Reject, Cancel, Deliver, Confirm, Dispute)] action: Action,
+    ) {
+        assert_eq!(action.to().has_passed(&action.from()), Some(true));
+        assert_eq!(action.from().has_passed(&action.to()), Some(false));
+    }
+
+    #[rstest]
+    #[case::seller_of_an_offer(Proposed, Role::Seller, Side::Offer, &[Accept, Reject])]
+    #[case::buyer_of_an_offer(Proposed, Role::Buyer, Side::Offer, &[])]
+    #[case::buyer_of_a_request(Proposed, Role::Buyer, Side::Request, &[Accept, Reject])]
+    #[case::seller_of_a_request(Proposed, Role::Seller, Side::Request, &[])]
+    #[case::seller_with_escrow(EscrowHeld, Role::Seller, Side::Offer, &[Cancel, Deliver])]
+    #[case::buyer_with_escrow(EscrowHeld, Role::Buyer, Side::Request, &[Cancel])]
+    #[case::buyer_after_delivery(Delivered, Role::Buyer, Side::Offer, &[Confirm, Dispute])]
+    #[case::seller_after_delivery(Delivered, Role::Seller, Side::Request, &[])]
+    fn only_the_right_party_may_act(
+        #[case] status: TradeStatus,
+        #[case] role: Role,
+        #[case] side: Side,
+        #[case] actions: &[Action],
+    ) {
+        assert_eq!(status.actions(&Party::new(role, &side)), actions);
+    }
+
+    #[rstest]
+    fn no_action_is_possible_in_other_states(
+        #[values("completed", "rejected", "cancelled", "resolved", "disputed", "new_state")]
+        status: &str,
+        #[values(Role::Buyer, Role::Seller)] role: Role,
+        #[values(Side::Offer, Side::Request)] side: Side,
+    ) {
+        assert_eq!(TradeStatus::from(status).actions(&Party::new(role, &side)), []);
     }
 
     #[test]
-    fn from_a_final_state_nothing_is_possible() {
-        for status in ["completed", "rejected", "cancelled", "resolved", "disputed", "new_state"] {
-            let status = TradeStatus::from(status);
-            for role in [Role::Buyer, Role::Seller] {
-                for side in [Side::Offer, Side::Request] {
-                    assert_eq!(status.actions(&Party::new(role.clone(), &side)), []);
-                }
-            }
-        }
-        assert!(TradeStatus::Resolved.is_final() && !TradeStatus::Disputed.is_final());
-        assert_eq!(TradeStatus::from("new_state").has_passed(&TradeStatus::Proposed), None);
+    fn a_resolved_trade_is_final_and_a_disputed_one_is_not() {
+        assert!(TradeStatus::Resolved.is_final());
+        assert!(!TradeStatus::Disputed.is_final());
+    }
+
+    #[test]
+    fn what_an_unknown_state_has_passed_is_unknown() {
+        assert_eq!(TradeStatus::from("new_state").has_passed(&Proposed), None);
     }
 }

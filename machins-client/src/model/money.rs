@@ -1,4 +1,4 @@
-//! Credits, exact to the hundredth.
+//! Amounts of credits, exact to the hundredth.
 
 use std::fmt;
 use std::iter::Sum;
@@ -10,9 +10,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// An amount of credits: a whole number of hundredths, never a binary fraction.
+/// An amount of credits, stored as a whole number of hundredths and never as a float.
 ///
-/// On the wire it is a string with two decimals. A reply may also hold a JSON number.
+/// It is sent as a string with two decimals, and read from a string or a JSON number.
 ///
 /// ```
 /// use machins_client::Money;
@@ -27,41 +27,41 @@ use serde_json::Value;
 pub struct Money(i64);
 
 impl Money {
-    /// Nothing.
+    /// No credits at all: `0.00`.
     pub const ZERO: Self = Self(0);
 
-    /// This many whole credits.
+    /// Creates an amount from whole credits.
     #[must_use]
     pub const fn credits(credits: i32) -> Self {
         Self(credits as i64 * 100)
     }
 
-    /// This many hundredths of a credit.
+    /// Creates an amount from hundredths of a credit.
     #[must_use]
     pub const fn from_hundredths(hundredths: i64) -> Self {
         Self(hundredths)
     }
 
-    /// The amount in hundredths of a credit.
+    /// Returns the amount in hundredths of a credit.
     #[must_use]
     pub const fn hundredths(self) -> i64 {
         self.0
     }
 
-    /// The sum, or `None` when it is too large to be held.
+    /// Adds two amounts. Returns `None` if the sum overflows.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
-    /// The difference, or `None` when it is too large to be held.
+    /// Subtracts an amount from this one. Returns `None` if the difference overflows.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
 }
 
-/// Reads `digits`, `digits.d` or `digits.dd`; more decimals only if they are zeros.
+/// Parses `digits`, `digits.d` or `digits.dd`; further decimals must be zeros.
 fn parse(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -88,14 +88,14 @@ impl FromStr for Money {
         parse(text.trim()).map(Self).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("{text:?} is no amount of credits: write it like 45 or 45.50"),
+                format!("{text:?} is not an amount of credits: write it like 45 or 45.50"),
             )
         })
     }
 }
 
 impl fmt::Display for Money {
-    /// With two decimals: `45.50`.
+    /// Writes the amount with two decimals: `45.50`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let amount = self.0.unsigned_abs();
@@ -109,8 +109,8 @@ impl fmt::Debug for Money {
     }
 }
 
-/// The sum, or the largest amount that can be held (over ninety quadrillion credits) if it would
-/// be more. [`checked_add`](Money::checked_add) tells.
+/// Addition that saturates at the largest amount, over ninety quadrillion credits. Use
+/// [`checked_add`](Money::checked_add) to detect an overflow.
 impl Add for Money {
     type Output = Self;
 
@@ -119,7 +119,8 @@ impl Add for Money {
     }
 }
 
-/// The difference, within what can be held. [`checked_sub`](Money::checked_sub) tells.
+/// Subtraction that saturates at the smallest amount. Use [`checked_sub`](Money::checked_sub) to
+/// detect an overflow.
 impl Sub for Money {
     type Output = Self;
 
@@ -141,26 +142,27 @@ impl Serialize for Money {
 }
 
 impl<'de> Deserialize<'de> for Money {
-    /// Reads a string or a number, and the number by its text. Where the JSON reader has kept only
-    /// an approximation of it, its shortest decimal is that text up to fifteen digits; beyond, the
-    /// amount is refused rather than guessed.
+    /// Reads a string or a number. A number with decimals may have been parsed into a float, whose
+    /// shortest decimal form is the original text only up to fifteen digits; a longer one is an
+    /// error, not a guess.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (text, is_exact) = match Value::deserialize(deserializer)? {
             Value::String(text) => (text, true),
             Value::Number(number) => (number.to_string(), number.is_i64() || number.is_u64()),
-            _ => return Err(D::Error::custom("an amount is a string or a number")),
+            _ => return Err(D::Error::custom("an amount of credits is a string or a number")),
         };
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         parse(&text)
             .filter(|_| is_exact || digits <= 15)
             .map(Self)
-            .ok_or_else(|| D::Error::custom("that is no amount with at most two decimals"))
+            .ok_or_else(|| D::Error::custom("an amount of credits has at most two decimals"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -172,7 +174,7 @@ mod tests {
             let json = serde_json::to_string(&money).unwrap();
             prop_assert_eq!(&json, &format!("\"{money}\""));
             prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
-            // A bare number, as some replies have it.
+            // A JSON number, which some replies hold.
             prop_assert_eq!(serde_json::from_str::<Money>(&money.to_string()).unwrap(), money);
         }
 
@@ -183,28 +185,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_an_amount_and_what_is_not() {
-        for (text, hundredths) in [
-            ("0", 0),
-            ("45", 4500),
-            ("45.5", 4550),
-            ("45.50", 4550),
-            ("-0.05", -5),
-            ("1.2300", 123),
-        ] {
-            assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths, "{text}");
-        }
-        for text in ["", "-", ".5", "5.", "1.005", "1e3", "+1", "0x1", "1,5", "NaN", "1 0"] {
-            assert!(text.parse::<Money>().is_err(), "{text}");
-        }
-        for number in ["0.29", "1.1", "4.35", "100.01"] {
-            let money: Money = serde_json::from_str(number).unwrap();
-            assert_eq!(money, number.parse().unwrap());
-        }
-        for json in ["1.005", "0.1234567890123456789", "1e300", "true", "null", "[]", "\"\""] {
-            assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
-        }
-        assert!("99999999999999999999".parse::<Money>().is_err());
+    #[rstest]
+    #[case::zero("0", 0)]
+    #[case::whole("45", 4500)]
+    #[case::one_decimal("45.5", 4550)]
+    #[case::two_decimals("45.50", 4550)]
+    #[case::negative("-0.05", -5)]
+    #[case::trailing_zeros("1.2300", 123)]
+    fn text_is_read_exactly(#[case] text: &str, #[case] hundredths: i64) {
+        assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths);
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::sign_alone("-")]
+    #[case::no_whole_part(".5")]
+    #[case::no_decimals("5.")]
+    #[case::thousandths("1.005")]
+    #[case::exponent("1e3")]
+    #[case::plus_sign("+1")]
+    #[case::hexadecimal("0x1")]
+    #[case::comma("1,5")]
+    #[case::not_a_number("NaN")]
+    #[case::two_numbers("1 0")]
+    #[case::too_large("99999999999999999999")]
+    fn other_text_is_an_error(#[case] text: &str) {
+        assert!(text.parse::<Money>().is_err());
+    }
+
+    #[rstest]
+    fn a_json_number_is_read_by_its_digits(#[values("0.29", "1.1", "4.35", "100.01")] text: &str) {
+        assert_eq!(serde_json::from_str::<Money>(text).unwrap(), text.parse().unwrap());
+    }
+
+    #[rstest]
+    #[case::thousandths("1.005")]
+    #[case::more_digits_than_a_float_keeps("0.1234567890123456789")]
+    #[case::too_large("1e300")]
+    #[case::boolean("true")]
+    #[case::null("null")]
+    #[case::array("[]")]
+    #[case::empty_string("\"\"")]
+    fn other_json_is_an_error(#[case] json: &str) {
+        assert!(serde_json::from_str::<Money>(json).is_err());
     }
 }

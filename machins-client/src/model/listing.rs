@@ -1,114 +1,115 @@
-//! Your own listings: what you sell, what you want to buy.
+//! An agent's own listings.
 
 use std::collections::BTreeSet;
+use std::ops::Not;
 
-use agent_client_core::{Call, Extra, Probe, ProbeResult, Timestamp, Transport, open_enum};
+use agent_client_core::{Extra, Timestamp, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::auth::API_KEY;
-use crate::client::Api;
-use crate::id::{AgentId, ListingId};
-use crate::money::Money;
-use crate::null::null_is_default;
+use crate::model::id::{AgentId, ListingId};
+use crate::model::money::Money;
+use crate::model::null_as_default::null_as_default;
 
 open_enum! {
-    /// What is traded, and so how it is delivered.
+    /// The type of a listing: what is traded, and so which [`Delivery`](crate::Delivery) it needs.
     pub enum ListingType {
-        /// Work, delivered as a result.
+        /// Work, delivered as its result.
         Task = "task",
-        /// Data, delivered as such.
+        /// Data, delivered as rows.
         Data = "data",
-        /// Access to an API.
+        /// Access to an API, delivered as an endpoint with credentials.
         Api = "api",
-        /// Access to a model.
+        /// Access to a model, delivered as an endpoint with credentials.
         Model = "model",
-        /// A thing whose transfer is proved by a transaction.
+        /// An asset, delivered as the proof of its transfer.
         Asset = "asset",
     }
 }
 
 open_enum! {
-    /// Which way a listing goes.
+    /// The side of a listing: whether its owner sells or buys.
     pub enum Side {
-        /// Its owner sells.
+        /// The owner offers something for sale.
         Offer = "offer",
-        /// Its owner buys.
+        /// The owner wants to buy something.
         Request = "request",
     }
 }
 
 open_enum! {
-    /// Whether a listing can be traded on.
+    /// The status of a listing: whether it can be traded on.
     pub enum ListingStatus {
-        /// It can.
+        /// The listing can be traded on.
         Active = "active",
-        /// Its owner has taken it down.
+        /// The owner has taken the listing down.
         Inactive = "inactive",
-        /// Its time is over.
+        /// The listing has passed its expiry time.
         Expired = "expired",
     }
 }
 
-/// A listing of your own.
+/// One of your own listings, from [`Api::list_listings`](crate::Api::list_listings) and the
+/// calls that create and change it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Listing {
-    /// Its id.
+    /// The listing's id, which other calls about it need.
     pub id: ListingId,
-    /// Whose it is, whichever way it goes.
+    /// The id of the listing's owner, who is the buyer if the listing is a request. `None`
+    /// when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seller_agent_id: Option<AgentId>,
-    /// Its title.
+    /// The title of the listing.
     pub title: String,
-    /// Its name, unique on the platform.
+    /// The listing's slug, unique on the platform.
     pub slug: String,
-    /// What it is about.
+    /// The description of what is traded. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What is traded.
+    /// What is traded, and so how it is delivered.
     pub listing_type: ListingType,
-    /// The price.
+    /// The price of one trade.
     pub price: Money,
-    /// The currency: `CREDIT`.
+    /// The currency, `CREDIT`. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// Tags to be found by.
-    #[serde(default, deserialize_with = "null_is_default")]
+    /// The tags by which the listing can be found.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub tags: Vec<String>,
-    /// Which way it goes.
+    /// Whether the owner sells or buys. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
-    /// JSON Schema of what the seller is given.
+    /// The JSON Schema of what the buyer provides. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Value>,
-    /// JSON Schema of what the seller delivers.
+    /// The JSON Schema of what the seller delivers. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
-    /// Whether it can be traded on.
+    /// Whether the listing can be traded on. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ListingStatus>,
-    /// The same as a yes or no.
+    /// Whether the listing can be traded on, as a boolean. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
-    /// Whether proposals are accepted at once.
+    /// Whether every proposal is accepted at once. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_accept: Option<bool>,
-    /// Whether the price is held as a bounty.
+    /// Whether the price is held as a bounty. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounty_held: Option<bool>,
-    /// When it expires, if it does.
+    /// The time when the listing expires. `None` when it does not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// The time when the listing was created. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// A listing to be made.
+/// A listing to create with [`Api::create_listing`](crate::Api::create_listing).
 ///
 /// ```
 /// use machins_client::{ListingType, Money, NewListing};
@@ -136,23 +137,19 @@ pub struct NewListing {
     input_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_schema: Option<Value>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     bounty: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_hours: Option<u32>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     auto_accept: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_callback_url: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 impl NewListing {
-    /// An offer. The slug (lowercase letters, digits and hyphens) is unique on the platform.
+    /// Creates an offer. The slug consists of lowercase letters, digits and hyphens, and is unique
+    /// on the platform.
     pub fn new(
         title: impl Into<String>,
         slug: impl Into<String>,
@@ -176,67 +173,68 @@ impl NewListing {
         }
     }
 
-    /// Makes it a request: you buy.
+    /// Turns the offer into a request: you want to buy.
     pub fn request(self) -> Self {
         self.side(Side::Request)
     }
 
-    /// Which way it goes.
+    /// Sets whether you sell or buy.
     pub fn side(mut self, side: Side) -> Self {
         self.side = side;
         self
     }
 
-    /// What it is about.
+    /// Describes what is traded.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
     }
 
-    /// Adds a tag to be found by.
+    /// Adds a tag by which the listing can be found.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
     }
 
-    /// JSON Schema of what the seller is given.
+    /// Sets the JSON Schema of what the buyer provides.
     pub fn input_schema(mut self, schema: Value) -> Self {
         self.input_schema = Some(schema);
         self
     }
 
-    /// JSON Schema of what the seller delivers.
+    /// Sets the JSON Schema of what the seller delivers.
     pub fn output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
         self
     }
 
-    /// Holds the price at once, as a bounty. For requests only.
+    /// Holds the price as a bounty from the start. The service allows it for requests only.
     pub fn bounty(mut self) -> Self {
         self.bounty = true;
         self
     }
 
-    /// Lets it expire after this many hours: 1 to 720.
+    /// Sets the number of hours after which the listing expires, from 1 to 720.
     pub fn expires_in_hours(mut self, hours: u32) -> Self {
         self.expires_in_hours = Some(hours);
         self
     }
 
-    /// Accepts every proposal at once.
+    /// Accepts every proposal at once, without a call to
+    /// [`Api::accept_trade`](crate::Api::accept_trade).
     pub fn auto_accept(mut self) -> Self {
         self.auto_accept = true;
         self
     }
 
-    /// Where deliveries are announced.
+    /// Sets the URL to which the service announces deliveries.
     pub fn delivery_callback_url(mut self, url: impl Into<String>) -> Self {
         self.delivery_callback_url = Some(url.into());
         self
     }
 
-    /// Whether that listing is what this one would have made. A tag given twice is one tag.
-    fn would_make(&self, listing: &Listing) -> bool {
+    /// Whether `listing` is what the service makes of this request. Repeated tags count once.
+    pub(crate) fn matches(&self, listing: &Listing) -> bool {
         listing.slug == self.slug
             && listing.title == self.title
             && listing.listing_type == self.listing_type
@@ -254,7 +252,14 @@ fn distinct(tags: &[String]) -> BTreeSet<&str> {
     tags.iter().map(String::as_str).collect()
 }
 
-/// Changes to a listing; what is not set stays as it is.
+/// Changes to a listing, for [`Api::update_listing`](crate::Api::update_listing). Fields that are
+/// not set stay as they are.
+///
+/// ```
+/// use machins_client::{ListingUpdate, Money};
+///
+/// let cheaper = ListingUpdate::new().price(Money::credits(40)).tags(["nlp", "sale"]);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[must_use]
 pub struct ListingUpdate {
@@ -271,131 +276,38 @@ pub struct ListingUpdate {
 }
 
 impl ListingUpdate {
-    /// No change yet.
+    /// Creates an update that changes nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A new title.
+    /// Replaces the title of the listing.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
     }
 
-    /// A new description.
+    /// Replaces the description of the listing.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
     }
 
-    /// A new price.
+    /// Replaces the price of the listing.
     pub fn price(mut self, price: Money) -> Self {
         self.price = Some(price);
         self
     }
 
-    /// New tags, all of them.
+    /// Replaces all tags of the listing.
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tags = Some(tags.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Any other field: the reference does not list them all.
+    /// Replaces any other field. The reference does not list all fields that can be changed.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.other.insert(name.into(), value.into());
         self
     }
-}
-
-const LISTINGS: &str = "/listings";
-const LISTING: &str = "/listings/{id}";
-
-/// The reference's *Listings*.
-///
-/// ```
-/// use machins_client::{Client, ListingType, ListingUpdate, Money, NewListing};
-///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
-/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
-/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
-/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
-/// # };
-/// # let ada = join("ada")?;
-/// let price: Money = "45.50".parse()?;
-/// let offer = NewListing::new("Sentiment", "ada-sentiment", ListingType::Task, price);
-/// let listing = ada.create_listing(&offer).await?;
-///
-/// let cheaper = ListingUpdate::new().price(Money::credits(40));
-/// ada.update_listing(&listing.id, &cheaper).await?;
-/// assert_eq!(ada.get_listing(&listing.id).await?.price, Money::credits(40));
-///
-/// ada.deactivate_listing(&listing.id).await?;
-/// assert_eq!(ada.list_listings().await?.len(), 1);
-/// # Ok(()) }
-/// ```
-impl<T: Transport> Api<T> {
-    /// Makes a listing. `POST /listings`
-    ///
-    /// When the reply is lost, your listings are searched for an active one that is the same in
-    /// every field: found, it is the reply; not found, the call is made again, which does no harm:
-    /// a slug can be taken only once.
-    ///
-    /// # Errors
-    /// [`Conflict`](crate::ErrorKind::Conflict) when the slug is taken,
-    /// [`BadRequest`](crate::ErrorKind::BadRequest) for a price or field that can't be,
-    /// [`InsufficientFunds`](crate::ErrorKind::InsufficientFunds) when a bounty can't be held.
-    pub fn create_listing(&self, listing: &NewListing) -> T::Reply<Listing> {
-        let wanted = listing.clone();
-        let call = Call::post(LISTINGS).auth(&API_KEY).body(listing).json();
-        self.send(call.recover_with(move |_| {
-            let wanted = wanted.clone();
-            Probe::new(list_listings(), move |found| {
-                let made = found?.into_iter().find(|listing| wanted.would_make(listing));
-                Ok(made.map_or(ProbeResult::Absent, ProbeResult::Done))
-            })
-        }))
-    }
-
-    /// Your listings. `GET /listings`
-    ///
-    /// # Errors
-    /// As every call: see [`ErrorKind`](crate::ErrorKind).
-    pub fn list_listings(&self) -> T::Reply<Vec<Listing>> {
-        self.send(list_listings())
-    }
-
-    /// One of your listings. `GET /listings/{id}`
-    ///
-    /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound), and
-    /// [`Forbidden`](crate::ErrorKind::Forbidden) when it is not yours.
-    pub fn get_listing(&self, id: &ListingId) -> T::Reply<Listing> {
-        self.send(Call::get(LISTING).segment("id", id.as_str()).auth(&API_KEY).json())
-    }
-
-    /// Changes a listing. `PUT /listings/{id}`
-    ///
-    /// # Errors
-    /// As [`get_listing`](Self::get_listing), and
-    /// [`BadRequest`](crate::ErrorKind::BadRequest) for a change that can't be.
-    pub fn update_listing(&self, id: &ListingId, update: &ListingUpdate) -> T::Reply<Listing> {
-        let call = Call::new(agent_client_core::Method::PUT, LISTING).segment("id", id.as_str());
-        self.send(call.auth(&API_KEY).body(update).json())
-    }
-
-    /// Takes a listing down. Trades under way go on. `DELETE /listings/{id}`
-    ///
-    /// # Errors
-    /// As [`get_listing`](Self::get_listing).
-    pub fn deactivate_listing(&self, id: &ListingId) -> T::Reply<Listing> {
-        let call = Call::new(agent_client_core::Method::DELETE, LISTING).segment("id", id.as_str());
-        self.send(call.auth(&API_KEY).json())
-    }
-}
-
-fn list_listings() -> Call<Vec<Listing>> {
-    Call::get(LISTINGS).auth(&API_KEY).json()
 }
