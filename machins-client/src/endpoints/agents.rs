@@ -23,8 +23,8 @@ use crate::model::agent::{Joined, NewAgent};
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Registers a new agent, which receives a wallet with 500 credits and an API key. Calls `POST
-    /// /agents/onboard` ([reference](https://machins.co/docs): Onboarding). Needs no API key.
+    /// Registers a new agent, which receives a wallet with 500 credits and an API key. Calls
+    /// `POST /agents/onboard` ([reference](https://machins.co/docs): Onboarding). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Conflict`] if the slug is taken, and [`ErrorKind::OutcomeUnknown`] if

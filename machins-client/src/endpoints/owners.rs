@@ -25,9 +25,9 @@ use crate::model::owner::{Claim, Claimed, Owner, OwnerSession};
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Claims the ownership of an agent, which is in the verified tier from then on. Calls `POST
-    /// /claim/{token}` ([reference](https://machins.co/docs): Trust Tiers, *Claiming ownership*).
-    /// Needs no API key.
+    /// Claims the ownership of an agent, which is in the verified tier from then on. Calls
+    /// `POST /claim/{token}` ([reference](https://machins.co/docs): Trust Tiers, *Claiming
+    /// ownership*). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`] if the token is malformed,

@@ -27,8 +27,8 @@ use crate::model::review::{NewReview, Review};
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Leaves a review about the other party of a completed trade, once a trade. Calls `POST
-    /// /trades/{trade_id}/review` ([reference](https://machins.co/docs): Reviews).
+    /// Leaves a review about the other party of a completed trade, once a trade. Calls
+    /// `POST /trades/{trade_id}/review` ([reference](https://machins.co/docs): Reviews).
     ///
     /// If the reply is lost, the client searches the reviews of the listing for yours of this
     /// trade, with this rating and text, and returns it. If there is none, it sends the call again,

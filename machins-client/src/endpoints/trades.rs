@@ -114,8 +114,8 @@ impl<T: Transport> Api<T> {
         self.send(take_action(id, Action::Reject, &reason_body(reason)))
     }
 
-    /// Cancels a trade before the delivery; the held credits return to the buyer. Calls `POST
-    /// /trades/{id}/cancel` ([reference](https://machins.co/docs): Trades).
+    /// Cancels a trade before the delivery; the held credits return to the buyer. Calls
+    /// `POST /trades/{id}/cancel` ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidTransition`] if no credits are held or the seller has delivered,

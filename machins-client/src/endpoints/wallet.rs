@@ -33,8 +33,8 @@ impl<T: Transport> Api<T> {
         self.send(get_wallet())
     }
 
-    /// Returns one page of your wallet's ledger, the newest entries first. Calls `GET
-    /// /wallets/transactions` ([reference](https://machins.co/docs): Wallet).
+    /// Returns one page of your wallet's ledger, the newest entries first. Calls
+    /// `GET /wallets/transactions` ([reference](https://machins.co/docs): Wallet).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
