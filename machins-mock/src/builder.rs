@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delivery::{self, Deliveries, Policy};
+use crate::delivery::{self, Policy};
 use crate::limits::Limits;
-use crate::serve::Tasks;
 use crate::server::MockServer;
-use crate::state::{Shared, Snapshot};
+use crate::state::AppState;
+use crate::tasks::Tasks;
+use crate::world::Snapshot;
 use crate::{serve, state_file};
 
 /// How a server is to be; made by [`MockServer::builder`].
@@ -110,12 +111,46 @@ impl MockServerBuilder {
         let listener = serve::listen(self.addr)?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let tasks = Tasks::default();
-        let deliveries = Deliveries::new(self.deliveries, tasks.clone());
-        let app = Arc::new(Shared::new(listener.local_addr()?, seed, self.limits, deliveries));
+        let addr = listener.local_addr()?;
+        let state = AppState::new(addr, seed, self.limits, self.deliveries, tasks.clone());
+        let app = Arc::new(state);
         if let Some(Snapshot(world)) = snapshot {
             app.replace(world);
         }
         serve::spawn(listener, Arc::clone(&app), &tasks);
         Ok(MockServer::new(app, tasks, self.state_file))
+    }
+}
+
+impl MockServer {
+    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
+    ///
+    /// # Panics
+    /// If no port can be had. [`builder`](Self::builder) returns the error instead.
+    #[expect(clippy::unused_async, reason = "the customary name and shape; nothing waits today")]
+    pub async fn start() -> Self {
+        Self::start_or_panic()
+    }
+
+    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
+    pub(crate) fn start_or_panic() -> Self {
+        match Self::builder().start() {
+            Ok(server) => server,
+            Err(error) => panic!("the mock server can't listen at 127.0.0.1: {error}"),
+        }
+    }
+
+    /// A server of another make; its `start` is the same for async and for blocking code.
+    ///
+    /// ```
+    /// use machins_mock::MockServer;
+    ///
+    /// let server = MockServer::builder().seed(7).start()?;
+    /// assert!(server.url().starts_with("http://127.0.0.1:"));
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn builder() -> MockServerBuilder {
+        MockServerBuilder::new()
     }
 }

@@ -57,7 +57,7 @@ fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Err
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn millis<S: Serializer>(latency: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    latency.map(|it| it.as_secs_f64() * 1000.0).serialize(serializer)
+    latency.map(|latency| latency.as_secs_f64() * 1000.0).serialize(serializer)
 }
 
 /// The requests of one server, oldest first.
@@ -68,18 +68,18 @@ pub(crate) struct Journal {
     forgotten: u64,
 }
 
-/// Names a record while its request is under way.
+/// Identifies a record while its request is under way.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct RecordId(u64);
 
 impl Journal {
-    pub(crate) fn arrived(
+    pub(crate) fn record(
         &mut self,
         method: &Method,
         path: &str,
         fault: Option<&'static str>,
         now: Time,
-    ) -> Ticket {
+    ) -> RecordId {
         if self.records.len() == MAX_REQUESTS {
             self.records.pop_front();
             self.forgotten += 1;
@@ -92,11 +92,11 @@ impl Journal {
             received_at: now.into(),
             latency: None,
         });
-        Ticket(self.forgotten + self.records.len() as u64 - 1)
+        RecordId(self.forgotten + self.records.len() as u64 - 1)
     }
 
     /// The record of a request, if it is still held.
-    pub(crate) fn record(&mut self, Ticket(number): Ticket) -> Option<&mut RequestRecord> {
+    pub(crate) fn record_mut(&mut self, RecordId(number): RecordId) -> Option<&mut RequestRecord> {
         let index = number.checked_sub(self.forgotten)?;
         self.records.get_mut(usize::try_from(index).ok()?)
     }
@@ -144,17 +144,17 @@ mod tests {
     fn the_oldest_requests_are_forgotten() {
         let now = Clock::default().now();
         let mut journal = Journal::default();
-        let tickets: Vec<_> = (0..MAX_REQUESTS + 2)
-            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), None, now))
+        let ids: Vec<_> = (0..MAX_REQUESTS + 2)
+            .map(|n| journal.record(&Method::GET, &format!("/{n}"), None, now))
             .collect();
         assert_eq!(journal.records().len(), MAX_REQUESTS);
         assert_eq!(journal.records().next().unwrap().path, "/2");
-        assert!(journal.record(tickets[1]).is_none());
-        assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
+        assert!(journal.record_mut(ids[1]).is_none());
+        assert_eq!(journal.record_mut(ids[2]).unwrap().path, "/2");
         journal.clear();
-        assert!(tickets.iter().all(|ticket| journal.record(*ticket).is_none()));
-        let ticket = journal.arrived(&Method::GET, "/new", None, now);
-        assert_eq!(journal.record(ticket).unwrap().path, "/new");
+        assert!(ids.iter().all(|id| journal.record_mut(*id).is_none()));
+        let id = journal.record(&Method::GET, "/new", None, now);
+        assert_eq!(journal.record_mut(id).unwrap().path, "/new");
     }
 
     #[test]

@@ -61,11 +61,11 @@
 pub mod blocking;
 mod builder;
 mod clock;
-mod control;
 mod delivery;
-mod expect;
+mod expectation;
 mod fault;
 mod glob;
+mod handle;
 mod http;
 mod journal;
 mod limits;
@@ -74,26 +74,30 @@ mod machins;
 mod random;
 mod serve;
 mod server;
+mod site;
 mod state;
 mod state_file;
+mod sync;
+mod tasks;
+mod world;
 
 pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;
-pub use crate::clock::{MAX_ADVANCE, TooFar};
+pub use crate::clock::{ClockOutOfRange, MAX_ADVANCE};
 pub use crate::delivery::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
-pub use crate::expect::Unmet;
-pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS, PlantedFault};
+pub use crate::expectation::UnmetExpectations;
+pub use crate::fault::{ActiveFault, Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
 pub use crate::glob::InvalidGlob;
+pub use crate::handle::{ClockHandle, FaultGuard, Org};
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};
 pub use crate::limits::{MAX_CONNECTIONS, MAX_WORLD};
-pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
+pub use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
 pub use crate::machins::{
-    AccountKind, AgentHandle as Agent, LedgerAccount, LedgerBooks as Ledger, MarketError, NewAgent,
-    Outcome, Tier,
+    AccountKind, Agent, Ledger, LedgerAccount, MachinsError, NewAgent, Outcome, Tier,
 };
-pub use crate::server::{ClockHandle, FaultGuard, MockServer};
-pub use crate::state::Snapshot;
+pub use crate::server::MockServer;
+pub use crate::world::Snapshot;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -11,6 +11,10 @@ pub const MAX_WORLD: usize = 1024 * 1024 * 1024;
 /// How long a request's head, and then its body, may take by default.
 const READ_TIME: Duration = Duration::from_secs(30);
 
+/// What a record without long texts counts for in the size of a world, in bytes: somewhat more than
+/// the JSON of a device or a notification.
+pub(crate) const RECORD_SIZE: usize = 512;
+
 /// One server's bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {

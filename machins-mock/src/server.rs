@@ -5,22 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use http::Method;
 
-use crate::builder::MockServerBuilder;
-use crate::clock::TooFar;
 use crate::delivery::WebhookAttempt;
-use crate::expect::{Expectation, Unmet, unmet};
-use crate::fault::{Fault, FaultError, PlantedFault};
-use crate::http::App;
+use crate::expectation::{Expectation, UnmetExpectations, unmet};
+use crate::fault::{ActiveFault, Fault, FaultError};
+use crate::handle::{ClockHandle, FaultGuard, Org};
 use crate::journal::RequestRecord;
-use crate::machineid::{OrgHandle, Plan};
-use crate::machins::{AgentHandle, LedgerBooks, MarketError, NewAgent, Outcome};
-use crate::serve::Tasks;
-use crate::state::Snapshot;
+use crate::machineid::Plan;
+use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
+use crate::state::App;
 use crate::state_file;
+use crate::tasks::Tasks;
+use crate::world::Snapshot;
 
 /// A mock server with a port and a world of its own; dropped, it stops.
 ///
@@ -50,37 +48,6 @@ pub struct MockServer {
 impl MockServer {
     pub(crate) fn new(app: App, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
         Self { app, tasks, state_file }
-    }
-
-    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
-    ///
-    /// # Panics
-    /// If no port can be had. [`builder`](Self::builder) returns the error instead.
-    #[expect(clippy::unused_async, reason = "the customary name and shape; nothing waits today")]
-    pub async fn start() -> Self {
-        Self::start_or_panic()
-    }
-
-    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
-    pub(crate) fn start_or_panic() -> Self {
-        match Self::builder().start() {
-            Ok(server) => server,
-            Err(error) => panic!("the mock server can't listen at 127.0.0.1: {error}"),
-        }
-    }
-
-    /// A server of another make; its `start` is the same for async and for blocking code.
-    ///
-    /// ```
-    /// use machins_mock::MockServer;
-    ///
-    /// let server = MockServer::builder().seed(7).start()?;
-    /// assert!(server.url().starts_with("http://127.0.0.1:"));
-    /// # Ok::<_, std::io::Error>(())
-    /// ```
-    #[must_use]
-    pub fn builder() -> MockServerBuilder {
-        MockServerBuilder::new()
     }
 
     /// The address that the server listens at.
@@ -121,14 +88,14 @@ impl MockServer {
 
     /// Adds a MachineID organisation with every switch at "go".
     #[must_use]
-    pub fn create_org(&self, plan: Plan) -> OrgHandle {
-        OrgHandle::create(&self.app, plan)
+    pub fn create_org(&self, plan: Plan) -> Org {
+        Org::create(&self.app, plan)
     }
 
     /// The organisation of a key, if there is one: for those that came to be over HTTP.
     #[must_use]
-    pub fn org(&self, key: &str) -> Option<OrgHandle> {
-        OrgHandle::find(&self.app, key)
+    pub fn org(&self, key: &str) -> Option<Org> {
+        Org::find(&self.app, key)
     }
 
     /// Adds an agent to the marketplace.
@@ -143,28 +110,28 @@ impl MockServer {
     ///     .header("X-API-Key", &agent.api_key)
     ///     .send();
     /// assert!(wallet.unwrap().status().is_success());
-    /// # Ok::<_, machins_mock::MarketError>(())
+    /// # Ok::<_, machins_mock::MachinsError>(())
     /// ```
     ///
     /// # Errors
     /// The name or slug can't be, or another agent has the slug.
-    pub fn create_agent(&self, agent: NewAgent) -> Result<AgentHandle, MarketError> {
-        Ok(self.app.market(|market, cx| market.create_agent(cx, agent.into()))?)
+    pub fn create_agent(&self, agent: NewAgent) -> Result<Agent, MachinsError> {
+        Ok(self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?)
     }
 
     /// Ends a dispute now, in this way.
     ///
     /// # Errors
     /// There is no such trade, or it is not in dispute.
-    pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MarketError> {
-        self.app.market(|market, cx| market.resolve(cx, trade_id, outcome))?;
+    pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MachinsError> {
+        self.app.machins(|machins, cx| machins.resolve(cx, trade_id, outcome))?;
         Ok(())
     }
 
     /// The books of the marketplace.
     #[must_use]
-    pub fn ledger(&self) -> LedgerBooks {
-        self.app.market(|market, _| market.books())
+    pub fn ledger(&self) -> Ledger {
+        self.app.machins(|machins, _| machins.books())
     }
 
     /// The webhooks so far, oldest first: at most [`MAX_WEBHOOKS`](crate::MAX_WEBHOOKS).
@@ -189,7 +156,7 @@ impl MockServer {
     /// # Errors
     /// The fault can't be: see [`FaultError`].
     pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.app.instruments().faults.add(fault).map(|_| ())
+        self.app.controls().faults.add(fault).map(|_| ())
     }
 
     /// Makes things go wrong until the guard is dropped.
@@ -209,31 +176,31 @@ impl MockServer {
     /// # Errors
     /// The fault can't be: see [`FaultError`].
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
-        let id = self.app.instruments().faults.add(fault)?.id;
+        let id = self.app.controls().faults.add(fault)?.id;
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// The faults so far, in the order in which they were added, those that are over included.
     #[must_use]
-    pub fn faults(&self) -> Vec<PlantedFault> {
-        self.app.instruments().faults.all().to_vec()
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.app.controls().faults.all().to_vec()
     }
 
     /// Removes every fault.
     pub fn clear_faults(&self) {
-        self.app.instruments().faults.clear();
+        self.app.controls().faults.clear();
     }
 
     /// The requests so far, oldest first: at most [`MAX_REQUESTS`](crate::MAX_REQUESTS), without
     /// those of the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.instruments().journal.records().cloned().collect()
+        self.app.controls().journal.records().cloned().collect()
     }
 
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.app.instruments().journal.clear();
+        self.app.controls().journal.clear();
     }
 
     /// Empty world, real time, no faults, no requests, no webhooks; the seed starts over. Expectations stay.
@@ -279,16 +246,16 @@ impl MockServer {
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app.instruments().expectations.push(Expectation::new(method, path, &times));
+        self.app.controls().expectations.push(Expectation::new(method, path, &times));
     }
 
     /// Checks the expectations so far, and keeps them.
     ///
     /// # Errors
     /// Expectations are not met.
-    pub fn verify(&self) -> Result<(), Unmet> {
-        let instruments = self.app.instruments();
-        unmet(&instruments.expectations, instruments.journal.records()).map_or(Ok(()), Err)
+    pub fn verify(&self) -> Result<(), UnmetExpectations> {
+        let controls = self.app.controls();
+        unmet(&controls.expectations, controls.journal.records()).map_or(Ok(()), Err)
     }
 
     /// Stops the server and waits until its port is closed and its connections are gone; the
@@ -315,42 +282,5 @@ impl Drop for MockServer {
         if let Err(unmet) = self.verify() {
             panic!("{unmet}");
         }
-    }
-}
-
-/// A server's virtual time: the real time and an offset that only grows.
-#[derive(Debug)]
-pub struct ClockHandle<'a> {
-    app: &'a App,
-}
-
-impl ClockHandle<'_> {
-    /// What time it is for the server, to the millisecond.
-    #[must_use]
-    pub fn now(&self) -> SystemTime {
-        self.app.world().clock.now().into()
-    }
-
-    /// Moves the time forward; whatever falls due on the way happens, in order, before this
-    /// returns.
-    ///
-    /// # Errors
-    /// The clock would run more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
-    pub fn advance(&self, by: Duration) -> Result<(), TooFar> {
-        self.app.advance(by)
-    }
-}
-
-/// Keeps a fault in force; dropped, it removes the fault.
-#[derive(Debug)]
-#[must_use = "the fault is removed when the guard is dropped"]
-pub struct FaultGuard {
-    app: App,
-    id: u64,
-}
-
-impl Drop for FaultGuard {
-    fn drop(&mut self) {
-        self.app.instruments().faults.remove(self.id);
     }
 }

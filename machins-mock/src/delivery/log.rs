@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::post::PostError;
+use super::client::PostError;
 use crate::machins::Webhook;
 
 /// The most attempts that a server remembers; older ones are forgotten.
 pub const MAX_WEBHOOKS: usize = 10_000;
+
+/// The most events that wait for one webhook subscription; further ones are dropped.
+pub const MAX_QUEUED: usize = 10_000;
 
 /// A webhook that was posted, or was to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -45,9 +48,11 @@ impl WebhookAttempt {
         }
     }
 
-    /// The queue was full.
+    /// Returns the record of a webhook that was never sent, because its queue was full.
     pub(super) fn dropped(webhook: &Webhook) -> Self {
-        Self::new(webhook, 0, &Err(PostError::QueueFull))
+        let error =
+            format!("not sent: {MAX_QUEUED} events were waiting for the subscription already");
+        Self { status: None, attempt: 0, error: Some(error), ..Self::new(webhook, 0, &Ok(0)) }
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
 use super::api::Input;
-use super::document::Operation;
+use super::operation::Operation;
 
 /// The path's one parameter; empty, which names nothing, if it is no text.
 pub(crate) struct PathText(pub(crate) String);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
-use super::document::Operation;
+use super::operation::Operation;
 
 /// The parameters, or what is wrong with them: the handler decides when that matters. Those that
 /// it does not know are ignored.

@@ -1,31 +1,13 @@
-//! What a test may do to organisations, as typed methods; the control API does the same.
+//! What a test may do to organisations.
 
 use std::fmt;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::org::Switches;
+use super::orgs::MachineId;
 use super::plan::Plan;
-use super::{MachineId, OrgKey, org};
-use crate::http::App;
-
-/// A handle on an organisation of a [`MockServer`](crate::MockServer).
-///
-/// ```
-/// use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
-///
-/// let server = MockServer::start();
-/// let org = server.create_org(Plan::Free);
-/// let state = org.update(OrgUpdate::new().plan(Plan::Pro).execution_enabled(false))?;
-/// assert_eq!(state.limit, 25);
-/// # Ok::<_, machins_mock::UnknownOrg>(())
-/// ```
-#[derive(Clone)]
-pub struct Org {
-    app: App,
-    key: OrgKey,
-}
 
 /// There is no such organisation, or no longer: the server was reset or its world replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,79 +48,39 @@ pub struct OrgUpdate {
     available: Option<bool>,
 }
 
-impl Org {
-    pub(crate) fn create(app: &App, plan: Plan) -> Self {
-        let world = &mut *app.world();
-        let key = world.machineid.create_org(plan, &mut world.random);
-        Self { app: Arc::clone(app), key }
+impl MachineId {
+    pub(crate) fn org_state(&self, key: &str) -> Result<OrgState, UnknownOrg> {
+        let org = self.org(key).ok_or(UnknownOrg)?;
+        let Switches { plan, execution_enabled, frozen, entitlement_active, available } =
+            org.switches;
+        Ok(OrgState {
+            org_key: key.to_owned(),
+            plan,
+            execution_enabled,
+            frozen,
+            entitlement_active,
+            available,
+            limit: plan.limit(),
+            devices_used: org.figures().used,
+        })
     }
 
-    pub(crate) fn find(app: &App, key: &str) -> Option<Self> {
-        app.world().machineid.org(key)?;
-        let key = OrgKey::try_from(key.to_owned()).ok()?;
-        Some(Self { app: Arc::clone(app), key })
+    pub(crate) fn update_org(
+        &mut self,
+        key: &str,
+        update: OrgUpdate,
+    ) -> Result<OrgState, UnknownOrg> {
+        let switches = &mut self.org_mut(key).ok_or(UnknownOrg)?.switches;
+        let before = *switches;
+        *switches = Switches {
+            plan: update.plan.unwrap_or(before.plan),
+            execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
+            frozen: update.frozen.unwrap_or(before.frozen),
+            entitlement_active: update.entitlement_active.unwrap_or(before.entitlement_active),
+            available: update.available.unwrap_or(before.available),
+        };
+        self.org_state(key)
     }
-
-    /// The organisation's secret, for the `x-org-key` header.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        self.key.as_str()
-    }
-
-    /// How the organisation stands.
-    ///
-    /// # Errors
-    /// The organisation is gone.
-    pub fn state(&self) -> Result<OrgState, UnknownOrg> {
-        state(&self.app.world().machineid, self.key.as_str())
-    }
-
-    /// Turns switches and returns how the organisation stands then.
-    ///
-    /// # Errors
-    /// The organisation is gone.
-    pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
-        self::update(&mut self.app.world().machineid, self.key.as_str(), update)
-    }
-}
-
-impl fmt::Debug for Org {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Org").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn state(model: &MachineId, key: &str) -> Result<OrgState, UnknownOrg> {
-    let org = model.org(key).ok_or(UnknownOrg)?;
-    let org::Switches { plan, execution_enabled, frozen, entitlement_active, available } =
-        org.switches;
-    Ok(OrgState {
-        org_key: key.to_owned(),
-        plan,
-        execution_enabled,
-        frozen,
-        entitlement_active,
-        available,
-        limit: plan.limit(),
-        devices_used: org.figures().used,
-    })
-}
-
-pub(crate) fn update(
-    model: &mut MachineId,
-    key: &str,
-    update: OrgUpdate,
-) -> Result<OrgState, UnknownOrg> {
-    let switches = &mut model.org_mut(key).ok_or(UnknownOrg)?.switches;
-    let before = *switches;
-    *switches = org::Switches {
-        plan: update.plan.unwrap_or(before.plan),
-        execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
-        frozen: update.frozen.unwrap_or(before.frozen),
-        entitlement_active: update.entitlement_active.unwrap_or(before.entitlement_active),
-        available: update.available.unwrap_or(before.available),
-    };
-    state(model, key)
 }
 
 impl OrgUpdate {

@@ -1,4 +1,4 @@
-//! What a test may do to the platform, as typed methods; the control API does the same.
+//! What a test may do to the platform.
 
 use std::fmt;
 
@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::agents::{Onboarding, STARTER_CREDITS, Tier};
-use super::error::{Error, ErrorCode};
-use super::ledger::Account;
+use super::context::Context;
+use super::error::{Error, ErrorCode, Result};
+use super::joining::Onboarding;
 use super::money::{Amount, Credits, Money};
-use super::{Context, Machins};
+use super::platform::Machins;
+use super::records::{Account, Tier};
+use super::rules::STARTER_CREDITS;
 
 /// An agent to be made by [`MockServer::create_agent`](crate::MockServer::create_agent); what is
 /// not given is chosen.
@@ -112,7 +114,7 @@ impl fmt::Debug for Agent {
 /// A control of the platform that could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MarketError {
+pub enum MachinsError {
     /// The name, slug or amount can't be.
     #[error("{0}")]
     Invalid(String),
@@ -127,7 +129,7 @@ pub enum MarketError {
     InvalidTransition(String),
 }
 
-impl From<Error> for MarketError {
+impl From<Error> for MachinsError {
     fn from(Error { code, message, .. }: Error) -> Self {
         match code {
             ErrorCode::Duplicate => Self::Duplicate(message),
@@ -185,7 +187,7 @@ impl Machins {
         &mut self,
         cx: &mut Context<'_>,
         request: AgentRequest,
-    ) -> super::Result<Agent> {
+    ) -> Result<Agent> {
         let AgentRequest { name, slug, credits, tier } = request;
         let slug = slug.unwrap_or_else(|| {
             let random = cx.random.uuid().simple().to_string();

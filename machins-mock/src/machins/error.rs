@@ -6,8 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::http::{BodyError, QueryError};
-
 /// The codes that the official package builds its exceptions from, and what it has no name for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -33,20 +31,6 @@ pub(crate) struct Error {
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
-
-impl ErrorCode {
-    pub(crate) const fn http_status(self) -> u16 {
-        match self {
-            Self::ValidationError | Self::InsufficientFunds => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::Duplicate => 409,
-            Self::PayloadTooLarge => 413,
-            Self::InvalidTransition => 422,
-        }
-    }
-}
 
 impl Error {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -88,21 +72,5 @@ impl Error {
 
     pub(crate) fn transition(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidTransition, message)
-    }
-}
-
-impl From<BodyError> for Error {
-    fn from(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => ErrorCode::PayloadTooLarge,
-            _ => ErrorCode::ValidationError,
-        };
-        Self::new(code, error.to_string())
-    }
-}
-
-impl From<QueryError> for Error {
-    fn from(error: QueryError) -> Self {
-        Self::validation(error.to_string())
     }
 }

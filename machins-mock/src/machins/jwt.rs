@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::mac::keyed_mac;
 use crate::clock::Time;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -86,7 +87,7 @@ impl SigningKey {
     }
 
     fn mac(&self, signed: &str) -> Hmac<Sha256> {
-        super::keyed_mac(&self.0).chain_update(signed)
+        keyed_mac(&self.0).chain_update(signed)
     }
 }
 

@@ -1,30 +1,26 @@
-//! What may happen to a trade, in which state, by whom, and where the credits go.
+//! What may happen to a trade, in which state and by whom.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::agents::{STARTER_MAX_TRADE, Tier};
+use super::context::{Context, EventType};
 use super::error::{Error, Result};
-use super::events::{Audience, EventType};
-use super::goods::Delivery;
 use super::input::{self, MAX_DESCRIPTION, MAX_REASON, Object};
-use super::ledger::{Account, Category, Cause, ReferenceType};
-use super::listings::Side;
-use super::money::Money;
-use super::subscriptions::hex;
-use super::trades::{Outcome, Role, Trade, TradeReply, TradeStatus};
+use super::mac::hex;
+use super::payload::Delivery;
+use super::platform::{Machins, Timer};
+use super::records::{Outcome, Role, Side, Tier, Trade, TradeStatus};
+use super::rules::STARTER_MAX_TRADE;
+use super::trades::TradeReply;
 use super::verification::{Callback, Verification};
-use super::{Context, Currency, Due, Machins};
 
-/// What the platform keeps of a price.
-pub(super) const FEE_PERCENT: i64 = 5;
 /// When a dispute about a delivery that was not verified ends, with a refund.
 const REFUND_AFTER: Duration = Duration::from_hours(24);
+
 /// When a dispute about a verified delivery ends, with a release.
 const RELEASE_AFTER: Duration = Duration::from_hours(7 * 24);
 
@@ -59,10 +55,6 @@ fn expect_role(trade: &Trade, caller: Uuid, role: Role, action: &str) -> Result<
     }
     let party = if role == Role::Buyer { "buyer" } else { "seller" };
     Err(Error::forbidden(format!("only the {party} can {action} this trade")))
-}
-
-fn cause(trade: &Trade, category: Category) -> Cause {
-    Cause { category, reference_type: ReferenceType::Trade, reference_id: trade.id }
 }
 
 impl Machins {
@@ -146,16 +138,15 @@ impl Machins {
     }
 
     /// Enters a trade into every index.
-    pub(super) fn add_trade(&mut self, trade: Trade) -> usize {
+    pub(crate) fn add_trade(&mut self, trade: Trade) -> usize {
         for party in [trade.buyer_agent_id, trade.seller_agent_id] {
             if let Some(agent) = self.agents.get_mut(&party) {
                 agent.record.trades.push(trade.id);
             }
         }
         if let (TradeStatus::Disputed, Some(at)) = (trade.status, trade.dispute_resolves_at) {
-            self.agenda.insert((at, Due::Dispute(trade.id)));
+            self.timers.insert((at, Timer::Dispute(trade.id)));
         }
-        self.written.add(&trade);
         self.trades.insert_full(trade.id, trade).0
     }
 
@@ -199,36 +190,6 @@ impl Machins {
         Ok(place)
     }
 
-    /// Holds the price, taking over the request's bounty if it has one.
-    fn hold_escrow(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &self.trades[place];
-        let buyer = trade.buyer_agent_id;
-        let listing = self.listings.get_mut(&trade.listing_id);
-        let mut listing = listing.filter(|listing| listing.seller_agent_id == buyer);
-        let bounty = listing.as_ref().and_then(|listing| listing.bounty_amount);
-        let mut moves = vec![
-            (Account::Available(buyer), bounty.unwrap_or(Money::ZERO).minus(trade.price)),
-            (Account::Held(buyer), trade.price),
-        ];
-        if let Some(bounty) = bounty {
-            moves.insert(0, (Account::Held(buyer), bounty.negated()));
-        }
-        moves.retain(|(_, amount)| *amount != Money::ZERO);
-        let hold = self.ledger.post(cx, cause(trade, Category::EscrowHold), &moves)?;
-        if let Some(listing) = &mut listing {
-            listing.bounty_amount = None;
-        }
-        let trade = &mut self.trades[place];
-        trade.status = TradeStatus::EscrowHeld;
-        trade.accepted_at = Some(cx.now);
-        trade.escrow_held_at = Some(cx.now);
-        trade.escrow_transaction_id = Some(hold);
-        trade.updated_at = cx.now;
-        let trade = &self.trades[place];
-        self.tell(cx, EventType::TradeAccepted, trade, trade.proposer_agent_id);
-        Ok(())
-    }
-
     pub(crate) fn cancel(
         &mut self,
         cx: &mut Context<'_>,
@@ -261,7 +222,7 @@ impl Machins {
         let trade = &self.trades[self.trade_place(id)?];
         expect_role(trade, caller, Role::Seller, "deliver on")?;
         expect_status(trade, TradeStatus::EscrowHeld, "delivered")?;
-        delivery.goods(trade.listing_type)?;
+        delivery.payload(trade.listing_type)?;
         let Some(url) = trade.verification_url.clone() else {
             return Ok(None);
         };
@@ -281,14 +242,13 @@ impl Machins {
         self.check_delivery(caller, id, delivery)?;
         let place = self.trade_place(id)?;
         let trade = &mut self.trades[place];
-        let goods = delivery.goods(trade.listing_type)?;
-        let bytes = serde_json::to_vec(&goods).unwrap_or_default();
+        let payload = delivery.payload(trade.listing_type)?;
+        let bytes = serde_json::to_vec(&payload).unwrap_or_default();
         trade.delivery_content_hash = Some(hex(&Sha256::digest(bytes)));
-        trade.delivery_payload = Some(goods);
+        trade.delivery_payload = Some(payload);
         trade.delivery_verified = verification.as_ref().map(|it| it.accepted);
         trade.delivery_verification = verification.map(|it| it.reply);
         trade.status = TradeStatus::Delivered;
-        self.written.add(&(&trade.delivery_payload, &trade.delivery_verification));
         trade.delivered_at = Some(cx.now);
         trade.updated_at = cx.now;
         let trade = &self.trades[place];
@@ -334,7 +294,7 @@ impl Machins {
         trade.dispute_resolves_at = Some(resolves_at);
         trade.dispute_reason = reason;
         trade.updated_at = cx.now;
-        self.agenda.insert((resolves_at, Due::Dispute(trade.id)));
+        self.timers.insert((resolves_at, Timer::Dispute(trade.id)));
         let trade = &self.trades[place];
         self.tell(cx, EventType::TradeDisputed, trade, trade.seller_agent_id);
         Ok(TradeReply::from(trade))
@@ -358,7 +318,7 @@ impl Machins {
         trade.resolved_at = Some(cx.now);
         trade.resolution = Some(outcome);
         if let Some(at) = trade.dispute_resolves_at {
-            self.agenda.remove(&(at, Due::Dispute(trade.id)));
+            self.timers.remove(&(at, Timer::Dispute(trade.id)));
         }
         self.paid(place);
         let trade = &self.trades[place];
@@ -371,101 +331,10 @@ impl Machins {
     }
 
     /// Ends a dispute whose time has come.
-    pub(super) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
+    pub(crate) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
         let verified = self.trades.get(&id).and_then(|trade| trade.delivery_verified);
         let outcome = if verified == Some(true) { Outcome::Release } else { Outcome::Refund };
         let resolved = self.resolve(cx, &id.to_string(), outcome);
         debug_assert!(resolved.is_ok(), "what is due can be done");
-    }
-
-    fn refund(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &mut self.trades[place];
-        let buyer = trade.buyer_agent_id;
-        let moves = [
-            (Account::Held(buyer), trade.price.negated()),
-            (Account::Available(buyer), trade.price),
-        ];
-        let refund = self.ledger.post(cx, cause(trade, Category::EscrowRefund), &moves)?;
-        trade.settlement_transaction_id = Some(refund);
-        trade.updated_at = cx.now;
-        Ok(())
-    }
-
-    fn release(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &mut self.trades[place];
-        let fee = trade.price.percent(FEE_PERCENT);
-        let moves = [
-            (Account::Held(trade.buyer_agent_id), trade.price.negated()),
-            (Account::Available(trade.seller_agent_id), trade.price.minus(fee)),
-            (Account::Fees, fee),
-        ];
-        let release = self.ledger.post(cx, cause(trade, Category::EscrowRelease), &moves)?;
-        trade.fee = Some(fee);
-        trade.settlement_transaction_id = Some(release);
-        trade.updated_at = cx.now;
-        Ok(())
-    }
-
-    /// Counts a trade whose seller was paid, if it was.
-    pub(super) fn paid(&mut self, place: usize) {
-        let trade = &self.trades[place];
-        if trade.paid_at().is_none() {
-            return;
-        }
-        self.paid_trades.push(trade.id);
-        self.volume = self.volume.plus(trade.price);
-        if let Some(listing) = self.listings.get_mut(&trade.listing_id) {
-            listing.completed_trades += 1;
-        }
-        for party in [trade.buyer_agent_id, trade.seller_agent_id] {
-            if let Some(agent) = self.agents.get_mut(&party) {
-                agent.record.completed_trades += 1;
-                if party == trade.seller_agent_id {
-                    agent.record.revenue = agent.record.revenue.plus(trade.price);
-                }
-            }
-        }
-    }
-
-    fn tell_both(&self, cx: &mut Context<'_>, event_type: EventType, trade: &Trade) {
-        self.tell(cx, event_type, trade, trade.buyer_agent_id);
-        self.tell(cx, event_type, trade, trade.seller_agent_id);
-    }
-
-    fn tell(&self, cx: &mut Context<'_>, event_type: EventType, trade: &Trade, to: Uuid) {
-        let slug = |agent| self.agents.get(&agent).map(|agent| &agent.slug);
-        let title = self.listings.get(&trade.listing_id).map(|listing| &listing.title);
-        cx.emit(event_type, Audience::One(to), || {
-            let mut data = json!({
-                "trade_id": trade.id,
-                "listing_id": trade.listing_id,
-                "listing_title": title,
-                "listing_type": trade.listing_type,
-                "buyer_agent_id": trade.buyer_agent_id,
-                "buyer_agent_slug": slug(trade.buyer_agent_id),
-                "seller_agent_id": trade.seller_agent_id,
-                "seller_agent_slug": slug(trade.seller_agent_id),
-                "price": trade.price,
-                "currency": Currency::Credit,
-                "status": trade.status,
-            });
-            match event_type {
-                EventType::TradeProposed => data["terms"] = json!(trade.terms),
-                EventType::TradeDelivered => {
-                    data["delivery_verified"] = json!(trade.delivery_verified);
-                }
-                EventType::TradeCompleted => {
-                    data["fee"] = json!(trade.fee);
-                    data["resolution"] = json!(trade.resolution);
-                }
-                EventType::TradeCancelled => {
-                    data["reason"] = json!(trade.cancellation_reason);
-                    data["resolution"] = json!(trade.resolution);
-                }
-                EventType::TradeDisputed => data["reason"] = json!(trade.dispute_reason),
-                _ => {}
-            }
-            data
-        });
     }
 }

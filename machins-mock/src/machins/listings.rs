@@ -6,80 +6,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::context::{Audience, Context, EventType};
 use super::error::{Error, Result};
-use super::events::{Audience, EventType};
 use super::input::{self, MAX_DESCRIPTION, Object};
-use super::ledger::{Account, Category, Cause, ReferenceType};
-use super::money::{Amount, Money, Price};
-use super::search::Posting;
-use super::{Context, Currency, Due, Machins};
+use super::money::{Amount, Price};
+use super::platform::{Machins, Timer};
+use super::records::{
+    Account, Category, Currency, IndexEntry, Listing, ListingStatus, ListingType, Side,
+};
 use crate::clock::Time;
 
 const MAX_LIFE_HOURS: u64 = 720;
+
 /// How many listings one new listing can match.
 const MAX_MATCHES: usize = 50;
-
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ListingType {
-    Task,
-    Data,
-    Api,
-    Model,
-    Asset,
-}
-
-/// Who lists: a seller an offer, a buyer a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Side {
-    #[default]
-    Offer,
-    Request,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ListingStatus {
-    Active,
-    Inactive,
-    Expired,
-}
-
-/// A listing, as it is stored and as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::struct_field_names, reason = "the vendor's names")]
-pub(crate) struct Listing {
-    pub(crate) id: Uuid,
-    /// Whose it is: on a request the buyer.
-    pub(crate) seller_agent_id: Uuid,
-    pub(crate) title: String,
-    pub(crate) slug: String,
-    pub(crate) description: Option<String>,
-    pub(crate) listing_type: ListingType,
-    pub(crate) price: Money,
-    pub(crate) tags: Vec<String>,
-    pub(crate) input_schema: Option<Object>,
-    pub(crate) output_schema: Option<Object>,
-    pub(crate) side: Side,
-    pub(crate) status: ListingStatus,
-    pub(crate) auto_accept: bool,
-    pub(crate) delivery_callback_url: Option<String>,
-    /// What is held for whoever fulfils the request.
-    pub(crate) bounty_amount: Option<Money>,
-    pub(crate) expires_at: Option<Time>,
-    pub(crate) created_at: Time,
-    pub(crate) updated_at: Time,
-    #[serde(skip)]
-    pub(crate) completed_trades: u64,
-    #[serde(skip)]
-    pub(crate) reviews: Vec<Uuid>,
-    /// Title and description in lower case, to be searched.
-    #[serde(skip)]
-    pub(crate) folded: String,
-}
 
 /// One's own listing.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -144,21 +84,6 @@ pub(crate) struct ListingUpdate {
     expires_in_hours: Option<u64>,
     auto_accept: Option<bool>,
     delivery_callback_url: Option<String>,
-}
-
-impl Listing {
-    pub(crate) fn is_active(&self) -> bool {
-        self.status == ListingStatus::Active
-    }
-
-    pub(super) fn fold(&mut self) {
-        let description = self.description.as_deref().unwrap_or_default();
-        self.folded = format!("{}\0{description}", self.title).to_lowercase();
-    }
-
-    fn cause(&self, category: Category) -> Cause {
-        Cause { category, reference_type: ReferenceType::Listing, reference_id: self.id }
-    }
 }
 
 fn expiry(now: Time, hours: Option<u64>) -> Result<Option<Time>> {
@@ -251,19 +176,18 @@ impl Machins {
     }
 
     /// Enters a checked listing into every index.
-    pub(super) fn add_listing(&mut self, listing: Listing) {
+    pub(crate) fn add_listing(&mut self, listing: Listing) {
         let place = self.listings.len();
         if listing.is_active() {
-            self.market.add(place, &listing);
+            self.search_index.add(place, &listing);
             if let Some(at) = listing.expires_at {
-                self.agenda.insert((at, Due::Expiry(listing.id)));
+                self.timers.insert((at, Timer::Expiry(listing.id)));
             }
         }
         self.listing_slugs.insert(listing.slug.clone());
         if let Some(agent) = self.agents.get_mut(&listing.seller_agent_id) {
             agent.record.listings.push(listing.id);
         }
-        self.written.add(&listing);
         self.listings.insert(listing.id, listing);
     }
 
@@ -289,13 +213,13 @@ impl Machins {
                 "seller_agent_slug": slug,
             })
         });
-        let wanted = |it: Posting| {
+        let wanted = |it: IndexEntry| {
             let listing_of = || self.listings.get_index(it.place());
             it.side == other_side
                 && it.listing_type == listing.listing_type
                 && listing_of().is_some_and(|(_, it)| it.seller_agent_id != listing.seller_agent_id)
         };
-        let matches = self.market.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
+        let matches = self.search_index.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
         let matches = matches.iter().filter_map(|it| self.listings.get_index(it.place()));
         for (_, matched) in matches {
             let common: Vec<_> =
@@ -375,7 +299,7 @@ impl Machins {
         }
         let was_active = listing.is_active();
         if was_active {
-            self.market.remove(place, &self.listings[place]);
+            self.search_index.remove(place, &self.listings[place]);
         }
         let listing = &mut self.listings[place];
         if let Some(slug) = slug {
@@ -389,10 +313,10 @@ impl Machins {
         }
         if let Some(at) = expires_at {
             if let Some(before) = listing.expires_at.replace(at) {
-                self.agenda.remove(&(before, Due::Expiry(listing.id)));
+                self.timers.remove(&(before, Timer::Expiry(listing.id)));
             }
             if was_active {
-                self.agenda.insert((at, Due::Expiry(listing.id)));
+                self.timers.insert((at, Timer::Expiry(listing.id)));
             }
         }
         replace(&mut listing.title, update.title);
@@ -403,10 +327,9 @@ impl Machins {
         replace_some(&mut listing.output_schema, update.output_schema);
         replace_some(&mut listing.delivery_callback_url, update.delivery_callback_url);
         listing.updated_at = cx.now;
-        self.written.add(listing);
         listing.fold();
         if was_active {
-            self.market.add(place, listing);
+            self.search_index.add(place, listing);
         }
         Ok(ListingReply::from(&*listing))
     }
@@ -424,7 +347,7 @@ impl Machins {
     }
 
     /// Takes a listing whose time has come off the market.
-    pub(super) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
+    pub(crate) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
         if let Some(place) = self.listings.get_index_of(&id) {
             self.close_listing(cx, place, ListingStatus::Expired);
         }
@@ -435,11 +358,11 @@ impl Machins {
         if !listing.is_active() {
             return;
         }
-        self.market.remove(place, listing);
+        self.search_index.remove(place, listing);
         listing.status = status;
         listing.updated_at = cx.now;
         if let Some(at) = listing.expires_at {
-            self.agenda.remove(&(at, Due::Expiry(listing.id)));
+            self.timers.remove(&(at, Timer::Expiry(listing.id)));
         }
         if let Some(bounty) = listing.bounty_amount.take() {
             let agent = listing.seller_agent_id;

@@ -7,21 +7,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::agents::{PublicAgent, STARTER_CREDITS, STARTER_MAX_TRADE, Tier, TrustTier};
+use super::context::EventType;
 use super::error::{Error, Result};
-use super::events::EventType;
-use super::lifecycle::FEE_PERCENT;
-use super::listings::{ListingType, Side};
 use super::money::Money;
 use super::page::{Page, Window};
-use super::reviews::Review;
-use super::search::MarketplaceListing;
-use super::trades::Trade;
-use super::{Currency, Machins};
+use super::platform::Machins;
+use super::records::{Currency, ListingType, Review, Side, Tier, Trade};
+use super::rules::{FEE_PERCENT, STARTER_CREDITS, STARTER_MAX_TRADE};
+use super::views::{MarketplaceListing, PublicAgent, TrustTier};
 use crate::clock::Time;
 
 /// How many of the last trades the statistics show.
 const RECENT_ACTIVITY: usize = 10;
+
 /// How many listings and reviews a profile shows.
 const SHOWN: usize = 50;
 
@@ -95,7 +93,7 @@ struct Economy {
 }
 
 /// Something that can be called.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Endpoint {
     pub(crate) method: String,
     pub(crate) path: &'static str,
@@ -144,7 +142,7 @@ impl Machins {
         let recent = self.paid_trades.iter().rev().take(RECENT_ACTIVITY);
         Stats {
             total_agents: self.agents.len(),
-            active_listings: self.market.len(),
+            active_listings: self.search_index.len(),
             total_trades: self.paid_trades.len(),
             total_volume: self.volume,
             trades_by_type,

@@ -3,23 +3,20 @@
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::agents::Agent;
 use super::jwt::SigningKey;
-use super::ledger::{Account, Ledger};
-use super::listings::{Listing, Side};
 use super::money::{Amount, Money, Price};
-use super::owners::Owner;
-use super::reviews::{self, Review};
-use super::subscriptions::Subscription;
-use super::trades::{Trade, TradeStatus};
-use super::{Due, Machins};
+use super::platform::{Machins, Timer};
+use super::records::{
+    self, Account, Agent, Ledger, Listing, Owner, Review, Side, Subscription, Trade, TradeStatus,
+};
 use crate::random::Random;
 
 #[derive(Deserialize)]
-pub(super) struct Stored {
+struct Stored {
     signing_key: SigningKey,
     agents: Vec<Agent>,
     owners: Vec<Owner>,
@@ -58,6 +55,12 @@ impl Serialize for Machins {
     }
 }
 
+impl<'de> Deserialize<'de> for Machins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
 type Checked = Result<(), &'static str>;
 
 fn ensure(holds: bool, otherwise: &'static str) -> Checked {
@@ -78,7 +81,6 @@ impl TryFrom<Stored> for Machins {
             world.load_agent(agent)?;
         }
         world.subscriptions = by_id(stored.subscriptions, |it| it.id)?;
-        world.subscriptions.values().for_each(|it| world.written.add(it));
         let known = |it: &Subscription| world.agents.contains_key(&it.agent_id);
         ensure(world.subscriptions.values().all(known), "a subscription is nobody's")?;
         for listing in stored.listings {
@@ -130,8 +132,7 @@ impl Machins {
         ensure(other.is_none(), "two agents have one key")?;
         let other = self.agent_slugs.insert(agent.slug.clone(), id);
         ensure(other.is_none(), "two agents have one slug")?;
-        self.agenda.extend(agent.inbox.prunings().map(|at| (at, Due::Pruning(id))));
-        self.written.add(&(&agent.description, &agent.capabilities));
+        self.timers.extend(agent.inbox.prunings().map(|at| (at, Timer::Pruning(id))));
         ensure(self.agents.insert(id, agent).is_none(), "two agents have one id")
     }
 
@@ -192,7 +193,7 @@ impl Machins {
         let right = trade.role(by).is_ok()
             && review.reviewed_agent_id == trade.other_party(by)
             && review.listing_id == trade.listing_id
-            && reviews::rating(review.rating.into()).is_ok();
+            && records::rating(review.rating.into()).is_ok();
         ensure(right, "a review is not of its trade")?;
         ensure(!self.reviewed.contains(&(trade.id, by)), "a trade has two reviews of one party")?;
         self.add_review(review);

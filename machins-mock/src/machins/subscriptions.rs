@@ -1,48 +1,23 @@
 //! Subscriptions: which events are posted where.
 
-use std::fmt;
-
-use bytes::Bytes;
-use hmac::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::context::{Context, EventType};
 use super::error::{Error, Result};
-use super::events::{Event, EventType};
 use super::input::{self, Object};
-use super::{Context, Machins, keyed_mac};
+use super::platform::Machins;
+use super::records::{Secret, Subscription};
 use crate::clock::Time;
 
 /// How many deliveries may fail in a row.
 const MAX_FAILURES: u32 = 10;
+
 /// The most subscriptions of one agent.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
+
 const MAX_SECRET: usize = 1_024;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Subscription {
-    pub(crate) id: Uuid,
-    pub(crate) agent_id: Uuid,
-    event_type: EventType,
-    webhook_url: String,
-    filters: Object,
-    secret: Option<Secret>,
-    is_active: bool,
-    failure_count: u32,
-    created_at: Time,
-}
-
-/// What signs a subscription's posts.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct NewSubscription {
@@ -77,58 +52,6 @@ pub(crate) struct Unsubscribed {
     id: Uuid,
     /// Always `"deleted"`.
     status: &'static str,
-}
-
-/// A post to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Webhook {
-    pub(crate) subscription_id: Uuid,
-    pub(crate) event_type: EventType,
-    pub(crate) url: String,
-    pub(crate) body: Bytes,
-    /// HMAC-SHA256 of the body, in lowercase hex.
-    pub(crate) signature: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Post<'a> {
-    event: EventType,
-    subscription_id: Uuid,
-    data: &'a Object,
-}
-
-impl Subscription {
-    /// The post that tells of an event, if the subscription is for it.
-    pub(super) fn webhook(&self, event: &Event) -> Option<Webhook> {
-        let wanted = self.is_active
-            && self.event_type == event.event_type
-            && self.filters.iter().all(|(key, value)| event.data.get(key) == Some(value));
-        if !wanted {
-            return None;
-        }
-        let post = Post { event: event.event_type, subscription_id: self.id, data: &event.data };
-        let body = serde_json::to_vec(&post).ok()?;
-        let sign =
-            |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
-        Some(Webhook {
-            subscription_id: self.id,
-            event_type: event.event_type,
-            url: self.webhook_url.clone(),
-            signature: self.secret.as_ref().map(sign),
-            body: body.into(),
-        })
-    }
-}
-
-/// Lowercase hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl From<&Subscription> for SubscriptionReply {
@@ -174,7 +97,6 @@ impl Machins {
             created_at: cx.now,
         };
         let reply = SubscriptionReply::from(&subscription);
-        self.written.add(&subscription);
         self.subscriptions.insert(subscription.id, subscription);
         Ok(reply)
     }

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::goods::{Delivery, object};
 use super::input::{MAX_DEPTH, Object, is_shallow};
-use super::trades::Trade;
+use super::payload::{Delivery, object};
+use super::records::Trade;
 
 /// A verification to ask for before a delivery is entered.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Callback {
 pub(crate) struct Verification {
     pub(super) accepted: bool,
     pub(super) reply: Object,
+    /// The length of the reply that is stored.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -44,13 +46,16 @@ impl Verification {
         let reply: Value = serde_json::from_slice(body).unwrap_or_default();
         let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
         match reply.get("accepted").and_then(Value::as_bool) {
-            Some(accepted) if (200..300).contains(&status) => Self { accepted, reply },
+            Some(accepted) if (200..300).contains(&status) => {
+                Self { accepted, reply, bytes: body.len() }
+            }
             _ => Self::failed(&format!("the verification answered {status} and no verdict")),
         }
     }
 
     /// No answer counts as not verified.
     pub(crate) fn failed(reason: &str) -> Self {
-        Self { accepted: false, reply: object(json!({"accepted": false, "reason": reason})) }
+        let reply = object(json!({"accepted": false, "reason": reason}));
+        Self { accepted: false, reply, bytes: reason.len() }
     }
 }

@@ -57,7 +57,7 @@ fn nothing_received_and_a_glob_that_is_none_are_told_too() {
     server.expect(Method::GET, "/a[b", ..);
     server.expect(Method::GET, "/c", 1..=3);
     let message = drop_message(server).unwrap();
-    assert!(message.contains("`/a[b` is no glob"), "{message}");
+    assert!(message.contains("`/a[b` is not a glob"), "{message}");
     assert!(message.contains("GET /c: 1 to 3 times, received 0"), "{message}");
     assert!(message.ends_with("received:\n  nothing"), "{message}");
 }

@@ -1,0 +1,63 @@
+//! One operation on the platform, with all that it brings about.
+
+use super::context::{Audience, Context};
+use super::platform::{Machins, Timer};
+use super::records::Webhook;
+use crate::clock::Time;
+use crate::random::Random;
+
+impl Machins {
+    /// Does one thing, after everything that fell due before it. Returns what came of it and the
+    /// posts to be sent because of it.
+    pub(crate) fn act<T>(
+        &mut self,
+        now: Time,
+        random: &mut Random,
+        operation: impl FnOnce(&mut Self, &mut Context<'_>) -> T,
+    ) -> (T, Vec<Webhook>) {
+        let mut webhooks = Vec::new();
+        self.fire_timers(now, random, &mut webhooks);
+        let mut cx = Context::new(now, random);
+        let result = operation(self, &mut cx);
+        self.fan_out(&mut cx, &mut webhooks);
+        self.check_sometimes();
+        (result, webhooks)
+    }
+
+    /// Makes everything happen that is due by now, in order of its time and as of its time.
+    fn fire_timers(&mut self, now: Time, random: &mut Random, webhooks: &mut Vec<Webhook>) {
+        while let Some((at, due)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            let mut cx = Context::new(at, random);
+            match due {
+                Timer::Expiry(listing) => self.expire_listing(&mut cx, listing),
+                Timer::Dispute(trade) => self.resolve_by_time(&mut cx, trade),
+                Timer::Pruning(agent) => {
+                    if let Some(agent) = self.agents.get_mut(&agent) {
+                        agent.inbox.prune(at);
+                    }
+                }
+            }
+            self.fan_out(&mut cx, webhooks);
+        }
+    }
+    /// Puts events into the inboxes they are directed at and addresses them to subscriptions.
+    fn fan_out(&mut self, cx: &mut Context<'_>, webhooks: &mut Vec<Webhook>) {
+        for event in cx.take_events() {
+            match event.audience {
+                Audience::Everyone => {
+                    let subscriptions = self.subscriptions.values();
+                    webhooks.extend(subscriptions.filter_map(|it| it.webhook(&event)));
+                }
+                Audience::One(agent) => {
+                    let subscriptions =
+                        self.subscriptions.values().filter(|it| it.agent_id == agent);
+                    webhooks.extend(subscriptions.filter_map(|it| it.webhook(&event)));
+                    if let Some(agent) = self.agents.get_mut(&agent) {
+                        agent.inbox.push(cx, event);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Inboxes, as their agents read them.
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::context::{Context, EventType};
+use super::error::{Error, Result};
+use super::page::{Page, Window};
+use super::platform::{Machins, Timer};
+use super::records::{KEPT, Notification};
+
+/// The most ids that one call acknowledges.
+const MAX_ACK: usize = 1_000;
+
+/// Something that happened to the agent.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Notification")]
+pub(crate) struct NotificationReply {
+    #[serde(flatten)]
+    notification: Notification,
+    is_read: bool,
+}
+
+/// A part of an inbox, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InboxPage {
+    items: Vec<NotificationReply>,
+    /// How many in the whole inbox are not read.
+    unread_count: usize,
+    /// How many there are in the whole inbox, whatever was asked for.
+    total: usize,
+    offset: u64,
+    limit: u64,
+    /// Whether more of what was asked for comes after these.
+    has_more: bool,
+}
+
+/// Which notifications are asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct InboxQuery {
+    /// Only those that are not read.
+    unread: Option<bool>,
+    event_type: Option<EventType>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Acknowledgement {
+    /// At most 1000; those that are not in the inbox do nothing.
+    notification_ids: Vec<String>,
+}
+
+/// What came of an acknowledgement.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Acknowledged {
+    /// How many were marked as read by this call.
+    acknowledged: usize,
+    /// How many in the whole inbox are still not read.
+    unread_count: usize,
+}
+
+impl Machins {
+    pub(crate) fn inbox(
+        &self,
+        caller: Uuid,
+        query: &InboxQuery,
+        window: Window,
+    ) -> Result<InboxPage> {
+        let span = window.span()?;
+        let inbox = &self.agents[&caller].inbox;
+        let unread = query.unread.unwrap_or(false);
+        let found = inbox
+            .0
+            .iter()
+            .rev()
+            .filter(|it| !(unread && it.read_at.is_some()))
+            .filter(|it| query.event_type.is_none_or(|event_type| event_type == it.event_type));
+        let page = span.page(found, |it| NotificationReply {
+            notification: it.clone(),
+            is_read: it.read_at.is_some(),
+        });
+        let Page { items, offset, limit, has_more, .. } = page;
+        let (unread_count, total) = (inbox.unread(), inbox.0.len());
+        Ok(InboxPage { items, unread_count, total, offset, limit, has_more })
+    }
+
+    pub(crate) fn ack(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        request: &Acknowledgement,
+    ) -> Result<Acknowledged> {
+        let ids = &request.notification_ids;
+        if ids.len() > MAX_ACK {
+            let rule = format!("must have at most {MAX_ACK} entries");
+            return Err(Error::field("notification_ids", rule));
+        }
+        let ids: HashSet<Uuid> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok(self.mark_read(cx, caller, |id| ids.contains(&id)))
+    }
+
+    pub(crate) fn ack_all(&mut self, cx: &mut Context<'_>, caller: Uuid) -> Acknowledged {
+        self.mark_read(cx, caller, |_| true)
+    }
+
+    fn mark_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        chosen: impl Fn(Uuid) -> bool,
+    ) -> Acknowledged {
+        let inbox = &mut self.agents[&caller].inbox;
+        let mut acknowledged = 0;
+        for notification in &mut inbox.0 {
+            if notification.read_at.is_none() && chosen(notification.id) {
+                notification.read_at = Some(cx.now);
+                acknowledged += 1;
+            }
+        }
+        if acknowledged > 0 {
+            self.timers.insert((cx.now.plus(KEPT), Timer::Pruning(caller)));
+        }
+        Acknowledged { acknowledged, unread_count: inbox.unread() }
+    }
+}

@@ -1,0 +1,296 @@
+//! A double-entry ledger: every transaction's entries sum to zero, so all accounts together do.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::machins::context::Context;
+use crate::machins::error::{Error, ErrorCode, Result};
+use crate::machins::money::Money;
+
+/// Where credits can be. Issuance is where they come from: the only account below zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Account {
+    Issuance,
+    Fees,
+    Available(Uuid),
+    Held(Uuid),
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Category {
+    StarterCredits,
+    EscrowHold,
+    EscrowRelease,
+    EscrowRefund,
+    BountyHold,
+    BountyRelease,
+}
+
+/// What kind of thing a transaction is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReferenceType {
+    Agent,
+    Listing,
+    Trade,
+}
+
+/// Why credits move, and because of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) category: Category,
+    pub(crate) reference_type: ReferenceType,
+    pub(crate) reference_id: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Transaction {
+    id: Uuid,
+    #[serde(flatten)]
+    cause: Cause,
+    created_at: Time,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    id: Uuid,
+    account: Account,
+    /// Below zero for a debit.
+    amount: Money,
+    balance_after: Money,
+}
+
+/// All transactions of a world and what follows from them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Transaction>", into = "Vec<Transaction>")]
+pub(crate) struct Ledger {
+    transactions: Vec<Transaction>,
+    balances: HashMap<Account, Money>,
+    statements: HashMap<Uuid, Statement>,
+}
+
+/// One agent's entries, as places in the list of transactions.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Statement {
+    /// How many transactions changed the agent's wallet.
+    version: u64,
+    entries: Vec<(usize, usize)>,
+}
+
+/// One entry as the agent sees it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LedgerEntry {
+    id: Uuid,
+    /// The same for all entries of one transaction.
+    transaction_id: Uuid,
+    entry_type: EntryType,
+    /// Which of the agent's two accounts it changes.
+    account: AgentAccount,
+    amount: Money,
+    /// What the account held then.
+    balance_after: Money,
+    category: Category,
+    reference_type: ReferenceType,
+    reference_id: Uuid,
+    description: &'static str,
+    created_at: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum EntryType {
+    /// Takes from the account.
+    Debit,
+    /// Adds to it.
+    Credit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AgentAccount {
+    Available,
+    Held,
+}
+
+impl Category {
+    const fn description(self) -> &'static str {
+        match self {
+            Self::StarterCredits => "Starter credits",
+            Self::EscrowHold => "Held in escrow for a trade",
+            Self::EscrowRelease => "Escrow released to the seller, less the platform's fee",
+            Self::EscrowRefund => "Escrow returned to the buyer",
+            Self::BountyHold => "Held as a request's bounty",
+            Self::BountyRelease => "Bounty returned",
+        }
+    }
+}
+
+impl Account {
+    const fn agent(self) -> Option<Uuid> {
+        match self {
+            Self::Available(agent) | Self::Held(agent) => Some(agent),
+            Self::Issuance | Self::Fees => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// Moves credits: each account changes by its amount, in this order.
+    ///
+    /// Nothing moves if an account would fall below zero.
+    pub(crate) fn post(
+        &mut self,
+        cx: &mut Context<'_>,
+        cause: Cause,
+        moves: &[(Account, Money)],
+    ) -> Result<Uuid> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(moves.len());
+        for &(account, amount) in moves {
+            let earlier = entries.iter().rev().find(|entry| entry.account == account);
+            let before = earlier.map_or_else(|| self.balance(account), |it| it.balance_after);
+            let balance_after = before.plus(amount);
+            if balance_after.is_negative() && account != Account::Issuance {
+                return Err(insufficient(before, amount.negated()));
+            }
+            entries.push(Entry { id: cx.random.uuid(), account, amount, balance_after });
+        }
+        let id = cx.random.uuid();
+        self.apply(Transaction { id, cause, created_at: cx.now, entries });
+        Ok(id)
+    }
+
+    fn apply(&mut self, transaction: Transaction) {
+        let sum = transaction.entries.iter().fold(Money::ZERO, |sum, it| sum.plus(it.amount));
+        debug_assert_eq!(sum, Money::ZERO, "a transaction is balanced");
+        let place = self.transactions.len();
+        let mut agents: Vec<Uuid> = Vec::with_capacity(2);
+        for (number, entry) in transaction.entries.iter().enumerate() {
+            self.balances.insert(entry.account, entry.balance_after);
+            if let Some(agent) = entry.account.agent() {
+                let statement = self.statements.entry(agent).or_default();
+                statement.entries.push((place, number));
+                if !agents.contains(&agent) {
+                    statement.version += 1;
+                    agents.push(agent);
+                }
+            }
+        }
+        self.transactions.push(transaction);
+    }
+
+    /// How many transactions there are.
+    pub(crate) fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    pub(crate) fn balance(&self, account: Account) -> Money {
+        self.balances.get(&account).copied().unwrap_or_default()
+    }
+
+    /// How many transactions changed an agent's wallet.
+    pub(crate) fn version(&self, agent: Uuid) -> u64 {
+        self.statements.get(&agent).map_or(0, |statement| statement.version)
+    }
+
+    /// An agent's entries, newest first.
+    pub(crate) fn statement(&self, agent: Uuid) -> impl ExactSizeIterator<Item = LedgerEntry> {
+        let entries = self.statements.get(&agent).map_or(&[][..], |it| &it.entries);
+        entries.iter().rev().map(|&(place, number)| {
+            let transaction = &self.transactions[place];
+            LedgerEntry::new(transaction, &transaction.entries[number])
+        })
+    }
+
+    /// The trades whose sellers were paid, in that order.
+    pub(crate) fn releases(&self) -> impl Iterator<Item = Uuid> {
+        let causes = self.transactions.iter().map(|it| it.cause);
+        causes.filter(|it| it.category == Category::EscrowRelease).map(|it| it.reference_id)
+    }
+
+    /// Every account that was ever used.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (Account, Money)> {
+        self.balances.iter().map(|(account, balance)| (*account, *balance))
+    }
+
+    /// Zero, unless credits were made or lost.
+    pub(crate) fn total(&self) -> Money {
+        self.balances.values().fold(Money::ZERO, |sum, balance| sum.plus(*balance))
+    }
+}
+
+fn insufficient(available: Money, needed: Money) -> Error {
+    let message = format!("{needed} credits are needed and {available} are available");
+    Error::new(ErrorCode::InsufficientFunds, message)
+        .detail("required", needed.to_string())
+        .detail("available", available.to_string())
+}
+
+impl LedgerEntry {
+    fn new(transaction: &Transaction, entry: &Entry) -> Self {
+        let &Transaction { id, cause, created_at, .. } = transaction;
+        let debit = entry.amount.is_negative();
+        let held = matches!(entry.account, Account::Held(_));
+        Self {
+            id: entry.id,
+            transaction_id: id,
+            entry_type: if debit { EntryType::Debit } else { EntryType::Credit },
+            account: if held { AgentAccount::Held } else { AgentAccount::Available },
+            amount: entry.amount.abs(),
+            balance_after: entry.balance_after,
+            category: cause.category,
+            reference_type: cause.reference_type,
+            reference_id: cause.reference_id,
+            description: cause.category.description(),
+            created_at,
+        }
+    }
+}
+
+impl From<Ledger> for Vec<Transaction> {
+    fn from(ledger: Ledger) -> Self {
+        ledger.transactions
+    }
+}
+
+/// Goes through the books again: every sum, every balance.
+impl TryFrom<Vec<Transaction>> for Ledger {
+    type Error = &'static str;
+
+    fn try_from(transactions: Vec<Transaction>) -> std::result::Result<Self, Self::Error> {
+        /// No amount may come near the ends of its type: 10^13 credits.
+        const MOST: Money = Money::credits(10_000_000_000_000);
+        let mut ledger = Self::default();
+        for transaction in transactions {
+            let mut sum = Money::ZERO;
+            let mut balances: HashMap<Account, Money> = HashMap::new();
+            for &Entry { account, amount, balance_after, .. } in &transaction.entries {
+                let before =
+                    balances.get(&account).copied().unwrap_or_else(|| ledger.balance(account));
+                if amount.abs() > MOST || balance_after.abs() > MOST {
+                    return Err("an amount in the ledger is too large");
+                }
+                if before.plus(amount) != balance_after {
+                    return Err("a balance in the ledger does not follow from its entries");
+                }
+                if balance_after.is_negative() && account != Account::Issuance {
+                    return Err("an account in the ledger is below zero");
+                }
+                sum = sum.plus(amount);
+                balances.insert(account, balance_after);
+            }
+            if sum != Money::ZERO {
+                return Err("a transaction in the ledger is not balanced");
+            }
+            ledger.apply(transaction);
+        }
+        Ok(ledger)
+    }
+}
