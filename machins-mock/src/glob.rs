@@ -77,7 +77,9 @@ fn expand(glob: &str) -> Result<Vec<String>, String> {
         }
         rest = after;
     }
-    patterns.iter_mut().for_each(|pattern| pattern.push_str(rest));
+    for pattern in &mut patterns {
+        pattern.push_str(rest);
+    }
     Ok(patterns)
 }
 

@@ -131,7 +131,7 @@ impl MockServer {
     /// The books of the marketplace.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.app.machins(|machins, _| machins.books())
+        self.app.machins(|machins, _| machins.ledger())
     }
 
     /// The webhooks so far, oldest first: at most [`MAX_WEBHOOKS`](crate::MAX_WEBHOOKS).

@@ -70,10 +70,10 @@ impl<T: DeserializeOwned> FromRequest<App> for StoredBody<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
         let body = read_in_time(app, request, MAX_BODY).await;
         let bytes = body.as_ref().map_or(0, Vec::len);
-        let body = body.and_then(|bytes| parse(&bytes)).and_then(|body| match app.is_full() {
-            true => Err(BodyError::Full(app.limits.world)),
-            false => Ok(body),
-        });
+        let full = || BodyError::Full(app.limits.world);
+        let body = body
+            .and_then(|bytes| parse(&bytes))
+            .and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) });
         Ok(Self { body, bytes })
     }
 }

@@ -178,7 +178,7 @@ impl Org {
     /// A place after every revocation in force.
     fn next_order(&self) -> u64 {
         let orders = self.devices.values().filter_map(|device| device.revoked);
-        orders.map(|it| it.order).max().map_or(0, |last| last.saturating_add(1))
+        orders.map(|revocation| revocation.order).max().map_or(0, |last| last.saturating_add(1))
     }
 
     /// Revokes every active device and says how many there were.
@@ -212,7 +212,9 @@ impl Org {
         let mut revoked: Vec<_> = self
             .devices
             .iter_mut()
-            .filter_map(|(id, device)| device.revoked.map(|it| (it.order, id, device)))
+            .filter_map(|(id, device)| {
+                device.revoked.map(|revocation| (revocation.order, id, device))
+            })
             .collect();
         if revoked.is_empty() {
             return RestoredAll::NoneRevoked;

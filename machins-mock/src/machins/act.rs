@@ -47,12 +47,18 @@ impl Machins {
             match event.audience {
                 Audience::Everyone => {
                     let subscriptions = self.subscriptions.values();
-                    webhooks.extend(subscriptions.filter_map(|it| it.webhook(&event)));
+                    webhooks.extend(
+                        subscriptions.filter_map(|subscription| subscription.webhook(&event)),
+                    );
                 }
                 Audience::One(agent) => {
-                    let subscriptions =
-                        self.subscriptions.values().filter(|it| it.agent_id == agent);
-                    webhooks.extend(subscriptions.filter_map(|it| it.webhook(&event)));
+                    let subscriptions = self
+                        .subscriptions
+                        .values()
+                        .filter(|subscription| subscription.agent_id == agent);
+                    webhooks.extend(
+                        subscriptions.filter_map(|subscription| subscription.webhook(&event)),
+                    );
                     if let Some(agent) = self.agents.get_mut(&agent) {
                         agent.inbox.push(cx, event);
                     }

@@ -211,7 +211,7 @@ impl Machins {
     }
 
     /// The books.
-    pub(crate) fn books(&self) -> Ledger {
+    pub(crate) fn ledger(&self) -> Ledger {
         let mut accounts: Vec<_> = self.ledger.accounts().collect();
         accounts.sort_unstable();
         let account = |(account, balance): (Account, Money)| {

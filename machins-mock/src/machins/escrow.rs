@@ -9,8 +9,8 @@ use super::rules::FEE_PERCENT;
 
 impl Machins {
     /// Holds the price, taking over the request's bounty if it has one.
-    pub(super) fn hold_escrow(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &self.trades[place];
+    pub(super) fn hold_escrow(&mut self, cx: &mut Context<'_>, index: usize) -> Result<()> {
+        let trade = &self.trades[index];
         let buyer = trade.buyer_agent_id;
         let listing = self.listings.get_mut(&trade.listing_id);
         let mut listing = listing.filter(|listing| listing.seller_agent_id == buyer);
@@ -27,32 +27,32 @@ impl Machins {
         if let Some(listing) = &mut listing {
             listing.bounty_amount = None;
         }
-        let trade = &mut self.trades[place];
+        let trade = &mut self.trades[index];
         trade.status = TradeStatus::EscrowHeld;
-        trade.accepted_at = Some(cx.now);
-        trade.escrow_held_at = Some(cx.now);
-        trade.escrow_transaction_id = Some(hold);
+        trade.progress.accepted_at = Some(cx.now);
+        trade.progress.escrow_held_at = Some(cx.now);
+        trade.progress.escrow_transaction_id = Some(hold);
         trade.updated_at = cx.now;
-        let trade = &self.trades[place];
-        self.tell(cx, EventType::TradeAccepted, trade, trade.proposer_agent_id);
+        let trade = &self.trades[index];
+        self.notify(cx, EventType::TradeAccepted, trade, trade.proposer_agent_id);
         Ok(())
     }
 
-    pub(super) fn refund(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &mut self.trades[place];
+    pub(super) fn refund(&mut self, cx: &mut Context<'_>, index: usize) -> Result<()> {
+        let trade = &mut self.trades[index];
         let buyer = trade.buyer_agent_id;
         let moves = [
             (Account::Held(buyer), trade.price.negated()),
             (Account::Available(buyer), trade.price),
         ];
         let refund = self.ledger.post(cx, trade.cause(Category::EscrowRefund), &moves)?;
-        trade.settlement_transaction_id = Some(refund);
+        trade.progress.settlement_transaction_id = Some(refund);
         trade.updated_at = cx.now;
         Ok(())
     }
 
-    pub(super) fn release(&mut self, cx: &mut Context<'_>, place: usize) -> Result<()> {
-        let trade = &mut self.trades[place];
+    pub(super) fn release(&mut self, cx: &mut Context<'_>, index: usize) -> Result<()> {
+        let trade = &mut self.trades[index];
         let fee = trade.price.percent(FEE_PERCENT);
         let moves = [
             (Account::Held(trade.buyer_agent_id), trade.price.negated()),
@@ -61,14 +61,14 @@ impl Machins {
         ];
         let release = self.ledger.post(cx, trade.cause(Category::EscrowRelease), &moves)?;
         trade.fee = Some(fee);
-        trade.settlement_transaction_id = Some(release);
+        trade.progress.settlement_transaction_id = Some(release);
         trade.updated_at = cx.now;
         Ok(())
     }
 
     /// Counts a trade whose seller was paid, if it was.
-    pub(crate) fn paid(&mut self, place: usize) {
-        let trade = &self.trades[place];
+    pub(crate) fn paid(&mut self, index: usize) {
+        let trade = &self.trades[index];
         if trade.paid_at().is_none() {
             return;
         }

@@ -75,11 +75,13 @@ impl Machins {
             .0
             .iter()
             .rev()
-            .filter(|it| !(unread && it.read_at.is_some()))
-            .filter(|it| query.event_type.is_none_or(|event_type| event_type == it.event_type));
-        let page = span.page(found, |it| NotificationReply {
-            notification: it.clone(),
-            is_read: it.read_at.is_some(),
+            .filter(|notification| !(unread && notification.read_at.is_some()))
+            .filter(|notification| {
+                query.event_type.is_none_or(|event_type| event_type == notification.event_type)
+            });
+        let page = span.page(found, |notification| NotificationReply {
+            notification: notification.clone(),
+            is_read: notification.read_at.is_some(),
         });
         let Page { items, offset, limit, has_more, .. } = page;
         let (unread_count, total) = (inbox.unread(), inbox.0.len());

@@ -54,7 +54,7 @@ pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
     if labels.len() > MOST {
         return Err(Error::field(field, format_args!("must have at most {MOST} entries")));
     }
-    if labels.iter().any(|it| it.trim().is_empty() || it.chars().count() > 100) {
+    if labels.iter().any(|label| label.trim().is_empty() || label.chars().count() > 100) {
         return Err(Error::field(field, "every entry must have 1 to 100 characters"));
     }
     let distinct: indexmap::IndexSet<String> = labels.into_iter().collect();
@@ -85,7 +85,7 @@ pub(super) fn is_shallow(value: &Value, most: usize) -> bool {
 /// Checks that a free object, if there is one, is neither too large nor too deep.
 pub(super) fn object(field: &str, object: Option<&Object>) -> Result<()> {
     shallow(field, object)?;
-    let size = object.map_or(Ok(0), |it| serde_json::to_vec(it).map(|json| json.len()));
+    let size = object.map_or(Ok(0), |object| serde_json::to_vec(object).map(|json| json.len()));
     if size.is_ok_and(|size| size <= MAX_OBJECT) {
         Ok(())
     } else {

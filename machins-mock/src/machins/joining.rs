@@ -125,9 +125,10 @@ impl Machins {
     }
 
     fn requests_for(&self, capabilities: &[String], most: usize) -> Vec<MarketplaceListing> {
-        let requests =
-            self.search_index.newest_tagged(capabilities, most, |it| it.side == Side::Request);
-        requests.iter().filter_map(|entry| self.shown(entry.place)).collect()
+        let requests = self
+            .search_index
+            .newest_tagged(capabilities, most, |entry| entry.side == Side::Request);
+        requests.iter().filter_map(|entry| self.view_at(entry.index)).collect()
     }
 
     /// The agent that a key lets in.

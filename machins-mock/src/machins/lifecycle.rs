@@ -13,7 +13,7 @@ use super::input::{self, MAX_DESCRIPTION, MAX_REASON, Object};
 use super::mac::hex;
 use super::payload::Delivery;
 use super::platform::{Machins, Timer};
-use super::records::{Outcome, Role, Side, Tier, Trade, TradeStatus};
+use super::records::{Outcome, Progress, Role, Side, Tier, Trade, TradeDelivery, TradeStatus};
 use super::rules::STARTER_MAX_TRADE;
 use super::trades::TradeReply;
 use super::verification::{Callback, Verification};
@@ -78,7 +78,7 @@ impl Machins {
         if !listing.is_active() {
             return Err(Error::transition("the listing is not active"));
         }
-        let starter = [caller, owner].iter().any(|it| self.agents[it].tier == Tier::Starter);
+        let starter = [caller, owner].iter().any(|party| self.agents[party].tier == Tier::Starter);
         if starter && listing.price > STARTER_MAX_TRADE {
             let message = format!("agents of the starter tier trade at most {STARTER_MAX_TRADE}");
             return Err(Error::forbidden(message).detail("upgrade", "POST /api/v1/claim/<token>"));
@@ -103,38 +103,20 @@ impl Machins {
             terms: proposal.terms,
             metadata: proposal.metadata,
             verification_url: proposal.verification_url.or_else(|| buyers_url.cloned()),
-            delivery_payload: None,
-            delivery_content_hash: None,
-            delivery_verified: None,
-            delivery_verification: None,
+            delivery: TradeDelivery::default(),
             proposed_at: cx.now,
-            accepted_at: None,
-            escrow_held_at: None,
-            delivered_at: None,
-            completed_at: None,
-            cancelled_at: None,
-            rejected_at: None,
-            disputed_at: None,
-            dispute_resolves_at: None,
-            resolved_at: None,
-            resolution: None,
-            cancelled_by: None,
-            cancellation_reason: None,
-            rejection_reason: None,
-            dispute_reason: None,
-            escrow_transaction_id: None,
-            settlement_transaction_id: None,
+            progress: Progress::default(),
             created_at: cx.now,
             updated_at: cx.now,
         };
         let auto_accept = listing.auto_accept;
-        self.tell(cx, EventType::TradeProposed, &trade, owner);
-        let place = self.add_trade(trade);
+        self.notify(cx, EventType::TradeProposed, &trade, owner);
+        let index = self.add_trade(trade);
         if auto_accept {
             // A buyer without the credits leaves the trade proposed, as a refused acceptance does.
-            let _ = self.hold_escrow(cx, place);
+            let _ = self.hold_escrow(cx, index);
         }
-        Ok(TradeReply::from(&self.trades[place]))
+        Ok(TradeReply::from(&self.trades[index]))
     }
 
     /// Enters a trade into every index.
@@ -144,7 +126,9 @@ impl Machins {
                 agent.record.trades.push(trade.id);
             }
         }
-        if let (TradeStatus::Disputed, Some(at)) = (trade.status, trade.dispute_resolves_at) {
+        if let (TradeStatus::Disputed, Some(at)) =
+            (trade.status, trade.progress.dispute_resolves_at)
+        {
             self.timers.insert((at, Timer::Dispute(trade.id)));
         }
         self.trades.insert_full(trade.id, trade).0
@@ -156,9 +140,9 @@ impl Machins {
         caller: Uuid,
         id: &str,
     ) -> Result<TradeReply> {
-        let place = self.proposed_to(caller, id, "accepted")?;
-        self.hold_escrow(cx, place)?;
-        Ok(TradeReply::from(&self.trades[place]))
+        let index = self.proposed_to(caller, id, "accepted")?;
+        self.hold_escrow(cx, index)?;
+        Ok(TradeReply::from(&self.trades[index]))
     }
 
     pub(crate) fn reject(
@@ -168,26 +152,26 @@ impl Machins {
         id: &str,
         Reason { reason }: Reason,
     ) -> Result<TradeReply> {
-        let place = self.proposed_to(caller, id, "rejected")?;
+        let index = self.proposed_to(caller, id, "rejected")?;
         input::text("reason", reason.as_deref(), MAX_REASON)?;
-        let trade = &mut self.trades[place];
+        let trade = &mut self.trades[index];
         trade.status = TradeStatus::Rejected;
-        trade.rejected_at = Some(cx.now);
-        trade.rejection_reason = reason;
+        trade.progress.rejected_at = Some(cx.now);
+        trade.progress.rejection_reason = reason;
         trade.updated_at = cx.now;
         Ok(TradeReply::from(&*trade))
     }
 
     /// The trade that was proposed to the caller and waits for its answer.
     fn proposed_to(&self, caller: Uuid, id: &str, action: &str) -> Result<usize> {
-        let place = self.trade_place(id)?;
-        let trade = &self.trades[place];
+        let index = self.trade_index(id)?;
+        let trade = &self.trades[index];
         trade.role(caller)?;
         if trade.proposer_agent_id == caller {
             return Err(Error::forbidden("a proposal is answered by the listing's owner"));
         }
         expect_status(trade, TradeStatus::Proposed, action)?;
-        Ok(place)
+        Ok(index)
     }
 
     pub(crate) fn cancel(
@@ -197,18 +181,18 @@ impl Machins {
         id: &str,
         Reason { reason }: Reason,
     ) -> Result<TradeReply> {
-        let place = self.trade_place(id)?;
-        self.trades[place].role(caller)?;
+        let index = self.trade_index(id)?;
+        self.trades[index].role(caller)?;
         input::text("reason", reason.as_deref(), MAX_REASON)?;
-        expect_status(&self.trades[place], TradeStatus::EscrowHeld, "cancelled")?;
-        self.refund(cx, place)?;
-        let trade = &mut self.trades[place];
+        expect_status(&self.trades[index], TradeStatus::EscrowHeld, "cancelled")?;
+        self.refund(cx, index)?;
+        let trade = &mut self.trades[index];
         trade.status = TradeStatus::Cancelled;
-        trade.cancelled_at = Some(cx.now);
-        trade.cancelled_by = Some(caller);
-        trade.cancellation_reason = reason;
-        let trade = &self.trades[place];
-        self.tell(cx, EventType::TradeCancelled, trade, trade.other_party(caller));
+        trade.progress.cancelled_at = Some(cx.now);
+        trade.progress.cancelled_by = Some(caller);
+        trade.progress.cancellation_reason = reason;
+        let trade = &self.trades[index];
+        self.notify(cx, EventType::TradeCancelled, trade, trade.other_party(caller));
         Ok(TradeReply::from(trade))
     }
 
@@ -219,7 +203,7 @@ impl Machins {
         id: &str,
         delivery: &Delivery,
     ) -> Result<Option<Callback>> {
-        let trade = &self.trades[self.trade_place(id)?];
+        let trade = &self.trades[self.trade_index(id)?];
         expect_role(trade, caller, Role::Seller, "deliver on")?;
         expect_status(trade, TradeStatus::EscrowHeld, "delivered")?;
         delivery.payload(trade.listing_type)?;
@@ -240,19 +224,19 @@ impl Machins {
         verification: Option<Verification>,
     ) -> Result<TradeReply> {
         self.check_delivery(caller, id, delivery)?;
-        let place = self.trade_place(id)?;
-        let trade = &mut self.trades[place];
+        let index = self.trade_index(id)?;
+        let trade = &mut self.trades[index];
         let payload = delivery.payload(trade.listing_type)?;
         let bytes = serde_json::to_vec(&payload).unwrap_or_default();
-        trade.delivery_content_hash = Some(hex(&Sha256::digest(bytes)));
-        trade.delivery_payload = Some(payload);
-        trade.delivery_verified = verification.as_ref().map(|it| it.accepted);
-        trade.delivery_verification = verification.map(|it| it.reply);
+        trade.delivery.content_hash = Some(hex(&Sha256::digest(bytes)));
+        trade.delivery.payload = Some(payload);
+        trade.delivery.verified = verification.as_ref().map(|verification| verification.accepted);
+        trade.delivery.verification = verification.map(|verification| verification.reply);
         trade.status = TradeStatus::Delivered;
-        trade.delivered_at = Some(cx.now);
+        trade.progress.delivered_at = Some(cx.now);
         trade.updated_at = cx.now;
-        let trade = &self.trades[place];
-        self.tell(cx, EventType::TradeDelivered, trade, trade.buyer_agent_id);
+        let trade = &self.trades[index];
+        self.notify(cx, EventType::TradeDelivered, trade, trade.buyer_agent_id);
         Ok(TradeReply::from(trade))
     }
 
@@ -262,16 +246,16 @@ impl Machins {
         caller: Uuid,
         id: &str,
     ) -> Result<TradeReply> {
-        let place = self.trade_place(id)?;
-        expect_role(&self.trades[place], caller, Role::Buyer, "confirm")?;
-        expect_status(&self.trades[place], TradeStatus::Delivered, "confirmed")?;
-        self.release(cx, place)?;
-        let trade = &mut self.trades[place];
+        let index = self.trade_index(id)?;
+        expect_role(&self.trades[index], caller, Role::Buyer, "confirm")?;
+        expect_status(&self.trades[index], TradeStatus::Delivered, "confirmed")?;
+        self.release(cx, index)?;
+        let trade = &mut self.trades[index];
         trade.status = TradeStatus::Completed;
-        trade.completed_at = Some(cx.now);
-        self.paid(place);
-        let trade = &self.trades[place];
-        self.tell_both(cx, EventType::TradeCompleted, trade);
+        trade.progress.completed_at = Some(cx.now);
+        self.paid(index);
+        let trade = &self.trades[index];
+        self.notify_both(cx, EventType::TradeCompleted, trade);
         Ok(TradeReply::from(trade))
     }
 
@@ -282,21 +266,21 @@ impl Machins {
         id: &str,
         Reason { reason }: Reason,
     ) -> Result<TradeReply> {
-        let place = self.trade_place(id)?;
-        expect_role(&self.trades[place], caller, Role::Buyer, "dispute")?;
+        let index = self.trade_index(id)?;
+        expect_role(&self.trades[index], caller, Role::Buyer, "dispute")?;
         input::text("reason", reason.as_deref(), MAX_REASON)?;
-        expect_status(&self.trades[place], TradeStatus::Delivered, "disputed")?;
-        let trade = &mut self.trades[place];
-        let verified = trade.delivery_verified == Some(true);
+        expect_status(&self.trades[index], TradeStatus::Delivered, "disputed")?;
+        let trade = &mut self.trades[index];
+        let verified = trade.delivery.verified == Some(true);
         let resolves_at = cx.now.plus(if verified { RELEASE_AFTER } else { REFUND_AFTER });
         trade.status = TradeStatus::Disputed;
-        trade.disputed_at = Some(cx.now);
-        trade.dispute_resolves_at = Some(resolves_at);
-        trade.dispute_reason = reason;
+        trade.progress.disputed_at = Some(cx.now);
+        trade.progress.dispute_resolves_at = Some(resolves_at);
+        trade.progress.dispute_reason = reason;
         trade.updated_at = cx.now;
         self.timers.insert((resolves_at, Timer::Dispute(trade.id)));
-        let trade = &self.trades[place];
-        self.tell(cx, EventType::TradeDisputed, trade, trade.seller_agent_id);
+        let trade = &self.trades[index];
+        self.notify(cx, EventType::TradeDisputed, trade, trade.seller_agent_id);
         Ok(TradeReply::from(trade))
     }
 
@@ -307,32 +291,32 @@ impl Machins {
         id: &str,
         outcome: Outcome,
     ) -> Result<TradeReply> {
-        let place = self.trade_place(id)?;
-        expect_status(&self.trades[place], TradeStatus::Disputed, "resolved")?;
+        let index = self.trade_index(id)?;
+        expect_status(&self.trades[index], TradeStatus::Disputed, "resolved")?;
         match outcome {
-            Outcome::Refund => self.refund(cx, place)?,
-            Outcome::Release => self.release(cx, place)?,
+            Outcome::Refund => self.refund(cx, index)?,
+            Outcome::Release => self.release(cx, index)?,
         }
-        let trade = &mut self.trades[place];
+        let trade = &mut self.trades[index];
         trade.status = TradeStatus::Resolved;
-        trade.resolved_at = Some(cx.now);
-        trade.resolution = Some(outcome);
-        if let Some(at) = trade.dispute_resolves_at {
+        trade.progress.resolved_at = Some(cx.now);
+        trade.progress.resolution = Some(outcome);
+        if let Some(at) = trade.progress.dispute_resolves_at {
             self.timers.remove(&(at, Timer::Dispute(trade.id)));
         }
-        self.paid(place);
-        let trade = &self.trades[place];
+        self.paid(index);
+        let trade = &self.trades[index];
         let event_type = match outcome {
             Outcome::Refund => EventType::TradeCancelled,
             Outcome::Release => EventType::TradeCompleted,
         };
-        self.tell_both(cx, event_type, trade);
+        self.notify_both(cx, event_type, trade);
         Ok(TradeReply::from(trade))
     }
 
     /// Ends a dispute whose time has come.
     pub(crate) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
-        let verified = self.trades.get(&id).and_then(|trade| trade.delivery_verified);
+        let verified = self.trades.get(&id).and_then(|trade| trade.delivery.verified);
         let outcome = if verified == Some(true) { Outcome::Release } else { Outcome::Refund };
         let resolved = self.resolve(cx, &id.to_string(), outcome);
         debug_assert!(resolved.is_ok(), "what is due can be done");

@@ -161,14 +161,14 @@ impl Machins {
             updated_at: cx.now,
             completed_trades: 0,
             reviews: Vec::new(),
-            folded: String::new(),
+            search_text: String::new(),
         };
         if bounty {
             let moves =
                 [(Account::Available(caller), price.negated()), (Account::Held(caller), price)];
             self.ledger.post(cx, listing.cause(Category::BountyHold), &moves)?;
         }
-        listing.fold();
+        listing.update_search_text();
         self.announce(cx, &listing);
         let reply = ListingReply::from(&listing);
         self.add_listing(listing);
@@ -177,9 +177,9 @@ impl Machins {
 
     /// Enters a checked listing into every index.
     pub(crate) fn add_listing(&mut self, listing: Listing) {
-        let place = self.listings.len();
+        let index = self.listings.len();
         if listing.is_active() {
-            self.search_index.add(place, &listing);
+            self.search_index.add(index, &listing);
             if let Some(at) = listing.expires_at {
                 self.timers.insert((at, Timer::Expiry(listing.id)));
             }
@@ -213,14 +213,15 @@ impl Machins {
                 "seller_agent_slug": slug,
             })
         });
-        let wanted = |it: IndexEntry| {
-            let listing_of = || self.listings.get_index(it.place());
-            it.side == other_side
-                && it.listing_type == listing.listing_type
-                && listing_of().is_some_and(|(_, it)| it.seller_agent_id != listing.seller_agent_id)
+        let wanted = |entry: IndexEntry| {
+            let listing_of = || self.listings.get_index(entry.index());
+            entry.side == other_side
+                && entry.listing_type == listing.listing_type
+                && listing_of()
+                    .is_some_and(|(_, other)| other.seller_agent_id != listing.seller_agent_id)
         };
         let matches = self.search_index.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
-        let matches = matches.iter().filter_map(|it| self.listings.get_index(it.place()));
+        let matches = matches.iter().filter_map(|entry| self.listings.get_index(entry.index()));
         for (_, matched) in matches {
             let common: Vec<_> =
                 matched.tags.iter().filter(|tag| listing.tags.contains(tag)).collect();
@@ -248,18 +249,18 @@ impl Machins {
     }
 
     /// Where one's own listing is in the list of all.
-    fn own_place(&self, caller: Uuid, id: &str) -> Result<usize> {
-        let place = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
-        let place = place.ok_or_else(|| Error::not_found("listing"))?;
-        if self.listings[place].seller_agent_id == caller {
-            Ok(place)
+    fn own_index(&self, caller: Uuid, id: &str) -> Result<usize> {
+        let index = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
+        let index = index.ok_or_else(|| Error::not_found("listing"))?;
+        if self.listings[index].seller_agent_id == caller {
+            Ok(index)
         } else {
             Err(Error::forbidden("the listing is another agent's"))
         }
     }
 
     pub(crate) fn own_listing(&self, caller: Uuid, id: &str) -> Result<ListingReply> {
-        self.own_place(caller, id).map(|place| ListingReply::from(&self.listings[place]))
+        self.own_index(caller, id).map(|index| ListingReply::from(&self.listings[index]))
     }
 
     pub(crate) fn update_listing(
@@ -269,7 +270,7 @@ impl Machins {
         id: &str,
         update: ListingUpdate,
     ) -> Result<ListingReply> {
-        let place = self.own_place(caller, id)?;
+        let index = self.own_index(caller, id)?;
         check_fields(
             update.title.as_deref(),
             update.slug.as_deref(),
@@ -282,7 +283,7 @@ impl Machins {
         )?;
         let tags = update.tags.map(|tags| input::labels("tags", tags)).transpose()?;
         let expires_at = expiry(cx.now, update.expires_in_hours)?;
-        let listing = &self.listings[place];
+        let listing = &self.listings[index];
         let slug = update.slug.filter(|slug| *slug != listing.slug);
         if slug.as_ref().is_some_and(|slug| self.listing_slugs.contains(slug)) {
             return Err(Error::duplicate("slug", "another listing has this slug"));
@@ -299,9 +300,9 @@ impl Machins {
         }
         let was_active = listing.is_active();
         if was_active {
-            self.search_index.remove(place, &self.listings[place]);
+            self.search_index.remove(index, &self.listings[index]);
         }
-        let listing = &mut self.listings[place];
+        let listing = &mut self.listings[index];
         if let Some(slug) = slug {
             self.listing_slugs.remove(&listing.slug);
             self.listing_slugs.insert(slug.clone());
@@ -327,9 +328,9 @@ impl Machins {
         replace_some(&mut listing.output_schema, update.output_schema);
         replace_some(&mut listing.delivery_callback_url, update.delivery_callback_url);
         listing.updated_at = cx.now;
-        listing.fold();
+        listing.update_search_text();
         if was_active {
-            self.search_index.add(place, listing);
+            self.search_index.add(index, listing);
         }
         Ok(ListingReply::from(&*listing))
     }
@@ -341,24 +342,24 @@ impl Machins {
         caller: Uuid,
         id: &str,
     ) -> Result<ListingReply> {
-        let place = self.own_place(caller, id)?;
-        self.close_listing(cx, place, ListingStatus::Inactive);
-        Ok(ListingReply::from(&self.listings[place]))
+        let index = self.own_index(caller, id)?;
+        self.close_listing(cx, index, ListingStatus::Inactive);
+        Ok(ListingReply::from(&self.listings[index]))
     }
 
     /// Takes a listing whose time has come off the market.
     pub(crate) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
-        if let Some(place) = self.listings.get_index_of(&id) {
-            self.close_listing(cx, place, ListingStatus::Expired);
+        if let Some(index) = self.listings.get_index_of(&id) {
+            self.close_listing(cx, index, ListingStatus::Expired);
         }
     }
 
-    fn close_listing(&mut self, cx: &mut Context<'_>, place: usize, status: ListingStatus) {
-        let listing = &mut self.listings[place];
+    fn close_listing(&mut self, cx: &mut Context<'_>, index: usize, status: ListingStatus) {
+        let listing = &mut self.listings[index];
         if !listing.is_active() {
             return;
         }
-        self.search_index.remove(place, listing);
+        self.search_index.remove(index, listing);
         listing.status = status;
         listing.updated_at = cx.now;
         if let Some(at) = listing.expires_at {

@@ -61,29 +61,31 @@ impl Machins {
             .collect();
         let tagged;
         let candidates = if tags.is_empty() {
-            &self.search_index.all()
+            self.search_index.all()
         } else {
             tagged = self.search_index.tagged(&tags);
             &*tagged
         };
         let needle = query.search.as_deref().unwrap_or_default().to_lowercase();
         let finder = (!needle.is_empty()).then(|| Finder::new(&needle));
-        let least = query.min_price.map_or(Money::ZERO, |PriceBound(it)| it);
-        let most = query.max_price.map(|PriceBound(it)| it);
+        let least = query.min_price.map_or(Money::ZERO, |PriceBound(price)| price);
+        let most = query.max_price.map(|PriceBound(price)| price);
         let fits = |entry: &&IndexEntry| {
-            query.listing_type.is_none_or(|it| it == entry.listing_type)
-                && query.side.is_none_or(|it| it == entry.side)
+            query.listing_type.is_none_or(|listing_type| listing_type == entry.listing_type)
+                && query.side.is_none_or(|side| side == entry.side)
                 && entry.price >= least
                 && most.is_none_or(|most| entry.price <= most)
                 && finder.as_ref().is_none_or(|finder| {
-                    let listing = self.listings.get_index(entry.place());
-                    listing.is_some_and(|(_, it)| finder.find(it.folded.as_bytes()).is_some())
+                    let listing = self.listings.get_index(entry.index());
+                    listing.is_some_and(|(_, listing)| {
+                        finder.find(listing.search_text.as_bytes()).is_some()
+                    })
                 })
         };
         let found = candidates.iter().rev().filter(fits);
         let sort = query.sort.unwrap_or_default();
         if sort == Sort::Newest {
-            let page = span.page(found, |entry| self.shown(entry.place));
+            let page = span.page(found, |entry| self.view_at(entry.index));
             return Ok(page.flatten());
         }
         let mut found: Vec<_> = found.copied().collect();
@@ -92,7 +94,7 @@ impl Machins {
             Sort::PriceDesc => found.sort_by_key(|entry| Reverse(entry.price)),
             Sort::PriceAsc | Sort::Newest => found.sort_by_key(|entry| entry.price),
         }
-        Ok(span.page(found.into_iter(), |entry| self.shown(entry.place)).flatten())
+        Ok(span.page(found.into_iter(), |entry| self.view_at(entry.index)).flatten())
     }
 
     /// An active listing with its reviews and its seller.
@@ -109,8 +111,8 @@ impl Machins {
         })
     }
 
-    pub(crate) fn shown(&self, place: u32) -> Option<MarketplaceListing> {
-        let (_, listing) = self.listings.get_index(place as usize)?;
+    pub(crate) fn view_at(&self, index: u32) -> Option<MarketplaceListing> {
+        let (_, listing) = self.listings.get_index(index as usize)?;
         let seller = self.agents.get(&listing.seller_agent_id)?;
         Some(MarketplaceListing::new(listing, seller))
     }

@@ -105,8 +105,8 @@ impl FromStr for Money {
             return Ok(Self::ZERO);
         }
         // The value is `significant` × 10^shift hundredths.
-        let place = |n: usize| i64::try_from(n).map_err(|_| InvalidMoney);
-        let shift = 2 + i64::from(exponent) + place(zeros)? - place(fraction.len())?;
+        let index = |n: usize| i64::try_from(n).map_err(|_| InvalidMoney);
+        let shift = 2 + i64::from(exponent) + index(zeros)? - index(fraction.len())?;
         let shift = usize::try_from(shift).map_err(|_| InvalidMoney)?;
         if significant.len() + shift > MAX_DIGITS {
             return Err(InvalidMoney);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn prices_are_bounded_numbers_or_text() {
-        let price = |json: &str| serde_json::from_str::<Price>(json).map(|Amount(it)| it);
+        let price = |json: &str| serde_json::from_str::<Price>(json).map(|Amount(price)| price);
         for good in ["0.01", "\"0.01\"", "1000000", "1e6", "45.50"] {
             assert!(price(good).is_ok(), "{good}");
         }

@@ -210,11 +210,11 @@ impl Reference {
 
     /// Who may do this.
     fn actor(&self, trade: usize, action: Action) -> usize {
-        let it = &self.trades[trade];
+        let trade_record = &self.trades[trade];
         match action {
-            Action::Accept | Action::Reject => self.listings[it.listing].owner,
-            Action::Deliver(_) | Action::Cancel => it.seller,
-            Action::Confirm | Action::Dispute => it.buyer,
+            Action::Accept | Action::Reject => self.listings[trade_record.listing].owner,
+            Action::Deliver(_) | Action::Cancel => trade_record.seller,
+            Action::Confirm | Action::Dispute => trade_record.buyer,
         }
     }
 
@@ -384,16 +384,16 @@ fn step(tested: &mut Tested, reference: &mut Reference, operation: &Operation) {
             let update = serde_json::from_value(update).unwrap();
             let (done, _) =
                 tested.run(|machins, cx| machins.update_listing(cx, caller, &id, update));
-            let it = &mut reference.listings[listing];
-            let more = it.bounty.map_or(0, |bounty| price - bounty);
-            if it.owner != me {
+            let listed = &mut reference.listings[listing];
+            let more = listed.bounty.map_or(0, |bounty| price - bounty);
+            if listed.owner != me {
                 assert_eq!(done, Err(ErrorCode::Forbidden));
             } else if reference.available[me] < more {
                 assert_eq!(done, Err(ErrorCode::InsufficientFunds));
             } else {
                 assert!(done.is_ok());
-                it.price = price;
-                it.bounty = it.bounty.map(|_| price);
+                listed.price = price;
+                listed.bounty = listed.bounty.map(|_| price);
                 reference.available[me] -= more;
                 reference.held[me] += more;
             }

@@ -27,7 +27,7 @@ impl Machins {
         trade_id: &str,
         new: NewReview,
     ) -> Result<Review> {
-        let trade = &self.trades[self.trade_place(trade_id)?];
+        let trade = &self.trades[self.trade_index(trade_id)?];
         trade.role(caller)?;
         let rating = rating(new.rating)?;
         input::text("body", new.body.as_deref(), MAX_BODY)?;

@@ -80,8 +80,8 @@ impl TryFrom<Stored> for Machins {
         for agent in stored.agents {
             world.load_agent(agent)?;
         }
-        world.subscriptions = by_id(stored.subscriptions, |it| it.id)?;
-        let known = |it: &Subscription| world.agents.contains_key(&it.agent_id);
+        world.subscriptions = by_id(stored.subscriptions, |subscription| subscription.id)?;
+        let known = |subscription: &Subscription| world.agents.contains_key(&subscription.agent_id);
         ensure(world.subscriptions.values().all(known), "a subscription is nobody's")?;
         for listing in stored.listings {
             world.load_listing(listing)?;
@@ -146,7 +146,7 @@ impl Machins {
         ensure(priced, "a listing's price is out of bounds")?;
         let distinct: HashSet<_> = listing.tags.iter().collect();
         ensure(distinct.len() == listing.tags.len(), "a listing has a tag twice")?;
-        listing.fold();
+        listing.update_search_text();
         self.add_listing(listing);
         Ok(())
     }
@@ -159,13 +159,15 @@ impl Machins {
             Side::Offer => seller == listing.seller_agent_id && trade.proposer_agent_id == buyer,
             Side::Request => buyer == listing.seller_agent_id && trade.proposer_agent_id == seller,
         };
-        let known = [buyer, seller].iter().all(|it| self.agents.contains_key(it));
+        let known = [buyer, seller].iter().all(|party| self.agents.contains_key(party));
         ensure(parties && known && buyer != seller, "a trade's parties are wrong")?;
         ensure(is_price(trade.price), "a trade's price is out of bounds")?;
         let complete = match trade.status {
-            TradeStatus::Disputed => trade.dispute_resolves_at.is_some(),
-            TradeStatus::Completed => trade.completed_at.is_some(),
-            TradeStatus::Resolved => trade.resolved_at.is_some() && trade.resolution.is_some(),
+            TradeStatus::Disputed => trade.progress.dispute_resolves_at.is_some(),
+            TradeStatus::Completed => trade.progress.completed_at.is_some(),
+            TradeStatus::Resolved => {
+                trade.progress.resolved_at.is_some() && trade.progress.resolution.is_some()
+            }
             _ => true,
         };
         ensure(complete, "a trade does not say when it was settled")?;
@@ -175,13 +177,17 @@ impl Machins {
 
     /// Many can be paid at one time: their order is that of the books.
     fn load_payments(&mut self) -> Checked {
-        let mut unpaid: HashSet<Uuid> =
-            self.trades.values().filter(|it| it.paid_at().is_some()).map(|it| it.id).collect();
+        let mut unpaid: HashSet<Uuid> = self
+            .trades
+            .values()
+            .filter(|trade| trade.paid_at().is_some())
+            .map(|trade| trade.id)
+            .collect();
         let releases: Vec<_> = self.ledger.releases().collect();
         for id in releases {
             ensure(unpaid.remove(&id), "the ledger pays for a trade that is not done")?;
-            let place = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
-            self.paid(place);
+            let index = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
+            self.paid(index);
         }
         ensure(unpaid.is_empty(), "a trade is done and was not paid for")
     }

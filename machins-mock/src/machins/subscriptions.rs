@@ -55,17 +55,17 @@ pub(crate) struct Unsubscribed {
 }
 
 impl From<&Subscription> for SubscriptionReply {
-    fn from(it: &Subscription) -> Self {
+    fn from(subscription: &Subscription) -> Self {
         Self {
-            id: it.id,
-            agent_id: it.agent_id,
-            event_type: it.event_type,
-            webhook_url: it.webhook_url.clone(),
-            filters: it.filters.clone(),
-            has_secret: it.secret.is_some(),
-            is_active: it.is_active,
-            failure_count: it.failure_count,
-            created_at: it.created_at,
+            id: subscription.id,
+            agent_id: subscription.agent_id,
+            event_type: subscription.event_type,
+            webhook_url: subscription.webhook_url.clone(),
+            filters: subscription.filters.clone(),
+            has_secret: subscription.secret.is_some(),
+            is_active: subscription.is_active,
+            failure_count: subscription.failure_count,
+            created_at: subscription.created_at,
         }
     }
 }
@@ -80,7 +80,8 @@ impl Machins {
         input::url("webhook_url", Some(&new.webhook_url))?;
         input::text("secret", new.secret.as_deref(), MAX_SECRET)?;
         input::object("filters", new.filters.as_ref())?;
-        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        let own =
+            self.subscriptions.values().filter(|subscription| subscription.agent_id == caller);
         if own.count() >= MAX_SUBSCRIPTIONS {
             let message = format!("an agent has at most {MAX_SUBSCRIPTIONS} subscriptions");
             return Err(Error::validation(message));
@@ -103,7 +104,8 @@ impl Machins {
 
     /// All of one's subscriptions, oldest first.
     pub(crate) fn own_subscriptions(&self, caller: Uuid) -> Vec<SubscriptionReply> {
-        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        let own =
+            self.subscriptions.values().filter(|subscription| subscription.agent_id == caller);
         own.map(SubscriptionReply::from).collect()
     }
 
@@ -120,15 +122,18 @@ impl Machins {
 
     /// How many deliveries have failed since the last success; none if no more are wanted.
     pub(crate) fn failures(&self, id: Uuid) -> Option<u32> {
-        let subscription = self.subscriptions.get(&id).filter(|it| it.is_active)?;
+        let subscription =
+            self.subscriptions.get(&id).filter(|subscription| subscription.is_active)?;
         Some(subscription.failure_count)
     }
 
     /// Counts how a delivery went: ten failures in a row end the subscription.
     pub(crate) fn delivered(&mut self, id: Uuid, success: bool) {
-        if let Some(it) = self.subscriptions.get_mut(&id) {
-            it.failure_count = if success { 0 } else { it.failure_count.saturating_add(1) };
-            it.is_active = it.is_active && it.failure_count < MAX_FAILURES;
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            subscription.failure_count =
+                if success { 0 } else { subscription.failure_count.saturating_add(1) };
+            subscription.is_active =
+                subscription.is_active && subscription.failure_count < MAX_FAILURES;
         }
     }
 }

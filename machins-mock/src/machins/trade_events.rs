@@ -8,12 +8,12 @@ use super::platform::Machins;
 use super::records::{Currency, Trade};
 
 impl Machins {
-    pub(super) fn tell_both(&self, cx: &mut Context<'_>, event_type: EventType, trade: &Trade) {
-        self.tell(cx, event_type, trade, trade.buyer_agent_id);
-        self.tell(cx, event_type, trade, trade.seller_agent_id);
+    pub(super) fn notify_both(&self, cx: &mut Context<'_>, event_type: EventType, trade: &Trade) {
+        self.notify(cx, event_type, trade, trade.buyer_agent_id);
+        self.notify(cx, event_type, trade, trade.seller_agent_id);
     }
 
-    pub(super) fn tell(
+    pub(super) fn notify(
         &self,
         cx: &mut Context<'_>,
         event_type: EventType,
@@ -39,17 +39,17 @@ impl Machins {
             match event_type {
                 EventType::TradeProposed => data["terms"] = json!(trade.terms),
                 EventType::TradeDelivered => {
-                    data["delivery_verified"] = json!(trade.delivery_verified);
+                    data["delivery_verified"] = json!(trade.delivery.verified);
                 }
                 EventType::TradeCompleted => {
                     data["fee"] = json!(trade.fee);
-                    data["resolution"] = json!(trade.resolution);
+                    data["resolution"] = json!(trade.progress.resolution);
                 }
                 EventType::TradeCancelled => {
-                    data["reason"] = json!(trade.cancellation_reason);
-                    data["resolution"] = json!(trade.resolution);
+                    data["reason"] = json!(trade.progress.cancellation_reason);
+                    data["resolution"] = json!(trade.progress.resolution);
                 }
-                EventType::TradeDisputed => data["reason"] = json!(trade.dispute_reason),
+                EventType::TradeDisputed => data["reason"] = json!(trade.progress.dispute_reason),
                 _ => {}
             }
             data

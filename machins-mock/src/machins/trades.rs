@@ -39,13 +39,13 @@ pub(crate) struct TradeQuery {
 
 impl Machins {
     /// Where a trade is in the list of all.
-    pub(crate) fn trade_place(&self, id: &str) -> Result<usize> {
-        let place = id.parse().ok().and_then(|id: Uuid| self.trades.get_index_of(&id));
-        place.ok_or_else(|| Error::not_found("trade"))
+    pub(crate) fn trade_index(&self, id: &str) -> Result<usize> {
+        let index = id.parse().ok().and_then(|id: Uuid| self.trades.get_index_of(&id));
+        index.ok_or_else(|| Error::not_found("trade"))
     }
 
     pub(crate) fn trade(&self, caller: Uuid, id: &str) -> Result<TradeReply> {
-        let trade = &self.trades[self.trade_place(id)?];
+        let trade = &self.trades[self.trade_index(id)?];
         trade.role(caller)?;
         Ok(TradeReply::from(trade))
     }

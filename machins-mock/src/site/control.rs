@@ -168,7 +168,7 @@ async fn resolve_dispute(
 }
 
 async fn ledger(State(app): State<App>) -> Reply<200, Ledger> {
-    Reply(app.machins(|machins, _| machins.books()))
+    Reply(app.machins(|machins, _| machins.ledger()))
 }
 
 /// The webhooks so far, oldest first.

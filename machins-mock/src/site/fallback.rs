@@ -18,15 +18,15 @@ const NEAREST: usize = 3;
 const COMPARED: usize = 200;
 
 /// Adds the replies to unknown paths, and to known paths with another method.
-pub(super) fn add(router: Router<App>, routes: Arc<[Route]>) -> Router<App> {
-    let others = Arc::clone(&routes);
+pub(super) fn add(router: Router<App>, known: Arc<[Route]>) -> Router<App> {
+    let all = Arc::clone(&known);
     router
         .fallback(async move |State(app): State<App>, method: Method, uri: Uri| {
-            no_route(&app, &routes, &method, uri.path())
+            no_route(&app, &known, &method, uri.path())
         })
         .method_not_allowed_fallback(
             async move |State(app): State<App>, method: Method, uri: Uri| {
-                wrong_method(&app, &others, &method, uri.path())
+                wrong_method(&app, &all, &method, uri.path())
             },
         )
 }

@@ -13,10 +13,10 @@ use crate::state::App;
 
 /// Adds the OpenAPI document of the routes, which is made when it is first asked for, and the page
 /// that shows it.
-pub(super) fn add(router: Router<App>, routes: Arc<[Route]>) -> Router<App> {
+pub(super) fn add(router: Router<App>, documented: Arc<[Route]>) -> Router<App> {
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
     let serve = async move || {
-        let document = DOCUMENT.get_or_init(|| document(&routes).to_string().into());
+        let document = DOCUMENT.get_or_init(|| document(&documented).to_string().into());
         ([(CONTENT_TYPE, "application/json")], document.clone())
     };
     ui::add(router.route("/openapi.json", get(serve)))

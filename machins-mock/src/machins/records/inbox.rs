@@ -51,16 +51,16 @@ impl Inbox {
     }
 
     pub(crate) fn unread(&self) -> usize {
-        self.0.iter().filter(|it| it.read_at.is_none()).count()
+        self.0.iter().filter(|notification| notification.read_at.is_none()).count()
     }
 
     /// Forgets what was read a week ago.
     pub(crate) fn prune(&mut self, now: Time) {
-        self.0.retain(|it| it.read_at.is_none_or(|read| read.plus(KEPT) > now));
+        self.0.retain(|notification| notification.read_at.is_none_or(|read| read.plus(KEPT) > now));
     }
 
     /// When there is something to forget.
     pub(crate) fn prunings(&self) -> impl Iterator<Item = Time> {
-        self.0.iter().filter_map(|it| it.read_at).map(|read| read.plus(KEPT))
+        self.0.iter().filter_map(|notification| notification.read_at).map(|read| read.plus(KEPT))
     }
 }

@@ -155,7 +155,7 @@ impl Ledger {
         let mut entries: Vec<Entry> = Vec::with_capacity(moves.len());
         for &(account, amount) in moves {
             let earlier = entries.iter().rev().find(|entry| entry.account == account);
-            let before = earlier.map_or_else(|| self.balance(account), |it| it.balance_after);
+            let before = earlier.map_or_else(|| self.balance(account), |entry| entry.balance_after);
             let balance_after = before.plus(amount);
             if balance_after.is_negative() && account != Account::Issuance {
                 return Err(insufficient(before, amount.negated()));
@@ -168,15 +168,15 @@ impl Ledger {
     }
 
     fn apply(&mut self, transaction: Transaction) {
-        let sum = transaction.entries.iter().fold(Money::ZERO, |sum, it| sum.plus(it.amount));
+        let sum = transaction.entries.iter().fold(Money::ZERO, |sum, entry| sum.plus(entry.amount));
         debug_assert_eq!(sum, Money::ZERO, "a transaction is balanced");
-        let place = self.transactions.len();
+        let index = self.transactions.len();
         let mut agents: Vec<Uuid> = Vec::with_capacity(2);
         for (number, entry) in transaction.entries.iter().enumerate() {
             self.balances.insert(entry.account, entry.balance_after);
             if let Some(agent) = entry.account.agent() {
                 let statement = self.statements.entry(agent).or_default();
-                statement.entries.push((place, number));
+                statement.entries.push((index, number));
                 if !agents.contains(&agent) {
                     statement.version += 1;
                     agents.push(agent);
@@ -202,17 +202,19 @@ impl Ledger {
 
     /// An agent's entries, newest first.
     pub(crate) fn statement(&self, agent: Uuid) -> impl ExactSizeIterator<Item = LedgerEntry> {
-        let entries = self.statements.get(&agent).map_or(&[][..], |it| &it.entries);
-        entries.iter().rev().map(|&(place, number)| {
-            let transaction = &self.transactions[place];
+        let entries = self.statements.get(&agent).map_or(&[][..], |statement| &statement.entries);
+        entries.iter().rev().map(|&(index, number)| {
+            let transaction = &self.transactions[index];
             LedgerEntry::new(transaction, &transaction.entries[number])
         })
     }
 
     /// The trades whose sellers were paid, in that order.
     pub(crate) fn releases(&self) -> impl Iterator<Item = Uuid> {
-        let causes = self.transactions.iter().map(|it| it.cause);
-        causes.filter(|it| it.category == Category::EscrowRelease).map(|it| it.reference_id)
+        let causes = self.transactions.iter().map(|transaction| transaction.cause);
+        causes
+            .filter(|cause| cause.category == Category::EscrowRelease)
+            .map(|cause| cause.reference_id)
     }
 
     /// Every account that was ever used.

@@ -40,7 +40,7 @@ pub(crate) struct Listing {
     pub(crate) reviews: Vec<Uuid>,
     /// Title and description in lower case, to be searched.
     #[serde(skip)]
-    pub(crate) folded: String,
+    pub(crate) search_text: String,
 }
 
 impl Listing {
@@ -48,9 +48,9 @@ impl Listing {
         self.status == ListingStatus::Active
     }
 
-    pub(crate) fn fold(&mut self) {
+    pub(crate) fn update_search_text(&mut self) {
         let description = self.description.as_deref().unwrap_or_default();
-        self.folded = format!("{}\0{description}", self.title).to_lowercase();
+        self.search_text = format!("{}\0{description}", self.title).to_lowercase();
     }
 
     pub(crate) fn cause(&self, category: Category) -> Cause {

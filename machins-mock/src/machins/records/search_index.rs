@@ -24,24 +24,24 @@ pub(crate) struct SearchIndex {
 pub(crate) struct IndexEntry {
     pub(crate) price: Money,
     /// Which in the list of all listings: grows with time.
-    pub(crate) place: u32,
+    pub(crate) index: u32,
     pub(crate) listing_type: ListingType,
     pub(crate) side: Side,
 }
 
 impl IndexEntry {
-    fn new(place: usize, listing: &Listing) -> Self {
+    fn new(index: usize, listing: &Listing) -> Self {
         Self {
             price: listing.price,
             // A world of 2^32 listings fits no memory.
-            place: u32::try_from(place).unwrap_or(u32::MAX),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
             listing_type: listing.listing_type,
             side: listing.side,
         }
     }
 
-    pub(crate) fn place(self) -> usize {
-        self.place as usize
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
     }
 }
 
@@ -51,19 +51,19 @@ impl SearchIndex {
         &self.all
     }
 
-    pub(crate) fn add(&mut self, place: usize, listing: &Listing) {
-        let entry = IndexEntry::new(place, listing);
+    pub(crate) fn add(&mut self, index: usize, listing: &Listing) {
+        let entry = IndexEntry::new(index, listing);
         insert(&mut self.all, entry);
         for tag in &listing.tags {
             insert(self.by_tag.entry(tag.clone()).or_default(), entry);
         }
     }
 
-    pub(crate) fn remove(&mut self, place: usize, listing: &Listing) {
-        remove(&mut self.all, place);
+    pub(crate) fn remove(&mut self, index: usize, listing: &Listing) {
+        remove(&mut self.all, index);
         for tag in &listing.tags {
             if let Some(entries) = self.by_tag.get_mut(tag) {
-                remove(entries, place);
+                remove(entries, index);
                 if entries.is_empty() {
                     self.by_tag.remove(tag);
                 }
@@ -87,8 +87,8 @@ impl SearchIndex {
         }
         let mut union = first.clone();
         rest.for_each(|list| union.extend_from_slice(list));
-        union.sort_unstable_by_key(|entry| entry.place);
-        union.dedup_by_key(|entry| entry.place);
+        union.sort_unstable_by_key(|entry| entry.index);
+        union.dedup_by_key(|entry| entry.index);
         union.into()
     }
 
@@ -100,23 +100,24 @@ impl SearchIndex {
         wanted: impl Fn(IndexEntry) -> bool,
     ) -> Vec<IndexEntry> {
         let lists = tags.iter().filter_map(|tag| self.by_tag.get(tag));
-        let newest =
-            |list| <[IndexEntry]>::iter(list).rev().copied().filter(|it| wanted(*it)).take(most);
+        let newest = |list| {
+            <[IndexEntry]>::iter(list).rev().copied().filter(|entry| wanted(*entry)).take(most)
+        };
         let mut found: Vec<_> = lists.flat_map(|list| newest(list)).collect();
-        found.sort_unstable_by_key(|entry| Reverse(entry.place));
-        found.dedup_by_key(|entry| entry.place);
+        found.sort_unstable_by_key(|entry| Reverse(entry.index));
+        found.dedup_by_key(|entry| entry.index);
         found.truncate(most);
         found
     }
 }
 
 fn insert(entries: &mut Vec<IndexEntry>, entry: IndexEntry) {
-    let at = entries.partition_point(|it| it.place < entry.place);
+    let at = entries.partition_point(|other| other.index < entry.index);
     entries.insert(at, entry);
 }
 
-fn remove(entries: &mut Vec<IndexEntry>, place: usize) {
-    if let Ok(at) = entries.binary_search_by_key(&place, |it| it.place()) {
+fn remove(entries: &mut Vec<IndexEntry>, index: usize) {
+    if let Ok(at) = entries.binary_search_by_key(&index, |entry| entry.index()) {
         entries.remove(at);
     }
 }

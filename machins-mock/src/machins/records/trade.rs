@@ -28,14 +28,34 @@ pub(crate) struct Trade {
     pub(crate) terms: Option<String>,
     pub(crate) metadata: Option<Object>,
     pub(crate) verification_url: Option<String>,
-    /// What was delivered.
-    pub(crate) delivery_payload: Option<Object>,
-    /// SHA-256 of what was delivered.
-    pub(crate) delivery_content_hash: Option<String>,
-    /// What the verification said; null if there was none.
-    pub(crate) delivery_verified: Option<bool>,
-    pub(crate) delivery_verification: Option<Object>,
+    #[serde(flatten)]
+    pub(crate) delivery: TradeDelivery,
     pub(crate) proposed_at: Time,
+    #[serde(flatten)]
+    pub(crate) progress: Progress,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+}
+
+/// What a trade has once its seller has delivered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct TradeDelivery {
+    /// What was delivered.
+    #[serde(rename = "delivery_payload")]
+    pub(crate) payload: Option<Object>,
+    /// SHA-256 of what was delivered.
+    #[serde(rename = "delivery_content_hash")]
+    pub(crate) content_hash: Option<String>,
+    /// What the verification said; null if there was none.
+    #[serde(rename = "delivery_verified")]
+    pub(crate) verified: Option<bool>,
+    #[serde(rename = "delivery_verification")]
+    pub(crate) verification: Option<Object>,
+}
+
+/// What a trade has once something has happened to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Progress {
     pub(crate) accepted_at: Option<Time>,
     pub(crate) escrow_held_at: Option<Time>,
     pub(crate) delivered_at: Option<Time>,
@@ -54,8 +74,6 @@ pub(crate) struct Trade {
     pub(crate) dispute_reason: Option<String>,
     pub(crate) escrow_transaction_id: Option<Uuid>,
     pub(crate) settlement_transaction_id: Option<Uuid>,
-    pub(crate) created_at: Time,
-    pub(crate) updated_at: Time,
 }
 
 impl Trade {
@@ -81,8 +99,10 @@ impl Trade {
     /// When the seller got paid, if that has happened.
     pub(crate) fn paid_at(&self) -> Option<Time> {
         match self.status {
-            TradeStatus::Completed => self.completed_at,
-            TradeStatus::Resolved if self.resolution == Some(Outcome::Release) => self.resolved_at,
+            TradeStatus::Completed => self.progress.completed_at,
+            TradeStatus::Resolved if self.progress.resolution == Some(Outcome::Release) => {
+                self.progress.resolved_at
+            }
             _ => None,
         }
     }

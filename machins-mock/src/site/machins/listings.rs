@@ -4,6 +4,7 @@ use super::answer::{Answer, Created};
 use super::caller::Agent;
 use crate::http::Refusal::{Conflict, Forbidden, NotFound};
 use crate::http::{Api, PathText, Reply, StoredBody};
+use crate::machins::Machins;
 use crate::machins::listings::{ListingReply, ListingUpdate, NewListing};
 
 pub(super) fn routes(api: Api) -> Api {
@@ -20,7 +21,7 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn create(agent: Agent, body: StoredBody<NewListing>) -> Created<ListingReply> {
-    agent.store(body, |machins, cx, me, new| machins.create_listing(cx, me, new)).map(Reply)
+    agent.store(body, Machins::create_listing).map(Reply)
 }
 
 async fn list(agent: Agent) -> Answer<Vec<ListingReply>> {

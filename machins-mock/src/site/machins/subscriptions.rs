@@ -4,6 +4,7 @@ use super::answer::{Answer, Created};
 use super::caller::Agent;
 use crate::http::Refusal::{Forbidden, NotFound};
 use crate::http::{Api, PathText, Reply, StoredBody};
+use crate::machins::Machins;
 use crate::machins::subscriptions::{NewSubscription, SubscriptionReply, Unsubscribed};
 
 pub(super) fn routes(api: Api) -> Api {
@@ -15,7 +16,7 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn subscribe(agent: Agent, body: StoredBody<NewSubscription>) -> Created<SubscriptionReply> {
-    agent.store(body, |machins, cx, me, new| machins.subscribe(cx, me, new)).map(Reply)
+    agent.store(body, Machins::subscribe).map(Reply)
 }
 
 async fn list(agent: Agent) -> Answer<Vec<SubscriptionReply>> {

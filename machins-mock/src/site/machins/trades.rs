@@ -4,6 +4,7 @@ use super::answer::{Answer, Created};
 use super::caller::Agent;
 use crate::http::Refusal::{Conflict, Forbidden, Invalid, InvalidState, NotFound};
 use crate::http::{Api, OptionalBody, PathText, Query, Reply, StoredBody};
+use crate::machins::Machins;
 use crate::machins::lifecycle::{Proposal, Reason};
 use crate::machins::page::{Page, Window};
 use crate::machins::payload::Delivery;
@@ -40,7 +41,7 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn propose(agent: Agent, body: StoredBody<Proposal>) -> Created<TradeReply> {
-    agent.store(body, |machins, cx, me, proposal| machins.propose(cx, me, proposal)).map(Reply)
+    agent.store(body, Machins::propose).map(Reply)
 }
 
 async fn list(
