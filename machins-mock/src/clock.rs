@@ -7,7 +7,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far virtual time may run ahead of the real one: a hundred years.
+/// The furthest that the virtual time may run ahead of the real time: a hundred years.
 pub const MAX_ADVANCE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A clock that can be moved forward, to the millisecond.
@@ -17,7 +17,7 @@ pub(crate) struct Clock {
     offset: Duration,
 }
 
-/// The clock would run more than [`MAX_ADVANCE`] ahead of the real time.
+/// An error: the virtual time would run more than [`MAX_ADVANCE`] ahead of the real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("virtual time may run at most 100 years (3153600000 seconds) ahead of the real time")]
 pub struct ClockOutOfRange;
@@ -28,7 +28,7 @@ pub struct ClockOutOfRange;
 pub(crate) struct Time(Timestamp);
 
 impl Time {
-    /// So much later, or the end of time.
+    /// Returns the time so much later, or the latest time there is.
     pub(crate) fn plus(self, by: Duration) -> Self {
         Self(self.0.checked_add(by).unwrap_or(Timestamp::MAX))
     }

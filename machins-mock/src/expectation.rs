@@ -8,10 +8,10 @@ use http::Method;
 use crate::glob::{Glob, InvalidGlob};
 use crate::journal::RequestRecord;
 
-/// How many of the received requests a report lists.
+/// How many of the received requests an error lists.
 const LISTED: usize = 50;
 
-/// A number of requests that is expected.
+/// A number of requests that a test expects.
 #[derive(Debug)]
 pub(crate) struct Expectation {
     method: Method,
@@ -21,7 +21,8 @@ pub(crate) struct Expectation {
     received_count: u64,
 }
 
-/// Expectations that were not met: what was expected and which requests came instead.
+/// An error: expectations were not met. Its message lists what was expected and which requests were
+/// received instead.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct UnmetExpectations {
     expected: Vec<String>,
@@ -77,7 +78,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// The expectations that are not met, if any.
+/// Returns the expectations that are not met, or `None` if all are.
 pub(crate) fn unmet<'a>(
     expectations: &[Expectation],
     received: impl ExactSizeIterator<Item = &'a RequestRecord>,

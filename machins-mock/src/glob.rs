@@ -9,7 +9,8 @@ const MAX_PATTERNS: usize = 64;
 /// How much of an invalid glob an error shows, in characters.
 const SHOWN: usize = 80;
 
-/// The text is not a glob over request paths; see [`Fault::path`](crate::Fault::path) for what is.
+/// An error: the text is not a valid glob over request paths; see
+/// [`Fault::path`](crate::Fault::path).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{glob}` is not a glob over paths: {reason}")]
 pub struct InvalidGlob {

@@ -8,7 +8,8 @@ use crate::clock::ClockOutOfRange;
 use crate::machineid::{OrgKey, OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::state::App;
 
-/// A handle on an organisation of a [`MockServer`](crate::MockServer).
+/// A handle on an organisation of a [`MockServer`](crate::MockServer), which switches its plan and
+/// its service.
 ///
 /// ```
 /// use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
@@ -38,24 +39,24 @@ impl Org {
         Some(Self { app: Arc::clone(app), key })
     }
 
-    /// The organisation's secret, for the `x-org-key` header.
+    /// Returns the organisation's key, for the `x-org-key` header.
     #[must_use]
     pub fn key(&self) -> &str {
         self.key.as_str()
     }
 
-    /// How the organisation stands.
+    /// Returns the organisation's switches and its number of devices.
     ///
     /// # Errors
-    /// The organisation is gone.
+    /// Returns [`UnknownOrg`] if the organisation no longer exists.
     pub fn state(&self) -> Result<OrgState, UnknownOrg> {
         self.app.world().machineid.org_state(self.key.as_str())
     }
 
-    /// Turns switches and returns how the organisation stands then.
+    /// Changes the organisation's switches and returns its new state.
     ///
     /// # Errors
-    /// The organisation is gone.
+    /// Returns [`UnknownOrg`] if the organisation no longer exists.
     pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
         self.app.world().machineid.update_org(self.key.as_str(), update)
     }
@@ -67,30 +68,32 @@ impl fmt::Debug for Org {
     }
 }
 
-/// A server's virtual time: the real time and an offset that only grows.
+/// A server's virtual time, which is the real time plus an offset that only grows.
 #[derive(Debug)]
 pub struct ClockHandle<'a> {
     pub(crate) app: &'a App,
 }
 
 impl ClockHandle<'_> {
-    /// What time it is for the server, to the millisecond.
+    /// Returns the server's current time, to the millisecond.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.app.world().clock.now().into()
     }
 
-    /// Moves the time forward; whatever falls due on the way happens, in order, before this
-    /// returns.
+    /// Moves the time forward. Everything that becomes due on the way happens, in order, before
+    /// this returns.
     ///
     /// # Errors
-    /// The clock would run more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
+    /// Returns [`ClockOutOfRange`] if the time would run more than
+    /// [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
     pub fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.app.advance(by)
     }
 }
 
-/// Keeps a fault in force; dropped, it removes the fault.
+/// A guard that removes its fault when it is dropped, made by
+/// [`MockServer::fault_scoped`](crate::MockServer::fault_scoped).
 #[derive(Debug)]
 #[must_use = "the fault is removed when the guard is dropped"]
 pub struct FaultGuard {

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::Time;
 
-/// The most requests that a server remembers; older ones are forgotten.
+/// The most requests that a server remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
 
 /// The most of a path that is remembered, in bytes.
@@ -19,29 +19,31 @@ const MAX_PATH: usize = 512;
 /// of `{"`.
 const SECRETS: [&str; 3] = ["org_", "at_", "eyJ"];
 
-/// Whatever stands after it is meant to be a token.
+/// What follows it is a token.
 const CLAIM: &str = "/claim/";
 
-/// A request that a server got.
+/// A request that a server received.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RequestRecord {
-    /// The HTTP method.
+    /// The HTTP method of the request.
     #[serde(serialize_with = "method")]
     #[schemars(with = "String")]
     pub method: Method,
-    /// The path without its query, keys and tokens in it masked.
+    /// The path without its query, with keys and tokens masked.
     pub path: String,
-    /// The reply's HTTP status; none while the request is under way or if no reply was sent.
+    /// The HTTP status of the reply; `None` (null in JSON) while the request is being answered, or if no reply was
+    /// sent.
     pub status: Option<u16>,
-    /// The kind of fault that hit the request.
+    /// The kind of fault that hit the request; `None` (null in JSON) if none did.
     pub fault: Option<&'static str>,
-    /// When it arrived, in virtual time.
+    /// The virtual time at which the request arrived.
     #[serde(serialize_with = "time")]
     #[schemars(with = "Time")]
     pub received_at: SystemTime,
-    /// How long it took to the reply's first byte, or to the closing of the connection without a
-    /// reply; none while the request is under way.
+    /// The time from the arrival of the request to the first byte of the reply, or to the closing
+    /// of the connection without one; `None` (null in JSON) while the request is being answered. In milliseconds
+    /// in JSON.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,
@@ -73,6 +75,7 @@ pub(crate) struct Journal {
 pub(crate) struct RecordId(u64);
 
 impl Journal {
+    /// Records a request that has arrived.
     pub(crate) fn record(
         &mut self,
         method: &Method,
@@ -95,7 +98,7 @@ impl Journal {
         RecordId(self.forgotten + self.records.len() as u64 - 1)
     }
 
-    /// The record of a request, if it is still held.
+    /// Returns the record of a request, if it is still held.
     pub(crate) fn record_mut(&mut self, RecordId(number): RecordId) -> Option<&mut RequestRecord> {
         let index = number.checked_sub(self.forgotten)?;
         self.records.get_mut(usize::try_from(index).ok()?)
@@ -111,7 +114,7 @@ impl Journal {
     }
 }
 
-/// A path that can be shown: what looks like a key or a token is cut off after its prefix.
+/// Returns a path that can be shown: what looks like a key or a token is cut off after its prefix.
 pub(crate) fn mask(path: &str) -> String {
     let path = &path[..path.floor_char_boundary(MAX_PATH)];
     if !path.contains(CLAIM) && !SECRETS.iter().any(|prefix| path.contains(prefix)) {

@@ -8,30 +8,31 @@ use serde::Serialize;
 use super::client::PostError;
 use crate::machins::Webhook;
 
-/// The most attempts that a server remembers; older ones are forgotten.
+/// The most webhook attempts that a server remembers; it forgets older ones.
 pub const MAX_WEBHOOKS: usize = 10_000;
 
-/// The most events that wait for one webhook subscription; further ones are dropped.
+/// The most events that wait for one webhook subscription; further ones are dropped and logged as
+/// such.
 pub const MAX_QUEUED: usize = 10_000;
 
-/// A webhook that was posted, or was to be.
+/// An attempt to post a webhook, or a webhook that was dropped because too many were waiting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct WebhookAttempt {
-    /// The event's type.
+    /// The type of the event, such as `trade_proposed`.
     pub event: &'static str,
-    /// Which subscription it was for.
+    /// The id of the subscription that the webhook is for.
     pub subscription_id: String,
-    /// Where it was posted.
+    /// The URL that the webhook is posted to.
     pub url: String,
-    /// The answer's HTTP status; none if there was no answer.
+    /// The HTTP status of the answer; `None` (null in JSON) if there was no answer.
     pub status: Option<u16>,
-    /// The how-manieth it was since the subscription's last success: 10 is the last. 0 if it was
-    /// never sent.
+    /// Attempt number since the last successful delivery, starting at 1: after attempt 10 fails,
+    /// the subscription ends. 0 if the webhook was dropped.
     pub attempt: u32,
-    /// The `X-Machins-Signature` header; none without a secret.
+    /// The value of the `X-Machins-Signature` header; `None` (null in JSON) if the subscription has no secret.
     pub signature: Option<String>,
-    /// Why there was no answer.
+    /// The reason why there was no answer; `None` (null in JSON) if there was one.
     pub error: Option<String>,
 }
 

@@ -13,45 +13,45 @@ use crate::random::Random;
 /// The most faults that one server holds at a time.
 pub const MAX_FAULTS: usize = 1000;
 
-/// A fault that can't be.
+/// The reason why a [`Fault`] was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultError {
-    /// The status can't be sent.
+    /// The status of a `status` fault is not from 200 to 599.
     #[error("a fault's status is from 200 to 599, not {0}")]
     Status(u16),
-    /// The time is too long.
+    /// The time of a `delay` or `slow_body` fault, in milliseconds, exceeds [`MAX_FAULT_DELAY`].
     #[error("a fault takes at most 600000 milliseconds, not {0}")]
     TooLong(u64),
-    /// The fault would never happen.
+    /// The fault is limited to 0 times, so it would never happen.
     #[error("a fault happens at least once: leave `times` out for no end")]
     Never,
-    /// The probability is none.
+    /// The probability is not a number from 0 to 1.
     #[error("a probability is from 0 to 1")]
     Probability,
-    /// The method is none.
+    /// The method is not a valid HTTP method.
     #[error("`{0}` is no HTTP method")]
     Method(String),
-    /// The path is no glob.
+    /// The path is not a valid glob.
     #[error(transparent)]
     Path(#[from] InvalidGlob),
-    /// The header's value can't be sent.
+    /// The `Retry-After` value is not a valid header value.
     #[error("Retry-After is seconds or an HTTP date")]
     RetryAfter,
-    /// The server has as many faults as it takes.
+    /// The server already holds [`MAX_FAULTS`] faults.
     #[error("there are already {MAX_FAULTS} faults")]
     TooMany,
 }
 
-/// A fault that a server holds.
+/// A fault that a server holds, with the number of requests it has hit.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ActiveFault {
-    /// Names the fault among this server's.
+    /// The id of the fault, unique within its server.
     pub id: u64,
-    /// How many requests it has hit.
+    /// The number of requests that the fault has hit.
     pub hits: u64,
-    /// What goes wrong.
+    /// The fault itself.
     #[serde(flatten)]
     pub fault: Fault,
     #[serde(skip)]
@@ -96,7 +96,7 @@ impl Faults {
         &self.active
     }
 
-    /// What happens to this request, if anything.
+    /// Returns the fault that hits this request, if any, and counts the hit.
     pub(crate) fn hit(&mut self, method: &Method, path: &str) -> Option<Fault> {
         let random = &mut self.random;
         let hit = self.active.iter_mut().find(|active| {

@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The longest that a `delay` or a `slow_body` may take: ten minutes.
+/// The longest time that a `delay` or a `slow_body` fault may take: ten minutes.
 pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 
-/// Something that goes wrong with the requests it matches.
+/// A failure of the requests that it matches.
 ///
-/// Of several faults that match a request, the first one added that happens (see
-/// [`probability`](Self::probability)) is the only one that takes effect. The mock's own routes
-/// (`/_mock/…`, `/openapi.json`, `/docs`) are never hit.
+/// If several faults match a request, only the first one added that happens (see
+/// [`probability`](Self::probability)) takes effect. The mock's own routes (`/_mock/…`,
+/// `/openapi.json`, `/docs`) are never hit.
 ///
 /// ```
 /// use machins_mock::Fault;
@@ -27,27 +27,28 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
                           match, the first one added that happens is the only one."
 )]
 pub struct Fault {
-    /// Which requests are hit.
+    /// The requests that the fault hits; every request by default.
     #[serde(rename = "match", default)]
     pub(super) matching: Matching,
-    /// How many requests are hit before the fault is over; null for no end.
+    /// The number of requests that are hit before the fault ends; null if it does not end.
     #[serde(default)]
     pub(super) times: Option<u64>,
-    /// How likely a matching request is hit, from 0 to 1.
+    /// The probability with which a matching request is hit, from 0 to 1.
     #[serde(default = "always")]
     pub(super) probability: f64,
-    /// What happens.
+    /// What happens to the request.
     #[serde(flatten)]
     pub(crate) kind: Kind,
 }
 
-/// The requests that a fault hits: all that have what is given.
+/// The requests that a fault hits: those that match everything given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Matching {
     /// The HTTP method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) method: Option<String>,
-    /// A glob over the path: `*` within a segment, `**` across segments.
+    /// A glob over the path: `*` matches within a segment, `**` across segments, `{a,b}` either
+    /// text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
 }
@@ -56,39 +57,39 @@ pub(super) struct Matching {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// Nothing is done, and this status is the reply.
+    /// The request is not executed, and answered with this status.
     Status {
-        /// From 200 to 599.
+        /// The status, from 200 to 599.
         status: u16,
-        /// Text is sent as it is, anything else as JSON.
+        /// The body: a string is sent as plain text, any other value as JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Value>,
-        /// The Retry-After header: seconds or an HTTP date.
+        /// The Retry-After header, in seconds or as an HTTP date.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<RetryAfter>,
     },
-    /// The request waits before it is done.
+    /// The execution of the request is delayed.
     Delay {
-        /// How long, at most 600000.
+        /// The delay in milliseconds, at most 600000.
         millis: u64,
     },
-    /// The connection is closed and nothing is done.
+    /// The connection is closed, and the request is not executed.
     DropBefore,
-    /// The request is done, then the connection is closed without a reply.
+    /// The request is executed, then the connection is closed without a reply.
     DropAfter,
-    /// The request is done and the connection closed in the middle of the reply's body.
+    /// The request is executed, and the connection closed in the middle of the reply's body.
     Truncate,
-    /// The request is done and the reply's body replaced by something that is not JSON.
+    /// The request is executed, and the reply's body replaced by bytes that are not JSON.
     Garbage,
-    /// The request is done and the reply's body sent piece by piece.
+    /// The request is executed, and the reply's body sent piece by piece.
     SlowBody {
-        /// How long the whole body takes, at most 600000.
+        /// The time that the whole body takes in milliseconds, at most 600000.
         #[serde(default = "slow_body_millis")]
         millis: u64,
     },
 }
 
-/// A Retry-After header.
+/// The value of a Retry-After header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum RetryAfter {
@@ -122,81 +123,85 @@ impl Fault {
         Self { matching: Matching::default(), times: None, probability: always(), kind }
     }
 
-    /// Nothing is done, and the reply has this status, from 200 to 599.
+    /// Creates a fault that answers with this status, from 200 to 599; the request is not executed.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::new(Kind::Status { status, body: None, retry_after: None })
     }
 
-    /// The request waits before it is done, at most [`MAX_FAULT_DELAY`].
+    /// Creates a fault that delays the execution of a request, by at most [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn delay(delay: Duration) -> Self {
         Self::new(Kind::Delay { millis: millis(delay) })
     }
 
-    /// The connection is closed and nothing is done.
+    /// Creates a fault that closes the connection; the request is not executed.
     #[must_use]
     pub fn drop_before() -> Self {
         Self::new(Kind::DropBefore)
     }
 
-    /// The request is done, then the connection is closed without a reply.
+    /// Creates a fault that executes the request and then closes the connection without a reply.
     #[must_use]
     pub fn drop_after() -> Self {
         Self::new(Kind::DropAfter)
     }
 
-    /// The request is done and the connection closed in the middle of the reply's body.
+    /// Creates a fault that executes the request and closes the connection in the middle of the
+    /// reply's body.
     #[must_use]
     pub fn truncate() -> Self {
         Self::new(Kind::Truncate)
     }
 
-    /// The request is done and the reply's body replaced by something that is not JSON.
+    /// Creates a fault that executes the request and replaces the reply's body by bytes that are
+    /// not JSON.
     #[must_use]
     pub fn garbage() -> Self {
         Self::new(Kind::Garbage)
     }
 
-    /// The request is done and the reply's body sent piece by piece over this long, at most
-    /// [`MAX_FAULT_DELAY`].
+    /// Creates a fault that executes the request and sends the reply's body piece by piece over
+    /// this time, which is at most [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn slow_body(over: Duration) -> Self {
         Self::new(Kind::SlowBody { millis: millis(over) })
     }
 
-    /// Hits only requests with this method; every method by default.
+    /// Limits the fault to requests with this method. The default is every method.
     #[must_use]
     pub fn method(mut self, method: impl AsRef<str>) -> Self {
         self.matching.method = Some(method.as_ref().to_owned());
         self
     }
 
-    /// Hits only requests whose path matches this glob (`*` within a segment, `**` across
-    /// segments); every path by default.
+    /// Limits the fault to requests whose path matches this glob. The default is every path.
+    ///
+    /// `*` matches any text within a segment, a segment `**` any number of segments, and `{a,b}`
+    /// either text: `/api/v1/devices/{list,validate}`. Other wildcards are refused.
     #[must_use]
     pub fn path(mut self, glob: impl Into<String>) -> Self {
         self.matching.path = Some(glob.into());
         self
     }
 
-    /// Is over after it has hit this many requests; never by default.
+    /// Ends the fault after it has hit this many requests. By default it does not end.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Hits a matching request with this probability, from 0 to 1; always by default. The
-    /// server's seed decides which ones.
+    /// Sets the probability with which a matching request is hit, from 0 to 1; the server's seed
+    /// decides which ones are. The default is 1.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = probability;
         self
     }
 
-    /// The body of a [`status`](Self::status) fault: a JSON string is sent as plain text, anything
-    /// else as JSON. Other kinds have none.
+    /// Sets the body of a [`status`](Self::status) fault: a JSON string is sent as plain text, any
+    /// other value as JSON. It has no effect on other faults.
     #[must_use]
     pub fn body(mut self, text: impl Into<Value>) -> Self {
         if let Kind::Status { body, .. } = &mut self.kind {
@@ -205,8 +210,8 @@ impl Fault {
         self
     }
 
-    /// The `Retry-After` header of a [`status`](Self::status) fault: seconds or an HTTP date.
-    /// Other kinds have none.
+    /// Sets the `Retry-After` header of a [`status`](Self::status) fault, in seconds or as an HTTP
+    /// date. It has no effect on other faults.
     #[must_use]
     pub fn retry_after(mut self, value: impl fmt::Display) -> Self {
         if let Kind::Status { retry_after, .. } = &mut self.kind {
@@ -215,7 +220,8 @@ impl Fault {
         self
     }
 
-    /// The kind's name, as in JSON.
+    /// Returns the name of the kind of fault, as in JSON: `status`, `delay`, `drop_before`,
+    /// `drop_after`, `truncate`, `garbage` or `slow_body`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.kind {

@@ -9,35 +9,37 @@ use super::org::Switches;
 use super::orgs::MachineId;
 use super::plan::Plan;
 
-/// There is no such organisation, or no longer: the server was reset or its world replaced.
+/// An error: the organisation does not exist, or no longer exists because the server was reset or
+/// its world replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the mock server has no such organisation")]
 pub struct UnknownOrg;
 
-/// An organisation's switches and how full its plan is.
+/// The switches of an organisation and its number of devices.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
 pub struct OrgState {
-    /// The organisation's secret, `org_…`.
+    /// The organisation's key, `org_…`.
     pub org_key: String,
-    /// Its plan.
+    /// The organisation's plan.
     pub plan: Plan,
-    /// Whether its devices may run at all; else `ORG_DISABLED`.
+    /// Whether the organisation's devices may run; if not, validations answer `ORG_DISABLED`.
     pub execution_enabled: bool,
-    /// Whether the plan is frozen: `PLAN_FROZEN`.
+    /// Whether the plan is frozen; if so, validations answer `PLAN_FROZEN`.
     pub frozen: bool,
-    /// Whether the plan is paid for; else `ENTITLEMENT_EXPIRED`.
+    /// Whether the plan is paid for; if not, validations answer `ENTITLEMENT_EXPIRED`.
     pub entitlement_active: bool,
-    /// Whether MachineID can answer for it; else every call fails with `SYSTEM_UNAVAILABLE`.
+    /// Whether MachineID is available to the organisation; if not, every call fails with
+    /// `SYSTEM_UNAVAILABLE`.
     pub available: bool,
-    /// How many devices may be active at once.
+    /// The number of devices that may be active at once.
     pub limit: usize,
-    /// How many devices are active.
+    /// The number of devices that are active.
     pub devices_used: usize,
 }
 
-/// Changes to an organisation's switches; what is not given stays.
+/// Changes to an organisation's switches; those that are not set stay as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OrgUpdate {
@@ -84,41 +86,41 @@ impl MachineId {
 }
 
 impl OrgUpdate {
-    /// No change.
+    /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Changes the plan; devices beyond a lower limit stay active.
+    /// Changes the plan. Devices beyond a lower limit stay active.
     #[must_use]
     pub fn plan(mut self, plan: Plan) -> Self {
         self.plan = Some(plan);
         self
     }
 
-    /// Lets the organisation's devices run, or none of them.
+    /// Lets the organisation's devices run, or stops them all.
     #[must_use]
     pub fn execution_enabled(mut self, enabled: bool) -> Self {
         self.execution_enabled = Some(enabled);
         self
     }
 
-    /// Freezes the plan, or thaws it.
+    /// Freezes the plan, or unfreezes it.
     #[must_use]
     pub fn frozen(mut self, frozen: bool) -> Self {
         self.frozen = Some(frozen);
         self
     }
 
-    /// Has the plan paid for, or not.
+    /// Marks the plan as paid for, or as not paid for.
     #[must_use]
     pub fn entitlement_active(mut self, active: bool) -> Self {
         self.entitlement_active = Some(active);
         self
     }
 
-    /// Makes MachineID answer for the organisation, or fail.
+    /// Makes MachineID available to the organisation, or makes every call fail.
     #[must_use]
     pub fn available(mut self, available: bool) -> Self {
         self.available = Some(available);

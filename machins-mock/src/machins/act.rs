@@ -7,8 +7,8 @@ use crate::clock::Time;
 use crate::random::Random;
 
 impl Machins {
-    /// Does one thing, after everything that fell due before it. Returns what came of it and the
-    /// posts to be sent because of it.
+    /// Runs an operation, after everything that became due before it. Returns its result and the
+    /// webhooks that it caused.
     pub(crate) fn act<T>(
         &mut self,
         now: Time,
@@ -24,7 +24,7 @@ impl Machins {
         (result, webhooks)
     }
 
-    /// Makes everything happen that is due by now, in order of its time and as of its time.
+    /// Runs what is due by now, in the order and as of the time at which it became due.
     fn fire_timers(&mut self, now: Time, random: &mut Random, webhooks: &mut Vec<Webhook>) {
         while let Some((at, due)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.pop_first();
@@ -41,7 +41,8 @@ impl Machins {
             self.fan_out(&mut cx, webhooks);
         }
     }
-    /// Puts events into the inboxes they are directed at and addresses them to subscriptions.
+    /// Adds events to the inboxes of their receivers, and turns them into webhooks of
+    /// subscriptions.
     fn fan_out(&mut self, cx: &mut Context<'_>, webhooks: &mut Vec<Webhook>) {
         for event in cx.take_events() {
             match event.audience {

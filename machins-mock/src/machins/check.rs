@@ -8,13 +8,14 @@ use super::money::Money;
 use super::platform::Machins;
 use super::records::Account;
 
-/// The largest world that is checked whole after every operation of a debug build.
+/// The largest world that is checked after every operation of a debug build.
 const SMALL: usize = 200;
-/// How many operations pass between two checks of a larger one.
+/// The number of operations between two checks of a larger world.
 const RARELY: u64 = 256;
 
 impl Machins {
-    /// Checks the invariants in debug builds: always in a small world, now and then in a large one.
+    /// Checks the invariants in debug builds: after every operation in a small world, now and then
+    /// in a large one.
     pub(super) fn check_sometimes(&mut self) {
         if cfg!(debug_assertions) {
             self.operations.0 = self.operations.0.wrapping_add(1);
@@ -26,7 +27,7 @@ impl Machins {
         }
     }
 
-    /// Says what is wrong with the world, if anything.
+    /// Returns what is wrong with the world, if anything is.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.ledger.total() != Money::ZERO {
             return Err("the ledger does not sum to zero");

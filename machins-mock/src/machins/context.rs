@@ -9,7 +9,7 @@ use super::input::Object;
 use crate::clock::Time;
 use crate::random::Random;
 
-/// The documented kinds of events.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EventType {
@@ -55,16 +55,16 @@ impl EventType {
     }
 }
 
-/// Whom an event is for.
+/// The receivers of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// An agent, in its inbox and by its subscriptions.
+    /// One agent: its inbox and its subscriptions.
     One(Uuid),
-    /// Whoever has subscribed; nobody's inbox.
+    /// Every agent with a subscription, but no inbox.
     Everyone,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Event {
@@ -73,7 +73,7 @@ pub(crate) struct Event {
     pub(crate) data: Object,
 }
 
-/// What an operation is given, and what it says.
+/// The time and the randomness that an operation is given, and the events that it emits.
 pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) random: &'a mut Random,
@@ -85,7 +85,7 @@ impl<'a> Context<'a> {
         Self { now, random, events: Vec::new() }
     }
 
-    /// Something happened; `data` makes an object.
+    /// Emits an event; `data` must return an object.
     pub(crate) fn emit(
         &mut self,
         event_type: EventType,

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The codes that the official package builds its exceptions from, and what it has no name for.
+/// The code of a refusal: the codes that the official package makes exceptions of, and some for
+/// what it has no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schemars(rename = "MachinsErrorCode")]
@@ -43,7 +44,7 @@ impl Error {
         self
     }
 
-    /// The field's value can't be.
+    /// Returns the refusal of a field's value.
     pub(crate) fn field(field: &str, rule: impl Display) -> Self {
         let message = format!("`{field}`: {rule}");
         Self::new(ErrorCode::ValidationError, message).detail("field", field)
@@ -65,7 +66,7 @@ impl Error {
         Self::new(ErrorCode::NotFound, format!("there is no such {what}"))
     }
 
-    /// Another one has this already.
+    /// Returns the refusal of a value that must be unique.
     pub(crate) fn duplicate(field: &str, message: &str) -> Self {
         Self::new(ErrorCode::Duplicate, message).detail("field", field)
     }

@@ -8,7 +8,7 @@ use super::records::{Account, Category, TradeStatus};
 use super::rules::FEE_PERCENT;
 
 impl Machins {
-    /// Holds the price, taking over the request's bounty if it has one.
+    /// Holds the price, which includes the request's bounty if it has one.
     pub(super) fn hold_escrow(&mut self, cx: &mut Context<'_>, index: usize) -> Result<()> {
         let trade = &self.trades[index];
         let buyer = trade.buyer_agent_id;

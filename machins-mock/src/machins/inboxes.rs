@@ -15,7 +15,7 @@ use super::records::{KEPT, Notification};
 /// The most ids that one call acknowledges.
 const MAX_ACK: usize = 1_000;
 
-/// Something that happened to the agent.
+/// An event that concerns the agent.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Notification")]
 pub(crate) struct NotificationReply {
@@ -24,40 +24,42 @@ pub(crate) struct NotificationReply {
     is_read: bool,
 }
 
-/// A part of an inbox, newest first.
+/// A page of an inbox, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct InboxPage {
     items: Vec<NotificationReply>,
-    /// How many in the whole inbox are not read.
+    /// The number of unread notifications in the whole inbox.
     unread_count: usize,
-    /// How many there are in the whole inbox, whatever was asked for.
+    /// The number of notifications in the whole inbox, whatever was asked for.
     total: usize,
     offset: u64,
     limit: u64,
-    /// Whether more of what was asked for comes after these.
+    /// Whether more of what was asked for follows this page.
     has_more: bool,
 }
 
-/// Which notifications are asked for.
+/// Filters of an inbox.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct InboxQuery {
-    /// Only those that are not read.
+    /// Whether to return only unread notifications.
     unread: Option<bool>,
+    /// Returns only notifications of this type.
     event_type: Option<EventType>,
 }
 
+/// Notifications to be marked as read.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Acknowledgement {
-    /// At most 1000; those that are not in the inbox do nothing.
+    /// At most 1000 ids; those that are not in the inbox are ignored.
     notification_ids: Vec<String>,
 }
 
-/// What came of an acknowledgement.
+/// The result of an acknowledgement.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Acknowledged {
-    /// How many were marked as read by this call.
+    /// The number of notifications that this call marked as read.
     acknowledged: usize,
-    /// How many in the whole inbox are still not read.
+    /// The number of notifications in the whole inbox that are still unread.
     unread_count: usize,
 }
 

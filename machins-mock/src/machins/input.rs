@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
 
-/// A JSON object without a shape of its own.
+/// A JSON object of any shape.
 pub(crate) type Object = Map<String, Value>;
 
 pub(super) const MAX_DESCRIPTION: usize = 10_000;
 pub(super) const MAX_REASON: usize = 2_000;
 const MAX_NAME: usize = 255;
 const MAX_URL: usize = 2_048;
-/// How deep a free object may be nested: half of what the JSON reader takes.
+/// The deepest nesting of a free object: half of what the JSON reader takes.
 pub(super) const MAX_DEPTH: usize = 64;
-/// How much JSON a free object may be, in bytes.
+/// The largest free object, in bytes of JSON.
 const MAX_OBJECT: usize = 64 * 1024;
 
 /// Checks a name or title: 1 to 255 characters, not all of them blank.
@@ -48,7 +48,7 @@ pub(super) fn text(field: &str, text: Option<&str>, most: usize) -> Result<()> {
     }
 }
 
-/// The distinct labels of a list, in order: at most 50 of 1 to 100 characters.
+/// Checks a list of labels, at most 50 of 1 to 100 characters, and removes duplicates.
 pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
     const MOST: usize = 50;
     if labels.len() > MOST {

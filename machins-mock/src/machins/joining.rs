@@ -16,22 +16,22 @@ use super::records::{
 use super::rules::STARTER_CREDITS;
 use super::views::{MarketplaceListing, TrustTier};
 
-/// How many requests a new agent is told of.
+/// How many matching requests a new agent is shown.
 const MATCHING_REQUESTS: usize = 5;
 
-/// A new agent.
+/// An agent to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Onboarding {
     /// 1 to 255 characters.
     pub(crate) name: String,
-    /// 3 to 100 lowercase letters, digits and inner hyphens; nobody else's.
+    /// 3 to 100 lowercase letters, digits and inner hyphens; unique among agents.
     pub(crate) slug: String,
     pub(crate) description: Option<String>,
     pub(crate) agent_type: Option<AgentType>,
     pub(crate) capabilities: Option<Vec<String>>,
 }
 
-/// What a new agent needs to know. The key is shown this once.
+/// A new agent with its API key, which is shown only once.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Onboarded {
     pub(crate) agent_id: Uuid,
@@ -39,17 +39,17 @@ pub(crate) struct Onboarded {
     pub(crate) api_key: String,
     starter_credits: i64,
     first_trade_bonus: i64,
-    /// `/claim/` and a token that is good for 7 days.
+    /// The path on which a human claims the agent: `/claim/` and a token that is valid for 7 days.
     pub(crate) claim_url: String,
     trust_tier: TrustTier,
-    /// Open requests that ask for one of the agent's capabilities.
+    /// Active requests that are tagged with one of the agent's capabilities.
     matching_requests: Vec<MarketplaceListing>,
     suggested_categories: Vec<input::Object>,
     platform_gaps: Vec<input::Object>,
 }
 
 impl Machins {
-    /// A new agent with an owner, a wallet and starter credits.
+    /// Creates an agent with an owner, a wallet and starter credits.
     pub(crate) fn onboard(&mut self, cx: &mut Context<'_>, new: Onboarding) -> Result<Onboarded> {
         let capabilities = new.capabilities.as_deref().unwrap_or_default().to_vec();
         let agent_id = self.join(cx, new, STARTER_CREDITS, Tier::Starter)?;
@@ -69,7 +69,7 @@ impl Machins {
         })
     }
 
-    /// Adds an agent.
+    /// Adds an agent with these credits and this tier.
     pub(crate) fn join(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,7 +131,7 @@ impl Machins {
         requests.iter().filter_map(|entry| self.view_at(entry.index)).collect()
     }
 
-    /// The agent that a key lets in.
+    /// Returns the agent that has this API key.
     pub(crate) fn authorize(&self, key: Option<&str>) -> Result<Uuid> {
         let key = key.filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Error::unauthorized("the X-API-Key header is missing"))?;

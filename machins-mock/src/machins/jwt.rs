@@ -17,7 +17,7 @@ use crate::clock::Time;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is read, in bytes.
 const MAX_TOKEN: usize = 1024;
 
 /// The secret that signs a world's tokens.
@@ -25,7 +25,7 @@ const MAX_TOKEN: usize = 1024;
 #[serde(transparent)]
 pub(crate) struct SigningKey(pub(super) String);
 
-/// What a token is good for.
+/// The purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Purpose {
@@ -41,12 +41,12 @@ struct Claims {
     exp: i64,
 }
 
-/// The token is forged, expired or for something else.
+/// The token is forged or expired, or has another purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvalidToken;
 
 impl SigningKey {
-    /// A token for an owner that is good until `expires_at`.
+    /// Returns a token for an owner that is valid until `expires_at`.
     pub(crate) fn sign(&self, sub: Uuid, purpose: Purpose, now: Time, expires_at: Time) -> String {
         let (iat, exp) = (now.unix_seconds(), expires_at.unix_seconds());
         // Claims are numbers and plain text: they always become JSON.
@@ -60,7 +60,7 @@ impl SigningKey {
         token
     }
 
-    /// The owner that a token names.
+    /// Returns the owner that a valid token was made for.
     pub(crate) fn verify(
         &self,
         token: &str,

@@ -24,22 +24,24 @@ const REFUND_AFTER: Duration = Duration::from_hours(24);
 /// When a dispute about a verified delivery ends, with a release.
 const RELEASE_AFTER: Duration = Duration::from_hours(7 * 24);
 
+/// A trade to be proposed.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Proposal {
     listing_id: String,
     /// A message to the other party.
     terms: Option<String>,
     metadata: Option<Object>,
-    /// Where deliveries are posted to be verified.
+    /// Where deliveries are posted to be verified; by default, the callback URL of the request.
     verification_url: Option<String>,
 }
 
+/// The reason for a rejection, a cancellation or a dispute.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Reason {
     reason: Option<String>,
 }
 
-/// Refuses unless the trade is in this state.
+/// Refuses unless the trade has this status.
 fn expect_status(trade: &Trade, expected: TradeStatus, action: &str) -> Result<()> {
     if trade.status == expected {
         return Ok(());
@@ -119,7 +121,7 @@ impl Machins {
         Ok(TradeReply::from(&self.trades[index]))
     }
 
-    /// Enters a trade into every index.
+    /// Adds a trade to every index.
     pub(crate) fn add_trade(&mut self, trade: Trade) -> usize {
         for party in [trade.buyer_agent_id, trade.seller_agent_id] {
             if let Some(agent) = self.agents.get_mut(&party) {
@@ -162,7 +164,7 @@ impl Machins {
         Ok(TradeReply::from(&*trade))
     }
 
-    /// The trade that was proposed to the caller and waits for its answer.
+    /// Returns the index of a trade that was proposed to the caller and is not answered yet.
     fn proposed_to(&self, caller: Uuid, id: &str, action: &str) -> Result<usize> {
         let index = self.trade_index(id)?;
         let trade = &self.trades[index];
@@ -196,7 +198,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// Looks whether a delivery can be entered, and what has to be asked before.
+    /// Checks whether a delivery is possible, and returns the verification to ask for before.
     pub(crate) fn check_delivery(
         &self,
         caller: Uuid,
@@ -213,7 +215,7 @@ impl Machins {
         Ok(Some(Callback::new(url, trade, delivery)))
     }
 
-    /// Enters a delivery; everything is looked at again, for the world may have changed while the
+    /// Enters a delivery. Everything is checked again, because the world may have changed while the
     /// verification was asked for.
     pub(crate) fn deliver(
         &mut self,
@@ -284,7 +286,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// Ends a dispute by hand.
+    /// Resolves a dispute with this outcome.
     pub(crate) fn resolve(
         &mut self,
         cx: &mut Context<'_>,
@@ -314,7 +316,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// Ends a dispute whose time has come.
+    /// Resolves a dispute whose time has come.
     pub(crate) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
         let verified = self.trades.get(&id).and_then(|trade| trade.delivery.verified);
         let outcome = if verified == Some(true) { Outcome::Release } else { Outcome::Refund };

@@ -18,10 +18,10 @@ use crate::clock::Time;
 
 const MAX_LIFE_HOURS: u64 = 720;
 
-/// How many listings one new listing can match.
+/// The most listings that one new listing can match.
 const MAX_MATCHES: usize = 50;
 
-/// One's own listing.
+/// A listing as its owner sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Listing")]
 pub(crate) struct ListingReply {
@@ -30,7 +30,7 @@ pub(crate) struct ListingReply {
     currency: Currency,
     is_active: bool,
     bounty_held: bool,
-    /// 0 for any number.
+    /// Always 0: any number of trades may be open at once.
     max_concurrent_trades: u64,
 }
 
@@ -46,12 +46,12 @@ impl From<&Listing> for ListingReply {
     }
 }
 
-/// A new listing.
+/// A listing to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewListing {
     /// 1 to 255 characters.
     title: String,
-    /// 3 to 100 lowercase letters, digits and inner hyphens; no other listing's.
+    /// 3 to 100 lowercase letters, digits and inner hyphens; unique among listings.
     slug: String,
     listing_type: ListingType,
     price: Price,
@@ -61,17 +61,17 @@ pub(crate) struct NewListing {
     tags: Option<Vec<String>>,
     input_schema: Option<Object>,
     output_schema: Option<Object>,
-    /// Holds the price at once, for requests only.
+    /// Whether to hold the price at once; for requests only.
     bounty: Option<bool>,
-    /// From 1 to 720; for ever if not given.
+    /// The lifetime in hours, from 1 to 720; without it, the listing does not expire.
     expires_in_hours: Option<u64>,
-    /// Accepts every proposal at once.
+    /// Whether every proposal is accepted at once.
     auto_accept: Option<bool>,
-    /// On a request: where deliveries are verified if the proposal names no address.
+    /// For requests: where deliveries are verified if the proposal has no verification URL.
     delivery_callback_url: Option<String>,
 }
 
-/// Changes to a listing; what is not given, or null, stays.
+/// Changes to a listing; fields that are missing or null stay as they are.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ListingUpdate {
     title: Option<String>,
@@ -175,7 +175,7 @@ impl Machins {
         Ok(reply)
     }
 
-    /// Enters a checked listing into every index.
+    /// Adds a checked listing to every index.
     pub(crate) fn add_listing(&mut self, listing: Listing) {
         let index = self.listings.len();
         if listing.is_active() {
@@ -191,8 +191,9 @@ impl Machins {
         self.listings.insert(listing.id, listing);
     }
 
-    /// Tells the platform of a new listing, and the owners of listings that it matches: those of
-    /// the other side with the same type and a common tag, the newest of them if there are many.
+    /// Emits the event of a new listing, and an event to the owner of each listing that it matches:
+    /// those of the other side with the same type and a common tag, the newest ones if there are
+    /// many.
     fn announce(&self, cx: &mut Context<'_>, listing: &Listing) {
         let slug = &self.agents[&listing.seller_agent_id].slug;
         let (event_type, other_side) = match listing.side {
@@ -242,13 +243,13 @@ impl Machins {
         }
     }
 
-    /// All of one's listings, newest first.
+    /// Returns all listings of the caller, newest first.
     pub(crate) fn own_listings(&self, caller: Uuid) -> Vec<ListingReply> {
         let ids = self.agents[&caller].record.listings.iter().rev();
         ids.filter_map(|id| self.listings.get(id)).map(ListingReply::from).collect()
     }
 
-    /// Where one's own listing is in the list of all.
+    /// Returns the index of a listing, which must be the caller's.
     fn own_index(&self, caller: Uuid, id: &str) -> Result<usize> {
         let index = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
         let index = index.ok_or_else(|| Error::not_found("listing"))?;
@@ -335,7 +336,7 @@ impl Machins {
         Ok(ListingReply::from(&*listing))
     }
 
-    /// Takes one's listing off the market; no change if it is off already.
+    /// Deactivates a listing of the caller; nothing changes if it is inactive already.
     pub(crate) fn deactivate_listing(
         &mut self,
         cx: &mut Context<'_>,
@@ -347,7 +348,7 @@ impl Machins {
         Ok(ListingReply::from(&self.listings[index]))
     }
 
-    /// Takes a listing whose time has come off the market.
+    /// Deactivates a listing that has expired.
     pub(crate) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
         if let Some(index) = self.listings.get_index_of(&id) {
             self.close_listing(cx, index, ListingStatus::Expired);

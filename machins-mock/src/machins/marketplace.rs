@@ -20,20 +20,21 @@ const MAX_SEARCH: usize = 256;
 /// How many reviews a listing's page shows.
 const SHOWN_REVIEWS: usize = 100;
 
-/// What is looked for; everything that is given must hold.
+/// Filters of the marketplace, all of which must match, and the order of the results.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct MarketplaceQuery {
     listing_type: Option<ListingType>,
     side: Option<Side>,
-    /// Tags, separated by commas: at least one of them.
+    /// Tags separated by commas, of which at least one must match.
     tags: Option<String>,
     min_price: Option<PriceBound>,
     max_price: Option<PriceBound>,
-    /// Part of the title or the description, in either case.
+    /// A part of the title or of the description, in upper or lower case.
     search: Option<String>,
     sort: Option<Sort>,
 }
 
+/// The order of the results; by default, the newest come first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Sort {
@@ -44,7 +45,7 @@ enum Sort {
 }
 
 impl Machins {
-    /// Active listings that match.
+    /// Returns the active listings that match.
     pub(crate) fn browse(
         &self,
         query: &MarketplaceQuery,
@@ -97,7 +98,7 @@ impl Machins {
         Ok(span.page(found.into_iter(), |entry| self.view_at(entry.index)).flatten())
     }
 
-    /// An active listing with its reviews and its seller.
+    /// Returns an active listing with its seller and its reviews.
     pub(crate) fn marketplace_listing(&self, id: &str) -> Result<MarketplaceDetail> {
         let listing = id.parse().ok().and_then(|id: Uuid| self.listings.get(&id));
         let listing = listing.filter(|listing| listing.is_active());

@@ -16,36 +16,36 @@ use super::records::{Claim, Tier};
 use super::views::{PublicAgent, TrustTier};
 use crate::clock::Time;
 
-/// How long a claim token is good for.
+/// How long a claim token is valid.
 const CLAIM_TTL: Duration = Duration::from_hours(7 * 24);
 
-/// How long a login is good for.
+/// How long a login token is valid.
 const LOGIN_TTL: Duration = Duration::from_hours(24);
 
 const MIN_PASSWORD: usize = 8;
 
-/// Hashing takes all of a password, so there is a longest one.
+/// The longest password, because all of it is hashed.
 const MAX_PASSWORD: usize = 1_024;
 
 const MAX_EMAIL: usize = 254;
 
-/// Who claims an agent.
+/// The human who claims an agent.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ClaimRequest {
     email: String,
-    /// At least 8 characters.
+    /// 8 to 1024 characters.
     password: String,
     name: Option<String>,
 }
 
-/// Who logs in.
+/// The credentials of an owner.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct LoginRequest {
     email: String,
     password: String,
 }
 
-/// An agent was claimed.
+/// An agent that was claimed, and its owner.
 #[derive(Debug, Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Claimed {
@@ -58,13 +58,13 @@ pub(crate) struct Claimed {
     claimed_at: Time,
 }
 
-/// A login.
+/// A login token.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LoggedIn {
-    /// For the Authorization header: `Bearer` and this.
+    /// The token, to be sent as `Authorization: Bearer TOKEN`.
     access_token: String,
     token_type: &'static str,
-    /// In seconds.
+    /// How long the token is valid, in seconds.
     expires_in: u64,
     owner_id: Uuid,
 }
@@ -80,7 +80,7 @@ pub(crate) struct OwnerProfile {
     created_at: Time,
 }
 
-/// Two spellings of one address are one address.
+/// Returns the form of an address that all its spellings share.
 fn canonical(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -179,7 +179,7 @@ impl Machins {
         })
     }
 
-    /// The owner that a login token names.
+    /// Returns the owner that a login token was made for.
     pub(crate) fn owner(&self, cx: &Context<'_>, token: Option<&str>) -> Result<OwnerProfile> {
         let token = token.ok_or_else(|| Error::unauthorized("the bearer token is missing"))?;
         let id = self.signing_key.verify(token, Purpose::Login, cx.now).ok();

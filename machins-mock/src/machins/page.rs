@@ -11,13 +11,13 @@ const MAX_LIMIT: u64 = 200;
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub(crate) struct Window {
-    /// How many entries to pass over.
+    /// The number of entries to skip; 0 by default.
     offset: Option<u64>,
-    /// How many entries to send at most: 1 to 200, 50 if not given.
+    /// The most entries to return, from 1 to 200; 50 by default.
     limit: Option<u64>,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Page_{T}")]
 pub(crate) struct Page<T> {
@@ -30,7 +30,7 @@ pub(crate) struct Page<T> {
     pub(super) has_more: bool,
 }
 
-/// A window whose figures are right.
+/// A window with valid numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) offset: u64,
@@ -57,12 +57,12 @@ impl Span {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
 
-    /// Are there entries after this part of a list of so many?
+    /// Returns whether entries follow this part of a list with this many entries.
     pub(crate) fn has_more(self, total: usize) -> bool {
         self.skip().saturating_add(self.take()) < total
     }
 
-    /// This part of a list, whose entries `show` is asked for only as far as they are sent.
+    /// Returns this part of a list. `view` is called only for the entries of the page.
     pub(crate) fn page<E, T>(
         self,
         list: impl Iterator<Item = E>,
@@ -80,7 +80,7 @@ impl Span {
         self.of(items, total)
     }
 
-    /// The page of these entries of a list of so many.
+    /// Returns the page with these entries of a list with this many entries.
     pub(crate) fn of<T>(self, items: Vec<T>, total: usize) -> Page<T> {
         let Self { offset, limit } = self;
         Page { items, total, offset, limit, has_more: self.has_more(total) }
@@ -88,7 +88,7 @@ impl Span {
 }
 
 impl<T> Page<Option<T>> {
-    /// Without the entries that are none.
+    /// Returns the page without the entries that are `None`.
     pub(crate) fn flatten(self) -> Page<T> {
         let Self { items, total, offset, limit, has_more } = self;
         Page { items: items.into_iter().flatten().collect(), total, offset, limit, has_more }

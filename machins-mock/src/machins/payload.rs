@@ -8,20 +8,20 @@ use super::error::{Error, Result};
 use super::input::{self, Object};
 use super::records::ListingType;
 
-/// A delivery; what it must have depends on the listing's type.
+/// A delivery. Which fields it needs depends on the type of the listing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Delivery {
-    /// For `task` with `result`, for `data` with the array `data`.
+    /// For `task`, an object with `result`; for `data`, an object with the array `data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Object>,
-    /// For `api` and `model`.
+    /// The endpoint, for `api` and `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_url: Option<String>,
-    /// For `api` and `model`.
+    /// The credentials of the endpoint, for `api` and `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     credentials: Option<Object>,
-    /// For `asset`, with the text `tx_id`.
+    /// For `asset`, an object with the text `tx_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_proof: Option<Object>,
 }

@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::limits::RECORD_SIZE;
 use crate::random::Random;
 
-/// Everything on the platform.
+/// The whole platform: all records, and the indexes that follow from them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Machins {
     pub(super) signing_key: SigningKey,
@@ -38,7 +38,7 @@ pub(crate) struct Machins {
     pub(super) timers: BTreeSet<(Time, Timer)>,
     /// The trades whose sellers were paid, in that order.
     pub(super) paid_trades: Vec<Uuid>,
-    /// What they came to.
+    /// The sum of their prices.
     pub(super) volume: Money,
     /// The bytes of stored request bodies, which bound the world; what is replaced stays counted.
     pub(super) stored_bytes: Uncompared<usize>,
@@ -46,14 +46,14 @@ pub(crate) struct Machins {
     pub(super) operations: Uncompared<u64>,
 }
 
-/// Something that happens by itself.
+/// Something that happens by itself at a set time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A listing's life ends.
+    /// A listing expires.
     Expiry(Uuid),
-    /// A dispute resolves.
+    /// A dispute is resolved.
     Dispute(Uuid),
-    /// Notifications of an agent have been read long enough ago.
+    /// Notifications that an agent read a week ago are deleted.
     Pruning(Uuid),
 }
 

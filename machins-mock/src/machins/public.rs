@@ -17,13 +17,13 @@ use super::rules::{FEE_PERCENT, STARTER_CREDITS, STARTER_MAX_TRADE};
 use super::views::{MarketplaceListing, PublicAgent, TrustTier};
 use crate::clock::Time;
 
-/// How many of the last trades the statistics show.
+/// How many of the latest trades the statistics show.
 const RECENT_ACTIVITY: usize = 10;
 
 /// How many listings and reviews a profile shows.
 const SHOWN: usize = 50;
 
-/// The platform in figures. Trades count once their seller is paid.
+/// Figures of the whole platform. Trades count once their seller is paid.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Stats {
     total_agents: usize,
@@ -48,27 +48,27 @@ pub(crate) struct RecentTrade {
     completed_at: Time,
 }
 
-/// An agent's place among all.
+/// An agent and its rank among all agents.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LeaderboardEntry {
-    /// 1 for the first.
+    /// The rank, starting at 1.
     rank: usize,
     #[serde(flatten)]
     agent: PublicAgent,
 }
 
-/// An agent, what it lists and what is said of it.
+/// The public profile of an agent with its listings and reviews.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AgentProfile {
     #[serde(flatten)]
     agent: PublicAgent,
-    /// The newest fifty that are active.
+    /// Its newest 50 active listings.
     listings: Vec<MarketplaceListing>,
-    /// The newest fifty of the agent.
+    /// The newest 50 reviews of it.
     reviews: Vec<Review>,
 }
 
-/// What the platform is and how to begin.
+/// What the platform is, and how to begin.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PlatformInfo {
     name: &'static str,
@@ -83,7 +83,7 @@ pub(crate) struct PlatformInfo {
     quick_start: [&'static str; 5],
 }
 
-/// The rules of the economy.
+/// The economic rules of the platform.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Economy {
     currency: Currency,
@@ -92,7 +92,7 @@ struct Economy {
     fee_percent: i64,
 }
 
-/// Something that can be called.
+/// An endpoint of the API.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Endpoint {
     pub(crate) method: String,
@@ -100,7 +100,7 @@ pub(crate) struct Endpoint {
     pub(crate) description: &'static str,
 }
 
-/// What the platform is; it depends on no world.
+/// Returns the description of the platform, which does not depend on the world.
 pub(crate) fn platform_info(endpoints: Vec<Endpoint>) -> PlatformInfo {
     PlatformInfo {
         name: "machins",
@@ -166,13 +166,13 @@ impl Machins {
         })
     }
 
-    /// Trades whose sellers were paid, newest first.
+    /// Returns the trades whose sellers were paid, newest first.
     pub(crate) fn recent_trades(&self, window: Window) -> Result<Page<RecentTrade>> {
         let paid = self.paid_trades.iter().rev();
         Ok(window.span()?.page(paid, |id| self.recent_trade(*id)).flatten())
     }
 
-    /// All agents: by reputation, then by trades, then by sales, then by age.
+    /// Returns all agents by reputation, then by trades, then by sales, then by age.
     pub(crate) fn leaderboard(&self, window: Window) -> Result<Page<LeaderboardEntry>> {
         let span = window.span()?;
         let mut agents: Vec<_> = self.agents.values().collect();

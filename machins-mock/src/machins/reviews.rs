@@ -12,6 +12,7 @@ use super::records::{Review, TradeStatus, rating};
 
 const MAX_BODY: usize = 5_000;
 
+/// A review to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewReview {
     /// 1 to 5.
@@ -52,7 +53,7 @@ impl Machins {
         Ok(review)
     }
 
-    /// Enters a review into every index.
+    /// Adds a review to every index.
     pub(crate) fn add_review(&mut self, review: Review) {
         self.reviewed.insert((review.trade_id, review.reviewer_agent_id));
         if let Some(listing) = self.listings.get_mut(&review.listing_id) {

@@ -67,7 +67,7 @@ fn ensure(holds: bool, otherwise: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// Enters everything as if it happened now, and refuses what could not have happened.
+/// Adds every record as if it was new, and refuses what can't have happened.
 impl TryFrom<Stored> for Machins {
     type Error = &'static str;
 
@@ -106,7 +106,7 @@ impl TryFrom<Stored> for Machins {
 fn by_id<T>(items: Vec<T>, id: fn(&T) -> Uuid) -> Result<IndexMap<Uuid, T>, &'static str> {
     let count = items.len();
     let map: IndexMap<_, _> = items.into_iter().map(|item| (id(&item), item)).collect();
-    ensure(map.len() == count, "two things have one id")?;
+    ensure(map.len() == count, "two records have one id")?;
     Ok(map)
 }
 
@@ -175,7 +175,8 @@ impl Machins {
         Ok(())
     }
 
-    /// Many can be paid at one time: their order is that of the books.
+    /// Counts the payments in the order of the ledger, because many trades can be paid at the same
+    /// time.
     fn load_payments(&mut self) -> Checked {
         let mut unpaid: HashSet<Uuid> = self
             .trades

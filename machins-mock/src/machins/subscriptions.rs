@@ -11,7 +11,7 @@ use super::platform::Machins;
 use super::records::{Secret, Subscription};
 use crate::clock::Time;
 
-/// How many deliveries may fail in a row.
+/// How many deliveries may fail in a row before the subscription ends.
 const MAX_FAILURES: u32 = 10;
 
 /// The most subscriptions of one agent.
@@ -19,13 +19,14 @@ const MAX_SUBSCRIPTIONS: usize = 1_000;
 
 const MAX_SECRET: usize = 1_024;
 
+/// A subscription to be created.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct NewSubscription {
     event_type: EventType,
     webhook_url: String,
-    /// Signs every post; nothing is signed without one.
+    /// Signs every post; without it, posts are not signed.
     secret: Option<String>,
-    /// Only events whose data has all of these values.
+    /// Limits the subscription to events whose data has all of these values.
     filters: Option<Object>,
 }
 
@@ -41,12 +42,12 @@ pub(crate) struct SubscriptionReply {
     has_secret: bool,
     /// False once ten deliveries in a row have failed.
     is_active: bool,
-    /// How many deliveries have failed since the last success.
+    /// The number of deliveries that have failed since the last success.
     failure_count: u32,
     created_at: Time,
 }
 
-/// A subscription is gone.
+/// A subscription that was deleted.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Unsubscribed {
     id: Uuid,
@@ -102,7 +103,7 @@ impl Machins {
         Ok(reply)
     }
 
-    /// All of one's subscriptions, oldest first.
+    /// Returns all subscriptions of the caller, oldest first.
     pub(crate) fn own_subscriptions(&self, caller: Uuid) -> Vec<SubscriptionReply> {
         let own =
             self.subscriptions.values().filter(|subscription| subscription.agent_id == caller);
@@ -120,14 +121,15 @@ impl Machins {
         Ok(Unsubscribed { id, status: "deleted" })
     }
 
-    /// How many deliveries have failed since the last success; none if no more are wanted.
+    /// Returns the number of deliveries that have failed since the last success; `None` if the
+    /// subscription has ended.
     pub(crate) fn failures(&self, id: Uuid) -> Option<u32> {
         let subscription =
             self.subscriptions.get(&id).filter(|subscription| subscription.is_active)?;
         Some(subscription.failure_count)
     }
 
-    /// Counts how a delivery went: ten failures in a row end the subscription.
+    /// Counts the result of a delivery: ten failures in a row end the subscription.
     pub(crate) fn delivered(&mut self, id: Uuid, success: bool) {
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
             subscription.failure_count =

@@ -17,9 +17,9 @@ pub(crate) struct TradeReply {
     #[serde(flatten)]
     trade: Trade,
     currency: Currency,
-    /// Always false: a buyer confirms.
+    /// Always false: only the buyer confirms.
     auto_confirm: bool,
-    /// Always null: a proposal does not expire.
+    /// Always null: proposals do not expire.
     expired_at: Option<Time>,
 }
 
@@ -30,15 +30,17 @@ impl From<&Trade> for TradeReply {
     }
 }
 
-/// Which trades are asked for.
+/// Filters of the caller's trades.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct TradeQuery {
+    /// Returns only trades in which the caller has this role.
     role: Option<Role>,
+    /// Returns only trades with this status.
     status: Option<TradeStatus>,
 }
 
 impl Machins {
-    /// Where a trade is in the list of all.
+    /// Returns the index of a trade in the list of all.
     pub(crate) fn trade_index(&self, id: &str) -> Result<usize> {
         let index = id.parse().ok().and_then(|id: Uuid| self.trades.get_index_of(&id));
         index.ok_or_else(|| Error::not_found("trade"))
@@ -50,7 +52,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// One's own trades, newest first.
+    /// Returns the caller's trades, newest first.
     pub(crate) fn own_trades(
         &self,
         caller: Uuid,

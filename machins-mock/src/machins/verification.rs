@@ -8,14 +8,14 @@ use super::input::{MAX_DEPTH, Object, is_shallow};
 use super::payload::{Delivery, object};
 use super::records::Trade;
 
-/// A verification to ask for before a delivery is entered.
+/// A verification to be asked for before a delivery is entered.
 #[derive(Debug)]
 pub(crate) struct Callback {
     pub(crate) url: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// What a verification came to.
+/// The result of a verification.
 #[derive(Debug)]
 pub(crate) struct Verification {
     pub(super) accepted: bool,
@@ -41,7 +41,7 @@ impl Callback {
 }
 
 impl Verification {
-    /// Reads what the buyer's side answered.
+    /// Reads the answer to a verification.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
         let reply: Value = serde_json::from_slice(body).unwrap_or_default();
         let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
@@ -53,7 +53,7 @@ impl Verification {
         }
     }
 
-    /// No answer counts as not verified.
+    /// Returns the result of a verification without an answer, which counts as refused.
     pub(crate) fn failed(reason: &str) -> Self {
         let reply = object(json!({"accepted": false, "reason": reason}));
         Self { accepted: false, reply, bytes: reason.len() }

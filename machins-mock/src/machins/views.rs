@@ -12,12 +12,13 @@ use super::records::{
 use super::rules::STARTER_MAX_TRADE;
 use crate::clock::Time;
 
-/// How far an agent is trusted, and how it can be trusted more.
+/// The trust tier of an agent, and how to reach the next one.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TrustTier {
     current: Tier,
-    /// Whole credits; null for no limit.
+    /// The largest trade in whole credits; null if there is no limit.
     max_trade_size: Option<i64>,
+    /// What to do to reach the next tier; null if there is none.
     upgrade_action: Option<&'static str>,
 }
 
@@ -32,7 +33,7 @@ impl From<Tier> for TrustTier {
     }
 }
 
-/// What everybody may know about an agent.
+/// The public profile of an agent.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PublicAgent {
     id: Uuid,
@@ -42,12 +43,12 @@ pub(crate) struct PublicAgent {
     agent_type: AgentType,
     capabilities: Vec<String>,
     trust_tier: Tier,
-    /// The mean of its reviews' ratings.
+    /// The mean of the ratings in its reviews; 0 without reviews.
     reputation_score: Money,
     review_count: usize,
-    /// How many trades it completed, on either side.
+    /// The number of trades that it completed, as buyer or as seller.
     total_trades: u64,
-    /// What its completed sales came to.
+    /// The sum of the prices of its completed sales.
     total_revenue: Money,
     is_active: bool,
     created_at: Time,
@@ -125,12 +126,12 @@ impl MarketplaceListing {
     }
 }
 
-/// A listing with all that helps to decide.
+/// A listing with its seller and its reviews.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MarketplaceDetail {
     #[serde(flatten)]
     pub(super) listing: MarketplaceListing,
-    /// The newest hundred.
+    /// The newest 100 reviews of the listing.
     pub(super) reviews: Vec<Review>,
     pub(super) seller: PublicAgent,
 }

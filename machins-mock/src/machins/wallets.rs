@@ -11,17 +11,17 @@ use super::platform::Machins;
 use super::records::{Account, Currency, LedgerEntry};
 use crate::clock::Time;
 
-/// What an agent has.
+/// The wallet of an agent.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Wallet {
     id: Uuid,
     agent_id: Uuid,
-    /// Available and held together.
+    /// The sum of the available and the held balance.
     balance: Money,
     held_balance: Money,
     available_balance: Money,
     currency: Currency,
-    /// How many transactions changed the wallet.
+    /// The number of transactions that changed the wallet.
     version: u64,
     created_at: Time,
 }
@@ -42,7 +42,7 @@ impl Machins {
             created_at: agent.created_at,
         })
     }
-    /// One's own entries, newest first.
+    /// Returns the caller's ledger entries, newest first.
     pub(crate) fn transactions(&self, caller: Uuid, window: Window) -> Result<Page<LedgerEntry>> {
         let span = window.span()?;
         let entries = self.ledger.statement(caller);

@@ -37,20 +37,20 @@ pub(crate) struct Agent {
     pub(crate) tier: Tier,
     pub(crate) created_at: Time,
     pub(crate) inbox: Inbox,
-    /// What follows from the rest of the world.
+    /// What follows from the other records.
     #[serde(skip)]
     pub(crate) record: Record,
 }
 
-/// An agent's listings, trades and figures; counted anew on load.
+/// An agent's listings, trades and figures, which are computed on load.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) listings: Vec<Uuid>,
     pub(crate) trades: Vec<Uuid>,
-    /// What was said of it.
+    /// The reviews of it.
     pub(crate) reviews: Vec<Uuid>,
     pub(crate) completed_trades: u64,
-    /// What it sold for, fees included.
+    /// The sum of the prices of its sales, including fees.
     pub(crate) revenue: Money,
     rating_sum: i64,
 }
@@ -61,7 +61,7 @@ impl Record {
         self.rating_sum += i64::from(review.rating);
     }
 
-    /// The mean of the ratings in hundredths, rounded half up; 0 without any.
+    /// Returns the mean of the ratings in hundredths, rounded half up; 0 without ratings.
     pub(crate) fn reputation(&self) -> Money {
         let count = i64::try_from(self.reviews.len()).unwrap_or(i64::MAX);
         let mean = (self.rating_sum * 200 + count).checked_div(2 * count);

@@ -11,13 +11,13 @@ use crate::clock::Time;
 use crate::machins::context::{Context, Event, EventType};
 use crate::machins::input::Object;
 
-/// How long a notification stays once it is read.
+/// How long a notification is kept once it is read.
 pub(crate) const KEPT: Duration = Duration::from_hours(7 * 24);
 
-/// The most that one inbox holds; the oldest make room.
+/// The most notifications in one inbox; the oldest are dropped for new ones.
 pub(crate) const MAX_NOTIFICATIONS: usize = 10_000;
 
-/// Oldest first.
+/// An inbox, oldest notification first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Inbox(pub(crate) VecDeque<Notification>);
@@ -26,7 +26,7 @@ pub(crate) struct Inbox(pub(crate) VecDeque<Notification>);
 pub(crate) struct Notification {
     pub(crate) id: Uuid,
     pub(crate) event_type: EventType,
-    /// What happened: depends on the event's type.
+    /// The data of the event, which depends on its type.
     payload: Object,
     created_at: Time,
     pub(crate) read_at: Option<Time>,
@@ -54,12 +54,12 @@ impl Inbox {
         self.0.iter().filter(|notification| notification.read_at.is_none()).count()
     }
 
-    /// Forgets what was read a week ago.
+    /// Deletes what was read a week ago.
     pub(crate) fn prune(&mut self, now: Time) {
         self.0.retain(|notification| notification.read_at.is_none_or(|read| read.plus(KEPT) > now));
     }
 
-    /// When there is something to forget.
+    /// Returns the times at which there is something to delete.
     pub(crate) fn prunings(&self) -> impl Iterator<Item = Time> {
         self.0.iter().filter_map(|notification| notification.read_at).map(|read| read.plus(KEPT))
     }

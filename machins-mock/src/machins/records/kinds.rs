@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The type of a listing, which determines what is delivered.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -15,7 +16,7 @@ pub(crate) enum ListingType {
     Asset,
 }
 
-/// Who lists: a seller an offer, a buyer a request.
+/// The side of a listing: sellers make offers, buyers make requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Side {
@@ -24,6 +25,7 @@ pub(crate) enum Side {
     Request,
 }
 
+/// The status of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ListingStatus {
@@ -32,25 +34,30 @@ pub(crate) enum ListingStatus {
     Expired,
 }
 
+/// The status of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TradeStatus {
-    /// Nothing is held yet.
+    /// Proposed, and not answered yet; no credits are held.
     Proposed,
-    /// The buyer's credits are held.
+    /// Accepted; the buyer's credits are held.
     EscrowHeld,
+    /// Delivered, and neither confirmed nor disputed yet.
     Delivered,
-    /// The credits went to the seller, less the fee.
+    /// Confirmed; the credits went to the seller, less the fee.
     Completed,
+    /// Rejected by the party that did not propose it.
     Rejected,
+    /// Cancelled; the credits went back to the buyer.
     Cancelled,
-    /// The credits stay held until the dispute is resolved.
+    /// Disputed; the credits stay held until the dispute is resolved.
     Disputed,
+    /// The dispute is resolved.
     Resolved,
 }
 
 impl TradeStatus {
-    /// Are the buyer's credits held?
+    /// Returns whether the buyer's credits are held.
     pub(crate) const fn holds_escrow(self) -> bool {
         matches!(self, Self::EscrowHeld | Self::Delivered | Self::Disputed)
     }
@@ -69,6 +76,7 @@ impl TradeStatus {
     }
 }
 
+/// The role of a party of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
@@ -76,16 +84,17 @@ pub(crate) enum Role {
     Seller,
 }
 
-/// How a dispute ends.
+/// The outcome of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The buyer gets the credits back.
     Refund,
-    /// The seller gets them, less the fee.
+    /// The seller gets the credits, less the platform's fee.
     Release,
 }
 
+/// The type of an agent, by its own account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AgentType {
@@ -96,18 +105,18 @@ pub(crate) enum AgentType {
     Autonomous,
 }
 
-/// How far an agent is trusted.
+/// The trust tier of an agent, which limits the size of its trades.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// At most 100 credits a trade.
+    /// The agent trades at most 100 credits at a time.
     #[default]
     Starter,
-    /// A human has claimed the agent: any amount.
+    /// A human has claimed the agent, which trades any amount.
     Verified,
 }
 
-/// There is one.
+/// The currency of all amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) enum Currency {
     #[serde(rename = "CREDIT")]

@@ -11,7 +11,7 @@ use crate::machins::context::Context;
 use crate::machins::error::{Error, ErrorCode, Result};
 use crate::machins::money::Money;
 
-/// Where credits can be. Issuance is where they come from: the only account below zero.
+/// An account. The issuance is the source of all credits, and the only account below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Account {
@@ -21,7 +21,7 @@ pub(crate) enum Account {
     Held(Uuid),
 }
 
-/// What a transaction is for.
+/// The reason for a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Category {
@@ -33,7 +33,7 @@ pub(crate) enum Category {
     BountyRelease,
 }
 
-/// What kind of thing a transaction is about.
+/// The type of what a transaction refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReferenceType {
@@ -42,7 +42,7 @@ pub(crate) enum ReferenceType {
     Trade,
 }
 
-/// Why credits move, and because of what.
+/// The reason for a transaction, and what it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cause {
     pub(crate) category: Category,
@@ -68,7 +68,7 @@ struct Entry {
     balance_after: Money,
 }
 
-/// All transactions of a world and what follows from them.
+/// All transactions of a world, and the balances that follow from them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Transaction>", into = "Vec<Transaction>")]
 pub(crate) struct Ledger {
@@ -77,25 +77,25 @@ pub(crate) struct Ledger {
     statements: HashMap<Uuid, Statement>,
 }
 
-/// One agent's entries, as places in the list of transactions.
+/// The entries of one agent, as indexes into the list of transactions.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Statement {
-    /// How many transactions changed the agent's wallet.
+    /// The number of transactions that changed the agent's wallet.
     version: u64,
     entries: Vec<(usize, usize)>,
 }
 
-/// One entry as the agent sees it.
+/// A ledger entry, as its agent sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LedgerEntry {
     id: Uuid,
-    /// The same for all entries of one transaction.
+    /// The id of the transaction, which is the same for all its entries.
     transaction_id: Uuid,
     entry_type: EntryType,
-    /// Which of the agent's two accounts it changes.
+    /// The account of the agent that the entry changes.
     account: AgentAccount,
     amount: Money,
-    /// What the account held then.
+    /// The balance of the account after the entry.
     balance_after: Money,
     category: Category,
     reference_type: ReferenceType,
@@ -104,15 +104,17 @@ pub(crate) struct LedgerEntry {
     created_at: Time,
 }
 
+/// The direction of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum EntryType {
-    /// Takes from the account.
+    /// Decreases the balance.
     Debit,
-    /// Adds to it.
+    /// Increases the balance.
     Credit,
 }
 
+/// An account of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum AgentAccount {
@@ -143,9 +145,9 @@ impl Account {
 }
 
 impl Ledger {
-    /// Moves credits: each account changes by its amount, in this order.
+    /// Posts a transaction: each account changes by its amount, in this order.
     ///
-    /// Nothing moves if an account would fall below zero.
+    /// Nothing changes if an account would fall below zero.
     pub(crate) fn post(
         &mut self,
         cx: &mut Context<'_>,
@@ -186,7 +188,7 @@ impl Ledger {
         self.transactions.push(transaction);
     }
 
-    /// How many transactions there are.
+    /// Returns the number of transactions.
     pub(crate) fn len(&self) -> usize {
         self.transactions.len()
     }
@@ -195,12 +197,12 @@ impl Ledger {
         self.balances.get(&account).copied().unwrap_or_default()
     }
 
-    /// How many transactions changed an agent's wallet.
+    /// Returns the number of transactions that changed an agent's wallet.
     pub(crate) fn version(&self, agent: Uuid) -> u64 {
         self.statements.get(&agent).map_or(0, |statement| statement.version)
     }
 
-    /// An agent's entries, newest first.
+    /// Returns an agent's entries, newest first.
     pub(crate) fn statement(&self, agent: Uuid) -> impl ExactSizeIterator<Item = LedgerEntry> {
         let entries = self.statements.get(&agent).map_or(&[][..], |statement| &statement.entries);
         entries.iter().rev().map(|&(index, number)| {
@@ -209,7 +211,7 @@ impl Ledger {
         })
     }
 
-    /// The trades whose sellers were paid, in that order.
+    /// Returns the trades whose sellers were paid, in that order.
     pub(crate) fn releases(&self) -> impl Iterator<Item = Uuid> {
         let causes = self.transactions.iter().map(|transaction| transaction.cause);
         causes
@@ -217,12 +219,12 @@ impl Ledger {
             .map(|cause| cause.reference_id)
     }
 
-    /// Every account that was ever used.
+    /// Returns every account that was ever used.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (Account, Money)> {
         self.balances.iter().map(|(account, balance)| (*account, *balance))
     }
 
-    /// Zero, unless credits were made or lost.
+    /// Returns the sum of all balances: zero, unless credits were made or lost.
     pub(crate) fn total(&self) -> Money {
         self.balances.values().fold(Money::ZERO, |sum, balance| sum.plus(*balance))
     }
@@ -262,7 +264,7 @@ impl From<Ledger> for Vec<Transaction> {
     }
 }
 
-/// Goes through the books again: every sum, every balance.
+/// Checks every sum and every balance of stored transactions.
 impl TryFrom<Vec<Transaction>> for Ledger {
     type Error = &'static str;
 

@@ -15,7 +15,7 @@ use crate::machins::money::Money;
 #[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Listing {
     pub(crate) id: Uuid,
-    /// Whose it is: on a request the buyer.
+    /// The agent that listed it: on a request, the buyer.
     pub(crate) seller_agent_id: Uuid,
     pub(crate) title: String,
     pub(crate) slug: String,
@@ -29,7 +29,7 @@ pub(crate) struct Listing {
     pub(crate) status: ListingStatus,
     pub(crate) auto_accept: bool,
     pub(crate) delivery_callback_url: Option<String>,
-    /// What is held for whoever fulfils the request.
+    /// The credits held for whoever fulfils the request; null without a bounty.
     pub(crate) bounty_amount: Option<Money>,
     pub(crate) expires_at: Option<Time>,
     pub(crate) created_at: Time,
@@ -38,7 +38,7 @@ pub(crate) struct Listing {
     pub(crate) completed_trades: u64,
     #[serde(skip)]
     pub(crate) reviews: Vec<Uuid>,
-    /// Title and description in lower case, to be searched.
+    /// Title and description in lower case, for searches.
     #[serde(skip)]
     pub(crate) search_text: String,
 }

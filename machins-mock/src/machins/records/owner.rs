@@ -11,11 +11,11 @@ use crate::machins::password::PasswordHash;
 pub(crate) struct Owner {
     pub(crate) id: Uuid,
     pub(crate) created_at: Time,
-    /// None as long as nobody has claimed the agent.
+    /// `None` until a human has claimed the agent.
     pub(crate) claim: Option<Claim>,
 }
 
-/// What a human said when claiming.
+/// What a human said when claiming an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) email: String,

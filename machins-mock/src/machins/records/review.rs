@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::clock::Time;
 use crate::machins::error::{Error, Result};
 
-/// What one party says of the other.
+/// A review of one party of a trade by the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Review {
     pub(crate) id: Uuid,
@@ -20,7 +20,7 @@ pub(crate) struct Review {
     pub(crate) created_at: Time,
 }
 
-/// The rating, if it is from 1 to 5.
+/// Returns the rating, if it is from 1 to 5.
 pub(crate) fn rating(rating: i64) -> Result<u8> {
     match u8::try_from(rating) {
         Ok(rating @ 1..=5) => Ok(rating),

@@ -12,14 +12,14 @@ use super::kinds::{ListingType, Side};
 use super::listing::Listing;
 use crate::machins::money::Money;
 
-/// The active listings.
+/// The active listings, for searches.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SearchIndex {
     all: Vec<IndexEntry>,
     by_tag: HashMap<String, Vec<IndexEntry>>,
 }
 
-/// An active listing in short.
+/// The part of an active listing that most filters need.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct IndexEntry {
     pub(crate) price: Money,
@@ -75,7 +75,7 @@ impl SearchIndex {
         self.all.len()
     }
 
-    /// The listings with at least one of the tags, in order of creation.
+    /// Returns the listings with at least one of the tags, in order of creation.
     pub(crate) fn tagged(&self, tags: &[&str]) -> Cow<'_, [IndexEntry]> {
         let mut lists = tags.iter().filter_map(|tag| self.by_tag.get(*tag));
         let Some(first) = lists.next() else {
@@ -92,7 +92,8 @@ impl SearchIndex {
         union.into()
     }
 
-    /// The newest so many listings with at least one of the tags that are `wanted`, newest first.
+    /// Returns the newest listings that have at least one of the tags and are `wanted`, newest
+    /// first and at most `most`.
     pub(crate) fn newest_tagged(
         &self,
         tags: &[String],

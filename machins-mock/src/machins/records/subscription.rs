@@ -25,7 +25,7 @@ pub(crate) struct Subscription {
     pub(crate) created_at: Time,
 }
 
-/// What signs a subscription's posts.
+/// The key that signs a subscription's posts.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(pub(crate) String);
@@ -43,7 +43,7 @@ pub(crate) struct Webhook {
     pub(crate) event_type: EventType,
     pub(crate) url: String,
     pub(crate) body: Bytes,
-    /// HMAC-SHA256 of the body, in lowercase hex.
+    /// The HMAC-SHA256 of the body, in lowercase hexadecimal; `None` without a secret.
     pub(crate) signature: Option<String>,
 }
 
@@ -55,7 +55,7 @@ struct Post<'a> {
 }
 
 impl Subscription {
-    /// The post that tells of an event, if the subscription is for it.
+    /// Returns the post for an event, if the subscription is for it.
     pub(crate) fn webhook(&self, event: &Event) -> Option<Webhook> {
         let wanted = self.is_active
             && self.event_type == event.event_type

@@ -19,11 +19,11 @@ pub(crate) struct Trade {
     pub(crate) listing_type: ListingType,
     pub(crate) buyer_agent_id: Uuid,
     pub(crate) seller_agent_id: Uuid,
-    /// Who proposed: the other one accepts or rejects.
+    /// The agent that proposed the trade; the other party accepts or rejects it.
     pub(crate) proposer_agent_id: Uuid,
     pub(crate) status: TradeStatus,
     pub(crate) price: Money,
-    /// What the platform kept.
+    /// The fee that the platform kept; null until the seller is paid.
     pub(crate) fee: Option<Money>,
     pub(crate) terms: Option<String>,
     pub(crate) metadata: Option<Object>,
@@ -37,23 +37,23 @@ pub(crate) struct Trade {
     pub(crate) updated_at: Time,
 }
 
-/// What a trade has once its seller has delivered.
+/// The part of a trade that is set by its delivery.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TradeDelivery {
     /// What was delivered.
     #[serde(rename = "delivery_payload")]
     pub(crate) payload: Option<Object>,
-    /// SHA-256 of what was delivered.
+    /// The SHA-256 of what was delivered, in hexadecimal.
     #[serde(rename = "delivery_content_hash")]
     pub(crate) content_hash: Option<String>,
-    /// What the verification said; null if there was none.
+    /// Whether the verification accepted the delivery; null without a verification.
     #[serde(rename = "delivery_verified")]
     pub(crate) verified: Option<bool>,
     #[serde(rename = "delivery_verification")]
     pub(crate) verification: Option<Object>,
 }
 
-/// What a trade has once something has happened to it.
+/// The part of a trade that is set step by step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Progress {
     pub(crate) accepted_at: Option<Time>,
@@ -66,7 +66,7 @@ pub(crate) struct Progress {
     /// When the dispute resolves by itself.
     pub(crate) dispute_resolves_at: Option<Time>,
     pub(crate) resolved_at: Option<Time>,
-    /// How the dispute ended.
+    /// The outcome of the dispute.
     pub(crate) resolution: Option<Outcome>,
     pub(crate) cancelled_by: Option<Uuid>,
     pub(crate) cancellation_reason: Option<String>,
@@ -81,7 +81,7 @@ impl Trade {
         Cause { category, reference_type: ReferenceType::Trade, reference_id: self.id }
     }
 
-    /// The caller's role, if it is a party.
+    /// Returns the caller's role; refused if it is not a party.
     pub(crate) fn role(&self, caller: Uuid) -> Result<Role> {
         if caller == self.buyer_agent_id {
             Ok(Role::Buyer)
@@ -96,7 +96,7 @@ impl Trade {
         if agent == self.buyer_agent_id { self.seller_agent_id } else { self.buyer_agent_id }
     }
 
-    /// When the seller got paid, if that has happened.
+    /// Returns when the seller was paid, if that has happened.
     pub(crate) fn paid_at(&self) -> Option<Time> {
         match self.status {
             TradeStatus::Completed => self.progress.completed_at,
