@@ -1,4 +1,4 @@
-//! The same server for code without a runtime.
+//! The mock server for code without an async runtime.
 
 use std::ops::Deref;
 

@@ -1,4 +1,4 @@
-//! Starting a server of one's own make.
+//! Starting a server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

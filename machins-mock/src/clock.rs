@@ -22,7 +22,7 @@ pub(crate) struct Clock {
 #[error("virtual time may run at most 100 years (3153600000 seconds) ahead of the real time")]
 pub struct ClockOutOfRange;
 
-/// A moment of virtual time, to the millisecond as the vendors write it.
+/// A time of the virtual clock, to the millisecond, as the vendors write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[schemars(transparent)]
 pub(crate) struct Time(Timestamp);

@@ -1,4 +1,4 @@
-//! Expectations: which requests a test counts on.
+//! The requests that a test expects.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -107,7 +107,7 @@ fn line(request: &RequestRecord) -> String {
 
 impl fmt::Display for UnmetExpectations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the mock server did not get the requests it was to get\nexpected:")?;
+        write!(f, "the mock server did not receive the expected requests\nexpected:")?;
         for line in &self.expected {
             write!(f, "\n  {line}")?;
         }

@@ -1,4 +1,4 @@
-//! What was asked of a server, without secrets.
+//! The requests that a server received, without secrets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};

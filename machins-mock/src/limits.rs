@@ -1,4 +1,4 @@
-//! What bounds a server, whatever its clients do.
+//! The limits of a server.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const READ_TIME: Duration = Duration::from_secs(30);
 /// the JSON of a device or a notification.
 pub(crate) const RECORD_SIZE: usize = 512;
 
-/// One server's bounds.
+/// The limits of one server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How many connections are served at a time.

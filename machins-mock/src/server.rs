@@ -1,4 +1,4 @@
-//! A server in the hands of its test.
+//! A running server.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,16 +28,14 @@ use crate::world::Snapshot;
 /// one never blocks.
 ///
 /// ```
-/// # async fn example() {
-/// use machins_mock::{MockServer, Plan};
+/// use machins_mock::{Plan, blocking::MockServer};
 ///
-/// let server = MockServer::start().await;
+/// let server = MockServer::start(); // in async code: `MockServer::start().await`
 /// let org = server.create_org(Plan::Free);
 /// let url = format!("{}/api/v1/usage", server.machineid_base_url());
-/// let reply = reqwest::Client::new().get(url).header("x-org-key", org.key()).send().await;
-/// assert!(reply.unwrap().status().is_success());
-/// # }
-/// # tokio::runtime::Runtime::new().unwrap().block_on(example());
+/// let reply = reqwest::blocking::Client::new().get(url).header("x-org-key", org.key()).send()?;
+/// assert!(reply.status().is_success());
+/// # Ok::<_, reqwest::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct MockServer {
@@ -249,7 +247,7 @@ impl MockServer {
     ///
     /// let server = MockServer::start();
     /// server.expect(Method::POST, "/api/v1/devices/validate", 1..=2);
-    /// assert!(server.verify().is_err(), "nothing came yet");
+    /// assert!(server.verify().is_err(), "no request yet");
     /// # reqwest::blocking::Client::new()
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```

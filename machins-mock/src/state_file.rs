@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::world::Snapshot;
 
-/// The world in a file, if there is the file.
+/// Reads a world from a file, if the file exists.
 pub(crate) fn load(path: &Path) -> io::Result<Option<Snapshot>> {
     match std::fs::read(path) {
         Ok(bytes) => match serde_json::from_slice::<Snapshot>(&bytes) {
@@ -22,7 +22,7 @@ pub(crate) fn load(path: &Path) -> io::Result<Option<Snapshot>> {
     }
 }
 
-/// Writes a world to a file, whole or not at all, readable by its owner only.
+/// Writes a world to a file, atomically and readable by its owner only.
 pub(crate) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,

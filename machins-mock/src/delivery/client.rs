@@ -14,15 +14,15 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// How long a post may take by default, its answer included.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Which servers posts may go to, and how long they may take.
+/// Which machines posts may go to, and how long they may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policy {
-    /// Other machines too, not only this one.
+    /// Whether posts may go to other machines.
     pub(crate) everywhere: bool,
     pub(crate) time_limit: Duration,
 }
 
-/// How much of an answer is read.
+/// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
 pub(super) struct Client {
@@ -30,7 +30,7 @@ pub(super) struct Client {
     policy: Policy,
 }
 
-/// Why a post got no answer.
+/// The reason why a post got no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
     #[error("the address can't be posted to: only http:// can")]
@@ -55,7 +55,7 @@ impl Client {
         Self { client, policy }
     }
 
-    /// Posts JSON and returns the answer, redirects included.
+    /// Posts JSON and returns the answer. Redirects are not followed.
     pub(super) async fn post(
         &self,
         url: &str,
@@ -83,10 +83,10 @@ impl Client {
     }
 }
 
-/// The address, if it may be posted to.
+/// Returns the address, if it may be posted to.
 ///
-/// A test's server must not reach into the network on the word of whoever talks to it. So names
-/// are not even looked up, but for `localhost`.
+/// A client of a test's server must not be able to reach into the network through it. So names
+/// except `localhost` are not even resolved.
 fn target(url: &str, everywhere: bool) -> Result<Uri, PostError> {
     let uri: Uri = url.parse().map_err(|_| PostError::NotHttp)?;
     if uri.scheme_str() != Some("http") {

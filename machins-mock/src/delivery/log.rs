@@ -1,4 +1,4 @@
-//! What became of the posts.
+//! The results of webhooks.
 
 use std::collections::VecDeque;
 

@@ -1,10 +1,9 @@
 //! Posts to other servers: webhooks, and verifications of deliveries.
 //!
-//! A subscription that has something to be told has a queue and a task of its own, which posts
-//! one event after the other, in the order in which they happened, and ends when the queue is
-//! empty. Every event is posted once: there is no second attempt, but ten failures in a row end
-//! the subscription. A queue holds [`MAX_QUEUED`] events; what does not fit is dropped, and
-//! logged as such.
+//! A subscription with events to be sent has a queue and a task of its own, which posts one event
+//! after the other in the order in which they happened, and ends when the queue is empty. Every
+//! event is posted once: there is no second attempt, but ten failures in a row end the
+//! subscription. A queue holds [`MAX_QUEUED`] events; further ones are dropped and logged as such.
 
 mod client;
 mod log;

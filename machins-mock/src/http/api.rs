@@ -50,7 +50,7 @@ documented!(A B);
 documented!(A B C);
 documented!(A B C D);
 
-/// What is documented of a route.
+/// A route, as the document describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     pub(crate) method: Method,

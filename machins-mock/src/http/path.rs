@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::api::Input;
 use super::operation::Operation;
 
-/// The path's one parameter; empty, which names nothing, if it is no text.
+/// The parameter in the path; empty, which names nothing, if it is not text.
 pub(crate) struct PathText(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {

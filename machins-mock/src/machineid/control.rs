@@ -1,4 +1,4 @@
-//! What a test may do to organisations.
+//! Test controls of organisations.
 
 use std::fmt;
 

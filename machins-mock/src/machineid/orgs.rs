@@ -24,32 +24,33 @@ pub(crate) struct MachineId {
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct OrgKey(String);
 
-/// Why a key names no organisation that can be asked.
+/// The reason why a key names no available organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyError {
-    /// Missing, empty or not `org_…`.
+    /// The key is missing, or not `org_…`.
     Malformed,
-    /// Well-formed, but nobody's.
+    /// No organisation has the key.
     Unknown,
-    /// The organisation's service is switched off.
+    /// The service of the organisation is switched off.
     Unavailable,
 }
 
 impl MachineId {
-    /// Adds an organisation with every switch at "go" and returns its key.
+    /// Creates an organisation that is enabled, paid for, available and not frozen, and returns its
+    /// key.
     pub(crate) fn create_org(&mut self, plan: Plan, random: &mut Random) -> OrgKey {
         let key = OrgKey(random.token("org_"));
         self.orgs.insert(key.clone(), Org::new(plan));
         key
     }
 
-    /// How much there is, in bytes: near enough to bound it.
+    /// Returns the approximate size of all organisations in bytes.
     pub(crate) fn size(&self) -> usize {
         let records = self.orgs.values().map(|org| 1 + org.devices().len());
         records.sum::<usize>() * RECORD_SIZE
     }
 
-    /// The organisation of a key, however its switches stand.
+    /// Returns the organisation with this key, whether it is available or not.
     pub(crate) fn org(&self, key: &str) -> Option<&Org> {
         self.orgs.get(key)
     }
@@ -58,14 +59,14 @@ impl MachineId {
         self.orgs.get_mut(key)
     }
 
-    /// The organisation that a request's key lets in.
+    /// Returns the organisation with this key, if it is available.
     pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
         let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
         let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;
         if org.switches.available { Ok(org) } else { Err(KeyError::Unavailable) }
     }
 
-    /// May this device run?
+    /// Decides whether a device may run.
     pub(crate) fn validate(
         &mut self,
         key: Option<&str>,
@@ -81,7 +82,7 @@ impl MachineId {
     }
 }
 
-/// Is the text `org_` and something after it?
+/// Returns whether a text is `org_` and something after it.
 fn is_org_key(text: &str) -> bool {
     text.strip_prefix("org_").is_some_and(|rest| !rest.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What must hold after every operation.
+//! Invariants, which must hold after every operation.
 
 use std::collections::HashMap;
 

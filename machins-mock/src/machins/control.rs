@@ -1,4 +1,4 @@
-//! What a test may do to the platform.
+//! Test controls of the platform.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Why a call was refused.
+//! Refusals.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Where a trade's credits go.
+//! How a trade's credits move: held, refunded, released.
 
 use super::context::{Context, EventType};
 use super::error::Result;

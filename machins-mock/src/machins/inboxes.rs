@@ -30,7 +30,7 @@ pub(crate) struct InboxPage {
     items: Vec<NotificationReply>,
     /// The number of unread notifications in the whole inbox.
     unread_count: usize,
-    /// The number of notifications in the whole inbox, whatever was asked for.
+    /// The number of notifications in the whole inbox, whatever the filters.
     total: usize,
     offset: u64,
     limit: u64,

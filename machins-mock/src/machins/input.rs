@@ -1,4 +1,4 @@
-//! What is asked of the texts, lists and objects in requests.
+//! Checks of the texts, lists and objects in requests.
 
 use http::Uri;
 use serde_json::{Map, Value};

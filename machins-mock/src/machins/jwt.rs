@@ -1,4 +1,4 @@
-//! JSON Web Tokens, HS256: who claims an agent and who is logged in.
+//! JSON Web Tokens (HS256) for claims and logins.
 //!
 //! A token's header must be the very bytes that this server writes, so that no other algorithm,
 //! `none` included, is ever considered.

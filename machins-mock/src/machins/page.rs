@@ -22,11 +22,11 @@ pub(crate) struct Window {
 #[schemars(rename = "Page_{T}")]
 pub(crate) struct Page<T> {
     pub(super) items: Vec<T>,
-    /// How many entries the whole list has.
+    /// The number of entries in the whole list.
     pub(super) total: usize,
     pub(super) offset: u64,
     pub(super) limit: u64,
-    /// Whether there are entries after these.
+    /// Whether more entries follow this page.
     pub(super) has_more: bool,
 }
 
@@ -66,14 +66,14 @@ impl Span {
     pub(crate) fn page<E, T>(
         self,
         list: impl Iterator<Item = E>,
-        mut show: impl FnMut(E) -> T,
+        mut view: impl FnMut(E) -> T,
     ) -> Page<T> {
         let (skip, take) = (self.skip(), self.take());
         let mut items = Vec::new();
         let mut total = 0;
         for entry in list {
             if total >= skip && items.len() < take {
-                items.push(show(entry));
+                items.push(view(entry));
             }
             total += 1;
         }

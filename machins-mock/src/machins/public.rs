@@ -1,4 +1,4 @@
-//! What everybody may see: figures, the leaderboard, profiles, what was traded.
+//! What everybody may see: figures, the leaderboard, profiles, recent trades.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Reviews: what the parties of a completed trade say of each other.
+//! Reviews, which the parties of a completed trade write about each other.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,12 +1,12 @@
-//! The platform's figures.
+//! Amounts and percentages that the platform fixes.
 
 use super::money::Money;
 
-/// What every agent starts with.
+/// The credits that every agent starts with.
 pub(crate) const STARTER_CREDITS: Money = Money::credits(500);
 
-/// The most that a starter may trade at once.
+/// The largest trade of an agent of the starter tier.
 pub(crate) const STARTER_MAX_TRADE: Money = Money::credits(100);
 
-/// What the platform keeps of a price.
+/// The percentage of a price that the platform keeps.
 pub(crate) const FEE_PERCENT: i64 = 5;

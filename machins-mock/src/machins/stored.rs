@@ -1,4 +1,5 @@
-//! A world as it is stored: what can be counted is left out, and is made and checked on load.
+//! The platform as it is stored: indexes and figures are left out, and are computed and checked on
+//! load.
 
 use std::collections::HashSet;
 

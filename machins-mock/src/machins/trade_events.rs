@@ -1,4 +1,4 @@
-//! Who learns what of a trade.
+//! The events of a trade, and their receivers.
 
 use serde_json::json;
 use uuid::Uuid;

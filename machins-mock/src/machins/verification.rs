@@ -1,4 +1,4 @@
-//! Verifications: what the buyer's side is asked about a delivery, and what it answers.
+//! Verifications of deliveries by the buyer's side.
 
 use serde::Serialize;
 use serde_json::{Value, json};

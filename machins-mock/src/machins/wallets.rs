@@ -1,4 +1,4 @@
-//! Wallets: what an agent has, and where it came from.
+//! Wallets and their ledger entries.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -22,8 +22,8 @@ use crate::tasks::{self, Tasks};
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How many connections may wait to be accepted: a client whose connection finds no place tries
-/// again only after a second.
+/// How many connections may wait to be accepted: a client that finds no room tries again only after
+/// a second.
 const BACKLOG: u32 = 4096;
 
 /// How long accepting pauses when the process has run out of file descriptors.

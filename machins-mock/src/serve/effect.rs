@@ -20,7 +20,7 @@ use crate::fault::{Fault, Kind};
 use crate::http::json as json_reply;
 use crate::site::fault_reply;
 
-/// A reply in the middle of which nothing of JSON is left.
+/// Bytes that are not JSON, nor text.
 const GARBAGE: &[u8] = b"<!doctype html><title>502 Bad Gateway</title>\xff\xfe{\"";
 
 /// How many pieces a slow body comes in, at most.
@@ -31,7 +31,7 @@ const SLOW_PIECES: usize = 16;
 #[error("the connection is closed by a fault")]
 pub(crate) struct ConnectionLost;
 
-/// Answers a request under a fault, in the shape of its API; `serve` is what would happen without it.
+/// Answers a request under a fault, in the form of its API; `serve` answers it without the fault.
 pub(crate) async fn apply(
     fault: Fault,
     about_machins: bool,

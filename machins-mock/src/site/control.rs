@@ -20,28 +20,28 @@ use crate::world::Snapshot;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("Mock control")
-        .get("/_mock/health", "Is the server up?", health)
-        .post("/_mock/reset", "Empty world, real time, no faults, no requests", reset)
-        .get("/_mock/clock", "The virtual time", clock)
+        .get("/_mock/health", "Check that the server is up", health)
+        .post("/_mock/reset", "Empty the world, and remove faults and records", reset)
+        .get("/_mock/clock", "Get the virtual time", clock)
         .post("/_mock/clock/advance", "Move the virtual time forward", advance)
-        .post("/_mock/machineid/orgs", "Make an organisation", create_org)
-        .patch("/_mock/machineid/orgs/{org_key}", "Turn an organisation's switches", update_org)
-        .post("/_mock/machins/agents", "Make an agent", create_agent)
+        .post("/_mock/machineid/orgs", "Create an organisation", create_org)
+        .patch("/_mock/machineid/orgs/{org_key}", "Change an organisation's switches", update_org)
+        .post("/_mock/machins/agents", "Create an agent", create_agent)
         .refuses([Conflict])
-        .post("/_mock/machins/trades/{id}/resolve", "End a dispute", resolve_dispute)
+        .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
         .refuses([InvalidState])
-        .get("/_mock/machins/ledger", "The books of the marketplace", ledger)
-        .get("/_mock/webhooks", "The webhooks so far, oldest first", webhooks)
-        .get("/_mock/requests", "The requests so far, oldest first, without secrets", requests)
-        .delete("/_mock/requests", "Forget the requests so far", clear_requests)
-        .get("/_mock/faults", "The faults in force", faults)
-        .post("/_mock/faults", "Make something go wrong", add_fault)
-        .delete("/_mock/faults", "Remove every fault", clear_faults)
-        .get("/_mock/state", "The whole world, keys included", state)
-        .put("/_mock/state", "Make the world what it was", restore)
+        .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
+        .get("/_mock/webhooks", "List the webhook attempts, oldest first", webhooks)
+        .get("/_mock/requests", "List the requests, oldest first, without secrets", requests)
+        .delete("/_mock/requests", "Forget the requests", clear_requests)
+        .get("/_mock/faults", "List the faults", faults)
+        .post("/_mock/faults", "Add a fault", add_fault)
+        .delete("/_mock/faults", "Remove all faults", clear_faults)
+        .get("/_mock/state", "Get the whole world, keys included", state)
+        .put("/_mock/state", "Replace the world by a stored one", restore)
 }
 
-/// The call is done.
+/// A call that was carried out.
 #[derive(Serialize, JsonSchema)]
 struct Done {
     status: &'static str,
@@ -62,7 +62,7 @@ async fn reset(State(app): State<App>) -> Reply<200, Done> {
 #[derive(Serialize, JsonSchema)]
 struct ClockState {
     now: Time,
-    /// How far it is ahead of the real time.
+    /// How far the virtual time is ahead of the real time, in seconds.
     offset_seconds: f64,
 }
 
@@ -77,9 +77,10 @@ async fn clock(State(app): State<App>) -> Reply<200, ClockState> {
     Reply(ClockState::new(&app))
 }
 
+/// How far to move the virtual time forward.
 #[derive(Deserialize, JsonSchema)]
 struct Advance {
-    /// At least 0; parts of a second count to the millisecond.
+    /// The seconds, at least 0; fractions count to the millisecond.
     seconds: f64,
 }
 
@@ -95,8 +96,10 @@ async fn advance(
     Ok(Reply(ClockState::new(&app)))
 }
 
+/// An organisation to be created.
 #[derive(Deserialize, JsonSchema)]
 struct NewOrg {
+    /// The plan; `free` by default.
     #[serde(default = "free")]
     plan: Plan,
 }
@@ -151,7 +154,7 @@ async fn create_agent(
     Ok(Reply(agent.map_err(MachinsError::from)?))
 }
 
-/// What a dispute is to come to.
+/// How to resolve a dispute.
 #[derive(Deserialize, JsonSchema)]
 struct Resolution {
     outcome: Outcome,
@@ -171,7 +174,7 @@ async fn ledger(State(app): State<App>) -> Reply<200, Ledger> {
     Reply(app.machins(|machins, _| machins.ledger()))
 }
 
-/// The webhooks so far, oldest first.
+/// The webhook attempts so far, oldest first.
 #[derive(Serialize, JsonSchema)]
 struct Webhooks {
     webhooks: Vec<WebhookAttempt>,
@@ -196,7 +199,7 @@ async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
     DONE
 }
 
-/// The faults in force, in the order in which they were added.
+/// The faults in the order in which they were added, including those that have ended.
 #[derive(Serialize, JsonSchema)]
 struct FaultList {
     faults: Vec<ActiveFault>,

@@ -32,7 +32,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
     })
 }
 
-/// Returns what an operation's entry says whatever its handler is.
+/// Returns the part of an operation's entry that does not depend on its handler.
 fn entry(route: &Route, method: &str) -> Map<String, Value> {
     let name = route.path.trim_start_matches("/api/v1").replace(['/', '{', '}'], " ");
     let id: Vec<_> = std::iter::once(method).chain(name.split_whitespace()).collect();

@@ -40,7 +40,7 @@ async fn unmet_expectations_panic_on_drop_with_what_came_instead() {
     let message = drop_message(server).unwrap();
     assert_eq!(
         message,
-        "the mock server did not get the requests it was to get\n\
+        "the mock server did not receive the expected requests\n\
          expected:\n  \
            POST /api/v1/devices/*: 2 times, received 1\n  \
            GET /api/v1/usage: 0 times, received 1\n\

@@ -15,7 +15,7 @@ pub(crate) struct Owner {
     pub(crate) claim: Option<Claim>,
 }
 
-/// What a human said when claiming an agent.
+/// The human who has claimed the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) email: String,

@@ -13,26 +13,28 @@ use crate::machineid::{BatchEntry, DeviceId, Restored, RestoredAll, Revoked, Too
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
-        .post("/api/v1/devices/revoke_batch", "Block many devices", revoke_batch)
-        .post("/api/v1/devices/unrevoke_batch", "Let many devices run again", unrevoke_batch)
+        .post("/api/v1/devices/revoke_batch", "Revoke many devices", revoke_batch)
+        .post("/api/v1/devices/unrevoke_batch", "Restore many devices", unrevoke_batch)
 }
 
-/// Many devices: either `deviceIds` or `scope`.
+/// Many devices, given by `deviceIds` or by `scope`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "BatchBody_{Scope}")]
 struct BatchBody<Scope> {
-    /// At least one id, at most 500 distinct valid ones.
+    /// At least one id, and at most 500 distinct valid ones.
     device_ids: Option<Vec<String>>,
     scope: Option<Scope>,
 }
 
+/// The devices to be revoked.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum RevokeScope {
     AllActive,
 }
 
+/// The devices to be restored.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum UnrevokeScope {

@@ -16,20 +16,21 @@ pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
         .post("/api/v1/devices/register", "Register a device; safe to repeat", register)
         .refuses([Forbidden])
-        .post("/api/v1/devices/validate", "May the device run?", validate)
-        .get("/api/v1/devices/list", "All devices of the organisation", list)
-        .post("/api/v1/devices/revoke", "Block a device", revoke)
+        .post("/api/v1/devices/validate", "Decide whether a device may run", validate)
+        .get("/api/v1/devices/list", "List the devices of the organisation", list)
+        .post("/api/v1/devices/revoke", "Revoke a device", revoke)
         .refuses([NotFound])
-        .post("/api/v1/devices/unrevoke", "Let a blocked device run again", unrevoke)
+        .post("/api/v1/devices/unrevoke", "Restore a revoked device", unrevoke)
         .refuses([Forbidden, NotFound])
-        .post("/api/v1/devices/remove", "Delete a device for good", remove)
+        .post("/api/v1/devices/remove", "Remove a device for good", remove)
         .refuses([NotFound])
 }
 
+/// A device.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeviceBody {
-    /// 1 to 128 of letters, digits and `. _ : @ / -`; spaces around it are ignored.
+    /// 1 to 128 of letters, digits and `. _ : @ / -`; whitespace around it is ignored.
     device_id: String,
 }
 

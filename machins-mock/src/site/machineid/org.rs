@@ -12,17 +12,19 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID organisation")
-        .post("/api/v1/org/create", "Make a free organisation", create)
-        .get("/api/v1/usage", "How full the plan is", usage)
-        .post("/api/v1/billing/checkout", "Where to pay for a plan", checkout)
+        .post("/api/v1/org/create", "Create an organisation with the free plan", create)
+        .get("/api/v1/usage", "Get the plan and its usage", usage)
+        .post("/api/v1/billing/checkout", "Start the payment of a plan", checkout)
 }
 
+/// The plan to be paid for.
 #[derive(Deserialize, JsonSchema)]
 struct CheckoutBody {
     /// `pro`, `scale` or `max`.
     plan: String,
 }
 
+/// No fields.
 #[derive(Deserialize, JsonSchema)]
 struct EmptyBody {}
 

@@ -19,9 +19,9 @@ const PAYLOAD_TOO_LARGE: u16 = 413;
 /// What every reply carries.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct Meta {
-    /// The call's name.
+    /// The name of the call.
     pub(super) handler: &'static str,
-    /// Names this reply.
+    /// An id of this request.
     pub(super) request_id: Uuid,
 }
 
@@ -31,16 +31,16 @@ impl Meta {
     }
 }
 
-/// How full the plan is.
+/// The plan and how much of it is used.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Figures {
     plan_tier: Plan,
-    /// How many devices may be active at once.
+    /// The number of devices that may be active at once.
     limit: usize,
-    /// How many devices are active.
+    /// The number of devices that are active.
     devices_used: usize,
-    /// How many more may be.
+    /// The number of further devices that may be active.
     remaining: usize,
 }
 
@@ -55,7 +55,7 @@ impl From<OrgFigures> for Figures {
     }
 }
 
-/// How a call went, in a word.
+/// The result of a call, in a word.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -67,7 +67,7 @@ pub(super) enum Status {
     Error,
 }
 
-/// Why a call was refused, for programs.
+/// The reason for a refusal, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ErrorCode {
@@ -101,13 +101,13 @@ impl From<&BodyError> for ErrorCode {
 #[serde(rename_all = "camelCase")]
 pub(super) struct OrgCreated {
     pub(super) status: Status,
-    /// The organisation's secret.
+    /// The organisation's key, for the x-org-key header.
     pub(super) org_api_key: String,
     #[serde(flatten)]
     pub(super) meta: Meta,
 }
 
-/// What came of a registration; `error` says why it was refused.
+/// The result of a registration; `error` is set if it was refused.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Registered {
@@ -121,17 +121,17 @@ pub(super) struct Registered {
     pub(super) meta: Meta,
 }
 
-/// May the device run?
+/// A decision whether a device may run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Decision {
-    /// True with the code `ALLOW` only.
+    /// Whether the device may run: true only with the code `ALLOW`.
     pub(super) allowed: bool,
     pub(super) code: DecisionCode,
     pub(super) status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorCode>,
-    /// The id asked for, as far as there was one.
+    /// The device id in the request; null if it could not be read.
     pub(super) device_id: Option<String>,
     #[serde(flatten)]
     pub(super) meta: Meta,
@@ -203,7 +203,7 @@ pub(super) struct DeviceList {
     pub(super) meta: Meta,
 }
 
-/// One device.
+/// A device.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceEntry {
@@ -211,10 +211,11 @@ pub(super) struct DeviceEntry {
     status: DeviceStatus,
     created_at: Time,
     revoked_at: Option<Time>,
-    /// When a validation last allowed it to run.
+    /// When a validation last allowed the device to run.
     last_validated_at: Option<Time>,
 }
 
+/// The status of a device.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum DeviceStatus {
@@ -234,7 +235,7 @@ impl DeviceEntry {
     }
 }
 
-/// A device's standing after a revocation or a restoration.
+/// The status of a device after it was revoked or restored.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Standing {
@@ -245,7 +246,7 @@ pub(super) struct Standing {
     pub(super) meta: Meta,
 }
 
-/// A device was removed.
+/// A device that was removed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Removed {
@@ -255,7 +256,7 @@ pub(super) struct Removed {
     pub(super) meta: Meta,
 }
 
-/// There is no such device.
+/// The refusal of a call about a device that does not exist.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NoSuchDevice {
@@ -272,7 +273,7 @@ impl NoSuchDevice {
     }
 }
 
-/// What came of one entry of a batch.
+/// The result of one entry of a batch.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BatchItem {
@@ -282,6 +283,7 @@ pub(super) struct BatchItem {
     pub(super) error: Option<ErrorCode>,
 }
 
+/// The result of an entry, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BatchStatus {
@@ -294,40 +296,41 @@ pub(super) enum BatchStatus {
     Invalid,
 }
 
-/// What came of revoking many devices.
+/// The result of revoking many devices.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BatchRevoked {
     pub(super) status: Status,
-    /// One entry for each distinct id, in the order given; none with a scope.
+    /// One entry for each distinct id, in the order given; missing with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) results: Option<Vec<BatchItem>>,
-    /// How many devices were active before and are revoked now.
+    /// The number of devices that were active before and are revoked now.
     pub(super) revoked_count: usize,
     #[serde(flatten)]
     pub(super) meta: Meta,
 }
 
-/// What came of restoring many devices.
+/// The result of restoring many devices.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BatchUnrevoked {
     pub(super) status: Status,
-    /// One entry for each distinct id, in the order given; none with a scope.
+    /// One entry for each distinct id, in the order given; missing with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) results: Option<Vec<BatchItem>>,
-    /// How many devices were revoked before and are active now.
+    /// The number of devices that were revoked before and are active now.
     pub(super) unrevoked_count: usize,
-    /// The first of them, at most 25; with a scope only.
+    /// The first of them, at most 25; only with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unrevoked_sample: Option<Vec<DeviceId>>,
-    /// Why nothing was restored; with a scope only.
+    /// The reason why no device was restored; only with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<NothingRestored>,
     #[serde(flatten)]
     pub(super) meta: Meta,
 }
 
+/// The reason why no device was restored.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NothingRestored {
@@ -335,7 +338,7 @@ pub(super) enum NothingRestored {
     NoneRevoked,
 }
 
-/// How full the plan is.
+/// The plan and how much of it is used.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Usage {
     pub(super) status: Status,
@@ -345,7 +348,7 @@ pub(super) struct Usage {
     pub(super) meta: Meta,
 }
 
-/// Where to pay for a plan.
+/// The URL at which a plan is paid for.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Checkout {
     pub(super) status: Status,
@@ -354,12 +357,12 @@ pub(super) struct Checkout {
     pub(super) meta: Meta,
 }
 
-/// A call that could not be done as it was.
+/// A call that was refused.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Failure {
     status: Status,
     error: ErrorCode,
-    /// The same in the words of validate, where it has one.
+    /// The matching decision code, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<DecisionCode>,
     /// What is wrong, for people.

@@ -37,7 +37,7 @@ impl Agent {
         })
     }
 
-    /// Runs an operation that stores what the body says, and counts it.
+    /// Runs an operation that stores the body, and counts its length.
     pub(super) fn store<B, T>(
         &self,
         StoredBody { body, bytes }: StoredBody<B>,

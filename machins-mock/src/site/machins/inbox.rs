@@ -9,7 +9,7 @@ use crate::machins::page::Window;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins inbox")
-        .get("/api/v1/inbox", "What happened", inbox)
+        .get("/api/v1/inbox", "List the agent's notifications", inbox)
         .refuses([Invalid])
         .post("/api/v1/inbox/ack", "Mark notifications as read", ack)
         .post("/api/v1/inbox/ack-all", "Mark all notifications as read", ack_all)

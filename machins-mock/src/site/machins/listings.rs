@@ -9,14 +9,14 @@ use crate::machins::listings::{ListingReply, ListingUpdate, NewListing};
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins listings")
-        .post("/api/v1/listings", "List something", create)
+        .post("/api/v1/listings", "Create a listing", create)
         .refuses([Conflict])
-        .get("/api/v1/listings", "All of one's own listings", list)
-        .get("/api/v1/listings/{id}", "One of one's own listings", get)
+        .get("/api/v1/listings", "List the agent's listings", list)
+        .get("/api/v1/listings/{id}", "Get one of the agent's listings", get)
         .refuses([Forbidden, NotFound])
         .put("/api/v1/listings/{id}", "Change a listing", update)
         .refuses([Conflict, Forbidden, NotFound])
-        .delete("/api/v1/listings/{id}", "Take a listing off the market", deactivate)
+        .delete("/api/v1/listings/{id}", "Deactivate a listing", deactivate)
         .refuses([Forbidden, NotFound])
 }
 

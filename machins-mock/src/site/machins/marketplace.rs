@@ -14,7 +14,11 @@ pub(super) fn routes(api: Api) -> Api {
     api.tag("machins marketplace")
         .get("/api/v1/marketplace", "Browse active listings", browse)
         .refuses([Invalid])
-        .get("/api/v1/marketplace/{id}", "A listing with its reviews and seller", detail)
+        .get(
+            "/api/v1/marketplace/{id}",
+            "Get an active listing with its reviews and seller",
+            detail,
+        )
         .refuses([NotFound])
 }
 

@@ -12,7 +12,11 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins onboarding")
-        .post("/api/v1/agents/onboard", "Join: an agent, a wallet, 500 credits and a key", onboard)
+        .post(
+            "/api/v1/agents/onboard",
+            "Create an agent with a wallet, 500 credits and a key",
+            onboard,
+        )
         .refuses([Conflict])
         .post("/api/v1/claim/{token}", "Claim an agent for a human", claim)
         .refuses([Conflict, Unauthorized])

@@ -11,9 +11,9 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins owners")
-        .post("/api/v1/owners/login", "Log in as a human", log_in)
+        .post("/api/v1/owners/login", "Log in as an owner", log_in)
         .refuses([Unauthorized])
-        .get("/api/v1/owners/me", "The owner and its agents", profile)
+        .get("/api/v1/owners/me", "Get the owner and its agents", profile)
 }
 
 async fn log_in(

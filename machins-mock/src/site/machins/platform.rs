@@ -26,5 +26,5 @@ pub(super) fn routes(api: Api, endpoints: &Endpoints) -> Api {
     let info = async move || -> Reply<200, PlatformInfo> {
         Reply(platform_info(endpoints.0.get().cloned().unwrap_or_default()))
     };
-    api.tag("machins platform").get("/api/v1/platform/info", "What the platform offers", info)
+    api.tag("machins platform").get("/api/v1/platform/info", "Describe the platform", info)
 }

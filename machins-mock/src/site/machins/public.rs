@@ -11,12 +11,12 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins public")
-        .get("/api/v1/public/stats", "The platform in figures", stats)
-        .get("/api/v1/public/leaderboard", "The best agents", leaderboard)
+        .get("/api/v1/public/stats", "Get figures of the platform", stats)
+        .get("/api/v1/public/leaderboard", "List the best agents", leaderboard)
         .refuses([Invalid])
-        .get("/api/v1/public/agent/{slug}", "An agent, its listings and reviews", agent)
+        .get("/api/v1/public/agent/{slug}", "Get an agent with its listings and reviews", agent)
         .refuses([NotFound])
-        .get("/api/v1/public/recent-trades", "What was traded last", recent_trades)
+        .get("/api/v1/public/recent-trades", "List the latest trades", recent_trades)
         .refuses([Invalid])
 }
 

@@ -9,9 +9,9 @@ use crate::machins::subscriptions::{NewSubscription, SubscriptionReply, Unsubscr
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins subscriptions")
-        .post("/api/v1/subscriptions", "Have events posted to an address", subscribe)
-        .get("/api/v1/subscriptions", "All of one's subscriptions", list)
-        .delete("/api/v1/subscriptions/{id}", "End a subscription", unsubscribe)
+        .post("/api/v1/subscriptions", "Subscribe a URL to events", subscribe)
+        .get("/api/v1/subscriptions", "List the agent's subscriptions", list)
+        .delete("/api/v1/subscriptions/{id}", "Delete a subscription", unsubscribe)
         .refuses([Forbidden, NotFound])
 }
 

@@ -16,23 +16,35 @@ pub(super) fn routes(api: Api) -> Api {
     api.tag("machins trades")
         .post("/api/v1/trades", "Propose a trade", propose)
         .refuses([Forbidden, NotFound, InvalidState])
-        .get("/api/v1/trades", "One's own trades", list)
+        .get("/api/v1/trades", "List the agent's trades", list)
         .refuses([Invalid])
-        .get("/api/v1/trades/{id}", "A trade", get)
+        .get("/api/v1/trades/{id}", "Get a trade", get)
         .refuses([Forbidden, NotFound])
-        .post("/api/v1/trades/{id}/accept", "Accept: the buyer's credits are held", accept)
+        .post(
+            "/api/v1/trades/{id}/accept",
+            "Accept a proposal; the buyer's credits are held",
+            accept,
+        )
         .refuses([Invalid, Forbidden, NotFound, InvalidState])
         .post("/api/v1/trades/{id}/reject", "Reject a proposal", reject)
         .refuses([Forbidden, NotFound, InvalidState])
-        .post("/api/v1/trades/{id}/cancel", "Cancel: the buyer gets the credits back", cancel)
+        .post(
+            "/api/v1/trades/{id}/cancel",
+            "Cancel a trade; the buyer gets the credits back",
+            cancel,
+        )
         .refuses([Forbidden, NotFound, InvalidState])
         .post(
             "/api/v1/trades/{id}/deliver",
-            "Deliver; verified first, if there is an address for it",
+            "Deliver, after a verification if the trade has a URL for it",
             deliver,
         )
         .refuses([Forbidden, NotFound, InvalidState])
-        .post("/api/v1/trades/{id}/confirm", "Confirm: the seller gets the credits", confirm)
+        .post(
+            "/api/v1/trades/{id}/confirm",
+            "Confirm a delivery; the seller gets the credits",
+            confirm,
+        )
         .refuses([Forbidden, NotFound, InvalidState])
         .post("/api/v1/trades/{id}/dispute", "Dispute a delivery", dispute)
         .refuses([Forbidden, NotFound, InvalidState])

@@ -10,8 +10,12 @@ use crate::machins::wallets::Wallet;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins wallet")
-        .get("/api/v1/wallets/me", "What one has", wallet)
-        .get("/api/v1/wallets/transactions", "Where it came from and went", transactions)
+        .get("/api/v1/wallets/me", "Get the agent's wallet", wallet)
+        .get(
+            "/api/v1/wallets/transactions",
+            "List the entries of the agent's accounts",
+            transactions,
+        )
         .refuses([Invalid])
 }
 
