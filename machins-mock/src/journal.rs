@@ -32,8 +32,8 @@ pub struct RequestRecord {
     pub method: Method,
     /// The path without its query, with keys and tokens masked.
     pub path: String,
-    /// The HTTP status of the reply; `None` (null in JSON) while the request is being answered, or if no reply was
-    /// sent.
+    /// The HTTP status of the reply; `None` (null in JSON) while the request is being answered, or
+    /// if no reply was sent.
     pub status: Option<u16>,
     /// The kind of fault that hit the request; `None` (null in JSON) if none did.
     pub fault: Option<&'static str>,
@@ -42,8 +42,8 @@ pub struct RequestRecord {
     #[schemars(with = "Time")]
     pub received_at: SystemTime,
     /// The time from the arrival of the request to the first byte of the reply, or to the closing
-    /// of the connection without one; `None` (null in JSON) while the request is being answered. In milliseconds
-    /// in JSON.
+    /// of the connection without one; in JSON in milliseconds. `None` (null in JSON) while the
+    /// request is being answered.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,

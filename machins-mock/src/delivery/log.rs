@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::client::PostError;
 use crate::machins::Webhook;
 
 /// The most webhook attempts that a server remembers; it forgets older ones.
@@ -30,14 +29,15 @@ pub struct WebhookAttempt {
     /// Attempt number since the last successful delivery, starting at 1: after attempt 10 fails,
     /// the subscription ends. 0 if the webhook was dropped.
     pub attempt: u32,
-    /// The value of the `X-Machins-Signature` header; `None` (null in JSON) if the subscription has no secret.
+    /// The value of the `X-Machins-Signature` header; `None` (null in JSON) if the subscription has
+    /// no secret.
     pub signature: Option<String>,
     /// The reason why there was no answer; `None` (null in JSON) if there was one.
     pub error: Option<String>,
 }
 
 impl WebhookAttempt {
-    pub(super) fn new(webhook: &Webhook, attempt: u32, result: &Result<u16, PostError>) -> Self {
+    pub(super) fn new(webhook: &Webhook, attempt: u32, result: Result<u16, String>) -> Self {
         Self {
             event: webhook.event_type.as_str(),
             subscription_id: webhook.subscription_id.to_string(),
@@ -45,15 +45,15 @@ impl WebhookAttempt {
             status: result.as_ref().ok().copied(),
             attempt,
             signature: webhook.signature.clone(),
-            error: result.as_ref().err().map(ToString::to_string),
+            error: result.err(),
         }
     }
 
     /// Returns the record of a webhook that was never sent, because its queue was full.
     pub(super) fn dropped(webhook: &Webhook) -> Self {
-        let error =
+        let reason =
             format!("not sent: {MAX_QUEUED} events were waiting for the subscription already");
-        Self { status: None, attempt: 0, error: Some(error), ..Self::new(webhook, 0, &Ok(0)) }
+        Self::new(webhook, 0, Err(reason))
     }
 }
 

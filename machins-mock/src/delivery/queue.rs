@@ -122,7 +122,7 @@ impl Deliveries {
             };
             let Webhook { url, body, signature, .. } = &webhook;
             let posted = self.client.post(url, body.clone(), signature.as_deref()).await;
-            let result = posted.map(|(status, _)| status);
+            let result = posted.map(|(status, _)| status).map_err(|error| error.to_string());
             let success = matches!(result, Ok(status) if status < 400);
             if let Err(error) = &result {
                 tracing::debug!(%error, event = webhook.event_type.as_str(), "a webhook failed");
@@ -132,7 +132,7 @@ impl Deliveries {
             if state.queues.get(&id).is_none_or(|queue| queue.lease != lease) {
                 return;
             }
-            state.log.add(WebhookAttempt::new(&webhook, attempt, &result));
+            state.log.add(WebhookAttempt::new(&webhook, attempt, result));
             world.machins.delivered(id, success);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) trait Output: IntoResponse {
 /// requests carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// A parameter or the state of things makes the request wrong: 400.
+    /// A value in the request is invalid, or the buyer lacks credits: 400.
     Invalid = 400,
     /// A token in the request is not valid: 401.
     Unauthorized = 401,

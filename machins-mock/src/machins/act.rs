@@ -41,25 +41,19 @@ impl Machins {
             self.fan_out(&mut cx, webhooks);
         }
     }
+
     /// Adds events to the inboxes of their receivers, and turns them into webhooks of
     /// subscriptions.
     fn fan_out(&mut self, cx: &mut Context<'_>, webhooks: &mut Vec<Webhook>) {
         for event in cx.take_events() {
             match event.audience {
                 Audience::Everyone => {
-                    let subscriptions = self.subscriptions.values();
-                    webhooks.extend(
-                        subscriptions.filter_map(|subscription| subscription.webhook(&event)),
-                    );
+                    let all = self.subscriptions.values();
+                    webhooks.extend(all.filter_map(|subscription| subscription.webhook(&event)));
                 }
                 Audience::One(agent) => {
-                    let subscriptions = self
-                        .subscriptions
-                        .values()
-                        .filter(|subscription| subscription.agent_id == agent);
-                    webhooks.extend(
-                        subscriptions.filter_map(|subscription| subscription.webhook(&event)),
-                    );
+                    let own = self.subscriptions.values().filter(|own| own.agent_id == agent);
+                    webhooks.extend(own.filter_map(|subscription| subscription.webhook(&event)));
                     if let Some(agent) = self.agents.get_mut(&agent) {
                         agent.inbox.push(cx, event);
                     }

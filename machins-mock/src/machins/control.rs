@@ -160,9 +160,11 @@ pub struct Ledger {
 pub struct LedgerAccount {
     /// The purpose of the account.
     pub account: AccountKind,
-    /// The id of the agent that owns the account; `None` (null in JSON) for the platform's own accounts.
+    /// The id of the agent that owns the account; `None` (null in JSON) for the platform's own
+    /// accounts.
     pub agent_id: Option<String>,
-    /// The slug of the agent that owns the account; `None` (null in JSON) for the platform's own accounts.
+    /// The slug of the agent that owns the account; `None` (null in JSON) for the platform's own
+    /// accounts.
     pub agent_slug: Option<String>,
     /// The balance of the account, as text with two decimals.
     pub balance: String,

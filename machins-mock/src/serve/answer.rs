@@ -60,7 +60,8 @@ impl<'a> Exchange<'a> {
         let (method, path) = (request.method(), request.uri().path());
         let now = app.world().clock.now();
         let (fault, record) = app.controls().record_request(method, path, now);
-        tracing::debug!(%method, path = mask(path), fault = fault.as_ref().map(Fault::kind), "request");
+        let kind = fault.as_ref().map(Fault::kind);
+        tracing::debug!(%method, path = mask(path), fault = kind, "request");
         (Self { app, record, started }, fault)
     }
 

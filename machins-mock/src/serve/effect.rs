@@ -89,7 +89,7 @@ fn default_body(status: u16) -> serde_json::Value {
     json!({"status": "error", "code": "FAULT", "detail": format!("a fault answers {status}")})
 }
 
-/// The same reply with its body sent in another way.
+/// Returns the same reply with its body sent in another way.
 async fn reshape(
     response: Response,
     shape: impl FnOnce(&Bytes) -> Pieces,
@@ -119,14 +119,14 @@ enum End {
 }
 
 impl Pieces {
-    /// The first half of a body, and then the connection breaks.
+    /// Returns the first half of a body, after which the connection breaks.
     fn cut(whole: &Bytes) -> Self {
         let announced = whole.len().max(1);
         let half = whole.slice(..whole.len() / 2);
         Self { announced, rest: vec![half], pause: None, end: End::Cut, sleep: None }
     }
 
-    /// A body in equal pieces over some time.
+    /// Returns a body in equal pieces, sent over this time.
     fn slow(whole: &Bytes, over: Duration) -> Self {
         let size = whole.len().div_ceil(SLOW_PIECES).max(1);
         let rest: Vec<_> = whole.chunks(size).rev().map(|piece| whole.slice_ref(piece)).collect();

@@ -46,16 +46,16 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Res
         .filter(|route| matches(route.path, path))
         .map(|route| route.method.as_str())
         .collect();
-    let allowed = allowed.join(", ");
-    let detail = match &*allowed {
-        "" => format!("{method} is not possible here"),
-        allowed => format!("{method} is not possible here, only {allowed}"),
+    let detail = match &allowed[..] {
+        [] => format!("{method} is not possible here"),
+        allowed => format!("{method} is not possible here, only {}", allowed.join(", ")),
     };
     let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
     problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
     problem.request_id = Some(app.world().random.uuid());
     let mut response = problem.into_response();
-    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+    // Without it, axum's own list is sent.
+    if let (false, Ok(allowed)) = (allowed.is_empty(), HeaderValue::try_from(allowed.join(", "))) {
         response.headers_mut().insert(ALLOW, allowed);
     }
     response
