@@ -33,7 +33,7 @@ struct Stopwatch;
 
 impl Subscriber for Stopwatch {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_span() && metadata.name() == "market"
+        metadata.is_span() && metadata.name() == "machins"
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

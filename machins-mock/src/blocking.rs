@@ -1,8 +1,9 @@
-//! The same server for code without a runtime.
+//! The mock server for code without an async runtime.
 
 use std::ops::Deref;
 
-/// A [`MockServer`](crate::MockServer) that is started without `await`.
+/// A [`MockServer`](crate::MockServer) that is started without `await`, for code without an async
+/// runtime.
 ///
 /// ```
 /// use machins_mock::{Plan, blocking::MockServer};
@@ -20,10 +21,11 @@ use std::ops::Deref;
 pub struct MockServer(crate::MockServer);
 
 impl MockServer {
-    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
+    /// Starts a server on a free port of 127.0.0.1, which accepts requests when this returns.
     ///
     /// # Panics
-    /// If no port can be had. [`builder`](crate::MockServer::builder) returns the error instead.
+    /// Panics if no port is free. [`builder`](crate::MockServer::builder) returns the error
+    /// instead.
     #[must_use]
     pub fn start() -> Self {
         Self(crate::MockServer::start_or_panic())

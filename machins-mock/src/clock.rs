@@ -7,7 +7,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far virtual time may run ahead of the real one: a hundred years.
+/// The furthest that the virtual time may run ahead of the real time: a hundred years.
 pub const MAX_ADVANCE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A clock that can be moved forward, to the millisecond.
@@ -17,18 +17,18 @@ pub(crate) struct Clock {
     offset: Duration,
 }
 
-/// The clock would run more than [`MAX_ADVANCE`] ahead of the real time.
+/// An error: the virtual time would run more than [`MAX_ADVANCE`] ahead of the real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("virtual time may run at most 100 years (3153600000 seconds) ahead of the real time")]
-pub struct TooFar;
+pub struct ClockOutOfRange;
 
-/// A moment of virtual time, to the millisecond as the vendors write it.
+/// A time of the virtual clock, to the millisecond, as the vendors write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[schemars(transparent)]
 pub(crate) struct Time(Timestamp);
 
 impl Time {
-    /// So much later, or the end of time.
+    /// Returns the time so much later, or the latest time there is.
     pub(crate) fn plus(self, by: Duration) -> Self {
         Self(self.0.checked_add(by).unwrap_or(Timestamp::MAX))
     }
@@ -74,11 +74,11 @@ impl Clock {
         Time(Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
     }
 
-    pub(crate) fn advance(&mut self, by: Duration) -> Result<(), TooFar> {
+    pub(crate) fn advance(&mut self, by: Duration) -> Result<(), ClockOutOfRange> {
         // What a stored clock keeps: whole milliseconds.
         let by = Duration::new(by.as_secs(), by.subsec_millis() * 1_000_000);
         let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
-        self.offset = offset.ok_or(TooFar)?;
+        self.offset = offset.ok_or(ClockOutOfRange)?;
         Ok(())
     }
 }
@@ -90,9 +90,9 @@ impl From<Clock> for Stored {
 }
 
 impl TryFrom<Stored> for Clock {
-    type Error = TooFar;
+    type Error = ClockOutOfRange;
 
-    fn try_from(stored: Stored) -> Result<Self, TooFar> {
+    fn try_from(stored: Stored) -> Result<Self, ClockOutOfRange> {
         let mut clock = Self::default();
         clock.advance(Duration::from_millis(stored.offset_millis))?;
         Ok(clock)

@@ -1,4 +1,4 @@
-//! What was asked of a server, without secrets.
+//! The requests that a server received, without secrets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::Time;
 
-/// The most requests that a server remembers; older ones are forgotten.
+/// The most requests that a server remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
 
 /// The most of a path that is remembered, in bytes.
@@ -19,29 +19,31 @@ const MAX_PATH: usize = 512;
 /// of `{"`.
 const SECRETS: [&str; 3] = ["org_", "at_", "eyJ"];
 
-/// Whatever stands after it is meant to be a token.
+/// What follows it is a token.
 const CLAIM: &str = "/claim/";
 
-/// A request that a server got.
+/// A request that a server received.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RequestRecord {
-    /// The HTTP method.
+    /// The HTTP method of the request.
     #[serde(serialize_with = "method")]
     #[schemars(with = "String")]
     pub method: Method,
-    /// The path without its query, keys and tokens in it masked.
+    /// The path without its query, with keys and tokens masked.
     pub path: String,
-    /// The reply's HTTP status; none while the request is under way or if no reply was sent.
+    /// The HTTP status of the reply; `None` (null in JSON) while the request is being answered, or
+    /// if no reply was sent.
     pub status: Option<u16>,
-    /// The kind of fault that hit the request.
+    /// The kind of fault that hit the request; `None` (null in JSON) if none did.
     pub fault: Option<&'static str>,
-    /// When it arrived, in virtual time.
+    /// The virtual time at which the request arrived.
     #[serde(serialize_with = "time")]
     #[schemars(with = "Time")]
     pub received_at: SystemTime,
-    /// How long it took to the reply's first byte, or to the closing of the connection without a
-    /// reply; none while the request is under way.
+    /// The time from the arrival of the request to the first byte of the reply, or to the closing
+    /// of the connection without one; in JSON in milliseconds. `None` (null in JSON) while the
+    /// request is being answered.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,
@@ -57,7 +59,7 @@ fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Err
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn millis<S: Serializer>(latency: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    latency.map(|it| it.as_secs_f64() * 1000.0).serialize(serializer)
+    latency.map(|latency| latency.as_secs_f64() * 1000.0).serialize(serializer)
 }
 
 /// The requests of one server, oldest first.
@@ -68,18 +70,19 @@ pub(crate) struct Journal {
     forgotten: u64,
 }
 
-/// Names a record while its request is under way.
+/// Identifies a record while its request is under way.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct RecordId(u64);
 
 impl Journal {
-    pub(crate) fn arrived(
+    /// Records a request that has arrived.
+    pub(crate) fn record(
         &mut self,
         method: &Method,
         path: &str,
         fault: Option<&'static str>,
         now: Time,
-    ) -> Ticket {
+    ) -> RecordId {
         if self.records.len() == MAX_REQUESTS {
             self.records.pop_front();
             self.forgotten += 1;
@@ -92,11 +95,11 @@ impl Journal {
             received_at: now.into(),
             latency: None,
         });
-        Ticket(self.forgotten + self.records.len() as u64 - 1)
+        RecordId(self.forgotten + self.records.len() as u64 - 1)
     }
 
-    /// The record of a request, if it is still held.
-    pub(crate) fn record(&mut self, Ticket(number): Ticket) -> Option<&mut RequestRecord> {
+    /// Returns the record of a request, if it is still held.
+    pub(crate) fn record_mut(&mut self, RecordId(number): RecordId) -> Option<&mut RequestRecord> {
         let index = number.checked_sub(self.forgotten)?;
         self.records.get_mut(usize::try_from(index).ok()?)
     }
@@ -111,7 +114,7 @@ impl Journal {
     }
 }
 
-/// A path that can be shown: what looks like a key or a token is cut off after its prefix.
+/// Returns a path that can be shown: what looks like a key or a token is cut off after its prefix.
 pub(crate) fn mask(path: &str) -> String {
     let path = &path[..path.floor_char_boundary(MAX_PATH)];
     if !path.contains(CLAIM) && !SECRETS.iter().any(|prefix| path.contains(prefix)) {
@@ -144,17 +147,17 @@ mod tests {
     fn the_oldest_requests_are_forgotten() {
         let now = Clock::default().now();
         let mut journal = Journal::default();
-        let tickets: Vec<_> = (0..MAX_REQUESTS + 2)
-            .map(|n| journal.arrived(&Method::GET, &format!("/{n}"), None, now))
+        let ids: Vec<_> = (0..MAX_REQUESTS + 2)
+            .map(|n| journal.record(&Method::GET, &format!("/{n}"), None, now))
             .collect();
         assert_eq!(journal.records().len(), MAX_REQUESTS);
         assert_eq!(journal.records().next().unwrap().path, "/2");
-        assert!(journal.record(tickets[1]).is_none());
-        assert_eq!(journal.record(tickets[2]).unwrap().path, "/2");
+        assert!(journal.record_mut(ids[1]).is_none());
+        assert_eq!(journal.record_mut(ids[2]).unwrap().path, "/2");
         journal.clear();
-        assert!(tickets.iter().all(|ticket| journal.record(*ticket).is_none()));
-        let ticket = journal.arrived(&Method::GET, "/new", None, now);
-        assert_eq!(journal.record(ticket).unwrap().path, "/new");
+        assert!(ids.iter().all(|id| journal.record_mut(*id).is_none()));
+        let id = journal.record(&Method::GET, "/new", None, now);
+        assert_eq!(journal.record_mut(id).unwrap().path, "/new");
     }
 
     #[test]

@@ -1,71 +1,78 @@
-//! A mock server of the MachineID and machins APIs: in-process for tests in Rust, standalone for
-//! everything else.
+//! A mock server of the MachineID and machins APIs: in-process for tests in Rust, standalone
+//! (`machins mock serve`) for tests in any language.
 //!
 //! Each [`MockServer`] has a port and a world of its own, starts within a millisecond and stops
-//! when it is dropped; thousands can live in one process, as many as it may have files open.
+//! when it is dropped. Thousands can run in one process, as many as it may have files open.
 //!
 //! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use machins_mock::{MockServer, OrgUpdate, Plan};
+//! use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
 //!
-//! let server = MockServer::start().await;
+//! let server = MockServer::start(); // in async code: `MockServer::start().await`
 //! let org = server.create_org(Plan::Free);
 //! org.update(OrgUpdate::new().execution_enabled(false))?;
 //!
-//! let reply = reqwest::Client::new()
+//! let reply = reqwest::blocking::Client::new()
 //!     .post(format!("{}/api/v1/devices/validate", server.machineid_base_url()))
 //!     .header("x-org-key", org.key())
 //!     .json(&serde_json::json!({"deviceId": "agent-01"}))
-//!     .send()
-//!     .await?;
-//! let decision: serde_json::Value = reply.json().await?;
+//!     .send()?;
+//! let decision: serde_json::Value = reply.json()?;
 //! assert_eq!(decision["code"], "ORG_DISABLED");
-//! # Ok(())
-//! # }
-//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Beside the APIs
-//! * Time: [`MockServer::clock`] moves the server's virtual time forward; what falls due on the
-//!   way (listings that expire, disputes that resolve) happens.
-//! * Agents: [`MockServer::create_agent`] makes them with any number of credits,
-//!   [`MockServer::resolve_dispute`] judges, [`MockServer::ledger`] shows the books.
-//! * Webhooks: posted and signed for real, to this machine only unless
-//!   [`MockServerBuilder::deliver_everywhere`] is set; [`MockServer::webhooks`] tells what came of
-//!   them.
-//! * Failures: [`Fault`]s answer with errors, delay, drop, truncate or garble replies.
-//! * Journal: [`MockServer::requests`] tells what came in, without secrets.
-//! * Expectations: [`MockServer::expect`] says what is to come in, checked on drop.
-//! * Snapshots: [`MockServer::snapshot`] and [`MockServer::restore`] go back in time.
-//! * `GET /openapi.json` is the OpenAPI 3.1 document, `GET /docs` shows it.
-//! * The control API under `/_mock` does the same for tests in any language.
+//! # What a test can do
+//! * **Time**: [`MockServer::clock`] moves the server's virtual time forward. What becomes due on
+//!   the way (listings that expire, disputes that are resolved) happens.
+//! * **Agents and credits**: [`MockServer::create_agent`] creates agents with any number of
+//!   credits, [`MockServer::resolve_dispute`] decides disputes, [`MockServer::ledger`] returns all
+//!   accounts.
+//! * **Webhooks** are posted and signed for real, but only to this machine unless
+//!   [`MockServerBuilder::deliver_everywhere`] is set. [`MockServer::webhooks`] returns the
+//!   attempts.
+//! * **Faults**: a [`Fault`] makes requests fail, waits, drops connections, or truncates or garbles
+//!   replies.
+//! * **Requests**: [`MockServer::requests`] returns what was received, without secrets;
+//!   [`MockServer::expect`] states what must be received, and is checked when the server is
+//!   dropped.
+//! * **Snapshots**: [`MockServer::snapshot`] copies the world, [`MockServer::restore`] goes back to
+//!   it.
 //!
-//! # Bounds
-//! A server serves at most [`MAX_CONNECTIONS`] connections at a time, reads request heads of at
-//! most 64 KiB within 30 seconds and bodies of at most 1 MiB (64 MiB for a stored world, one at a time)
-//! within 30 seconds, remembers [`MAX_REQUESTS`] requests and holds [`MAX_FAULTS`] faults. At
-//! most [`MAX_QUEUED`] events wait for one webhook subscription, further ones are dropped and
-//! logged as such; [`MAX_WEBHOOKS`] attempts are remembered. Free JSON objects (schemas, metadata,
-//! filters) are at most 64 KiB and 64 levels deep, inboxes hold 10,000 notifications.
+//! The control API under `/_mock` does the same for tests in other languages. `GET /openapi.json`
+//! is the OpenAPI 3.1 document of all routes.
 //!
-//! A world that has come to [`MAX_WORLD`] bytes, counted as the JSON that it would be stored as,
-//! is full: what would add to it over HTTP is refused with status 413, until `POST /_mock/reset`
-//! or until another world is put in its place. All else goes on. The builder sets other bounds:
+//! # Features
+//! * `swagger-ui`: `GET /docs` shows the OpenAPI document in Swagger UI, whose files are then part
+//!   of the binary. Off by default.
+//!
+//! # Limits
+//! A server serves at most [`MAX_CONNECTIONS`] connections at a time. It reads request heads of at
+//! most 64 KiB and bodies of at most 1 MiB (64 MiB for a stored world, one at a time), within 30
+//! seconds each. It remembers [`MAX_REQUESTS`] requests and [`MAX_WEBHOOKS`] webhook attempts, and
+//! holds [`MAX_FAULTS`] faults. At most [`MAX_QUEUED`] events wait for one webhook subscription;
+//! further ones are dropped and logged as such. JSON objects of any shape (schemas, metadata,
+//! filters) have at most 64 KiB and 64 levels, and inboxes hold 10,000 notifications.
+//!
+//! A world of [`MAX_WORLD`] bytes is full: requests that would add to it are refused with status
+//! 413, until `POST /_mock/reset` or until the world is replaced. All other requests go on. The
+//! size counts what callers sent to be stored, and 512 bytes for each record.
+//!
+//! The builder sets other limits:
 //! [`max_world_bytes`](MockServerBuilder::max_world_bytes),
 //! [`max_connections`](MockServerBuilder::max_connections),
 //! [`read_time_limit`](MockServerBuilder::read_time_limit).
 //!
-//! A head that is no HTTP is answered by the HTTP library, which says 400, or 431 for a long one,
-//! without a body; every other reply is JSON.
+//! A request head that is not valid HTTP is answered with status 400, or 431 if it is too long, and
+//! without a body. Every other reply of the APIs is JSON.
 
 pub mod blocking;
 mod builder;
 mod clock;
-mod control;
 mod delivery;
-mod expect;
+mod expectation;
 mod fault;
 mod glob;
+mod handle;
 mod http;
 mod journal;
 mod limits;
@@ -74,26 +81,30 @@ mod machins;
 mod random;
 mod serve;
 mod server;
+mod site;
 mod state;
 mod state_file;
+mod sync;
+mod tasks;
+mod world;
 
 pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;
-pub use crate::clock::{MAX_ADVANCE, TooFar};
+pub use crate::clock::{ClockOutOfRange, MAX_ADVANCE};
 pub use crate::delivery::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
-pub use crate::expect::Unmet;
-pub use crate::fault::{Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS, PlantedFault};
+pub use crate::expectation::UnmetExpectations;
+pub use crate::fault::{ActiveFault, Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
 pub use crate::glob::InvalidGlob;
+pub use crate::handle::{ClockHandle, FaultGuard, Org};
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};
 pub use crate::limits::{MAX_CONNECTIONS, MAX_WORLD};
-pub use crate::machineid::{OrgHandle as Org, OrgState, OrgUpdate, Plan, UnknownOrg};
+pub use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
 pub use crate::machins::{
-    AccountKind, AgentHandle as Agent, LedgerAccount, LedgerBooks as Ledger, MarketError, NewAgent,
-    Outcome, Tier,
+    AccountKind, Agent, Ledger, LedgerAccount, MachinsError, NewAgent, Outcome, Tier,
 };
-pub use crate::server::{ClockHandle, FaultGuard, MockServer};
-pub use crate::state::Snapshot;
+pub use crate::server::MockServer;
+pub use crate::world::Snapshot;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,17 +1,22 @@
-//! What bounds a server, whatever its clients do.
+//! The limits of a server.
 
 use std::time::Duration;
 
-/// The most connections that a server serves at a time by default; more wait to be accepted.
+/// The most connections that a server serves at a time by default; further ones wait to be
+/// accepted.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// How large a world may grow by default: 1 GiB.
+/// The approximate size in bytes at which a world is full by default: 1 GiB.
 pub const MAX_WORLD: usize = 1024 * 1024 * 1024;
 
-/// How long a request's head, and then its body, may take by default.
+/// How long a request's head, and then its body, may take to arrive by default.
 const READ_TIME: Duration = Duration::from_secs(30);
 
-/// One server's bounds.
+/// What a record without long texts counts for in the size of a world, in bytes: somewhat more than
+/// the JSON of a device or a notification.
+pub(crate) const RECORD_SIZE: usize = 512;
+
+/// The limits of one server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How many connections are served at a time.

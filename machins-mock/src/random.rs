@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A generator whose whole state can be stored.
+/// A random number generator whose whole state can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Random(fastrand::Rng);
@@ -17,14 +17,14 @@ impl Random {
         uuid::Builder::from_random_bytes(self.0.u128(..).to_ne_bytes()).into_uuid()
     }
 
-    /// The prefix and 32 letters and digits.
+    /// Returns the prefix followed by 32 random letters and digits.
     pub(crate) fn token(&mut self, prefix: &str) -> String {
         let mut token = prefix.to_owned();
         token.extend((0..32).map(|_| self.0.alphanumeric()));
         token
     }
 
-    /// Whether something of this probability happens.
+    /// Returns whether something with this probability happens.
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
         self.0.f64() < probability
     }

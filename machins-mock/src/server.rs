@@ -1,44 +1,41 @@
-//! A server in the hands of its test.
+//! A running server.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use http::Method;
 
-use crate::builder::MockServerBuilder;
-use crate::clock::TooFar;
 use crate::delivery::WebhookAttempt;
-use crate::expect::{Expectation, Unmet, unmet};
-use crate::fault::{Fault, FaultError, PlantedFault};
-use crate::http::App;
+use crate::expectation::{Expectation, UnmetExpectations, unmet};
+use crate::fault::{ActiveFault, Fault, FaultError};
+use crate::handle::{ClockHandle, FaultGuard, Org};
 use crate::journal::RequestRecord;
-use crate::machineid::{OrgHandle, Plan};
-use crate::machins::{AgentHandle, LedgerBooks, MarketError, NewAgent, Outcome};
-use crate::serve::Tasks;
-use crate::state::Snapshot;
+use crate::machineid::Plan;
+use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
+use crate::state::App;
 use crate::state_file;
+use crate::tasks::Tasks;
+use crate::world::Snapshot;
 
-/// A mock server with a port and a world of its own; dropped, it stops.
+/// A mock server with a port and a world of its own, which stops when it is dropped.
 ///
-/// Every method but [`shutdown`](Self::shutdown) returns at once and can be called from async and
-/// from blocking code alike. The server's own tasks run in the background of the process, so a
-/// server outlives the runtime it was started in, and dropping one never blocks.
+/// Every method but [`shutdown`](Self::shutdown) and [`webhooks_sent`](Self::webhooks_sent) returns
+/// at once and can be called from async and from blocking code alike. The server's own tasks run in
+/// the background of the process, so a server outlives the runtime it was started in, and dropping
+/// one never blocks.
 ///
 /// ```
-/// # async fn example() {
-/// use machins_mock::{MockServer, Plan};
+/// use machins_mock::{Plan, blocking::MockServer};
 ///
-/// let server = MockServer::start().await;
+/// let server = MockServer::start(); // in async code: `MockServer::start().await`
 /// let org = server.create_org(Plan::Free);
 /// let url = format!("{}/api/v1/usage", server.machineid_base_url());
-/// let reply = reqwest::Client::new().get(url).header("x-org-key", org.key()).send().await;
-/// assert!(reply.unwrap().status().is_success());
-/// # }
-/// # tokio::runtime::Runtime::new().unwrap().block_on(example());
+/// let reply = reqwest::blocking::Client::new().get(url).header("x-org-key", org.key()).send()?;
+/// assert!(reply.status().is_success());
+/// # Ok::<_, reqwest::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct MockServer {
@@ -52,50 +49,19 @@ impl MockServer {
         Self { app, tasks, state_file }
     }
 
-    /// Starts a server on a free port of 127.0.0.1; it answers when this returns.
-    ///
-    /// # Panics
-    /// If no port can be had. [`builder`](Self::builder) returns the error instead.
-    #[expect(clippy::unused_async, reason = "the customary name and shape; nothing waits today")]
-    pub async fn start() -> Self {
-        Self::start_or_panic()
-    }
-
-    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
-    pub(crate) fn start_or_panic() -> Self {
-        match Self::builder().start() {
-            Ok(server) => server,
-            Err(error) => panic!("the mock server can't listen at 127.0.0.1: {error}"),
-        }
-    }
-
-    /// A server of another make; its `start` is the same for async and for blocking code.
-    ///
-    /// ```
-    /// use machins_mock::MockServer;
-    ///
-    /// let server = MockServer::builder().seed(7).start()?;
-    /// assert!(server.url().starts_with("http://127.0.0.1:"));
-    /// # Ok::<_, std::io::Error>(())
-    /// ```
-    #[must_use]
-    pub fn builder() -> MockServerBuilder {
-        MockServerBuilder::new()
-    }
-
-    /// The address that the server listens at.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.app.addr
     }
 
-    /// Whether only this machine reaches the server. If not, everybody who does can control it.
+    /// Returns whether only this machine can reach the server. Whoever can reach it can control it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.addr().ip().is_loopback()
     }
 
-    /// `http://HOST:PORT`, as this machine reaches the server.
+    /// Returns the URL of the server, `http://HOST:PORT`, as this machine reaches it.
     #[must_use]
     pub fn url(&self) -> String {
         let mut addr = self.addr();
@@ -107,31 +73,33 @@ impl MockServer {
         format!("http://{addr}")
     }
 
-    /// The base URL for MachineID clients: the [`url`](Self::url).
+    /// Returns the base URL for MachineID clients, which is the [`url`](Self::url).
     #[must_use]
     pub fn machineid_base_url(&self) -> String {
         self.url()
     }
 
-    /// The base URL for machins clients: the [`url`](Self::url) and `/api/v1`.
+    /// Returns the base URL for machins clients, which is the [`url`](Self::url) followed by
+    /// `/api/v1`.
     #[must_use]
     pub fn machins_base_url(&self) -> String {
         format!("{}/api/v1", self.url())
     }
 
-    /// Adds a MachineID organisation with every switch at "go".
+    /// Creates a MachineID organisation that is enabled, paid for, available and not frozen.
     #[must_use]
-    pub fn create_org(&self, plan: Plan) -> OrgHandle {
-        OrgHandle::create(&self.app, plan)
+    pub fn create_org(&self, plan: Plan) -> Org {
+        Org::create(&self.app, plan)
     }
 
-    /// The organisation of a key, if there is one: for those that came to be over HTTP.
+    /// Returns the organisation with this key, such as one created over HTTP; `None` if there is
+    /// none.
     #[must_use]
-    pub fn org(&self, key: &str) -> Option<OrgHandle> {
-        OrgHandle::find(&self.app, key)
+    pub fn org(&self, key: &str) -> Option<Org> {
+        Org::find(&self.app, key)
     }
 
-    /// Adds an agent to the marketplace.
+    /// Creates an agent on the machins platform.
     ///
     /// ```
     /// use machins_mock::{NewAgent, Tier, blocking::MockServer};
@@ -143,56 +111,60 @@ impl MockServer {
     ///     .header("X-API-Key", &agent.api_key)
     ///     .send();
     /// assert!(wallet.unwrap().status().is_success());
-    /// # Ok::<_, machins_mock::MarketError>(())
+    /// # Ok::<_, machins_mock::MachinsError>(())
     /// ```
     ///
     /// # Errors
-    /// The name or slug can't be, or another agent has the slug.
-    pub fn create_agent(&self, agent: NewAgent) -> Result<AgentHandle, MarketError> {
-        Ok(self.app.market(|market, cx| market.create_agent(cx, agent.into()))?)
+    /// Returns [`MachinsError::Invalid`] if the name or the slug is invalid, and
+    /// [`MachinsError::Duplicate`] if another agent has the slug.
+    pub fn create_agent(&self, agent: NewAgent) -> Result<Agent, MachinsError> {
+        Ok(self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?)
     }
 
-    /// Ends a dispute now, in this way.
+    /// Resolves a dispute now, with this outcome.
     ///
     /// # Errors
-    /// There is no such trade, or it is not in dispute.
-    pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MarketError> {
-        self.app.market(|market, cx| market.resolve(cx, trade_id, outcome))?;
+    /// Returns [`MachinsError::NotFound`] if the trade does not exist, and
+    /// [`MachinsError::InvalidTransition`] if it is not in dispute.
+    pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MachinsError> {
+        self.app.machins(|machins, cx| machins.resolve(cx, trade_id, outcome))?;
         Ok(())
     }
 
-    /// The books of the marketplace.
+    /// Returns all accounts of the machins platform and their balances.
     #[must_use]
-    pub fn ledger(&self) -> LedgerBooks {
-        self.app.market(|market, _| market.books())
+    pub fn ledger(&self) -> Ledger {
+        self.app.machins(|machins, _| machins.ledger())
     }
 
-    /// The webhooks so far, oldest first: at most [`MAX_WEBHOOKS`](crate::MAX_WEBHOOKS).
+    /// Returns the webhook attempts so far, oldest first: the latest
+    /// [`MAX_WEBHOOKS`](crate::MAX_WEBHOOKS).
     #[must_use]
     pub fn webhooks(&self) -> Vec<WebhookAttempt> {
         self.app.deliveries.attempts()
     }
 
-    /// Waits until every webhook so far has been posted, or has failed.
+    /// Waits until every webhook of what has happened so far was posted or has failed.
     pub async fn webhooks_sent(&self) {
         self.app.deliveries.finished().await;
     }
 
-    /// The server's virtual time.
+    /// Returns the server's virtual time.
     #[must_use]
     pub fn clock(&self) -> ClockHandle<'_> {
         ClockHandle { app: &self.app }
     }
 
-    /// Makes things go wrong until the fault is over or [`clear_faults`](Self::clear_faults).
+    /// Adds a fault, which stays until it ends by itself or is removed by
+    /// [`clear_faults`](Self::clear_faults).
     ///
     /// # Errors
-    /// The fault can't be: see [`FaultError`].
+    /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.app.instruments().faults.add(fault).map(|_| ())
+        self.app.controls().faults.add(fault).map(|_| ())
     }
 
-    /// Makes things go wrong until the guard is dropped.
+    /// Adds a fault, which is removed when the returned guard is dropped.
     ///
     /// ```
     /// use machins_mock::{Fault, blocking::MockServer};
@@ -207,92 +179,93 @@ impl MockServer {
     /// ```
     ///
     /// # Errors
-    /// The fault can't be: see [`FaultError`].
+    /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
-        let id = self.app.instruments().faults.add(fault)?.id;
+        let id = self.app.controls().faults.add(fault)?.id;
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
-    /// The faults so far, in the order in which they were added, those that are over included.
+    /// Returns the faults in the order in which they were added, including those that have ended.
     #[must_use]
-    pub fn faults(&self) -> Vec<PlantedFault> {
-        self.app.instruments().faults.all().to_vec()
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.app.controls().faults.all().to_vec()
     }
 
-    /// Removes every fault.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
-        self.app.instruments().faults.clear();
+        self.app.controls().faults.clear();
     }
 
-    /// The requests so far, oldest first: at most [`MAX_REQUESTS`](crate::MAX_REQUESTS), without
-    /// those of the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
+    /// Returns the requests so far, oldest first: the latest [`MAX_REQUESTS`](crate::MAX_REQUESTS),
+    /// without those to the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.instruments().journal.records().cloned().collect()
+        self.app.controls().journal.records().cloned().collect()
     }
 
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.app.instruments().journal.clear();
+        self.app.controls().journal.clear();
     }
 
-    /// Empty world, real time, no faults, no requests, no webhooks; the seed starts over. Expectations stay.
+    /// Empties the world, sets the clock to the real time, starts the seed over, and removes all
+    /// faults and all records of requests and webhooks. Expectations stay.
     pub fn reset(&self) {
         self.app.reset();
     }
 
-    /// The world as it is now.
+    /// Returns a copy of the current world.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.app.world().clone())
     }
 
-    /// Makes the world what it was.
+    /// Replaces the world by a copy taken before, in this server or in another one.
     pub fn restore(&self, snapshot: &Snapshot) {
         self.app.replace(snapshot.0.clone());
     }
 
-    /// Writes the world to the builder's state file, whole or not at all; does nothing if there is
-    /// none. The file is its owner's alone, for it holds keys.
+    /// Writes the world to the builder's [state file](crate::MockServerBuilder::state_file),
+    /// atomically and readable by its owner only, because it holds keys. Does nothing if there is
+    /// no state file.
     ///
     /// # Errors
-    /// The file can't be written.
+    /// Returns an error if the file can't be written.
     pub fn save_state(&self) -> io::Result<()> {
         self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
     }
 
-    /// Counts on this many requests with this method and a path that matches the glob (`*` within
-    /// a segment, `**` across segments), from now on until [`verify`](Self::verify) and the
-    /// server's drop.
+    /// Expects this number of requests with this method and a path that matches the glob (see
+    /// [`Fault::path`]), from now on until [`verify`](Self::verify) and the server's drop.
     ///
-    /// Dropping the server panics if an expectation is not met, with a message that lists what
-    /// was expected and what came, unless the thread is panicking already. A glob that is none is
-    /// never met.
+    /// Dropping the server panics if an expectation is not met, unless the thread is already
+    /// panicking. The message lists what was expected and what was received. An expectation with an
+    /// invalid glob is never met.
     ///
     /// ```
     /// use machins_mock::{Method, blocking::MockServer};
     ///
     /// let server = MockServer::start();
     /// server.expect(Method::POST, "/api/v1/devices/validate", 1..=2);
-    /// assert!(server.verify().is_err(), "nothing came yet");
+    /// assert!(server.verify().is_err(), "no request yet");
     /// # reqwest::blocking::Client::new()
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app.instruments().expectations.push(Expectation::new(method, path, &times));
+        self.app.controls().expectations.push(Expectation::new(method, path, &times));
     }
 
     /// Checks the expectations so far, and keeps them.
     ///
     /// # Errors
-    /// Expectations are not met.
-    pub fn verify(&self) -> Result<(), Unmet> {
-        let instruments = self.app.instruments();
-        unmet(&instruments.expectations, instruments.journal.records()).map_or(Ok(()), Err)
+    /// Returns [`UnmetExpectations`] if an expectation is not met.
+    pub fn verify(&self) -> Result<(), UnmetExpectations> {
+        let controls = self.app.controls();
+        unmet(&controls.expectations, controls.journal.records()).map_or(Ok(()), Err)
     }
 
-    /// Stops the server and waits until its port is closed and its connections are gone; the
-    /// world can still be looked at and saved.
+    /// Stops the server and waits until its port and all its connections are closed. The world can
+    /// still be read and saved.
     ///
     /// Dropping the server stops it as well, without waiting.
     pub async fn shutdown(&self) {
@@ -301,10 +274,10 @@ impl MockServer {
     }
 }
 
-/// Stops the server, without waiting, and checks the expectations.
+/// Stops the server without waiting, and checks the expectations.
 ///
 /// # Panics
-/// If an expectation is not met, see [`expect`](MockServer::expect).
+/// Panics if an expectation is not met, see [`expect`](MockServer::expect).
 impl Drop for MockServer {
     #[expect(clippy::panic, reason = "documented: how a test learns of unmet expectations")]
     fn drop(&mut self) {
@@ -315,42 +288,5 @@ impl Drop for MockServer {
         if let Err(unmet) = self.verify() {
             panic!("{unmet}");
         }
-    }
-}
-
-/// A server's virtual time: the real time and an offset that only grows.
-#[derive(Debug)]
-pub struct ClockHandle<'a> {
-    app: &'a App,
-}
-
-impl ClockHandle<'_> {
-    /// What time it is for the server, to the millisecond.
-    #[must_use]
-    pub fn now(&self) -> SystemTime {
-        self.app.world().clock.now().into()
-    }
-
-    /// Moves the time forward; whatever falls due on the way happens, in order, before this
-    /// returns.
-    ///
-    /// # Errors
-    /// The clock would run more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
-    pub fn advance(&self, by: Duration) -> Result<(), TooFar> {
-        self.app.advance(by)
-    }
-}
-
-/// Keeps a fault in force; dropped, it removes the fault.
-#[derive(Debug)]
-#[must_use = "the fault is removed when the guard is dropped"]
-pub struct FaultGuard {
-    app: App,
-    id: u64,
-}
-
-impl Drop for FaultGuard {
-    fn drop(&mut self) {
-        self.app.instruments().faults.remove(self.id);
     }
 }

@@ -1,120 +1,89 @@
-//! All that one server knows: its world, and the test's instruments around it.
+//! The state of one server: its world, and the test's controls around it.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::clock::{Clock, Time, TooFar};
-use crate::delivery::{self, Deliveries};
-use crate::expect::Expectation;
+use crate::clock::{ClockOutOfRange, Time};
+use crate::delivery::{Deliveries, Policy};
+use crate::expectation::Expectation;
 use crate::fault::{Fault, Faults};
-use crate::journal::{Journal, Ticket};
+use crate::journal::{Journal, RecordId};
 use crate::limits::Limits;
-use crate::machineid::MachineId;
 use crate::machins::{Context, Machins};
-use crate::random::Random;
+use crate::sync::lock;
+use crate::tasks::Tasks;
+use crate::world::World;
 
-/// What a thing without long texts counts for in the size of a world, in bytes: somewhat more than
-/// the JSON of a device or a notification.
-pub(crate) const THING: usize = 512;
+/// One server's state, as its connections, its handles and its guards share it.
+pub(crate) type App = Arc<AppState>;
 
-/// What the APIs are about: everything that a snapshot holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct World {
-    pub(crate) clock: Clock,
-    pub(crate) random: Random,
-    pub(crate) machineid: MachineId,
-    pub(crate) machins: Machins,
-}
-
-impl World {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let machins = Machins::new(&mut random);
-        Self { clock: Clock::default(), random, machineid: MachineId::default(), machins }
-    }
-
-    /// How much it holds, in bytes: near enough to bound it.
-    fn size(&self) -> usize {
-        self.machineid.size() + self.machins.size()
-    }
-}
-
-/// A world at one moment, to be restored later, in this server or in another one.
+/// What a test watches and disturbs its server with; none of it is in a snapshot.
 ///
-/// Holds the clock, organisations and devices, and everything on the marketplace; not faults,
-/// journal, expectations and webhooks under way. It serializes to JSON, keys included, and what it
-/// deserializes from is checked.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Snapshot(pub(crate) World);
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
-    }
-}
-
-/// What a test watches and disturbs its server with: none of it is in a snapshot.
-///
-/// They have one lock, because every request needs them all.
-pub(crate) struct Instruments {
+/// One lock guards all of it, because every request needs all of it.
+pub(crate) struct TestControls {
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     pub(crate) expectations: Vec<Expectation>,
 }
 
-impl Instruments {
+impl TestControls {
     fn new(seed: u64) -> Self {
         Self { faults: Faults::new(seed), journal: Journal::default(), expectations: Vec::new() }
     }
 
-    /// Enters a request, and decides which fault hits it, if any.
-    pub(crate) fn arrived(
+    /// Records a request, and returns the fault that hits it, if any.
+    pub(crate) fn record_request(
         &mut self,
         method: &Method,
         path: &str,
         now: Time,
-    ) -> (Option<Fault>, Ticket) {
-        let fault = self.faults.strike(method, path);
-        let ticket = self.journal.arrived(method, path, fault.as_ref().map(Fault::kind), now);
+    ) -> (Option<Fault>, RecordId) {
+        let fault = self.faults.hit(method, path);
+        let record = self.journal.record(method, path, fault.as_ref().map(Fault::kind), now);
         for expectation in &mut self.expectations {
-            expectation.see(method, path);
+            expectation.count(method, path);
         }
-        (fault, ticket)
+        (fault, record)
     }
 }
 
-/// One server's state, shared by its connections, its handle and its guards.
+/// One server's state.
 ///
-/// No lock is held across an await, and no two are held at once, but for that of the deliveries,
-/// which is taken within that of the world.
-pub(crate) struct Shared {
+/// No lock is held across an await, and no two are held at once, except that the lock of the
+/// deliveries is taken within that of the world.
+pub(crate) struct AppState {
     pub(crate) addr: SocketAddr,
     pub(crate) limits: Limits,
-    /// Held while a stored world is read from a request: they are large.
+    /// Held while a stored world is read from a request: stored worlds are large.
     pub(crate) restoring: Semaphore,
+    pub(crate) deliveries: Arc<Deliveries>,
     seed: u64,
-    world: Mutex<World>,
-    instruments: Mutex<Instruments>,
-    pub(crate) deliveries: Deliveries,
+    world: Arc<Mutex<World>>,
+    controls: Mutex<TestControls>,
 }
 
-impl Shared {
-    pub(crate) fn new(addr: SocketAddr, seed: u64, limits: Limits, deliveries: Deliveries) -> Self {
+impl AppState {
+    pub(crate) fn new(
+        addr: SocketAddr,
+        seed: u64,
+        limits: Limits,
+        policy: Policy,
+        tasks: Tasks,
+    ) -> Self {
+        let world = Arc::new(Mutex::new(World::new(seed)));
         Self {
             addr,
             limits,
             restoring: Semaphore::new(1),
+            deliveries: Arc::new(Deliveries::new(policy, tasks, Arc::clone(&world))),
             seed,
-            world: Mutex::new(World::new(seed)),
-            instruments: Mutex::new(Instruments::new(seed)),
-            deliveries,
+            world,
+            controls: Mutex::new(TestControls::new(seed)),
         }
     }
 
@@ -122,60 +91,55 @@ impl Shared {
         lock(&self.world)
     }
 
-    pub(crate) fn instruments(&self) -> MutexGuard<'_, Instruments> {
-        lock(&self.instruments)
+    pub(crate) fn controls(&self) -> MutexGuard<'_, TestControls> {
+        lock(&self.controls)
     }
 
-    /// Whether nothing may be added to the world any more.
+    /// Returns whether the world has reached its bound, so that nothing may be added to it.
     pub(crate) fn is_full(&self) -> bool {
         self.world().size() >= self.limits.world
     }
 
-    /// Does something on the marketplace, and sends the posts that follow from it.
-    pub(crate) fn market<T>(
-        self: &Arc<Self>,
+    /// Runs an operation on the machins platform, and sends the webhooks that follow from it.
+    pub(crate) fn machins<T>(
+        &self,
         operation: impl FnOnce(&mut Machins, &mut Context<'_>) -> T,
     ) -> T {
         let World { clock, random, machins, .. } = &mut *self.world();
-        // As long as the span is entered, the world is locked: the benchmarks add it up.
-        let _locked = tracing::trace_span!("market").entered();
+        // The world is locked while the span is entered: the benchmarks measure it.
+        let _locked = tracing::trace_span!("machins").entered();
         let (result, webhooks) = machins.act(clock.now(), random, operation);
-        delivery::send(self, webhooks);
+        self.deliveries.send(webhooks);
         result
     }
 
-    /// Moves the time forward; what falls due on the way happens before this returns.
-    pub(crate) fn advance(self: &Arc<Self>, by: Duration) -> Result<(), TooFar> {
+    /// Moves the virtual time forward; timers that run out on the way fire before this returns.
+    pub(crate) fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.world().clock.advance(by)?;
-        self.market(|_, _| ());
+        self.machins(|_, _| ());
         Ok(())
     }
 
-    /// Makes another world of it; what is still to be posted of this one is forgotten.
-    pub(crate) fn replace(&self, other: World) {
-        let world = &mut *self.world();
-        *world = other;
+    /// Replaces the world, and forgets the webhooks of the old one that are still to be sent.
+    pub(crate) fn replace(&self, world: World) {
+        let current = &mut *self.world();
+        *current = world;
         self.deliveries.forget();
     }
 
-    /// Empty world, real time, no faults, empty journal; the seed starts over.
+    /// Empties the world, the journal and the faults, and starts the seed over.
     pub(crate) fn reset(&self) {
         self.replace(World::new(self.seed));
         self.deliveries.clear_log();
-        let instruments = &mut *self.instruments();
-        instruments.faults = Faults::new(self.seed);
-        instruments.journal.clear();
+        let controls = &mut *self.controls();
+        controls.faults = Faults::new(self.seed);
+        controls.journal.clear();
     }
 }
 
-/// Neither the world nor the journal belongs into a line of debug output.
-impl fmt::Debug for Shared {
+/// Leaves out the world and the journal, which hold secrets.
+impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("AppState").field("addr", &self.addr).finish_non_exhaustive()
     }
-}
-
-/// A panic elsewhere leaves nothing half done here: every change is made in one go.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

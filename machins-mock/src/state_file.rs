@@ -5,21 +5,24 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::state::Snapshot;
+use crate::world::Snapshot;
 
-/// The world in a file, if there is the file.
+/// Reads a world from a file, if the file exists.
 pub(crate) fn load(path: &Path) -> io::Result<Option<Snapshot>> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let message = format!("{} holds no state: {error}", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        }),
+        Ok(bytes) => match serde_json::from_slice::<Snapshot>(&bytes) {
+            Ok(snapshot) => Ok(Some(snapshot.count_stored(bytes.len()))),
+            Err(error) => {
+                let message = format!("{} holds no state: {error}", path.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Writes a world to a file, whole or not at all, readable by its owner only.
+/// Writes a world to a file, atomically and readable by its owner only.
 pub(crate) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,

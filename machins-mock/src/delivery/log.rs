@@ -1,39 +1,43 @@
-//! What became of the posts.
+//! The results of webhooks.
 
 use std::collections::VecDeque;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::post::PostError;
 use crate::machins::Webhook;
 
-/// The most attempts that a server remembers; older ones are forgotten.
+/// The most webhook attempts that a server remembers; it forgets older ones.
 pub const MAX_WEBHOOKS: usize = 10_000;
 
-/// A webhook that was posted, or was to be.
+/// The most events that wait for one webhook subscription; further ones are dropped and logged as
+/// such.
+pub const MAX_QUEUED: usize = 10_000;
+
+/// An attempt to post a webhook, or a webhook that was dropped because too many were waiting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct WebhookAttempt {
-    /// The event's type.
+    /// The type of the event, such as `trade_proposed`.
     pub event: &'static str,
-    /// Which subscription it was for.
+    /// The id of the subscription that the webhook is for.
     pub subscription_id: String,
-    /// Where it was posted.
+    /// The URL that the webhook is posted to.
     pub url: String,
-    /// The answer's HTTP status; none if there was no answer.
+    /// The HTTP status of the answer; `None` (null in JSON) if there was no answer.
     pub status: Option<u16>,
-    /// The how-manieth it was since the subscription's last success: 10 is the last. 0 if it was
-    /// never sent.
+    /// Attempt number since the last successful delivery, starting at 1: after attempt 10 fails,
+    /// the subscription ends. 0 if the webhook was dropped.
     pub attempt: u32,
-    /// The `X-Machins-Signature` header; none without a secret.
+    /// The value of the `X-Machins-Signature` header; `None` (null in JSON) if the subscription has
+    /// no secret.
     pub signature: Option<String>,
-    /// Why there was no answer.
+    /// The reason why there was no answer; `None` (null in JSON) if there was one.
     pub error: Option<String>,
 }
 
 impl WebhookAttempt {
-    pub(super) fn new(webhook: &Webhook, attempt: u32, result: &Result<u16, PostError>) -> Self {
+    pub(super) fn new(webhook: &Webhook, attempt: u32, result: Result<u16, String>) -> Self {
         Self {
             event: webhook.event_type.as_str(),
             subscription_id: webhook.subscription_id.to_string(),
@@ -41,13 +45,15 @@ impl WebhookAttempt {
             status: result.as_ref().ok().copied(),
             attempt,
             signature: webhook.signature.clone(),
-            error: result.as_ref().err().map(ToString::to_string),
+            error: result.err(),
         }
     }
 
-    /// The queue was full.
+    /// Returns the record of a webhook that was never sent, because its queue was full.
     pub(super) fn dropped(webhook: &Webhook) -> Self {
-        Self::new(webhook, 0, &Err(PostError::QueueFull))
+        let reason =
+            format!("not sent: {MAX_QUEUED} events were waiting for the subscription already");
+        Self::new(webhook, 0, Err(reason))
     }
 }
 

@@ -8,21 +8,22 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
-use super::App;
-use super::document::Operation;
-use super::output::Output;
+use super::operation::Operation;
+use super::output::{Output, Refusal};
+use crate::state::App;
 
-/// A handler argument that knows what it adds to the document.
+/// An argument of a handler, which documents what it reads from a request.
 pub(crate) trait Input {
     fn describe(operation: &mut Operation<'_>);
 }
 
-/// The world behind the routes is nothing a caller sends.
+/// The server's state is not part of the request.
 impl Input for State<App> {
     fn describe(_: &mut Operation<'_>) {}
 }
 
-/// A handler whose arguments and result are documented; `T` is axum's handler signature.
+/// A handler that is documented by its arguments and its result; `T` is axum's marker of its
+/// signature.
 pub(crate) trait Documented<T> {
     fn describe(operation: &mut Operation<'_>);
 }
@@ -49,17 +50,19 @@ documented!(A B);
 documented!(A B C);
 documented!(A B C D);
 
-/// One registered route, as far as its document is concerned.
-pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) tag: &'static str,
-    pub(super) summary: &'static str,
-    /// Adds what the handler's types say.
-    pub(super) describe: fn(&mut Operation<'_>),
+/// A route, as the document describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) refusals: Vec<Refusal>,
+    /// Adds what the handler's types document.
+    pub(crate) describe: fn(&mut Operation<'_>),
 }
 
-/// The routes so far.
+/// Routes under construction.
 pub(crate) struct Api {
     router: Router<App>,
     routes: Vec<Route>,
@@ -67,11 +70,16 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { router: Router::new(), routes: Vec::new(), tag: "" }
     }
 
-    /// Files the routes that follow under a heading.
+    /// Returns the routes registered so far.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Sets the heading of the routes that follow in the document.
     pub(crate) fn tag(mut self, tag: &'static str) -> Self {
         self.tag = tag;
         self
@@ -117,6 +125,14 @@ impl Api {
         self.on((Method::DELETE, MethodFilter::DELETE), path, summary, handler)
     }
 
+    /// Documents how the route registered last may refuse a request.
+    pub(crate) fn refuses<const N: usize>(mut self, refusals: [Refusal; N]) -> Self {
+        if let Some(route) = self.routes.last_mut() {
+            route.refusals = refusals.to_vec();
+        }
+        self
+    }
+
     fn on<H, T>(
         mut self,
         (method, filter): (Method, MethodFilter),
@@ -128,12 +144,14 @@ impl Api {
         H: Handler<T, App> + Documented<T>,
         T: 'static,
     {
-        self.routes.push(Route { method, path, tag: self.tag, summary, describe: H::describe });
+        let (tag, refusals) = (self.tag, Vec::new());
+        let describe = H::describe;
+        self.routes.push(Route { method, path, tag, summary, refusals, describe });
         self.router = self.router.route(path, MethodRouter::new().on(filter, handler));
         self
     }
 
-    pub(super) fn finish(self) -> (Router<App>, Vec<Route>) {
+    pub(crate) fn finish(self) -> (Router<App>, Vec<Route>) {
         (self.router, self.routes)
     }
 }

@@ -8,22 +8,39 @@ use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::App;
 use super::api::Input;
-use super::document::Operation;
+use super::operation::Operation;
+use crate::state::App;
+use crate::world::Snapshot;
 
-/// The most that a request body may hold: 1 MiB.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// The largest request body: 1 MiB.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// The largest stored world: 64 MiB.
+const MAX_WORLD_BODY: usize = 64 * 1024 * 1024;
 
 /// How much of a body beyond its limit is read and thrown away, so that the caller is still
 /// listening when the refusal is sent.
 const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 
-/// The JSON object that a request carries, or why it carries none: the handler decides when that
+/// The JSON object that a request carries, or why it can't be read: the handler decides when that
 /// matters.
-pub(crate) struct JsonBody<T, const LIMIT: usize = MAX_BODY>(pub(crate) Result<T, BodyError>);
+pub(crate) struct JsonBody<T>(pub(crate) Result<T, BodyError>);
 
-/// Why a request's body can't be used.
+/// The JSON object of a request that adds to the world; refused if the world is full.
+pub(crate) struct StoredBody<T> {
+    pub(crate) body: Result<T, BodyError>,
+    /// The length of the body, which counts towards the size of the world once it is stored.
+    pub(crate) bytes: usize,
+}
+
+/// The JSON object of a request that needs none: without a body, the default.
+pub(crate) struct OptionalBody<T>(pub(crate) Result<T, BodyError>);
+
+/// A whole stored world.
+pub(crate) struct WorldBody(pub(crate) Result<Snapshot, BodyError>);
+
+/// Why the body of a request can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("the body is larger than {0} bytes")]
@@ -38,30 +55,59 @@ pub(crate) enum BodyError {
     Json(#[from] serde_json::Error),
 }
 
-impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for JsonBody<T, LIMIT> {
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        Ok(Self(in_time(app, request.into_body(), LIMIT).await.and_then(|bytes| parse(&bytes))))
+        let body = read_in_time(app, request, MAX_BODY).await;
+        Ok(Self(body.and_then(|bytes| parse(&bytes))))
     }
 }
-
-impl<T: JsonSchema, const LIMIT: usize> Input for JsonBody<T, LIMIT> {
-    fn describe(operation: &mut Operation<'_>) {
-        operation.body::<T>(true);
-    }
-}
-
-/// The same for calls that add to the world, which is refused when it is full.
-pub(crate) struct StoredBody<T>(pub(crate) Result<T, BodyError>);
 
 impl<T: DeserializeOwned> FromRequest<App> for StoredBody<T> {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let JsonBody(body) = JsonBody::<T>::from_request(request, app).await?;
+        let body = read_in_time(app, request, MAX_BODY).await;
+        let bytes = body.as_ref().map_or(0, Vec::len);
         let full = || BodyError::Full(app.limits.world);
-        Ok(Self(body.and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) })))
+        let body = body
+            .and_then(|bytes| parse(&bytes))
+            .and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) });
+        Ok(Self { body, bytes })
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        let body = read_in_time(app, request, MAX_BODY).await;
+        let parse =
+            |bytes: Vec<u8>| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
+        Ok(Self(body.and_then(parse)))
+    }
+}
+
+impl FromRequest<App> for WorldBody {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        // One at a time, because they are large; waiting counts towards the time limit.
+        let read = async {
+            let _permit = app.restoring.acquire().await.ok();
+            read(request.into_body(), MAX_WORLD_BODY).await
+        };
+        let body = within(app, read).await;
+        Ok(Self(body.and_then(|bytes| {
+            parse::<Snapshot>(&bytes).map(|snapshot| snapshot.count_stored(bytes.len()))
+        })))
+    }
+}
+
+impl<T: JsonSchema> Input for JsonBody<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>(true);
     }
 }
 
@@ -71,35 +117,28 @@ impl<T: JsonSchema> Input for StoredBody<T> {
     }
 }
 
-/// The same for calls that need no body: without one, the default.
-pub(crate) struct OptionalBody<T>(pub(crate) Result<T, BodyError>);
-
-impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
-    type Rejection = Infallible;
-
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let body = in_time(app, request.into_body(), MAX_BODY).await;
-        let parse =
-            |bytes: Vec<u8>| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
-        Ok(Self(body.and_then(parse)))
-    }
-}
-
 impl<T: JsonSchema> Input for OptionalBody<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.body::<T>(false);
     }
 }
 
-/// Reads a body within the server's time limit; of those that may be larger than others, one at a
-/// time.
-async fn in_time(app: &App, body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
-    let bytes = async {
-        let large = limit > MAX_BODY;
-        let _turn = if large { app.restoring.acquire().await.ok() } else { None };
-        read(body, limit).await
-    };
-    tokio::time::timeout(app.limits.read_time, bytes).await.unwrap_or(Err(BodyError::Incomplete))
+impl Input for WorldBody {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<Snapshot>(true);
+    }
+}
+
+async fn read_in_time(app: &App, request: Request, limit: usize) -> Result<Vec<u8>, BodyError> {
+    within(app, read(request.into_body(), limit)).await
+}
+
+/// Waits for a body at most as long as the server's limits allow.
+async fn within(
+    app: &App,
+    body: impl Future<Output = Result<Vec<u8>, BodyError>>,
+) -> Result<Vec<u8>, BodyError> {
+    tokio::time::timeout(app.limits.read_time, body).await.unwrap_or(Err(BodyError::Incomplete))
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {

@@ -9,19 +9,38 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-/// The bytes that most replies fit in.
+/// The length in bytes that most replies do not exceed.
 const COMMON_LENGTH: usize = 512;
 
-/// A handler's result that knows every reply it can become.
+/// The result of a handler, which documents every reply that it can become.
 pub(crate) trait Output: IntoResponse {
     fn describe(responses: &mut Responses<'_>);
+}
+
+/// A way to refuse a request that a route lists, in addition to those that follow from what its
+/// requests carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A value in the request is invalid, or the buyer lacks credits: 400.
+    Invalid = 400,
+    /// A token in the request is not valid: 401.
+    Unauthorized = 401,
+    /// The caller may not do this: 403.
+    Forbidden = 403,
+    /// The path names nothing that exists: 404.
+    NotFound = 404,
+    /// Something else has the same name: 409.
+    Conflict = 409,
+    /// The trade or listing is in another state: 422.
+    InvalidState = 422,
 }
 
 /// The documented replies of one route: schemas by HTTP status.
 pub(crate) struct Responses<'a> {
     generator: &'a mut SchemaGenerator,
-    /// What the request carries, on which it depends what can be wrong with it.
+    /// What the requests carry, on which depends what can be wrong with them.
     pub(crate) carries: Carries,
+    refusals: &'a [Refusal],
     by_status: BTreeMap<u16, Vec<Schema>>,
 }
 
@@ -34,8 +53,24 @@ pub(crate) struct Carries {
 }
 
 impl<'a> Responses<'a> {
-    pub(super) fn new(generator: &'a mut SchemaGenerator, carries: Carries) -> Self {
-        Self { generator, carries, by_status: BTreeMap::new() }
+    pub(super) fn new(
+        generator: &'a mut SchemaGenerator,
+        carries: Carries,
+        refusals: &'a [Refusal],
+    ) -> Self {
+        Self { generator, carries, refusals, by_status: BTreeMap::new() }
+    }
+
+    /// Returns whether the route lists this refusal.
+    pub(crate) fn refuses(&self, refusal: Refusal) -> bool {
+        self.refusals.contains(&refusal)
+    }
+
+    /// Adds a reply of this shape for each refusal that the route lists.
+    pub(crate) fn add_refusals<T: JsonSchema>(&mut self) {
+        for refusal in self.refusals {
+            self.add::<T>(*refusal as u16);
+        }
     }
 
     pub(crate) fn add<T: JsonSchema>(&mut self, status: u16) {
@@ -66,28 +101,6 @@ impl<const STATUS: u16, T: Serialize + JsonSchema> Output for Reply<STATUS, T> {
     }
 }
 
-/// One of two kinds of reply.
-pub(crate) enum Either<A, B> {
-    Left(A),
-    Right(B),
-}
-
-impl<A: IntoResponse, B: IntoResponse> IntoResponse for Either<A, B> {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Left(reply) => reply.into_response(),
-            Self::Right(reply) => reply.into_response(),
-        }
-    }
-}
-
-impl<A: Output, B: Output> Output for Either<A, B> {
-    fn describe(responses: &mut Responses<'_>) {
-        A::describe(responses);
-        B::describe(responses);
-    }
-}
-
 impl<A: Output, B: Output> Output for Result<A, B> {
     fn describe(responses: &mut Responses<'_>) {
         A::describe(responses);
@@ -95,13 +108,13 @@ impl<A: Output, B: Output> Output for Result<A, B> {
     }
 }
 
-/// A JSON reply.
+/// Returns a JSON reply.
 pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
     let mut text = Vec::with_capacity(COMMON_LENGTH);
     let written = serde_json::to_writer(&mut text, body);
     let (status, text) = match (StatusCode::from_u16(status), written) {
         (Ok(status), Ok(())) => (status, text),
-        // No reply of ours has a key that is not text or a status out of range.
+        // Does not happen: every map has text keys, and every status is in range.
         _ => (StatusCode::INTERNAL_SERVER_ERROR, b"{}".to_vec()),
     };
     let mut response = Response::new(Body::from(text));

@@ -6,9 +6,9 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
 use super::api::Input;
-use super::document::Operation;
+use super::operation::Operation;
 
-/// The path's one parameter; empty, which names nothing, if it is no text.
+/// The parameter in the path; empty, which names nothing, if it is not text.
 pub(crate) struct PathText(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {

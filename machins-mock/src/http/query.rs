@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
-use super::document::Operation;
+use super::operation::Operation;
 
-/// The parameters, or what is wrong with them: the handler decides when that matters. Those that
-/// it does not know are ignored.
+/// The query parameters, or why they can't be read: the handler decides when that matters. Unknown
+/// parameters are ignored.
 pub(crate) struct Query<T>(pub(crate) Result<T, QueryError>);
 
-/// A parameter's value can't be.
+/// An error: the value of a query parameter is invalid.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the query can't be read: {0}")]
 pub(crate) struct QueryError(#[from] serde_urlencoded::de::Error);

@@ -1,61 +1,45 @@
-//! What a test may do to organisations, as typed methods; the control API does the same.
+//! Test controls of organisations.
 
 use std::fmt;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::org::Switches;
+use super::orgs::MachineId;
 use super::plan::Plan;
-use super::{MachineId, OrgKey, org};
-use crate::http::App;
 
-/// A handle on an organisation of a [`MockServer`](crate::MockServer).
-///
-/// ```
-/// use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
-///
-/// let server = MockServer::start();
-/// let org = server.create_org(Plan::Free);
-/// let state = org.update(OrgUpdate::new().plan(Plan::Pro).execution_enabled(false))?;
-/// assert_eq!(state.limit, 25);
-/// # Ok::<_, machins_mock::UnknownOrg>(())
-/// ```
-#[derive(Clone)]
-pub struct Org {
-    app: App,
-    key: OrgKey,
-}
-
-/// There is no such organisation, or no longer: the server was reset or its world replaced.
+/// An error: the organisation does not exist, or no longer exists because the server was reset or
+/// its world replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the mock server has no such organisation")]
 pub struct UnknownOrg;
 
-/// An organisation's switches and how full its plan is.
+/// The switches of an organisation and its number of devices.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
 pub struct OrgState {
-    /// The organisation's secret, `org_…`.
+    /// The organisation's key, `org_…`.
     pub org_key: String,
-    /// Its plan.
+    /// The organisation's plan.
     pub plan: Plan,
-    /// Whether its devices may run at all; else `ORG_DISABLED`.
+    /// Whether the organisation's devices may run; if not, validations answer `ORG_DISABLED`.
     pub execution_enabled: bool,
-    /// Whether the plan is frozen: `PLAN_FROZEN`.
+    /// Whether the plan is frozen; if so, validations answer `PLAN_FROZEN`.
     pub frozen: bool,
-    /// Whether the plan is paid for; else `ENTITLEMENT_EXPIRED`.
+    /// Whether the plan is paid for; if not, validations answer `ENTITLEMENT_EXPIRED`.
     pub entitlement_active: bool,
-    /// Whether MachineID can answer for it; else every call fails with `SYSTEM_UNAVAILABLE`.
+    /// Whether MachineID is available to the organisation; if not, every call fails with
+    /// `SYSTEM_UNAVAILABLE`.
     pub available: bool,
-    /// How many devices may be active at once.
+    /// The number of devices that may be active at once.
     pub limit: usize,
-    /// How many devices are active.
+    /// The number of devices that are active.
     pub devices_used: usize,
 }
 
-/// Changes to an organisation's switches; what is not given stays.
+/// Changes to an organisation's switches; those that are not set stay as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OrgUpdate {
@@ -66,117 +50,77 @@ pub struct OrgUpdate {
     available: Option<bool>,
 }
 
-impl Org {
-    pub(crate) fn create(app: &App, plan: Plan) -> Self {
-        let world = &mut *app.world();
-        let key = world.machineid.create_org(plan, &mut world.random);
-        Self { app: Arc::clone(app), key }
+impl MachineId {
+    pub(crate) fn org_state(&self, key: &str) -> Result<OrgState, UnknownOrg> {
+        let org = self.org(key).ok_or(UnknownOrg)?;
+        let Switches { plan, execution_enabled, frozen, entitlement_active, available } =
+            org.switches;
+        Ok(OrgState {
+            org_key: key.to_owned(),
+            plan,
+            execution_enabled,
+            frozen,
+            entitlement_active,
+            available,
+            limit: plan.limit(),
+            devices_used: org.figures().used,
+        })
     }
 
-    pub(crate) fn find(app: &App, key: &str) -> Option<Self> {
-        app.world().machineid.org(key)?;
-        let key = OrgKey::try_from(key.to_owned()).ok()?;
-        Some(Self { app: Arc::clone(app), key })
+    pub(crate) fn update_org(
+        &mut self,
+        key: &str,
+        update: OrgUpdate,
+    ) -> Result<OrgState, UnknownOrg> {
+        let switches = &mut self.org_mut(key).ok_or(UnknownOrg)?.switches;
+        let before = *switches;
+        *switches = Switches {
+            plan: update.plan.unwrap_or(before.plan),
+            execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
+            frozen: update.frozen.unwrap_or(before.frozen),
+            entitlement_active: update.entitlement_active.unwrap_or(before.entitlement_active),
+            available: update.available.unwrap_or(before.available),
+        };
+        self.org_state(key)
     }
-
-    /// The organisation's secret, for the `x-org-key` header.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        self.key.as_str()
-    }
-
-    /// How the organisation stands.
-    ///
-    /// # Errors
-    /// The organisation is gone.
-    pub fn state(&self) -> Result<OrgState, UnknownOrg> {
-        state(&self.app.world().machineid, self.key.as_str())
-    }
-
-    /// Turns switches and returns how the organisation stands then.
-    ///
-    /// # Errors
-    /// The organisation is gone.
-    pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
-        self::update(&mut self.app.world().machineid, self.key.as_str(), update)
-    }
-}
-
-impl fmt::Debug for Org {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Org").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn state(model: &MachineId, key: &str) -> Result<OrgState, UnknownOrg> {
-    let org = model.org(key).ok_or(UnknownOrg)?;
-    let org::Switches { plan, execution_enabled, frozen, entitlement_active, available } =
-        org.switches;
-    Ok(OrgState {
-        org_key: key.to_owned(),
-        plan,
-        execution_enabled,
-        frozen,
-        entitlement_active,
-        available,
-        limit: plan.limit(),
-        devices_used: org.figures().used,
-    })
-}
-
-pub(crate) fn update(
-    model: &mut MachineId,
-    key: &str,
-    update: OrgUpdate,
-) -> Result<OrgState, UnknownOrg> {
-    let switches = &mut model.org_mut(key).ok_or(UnknownOrg)?.switches;
-    let before = *switches;
-    *switches = org::Switches {
-        plan: update.plan.unwrap_or(before.plan),
-        execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
-        frozen: update.frozen.unwrap_or(before.frozen),
-        entitlement_active: update.entitlement_active.unwrap_or(before.entitlement_active),
-        available: update.available.unwrap_or(before.available),
-    };
-    state(model, key)
 }
 
 impl OrgUpdate {
-    /// No change.
+    /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Changes the plan; devices beyond a lower limit stay active.
+    /// Changes the plan. Devices beyond a lower limit stay active.
     #[must_use]
     pub fn plan(mut self, plan: Plan) -> Self {
         self.plan = Some(plan);
         self
     }
 
-    /// Lets the organisation's devices run, or none of them.
+    /// Lets the organisation's devices run, or stops them all.
     #[must_use]
     pub fn execution_enabled(mut self, enabled: bool) -> Self {
         self.execution_enabled = Some(enabled);
         self
     }
 
-    /// Freezes the plan, or thaws it.
+    /// Freezes the plan, or unfreezes it.
     #[must_use]
     pub fn frozen(mut self, frozen: bool) -> Self {
         self.frozen = Some(frozen);
         self
     }
 
-    /// Has the plan paid for, or not.
+    /// Marks the plan as paid for, or as not paid for.
     #[must_use]
     pub fn entitlement_active(mut self, active: bool) -> Self {
         self.entitlement_active = Some(active);
         self
     }
 
-    /// Makes MachineID answer for the organisation, or fail.
+    /// Makes MachineID available to the organisation, or makes every call fail.
     #[must_use]
     pub fn available(mut self, available: bool) -> Self {
         self.available = Some(available);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The ten documented decision codes, in the order in which they are looked at.
+/// The ten documented decision codes, in the order in which their conditions are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum DecisionCode {
@@ -35,21 +35,5 @@ impl DecisionCode {
 
     pub(crate) const fn allowed(self) -> bool {
         matches!(self, Self::Allow)
-    }
-
-    /// The HTTP status that carries the decision: an organisation's own "no" is a 200.
-    pub(crate) const fn http_status(self) -> u16 {
-        match self {
-            Self::InvalidOrgKey => 401,
-            Self::SystemUnavailable => 503,
-            Self::OrgNotFound => 404,
-            Self::InvalidDeviceId => 400,
-            Self::OrgDisabled
-            | Self::PlanFrozen
-            | Self::EntitlementExpired
-            | Self::DeviceNotFound
-            | Self::DeviceRevoked
-            | Self::Allow => 200,
-        }
     }
 }

@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 
-/// A device id that keeps the rules: 1 to 128 of ASCII letters, digits and `. _ : @ / -`.
+/// A valid device id: 1 to 128 of ASCII letters, digits and `. _ : @ / -`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[A-Za-z0-9._:@/-]{1,128}$"))]
 pub(crate) struct DeviceId(String);
 
-/// The text is no device id.
+/// An error: the text is not a device id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a device id is 1 to 128 of letters, digits and . _ : @ / -")]
 pub(crate) struct InvalidDeviceId;
 
 impl DeviceId {
-    /// The id in `text`, spaces around it removed.
+    /// Reads a device id, ignoring whitespace around it.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidDeviceId> {
         let id = text.trim();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte);
@@ -58,7 +58,7 @@ impl Equivalent<DeviceId> for str {
     }
 }
 
-/// One registered device.
+/// A registered device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Device {
     pub(crate) created_at: Time,
@@ -66,12 +66,11 @@ pub(crate) struct Device {
     pub(crate) revoked: Option<Revocation>,
 }
 
-/// When a device was revoked.
+/// The revocation of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Revocation {
     pub(crate) at: Time,
-    /// Grows from revocation to revocation: many can share one instant, and restoring takes the
-    /// newest first.
+    /// The order of revocations: many can have the same time, and the latest are restored first.
     pub(crate) order: u64,
 }
 

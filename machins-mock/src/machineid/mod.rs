@@ -1,134 +1,23 @@
 //! MachineID: organisations and their devices.
 //!
-//! The model is plain functions on plain data; time and randomness are passed in. [`http`] binds
-//! it to the routes, [`control`] to the typed controls and the control API.
+//! The model is plain functions on plain data: it knows no HTTP, and is given the time and
+//! randomness.
 
-pub(crate) mod control;
+mod control;
 mod decision;
 mod device;
-pub(crate) mod http;
 mod org;
+mod orgs;
 mod plan;
 #[cfg(test)]
 mod properties;
 
-mod reply;
-
-use std::fmt;
-
-use indexmap::{Equivalent, IndexMap};
-use serde::{Deserialize, Serialize};
-
-pub use self::control::{Org as OrgHandle, OrgState, OrgUpdate, UnknownOrg};
-use self::decision::DecisionCode;
-use self::device::{DeviceId, InvalidDeviceId};
-use self::org::Org;
+pub use self::control::{OrgState, OrgUpdate, UnknownOrg};
+pub(crate) use self::decision::DecisionCode;
+pub(crate) use self::device::{Device, DeviceId, InvalidDeviceId};
+pub(crate) use self::org::{
+    BatchEntry, Figures, MAX_BATCH, Org, Registration, Restored, RestoredAll, Revoked, TooManyIds,
+    batch,
+};
+pub(crate) use self::orgs::{KeyError, MachineId, OrgKey};
 pub use self::plan::Plan;
-use crate::clock::Time;
-use crate::random::Random;
-use crate::state::THING;
-
-/// Every organisation of one world.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct MachineId {
-    orgs: IndexMap<OrgKey, Org>,
-}
-
-/// An organisation's secret, `org_…`.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct OrgKey(String);
-
-/// Why a key names no organisation that can be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyError {
-    /// Missing, empty or not `org_…`.
-    Malformed,
-    /// Well-formed, but nobody's.
-    Unknown,
-    /// The organisation's service is switched off.
-    Unavailable,
-}
-
-impl MachineId {
-    /// Adds an organisation with every switch at "go" and returns its key.
-    pub(crate) fn create_org(&mut self, plan: Plan, random: &mut Random) -> OrgKey {
-        let key = OrgKey(random.token("org_"));
-        self.orgs.insert(key.clone(), Org::new(plan));
-        key
-    }
-
-    /// How much there is, in bytes: near enough to bound it.
-    pub(crate) fn size(&self) -> usize {
-        let things = self.orgs.values().map(|org| 1 + org.devices().len());
-        things.sum::<usize>() * THING
-    }
-
-    /// The organisation of a key, however its switches stand.
-    pub(crate) fn org(&self, key: &str) -> Option<&Org> {
-        self.orgs.get(key)
-    }
-
-    pub(crate) fn org_mut(&mut self, key: &str) -> Option<&mut Org> {
-        self.orgs.get_mut(key)
-    }
-
-    /// The organisation that a request's key lets in.
-    pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
-        let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
-        let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;
-        if org.switches.available { Ok(org) } else { Err(KeyError::Unavailable) }
-    }
-
-    /// May this device run?
-    pub(crate) fn validate(
-        &mut self,
-        key: Option<&str>,
-        id: Result<&DeviceId, InvalidDeviceId>,
-        now: Time,
-    ) -> DecisionCode {
-        match self.authorize(key) {
-            Err(KeyError::Malformed) => DecisionCode::InvalidOrgKey,
-            Err(KeyError::Unavailable) => DecisionCode::SystemUnavailable,
-            Err(KeyError::Unknown) => DecisionCode::OrgNotFound,
-            Ok(org) => org.decide(id, now),
-        }
-    }
-}
-
-/// Is the text `org_` and something after it?
-fn is_org_key(text: &str) -> bool {
-    text.strip_prefix("org_").is_some_and(|rest| !rest.is_empty())
-}
-
-impl OrgKey {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for OrgKey {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_org_key(&text) { Ok(Self(text)) } else { Err("an org key begins with org_") }
-    }
-}
-
-impl From<OrgKey> for String {
-    fn from(key: OrgKey) -> Self {
-        key.0
-    }
-}
-
-impl Equivalent<OrgKey> for str {
-    fn equivalent(&self, key: &OrgKey) -> bool {
-        self == key.0
-    }
-}
-
-impl fmt::Debug for OrgKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("org_…")
-    }
-}

@@ -10,9 +10,10 @@ use super::device::{Device, DeviceId, InvalidDeviceId, Revocation};
 use super::plan::Plan;
 use crate::clock::Time;
 
-/// The most distinct valid ids that one batch may name.
+/// The most distinct valid ids in one batch.
 pub(crate) const MAX_BATCH: usize = 500;
 
+/// An organisation: its switches and its devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OrgRecord")]
 pub(crate) struct Org {
@@ -51,14 +52,14 @@ impl From<OrgRecord> for Org {
     }
 }
 
-/// How full the plan is.
+/// The plan of an organisation and the number of its active devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) plan: Plan,
     pub(crate) used: usize,
 }
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Registration {
     Created,
@@ -68,7 +69,7 @@ pub(crate) enum Registration {
     AtCap,
 }
 
-/// What came of revoking one device.
+/// The result of revoking one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Revoked {
     Now,
@@ -76,7 +77,7 @@ pub(crate) enum Revoked {
     NotFound,
 }
 
-/// What came of restoring one device.
+/// The result of restoring one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restored {
     Now,
@@ -85,10 +86,10 @@ pub(crate) enum Restored {
     NotFound,
 }
 
-/// What came of restoring all revoked devices.
+/// The result of restoring all revoked devices.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RestoredAll {
-    /// These, in the order in which they were restored.
+    /// The restored devices, in the order in which they were restored.
     Some(Vec<DeviceId>),
     NoneRevoked,
     AtCap,
@@ -134,7 +135,8 @@ impl Org {
         }
     }
 
-    /// Decides about a device of this organisation, whose service is known to be available.
+    /// Decides whether a device of this organisation, whose service is known to be available, may
+    /// run.
     pub(crate) fn decide(
         &mut self,
         id: Result<&DeviceId, InvalidDeviceId>,
@@ -175,13 +177,13 @@ impl Org {
         }
     }
 
-    /// A place after every revocation in force.
+    /// Returns an order after that of every revocation in force.
     fn next_order(&self) -> u64 {
         let orders = self.devices.values().filter_map(|device| device.revoked);
-        orders.map(|it| it.order).max().map_or(0, |last| last.saturating_add(1))
+        orders.map(|revocation| revocation.order).max().map_or(0, |last| last.saturating_add(1))
     }
 
-    /// Revokes every active device and says how many there were.
+    /// Revokes every active device, and returns how many there were.
     pub(crate) fn revoke_all(&mut self, now: Time) -> usize {
         let before = self.active;
         let mut order = self.next_order();
@@ -212,7 +214,9 @@ impl Org {
         let mut revoked: Vec<_> = self
             .devices
             .iter_mut()
-            .filter_map(|(id, device)| device.revoked.map(|it| (it.order, id, device)))
+            .filter_map(|(id, device)| {
+                device.revoked.map(|revocation| (revocation.order, id, device))
+            })
             .collect();
         if revoked.is_empty() {
             return RestoredAll::NoneRevoked;
@@ -234,7 +238,7 @@ impl Org {
         RestoredAll::Some(restored)
     }
 
-    /// Deletes a device for good; false if there is none.
+    /// Deletes a device for good; returns false if there is none.
     pub(crate) fn remove(&mut self, id: &DeviceId) -> bool {
         let Some(device) = self.devices.shift_remove(id) else {
             return false;
@@ -246,14 +250,14 @@ impl Org {
     }
 }
 
-/// One entry of a batch: an id, or the text that is none.
+/// An entry of a batch: a device id, or the text that is not one.
 pub(crate) type BatchEntry = Result<DeviceId, String>;
 
-/// Too many distinct valid ids in one batch.
+/// An error: a batch has too many distinct valid ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyIds;
 
-/// The distinct entries of a batch in the order given.
+/// Returns the distinct entries of a batch, in the order given.
 pub(crate) fn batch(ids: &[String]) -> Result<Vec<BatchEntry>, TooManyIds> {
     let distinct: IndexSet<&str> = ids.iter().map(|id| id.trim()).collect();
     let entries: Vec<_> =

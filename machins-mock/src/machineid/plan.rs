@@ -3,22 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an organisation pays for: how many devices may be active at once.
+/// The plan of an organisation, which limits how many devices may be active at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
-    /// 3 active devices.
+    /// Allows 3 active devices.
     Free,
-    /// 25 active devices.
+    /// Allows 25 active devices.
     Pro,
-    /// 250 active devices.
+    /// Allows 250 active devices.
     Scale,
-    /// 1,000 active devices.
+    /// Allows 1,000 active devices.
     Max,
 }
 
 impl Plan {
-    /// How many devices may be active at once.
+    /// Returns the number of devices that may be active at once.
     #[must_use]
     pub const fn limit(self) -> usize {
         match self {

@@ -167,9 +167,9 @@ proptest! {
 
     #[test]
     fn device_ids_are_what_the_rule_says(text in "\\PC{0,140}|[ A-Za-z0-9._:@/-]{0,140}|[a-z ]{120,140}") {
-        let rule = |it: &str| {
-            (1..=128).contains(&it.chars().count())
-                && it.chars().all(|c| c.is_ascii_alphanumeric() || "._:@/-".contains(c))
+        let rule = |text: &str| {
+            (1..=128).contains(&text.chars().count())
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:@/-".contains(c))
         };
         let parsed = DeviceId::parse(&text);
         prop_assert_eq!(parsed.is_ok(), rule(text.trim()));

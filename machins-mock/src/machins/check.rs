@@ -1,42 +1,33 @@
-//! What must hold after every operation.
+//! Invariants, which must hold after every operation.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::Machins;
-use super::ledger::Account;
 use super::money::Money;
+use super::platform::Machins;
+use super::records::Account;
 
-/// The largest world that is checked whole after every operation of a debug build.
+/// The largest world that is checked after every operation of a debug build.
 const SMALL: usize = 200;
-/// How many operations pass between two checks of a larger one.
+/// The number of operations between two checks of a larger world.
 const RARELY: u64 = 256;
 
-/// Counts operations; no part of the world.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counter(u64);
-
-impl PartialEq for Counter {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
 impl Machins {
-    /// Checks the invariants in debug builds: always in a small world, now and then in a large one.
+    /// Checks the invariants in debug builds: after every operation in a small world, now and then
+    /// in a large one.
     pub(super) fn check_sometimes(&mut self) {
         if cfg!(debug_assertions) {
-            self.checks.0 = self.checks.0.wrapping_add(1);
+            self.operations.0 = self.operations.0.wrapping_add(1);
             let small = self.trades.len() + self.listings.len() + self.agents.len() <= SMALL;
-            if small || self.checks.0.is_multiple_of(RARELY) {
+            if small || self.operations.0.is_multiple_of(RARELY) {
                 let checked = self.check();
                 debug_assert_eq!(checked, Ok(()));
             }
         }
     }
 
-    /// Says what is wrong with the world, if anything.
+    /// Returns what is wrong with the world, if anything is.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.ledger.total() != Money::ZERO {
             return Err("the ledger does not sum to zero");
@@ -70,7 +61,7 @@ impl Machins {
             return Err("what is held is not what open escrows and bounties come to");
         }
         let active = self.listings.values().filter(|listing| listing.is_active()).count();
-        if active != self.market.len() {
+        if active != self.search_index.len() {
             return Err("the marketplace is not the active listings");
         }
         Ok(())

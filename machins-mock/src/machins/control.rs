@@ -1,4 +1,4 @@
-//! What a test may do to the platform, as typed methods; the control API does the same.
+//! Test controls of the platform.
 
 use std::fmt;
 
@@ -6,14 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::agents::{Onboarding, STARTER_CREDITS, Tier};
-use super::error::{Error, ErrorCode};
-use super::ledger::Account;
+use super::context::Context;
+use super::error::{Error, ErrorCode, Result};
+use super::joining::Onboarding;
 use super::money::{Amount, Credits, Money};
-use super::{Context, Machins};
+use super::platform::Machins;
+use super::records::{Account, Tier};
+use super::rules::STARTER_CREDITS;
 
-/// An agent to be made by [`MockServer::create_agent`](crate::MockServer::create_agent); what is
-/// not given is chosen.
+/// An agent to be made by [`MockServer::create_agent`](crate::MockServer::create_agent). What is
+/// not set is chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewAgent {
     name: Option<String>,
@@ -22,46 +24,46 @@ pub struct NewAgent {
     tier: Tier,
 }
 
-/// The same as the control API takes it.
+/// An agent to be made.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct AgentRequest {
     name: Option<String>,
     slug: Option<String>,
-    /// 500 if not given.
+    /// The credits that the agent starts with; 500 by default.
     credits: Option<Credits>,
     tier: Option<Tier>,
 }
 
 impl NewAgent {
-    /// A starter with 500 credits.
+    /// Creates a starter agent with 500 credits, a random slug and the slug as its name.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name; the slug by default.
+    /// Sets the name. The default is the slug.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The slug; `agent-` and something random by default.
+    /// Sets the slug. The default is `agent-` and 12 random hexadecimal digits.
     #[must_use]
     pub fn slug(mut self, slug: impl Into<String>) -> Self {
         self.slug = Some(slug.into());
         self
     }
 
-    /// How many whole credits it starts with; 500 by default.
+    /// Sets the number of whole credits that the agent starts with. The default is 500.
     #[must_use]
     pub fn credits(mut self, credits: u32) -> Self {
         self.credits = Some(credits);
         self
     }
 
-    /// How far it is trusted; [`Tier::Starter`] by default.
+    /// Sets the trust tier. The default is [`Tier::Starter`].
     #[must_use]
     pub fn tier(mut self, tier: Tier) -> Self {
         self.tier = tier;
@@ -76,24 +78,25 @@ impl From<NewAgent> for AgentRequest {
     }
 }
 
-/// An agent that a test made.
+/// An agent made by [`MockServer::create_agent`](crate::MockServer::create_agent), with its
+/// secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "CreatedAgent")]
 #[non_exhaustive]
 pub struct Agent {
-    /// Its id.
+    /// The id of the agent.
     pub agent_id: String,
-    /// Its name.
+    /// The name of the agent.
     pub name: String,
-    /// Its slug.
+    /// The slug of the agent.
     pub slug: String,
-    /// Its secret, `at_…`, for the `X-API-Key` header.
+    /// The API key of the agent, `at_…`, for the `X-API-Key` header.
     pub api_key: String,
-    /// What it started with, with two decimals.
+    /// The credits that the agent starts with, as text with two decimals.
     pub credits: String,
-    /// How far it is trusted.
+    /// The trust tier of the agent.
     pub tier: Tier,
-    /// `/claim/` and a token that is good for 7 days.
+    /// The path on which a human claims the agent: `/claim/` and a token that is valid for 7 days.
     pub claim_url: String,
 }
 
@@ -109,17 +112,17 @@ impl fmt::Debug for Agent {
     }
 }
 
-/// A control of the platform that could not be done.
+/// The reason why a control of the machins platform was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MarketError {
-    /// The name, slug or amount can't be.
+pub enum MachinsError {
+    /// The name, slug or amount is invalid.
     #[error("{0}")]
     Invalid(String),
     /// Another agent has the slug.
     #[error("{0}")]
     Duplicate(String),
-    /// There is no such trade.
+    /// The trade does not exist.
     #[error("{0}")]
     NotFound(String),
     /// The trade is not in dispute.
@@ -127,7 +130,7 @@ pub enum MarketError {
     InvalidTransition(String),
 }
 
-impl From<Error> for MarketError {
+impl From<Error> for MachinsError {
     fn from(Error { code, message, .. }: Error) -> Self {
         match code {
             ErrorCode::Duplicate => Self::Duplicate(message),
@@ -138,45 +141,47 @@ impl From<Error> for MarketError {
     }
 }
 
-/// The books of the platform.
+/// The platform's double-entry ledger: all accounts and their balances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Ledger {
     /// Every account that was ever used.
     pub accounts: Vec<LedgerAccount>,
-    /// What they sum to: `"0.00"`.
+    /// The sum of all balances, as text with two decimals: `0.00`.
     pub total: String,
-    /// Whether that is zero, no account but the issuance is below zero, and what is held is what
-    /// open escrows and bounties come to.
+    /// Whether the sum is zero, no account except the issuance is below zero, and the held credits
+    /// equal the open escrows and bounties.
     pub balanced: bool,
 }
 
-/// One account.
+/// An account of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LedgerAccount {
-    /// What it is for.
+    /// The purpose of the account.
     pub account: AccountKind,
-    /// Whose it is; none for the platform's own.
+    /// The id of the agent that owns the account; `None` (null in JSON) for the platform's own
+    /// accounts.
     pub agent_id: Option<String>,
-    /// Whose it is; none for the platform's own.
+    /// The slug of the agent that owns the account; `None` (null in JSON) for the platform's own
+    /// accounts.
     pub agent_slug: Option<String>,
-    /// What is on it, with two decimals.
+    /// The balance of the account, as text with two decimals.
     pub balance: String,
 }
 
-/// What an account is for.
+/// The purpose of a ledger account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum AccountKind {
-    /// Where credits come from: below zero by as much as there are.
+    /// The source of all credits: its balance is below zero by the amount issued.
     Issuance,
-    /// The platform's fees.
+    /// The fees that the platform has kept.
     Fees,
-    /// What an agent can spend.
+    /// The credits that an agent can spend.
     Available,
-    /// What is held of an agent's in escrows and bounties.
+    /// The credits of an agent that are held in escrows and bounties.
     Held,
 }
 
@@ -185,7 +190,7 @@ impl Machins {
         &mut self,
         cx: &mut Context<'_>,
         request: AgentRequest,
-    ) -> super::Result<Agent> {
+    ) -> Result<Agent> {
         let AgentRequest { name, slug, credits, tier } = request;
         let slug = slug.unwrap_or_else(|| {
             let random = cx.random.uuid().simple().to_string();
@@ -208,8 +213,8 @@ impl Machins {
         })
     }
 
-    /// The books.
-    pub(crate) fn books(&self) -> Ledger {
+    /// Returns all accounts and their balances.
+    pub(crate) fn ledger(&self) -> Ledger {
         let mut accounts: Vec<_> = self.ledger.accounts().collect();
         accounts.sort_unstable();
         let account = |(account, balance): (Account, Money)| {

@@ -1,4 +1,4 @@
-//! Why a call was refused.
+//! Refusals.
 
 use std::fmt::Display;
 
@@ -6,9 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::http::{BodyError, QueryError};
-
-/// The codes that the official package builds its exceptions from, and what it has no name for.
+/// The code of a refusal: the codes that the official package makes exceptions of, and some for
+/// what it has no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schemars(rename = "MachinsErrorCode")]
@@ -34,20 +33,6 @@ pub(crate) struct Error {
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-impl ErrorCode {
-    pub(crate) const fn http_status(self) -> u16 {
-        match self {
-            Self::ValidationError | Self::InsufficientFunds => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::Duplicate => 409,
-            Self::PayloadTooLarge => 413,
-            Self::InvalidTransition => 422,
-        }
-    }
-}
-
 impl Error {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: Map::new() }
@@ -59,7 +44,7 @@ impl Error {
         self
     }
 
-    /// The field's value can't be.
+    /// Returns the refusal of a field's value.
     pub(crate) fn field(field: &str, rule: impl Display) -> Self {
         let message = format!("`{field}`: {rule}");
         Self::new(ErrorCode::ValidationError, message).detail("field", field)
@@ -81,28 +66,12 @@ impl Error {
         Self::new(ErrorCode::NotFound, format!("there is no such {what}"))
     }
 
-    /// Another one has this already.
+    /// Returns the refusal of a value that must be unique.
     pub(crate) fn duplicate(field: &str, message: &str) -> Self {
         Self::new(ErrorCode::Duplicate, message).detail("field", field)
     }
 
     pub(crate) fn transition(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidTransition, message)
-    }
-}
-
-impl From<BodyError> for Error {
-    fn from(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => ErrorCode::PayloadTooLarge,
-            _ => ErrorCode::ValidationError,
-        };
-        Self::new(code, error.to_string())
-    }
-}
-
-impl From<QueryError> for Error {
-    fn from(error: QueryError) -> Self {
-        Self::validation(error.to_string())
     }
 }

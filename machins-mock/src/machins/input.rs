@@ -1,20 +1,20 @@
-//! What is asked of the texts, lists and objects in requests.
+//! Checks of the texts, lists and objects in requests.
 
 use http::Uri;
 use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
 
-/// A JSON object without a shape of its own.
+/// A JSON object of any shape.
 pub(crate) type Object = Map<String, Value>;
 
 pub(super) const MAX_DESCRIPTION: usize = 10_000;
 pub(super) const MAX_REASON: usize = 2_000;
 const MAX_NAME: usize = 255;
 const MAX_URL: usize = 2_048;
-/// How deep a free object may be nested: half of what the JSON reader takes.
+/// The deepest nesting of a free object: half of what the JSON reader takes.
 pub(super) const MAX_DEPTH: usize = 64;
-/// How much JSON a free object may be, in bytes.
+/// The largest free object, in bytes of JSON.
 const MAX_OBJECT: usize = 64 * 1024;
 
 /// Checks a name or title: 1 to 255 characters, not all of them blank.
@@ -48,13 +48,13 @@ pub(super) fn text(field: &str, text: Option<&str>, most: usize) -> Result<()> {
     }
 }
 
-/// The distinct labels of a list, in order: at most 50 of 1 to 100 characters.
+/// Checks a list of labels, at most 50 of 1 to 100 characters, and removes duplicates.
 pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
     const MOST: usize = 50;
     if labels.len() > MOST {
         return Err(Error::field(field, format_args!("must have at most {MOST} entries")));
     }
-    if labels.iter().any(|it| it.trim().is_empty() || it.chars().count() > 100) {
+    if labels.iter().any(|label| label.trim().is_empty() || label.chars().count() > 100) {
         return Err(Error::field(field, "every entry must have 1 to 100 characters"));
     }
     let distinct: indexmap::IndexSet<String> = labels.into_iter().collect();
@@ -85,7 +85,7 @@ pub(super) fn is_shallow(value: &Value, most: usize) -> bool {
 /// Checks that a free object, if there is one, is neither too large nor too deep.
 pub(super) fn object(field: &str, object: Option<&Object>) -> Result<()> {
     shallow(field, object)?;
-    let size = object.map_or(Ok(0), |it| serde_json::to_vec(it).map(|json| json.len()));
+    let size = object.map_or(Ok(0), |object| serde_json::to_vec(object).map(|json| json.len()));
     if size.is_ok_and(|size| size <= MAX_OBJECT) {
         Ok(())
     } else {

@@ -1,4 +1,4 @@
-//! JSON Web Tokens, HS256: who claims an agent and who is logged in.
+//! JSON Web Tokens (HS256) for claims and logins.
 //!
 //! A token's header must be the very bytes that this server writes, so that no other algorithm,
 //! `none` included, is ever considered.
@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::mac::keyed_mac;
 use crate::clock::Time;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is read, in bytes.
 const MAX_TOKEN: usize = 1024;
 
 /// The secret that signs a world's tokens.
@@ -24,7 +25,7 @@ const MAX_TOKEN: usize = 1024;
 #[serde(transparent)]
 pub(crate) struct SigningKey(pub(super) String);
 
-/// What a token is good for.
+/// The purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Purpose {
@@ -40,12 +41,12 @@ struct Claims {
     exp: i64,
 }
 
-/// The token is forged, expired or for something else.
+/// The token is forged or expired, or has another purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvalidToken;
 
 impl SigningKey {
-    /// A token for an owner that is good until `expires_at`.
+    /// Returns a token for an owner that is valid until `expires_at`.
     pub(crate) fn sign(&self, sub: Uuid, purpose: Purpose, now: Time, expires_at: Time) -> String {
         let (iat, exp) = (now.unix_seconds(), expires_at.unix_seconds());
         // Claims are numbers and plain text: they always become JSON.
@@ -59,7 +60,7 @@ impl SigningKey {
         token
     }
 
-    /// The owner that a token names.
+    /// Returns the owner that a valid token was made for.
     pub(crate) fn verify(
         &self,
         token: &str,
@@ -86,7 +87,7 @@ impl SigningKey {
     }
 
     fn mac(&self, signed: &str) -> Hmac<Sha256> {
-        super::keyed_mac(&self.0).chain_update(signed)
+        keyed_mac(&self.0).chain_update(signed)
     }
 }
 

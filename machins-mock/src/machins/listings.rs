@@ -6,82 +6,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::context::{Audience, Context, EventType};
 use super::error::{Error, Result};
-use super::events::{Audience, EventType};
 use super::input::{self, MAX_DESCRIPTION, Object};
-use super::ledger::{Account, Category, Cause, ReferenceType};
-use super::money::{Amount, Money, Price};
-use super::search::Posting;
-use super::{Context, Currency, Due, Machins};
+use super::money::{Amount, Price};
+use super::platform::{Machins, Timer};
+use super::records::{
+    Account, Category, Currency, IndexEntry, Listing, ListingStatus, ListingType, Side,
+};
 use crate::clock::Time;
 
 const MAX_LIFE_HOURS: u64 = 720;
-/// How many listings one new listing can match.
+
+/// The most listings that one new listing can match.
 const MAX_MATCHES: usize = 50;
 
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ListingType {
-    Task,
-    Data,
-    Api,
-    Model,
-    Asset,
-}
-
-/// Who lists: a seller an offer, a buyer a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Side {
-    #[default]
-    Offer,
-    Request,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ListingStatus {
-    Active,
-    Inactive,
-    Expired,
-}
-
-/// A listing, as it is stored and as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::struct_field_names, reason = "the vendor's names")]
-pub(crate) struct Listing {
-    pub(crate) id: Uuid,
-    /// Whose it is: on a request the buyer.
-    pub(crate) seller_agent_id: Uuid,
-    pub(crate) title: String,
-    pub(crate) slug: String,
-    pub(crate) description: Option<String>,
-    pub(crate) listing_type: ListingType,
-    pub(crate) price: Money,
-    pub(crate) tags: Vec<String>,
-    pub(crate) input_schema: Option<Object>,
-    pub(crate) output_schema: Option<Object>,
-    pub(crate) side: Side,
-    pub(crate) status: ListingStatus,
-    pub(crate) auto_accept: bool,
-    pub(crate) delivery_callback_url: Option<String>,
-    /// What is held for whoever fulfils the request.
-    pub(crate) bounty_amount: Option<Money>,
-    pub(crate) expires_at: Option<Time>,
-    pub(crate) created_at: Time,
-    pub(crate) updated_at: Time,
-    #[serde(skip)]
-    pub(crate) completed_trades: u64,
-    #[serde(skip)]
-    pub(crate) reviews: Vec<Uuid>,
-    /// Title and description in lower case, to be searched.
-    #[serde(skip)]
-    pub(crate) folded: String,
-}
-
-/// One's own listing.
+/// A listing as its owner sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Listing")]
 pub(crate) struct ListingReply {
@@ -90,7 +30,7 @@ pub(crate) struct ListingReply {
     currency: Currency,
     is_active: bool,
     bounty_held: bool,
-    /// 0 for any number.
+    /// Always 0: any number of trades may be open at once.
     max_concurrent_trades: u64,
 }
 
@@ -106,12 +46,12 @@ impl From<&Listing> for ListingReply {
     }
 }
 
-/// A new listing.
+/// A listing to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewListing {
     /// 1 to 255 characters.
     title: String,
-    /// 3 to 100 lowercase letters, digits and inner hyphens; no other listing's.
+    /// 3 to 100 lowercase letters, digits and inner hyphens; unique among listings.
     slug: String,
     listing_type: ListingType,
     price: Price,
@@ -121,17 +61,17 @@ pub(crate) struct NewListing {
     tags: Option<Vec<String>>,
     input_schema: Option<Object>,
     output_schema: Option<Object>,
-    /// Holds the price at once, for requests only.
+    /// Whether to hold the price at once; for requests only.
     bounty: Option<bool>,
-    /// From 1 to 720; for ever if not given.
+    /// The lifetime in hours, from 1 to 720; without it, the listing does not expire.
     expires_in_hours: Option<u64>,
-    /// Accepts every proposal at once.
+    /// Whether every proposal is accepted at once.
     auto_accept: Option<bool>,
-    /// On a request: where deliveries are verified if the proposal names no address.
+    /// For requests: where deliveries are verified if the proposal has no verification URL.
     delivery_callback_url: Option<String>,
 }
 
-/// Changes to a listing; what is not given, or null, stays.
+/// Changes to a listing; fields that are missing or null stay as they are.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ListingUpdate {
     title: Option<String>,
@@ -144,21 +84,6 @@ pub(crate) struct ListingUpdate {
     expires_in_hours: Option<u64>,
     auto_accept: Option<bool>,
     delivery_callback_url: Option<String>,
-}
-
-impl Listing {
-    pub(crate) fn is_active(&self) -> bool {
-        self.status == ListingStatus::Active
-    }
-
-    pub(super) fn fold(&mut self) {
-        let description = self.description.as_deref().unwrap_or_default();
-        self.folded = format!("{}\0{description}", self.title).to_lowercase();
-    }
-
-    fn cause(&self, category: Category) -> Cause {
-        Cause { category, reference_type: ReferenceType::Listing, reference_id: self.id }
-    }
 }
 
 fn expiry(now: Time, hours: Option<u64>) -> Result<Option<Time>> {
@@ -236,39 +161,39 @@ impl Machins {
             updated_at: cx.now,
             completed_trades: 0,
             reviews: Vec::new(),
-            folded: String::new(),
+            search_text: String::new(),
         };
         if bounty {
             let moves =
                 [(Account::Available(caller), price.negated()), (Account::Held(caller), price)];
             self.ledger.post(cx, listing.cause(Category::BountyHold), &moves)?;
         }
-        listing.fold();
+        listing.update_search_text();
         self.announce(cx, &listing);
         let reply = ListingReply::from(&listing);
         self.add_listing(listing);
         Ok(reply)
     }
 
-    /// Enters a checked listing into every index.
-    pub(super) fn add_listing(&mut self, listing: Listing) {
-        let place = self.listings.len();
+    /// Adds a checked listing to every index.
+    pub(crate) fn add_listing(&mut self, listing: Listing) {
+        let index = self.listings.len();
         if listing.is_active() {
-            self.market.add(place, &listing);
+            self.search_index.add(index, &listing);
             if let Some(at) = listing.expires_at {
-                self.agenda.insert((at, Due::Expiry(listing.id)));
+                self.timers.insert((at, Timer::Expiry(listing.id)));
             }
         }
         self.listing_slugs.insert(listing.slug.clone());
         if let Some(agent) = self.agents.get_mut(&listing.seller_agent_id) {
             agent.record.listings.push(listing.id);
         }
-        self.written.add(&listing);
         self.listings.insert(listing.id, listing);
     }
 
-    /// Tells the platform of a new listing, and the owners of listings that it matches: those of
-    /// the other side with the same type and a common tag, the newest of them if there are many.
+    /// Emits the event of a new listing, and an event to the owner of each listing that it matches:
+    /// those of the other side with the same type and a common tag, the newest ones if there are
+    /// many.
     fn announce(&self, cx: &mut Context<'_>, listing: &Listing) {
         let slug = &self.agents[&listing.seller_agent_id].slug;
         let (event_type, other_side) = match listing.side {
@@ -289,14 +214,15 @@ impl Machins {
                 "seller_agent_slug": slug,
             })
         });
-        let wanted = |it: Posting| {
-            let listing_of = || self.listings.get_index(it.place());
-            it.side == other_side
-                && it.listing_type == listing.listing_type
-                && listing_of().is_some_and(|(_, it)| it.seller_agent_id != listing.seller_agent_id)
+        let wanted = |entry: IndexEntry| {
+            let listing_of = || self.listings.get_index(entry.index());
+            entry.side == other_side
+                && entry.listing_type == listing.listing_type
+                && listing_of()
+                    .is_some_and(|(_, other)| other.seller_agent_id != listing.seller_agent_id)
         };
-        let matches = self.market.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
-        let matches = matches.iter().filter_map(|it| self.listings.get_index(it.place()));
+        let matches = self.search_index.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
+        let matches = matches.iter().filter_map(|entry| self.listings.get_index(entry.index()));
         for (_, matched) in matches {
             let common: Vec<_> =
                 matched.tags.iter().filter(|tag| listing.tags.contains(tag)).collect();
@@ -317,25 +243,25 @@ impl Machins {
         }
     }
 
-    /// All of one's listings, newest first.
+    /// Returns all listings of the caller, newest first.
     pub(crate) fn own_listings(&self, caller: Uuid) -> Vec<ListingReply> {
         let ids = self.agents[&caller].record.listings.iter().rev();
         ids.filter_map(|id| self.listings.get(id)).map(ListingReply::from).collect()
     }
 
-    /// Where one's own listing is in the list of all.
-    fn own_place(&self, caller: Uuid, id: &str) -> Result<usize> {
-        let place = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
-        let place = place.ok_or_else(|| Error::not_found("listing"))?;
-        if self.listings[place].seller_agent_id == caller {
-            Ok(place)
+    /// Returns the index of a listing, which must be the caller's.
+    fn own_index(&self, caller: Uuid, id: &str) -> Result<usize> {
+        let index = id.parse().ok().and_then(|id: Uuid| self.listings.get_index_of(&id));
+        let index = index.ok_or_else(|| Error::not_found("listing"))?;
+        if self.listings[index].seller_agent_id == caller {
+            Ok(index)
         } else {
             Err(Error::forbidden("the listing is another agent's"))
         }
     }
 
     pub(crate) fn own_listing(&self, caller: Uuid, id: &str) -> Result<ListingReply> {
-        self.own_place(caller, id).map(|place| ListingReply::from(&self.listings[place]))
+        self.own_index(caller, id).map(|index| ListingReply::from(&self.listings[index]))
     }
 
     pub(crate) fn update_listing(
@@ -345,7 +271,7 @@ impl Machins {
         id: &str,
         update: ListingUpdate,
     ) -> Result<ListingReply> {
-        let place = self.own_place(caller, id)?;
+        let index = self.own_index(caller, id)?;
         check_fields(
             update.title.as_deref(),
             update.slug.as_deref(),
@@ -358,7 +284,7 @@ impl Machins {
         )?;
         let tags = update.tags.map(|tags| input::labels("tags", tags)).transpose()?;
         let expires_at = expiry(cx.now, update.expires_in_hours)?;
-        let listing = &self.listings[place];
+        let listing = &self.listings[index];
         let slug = update.slug.filter(|slug| *slug != listing.slug);
         if slug.as_ref().is_some_and(|slug| self.listing_slugs.contains(slug)) {
             return Err(Error::duplicate("slug", "another listing has this slug"));
@@ -375,9 +301,9 @@ impl Machins {
         }
         let was_active = listing.is_active();
         if was_active {
-            self.market.remove(place, &self.listings[place]);
+            self.search_index.remove(index, &self.listings[index]);
         }
-        let listing = &mut self.listings[place];
+        let listing = &mut self.listings[index];
         if let Some(slug) = slug {
             self.listing_slugs.remove(&listing.slug);
             self.listing_slugs.insert(slug.clone());
@@ -389,10 +315,10 @@ impl Machins {
         }
         if let Some(at) = expires_at {
             if let Some(before) = listing.expires_at.replace(at) {
-                self.agenda.remove(&(before, Due::Expiry(listing.id)));
+                self.timers.remove(&(before, Timer::Expiry(listing.id)));
             }
             if was_active {
-                self.agenda.insert((at, Due::Expiry(listing.id)));
+                self.timers.insert((at, Timer::Expiry(listing.id)));
             }
         }
         replace(&mut listing.title, update.title);
@@ -403,43 +329,42 @@ impl Machins {
         replace_some(&mut listing.output_schema, update.output_schema);
         replace_some(&mut listing.delivery_callback_url, update.delivery_callback_url);
         listing.updated_at = cx.now;
-        self.written.add(listing);
-        listing.fold();
+        listing.update_search_text();
         if was_active {
-            self.market.add(place, listing);
+            self.search_index.add(index, listing);
         }
         Ok(ListingReply::from(&*listing))
     }
 
-    /// Takes one's listing off the market; no change if it is off already.
+    /// Deactivates a listing of the caller; nothing changes if it is inactive already.
     pub(crate) fn deactivate_listing(
         &mut self,
         cx: &mut Context<'_>,
         caller: Uuid,
         id: &str,
     ) -> Result<ListingReply> {
-        let place = self.own_place(caller, id)?;
-        self.close_listing(cx, place, ListingStatus::Inactive);
-        Ok(ListingReply::from(&self.listings[place]))
+        let index = self.own_index(caller, id)?;
+        self.close_listing(cx, index, ListingStatus::Inactive);
+        Ok(ListingReply::from(&self.listings[index]))
     }
 
-    /// Takes a listing whose time has come off the market.
-    pub(super) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
-        if let Some(place) = self.listings.get_index_of(&id) {
-            self.close_listing(cx, place, ListingStatus::Expired);
+    /// Deactivates a listing that has expired.
+    pub(crate) fn expire_listing(&mut self, cx: &mut Context<'_>, id: Uuid) {
+        if let Some(index) = self.listings.get_index_of(&id) {
+            self.close_listing(cx, index, ListingStatus::Expired);
         }
     }
 
-    fn close_listing(&mut self, cx: &mut Context<'_>, place: usize, status: ListingStatus) {
-        let listing = &mut self.listings[place];
+    fn close_listing(&mut self, cx: &mut Context<'_>, index: usize, status: ListingStatus) {
+        let listing = &mut self.listings[index];
         if !listing.is_active() {
             return;
         }
-        self.market.remove(place, listing);
+        self.search_index.remove(index, listing);
         listing.status = status;
         listing.updated_at = cx.now;
         if let Some(at) = listing.expires_at {
-            self.agenda.remove(&(at, Due::Expiry(listing.id)));
+            self.timers.remove(&(at, Timer::Expiry(listing.id)));
         }
         if let Some(bounty) = listing.bounty_amount.take() {
             let agent = listing.seller_agent_id;

@@ -8,11 +8,11 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// An amount of credits in hundredths; on the wire text with two decimals, `"45.00"`.
+/// An amount of credits in hundredths; in JSON text with two decimals, such as `"45.00"`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Money(i64);
 
-/// The text is no amount with at most two decimals.
+/// The text is not an amount with at most two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an amount of credits is a number with at most two decimals")]
 pub(crate) struct InvalidMoney;
@@ -59,7 +59,7 @@ impl Money {
         Self(self.0.saturating_abs())
     }
 
-    /// So many per cent of a positive amount, rounded half up to the hundredth.
+    /// Returns this percentage of a positive amount, rounded half up to the hundredth.
     pub(crate) const fn percent(self, percent: i64) -> Self {
         Self((self.0.saturating_mul(percent).saturating_add(50)) / 100)
     }
@@ -73,7 +73,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// Reads a decimal number as JSON writes it, exponents included, without a detour through binary
+/// Reads a decimal number as JSON writes it, including exponents, without going through binary
 /// fractions.
 impl FromStr for Money {
     type Err = InvalidMoney;
@@ -105,8 +105,8 @@ impl FromStr for Money {
             return Ok(Self::ZERO);
         }
         // The value is `significant` × 10^shift hundredths.
-        let place = |n: usize| i64::try_from(n).map_err(|_| InvalidMoney);
-        let shift = 2 + i64::from(exponent) + place(zeros)? - place(fraction.len())?;
+        let index = |n: usize| i64::try_from(n).map_err(|_| InvalidMoney);
+        let shift = 2 + i64::from(exponent) + index(zeros)? - index(fraction.len())?;
         let shift = usize::try_from(shift).map_err(|_| InvalidMoney)?;
         if significant.len() + shift > MAX_DIGITS {
             return Err(InvalidMoney);
@@ -143,17 +143,17 @@ impl JsonSchema for Money {
     }
 }
 
-/// A request's amount of at most `MAX` hundredths and at least `MIN`: a JSON number or text.
+/// An amount in a request, from `MIN` to `MAX` hundredths: a JSON number or text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Amount<const MIN: i64, const MAX: i64>(pub(crate) Money);
 
-/// What a listing may cost: 0.01 to 1,000,000.
+/// The price of a listing: 0.01 to 1,000,000.
 pub(crate) type Price = Amount<1, 100_000_000>;
 
-/// What the control API may give an agent: up to a thousand million.
+/// The credits that the control API may give an agent: up to 1,000,000,000.
 pub(crate) type Credits = Amount<0, 100_000_000_000>;
 
-/// A bound of a price filter, which comes as text.
+/// A bound of a price filter, which is sent as text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PriceBound(pub(crate) Money);
 
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn prices_are_bounded_numbers_or_text() {
-        let price = |json: &str| serde_json::from_str::<Price>(json).map(|Amount(it)| it);
+        let price = |json: &str| serde_json::from_str::<Price>(json).map(|Amount(price)| price);
         for good in ["0.01", "\"0.01\"", "1000000", "1e6", "45.50"] {
             assert!(price(good).is_ok(), "{good}");
         }

@@ -6,57 +6,46 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::agents::{PublicAgent, Tier, TrustTier};
+use super::context::Context;
 use super::error::{Error, Result};
 use super::input;
 use super::jwt::Purpose;
-use super::password::PasswordHash;
-use super::{Context, Machins};
+use super::password::{self, PasswordHash};
+use super::platform::Machins;
+use super::records::{Claim, Tier};
+use super::views::{PublicAgent, TrustTier};
 use crate::clock::Time;
 
-/// How long a claim token is good for.
+/// How long a claim token is valid.
 const CLAIM_TTL: Duration = Duration::from_hours(7 * 24);
-/// How long a login is good for.
+
+/// How long a login token is valid.
 const LOGIN_TTL: Duration = Duration::from_hours(24);
+
 const MIN_PASSWORD: usize = 8;
-/// Hashing takes all of a password, so there is a longest one.
+
+/// The longest password, because all of it is hashed.
 const MAX_PASSWORD: usize = 1_024;
+
 const MAX_EMAIL: usize = 254;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Owner {
-    pub(crate) id: Uuid,
-    pub(crate) created_at: Time,
-    /// None as long as nobody has claimed the agent.
-    pub(crate) claim: Option<Claim>,
-}
-
-/// What a human said when claiming.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Claim {
-    pub(crate) email: String,
-    name: Option<String>,
-    password: PasswordHash,
-    claimed_at: Time,
-}
-
-/// Who claims an agent.
+/// The human who claims an agent.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ClaimRequest {
     email: String,
-    /// At least 8 characters.
-    pub(crate) password: String,
+    /// 8 to 1024 characters.
+    password: String,
     name: Option<String>,
 }
 
-/// Who logs in.
+/// The credentials of an owner.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct LoginRequest {
-    pub(crate) email: String,
-    pub(crate) password: String,
+    email: String,
+    password: String,
 }
 
-/// An agent was claimed.
+/// An agent that was claimed, and its owner.
 #[derive(Debug, Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the vendor's names")]
 pub(crate) struct Claimed {
@@ -69,13 +58,13 @@ pub(crate) struct Claimed {
     claimed_at: Time,
 }
 
-/// A login.
+/// A login token.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LoggedIn {
-    /// For the Authorization header: `Bearer` and this.
+    /// The token, to be sent as `Authorization: Bearer TOKEN`.
     access_token: String,
     token_type: &'static str,
-    /// In seconds.
+    /// How long the token is valid, in seconds.
     expires_in: u64,
     owner_id: Uuid,
 }
@@ -91,13 +80,7 @@ pub(crate) struct OwnerProfile {
     created_at: Time,
 }
 
-impl Owner {
-    pub(super) fn placeholder(cx: &mut Context<'_>) -> Self {
-        Self { id: cx.random.uuid(), created_at: cx.now, claim: None }
-    }
-}
-
-/// Two spellings of one address are one address.
+/// Returns the form of an address that all its spellings share.
 fn canonical(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -131,20 +114,20 @@ impl ClaimRequest {
 }
 
 impl Machins {
-    pub(super) fn claim_url(&self, owner: Uuid, now: Time) -> String {
+    pub(crate) fn claim_url(&self, owner: Uuid, now: Time) -> String {
         let token = self.signing_key.sign(owner, Purpose::Claim, now, now.plus(CLAIM_TTL));
         format!("/claim/{token}")
     }
 
-    /// Looks whether a claim can succeed, before its password is hashed.
-    pub(crate) fn check_claim(
-        &self,
-        cx: &Context<'_>,
+    /// Makes a human the owner of an agent, which is verified from now on.
+    pub(crate) fn claim(
+        &mut self,
+        cx: &mut Context<'_>,
         token: &str,
-        request: Result<&ClaimRequest>,
-    ) -> Result<Uuid> {
+        request: Result<ClaimRequest>,
+    ) -> Result<Claimed> {
         let owner = self.signing_key.verify(token, Purpose::Claim, cx.now).ok();
-        let owner = owner.and_then(|id| self.owners.get(&id));
+        let owner = owner.and_then(|id| self.owners.get_mut(&id));
         let owner =
             owner.ok_or_else(|| Error::unauthorized("the claim token is forged or has expired"))?;
         let request = request?;
@@ -152,35 +135,22 @@ impl Machins {
         if owner.claim.is_some() {
             return Err(Error::duplicate("token", "the agent has been claimed already"));
         }
-        if self.emails.contains_key(&canonical(&request.email)) {
+        let ClaimRequest { email, password, name } = request;
+        let email = canonical(&email);
+        if self.emails.contains_key(&email) {
             return Err(Error::duplicate("email", "another owner has this email"));
         }
-        Ok(owner.id)
-    }
-
-    /// Gives a placeholder its human; its agents are verified from now on.
-    pub(crate) fn claim(
-        &mut self,
-        cx: &mut Context<'_>,
-        token: &str,
-        request: &ClaimRequest,
-        password: PasswordHash,
-    ) -> Result<Claimed> {
-        let owner_id = self.check_claim(cx, token, Ok(request))?;
-        let email = canonical(&request.email);
-        let name = request.name.clone();
-        let claimed_at = cx.now;
-        let claim = Claim { email: email.clone(), name: name.clone(), password, claimed_at };
-        if let Some(owner) = self.owners.get_mut(&owner_id) {
-            owner.claim = Some(claim);
-        }
-        self.emails.insert(email.clone(), owner_id);
+        let (owner_id, claimed_at) = (owner.id, cx.now);
         let agent = self
             .agents
             .values_mut()
             .find(|agent| agent.owner_id == owner_id)
             .ok_or_else(|| Error::not_found("agent"))?;
         agent.tier = Tier::Verified;
+        let password = PasswordHash::new(&self.signing_key, owner_id, &password);
+        owner.claim =
+            Some(Claim { email: email.clone(), name: name.clone(), password, claimed_at });
+        self.emails.insert(email.clone(), owner_id);
         Ok(Claimed {
             owner_id,
             email,
@@ -192,23 +162,24 @@ impl Machins {
         })
     }
 
-    /// The owner of an email and its password's hash, which is compared outside of the world.
-    pub(crate) fn credentials(&self, email: &str) -> Option<(Uuid, PasswordHash)> {
-        let owner = self.owners.get(self.emails.get(&canonical(email))?)?;
-        Some((owner.id, owner.claim.as_ref()?.password.clone()))
-    }
-
-    pub(crate) fn log_in(&self, cx: &Context<'_>, owner_id: Uuid) -> LoggedIn {
+    pub(crate) fn log_in(&self, cx: &Context<'_>, request: &LoginRequest) -> Result<LoggedIn> {
+        let owner = self.emails.get(&canonical(&request.email));
+        let owner =
+            owner.and_then(|id| Some((*id, &self.owners.get(id)?.claim.as_ref()?.password)));
+        let right = password::verify(&self.signing_key, owner, &request.password);
+        let (owner_id, _) = owner
+            .filter(|_| right)
+            .ok_or_else(|| Error::unauthorized("the email or the password is wrong"))?;
         let expires_at = cx.now.plus(LOGIN_TTL);
-        LoggedIn {
+        Ok(LoggedIn {
             access_token: self.signing_key.sign(owner_id, Purpose::Login, cx.now, expires_at),
             token_type: "bearer",
             expires_in: LOGIN_TTL.as_secs(),
             owner_id,
-        }
+        })
     }
 
-    /// The owner that a login token names.
+    /// Returns the owner that a login token was made for.
     pub(crate) fn owner(&self, cx: &Context<'_>, token: Option<&str>) -> Result<OwnerProfile> {
         let token = token.ok_or_else(|| Error::unauthorized("the bearer token is missing"))?;
         let id = self.signing_key.verify(token, Purpose::Login, cx.now).ok();

@@ -11,26 +11,26 @@ const MAX_LIMIT: u64 = 200;
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub(crate) struct Window {
-    /// How many entries to pass over.
+    /// The number of entries to skip; 0 by default.
     offset: Option<u64>,
-    /// How many entries to send at most: 1 to 200, 50 if not given.
+    /// The most entries to return, from 1 to 200; 50 by default.
     limit: Option<u64>,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Page_{T}")]
 pub(crate) struct Page<T> {
     pub(super) items: Vec<T>,
-    /// How many entries the whole list has.
+    /// The number of entries in the whole list.
     pub(super) total: usize,
     pub(super) offset: u64,
     pub(super) limit: u64,
-    /// Whether there are entries after these.
+    /// Whether more entries follow this page.
     pub(super) has_more: bool,
 }
 
-/// A window whose figures are right.
+/// A window with valid numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) offset: u64,
@@ -57,30 +57,30 @@ impl Span {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
 
-    /// Are there entries after this part of a list of so many?
+    /// Returns whether entries follow this part of a list with this many entries.
     pub(crate) fn has_more(self, total: usize) -> bool {
         self.skip().saturating_add(self.take()) < total
     }
 
-    /// This part of a list, whose entries `show` is asked for only as far as they are sent.
+    /// Returns this part of a list. `view` is called only for the entries of the page.
     pub(crate) fn page<E, T>(
         self,
         list: impl Iterator<Item = E>,
-        mut show: impl FnMut(E) -> T,
+        mut view: impl FnMut(E) -> T,
     ) -> Page<T> {
         let (skip, take) = (self.skip(), self.take());
         let mut items = Vec::new();
         let mut total = 0;
         for entry in list {
             if total >= skip && items.len() < take {
-                items.push(show(entry));
+                items.push(view(entry));
             }
             total += 1;
         }
         self.of(items, total)
     }
 
-    /// The page of these entries of a list of so many.
+    /// Returns the page with these entries of a list with this many entries.
     pub(crate) fn of<T>(self, items: Vec<T>, total: usize) -> Page<T> {
         let Self { offset, limit } = self;
         Page { items, total, offset, limit, has_more: self.has_more(total) }
@@ -88,7 +88,7 @@ impl Span {
 }
 
 impl<T> Page<Option<T>> {
-    /// Without the entries that are none.
+    /// Returns the page without the entries that are `None`.
     pub(crate) fn flatten(self) -> Page<T> {
         let Self { items, total, offset, limit, has_more } = self;
         Page { items: items.into_iter().flatten().collect(), total, offset, limit, has_more }

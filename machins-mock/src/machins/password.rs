@@ -1,66 +1,80 @@
-//! Password hashes: Argon2id.
+//! Password hashes: HMAC-SHA256 with the world's secret, salted with the owner's id.
 //!
-//! The parameters are far below what a service needs (OWASP's least is 7 MiB and 5 passes), so
-//! that a test suite logs in by the hundred: what this server keeps are tests' passwords, and
-//! whoever reaches its control API reads everything else anyway. Every hash still costs memory
-//! and time, is salted, and is compared in constant time.
+//! This is not how a service keeps passwords: whoever has the world can try many passwords
+//! quickly. What a mock server keeps are tests' passwords, and whoever has the world has
+//! everything else anyway.
 
 use std::fmt;
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
 
-/// 256 KiB, 2 passes, 1 lane.
-const MEMORY_KIB: u32 = 256;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+use super::jwt::SigningKey;
+use super::mac::{hex, keyed_mac};
 
-/// A hash in the customary text form (PHC), made with the parameters above.
+const PREFIX: &str = "hmac-sha256$";
+
+/// A password hash: `hmac-sha256$` and 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct PasswordHash(String);
 
-/// What makes or compares one hash.
-fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+impl PasswordHash {
+    pub(super) fn new(key: &SigningKey, owner: Uuid, password: &str) -> Self {
+        Self(format!("{PREFIX}{}", hex(&mac(key, owner, password).finalize().into_bytes())))
+    }
+
+    fn bytes(&self) -> Option<[u8; 32]> {
+        unhex(self.0.strip_prefix(PREFIX)?)
+    }
+}
+
+/// Returns whether a password is an owner's. Without an owner, it takes as long and is not, so that
+/// the time of a refusal does not tell which emails are known.
+pub(super) fn verify(
+    key: &SigningKey,
+    owner: Option<(Uuid, &PasswordHash)>,
+    password: &str,
+) -> bool {
+    let (id, hash) = match owner {
+        Some((id, hash)) => (id, hash.bytes()),
+        None => (Uuid::nil(), None),
+    };
+    // Compared in constant time.
+    mac(key, id, password).verify_slice(&hash.unwrap_or_default()).is_ok() && owner.is_some()
+}
+
+fn mac(SigningKey(key): &SigningKey, owner: Uuid, password: &str) -> Hmac<Sha256> {
     #[cfg(test)]
     tests::HASHES.set(tests::HASHES.get() + 1);
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    keyed_mac(key).chain_update("password").chain_update(owner).chain_update(password)
 }
 
-impl PasswordHash {
-    /// None only if the machine has no memory to hash with.
-    pub(crate) fn new(password: &str, salt: [u8; 16]) -> Option<Self> {
-        let hash = argon2().ok()?.hash_password_with_salt(password.as_bytes(), &salt).ok()?;
-        Some(Self(hash.to_string()))
+/// Reads 64 hexadecimal digits.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let digits = text.as_bytes().chunks(2);
+    if text.len() != 2 * bytes.len() {
+        return None;
     }
-
-    pub(crate) fn matches(&self, password: &str) -> bool {
-        argon2().is_ok_and(|argon2| argon2.verify_password(password.as_bytes(), &*self.0).is_ok())
+    for (byte, digits) in bytes.iter_mut().zip(digits) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
+    Some(bytes)
 }
 
-/// Does a password match, if there is a hash at all? Takes as long either way, so that the time
-/// of a refusal does not tell which emails are known.
-pub(crate) fn verify(hash: Option<&PasswordHash>, password: &str) -> bool {
-    if let Some(hash) = hash {
-        return hash.matches(password);
-    }
-    std::hint::black_box(PasswordHash::new(password, [0; 16]));
-    false
-}
-
-/// Only hashes with our own parameters: others could ask for any amount of memory.
 impl TryFrom<String> for PasswordHash {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let ours = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$");
-        if text.starts_with(&ours) && text.len() < 200 {
+        if text.strip_prefix(PREFIX).and_then(unhex).is_some() {
             Ok(Self(text))
         } else {
-            Err("a password hash of another make")
+            Err("a password hash that this version can't verify: an owner's `password` must be \
+                 `hmac-sha256$…`, as stored since version 0.2; set the owner's `claim` to null \
+                 to claim the agent anew")
         }
     }
 }
@@ -90,15 +104,18 @@ mod tests {
 
     #[test]
     fn every_login_costs_one_hash_whether_the_email_is_known_or_not() {
-        let known = PasswordHash::new("securepassword", [1; 16]).unwrap();
-        for (hash, password, right) in [
-            (Some(&known), "securepassword", true),
-            (Some(&known), "wrongpassword", false),
+        let key = SigningKey("secret".to_owned());
+        let (owner, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let known = PasswordHash::new(&key, owner, "securepassword");
+        for (owner, password, right) in [
+            (Some((owner, &known)), "securepassword", true),
+            (Some((owner, &known)), "wrongpassword", false),
+            (Some((other, &known)), "securepassword", false),
             (None, "securepassword", false),
         ] {
             HASHES.set(0);
-            assert_eq!(verify(hash, password), right);
-            assert_eq!(HASHES.get(), 1, "{hash:?}");
+            assert_eq!(verify(&key, owner, password), right, "{owner:?} {password}");
+            assert_eq!(HASHES.get(), 1, "{owner:?} {password}");
         }
     }
 }

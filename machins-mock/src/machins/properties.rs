@@ -1,4 +1,4 @@
-//! Random operations of many agents with clock jumps, held against the plainest market there is.
+//! Random operations of many agents with clock jumps, held against the plainest platform there is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,14 +7,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::context::Context;
 use super::error::{ErrorCode, Result};
-use super::ledger::Account;
+use super::joining::Onboarding;
+use super::marketplace::MarketplaceQuery;
 use super::money::Money;
 use super::page::Window;
-use super::search::Query;
-use super::{Machins, Tier, Verification};
+use super::platform::Machins;
+use super::records::{Account, Tier};
+use super::verification::Verification;
 use crate::clock::{Clock, Time};
-use crate::machins::agents::Onboarding;
 use crate::random::Random;
 
 const AGENTS: usize = 5;
@@ -106,8 +108,8 @@ struct Reference {
     now: u64,
 }
 
-/// What may go wrong, as the error code's HTTP status, or the word for what is new.
-type Expected = std::result::Result<&'static str, u16>;
+/// The state that something is then in, or the code of the refusal.
+type Expected = std::result::Result<&'static str, ErrorCode>;
 
 impl Reference {
     fn hold(&mut self, agent: usize, amount: i64) -> bool {
@@ -167,7 +169,7 @@ impl Reference {
         let Traded { listing, buyer, price, .. } = self.trades[trade];
         let bounty = self.listings[listing].bounty.unwrap_or(0);
         if self.available[buyer] + bounty < price {
-            return Err(400);
+            return Err(ErrorCode::InsufficientFunds);
         }
         self.available[buyer] += bounty - price;
         self.held[buyer] += price - bounty;
@@ -180,13 +182,13 @@ impl Reference {
     fn propose(&mut self, me: usize, number: usize) -> Expected {
         let listing = self.listings[number].clone();
         if listing.owner == me {
-            return Err(403);
+            return Err(ErrorCode::Forbidden);
         }
         if !listing.active {
-            return Err(422);
+            return Err(ErrorCode::InvalidTransition);
         }
         if listing.price > 10_000 && (me < 2 || listing.owner < 2) {
-            return Err(403);
+            return Err(ErrorCode::Forbidden);
         }
         let (buyer, seller) =
             if listing.request { (listing.owner, me) } else { (me, listing.owner) };
@@ -208,11 +210,11 @@ impl Reference {
 
     /// Who may do this.
     fn actor(&self, trade: usize, action: Action) -> usize {
-        let it = &self.trades[trade];
+        let trade_record = &self.trades[trade];
         match action {
-            Action::Accept | Action::Reject => self.listings[it.listing].owner,
-            Action::Deliver(_) | Action::Cancel => it.seller,
-            Action::Confirm | Action::Dispute => it.buyer,
+            Action::Accept | Action::Reject => self.listings[trade_record.listing].owner,
+            Action::Deliver(_) | Action::Cancel => trade_record.seller,
+            Action::Confirm | Action::Dispute => trade_record.buyer,
         }
     }
 
@@ -220,7 +222,7 @@ impl Reference {
         let Traded { buyer, seller, status, verified, .. } = self.trades[trade];
         let anyone = action == Action::Cancel && (me == buyer || me == seller);
         if me != self.actor(trade, action) && !anyone {
-            return Err(403);
+            return Err(ErrorCode::Forbidden);
         }
         let (from, to) = match action {
             Action::Accept => ("proposed", "escrow_held"),
@@ -231,13 +233,13 @@ impl Reference {
             Action::Dispute => ("delivered", "disputed"),
         };
         if status != from {
-            return Err(422);
+            return Err(ErrorCode::InvalidTransition);
         }
         match action {
             Action::Accept => return self.accept(trade),
             Action::Reject => {}
             Action::Cancel => self.refund(trade),
-            Action::Deliver(verdict) => self.trades[trade].verified = verdict,
+            Action::Deliver(accepted) => self.trades[trade].verified = accepted,
             Action::Confirm => self.release(trade),
             Action::Dispute => {
                 let hours = if verified == Some(true) { 7 * DAY } else { DAY };
@@ -249,7 +251,7 @@ impl Reference {
     }
 }
 
-/// The market under test and the ids of what is in it.
+/// The platform under test and the ids of what is in it.
 struct Tested {
     machins: Machins,
     random: Random,
@@ -264,7 +266,7 @@ impl Tested {
     fn new() -> Self {
         let mut random = Random::new(7);
         let now = Clock::default().now();
-        let mut market = Machins::new(&mut random);
+        let mut machins = Machins::new(&mut random);
         let agents = (0..AGENTS).map(|number| {
             let slug = format!("agent-{number}");
             let new = Onboarding {
@@ -275,28 +277,20 @@ impl Tested {
                 capabilities: None,
             };
             let tier = if number < 2 { Tier::Starter } else { Tier::Verified };
-            let join = |market: &mut Machins, cx: &mut super::Context<'_>| {
-                market.join(cx, new, Money::credits(500), tier)
+            let join = |machins: &mut Machins, cx: &mut Context<'_>| {
+                machins.join(cx, new, Money::credits(500), tier)
             };
-            market.act(now, &mut random, join).0.unwrap()
+            machins.act(now, &mut random, join).0.unwrap()
         });
         let agents = agents.collect();
-        Self {
-            machins: market,
-            random,
-            start: now,
-            now,
-            agents,
-            listings: Vec::new(),
-            trades: Vec::new(),
-        }
+        Self { machins, random, start: now, now, agents, listings: Vec::new(), trades: Vec::new() }
     }
 
-    /// What came of it, in the reference's words; `news` collects a new thing's id.
+    /// Runs an operation and returns its result in the reference's words, with the reply.
     fn run<T: serde::Serialize>(
         &mut self,
-        operation: impl FnOnce(&mut Machins, &mut super::Context<'_>) -> Result<T>,
-    ) -> (std::result::Result<String, u16>, Value) {
+        operation: impl FnOnce(&mut Machins, &mut Context<'_>) -> Result<T>,
+    ) -> (std::result::Result<String, ErrorCode>, Value) {
         let (result, webhooks) = self.machins.act(self.now, &mut self.random, operation);
         assert!(webhooks.is_empty(), "nobody has subscribed");
         match result {
@@ -306,25 +300,30 @@ impl Tested {
             }
             Err(error) => {
                 assert_ne!(error.code, ErrorCode::ValidationError, "{error}");
-                (Err(error.code.http_status()), Value::Null)
+                (Err(error.code), Value::Null)
             }
         }
     }
 
-    fn act(&mut self, me: usize, trade: usize, action: Action) -> std::result::Result<String, u16> {
+    fn act(
+        &mut self,
+        me: usize,
+        trade: usize,
+        action: Action,
+    ) -> std::result::Result<String, ErrorCode> {
         let (me, id) = (self.agents[me], self.trades[trade].clone());
         let none = || serde_json::from_value(json!({})).unwrap();
-        let goods = serde_json::from_value(json!({"payload": {"result": 1}})).unwrap();
-        self.run(|market, cx| match action {
-            Action::Accept => market.accept(cx, me, &id),
-            Action::Reject => market.reject(cx, me, &id, none()),
-            Action::Cancel => market.cancel(cx, me, &id, none()),
-            Action::Confirm => market.confirm(cx, me, &id),
-            Action::Dispute => market.dispute(cx, me, &id, none()),
-            Action::Deliver(verdict) => {
-                let answer = verdict.map(|it| json!({"accepted": it}).to_string());
-                let verification = answer.map(|it| Verification::read(200, it.as_bytes()));
-                market.deliver(cx, me, &id, &goods, verification)
+        let payload = serde_json::from_value(json!({"payload": {"result": 1}})).unwrap();
+        self.run(|machins, cx| match action {
+            Action::Accept => machins.accept(cx, me, &id),
+            Action::Reject => machins.reject(cx, me, &id, none()),
+            Action::Cancel => machins.cancel(cx, me, &id, none()),
+            Action::Confirm => machins.confirm(cx, me, &id),
+            Action::Dispute => machins.dispute(cx, me, &id, none()),
+            Action::Deliver(accepted) => {
+                let answer = accepted.map(|accepted| json!({"accepted": accepted}).to_string());
+                let verification = answer.map(|answer| Verification::read(200, answer.as_bytes()));
+                machins.deliver(cx, me, &id, &payload, verification)
             }
         })
         .0
@@ -335,12 +334,12 @@ fn hundredths(amount: i64) -> Money {
     Money::hundredths(amount)
 }
 
-/// Both markets do the same.
-fn step(market: &mut Tested, reference: &mut Reference, operation: &Operation) {
-    let count = market.listings.len();
+/// Does the same on both platforms.
+fn step(tested: &mut Tested, reference: &mut Reference, operation: &Operation) {
+    let count = tested.listings.len();
     match *operation {
         Operation::List { me, price, request, bounty, auto, hours } => {
-            let caller = market.agents[me];
+            let caller = tested.agents[me];
             let side = if request { "request" } else { "offer" };
             let slug = format!("listing-{}-{}", count, reference.now);
             let price_text = hundredths(price).to_string();
@@ -350,13 +349,13 @@ fn step(market: &mut Tested, reference: &mut Reference, operation: &Operation) {
                 "tags": ["t"],
             });
             let new = serde_json::from_value(new).unwrap();
-            let (done, reply) = market.run(|market, cx| market.create_listing(cx, caller, new));
+            let (done, reply) = tested.run(|machins, cx| machins.create_listing(cx, caller, new));
             if bounty && !reference.hold(me, price) {
-                assert_eq!(done, Err(400));
+                assert_eq!(done, Err(ErrorCode::InsufficientFunds));
                 return;
             }
             assert_eq!(done.as_deref(), Ok("active"));
-            market.listings.push(reply["id"].as_str().unwrap().to_owned());
+            tested.listings.push(reply["id"].as_str().unwrap().to_owned());
             reference.listings.push(Listed {
                 owner: me,
                 price,
@@ -368,105 +367,106 @@ fn step(market: &mut Tested, reference: &mut Reference, operation: &Operation) {
             });
         }
         Operation::Unlist { me, listing } if count > 0 => {
-            let (listing, caller) = (listing % count, market.agents[me]);
-            let id = market.listings[listing].clone();
-            let (done, _) = market.run(|market, cx| market.deactivate_listing(cx, caller, &id));
+            let (listing, caller) = (listing % count, tested.agents[me]);
+            let id = tested.listings[listing].clone();
+            let (done, _) = tested.run(|machins, cx| machins.deactivate_listing(cx, caller, &id));
             if reference.listings[listing].owner == me {
                 assert!(done.is_ok());
                 reference.close(listing);
             } else {
-                assert_eq!(done, Err(403));
+                assert_eq!(done, Err(ErrorCode::Forbidden));
             }
         }
         Operation::Reprice { me, listing, price } if count > 0 => {
-            let (listing, caller) = (listing % count, market.agents[me]);
-            let id = market.listings[listing].clone();
+            let (listing, caller) = (listing % count, tested.agents[me]);
+            let id = tested.listings[listing].clone();
             let update = json!({"price": hundredths(price).to_string()});
             let update = serde_json::from_value(update).unwrap();
-            let (done, _) = market.run(|market, cx| market.update_listing(cx, caller, &id, update));
-            let it = &mut reference.listings[listing];
-            let more = it.bounty.map_or(0, |bounty| price - bounty);
-            if it.owner != me {
-                assert_eq!(done, Err(403));
+            let (done, _) =
+                tested.run(|machins, cx| machins.update_listing(cx, caller, &id, update));
+            let listed = &mut reference.listings[listing];
+            let more = listed.bounty.map_or(0, |bounty| price - bounty);
+            if listed.owner != me {
+                assert_eq!(done, Err(ErrorCode::Forbidden));
             } else if reference.available[me] < more {
-                assert_eq!(done, Err(400));
+                assert_eq!(done, Err(ErrorCode::InsufficientFunds));
             } else {
                 assert!(done.is_ok());
-                it.price = price;
-                it.bounty = it.bounty.map(|_| price);
+                listed.price = price;
+                listed.bounty = listed.bounty.map(|_| price);
                 reference.available[me] -= more;
                 reference.held[me] += more;
             }
         }
         Operation::Propose { me, listing } if count > 0 => {
-            let (listing, caller) = (listing % count, market.agents[me]);
-            let proposal = json!({"listing_id": market.listings[listing]});
+            let (listing, caller) = (listing % count, tested.agents[me]);
+            let proposal = json!({"listing_id": tested.listings[listing]});
             let proposal = serde_json::from_value(proposal).unwrap();
-            let (done, reply) = market.run(|market, cx| market.propose(cx, caller, proposal));
-            market.trades.extend(reply["id"].as_str().map(ToOwned::to_owned));
+            let (done, reply) = tested.run(|machins, cx| machins.propose(cx, caller, proposal));
+            tested.trades.extend(reply["id"].as_str().map(ToOwned::to_owned));
             assert_eq!(done, reference.propose(me, listing).map(ToOwned::to_owned));
         }
-        Operation::Act { me, trade, action } if !market.trades.is_empty() => {
-            let trade = trade % market.trades.len();
+        Operation::Act { me, trade, action } if !tested.trades.is_empty() => {
+            let trade = trade % tested.trades.len();
             let me = me.unwrap_or_else(|| reference.actor(trade, action));
-            let done = market.act(me, trade, action);
+            let done = tested.act(me, trade, action);
             assert_eq!(done, reference.act(me, trade, action).map(ToOwned::to_owned));
         }
         Operation::Wait { hours } => {
             reference.wait(hours);
-            market.now = market.start.plus(Duration::from_hours(reference.now));
-            market.machins.act(market.now, &mut market.random, |_, _| ());
+            tested.now = tested.start.plus(Duration::from_hours(reference.now));
+            tested.machins.act(tested.now, &mut tested.random, |_, _| ());
         }
         Operation::StoreAndLoad => {
-            let stored = serde_json::to_string(&market.machins).unwrap();
+            let stored = serde_json::to_string(&tested.machins).unwrap();
             let loaded: Machins = serde_json::from_str(&stored).unwrap();
-            assert!(loaded == market.machins, "stored and loaded, it is another");
-            market.machins = loaded;
+            assert!(loaded == tested.machins, "stored and loaded, it is another");
+            tested.machins = loaded;
         }
         _ => {}
     }
 }
 
-fn compare(market: &Tested, reference: &Reference) {
-    let Tested { machins: market, agents, listings, trades, .. } = market;
-    market.check().unwrap();
-    assert_eq!(market.ledger.balance(Account::Fees), hundredths(reference.fees));
+fn compare(tested: &Tested, reference: &Reference) {
+    let Tested { machins, agents, listings, trades, .. } = tested;
+    machins.check().unwrap();
+    assert_eq!(machins.ledger.balance(Account::Fees), hundredths(reference.fees));
     let issued = Money::credits(-500 * i64::try_from(AGENTS).unwrap());
-    assert_eq!(market.ledger.balance(Account::Issuance), issued);
+    assert_eq!(machins.ledger.balance(Account::Issuance), issued);
     for (number, id) in agents.iter().enumerate() {
-        let available = market.ledger.balance(Account::Available(*id));
+        let available = machins.ledger.balance(Account::Available(*id));
         assert_eq!(available, hundredths(reference.available[number]));
-        let held = market.ledger.balance(Account::Held(*id));
+        let held = machins.ledger.balance(Account::Held(*id));
         assert_eq!(held, hundredths(reference.held[number]));
         assert!(!available.is_negative() && !held.is_negative());
     }
     for (id, expected) in listings.iter().zip(&reference.listings) {
-        let listing = &market.listings[&id.parse::<Uuid>().unwrap()];
+        let listing = &machins.listings[&id.parse::<Uuid>().unwrap()];
         assert_eq!(listing.is_active(), expected.active);
         assert_eq!(listing.bounty_amount, expected.bounty.map(hundredths));
     }
     assert_eq!(trades.len(), reference.trades.len());
     let mut statuses = BTreeMap::new();
     for (id, expected) in trades.iter().zip(&reference.trades) {
-        let trade = &market.trades[&id.parse::<Uuid>().unwrap()];
+        let trade = &machins.trades[&id.parse::<Uuid>().unwrap()];
         assert_eq!(trade.status.as_str(), expected.status);
         *statuses.entry(expected.status).or_insert(0) += 1;
     }
-    let paid = market.trades.values().filter(|trade| trade.paid_at().is_some()).count();
-    assert_eq!(market.paid_trades.len(), paid);
-    let browsed = market.browse(&Query::default(), Window::default()).unwrap();
+    let paid = machins.trades.values().filter(|trade| trade.paid_at().is_some()).count();
+    assert_eq!(machins.paid_trades.len(), paid);
+    let browsed = machins.browse(&MarketplaceQuery::default(), Window::default()).unwrap();
     let active = reference.listings.iter().filter(|listing| listing.active).count();
     assert_eq!(browsed.total, active);
 }
 
 proptest! {
     #[test]
-    fn the_market_is_what_the_plainest_one_is(operations in prop::collection::vec(operation(), 1..150)) {
-        let mut market = Tested::new();
+    fn the_platform_does_what_the_plainest_one_does(operations in prop::collection::vec(operation(), 1..150)) {
+        let mut tested = Tested::new();
         let mut reference = Reference { available: [50_000; AGENTS], ..Reference::default() };
         for operation in operations {
-            step(&mut market, &mut reference, &operation);
-            compare(&market, &reference);
+            step(&mut tested, &mut reference, &operation);
+            compare(&tested, &reference);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What everybody may see: figures, the leaderboard, profiles, what was traded.
+//! What everybody may see: figures, the leaderboard, profiles, recent trades.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,25 +7,23 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::agents::{PublicAgent, STARTER_CREDITS, STARTER_MAX_TRADE, Tier, TrustTier};
+use super::context::EventType;
 use super::error::{Error, Result};
-use super::events::EventType;
-use super::lifecycle::FEE_PERCENT;
-use super::listings::{ListingType, Side};
 use super::money::Money;
 use super::page::{Page, Window};
-use super::reviews::Review;
-use super::search::MarketplaceListing;
-use super::trades::Trade;
-use super::{Currency, Machins};
+use super::platform::Machins;
+use super::records::{Currency, ListingType, Review, Side, Tier, Trade};
+use super::rules::{FEE_PERCENT, STARTER_CREDITS, STARTER_MAX_TRADE};
+use super::views::{MarketplaceListing, PublicAgent, TrustTier};
 use crate::clock::Time;
 
-/// How many of the last trades the statistics show.
+/// How many of the latest trades the statistics show.
 const RECENT_ACTIVITY: usize = 10;
+
 /// How many listings and reviews a profile shows.
 const SHOWN: usize = 50;
 
-/// The platform in figures. Trades count once their seller is paid.
+/// Figures of the whole platform. Trades count once their seller is paid.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Stats {
     total_agents: usize,
@@ -50,27 +48,27 @@ pub(crate) struct RecentTrade {
     completed_at: Time,
 }
 
-/// An agent's place among all.
+/// An agent and its rank among all agents.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LeaderboardEntry {
-    /// 1 for the first.
+    /// The rank, starting at 1.
     rank: usize,
     #[serde(flatten)]
     agent: PublicAgent,
 }
 
-/// An agent, what it lists and what is said of it.
+/// The public profile of an agent with its listings and reviews.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AgentProfile {
     #[serde(flatten)]
     agent: PublicAgent,
-    /// The newest fifty that are active.
+    /// Its newest 50 active listings.
     listings: Vec<MarketplaceListing>,
-    /// The newest fifty of the agent.
+    /// The newest 50 reviews of it.
     reviews: Vec<Review>,
 }
 
-/// What the platform is and how to begin.
+/// What the platform is, and how to begin.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PlatformInfo {
     name: &'static str,
@@ -85,7 +83,7 @@ pub(crate) struct PlatformInfo {
     quick_start: [&'static str; 5],
 }
 
-/// The rules of the economy.
+/// The economic rules of the platform.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Economy {
     currency: Currency,
@@ -94,15 +92,15 @@ struct Economy {
     fee_percent: i64,
 }
 
-/// Something that can be called.
-#[derive(Debug, Serialize, JsonSchema)]
+/// An endpoint of the API.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Endpoint {
     pub(crate) method: String,
     pub(crate) path: &'static str,
     pub(crate) description: &'static str,
 }
 
-/// What the platform is; it depends on no world.
+/// Returns the description of the platform, which does not depend on the world.
 pub(crate) fn platform_info(endpoints: Vec<Endpoint>) -> PlatformInfo {
     PlatformInfo {
         name: "machins",
@@ -144,7 +142,7 @@ impl Machins {
         let recent = self.paid_trades.iter().rev().take(RECENT_ACTIVITY);
         Stats {
             total_agents: self.agents.len(),
-            active_listings: self.market.len(),
+            active_listings: self.search_index.len(),
             total_trades: self.paid_trades.len(),
             total_volume: self.volume,
             trades_by_type,
@@ -168,13 +166,13 @@ impl Machins {
         })
     }
 
-    /// Trades whose sellers were paid, newest first.
+    /// Returns the trades whose sellers were paid, newest first.
     pub(crate) fn recent_trades(&self, window: Window) -> Result<Page<RecentTrade>> {
         let paid = self.paid_trades.iter().rev();
         Ok(window.span()?.page(paid, |id| self.recent_trade(*id)).flatten())
     }
 
-    /// All agents: by reputation, then by trades, then by sales, then by age.
+    /// Returns all agents by reputation, then by trades, then by sales, then by age.
     pub(crate) fn leaderboard(&self, window: Window) -> Result<Page<LeaderboardEntry>> {
         let span = window.span()?;
         let mut agents: Vec<_> = self.agents.values().collect();

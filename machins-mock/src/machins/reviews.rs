@@ -1,43 +1,23 @@
-//! Reviews: what the parties of a completed trade say of each other.
+//! Reviews, which the parties of a completed trade write about each other.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
+use super::context::Context;
 use super::error::{Error, Result};
 use super::input;
-use super::trades::TradeStatus;
-use super::{Context, Machins};
-use crate::clock::Time;
+use super::platform::Machins;
+use super::records::{Review, TradeStatus, rating};
 
 const MAX_BODY: usize = 5_000;
 
-/// What one party says of the other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Review {
-    pub(crate) id: Uuid,
-    pub(crate) trade_id: Uuid,
-    pub(crate) listing_id: Uuid,
-    pub(crate) reviewer_agent_id: Uuid,
-    pub(crate) reviewed_agent_id: Uuid,
-    pub(crate) rating: u8,
-    body: Option<String>,
-    pub(crate) created_at: Time,
-}
-
+/// A review to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewReview {
     /// 1 to 5.
     rating: i64,
     body: Option<String>,
-}
-
-/// The rating, if it is from 1 to 5.
-pub(super) fn rating(rating: i64) -> Result<u8> {
-    match u8::try_from(rating) {
-        Ok(rating @ 1..=5) => Ok(rating),
-        _ => Err(Error::field("rating", "must be from 1 to 5")),
-    }
 }
 
 impl Machins {
@@ -48,7 +28,7 @@ impl Machins {
         trade_id: &str,
         new: NewReview,
     ) -> Result<Review> {
-        let trade = &self.trades[self.trade_place(trade_id)?];
+        let trade = &self.trades[self.trade_index(trade_id)?];
         trade.role(caller)?;
         let rating = rating(new.rating)?;
         input::text("body", new.body.as_deref(), MAX_BODY)?;
@@ -73,8 +53,8 @@ impl Machins {
         Ok(review)
     }
 
-    /// Enters a review into every index.
-    pub(super) fn add_review(&mut self, review: Review) {
+    /// Adds a review to every index.
+    pub(crate) fn add_review(&mut self, review: Review) {
         self.reviewed.insert((review.trade_id, review.reviewer_agent_id));
         if let Some(listing) = self.listings.get_mut(&review.listing_id) {
             listing.reviews.push(review.id);
@@ -82,7 +62,6 @@ impl Machins {
         if let Some(agent) = self.agents.get_mut(&review.reviewed_agent_id) {
             agent.record.rated(&review);
         }
-        self.written.add(&review);
         self.reviews.insert(review.id, review);
     }
 }

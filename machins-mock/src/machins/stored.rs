@@ -1,25 +1,23 @@
-//! A world as it is stored: what can be counted is left out, and is made and checked on load.
+//! The platform as it is stored: indexes and figures are left out, and are computed and checked on
+//! load.
 
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::agents::Agent;
 use super::jwt::SigningKey;
-use super::ledger::{Account, Ledger};
-use super::listings::{Listing, Side};
 use super::money::{Amount, Money, Price};
-use super::owners::Owner;
-use super::reviews::{self, Review};
-use super::subscriptions::Subscription;
-use super::trades::{Trade, TradeStatus};
-use super::{Due, Machins};
+use super::platform::{Machins, Timer};
+use super::records::{
+    self, Account, Agent, Ledger, Listing, Owner, Review, Side, Subscription, Trade, TradeStatus,
+};
 use crate::random::Random;
 
 #[derive(Deserialize)]
-pub(super) struct Stored {
+struct Stored {
     signing_key: SigningKey,
     agents: Vec<Agent>,
     owners: Vec<Owner>,
@@ -58,13 +56,19 @@ impl Serialize for Machins {
     }
 }
 
+impl<'de> Deserialize<'de> for Machins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
 type Checked = Result<(), &'static str>;
 
 fn ensure(holds: bool, otherwise: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// Enters everything as if it happened now, and refuses what could not have happened.
+/// Adds every record as if it was new, and refuses what can't have happened.
 impl TryFrom<Stored> for Machins {
     type Error = &'static str;
 
@@ -77,9 +81,8 @@ impl TryFrom<Stored> for Machins {
         for agent in stored.agents {
             world.load_agent(agent)?;
         }
-        world.subscriptions = by_id(stored.subscriptions, |it| it.id)?;
-        world.subscriptions.values().for_each(|it| world.written.add(it));
-        let known = |it: &Subscription| world.agents.contains_key(&it.agent_id);
+        world.subscriptions = by_id(stored.subscriptions, |subscription| subscription.id)?;
+        let known = |subscription: &Subscription| world.agents.contains_key(&subscription.agent_id);
         ensure(world.subscriptions.values().all(known), "a subscription is nobody's")?;
         for listing in stored.listings {
             world.load_listing(listing)?;
@@ -104,7 +107,7 @@ impl TryFrom<Stored> for Machins {
 fn by_id<T>(items: Vec<T>, id: fn(&T) -> Uuid) -> Result<IndexMap<Uuid, T>, &'static str> {
     let count = items.len();
     let map: IndexMap<_, _> = items.into_iter().map(|item| (id(&item), item)).collect();
-    ensure(map.len() == count, "two things have one id")?;
+    ensure(map.len() == count, "two records have one id")?;
     Ok(map)
 }
 
@@ -130,8 +133,7 @@ impl Machins {
         ensure(other.is_none(), "two agents have one key")?;
         let other = self.agent_slugs.insert(agent.slug.clone(), id);
         ensure(other.is_none(), "two agents have one slug")?;
-        self.agenda.extend(agent.inbox.prunings().map(|at| (at, Due::Pruning(id))));
-        self.written.add(&(&agent.description, &agent.capabilities));
+        self.timers.extend(agent.inbox.prunings().map(|at| (at, Timer::Pruning(id))));
         ensure(self.agents.insert(id, agent).is_none(), "two agents have one id")
     }
 
@@ -145,7 +147,7 @@ impl Machins {
         ensure(priced, "a listing's price is out of bounds")?;
         let distinct: HashSet<_> = listing.tags.iter().collect();
         ensure(distinct.len() == listing.tags.len(), "a listing has a tag twice")?;
-        listing.fold();
+        listing.update_search_text();
         self.add_listing(listing);
         Ok(())
     }
@@ -158,13 +160,15 @@ impl Machins {
             Side::Offer => seller == listing.seller_agent_id && trade.proposer_agent_id == buyer,
             Side::Request => buyer == listing.seller_agent_id && trade.proposer_agent_id == seller,
         };
-        let known = [buyer, seller].iter().all(|it| self.agents.contains_key(it));
+        let known = [buyer, seller].iter().all(|party| self.agents.contains_key(party));
         ensure(parties && known && buyer != seller, "a trade's parties are wrong")?;
         ensure(is_price(trade.price), "a trade's price is out of bounds")?;
         let complete = match trade.status {
-            TradeStatus::Disputed => trade.dispute_resolves_at.is_some(),
-            TradeStatus::Completed => trade.completed_at.is_some(),
-            TradeStatus::Resolved => trade.resolved_at.is_some() && trade.resolution.is_some(),
+            TradeStatus::Disputed => trade.progress.dispute_resolves_at.is_some(),
+            TradeStatus::Completed => trade.progress.completed_at.is_some(),
+            TradeStatus::Resolved => {
+                trade.progress.resolved_at.is_some() && trade.progress.resolution.is_some()
+            }
             _ => true,
         };
         ensure(complete, "a trade does not say when it was settled")?;
@@ -172,15 +176,20 @@ impl Machins {
         Ok(())
     }
 
-    /// Many can be paid at one time: their order is that of the books.
+    /// Counts the payments in the order of the ledger, because many trades can be paid at the same
+    /// time.
     fn load_payments(&mut self) -> Checked {
-        let mut unpaid: HashSet<Uuid> =
-            self.trades.values().filter(|it| it.paid_at().is_some()).map(|it| it.id).collect();
+        let mut unpaid: HashSet<Uuid> = self
+            .trades
+            .values()
+            .filter(|trade| trade.paid_at().is_some())
+            .map(|trade| trade.id)
+            .collect();
         let releases: Vec<_> = self.ledger.releases().collect();
         for id in releases {
             ensure(unpaid.remove(&id), "the ledger pays for a trade that is not done")?;
-            let place = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
-            self.paid(place);
+            let index = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
+            self.paid(index);
         }
         ensure(unpaid.is_empty(), "a trade is done and was not paid for")
     }
@@ -192,7 +201,7 @@ impl Machins {
         let right = trade.role(by).is_ok()
             && review.reviewed_agent_id == trade.other_party(by)
             && review.listing_id == trade.listing_id
-            && reviews::rating(review.rating.into()).is_ok();
+            && records::rating(review.rating.into()).is_ok();
         ensure(right, "a review is not of its trade")?;
         ensure(!self.reviewed.contains(&(trade.id, by)), "a trade has two reviews of one party")?;
         self.add_review(review);

@@ -1,56 +1,32 @@
 //! Subscriptions: which events are posted where.
 
-use std::fmt;
-
-use bytes::Bytes;
-use hmac::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::context::{Context, EventType};
 use super::error::{Error, Result};
-use super::events::{Event, EventType};
 use super::input::{self, Object};
-use super::{Context, Machins, keyed_mac};
+use super::platform::Machins;
+use super::records::{Secret, Subscription};
 use crate::clock::Time;
 
-/// How many deliveries may fail in a row.
+/// How many deliveries may fail in a row before the subscription ends.
 const MAX_FAILURES: u32 = 10;
+
 /// The most subscriptions of one agent.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
+
 const MAX_SECRET: usize = 1_024;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Subscription {
-    pub(crate) id: Uuid,
-    pub(crate) agent_id: Uuid,
-    event_type: EventType,
-    webhook_url: String,
-    filters: Object,
-    secret: Option<Secret>,
-    is_active: bool,
-    failure_count: u32,
-    created_at: Time,
-}
-
-/// What signs a subscription's posts.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
+/// A subscription to be created.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct NewSubscription {
     event_type: EventType,
     webhook_url: String,
-    /// Signs every post; nothing is signed without one.
+    /// Signs every post; without it, posts are not signed.
     secret: Option<String>,
-    /// Only events whose data has all of these values.
+    /// Limits the subscription to events whose data has all of these values.
     filters: Option<Object>,
 }
 
@@ -66,12 +42,12 @@ pub(crate) struct SubscriptionReply {
     has_secret: bool,
     /// False once ten deliveries in a row have failed.
     is_active: bool,
-    /// How many deliveries have failed since the last success.
+    /// The number of deliveries that have failed since the last success.
     failure_count: u32,
     created_at: Time,
 }
 
-/// A subscription is gone.
+/// A subscription that was deleted.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Unsubscribed {
     id: Uuid,
@@ -79,70 +55,18 @@ pub(crate) struct Unsubscribed {
     status: &'static str,
 }
 
-/// A post to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Webhook {
-    pub(crate) subscription_id: Uuid,
-    pub(crate) event_type: EventType,
-    pub(crate) url: String,
-    pub(crate) body: Bytes,
-    /// HMAC-SHA256 of the body, in lowercase hex.
-    pub(crate) signature: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Post<'a> {
-    event: EventType,
-    subscription_id: Uuid,
-    data: &'a Object,
-}
-
-impl Subscription {
-    /// The post that tells of an event, if the subscription is for it.
-    pub(super) fn webhook(&self, event: &Event) -> Option<Webhook> {
-        let wanted = self.is_active
-            && self.event_type == event.event_type
-            && self.filters.iter().all(|(key, value)| event.data.get(key) == Some(value));
-        if !wanted {
-            return None;
-        }
-        let post = Post { event: event.event_type, subscription_id: self.id, data: &event.data };
-        let body = serde_json::to_vec(&post).ok()?;
-        let sign =
-            |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
-        Some(Webhook {
-            subscription_id: self.id,
-            event_type: event.event_type,
-            url: self.webhook_url.clone(),
-            signature: self.secret.as_ref().map(sign),
-            body: body.into(),
-        })
-    }
-}
-
-/// Lowercase hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 impl From<&Subscription> for SubscriptionReply {
-    fn from(it: &Subscription) -> Self {
+    fn from(subscription: &Subscription) -> Self {
         Self {
-            id: it.id,
-            agent_id: it.agent_id,
-            event_type: it.event_type,
-            webhook_url: it.webhook_url.clone(),
-            filters: it.filters.clone(),
-            has_secret: it.secret.is_some(),
-            is_active: it.is_active,
-            failure_count: it.failure_count,
-            created_at: it.created_at,
+            id: subscription.id,
+            agent_id: subscription.agent_id,
+            event_type: subscription.event_type,
+            webhook_url: subscription.webhook_url.clone(),
+            filters: subscription.filters.clone(),
+            has_secret: subscription.secret.is_some(),
+            is_active: subscription.is_active,
+            failure_count: subscription.failure_count,
+            created_at: subscription.created_at,
         }
     }
 }
@@ -157,7 +81,8 @@ impl Machins {
         input::url("webhook_url", Some(&new.webhook_url))?;
         input::text("secret", new.secret.as_deref(), MAX_SECRET)?;
         input::object("filters", new.filters.as_ref())?;
-        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        let own =
+            self.subscriptions.values().filter(|subscription| subscription.agent_id == caller);
         if own.count() >= MAX_SUBSCRIPTIONS {
             let message = format!("an agent has at most {MAX_SUBSCRIPTIONS} subscriptions");
             return Err(Error::validation(message));
@@ -174,14 +99,14 @@ impl Machins {
             created_at: cx.now,
         };
         let reply = SubscriptionReply::from(&subscription);
-        self.written.add(&subscription);
         self.subscriptions.insert(subscription.id, subscription);
         Ok(reply)
     }
 
-    /// All of one's subscriptions, oldest first.
+    /// Returns all subscriptions of the caller, oldest first.
     pub(crate) fn own_subscriptions(&self, caller: Uuid) -> Vec<SubscriptionReply> {
-        let own = self.subscriptions.values().filter(|it| it.agent_id == caller);
+        let own =
+            self.subscriptions.values().filter(|subscription| subscription.agent_id == caller);
         own.map(SubscriptionReply::from).collect()
     }
 
@@ -196,17 +121,21 @@ impl Machins {
         Ok(Unsubscribed { id, status: "deleted" })
     }
 
-    /// How many deliveries have failed since the last success; none if no more are wanted.
+    /// Returns the number of deliveries that have failed since the last success; `None` if the
+    /// subscription has ended.
     pub(crate) fn failures(&self, id: Uuid) -> Option<u32> {
-        let subscription = self.subscriptions.get(&id).filter(|it| it.is_active)?;
+        let subscription =
+            self.subscriptions.get(&id).filter(|subscription| subscription.is_active)?;
         Some(subscription.failure_count)
     }
 
-    /// Counts how a delivery went: ten failures in a row end the subscription.
+    /// Counts the result of a delivery: ten failures in a row end the subscription.
     pub(crate) fn delivered(&mut self, id: Uuid, success: bool) {
-        if let Some(it) = self.subscriptions.get_mut(&id) {
-            it.failure_count = if success { 0 } else { it.failure_count.saturating_add(1) };
-            it.is_active = it.is_active && it.failure_count < MAX_FAILURES;
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            subscription.failure_count =
+                if success { 0 } else { subscription.failure_count.saturating_add(1) };
+            subscription.is_active =
+                subscription.is_active && subscription.failure_count < MAX_FAILURES;
         }
     }
 }

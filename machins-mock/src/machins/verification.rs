@@ -1,25 +1,27 @@
-//! Verifications: what the buyer's side is asked about a delivery, and what it answers.
+//! Verifications of deliveries by the buyer's side.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::goods::{Delivery, object};
 use super::input::{MAX_DEPTH, Object, is_shallow};
-use super::trades::Trade;
+use super::payload::{Delivery, object};
+use super::records::Trade;
 
-/// A verification to ask for before a delivery is entered.
+/// A verification to be asked for before a delivery is entered.
 #[derive(Debug)]
 pub(crate) struct Callback {
     pub(crate) url: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// What a verification came to.
+/// The result of a verification.
 #[derive(Debug)]
 pub(crate) struct Verification {
     pub(super) accepted: bool,
     pub(super) reply: Object,
+    /// The length of the reply that is stored.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -39,18 +41,21 @@ impl Callback {
 }
 
 impl Verification {
-    /// Reads what the buyer's side answered.
+    /// Reads the answer to a verification.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
         let reply: Value = serde_json::from_slice(body).unwrap_or_default();
         let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
         match reply.get("accepted").and_then(Value::as_bool) {
-            Some(accepted) if (200..300).contains(&status) => Self { accepted, reply },
+            Some(accepted) if (200..300).contains(&status) => {
+                Self { accepted, reply, bytes: body.len() }
+            }
             _ => Self::failed(&format!("the verification answered {status} and no verdict")),
         }
     }
 
-    /// No answer counts as not verified.
+    /// Returns the result of a verification without an answer, which counts as refused.
     pub(crate) fn failed(reason: &str) -> Self {
-        Self { accepted: false, reply: object(json!({"accepted": false, "reason": reason})) }
+        let reply = object(json!({"accepted": false, "reason": reason}));
+        Self { accepted: false, reply, bytes: reason.len() }
     }
 }

@@ -1,6 +1,6 @@
 //! The control API's agents and ledger, and what must never be told.
 
-use machins_mock::{AccountKind, MarketError, MockServer, NewAgent, Tier};
+use machins_mock::{AccountKind, MachinsError, MockServer, NewAgent, Tier};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -40,9 +40,9 @@ async fn agents_are_made_to_measure() {
     let typed = NewAgent::new().name("N").slug("typed").credits(7).tier(Tier::Verified);
     let agent = platform.server.create_agent(typed.clone()).unwrap();
     assert_eq!((agent.name.as_str(), agent.credits.as_str()), ("N", "7.00"));
-    assert!(matches!(platform.server.create_agent(typed), Err(MarketError::Duplicate(_))));
+    assert!(matches!(platform.server.create_agent(typed), Err(MachinsError::Duplicate(_))));
     let bad = platform.server.create_agent(NewAgent::new().slug("UP"));
-    assert!(matches!(bad, Err(MarketError::Invalid(_))));
+    assert!(matches!(bad, Err(MachinsError::Invalid(_))));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Disputes: how they end, by time and by hand.
 
-use machins_mock::{MarketError, Outcome};
+use machins_mock::{MachinsError, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -123,8 +123,8 @@ async fn only_a_dispute_can_be_resolved() {
     let (seller, buyer) = (platform.agent("one"), platform.agent("two"));
     let trade = platform.trade_at(&seller, &buyer, "delivered").await;
     let resolve = |id: &str| platform.server.resolve_dispute(id, Outcome::Refund);
-    assert!(matches!(resolve(id(&trade)), Err(MarketError::InvalidTransition(_))));
-    assert!(matches!(resolve("nonsense"), Err(MarketError::NotFound(_))));
+    assert!(matches!(resolve(id(&trade)), Err(MachinsError::InvalidTransition(_))));
+    assert!(matches!(resolve("nonsense"), Err(MachinsError::NotFound(_))));
     let path = |id: &str| format!("/../../_mock/machins/trades/{id}/resolve");
     for (path, body, status) in [
         (path(id(&trade)), json!({"outcome": "refund"}), 422),

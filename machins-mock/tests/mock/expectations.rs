@@ -40,7 +40,7 @@ async fn unmet_expectations_panic_on_drop_with_what_came_instead() {
     let message = drop_message(server).unwrap();
     assert_eq!(
         message,
-        "the mock server did not get the requests it was to get\n\
+        "the mock server did not receive the expected requests\n\
          expected:\n  \
            POST /api/v1/devices/*: 2 times, received 1\n  \
            GET /api/v1/usage: 0 times, received 1\n\
@@ -57,7 +57,7 @@ fn nothing_received_and_a_glob_that_is_none_are_told_too() {
     server.expect(Method::GET, "/a[b", ..);
     server.expect(Method::GET, "/c", 1..=3);
     let message = drop_message(server).unwrap();
-    assert!(message.contains("`/a[b` is no glob"), "{message}");
+    assert!(message.contains("`/a[b` is not a glob"), "{message}");
     assert!(message.contains("GET /c: 1 to 3 times, received 0"), "{message}");
     assert!(message.ends_with("received:\n  nothing"), "{message}");
 }

@@ -105,6 +105,41 @@ async fn what_is_no_http_ends_its_connection_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_wrong_method_is_405_and_names_the_allowed_ones() {
+    let server = MockServer::start().await;
+    for (method, path, allowed) in [
+        (Method::PATCH, "/api/v1/listings/abc", "GET, PUT, DELETE"),
+        (Method::GET, "/api/v1/trades/abc/accept", "POST"),
+        (Method::PUT, "/api/v1/listings", "POST, GET"),
+        (Method::DELETE, "/api/v1/devices/validate", "POST"),
+        (Method::GET, "/_mock/machineid/orgs/org_x", "PATCH"),
+        (Method::POST, "/_mock/state", "GET, PUT"),
+    ] {
+        let reply = send(&server, method.clone(), path, "", Value::Null).await;
+        let body = reply.json();
+        assert_eq!((reply.status.as_u16(), &body["code"]), (405, &json!("METHOD_NOT_ALLOWED")));
+        assert_eq!(body["detail"], format!("{method} is not possible here, only {allowed}"));
+        let allow: Vec<_> = reply.headers.get_all("allow").iter().collect();
+        assert_eq!(allow, [allowed], "{method} {path}");
+    }
+}
+
+#[cfg(not(feature = "swagger-ui"))]
+#[tokio::test]
+async fn without_swagger_ui_docs_name_the_feature() {
+    let server = MockServer::start().await;
+    for path in ["/docs", "/docs/"] {
+        let reply = send(&server, Method::GET, path, "", Value::Null).await;
+        assert_eq!(
+            (reply.status.as_u16(), &reply.json()["code"]),
+            (404, &json!("SWAGGER_UI_NOT_BUILT"))
+        );
+        assert!(reply.json()["detail"].as_str().unwrap().contains("`swagger-ui`"));
+    }
+}
+
+#[cfg(feature = "swagger-ui")]
+#[tokio::test]
 async fn docs_show_the_document_from_the_servers_own_assets() {
     let server = MockServer::start().await;
     let page = send(&server, Method::GET, "/docs", "", Value::Null).await;

@@ -1,0 +1,134 @@
+//! One POST to another server.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// How long a post may take by default, its answer included.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Which machines posts may go to, and how long they may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    /// Whether posts may go to other machines.
+    pub(crate) everywhere: bool,
+    pub(crate) time_limit: Duration,
+}
+
+/// How much of an answer is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+pub(super) struct Client {
+    client: HyperClient<HttpConnector, Full<Bytes>>,
+    policy: Policy,
+}
+
+/// The reason why a post got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PostError {
+    #[error("the address can't be posted to: only http:// can")]
+    NotHttp,
+    #[error("the address is not on this machine, and the server was not told to post elsewhere")]
+    NotLoopback,
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+    #[error("no answer within {} seconds", .0.as_secs_f64())]
+    TooLate(Duration),
+    #[error("the answer did not arrive whole, or is larger than {MAX_ANSWER} bytes")]
+    Answer,
+}
+
+impl Client {
+    pub(super) fn new(policy: Policy) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = HyperClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self { client, policy }
+    }
+
+    /// Posts JSON and returns the answer. Redirects are not followed.
+    pub(super) async fn post(
+        &self,
+        url: &str,
+        body: Bytes,
+        signature: Option<&str>,
+    ) -> Result<(u16, Bytes), PostError> {
+        let uri = target(url, self.policy.everywhere)?;
+        let mut request =
+            Request::post(uri).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(signature) = signature {
+            request = request.header("X-Machins-Signature", signature);
+        }
+        let request = request.body(Full::new(body)).map_err(|_| PostError::NotHttp)?;
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| {
+                let reason = std::error::Error::source(&error);
+                PostError::NoAnswer(reason.map_or_else(|| error.to_string(), ToString::to_string))
+            })?;
+            let status = response.status().as_u16();
+            let answer = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            Ok((status, answer.map_err(|_| PostError::Answer)?.to_bytes()))
+        };
+        let limit = self.policy.time_limit;
+        tokio::time::timeout(limit, exchange).await.unwrap_or(Err(PostError::TooLate(limit)))
+    }
+}
+
+/// Returns the address, if it may be posted to.
+///
+/// A client of a test's server must not be able to reach into the network through it. So names
+/// except `localhost` are not even resolved.
+fn target(url: &str, everywhere: bool) -> Result<Uri, PostError> {
+    let uri: Uri = url.parse().map_err(|_| PostError::NotHttp)?;
+    if uri.scheme_str() != Some("http") {
+        return Err(PostError::NotHttp);
+    }
+    let host = uri.host().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let loopback =
+        literal.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback());
+    if loopback || everywhere { Ok(uri) } else { Err(PostError::NotLoopback) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_posted_to() {
+        for url in [
+            "http://127.0.0.1:1/a",
+            "http://127.8.9.1",
+            "http://[::1]:80/",
+            "http://localhost:8080/x?y",
+            "http://LOCALHOST/",
+        ] {
+            assert!(target(url, false).is_ok(), "{url}");
+        }
+        for url in [
+            "http://example.com/",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://10.0.0.1/",
+            "http://0.0.0.0/",
+            "http://169.254.169.254/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://127.0.0.1@example.com/",
+        ] {
+            assert!(matches!(target(url, false), Err(PostError::NotLoopback)), "{url}");
+            assert!(target(url, true).is_ok(), "{url}");
+        }
+        for url in ["https://127.0.0.1/", "ftp://localhost/", "localhost", "", "/a", "http://"] {
+            assert!(matches!(target(url, true), Err(PostError::NotHttp)), "{url}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The requests that a test expects.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+
+use http::Method;
+
+use crate::glob::{Glob, InvalidGlob};
+use crate::journal::RequestRecord;
+
+/// How many of the received requests an error lists.
+const LISTED: usize = 50;
+
+/// A number of requests that a test expects.
+#[derive(Debug)]
+pub(crate) struct Expectation {
+    method: Method,
+    path: String,
+    matcher: Result<Glob, InvalidGlob>,
+    times: (Bound<u64>, Bound<u64>),
+    received_count: u64,
+}
+
+/// An error: expectations were not met. Its message lists what was expected and which requests were
+/// received instead.
+#[derive(Debug, Clone, thiserror::Error)]
+pub struct UnmetExpectations {
+    expected: Vec<String>,
+    received: Vec<String>,
+    more: usize,
+}
+
+impl Expectation {
+    pub(crate) fn new(method: Method, path: &str, times: &impl RangeBounds<u64>) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            matcher: Glob::new(path),
+            times: (times.start_bound().cloned(), times.end_bound().cloned()),
+            received_count: 0,
+        }
+    }
+
+    pub(crate) fn count(&mut self, method: &Method, path: &str) {
+        let matches = self.matcher.as_ref().is_ok_and(|glob| glob.matches(path));
+        if matches && self.method == method {
+            self.received_count += 1;
+        }
+    }
+
+    fn is_met(&self) -> bool {
+        self.matcher.is_ok() && self.times.contains(&self.received_count)
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Err(error) = &self.matcher {
+            return write!(f, "{} {}: {error}", self.method, self.path);
+        }
+        let first = match self.times.0 {
+            Bound::Included(first) => first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let last = match self.times.1 {
+            Bound::Included(last) => Some(last),
+            Bound::Excluded(after) => Some(after.saturating_sub(1)),
+            Bound::Unbounded => None,
+        };
+        write!(f, "{} {}: ", self.method, self.path)?;
+        match last {
+            Some(last) if last == first => write!(f, "{first} times")?,
+            Some(last) => write!(f, "{first} to {last} times")?,
+            None => write!(f, "{first} times or more")?,
+        }
+        write!(f, ", received {}", self.received_count)
+    }
+}
+
+/// Returns the expectations that are not met, or `None` if all are.
+pub(crate) fn unmet<'a>(
+    expectations: &[Expectation],
+    received: impl ExactSizeIterator<Item = &'a RequestRecord>,
+) -> Option<UnmetExpectations> {
+    let expected: Vec<_> = expectations
+        .iter()
+        .filter(|expectation| !expectation.is_met())
+        .map(ToString::to_string)
+        .collect();
+    if expected.is_empty() {
+        return None;
+    }
+    let more = received.len().saturating_sub(LISTED);
+    let received = received.skip(more).map(line).collect();
+    Some(UnmetExpectations { expected, received, more })
+}
+
+fn line(request: &RequestRecord) -> String {
+    let RequestRecord { method, path, status, fault, .. } = request;
+    let status = status.map_or("no reply".to_owned(), |status| status.to_string());
+    match fault {
+        Some(fault) => format!("{method} {path} → {status} (fault: {fault})"),
+        None => format!("{method} {path} → {status}"),
+    }
+}
+
+impl fmt::Display for UnmetExpectations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the mock server did not receive the expected requests\nexpected:")?;
+        for line in &self.expected {
+            write!(f, "\n  {line}")?;
+        }
+        write!(f, "\nreceived:")?;
+        match self.more {
+            0 => {}
+            more => write!(f, "\n  ({more} earlier ones)")?,
+        }
+        if self.received.is_empty() {
+            write!(f, "\n  nothing")?;
+        }
+        for line in &self.received {
+            write!(f, "\n  {line}")?;
+        }
+        Ok(())
+    }
+}

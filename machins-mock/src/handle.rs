@@ -1,0 +1,108 @@
+//! Handles that a test holds on parts of its server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::ClockOutOfRange;
+use crate::machineid::{OrgKey, OrgState, OrgUpdate, Plan, UnknownOrg};
+use crate::state::App;
+
+/// A handle on an organisation of a [`MockServer`](crate::MockServer), which switches its plan and
+/// its service.
+///
+/// ```
+/// use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
+///
+/// let server = MockServer::start();
+/// let org = server.create_org(Plan::Free);
+/// let state = org.update(OrgUpdate::new().plan(Plan::Pro).execution_enabled(false))?;
+/// assert_eq!(state.limit, 25);
+/// # Ok::<_, machins_mock::UnknownOrg>(())
+/// ```
+#[derive(Clone)]
+pub struct Org {
+    app: App,
+    key: OrgKey,
+}
+
+impl Org {
+    pub(crate) fn create(app: &App, plan: Plan) -> Self {
+        let world = &mut *app.world();
+        let key = world.machineid.create_org(plan, &mut world.random);
+        Self { app: Arc::clone(app), key }
+    }
+
+    pub(crate) fn find(app: &App, key: &str) -> Option<Self> {
+        app.world().machineid.org(key)?;
+        let key = OrgKey::try_from(key.to_owned()).ok()?;
+        Some(Self { app: Arc::clone(app), key })
+    }
+
+    /// Returns the organisation's key, for the `x-org-key` header.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Returns the organisation's switches and its number of devices.
+    ///
+    /// # Errors
+    /// Returns [`UnknownOrg`] if the organisation no longer exists.
+    pub fn state(&self) -> Result<OrgState, UnknownOrg> {
+        self.app.world().machineid.org_state(self.key.as_str())
+    }
+
+    /// Changes the organisation's switches and returns its new state.
+    ///
+    /// # Errors
+    /// Returns [`UnknownOrg`] if the organisation no longer exists.
+    pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
+        self.app.world().machineid.update_org(self.key.as_str(), update)
+    }
+}
+
+impl fmt::Debug for Org {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Org").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// A server's virtual time, which is the real time plus an offset that only grows.
+#[derive(Debug)]
+pub struct ClockHandle<'a> {
+    pub(crate) app: &'a App,
+}
+
+impl ClockHandle<'_> {
+    /// Returns the server's current time, to the millisecond.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.app.world().clock.now().into()
+    }
+
+    /// Moves the time forward. Everything that becomes due on the way happens, in order, before
+    /// this returns.
+    ///
+    /// # Errors
+    /// Returns [`ClockOutOfRange`] if the time would run more than
+    /// [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
+    pub fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
+        self.app.advance(by)
+    }
+}
+
+/// A guard that removes its fault when it is dropped, made by
+/// [`MockServer::fault_scoped`](crate::MockServer::fault_scoped).
+#[derive(Debug)]
+#[must_use = "the fault is removed when the guard is dropped"]
+pub struct FaultGuard {
+    pub(crate) app: App,
+    pub(crate) id: u64,
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        self.app.controls().faults.remove(self.id);
+    }
+}

@@ -1,0 +1,81 @@
+//! Errors that belong to neither vendor's API.
+
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::body::BodyError;
+use super::output::{Output, Responses, json};
+
+/// An error that belongs to neither vendor's API: an unknown route, or one of the control API's
+/// own errors.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Problem {
+    #[serde(skip)]
+    http_status: u16,
+    /// Always `"error"`.
+    status: &'static str,
+    /// What is wrong, for programs.
+    code: &'static str,
+    /// What is wrong, for people.
+    detail: String,
+    /// The name of the call, if its path exists but not with this method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handler: Option<String>,
+    /// An id of this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<Uuid>,
+    /// The known routes with the most similar paths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) nearest: Vec<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(http_status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            http_status,
+            status: "error",
+            code,
+            detail: detail.into(),
+            handler: None,
+            request_id: None,
+            nearest: Vec::new(),
+        }
+    }
+
+    /// A request to the control API that is wrong.
+    pub(crate) fn bad_request(error: &impl ToString) -> Self {
+        Self::new(400, "BAD_REQUEST", error.to_string())
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) | BodyError::Full(_) => {
+                Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string())
+            }
+            error => Self::bad_request(&error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        json(self.http_status, &self)
+    }
+}
+
+impl Output for Problem {
+    fn describe(responses: &mut Responses<'_>) {
+        if responses.carries.body {
+            responses.add::<Self>(400);
+            responses.add::<Self>(413);
+        }
+        if responses.carries.path_parameter {
+            responses.add::<Self>(404);
+        }
+        responses.add_refusals::<Self>();
+    }
+}

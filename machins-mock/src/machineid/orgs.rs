@@ -1,0 +1,120 @@
+//! All organisations, and whom their keys let in.
+
+use std::fmt;
+
+use indexmap::{Equivalent, IndexMap};
+use serde::{Deserialize, Serialize};
+
+use super::decision::DecisionCode;
+use super::device::{DeviceId, InvalidDeviceId};
+use super::org::Org;
+use super::plan::Plan;
+use crate::clock::Time;
+use crate::limits::RECORD_SIZE;
+use crate::random::Random;
+
+/// Every organisation of one world.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MachineId {
+    orgs: IndexMap<OrgKey, Org>,
+}
+
+/// An organisation's secret, `org_…`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct OrgKey(String);
+
+/// The reason why a key names no available organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyError {
+    /// The key is missing, or not `org_…`.
+    Malformed,
+    /// No organisation has the key.
+    Unknown,
+    /// The service of the organisation is switched off.
+    Unavailable,
+}
+
+impl MachineId {
+    /// Creates an organisation that is enabled, paid for, available and not frozen, and returns its
+    /// key.
+    pub(crate) fn create_org(&mut self, plan: Plan, random: &mut Random) -> OrgKey {
+        let key = OrgKey(random.token("org_"));
+        self.orgs.insert(key.clone(), Org::new(plan));
+        key
+    }
+
+    /// Returns the approximate size of all organisations in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let records = self.orgs.values().map(|org| 1 + org.devices().len());
+        records.sum::<usize>() * RECORD_SIZE
+    }
+
+    /// Returns the organisation with this key, whether it is available or not.
+    pub(crate) fn org(&self, key: &str) -> Option<&Org> {
+        self.orgs.get(key)
+    }
+
+    pub(crate) fn org_mut(&mut self, key: &str) -> Option<&mut Org> {
+        self.orgs.get_mut(key)
+    }
+
+    /// Returns the organisation with this key, if it is available.
+    pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
+        let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
+        let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;
+        if org.switches.available { Ok(org) } else { Err(KeyError::Unavailable) }
+    }
+
+    /// Decides whether a device may run.
+    pub(crate) fn validate(
+        &mut self,
+        key: Option<&str>,
+        id: Result<&DeviceId, InvalidDeviceId>,
+        now: Time,
+    ) -> DecisionCode {
+        match self.authorize(key) {
+            Err(KeyError::Malformed) => DecisionCode::InvalidOrgKey,
+            Err(KeyError::Unavailable) => DecisionCode::SystemUnavailable,
+            Err(KeyError::Unknown) => DecisionCode::OrgNotFound,
+            Ok(org) => org.decide(id, now),
+        }
+    }
+}
+
+/// Returns whether a text is `org_` and something after it.
+fn is_org_key(text: &str) -> bool {
+    text.strip_prefix("org_").is_some_and(|rest| !rest.is_empty())
+}
+
+impl OrgKey {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for OrgKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if is_org_key(&text) { Ok(Self(text)) } else { Err("an org key begins with org_") }
+    }
+}
+
+impl From<OrgKey> for String {
+    fn from(key: OrgKey) -> Self {
+        key.0
+    }
+}
+
+impl Equivalent<OrgKey> for str {
+    fn equivalent(&self, key: &OrgKey) -> bool {
+        self == key.0
+    }
+}
+
+impl fmt::Debug for OrgKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("org_…")
+    }
+}

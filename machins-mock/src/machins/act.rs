@@ -1,0 +1,64 @@
+//! One operation on the platform, with all that it brings about.
+
+use super::context::{Audience, Context};
+use super::platform::{Machins, Timer};
+use super::records::Webhook;
+use crate::clock::Time;
+use crate::random::Random;
+
+impl Machins {
+    /// Runs an operation, after everything that became due before it. Returns its result and the
+    /// webhooks that it caused.
+    pub(crate) fn act<T>(
+        &mut self,
+        now: Time,
+        random: &mut Random,
+        operation: impl FnOnce(&mut Self, &mut Context<'_>) -> T,
+    ) -> (T, Vec<Webhook>) {
+        let mut webhooks = Vec::new();
+        self.fire_timers(now, random, &mut webhooks);
+        let mut cx = Context::new(now, random);
+        let result = operation(self, &mut cx);
+        self.fan_out(&mut cx, &mut webhooks);
+        self.check_sometimes();
+        (result, webhooks)
+    }
+
+    /// Runs what is due by now, in the order and as of the time at which it became due.
+    fn fire_timers(&mut self, now: Time, random: &mut Random, webhooks: &mut Vec<Webhook>) {
+        while let Some((at, due)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            let mut cx = Context::new(at, random);
+            match due {
+                Timer::Expiry(listing) => self.expire_listing(&mut cx, listing),
+                Timer::Dispute(trade) => self.resolve_by_time(&mut cx, trade),
+                Timer::Pruning(agent) => {
+                    if let Some(agent) = self.agents.get_mut(&agent) {
+                        agent.inbox.prune(at);
+                    }
+                }
+            }
+            self.fan_out(&mut cx, webhooks);
+        }
+    }
+
+    /// Adds events to the inboxes of their receivers, and turns them into webhooks of
+    /// subscriptions.
+    fn fan_out(&mut self, cx: &mut Context<'_>, webhooks: &mut Vec<Webhook>) {
+        for event in cx.take_events() {
+            match event.audience {
+                Audience::Everyone => {
+                    let all = self.subscriptions.values();
+                    webhooks.extend(all.filter_map(|subscription| subscription.webhook(&event)));
+                }
+                Audience::One(agent) => {
+                    let own = self.subscriptions.values().filter(|own| own.agent_id == agent);
+                    webhooks.extend(own.filter_map(|subscription| subscription.webhook(&event)));
+                    if let Some(agent) = self.agents.get_mut(&agent) {
+                        agent.inbox.push(cx, event);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Inboxes, as their agents read them.
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::context::{Context, EventType};
+use super::error::{Error, Result};
+use super::page::{Page, Window};
+use super::platform::{Machins, Timer};
+use super::records::{KEPT, Notification};
+
+/// The most ids that one call acknowledges.
+const MAX_ACK: usize = 1_000;
+
+/// An event that concerns the agent.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Notification")]
+pub(crate) struct NotificationReply {
+    #[serde(flatten)]
+    notification: Notification,
+    is_read: bool,
+}
+
+/// A page of an inbox, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InboxPage {
+    items: Vec<NotificationReply>,
+    /// The number of unread notifications in the whole inbox.
+    unread_count: usize,
+    /// The number of notifications in the whole inbox, whatever the filters.
+    total: usize,
+    offset: u64,
+    limit: u64,
+    /// Whether more of what was asked for follows this page.
+    has_more: bool,
+}
+
+/// Filters of an inbox.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct InboxQuery {
+    /// Whether to return only unread notifications.
+    unread: Option<bool>,
+    /// Returns only notifications of this type.
+    event_type: Option<EventType>,
+}
+
+/// Notifications to be marked as read.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Acknowledgement {
+    /// At most 1000 ids; those that are not in the inbox are ignored.
+    notification_ids: Vec<String>,
+}
+
+/// The result of an acknowledgement.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Acknowledged {
+    /// The number of notifications that this call marked as read.
+    acknowledged: usize,
+    /// The number of notifications in the whole inbox that are still unread.
+    unread_count: usize,
+}
+
+impl Machins {
+    pub(crate) fn inbox(
+        &self,
+        caller: Uuid,
+        query: &InboxQuery,
+        window: Window,
+    ) -> Result<InboxPage> {
+        let span = window.span()?;
+        let inbox = &self.agents[&caller].inbox;
+        let unread = query.unread.unwrap_or(false);
+        let found = inbox
+            .0
+            .iter()
+            .rev()
+            .filter(|notification| !(unread && notification.read_at.is_some()))
+            .filter(|notification| {
+                query.event_type.is_none_or(|event_type| event_type == notification.event_type)
+            });
+        let page = span.page(found, |notification| NotificationReply {
+            notification: notification.clone(),
+            is_read: notification.read_at.is_some(),
+        });
+        let Page { items, offset, limit, has_more, .. } = page;
+        let (unread_count, total) = (inbox.unread(), inbox.0.len());
+        Ok(InboxPage { items, unread_count, total, offset, limit, has_more })
+    }
+
+    pub(crate) fn ack(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        request: &Acknowledgement,
+    ) -> Result<Acknowledged> {
+        let ids = &request.notification_ids;
+        if ids.len() > MAX_ACK {
+            let rule = format!("must have at most {MAX_ACK} entries");
+            return Err(Error::field("notification_ids", rule));
+        }
+        let ids: HashSet<Uuid> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok(self.mark_read(cx, caller, |id| ids.contains(&id)))
+    }
+
+    pub(crate) fn ack_all(&mut self, cx: &mut Context<'_>, caller: Uuid) -> Acknowledged {
+        self.mark_read(cx, caller, |_| true)
+    }
+
+    fn mark_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Uuid,
+        chosen: impl Fn(Uuid) -> bool,
+    ) -> Acknowledged {
+        let inbox = &mut self.agents[&caller].inbox;
+        let mut acknowledged = 0;
+        for notification in &mut inbox.0 {
+            if notification.read_at.is_none() && chosen(notification.id) {
+                notification.read_at = Some(cx.now);
+                acknowledged += 1;
+            }
+        }
+        if acknowledged > 0 {
+            self.timers.insert((cx.now.plus(KEPT), Timer::Pruning(caller)));
+        }
+        Acknowledged { acknowledged, unread_count: inbox.unread() }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a seller delivers: which fields, by the listing's type.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::{Error, Result};
+use super::input::{self, Object};
+use super::records::ListingType;
+
+/// A delivery. Which fields it needs depends on the type of the listing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Delivery {
+    /// For `task`, an object with `result`; for `data`, an object with the array `data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Object>,
+    /// The endpoint, for `api` and `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_url: Option<String>,
+    /// The credentials of the endpoint, for `api` and `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Object>,
+    /// For `asset`, an object with the text `tx_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_proof: Option<Object>,
+}
+
+impl Delivery {
+    /// What the buyer gets, if the delivery has what its listing's type asks for.
+    pub(crate) fn payload(&self, listing_type: ListingType) -> Result<Object> {
+        input::url("endpoint_url", self.endpoint_url.as_deref())?;
+        input::shallow("payload", self.payload.as_ref())?;
+        input::shallow("credentials", self.credentials.as_ref())?;
+        input::shallow("transaction_proof", self.transaction_proof.as_ref())?;
+        match (listing_type, self) {
+            (ListingType::Task, Self { payload: Some(payload), .. })
+                if payload.get("result").is_some_and(|result| !result.is_null()) =>
+            {
+                Ok(payload.clone())
+            }
+            (ListingType::Data, Self { payload: Some(payload), .. })
+                if payload.get("data").is_some_and(Value::is_array) =>
+            {
+                Ok(payload.clone())
+            }
+            (
+                ListingType::Api | ListingType::Model,
+                Self { endpoint_url: Some(url), credentials: Some(credentials), .. },
+            ) => Ok(object(json!({"endpoint_url": url, "credentials": credentials}))),
+            (ListingType::Asset, Self { transaction_proof: Some(proof), .. })
+                if proof.get("tx_id").and_then(Value::as_str).is_some_and(|id| !id.is_empty()) =>
+            {
+                Ok(object(json!({"transaction_proof": proof})))
+            }
+            (ListingType::Task, _) => Err(missing("payload", r#"{"payload": {"result": …}}"#)),
+            (ListingType::Data, _) => Err(missing("payload", r#"{"payload": {"data": […]}}"#)),
+            (ListingType::Api | ListingType::Model, _) => {
+                let field =
+                    if self.endpoint_url.is_none() { "endpoint_url" } else { "credentials" };
+                Err(missing(field, r#"{"endpoint_url": "…", "credentials": {…}}"#))
+            }
+            (ListingType::Asset, _) => {
+                Err(missing("transaction_proof", r#"{"transaction_proof": {"tx_id": "…"}}"#))
+            }
+        }
+    }
+}
+
+fn missing(field: &str, shape: &str) -> Error {
+    Error::field(field, format_args!("a delivery for this type of listing is {shape}"))
+}
+
+pub(crate) fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}

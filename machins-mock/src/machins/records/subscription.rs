@@ -1,0 +1,78 @@
+//! A subscription, as it is stored, and the posts that it asks for.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hmac::Mac;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::machins::context::{Event, EventType};
+use crate::machins::input::Object;
+use crate::machins::mac::{hex, keyed_mac};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) id: Uuid,
+    pub(crate) agent_id: Uuid,
+    pub(crate) event_type: EventType,
+    pub(crate) webhook_url: String,
+    pub(crate) filters: Object,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) is_active: bool,
+    pub(crate) failure_count: u32,
+    pub(crate) created_at: Time,
+}
+
+/// The key that signs a subscription's posts.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A post to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhook {
+    pub(crate) subscription_id: Uuid,
+    pub(crate) event_type: EventType,
+    pub(crate) url: String,
+    pub(crate) body: Bytes,
+    /// The HMAC-SHA256 of the body, in lowercase hexadecimal; `None` without a secret.
+    pub(crate) signature: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Post<'a> {
+    event: EventType,
+    subscription_id: Uuid,
+    data: &'a Object,
+}
+
+impl Subscription {
+    /// Returns the post for an event, if the subscription is for it.
+    pub(crate) fn webhook(&self, event: &Event) -> Option<Webhook> {
+        let wanted = self.is_active
+            && self.event_type == event.event_type
+            && self.filters.iter().all(|(key, value)| event.data.get(key) == Some(value));
+        if !wanted {
+            return None;
+        }
+        let post = Post { event: event.event_type, subscription_id: self.id, data: &event.data };
+        let body = serde_json::to_vec(&post).ok()?;
+        let sign =
+            |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
+        Some(Webhook {
+            subscription_id: self.id,
+            event_type: event.event_type,
+            url: self.webhook_url.clone(),
+            signature: self.secret.as_ref().map(sign),
+            body: body.into(),
+        })
+    }
+}

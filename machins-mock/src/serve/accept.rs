@@ -1,0 +1,86 @@
+//! Accepting connections.
+//!
+//! Not `axum::serve`, because a fault must be able to close a connection without any reply.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+use super::answer::answer;
+use crate::site;
+use crate::state::App;
+use crate::tasks::{self, Tasks};
+
+/// The longest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// How many connections may wait to be accepted: a client that finds no room tries again only after
+/// a second.
+const BACKLOG: u32 = 4096;
+
+/// How long accepting pauses when the process has run out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Listens at an address, on the runtime of all servers.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let _entered = tasks::enter_runtime()?;
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that was stopped a moment ago does not keep its port; elsewhere that is the default.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves a listener until its tasks are stopped.
+pub(crate) fn spawn(listener: TcpListener, app: App, tasks: &Tasks) {
+    tasks.spawn(accept(listener, app, tasks.clone()));
+}
+
+async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
+    let router = site::router(Arc::clone(&app));
+    // Ends with this task, and every connection with it.
+    let mut connections = JoinSet::new();
+    let limit = app.limits.connections.max(1);
+    loop {
+        let accepted = tokio::select! {
+            // One has ended and makes room.
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < limit => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "accepting failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connection(stream, Arc::clone(&app), router.clone());
+        connections.spawn(tasks.track(connection));
+    }
+}
+
+async fn connection(stream: TcpStream, app: App, router: Router) {
+    // Without it replies still come, only later.
+    let _ = stream.set_nodelay(true);
+    let read_time = app.limits.read_time;
+    let service = service_fn(|request| answer(&app, router.clone(), request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(read_time)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::trace!(%error, "connection ended");
+    }
+}

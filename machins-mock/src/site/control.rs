@@ -1,0 +1,238 @@
+//! The control API under `/_mock`: what the typed controls do, for tests in any language.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{MAX_ADVANCE, Time};
+use crate::delivery::WebhookAttempt;
+use crate::fault::{ActiveFault, Fault};
+use crate::http::Refusal::{Conflict, InvalidState};
+use crate::http::{Api, JsonBody, PathText, Problem, Reply, StoredBody, WorldBody};
+use crate::journal::RequestRecord;
+use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
+use crate::machins::trades::TradeReply;
+use crate::machins::{Agent, AgentRequest, Ledger, MachinsError, Outcome};
+use crate::state::App;
+use crate::world::Snapshot;
+
+pub(super) fn routes(api: Api) -> Api {
+    api.tag("Mock control")
+        .get("/_mock/health", "Check that the server is up", health)
+        .post("/_mock/reset", "Empty the world, and remove faults and records", reset)
+        .get("/_mock/clock", "Get the virtual time", clock)
+        .post("/_mock/clock/advance", "Move the virtual time forward", advance)
+        .post("/_mock/machineid/orgs", "Create an organisation", create_org)
+        .patch("/_mock/machineid/orgs/{org_key}", "Change an organisation's switches", update_org)
+        .post("/_mock/machins/agents", "Create an agent", create_agent)
+        .refuses([Conflict])
+        .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
+        .refuses([InvalidState])
+        .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
+        .get("/_mock/webhooks", "List the webhook attempts, oldest first", webhooks)
+        .get("/_mock/requests", "List the requests, oldest first, without secrets", requests)
+        .delete("/_mock/requests", "Forget the requests", clear_requests)
+        .get("/_mock/faults", "List the faults", faults)
+        .post("/_mock/faults", "Add a fault", add_fault)
+        .delete("/_mock/faults", "Remove all faults", clear_faults)
+        .get("/_mock/state", "Get the whole world, keys included", state)
+        .put("/_mock/state", "Replace the world by a stored one", restore)
+}
+
+/// A call that was carried out.
+#[derive(Serialize, JsonSchema)]
+struct Done {
+    status: &'static str,
+}
+
+const DONE: Reply<200, Done> = Reply(Done { status: "ok" });
+
+async fn health() -> Reply<200, Done> {
+    DONE
+}
+
+async fn reset(State(app): State<App>) -> Reply<200, Done> {
+    app.reset();
+    DONE
+}
+
+/// The virtual time.
+#[derive(Serialize, JsonSchema)]
+struct ClockState {
+    now: Time,
+    /// How far the virtual time is ahead of the real time, in seconds.
+    offset_seconds: f64,
+}
+
+impl ClockState {
+    fn new(app: &App) -> Self {
+        let clock = &app.world().clock;
+        Self { now: clock.now(), offset_seconds: clock.offset().as_secs_f64() }
+    }
+}
+
+async fn clock(State(app): State<App>) -> Reply<200, ClockState> {
+    Reply(ClockState::new(&app))
+}
+
+/// How far to move the virtual time forward.
+#[derive(Deserialize, JsonSchema)]
+struct Advance {
+    /// The seconds, at least 0; fractions count to the millisecond.
+    seconds: f64,
+}
+
+async fn advance(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<Advance>,
+) -> Result<Reply<200, ClockState>, Problem> {
+    let by = Duration::try_from_secs_f64(body?.seconds).map_err(|_| {
+        let most = MAX_ADVANCE.as_secs();
+        Problem::bad_request(&format!("`seconds` is a number from 0 to {most}"))
+    })?;
+    app.advance(by).map_err(|error| Problem::bad_request(&error))?;
+    Ok(Reply(ClockState::new(&app)))
+}
+
+/// An organisation to be created.
+#[derive(Deserialize, JsonSchema)]
+struct NewOrg {
+    /// The plan; `free` by default.
+    #[serde(default = "free")]
+    plan: Plan,
+}
+
+fn free() -> Plan {
+    Plan::Free
+}
+
+async fn create_org(
+    State(app): State<App>,
+    StoredBody { body, .. }: StoredBody<NewOrg>,
+) -> Result<Reply<201, OrgState>, Problem> {
+    let NewOrg { plan } = body?;
+    let world = &mut *app.world();
+    let key = world.machineid.create_org(plan, &mut world.random);
+    Ok(Reply(world.machineid.org_state(key.as_str())?))
+}
+
+async fn update_org(
+    State(app): State<App>,
+    PathText(key): PathText,
+    JsonBody(body): JsonBody<OrgUpdate>,
+) -> Result<Reply<200, OrgState>, Problem> {
+    let update = body?;
+    Ok(Reply(app.world().machineid.update_org(&key, update)?))
+}
+
+impl From<UnknownOrg> for Problem {
+    fn from(error: UnknownOrg) -> Self {
+        Self::new(404, "ORG_NOT_FOUND", error.to_string())
+    }
+}
+
+impl From<MachinsError> for Problem {
+    fn from(error: MachinsError) -> Self {
+        let (status, code) = match error {
+            MachinsError::Invalid(_) => (400, "BAD_REQUEST"),
+            MachinsError::NotFound(_) => (404, "TRADE_NOT_FOUND"),
+            MachinsError::Duplicate(_) => (409, "DUPLICATE"),
+            MachinsError::InvalidTransition(_) => (422, "INVALID_TRANSITION"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+async fn create_agent(
+    State(app): State<App>,
+    StoredBody { body, .. }: StoredBody<AgentRequest>,
+) -> Result<Reply<201, Agent>, Problem> {
+    let body = body?;
+    let agent = app.machins(|machins, cx| machins.create_agent(cx, body));
+    Ok(Reply(agent.map_err(MachinsError::from)?))
+}
+
+/// How to resolve a dispute.
+#[derive(Deserialize, JsonSchema)]
+struct Resolution {
+    outcome: Outcome,
+}
+
+async fn resolve_dispute(
+    State(app): State<App>,
+    PathText(id): PathText,
+    JsonBody(body): JsonBody<Resolution>,
+) -> Result<Reply<200, TradeReply>, Problem> {
+    let Resolution { outcome } = body?;
+    let trade = app.machins(|machins, cx| machins.resolve(cx, &id, outcome));
+    Ok(Reply(trade.map_err(MachinsError::from)?))
+}
+
+async fn ledger(State(app): State<App>) -> Reply<200, Ledger> {
+    Reply(app.machins(|machins, _| machins.ledger()))
+}
+
+/// The webhook attempts so far, oldest first.
+#[derive(Serialize, JsonSchema)]
+struct Webhooks {
+    webhooks: Vec<WebhookAttempt>,
+}
+
+async fn webhooks(State(app): State<App>) -> Reply<200, Webhooks> {
+    Reply(Webhooks { webhooks: app.deliveries.attempts() })
+}
+
+/// The requests so far, oldest first.
+#[derive(Serialize, JsonSchema)]
+struct Requests {
+    requests: Vec<RequestRecord>,
+}
+
+async fn requests(State(app): State<App>) -> Reply<200, Requests> {
+    Reply(Requests { requests: app.controls().journal.records().cloned().collect() })
+}
+
+async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
+    app.controls().journal.clear();
+    DONE
+}
+
+/// The faults in the order in which they were added, including those that have ended.
+#[derive(Serialize, JsonSchema)]
+struct FaultList {
+    faults: Vec<ActiveFault>,
+}
+
+async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
+    Reply(FaultList { faults: app.controls().faults.all().to_vec() })
+}
+
+async fn add_fault(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<Fault>,
+) -> Result<Reply<201, ActiveFault>, Problem> {
+    let fault = body?;
+    let faults = &mut app.controls().faults;
+    let added = faults.add(fault).map_err(|error| Problem::bad_request(&error))?;
+    Ok(Reply(added.clone()))
+}
+
+async fn clear_faults(State(app): State<App>) -> Reply<200, Done> {
+    app.controls().faults.clear();
+    DONE
+}
+
+async fn state(State(app): State<App>) -> Reply<200, Snapshot> {
+    Reply(Snapshot(app.world().clone()))
+}
+
+async fn restore(
+    State(app): State<App>,
+    WorldBody(body): WorldBody,
+) -> Result<Reply<200, Done>, Problem> {
+    let Snapshot(world) = body?;
+    app.replace(world);
+    Ok(DONE)
+}

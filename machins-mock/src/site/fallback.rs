@@ -1,0 +1,88 @@
+//! Requests that no route answers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, Uri};
+
+use crate::http::{Problem, Route};
+use crate::state::App;
+
+/// How many known routes the reply to an unknown path names.
+const NEAREST: usize = 3;
+
+/// How much of an unknown path is compared with the known ones, in bytes.
+const COMPARED: usize = 200;
+
+/// Adds the replies to unknown paths, and to known paths with another method.
+pub(super) fn add(router: Router<App>, known: Arc<[Route]>) -> Router<App> {
+    let all = Arc::clone(&known);
+    router
+        .fallback(async move |State(app): State<App>, method: Method, uri: Uri| {
+            no_route(&app, &known, &method, uri.path())
+        })
+        .method_not_allowed_fallback(
+            async move |State(app): State<App>, method: Method, uri: Uri| {
+                wrong_method(&app, &all, &method, uri.path())
+            },
+        )
+}
+
+fn no_route(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem {
+    let nearest = nearest(routes, method, path);
+    let detail = format!("no such route; the nearest are {}", nearest.join(", "));
+    let mut problem = Problem::new(404, "ROUTE_NOT_FOUND", detail);
+    problem.request_id = Some(app.world().random.uuid());
+    problem.nearest = nearest;
+    problem
+}
+
+fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Response {
+    let allowed: Vec<_> = routes
+        .iter()
+        .filter(|route| matches(route.path, path))
+        .map(|route| route.method.as_str())
+        .collect();
+    let detail = match &allowed[..] {
+        [] => format!("{method} is not possible here"),
+        allowed => format!("{method} is not possible here, only {}", allowed.join(", ")),
+    };
+    let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
+    problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
+    problem.request_id = Some(app.world().random.uuid());
+    let mut response = problem.into_response();
+    // Without it, axum's own list is sent.
+    if let (false, Ok(allowed)) = (allowed.is_empty(), HeaderValue::try_from(allowed.join(", "))) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+/// Returns whether a path is one of a route's, whose `{parameters}` stand for one segment each.
+fn matches(route: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let fits = |expected: &str| {
+        segments.next().is_some_and(|segment| {
+            expected == segment || (expected.starts_with('{') && !segment.is_empty())
+        })
+    };
+    route.split('/').all(fits) && segments.next().is_none()
+}
+
+/// Returns the routes with the most similar paths, those with the same method first.
+fn nearest(routes: &[Route], method: &Method, path: &str) -> Vec<String> {
+    let path = &path[..path.floor_char_boundary(COMPARED)];
+    let mut routes: Vec<_> = routes
+        .iter()
+        .map(|route| {
+            let similarity = strsim::normalized_damerau_levenshtein(route.path, path);
+            (similarity, route.method == *method, route)
+        })
+        .collect();
+    routes.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+    let nearest = routes.iter().take(NEAREST);
+    nearest.map(|(.., route)| format!("{} {}", route.method, route.path)).collect()
+}

@@ -1,0 +1,156 @@
+//! Many devices at once.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::reply::{
+    BatchItem, BatchRevoked, BatchStatus, BatchUnrevoked, ErrorCode, Failure, Meta,
+    NothingRestored, Status,
+};
+use crate::http::{Api, BodyError, JsonBody, Reply};
+use crate::machineid::{BatchEntry, DeviceId, Restored, RestoredAll, Revoked, TooManyIds, batch};
+
+pub(super) fn routes(api: Api) -> Api {
+    api.tag("MachineID devices")
+        .post("/api/v1/devices/revoke_batch", "Revoke many devices", revoke_batch)
+        .post("/api/v1/devices/unrevoke_batch", "Restore many devices", unrevoke_batch)
+}
+
+/// Many devices, given by `deviceIds` or by `scope`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "BatchBody_{Scope}")]
+struct BatchBody<Scope> {
+    /// At least one id, and at most 500 distinct valid ones.
+    device_ids: Option<Vec<String>>,
+    scope: Option<Scope>,
+}
+
+/// The devices to be revoked.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum RevokeScope {
+    AllActive,
+}
+
+/// The devices to be restored.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum UnrevokeScope {
+    AllRevoked,
+}
+
+/// Which devices a batch is about.
+enum Selection<Scope> {
+    Entries(Vec<BatchEntry>),
+    Scope(Scope),
+}
+
+fn selection<Scope>(
+    body: Result<BatchBody<Scope>, BodyError>,
+    meta: Meta,
+) -> Result<Selection<Scope>, Failure> {
+    let body = body.map_err(|error| Failure::body(&error, meta))?;
+    match (body.device_ids, body.scope) {
+        (Some(ids), None) if !ids.is_empty() => match batch(&ids) {
+            Ok(entries) => Ok(Selection::Entries(entries)),
+            Err(TooManyIds) => Err(Failure::too_many_ids(meta)),
+        },
+        (None, Some(scope)) => Ok(Selection::Scope(scope)),
+        _ => {
+            let message = "exactly one of deviceIds (not empty) and scope is needed";
+            Err(Failure::new(ErrorCode::MissingParams, message, meta))
+        }
+    }
+}
+
+/// Returns the results of a batch: `act` is called for each valid id.
+fn batch_items(
+    entries: Vec<BatchEntry>,
+    mut act: impl FnMut(&DeviceId) -> BatchStatus,
+) -> Vec<BatchItem> {
+    let item = |entry: BatchEntry| match entry {
+        Ok(id) => {
+            let status = act(&id);
+            let at_cap = status == BatchStatus::Blocked;
+            let error = at_cap.then_some(ErrorCode::DeviceLimitReached);
+            BatchItem { device_id: id.to_string(), status, error }
+        }
+        Err(device_id) => BatchItem {
+            device_id,
+            status: BatchStatus::Invalid,
+            error: Some(ErrorCode::InvalidDeviceId),
+        },
+    };
+    entries.into_iter().map(item).collect()
+}
+
+fn count(items: &[BatchItem], status: BatchStatus) -> usize {
+    items.iter().filter(|item| item.status == status).count()
+}
+
+async fn revoke_batch(
+    caller: Caller,
+    JsonBody(body): JsonBody<BatchBody<RevokeScope>>,
+) -> Result<Reply<200, BatchRevoked>, Failure> {
+    let mut call = caller.call("devices/revoke_batch");
+    let (now, meta) = (call.now(), call.meta);
+    let org = call.org()?;
+    let (results, revoked_count) = match selection(body, meta)? {
+        Selection::Scope(RevokeScope::AllActive) => (None, org.revoke_all(now)),
+        Selection::Entries(entries) => {
+            let items = batch_items(entries, |id| match org.revoke(id, now) {
+                Revoked::Now => BatchStatus::Revoked,
+                Revoked::Already => BatchStatus::AlreadyRevoked,
+                Revoked::NotFound => BatchStatus::NotFound,
+            });
+            let revoked = count(&items, BatchStatus::Revoked);
+            (Some(items), revoked)
+        }
+    };
+    Ok(Reply(BatchRevoked { status: Status::Ok, results, revoked_count, meta }))
+}
+
+async fn unrevoke_batch(
+    caller: Caller,
+    JsonBody(body): JsonBody<BatchBody<UnrevokeScope>>,
+) -> Result<Reply<200, BatchUnrevoked>, Failure> {
+    /// The most ids in a sample.
+    const SAMPLE: usize = 25;
+    let mut call = caller.call("devices/unrevoke_batch");
+    let meta = call.meta;
+    let org = call.org()?;
+    let mut reply = BatchUnrevoked {
+        status: Status::Ok,
+        results: None,
+        unrevoked_count: 0,
+        unrevoked_sample: None,
+        reason: None,
+        meta,
+    };
+    match selection(body, meta)? {
+        Selection::Scope(UnrevokeScope::AllRevoked) => {
+            let (mut restored, reason) = match org.unrevoke_all() {
+                RestoredAll::Some(ids) => (ids, None),
+                RestoredAll::NoneRevoked => (Vec::new(), Some(NothingRestored::NoneRevoked)),
+                RestoredAll::AtCap => (Vec::new(), Some(NothingRestored::AtCap)),
+            };
+            reply.unrevoked_count = restored.len();
+            restored.truncate(SAMPLE);
+            reply.unrevoked_sample = Some(restored);
+            reply.reason = reason;
+        }
+        Selection::Entries(entries) => {
+            let items = batch_items(entries, |id| match org.unrevoke(id) {
+                Restored::Now => BatchStatus::Unrevoked,
+                Restored::Already => BatchStatus::AlreadyActive,
+                Restored::AtCap => BatchStatus::Blocked,
+                Restored::NotFound => BatchStatus::NotFound,
+            });
+            reply.unrevoked_count = count(&items, BatchStatus::Unrevoked);
+            reply.results = Some(items);
+        }
+    }
+    Ok(Reply(reply))
+}

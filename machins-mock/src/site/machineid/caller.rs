@@ -1,0 +1,68 @@
+//! Who calls MachineID.
+
+use std::convert::Infallible;
+use std::sync::MutexGuard;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use super::reply::{Failure, Meta};
+use crate::clock::Time;
+use crate::http::{Input, Operation, Proof, Security};
+use crate::machineid::Org;
+use crate::state::App;
+use crate::world::World;
+
+/// The organisation whose key came with the request, and the world that it is in.
+pub(super) struct Caller {
+    app: App,
+    key: Option<String>,
+}
+
+/// One call. The world is locked as long as it lasts.
+pub(super) struct Call<'a> {
+    pub(super) world: MutexGuard<'a, World>,
+    /// The key that came with the request, if any.
+    pub(super) key: Option<&'a str>,
+    pub(super) meta: Meta,
+}
+
+impl Caller {
+    /// Starts a call of this name.
+    pub(super) fn call(&self, handler: &'static str) -> Call<'_> {
+        let mut world = self.app.world();
+        let meta = Meta::new(handler, &mut world.random);
+        Call { world, key: self.key.as_deref(), meta }
+    }
+}
+
+impl Call<'_> {
+    pub(super) fn now(&self) -> Time {
+        self.world.clock.now()
+    }
+
+    /// Returns the caller's organisation; refused if the key names none that is available.
+    pub(super) fn org(&mut self) -> Result<&mut Org, Failure> {
+        let meta = self.meta;
+        self.world.machineid.authorize(self.key).map_err(|error| Failure::key(error, meta))
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let header = parts.headers.get("x-org-key").and_then(|key| key.to_str().ok());
+        Ok(Self { app: App::clone(app), key: header.map(|key| key.trim().to_owned()) })
+    }
+}
+
+impl Input for Caller {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.security(&Security {
+            name: "machineid",
+            proof: Proof::Header("x-org-key"),
+            description: "The organisation's key, org_…",
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! One device at a time: register, validate, list, revoke, unrevoke, remove.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::reply::{
+    Decision, DeviceEntry, DeviceList, ErrorCode, Failure, Meta, NoSuchDevice, Refused, Registered,
+    Removed, Standing, Status,
+};
+use crate::http::Refusal::{Forbidden, NotFound};
+use crate::http::{Api, BodyError, JsonBody, Reply, StoredBody};
+use crate::machineid::{DecisionCode, DeviceId, InvalidDeviceId, Registration, Restored, Revoked};
+
+pub(super) fn routes(api: Api) -> Api {
+    api.tag("MachineID devices")
+        .post("/api/v1/devices/register", "Register a device; safe to repeat", register)
+        .refuses([Forbidden])
+        .post("/api/v1/devices/validate", "Decide whether a device may run", validate)
+        .get("/api/v1/devices/list", "List the devices of the organisation", list)
+        .post("/api/v1/devices/revoke", "Revoke a device", revoke)
+        .refuses([NotFound])
+        .post("/api/v1/devices/unrevoke", "Restore a revoked device", unrevoke)
+        .refuses([Forbidden, NotFound])
+        .post("/api/v1/devices/remove", "Remove a device for good", remove)
+        .refuses([NotFound])
+}
+
+/// A device.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeviceBody {
+    /// 1 to 128 of letters, digits and `. _ : @ / -`; whitespace around it is ignored.
+    device_id: String,
+}
+
+/// Returns the device that a body names.
+fn device(body: Result<DeviceBody, BodyError>, meta: Meta) -> Result<DeviceId, Failure> {
+    let body = body.map_err(|error| Failure::body(&error, meta))?;
+    DeviceId::parse(&body.device_id)
+        .map_err(|error| Failure::new(ErrorCode::InvalidDeviceId, error.to_string(), meta))
+}
+
+async fn register(
+    caller: Caller,
+    StoredBody { body, .. }: StoredBody<DeviceBody>,
+) -> Result<Reply<200, Registered>, Refused> {
+    let mut call = caller.call("devices/register");
+    let (now, meta) = (call.now(), call.meta);
+    let org = call.org()?;
+    let id = device(body, meta)?;
+    let (status, error) = match org.register(id.clone(), now) {
+        Registration::Created => (Status::Ok, None),
+        Registration::Exists => (Status::Exists, None),
+        Registration::PlanFrozen => (Status::Blocked, Some(ErrorCode::PlanFrozen)),
+        Registration::Revoked => (Status::Revoked, Some(ErrorCode::DeviceRevoked)),
+        Registration::AtCap => (Status::Blocked, Some(ErrorCode::DeviceLimitReached)),
+    };
+    let figures = org.figures().into();
+    let registered = Registered { status, error, device_id: id, figures, meta };
+    match error {
+        None => Ok(Reply(registered)),
+        Some(_) => Err(Refused::Blocked(registered)),
+    }
+}
+
+async fn validate(caller: Caller, JsonBody(body): JsonBody<DeviceBody>) -> Decision {
+    let text = body.as_ref().map(|body| body.device_id.trim());
+    let id = text.map_err(|_| InvalidDeviceId).and_then(DeviceId::parse);
+    let id = id.as_ref().map_err(|error| *error);
+    let mut call = caller.call("devices/validate");
+    let (now, key) = (call.now(), call.key);
+    let code = call.world.machineid.validate(key, id, now);
+    let mut decision = Decision::new(code, text.ok().map(ToOwned::to_owned), call.meta);
+    if let (DecisionCode::InvalidDeviceId, Err(error)) = (code, text) {
+        decision.error = Some(error.into());
+    }
+    decision
+}
+
+async fn list(caller: Caller) -> Result<Reply<200, DeviceList>, Failure> {
+    let mut call = caller.call("devices/list");
+    let meta = call.meta;
+    let org = call.org()?;
+    let devices = org.devices().map(|(id, device)| DeviceEntry::new(id, device)).collect();
+    let figures = org.figures().into();
+    Ok(Reply(DeviceList { status: Status::Ok, devices, figures, meta }))
+}
+
+async fn revoke(
+    caller: Caller,
+    JsonBody(body): JsonBody<DeviceBody>,
+) -> Result<Reply<200, Standing>, Refused> {
+    let mut call = caller.call("devices/revoke");
+    let (now, meta) = (call.now(), call.meta);
+    let org = call.org()?;
+    let id = device(body, meta)?;
+    match org.revoke(&id, now) {
+        Revoked::Now | Revoked::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: true, meta }))
+        }
+        Revoked::NotFound => Err(Refused::NoSuchDevice(NoSuchDevice::new(id, meta))),
+    }
+}
+
+async fn unrevoke(
+    caller: Caller,
+    JsonBody(body): JsonBody<DeviceBody>,
+) -> Result<Reply<200, Standing>, Refused> {
+    let mut call = caller.call("devices/unrevoke");
+    let meta = call.meta;
+    let org = call.org()?;
+    let id = device(body, meta)?;
+    match org.unrevoke(&id) {
+        Restored::Now | Restored::Already => {
+            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: false, meta }))
+        }
+        Restored::AtCap => Err(Refused::Blocked(Registered {
+            status: Status::Blocked,
+            error: Some(ErrorCode::DeviceLimitReached),
+            device_id: id,
+            figures: org.figures().into(),
+            meta,
+        })),
+        Restored::NotFound => Err(Refused::NoSuchDevice(NoSuchDevice::new(id, meta))),
+    }
+}
+
+async fn remove(
+    caller: Caller,
+    JsonBody(body): JsonBody<DeviceBody>,
+) -> Result<Reply<200, Removed>, Refused> {
+    let mut call = caller.call("devices/remove");
+    let meta = call.meta;
+    let org = call.org()?;
+    let id = device(body, meta)?;
+    if org.remove(&id) {
+        Ok(Reply(Removed { status: Status::Ok, device_id: id, meta }))
+    } else {
+        Err(Refused::NoSuchDevice(NoSuchDevice::new(id, meta)))
+    }
+}

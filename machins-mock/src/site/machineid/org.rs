@@ -1,0 +1,64 @@
+//! The organisation itself: its creation, its usage, its payment.
+
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::reply::{Checkout, ErrorCode, Failure, Meta, OrgCreated, Status, Usage};
+use crate::http::{Api, JsonBody, Reply, StoredBody};
+use crate::machineid::Plan;
+use crate::state::App;
+
+pub(super) fn routes(api: Api) -> Api {
+    api.tag("MachineID organisation")
+        .post("/api/v1/org/create", "Create an organisation with the free plan", create)
+        .get("/api/v1/usage", "Get the plan and its usage", usage)
+        .post("/api/v1/billing/checkout", "Start the payment of a plan", checkout)
+}
+
+/// The plan to be paid for.
+#[derive(Deserialize, JsonSchema)]
+struct CheckoutBody {
+    /// `pro`, `scale` or `max`.
+    plan: String,
+}
+
+/// No fields.
+#[derive(Deserialize, JsonSchema)]
+struct EmptyBody {}
+
+async fn create(
+    State(app): State<App>,
+    StoredBody { body, .. }: StoredBody<EmptyBody>,
+) -> Result<Reply<200, OrgCreated>, Failure> {
+    let world = &mut *app.world();
+    let meta = Meta::new("org_create", &mut world.random);
+    body.map_err(|error| Failure::body(&error, meta))?;
+    let key = world.machineid.create_org(Plan::Free, &mut world.random);
+    Ok(Reply(OrgCreated { status: Status::Ok, org_api_key: key.into(), meta }))
+}
+
+async fn usage(caller: Caller) -> Result<Reply<200, Usage>, Failure> {
+    let mut call = caller.call("usage");
+    let meta = call.meta;
+    let figures = call.org()?.figures().into();
+    Ok(Reply(Usage { status: Status::Ok, figures, meta }))
+}
+
+async fn checkout(
+    caller: Caller,
+    JsonBody(body): JsonBody<CheckoutBody>,
+) -> Result<Reply<200, Checkout>, Failure> {
+    let mut call = caller.call("billing/checkout");
+    let meta = call.meta;
+    call.org()?;
+    let body = body.map_err(|error| Failure::body(&error, meta))?;
+    if !["pro", "scale", "max"].contains(&body.plan.as_str()) {
+        let message = "the plan is one of pro, scale and max";
+        return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
+    }
+    let session = call.world.random.token("cs_test_");
+    let url = format!("https://checkout.stripe.com/c/pay/{session}");
+    Ok(Reply(Checkout { status: Status::Ok, url, meta }))
+}

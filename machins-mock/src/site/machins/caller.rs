@@ -1,0 +1,110 @@
+//! Who calls machins.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use uuid::Uuid;
+
+use crate::http::{Input, Operation, Proof, Security, StoredBody};
+use crate::machins::error::Result;
+use crate::machins::{Context, Machins};
+use crate::state::App;
+
+/// The agent whose key came with the request, and the platform that it acts on.
+pub(super) struct Agent {
+    pub(super) app: App,
+    key: Option<String>,
+}
+
+/// The owner whose token came with the request, and the platform that it acts on.
+pub(super) struct Owner {
+    app: App,
+    token: Option<String>,
+}
+
+impl Agent {
+    /// Runs an operation as this agent, whose id is its last argument; refused if no agent has the
+    /// key.
+    pub(super) fn act<T>(
+        &self,
+        operation: impl FnOnce(&mut Machins, &mut Context<'_>, Uuid) -> Result<T>,
+    ) -> Result<T> {
+        self.app.machins(|machins, cx| {
+            let me = machins.authorize(self.key.as_deref())?;
+            operation(machins, cx, me)
+        })
+    }
+
+    /// Runs an operation that stores the body, and counts its length.
+    pub(super) fn store<B, T>(
+        &self,
+        StoredBody { body, bytes }: StoredBody<B>,
+        operation: impl FnOnce(&mut Machins, &mut Context<'_>, Uuid, B) -> Result<T>,
+    ) -> Result<T> {
+        self.act(|machins, cx, me| {
+            let result = operation(machins, cx, me, body?)?;
+            machins.count_stored(bytes);
+            Ok(result)
+        })
+    }
+}
+
+impl Owner {
+    /// Runs an operation, which is given this owner's token.
+    pub(super) fn act<T>(
+        &self,
+        operation: impl FnOnce(&mut Machins, &mut Context<'_>, Option<&str>) -> Result<T>,
+    ) -> Result<T> {
+        self.app.machins(|machins, cx| operation(machins, cx, self.token.as_deref()))
+    }
+}
+
+impl FromRequestParts<App> for Agent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &App,
+    ) -> std::result::Result<Self, Infallible> {
+        let header = parts.headers.get("x-api-key").and_then(|key| key.to_str().ok());
+        Ok(Self { app: App::clone(app), key: header.map(|key| key.trim().to_owned()) })
+    }
+}
+
+impl Input for Agent {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.security(&Security {
+            name: "machins",
+            proof: Proof::Header("X-API-Key"),
+            description: "The agent's key, at_…",
+        });
+    }
+}
+
+impl FromRequestParts<App> for Owner {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &App,
+    ) -> std::result::Result<Self, Infallible> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+        let token = header.and_then(|header| {
+            let (scheme, token) = header.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        Ok(Self { app: App::clone(app), token })
+    }
+}
+
+impl Input for Owner {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.security(&Security {
+            name: "machins_owner",
+            proof: Proof::Bearer,
+            description: "The token of POST /api/v1/owners/login",
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that a server answers: the routes of both APIs and of the control API, their
+//! OpenAPI document, and what no route takes.
+
+mod control;
+mod document;
+mod fallback;
+mod machineid;
+mod machins;
+mod own_routes;
+mod router;
+mod swagger;
+
+pub(crate) use self::machins::{fault_reply, is_machins};
+pub(crate) use self::own_routes::{is_cross_origin, is_own_route};
+pub(crate) use self::router::router;

@@ -1,0 +1,25 @@
+//! All routes of a server.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+
+use super::{control, fallback, machineid, machins, swagger};
+use crate::http::Api;
+use crate::state::App;
+
+/// The routes, made once for the process.
+static ROUTER: LazyLock<Router<App>> = LazyLock::new(|| {
+    let api = machineid::routes(Api::new());
+    let api = machins::routes(api);
+    let api = control::routes(api);
+    let (router, routes) = api.finish();
+    let routes = Arc::from(routes);
+    let router = swagger::add(router, Arc::clone(&routes));
+    fallback::add(router, routes)
+});
+
+/// Returns the routes of one server.
+pub(crate) fn router(app: App) -> Router {
+    ROUTER.clone().with_state(app)
+}

@@ -1,0 +1,70 @@
+//! `/openapi.json`, and Swagger UI at `/docs`.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+
+use super::document::document;
+use crate::http::Route;
+use crate::state::App;
+
+/// Adds the OpenAPI document of the routes, which is made when it is first asked for, and the page
+/// that shows it.
+pub(super) fn add(router: Router<App>, documented: Arc<[Route]>) -> Router<App> {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let serve = async move || {
+        let document = DOCUMENT.get_or_init(|| document(&documented).to_string().into());
+        ([(CONTENT_TYPE, "application/json")], document.clone())
+    };
+    ui::add(router.route("/openapi.json", get(serve)))
+}
+
+/// Swagger UI, from assets inside the binary.
+#[cfg(feature = "swagger-ui")]
+mod ui {
+    use axum::Router;
+    use axum::response::{Html, IntoResponse};
+    use axum::routing::get;
+    use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+    use crate::state::App;
+
+    const PAGE: &str = include_str!("swagger.html");
+    const SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
+    const STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
+
+    pub(super) fn add(router: Router<App>) -> Router<App> {
+        router
+            .route("/docs", get(async || Html(PAGE)))
+            .route("/docs/", get(async || Html(PAGE)))
+            .route("/docs/swagger-ui-bundle.js", get(async || asset("text/javascript", SCRIPT)))
+            .route("/docs/swagger-ui.css", get(async || asset("text/css", STYLE)))
+    }
+
+    /// Sends an asset as it is stored: every browser unpacks gzip.
+    fn asset(content_type: &'static str, gzip: &'static [u8]) -> impl IntoResponse {
+        ([(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")], gzip)
+    }
+}
+
+#[cfg(not(feature = "swagger-ui"))]
+mod ui {
+    use axum::Router;
+    use axum::routing::get;
+
+    use crate::http::Problem;
+    use crate::state::App;
+
+    pub(super) fn add(router: Router<App>) -> Router<App> {
+        router.route("/docs", get(async || missing())).route("/docs/", get(async || missing()))
+    }
+
+    fn missing() -> Problem {
+        let detail = "this server was built without Swagger UI: enable the feature `swagger-ui` \
+                      of the crate `machins-mock`; GET /openapi.json is the OpenAPI document";
+        Problem::new(404, "SWAGGER_UI_NOT_BUILT", detail)
+    }
+}
