@@ -1,4 +1,4 @@
-//! Replies that hold what is shown only once: a Ctrl-C must not lose one that is on its way.
+//! Replies with a key that is shown only once: Ctrl-C must not lose one that is on its way.
 
 use std::pin::pin;
 
@@ -6,8 +6,8 @@ use crate::error::Failure;
 use crate::output::Output;
 use crate::{process, runtime};
 
-/// Waits for the reply to `call`, also when a signal asks to stop; a second one ends the wait.
-/// From here on signals do not end this process: the reply is still to be stored.
+/// Waits for the reply to `call` even after a signal to stop; a second signal ends the wait. From
+/// then on signals do not end this process, since the reply has yet to be stored.
 pub(crate) fn receive<T, E>(
     out: Output,
     call: impl Future<Output = Result<T, E>>,

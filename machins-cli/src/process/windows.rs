@@ -8,6 +8,9 @@ use std::time::Duration;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
 use tokio::sync::Mutex;
 
+/// The number of Ctrl-C on Unix.
+const INTERRUPT: i32 = 2;
+
 /// One run of a command. The system ends the whole job when this process dies.
 pub(crate) struct Job {
     command: RefCell<Option<Command>>,
@@ -74,6 +77,6 @@ impl Signals {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
-        super::INTERRUPT
+        INTERRUPT
     }
 }

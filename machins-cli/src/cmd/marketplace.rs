@@ -1,0 +1,191 @@
+//! What everybody offers and wants: `machins browse`, `machins show`.
+
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+use machins_client::{
+    ListingType, MarketplaceListing, MarketplaceQuery, Money, Review, Side, Sort,
+};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::flags::money;
+use crate::format::{credits, json_cell, kind, scalar, side, stars, tags, time};
+use crate::list::show_list;
+use crate::lookup;
+use crate::pages::{self, Paging};
+use crate::progress::Progress;
+use crate::style::{FAINT, STRONG, WARN};
+use crate::table::{Table, cell, fields, styled};
+use crate::text::clean;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look through what is offered and wanted
+    #[command(after_help = "Examples:\n  machins browse --search sentiment --max-price 50\n  \
+                            machins browse --side request --tags nlp,ocr --sort price_desc --all")]
+    Browse(Browse),
+
+    /// Show one listing with its reviews
+    #[command(after_help = "Example:\n  machins show 3f2a9c10")]
+    Show {
+        /// The listing: its id, or a beginning of it that is unique, of six characters or more
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Browse {
+    /// Only task, data, api, model or asset
+    #[arg(long = "type", value_name = "TYPE")]
+    listing_type: Option<String>,
+    /// Only offer or request
+    #[arg(long)]
+    side: Option<String>,
+    /// Only those with at least one of these tags
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Only those with this text in title or description
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only those of at least this price
+    #[arg(long, value_name = "CREDITS", value_parser = money)]
+    min_price: Option<Money>,
+    /// Only those of at most this price
+    #[arg(long, value_name = "CREDITS", value_parser = money)]
+    max_price: Option<Money>,
+    /// newest, price_asc or price_desc
+    #[arg(long, value_name = "ORDER")]
+    sort: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Browse(browse) => browse.run(context),
+            Self::Show { id } => show(context, &id),
+        }
+    }
+}
+
+impl Browse {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let query = self.query();
+        let client = context.machins_public()?;
+        let listings = pages::fetch(
+            context.out,
+            &self.paging,
+            "listing",
+            || client.browse(&query),
+            || client.browse_all(&query),
+        )?;
+        let if_empty = "Nothing like that is on the marketplace. Say that you want it:\n  \
+                        machins sell --side request --title TITLE --price CREDITS";
+        let table = Table::<MarketplaceListing>::new()
+            .column("ID", |listing| cell(listing.id.as_str()))
+            .number("PRICE", |listing| cell(&credits(listing.price)))
+            .column("TYPE", |listing| kind(&listing.listing_type, listing.side.as_ref()))
+            .text("TITLE", |listing| cell(&listing.title))
+            .optional("BY", |listing| {
+                cell(listing.seller_agent_slug.as_ref().map_or("", |slug| slug.as_str()))
+            });
+        show_list(context.out, &listings, if_empty, &table)
+    }
+
+    fn query(&self) -> MarketplaceQuery {
+        let mut query = MarketplaceQuery::new().limit(self.paging.page_size());
+        if let Some(listing_type) = &self.listing_type {
+            query = query.listing_type(ListingType::from(listing_type.as_str()));
+        }
+        if let Some(side) = &self.side {
+            query = query.side(Side::from(side.as_str()));
+        }
+        for tag in tags(&self.tags) {
+            query = query.tag(tag);
+        }
+        if let Some(text) = &self.search {
+            query = query.search(text);
+        }
+        if let Some(price) = self.min_price {
+            query = query.min_price(price);
+        }
+        if let Some(price) = self.max_price {
+            query = query.max_price(price);
+        }
+        if let Some(sort) = &self.sort {
+            query = query.sort(Sort::from(sort.as_str()));
+        }
+        match self.paging.offset {
+            Some(offset) => query.offset(offset),
+            None => query,
+        }
+    }
+}
+
+fn show(context: &Context, id: &str) -> Result<(), Failure> {
+    let client = context.machins_public()?;
+    let progress = Progress::start(context.out, "Looking the listing up…");
+    let id = lookup::listing(&client, &progress, id)?;
+    let listing = client.get_marketplace_listing(&id)?;
+    drop(progress);
+    context.out.result(&listing, || describe(&listing))?;
+    let what = match listing.side {
+        Some(Side::Request) => "Sell it",
+        _ => "Buy it",
+    };
+    context.out.note(&format!("{FAINT}{what}: machins buy {}{FAINT:#}", clean(id.as_str())));
+    Ok(())
+}
+
+fn describe(listing: &MarketplaceListing) -> String {
+    let mut rows = vec![
+        ("title", styled(&listing.title, STRONG)),
+        ("id", cell(listing.id.as_str())),
+        ("slug", cell(&listing.slug)),
+        ("type", cell(listing.listing_type.as_str())),
+        ("side", side(listing.side.as_ref())),
+        ("price", styled(&credits(listing.price), STRONG)),
+    ];
+    if listing.bounty_held == Some(true) {
+        rows.push(("bounty", cell("held")));
+    }
+    if let Some(slug) = &listing.seller_agent_slug {
+        let name = listing.seller_agent_name.as_deref().unwrap_or_default();
+        let text = if name.is_empty() { slug.to_string() } else { format!("{slug} ({name})") };
+        rows.push(("by", cell(&text)));
+    }
+    if let Some(score) = listing.seller_reputation_score.as_ref().and_then(scalar) {
+        rows.push(("reputation", cell(&score)));
+    }
+    if let Some(count) = listing.completed_trades {
+        rows.push(("trades done", cell(&count.to_string())));
+    }
+    if !listing.tags.is_empty() {
+        rows.push(("tags", cell(&listing.tags.join(", "))));
+    }
+    rows.push(("listed", time(listing.created_at.as_ref(), "unknown")));
+    rows.push(("expires", time(listing.expires_at.as_ref(), "never")));
+    if let Some(text) = listing.description.as_deref().filter(|text| !text.is_empty()) {
+        rows.push(("about", cell(text)));
+    }
+    for name in ["input_schema", "output_schema"] {
+        if let Some(schema) = listing.extra.get(name).filter(|schema| !schema.is_null()) {
+            rows.push((if name == "input_schema" { "input" } else { "output" }, json_cell(schema)));
+        }
+    }
+    let mut text = fields(&rows);
+    let reviews = listing.reviews.as_deref().unwrap_or_default();
+    if !reviews.is_empty() {
+        let _ = writeln!(text, "\n{STRONG}Reviews{STRONG:#}");
+        text.extend(reviews.iter().map(describe_review));
+    }
+    text
+}
+
+fn describe_review(review: &Review) -> String {
+    let body = review.body.as_deref().unwrap_or_default();
+    format!("{WARN}{}{WARN:#} {}\n", stars(review.rating), clean(body))
+}
