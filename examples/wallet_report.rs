@@ -16,7 +16,7 @@ fn main() -> Result<(), Error> {
     let client = Client::from_config()?;
     let mut sums: BTreeMap<String, Money> = BTreeMap::new();
     // Page after page, each fetched when it is needed.
-    for entry in client.transactions_all(PageQuery::new()) {
+    for entry in client.transactions_all(&PageQuery::new()) {
         let entry = entry?;
         let sum = sums.entry(entry.category.unwrap_or_default()).or_default();
         *sum = match entry.entry_type {

@@ -1,4 +1,4 @@
-//! Where a service lives, and whether a key may be sent there.
+//! The address of a service, and whether a key may be sent there.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
 
-/// The address that a client's paths are appended to.
+/// The address that the paths of a client's calls are appended to.
 ///
-/// `https` is required, except for a service on this machine (`localhost`, `127.0.0.0/8`,
-/// `[::1]`): a key sent in the clear is a key given away. [`BaseUrl::parse_insecure`] lifts the
-/// rule.
+/// It must be `https`, because a key sent in plain text can be read on the way. Plain `http` is
+/// allowed for this machine (`localhost`, `127.0.0.0/8`, `[::1]`); [`BaseUrl::parse_insecure`]
+/// allows it for every host.
 ///
 /// ```
 /// use agent_client_core::BaseUrl;
@@ -24,44 +24,45 @@ use crate::error::{Error, ErrorKind};
 pub struct BaseUrl(Url);
 
 impl BaseUrl {
-    /// Reads the address and checks that a key may be sent there.
+    /// Parses the address and checks that a key may be sent there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`]: not a URL, not `http(s)`, plain `http` to another machine,
-    /// or a URL with user name, query or fragment.
+    /// Returns [`ErrorKind::InvalidInput`] if the text is not an `http` or `https` URL, if it is
+    /// plain `http` to another machine, or if it has a user name, password, query or fragment.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let url = Self::parse_insecure(text)?;
         if url.is_plain_http() && !url.is_loopback() {
             return Err(refuse(
-                "plain http to another machine would send the key in the clear; use https, or allow insecure http if you must",
+                "plain http to another machine would expose the key; use https, or allow insecure http explicitly",
             ));
         }
         Ok(url)
     }
 
-    /// Like [`parse`](Self::parse), but takes plain `http` to any host.
+    /// Parses the address like [`parse`](Self::parse), but allows plain `http` to any host.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), but for that one rule.
+    /// Returns [`ErrorKind::InvalidInput`] if the text is not an `http` or `https` URL, or if it has
+    /// a user name, password, query or fragment.
     pub fn parse_insecure(text: &str) -> Result<Self, Error> {
-        // The text is not repeated in the message: it may hold a password.
+        // The text is not repeated in the message: it may contain a password.
         let mut url = Url::parse(text.trim())
             .map_err(|error| refuse(&format!("{error}; write it like https://machineid.io")))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(refuse("it must begin with https://"));
+            return Err(refuse("it must start with https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse("it must not hold a user name or password"));
+            return Err(refuse("it must not contain a user name or password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("it must not hold a query or fragment"));
+            return Err(refuse("it must not contain a query or fragment"));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         Ok(Self(url))
     }
 
-    /// Whether the address is on this machine.
+    /// Returns whether the address is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
@@ -76,8 +77,9 @@ impl BaseUrl {
         self.0.scheme() == "http"
     }
 
-    /// The address of a call: `path` is percent-encoded already and begins with `/`.
-    pub(crate) fn join(&self, path: &str, query: &[(String, String)]) -> Url {
+    /// Returns the URL of a call. `path` is percent-encoded already and starts with `/`; `query` is
+    /// form-encoded already.
+    pub(crate) fn join(&self, path: &str, query: &str) -> Url {
         let mut url = self.0.clone();
         match url.path() {
             "/" => url.set_path(path),
@@ -87,14 +89,14 @@ impl BaseUrl {
             }
         }
         if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
+            url.set_query(Some(query));
         }
         url
     }
 }
 
 fn refuse(why: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, format!("the base URL can't be used: {why}"))
+    Error::new(ErrorKind::InvalidInput, format!("invalid base URL: {why}"))
 }
 
 impl fmt::Display for BaseUrl {

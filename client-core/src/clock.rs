@@ -1,24 +1,27 @@
-//! Time and chance, so that tests can supply their own.
+//! Time and randomness, which tests can replace.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Where the engine takes the time, waits between attempts, and draws jitter.
+use crate::lock::lock;
+
+/// The source of time and randomness for retries: it measures deadlines, waits between attempts
+/// and draws jitter.
 ///
-/// [`SystemClock`] is the real thing. A test that wants its retries at once and repeatable
-/// gives its own through [`ClientOptions::clock`](crate::ClientOptions::clock). The limits on connecting
-/// and on an attempt always run in real time.
+/// [`SystemClock`] is the default. A test that wants retries without waiting sets a [`MockClock`]
+/// with [`ClientOptions::clock`](crate::ClientOptions::clock). The time limits of connecting and of
+/// a single attempt always use real time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// Returns the current time, which never goes backwards.
     fn now(&self) -> Instant;
-    /// Ends when `duration` has passed.
+    /// Returns a future that completes when `duration` has passed.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// A number in `0.0 .. 1.0`.
+    /// Returns a random number in `0.0..1.0`.
     fn random(&self) -> f64;
 }
 
-/// The clock, timer and randomness of this machine.
+/// The real clock: the system's time, tokio's timers and a random number generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -36,15 +39,15 @@ impl Clock for SystemClock {
     }
 }
 
-/// Time that passes only by sleeping, at once, and a die that always shows the same: for tests
-/// that want to see what a client waits for without waiting.
+/// A clock for tests: its time advances only by sleeping, which takes no real time, and its random
+/// number is always the same. It records every sleep.
 ///
 /// ```
 /// use agent_client_core::{ClientOptions, MockClock};
 ///
 /// let clock = MockClock::new(0.5);
 /// let options = ClientOptions::new().clock(clock.clone());
-/// // … make calls with these options, then look:
+/// // After calls with these options, see what they have waited for:
 /// assert!(clock.slept().is_empty());
 /// ```
 #[derive(Debug, Clone)]
@@ -55,16 +58,16 @@ pub struct MockClock {
 }
 
 impl MockClock {
-    /// Time stands still; every drawn number is `random`.
+    /// Creates a clock whose [`random`](Clock::random) always returns `random`.
     #[must_use]
     pub fn new(random: f64) -> Self {
         Self { start: Instant::now(), slept: Arc::default(), random }
     }
 
-    /// Every wait so far, in its order.
+    /// Returns all sleeps so far, oldest first. Clones of a clock share them.
     #[must_use]
     pub fn slept(&self) -> Vec<Duration> {
-        self.slept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.slept).clone()
     }
 }
 
@@ -74,7 +77,7 @@ impl Clock for MockClock {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.slept.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+        lock(&self.slept).push(duration);
         Box::pin(tokio::task::yield_now())
     }
 

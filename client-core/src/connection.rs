@@ -1,12 +1,11 @@
-//! Where and how to connect: what the builder of every client holds beside its keys.
+//! Where and how to connect: what the builder of every client stores beside its keys.
 
 use crate::base_url::BaseUrl;
-use crate::credential::Credential;
 use crate::error::Error;
 use crate::options::ClientOptions;
-use crate::transport::Async;
 
-/// Where and how to connect. Meant for the builders of crates that define endpoints.
+/// The settings of a client builder that do not depend on the service: base URL and options. Meant
+/// for crates that define endpoints.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Connection {
@@ -16,55 +15,35 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To this address.
+    /// Sets the base URL to connect to. It is checked by [`resolve`](Self::resolve).
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Also by plain `http` to another machine.
+    /// Sets whether plain `http` to another machine is allowed. The default is `false`.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.insecure_http = allow;
         self
     }
 
-    /// Within these limits.
+    /// Sets the options of the client.
     pub fn options(mut self, options: ClientOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// A transport that holds these keys: to `default_url` and as `user_agent`, unless something
-    /// else was said.
+    /// Returns the address and the options to create a transport with: `default_url` and
+    /// `user_agent` stand in for what was not set.
     ///
     /// # Errors
-    /// As [`BaseUrl::parse`] and [`Async::new`].
-    pub fn asynchronous(
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the base URL is
+    /// invalid or not allowed: see [`BaseUrl::parse`].
+    pub fn resolve(
         self,
         default_url: &str,
         user_agent: &str,
-        credentials: Vec<Credential>,
-    ) -> Result<Async, Error> {
-        let (base_url, options) = self.parts(default_url, user_agent)?;
-        Async::new(base_url, credentials, options)
-    }
-
-    /// The same for blocking callers.
-    ///
-    /// # Errors
-    /// As [`asynchronous`](Self::asynchronous).
-    #[cfg(feature = "blocking")]
-    pub fn blocking(
-        self,
-        default_url: &str,
-        user_agent: &str,
-        credentials: Vec<Credential>,
-    ) -> Result<crate::transport::Blocking, Error> {
-        let (base_url, options) = self.parts(default_url, user_agent)?;
-        crate::transport::Blocking::new(base_url, credentials, options)
-    }
-
-    fn parts(self, default_url: &str, user_agent: &str) -> Result<(BaseUrl, ClientOptions), Error> {
+    ) -> Result<(BaseUrl, ClientOptions), Error> {
         let url = self.base_url.as_deref().unwrap_or(default_url);
         let base_url =
             if self.insecure_http { BaseUrl::parse_insecure(url) } else { BaseUrl::parse(url) }?;

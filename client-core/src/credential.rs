@@ -1,4 +1,4 @@
-//! Keys and tokens: how they are held and which header carries them.
+//! Keys and tokens: how they are stored and which header carries them.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, ErrorKind};
 
-/// A text that is never printed and is wiped from memory when dropped.
+/// A text that is never printed, and is wiped from memory when dropped.
 ///
-/// `Debug` shows `[REDACTED]`; there is no `Display` and no `Serialize`.
+/// `Debug` shows `[REDACTED]`. There is no `Display` and no `Serialize`.
 ///
 /// ```
 /// let secret = agent_client_core::Secret::new("hush");
@@ -20,13 +20,13 @@ use crate::error::{Error, ErrorKind};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text in.
+    /// Creates a secret from any text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// Takes a key that begins with `prefix` and goes on in visible ASCII; blanks around it are
-    /// dropped. `None` for anything else.
+    /// Creates a secret from a key that consists of `prefix` and visible ASCII characters.
+    /// Whitespace around it is removed. Returns `None` if the text is anything else.
     #[must_use]
     pub fn prefixed(prefix: &str, text: &str) -> Option<Self> {
         let text = text.trim();
@@ -35,7 +35,7 @@ impl Secret {
         is_key.then(|| Self::new(text))
     }
 
-    /// The text itself. Keep what you do with it short.
+    /// Returns the text itself. Do not store or print the result.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -48,20 +48,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// One way of proving who is calling: which header, and what to say when there is no key.
+/// A way to authenticate: which header carries the key, and what to say if the client has none.
 #[derive(Debug)]
 pub struct Scheme {
-    /// What the service calls it: `org key`.
+    /// What the service calls the key, for example `org key`.
     pub name: &'static str,
-    /// The header, in lower case: `x-org-key`.
+    /// The name of the header in lower case, for example `x-org-key`.
     pub header: &'static str,
-    /// What stands before the key in the header: `Bearer ` or nothing.
+    /// The text before the key in the header's value, for example `Bearer `; may be empty.
     pub prefix: &'static str,
-    /// What to do when a call needs it and it is not there.
+    /// What the user can do if a call needs the key and the client has none.
     pub missing: &'static str,
 }
 
-/// A key for one [`Scheme`].
+/// A key together with the [`Scheme`] that it is for.
 #[derive(Debug, Clone)]
 pub struct Credential {
     pub(crate) scheme: &'static Scheme,
@@ -70,22 +70,23 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// A key for this scheme.
+    /// Creates a credential from a key for this scheme.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when the key is empty or holds anything but visible ASCII.
+    /// Returns [`ErrorKind::InvalidInput`] if the key is empty or contains anything but visible
+    /// ASCII.
     pub fn new(scheme: &'static Scheme, secret: Secret) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            Error::new(ErrorKind::InvalidInput, format!("the {} can't be used: {why}", scheme.name))
+            Error::new(ErrorKind::InvalidInput, format!("invalid {}: {why}", scheme.name))
         };
         if secret.expose().is_empty() {
             return Err(refuse("it is empty"));
         }
         if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(refuse("it may hold visible ASCII characters only"));
+            return Err(refuse("it must consist of visible ASCII characters"));
         }
         let mut header = HeaderValue::from_str(&format!("{}{}", scheme.prefix, secret.expose()))
-            .map_err(|_| refuse("it does not fit in a header"))?;
+            .map_err(|_| refuse("it is not a valid header value"))?;
         header.set_sensitive(true);
         Ok(Self { scheme, secret, header })
     }

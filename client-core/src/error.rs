@@ -1,59 +1,64 @@
-//! What a caller sees when a call did not end as hoped.
+//! The error type of every call.
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// What went wrong, made to be matched.
+/// The category of an [`Error`], for programs to match on.
 ///
-/// The kind also says what is known about the call's effect: see
-/// [`Error::is_retryable`] and [`ErrorKind::OutcomeUnknown`].
+/// The kind also tells what is known about the call's effect: see [`Error::is_retryable`] and
+/// [`ErrorKind::OutcomeUnknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A value given by the caller can't be sent: a malformed id, URL or key. Nothing was sent.
+    /// A value given by the caller is invalid, for example a malformed id, URL or key. Nothing was
+    /// sent.
     InvalidInput,
     /// The call needs a key or token that the client was not given. Nothing was sent.
     MissingCredential,
-    /// No connection came about (refused, name not found, TLS, connect timeout). Nothing was sent.
+    /// No connection could be made (refused, name not found, TLS failure, connect timeout). Nothing
+    /// was sent.
     NotSent,
-    /// No complete answer within the time limit.
+    /// No complete reply arrived within the time limit. The request may have taken effect.
     TimedOut,
-    /// The connection broke after the request had begun to leave.
+    /// The connection or the task that waited for the reply ended before the reply was complete.
+    /// The request may have been sent and have taken effect.
     Interrupted,
-    /// The call changes something, and whether it did is unknown. The error's source says what
-    /// broke, its message how to find out.
+    /// The call changes something, and it is unknown whether it took effect. The source of the
+    /// error is what went wrong; its message says how to find out.
     OutcomeUnknown,
-    /// The server answered with a redirect, which is never followed: a key would travel along.
+    /// The server answered with a redirect. Redirects are never followed, because the key would be
+    /// sent along.
     Redirect,
     /// The reply is longer than [`ClientOptions::max_reply_bytes`](crate::ClientOptions::max_reply_bytes).
     ReplyTooLarge,
-    /// The server's answer is not what the API promises: HTML, cut off, or of another shape.
+    /// The reply is not what the API documents: not JSON, cut off, or without an expected field.
     UnreadableReply,
-    /// 400: the request is not valid.
+    /// Status 400: the request is invalid.
     BadRequest,
-    /// 400 with code `INSUFFICIENT_FUNDS`: the wallet does not hold enough.
+    /// Status 400 with code `INSUFFICIENT_FUNDS`: the wallet's balance is too low.
     InsufficientFunds,
-    /// 401: the key or token is missing or wrong.
+    /// Status 401: the key or token is missing or wrong.
     Unauthorized,
-    /// 403: the key is right but may not do this.
+    /// Status 403: the key is valid but does not permit this.
     Forbidden,
-    /// 404: there is no such thing.
+    /// Status 404: the resource does not exist.
     NotFound,
-    /// 409: it exists already, or somebody else changed it first.
+    /// Status 409: the resource exists already, or was changed by somebody else at the same time.
     Conflict,
-    /// 422: not possible in the present state.
+    /// Status 422: the resource's state does not allow this.
     InvalidTransition,
-    /// 429: too many calls. [`Error::retry_after`] says how long to wait, when the server did.
+    /// Status 429: too many calls. [`Error::retry_after`] is how long to wait, if the server said so.
     RateLimited,
-    /// 408 or 5xx: the service could not answer.
+    /// Status 408 or 5xx: the service is unavailable or failed.
     Unavailable,
-    /// Any other status that is not a success.
+    /// Any other status that is not a success (2xx).
     UnexpectedStatus,
 }
 
 impl ErrorKind {
-    /// The kind as a stable word, for logs and machine-readable output.
+    /// Returns a stable name of the kind, for logs and machine-readable output.
     ///
     /// ```
     /// assert_eq!(agent_client_core::ErrorKind::NotSent.as_str(), "not_sent");
@@ -83,8 +88,8 @@ impl ErrorKind {
         }
     }
 
-    /// The kind of a reply that is not a success, from its status and error code.
-    pub(crate) fn of_status(status: u16, code: Option<&str>) -> Self {
+    /// Returns the kind of a reply that is not a success.
+    pub(crate) fn from_status(status: u16, code: Option<&str>) -> Self {
         match (status, code) {
             (_, Some("INSUFFICIENT_FUNDS")) => Self::InsufficientFunds,
             (300..=399, _) => Self::Redirect,
@@ -100,20 +105,20 @@ impl ErrorKind {
         }
     }
 
-    /// What the reader of the message can do about it.
+    /// What the reader of the message can do.
     fn advice(self) -> Option<&'static str> {
         match self {
             Self::NotSent => {
                 Some("nothing was sent: check the address and the network, then try again")
             }
             Self::TimedOut | Self::Interrupted | Self::Unavailable => Some("try again later"),
-            Self::OutcomeUnknown => Some("it may have taken effect: look before you repeat it"),
+            Self::OutcomeUnknown => Some("it may have taken effect: check before you repeat it"),
             Self::Redirect => Some(
-                "redirects are not followed, so that no key leaves with them: set the base URL to the service's own address",
+                "redirects are not followed, because the key would be sent along: set the base URL to the service's own address",
             ),
-            Self::UnreadableReply => {
-                Some("check that the base URL is the service's own, with no proxy page in between")
-            }
+            Self::UnreadableReply => Some(
+                "check that the base URL is the service's own and that no proxy answers in its place",
+            ),
             Self::Unauthorized => Some("check the key"),
             _ => None,
         }
@@ -126,10 +131,10 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A call that did not end as hoped: what happened, why, and what is known of its effect.
+/// The error of a call: what happened, why, and what is known about the call's effect.
 ///
-/// `Display` gives one line for people; [`kind`](Self::kind) and the other accessors are for
-/// programs. No error holds a key, a token or a URL's query.
+/// `Display` is one line for people; [`kind`](Self::kind) and the other methods are for programs.
+/// An error never contains a key, a token or the query of a URL.
 ///
 /// ```
 /// use agent_client_core::{BaseUrl, ErrorKind};
@@ -140,6 +145,7 @@ impl fmt::Display for ErrorKind {
 /// ```
 pub struct Error(Box<Details>);
 
+#[derive(Clone)]
 struct Details {
     kind: ErrorKind,
     message: String,
@@ -150,11 +156,11 @@ struct Details {
     excerpt: Option<String>,
     call: Option<String>,
     advice: Option<&'static str>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An error of this kind. Meant for crates that define endpoints.
+    /// Creates an error of this kind. Meant for crates that define endpoints.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Details {
             kind,
@@ -170,50 +176,53 @@ impl Error {
         }))
     }
 
-    /// What went wrong.
+    /// Returns the category of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The HTTP status, when there was an answer.
+    /// Returns the HTTP status, or `None` if no reply was received.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The service's own error code, for example `device_limit_reached`.
+    /// Returns the service's error code, for example `device_limit_reached`, or `None` if the reply
+    /// has none.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The service's id of this exchange, for its support and logs.
+    /// Returns the service's id of the request, for its support and logs, or `None` if the reply has
+    /// none.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// How long the server asked to wait before the next call.
+    /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The beginning of a reply that could not be read, control characters removed.
+    /// Returns the first 200 characters of a reply that could not be read, without characters that
+    /// are not [printable](crate::is_printable), or `None` if the reply could be read.
     #[must_use]
     pub fn excerpt(&self) -> Option<&str> {
         self.0.excerpt.as_deref()
     }
 
-    /// The message alone, without the call and the advice that `Display` adds.
+    /// Returns the message alone, without the method, path and advice that `Display` adds.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Whether the same call may be made again later, safely and with some hope. False for
-    /// [`ErrorKind::OutcomeUnknown`]: look first whether it took effect.
+    /// Returns whether the same call may safely be made again later, and may then succeed. This is
+    /// `false` for [`ErrorKind::OutcomeUnknown`]: check first whether the call took effect.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -252,34 +261,29 @@ impl Error {
     }
 
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// Names the call, unless an inner call has named itself already.
+    /// Sets the method and path to show, unless they are set already.
     pub(crate) fn with_call(mut self, call: impl FnOnce() -> String) -> Self {
         self.0.call.get_or_insert_with(call);
         self
     }
 
-    /// The same failure for a call that changes something: it may have happened. `advice` is what
-    /// the caller can do about it.
+    /// Turns the error of an attempt into the error of a call that may have taken effect, with the
+    /// former as its source.
     pub(crate) fn into_outcome_unknown(self, advice: Option<&'static str>) -> Self {
+        let details = Details::clone(&self.0);
         Self(Box::new(Details {
             kind: ErrorKind::OutcomeUnknown,
-            message: self.0.message.clone(),
-            status: self.0.status,
-            code: self.0.code.clone(),
-            request_id: self.0.request_id.clone(),
-            retry_after: self.0.retry_after,
-            excerpt: self.0.excerpt.clone(),
-            call: self.0.call.clone(),
             advice,
-            source: Some(Box::new(self)),
+            source: Some(Arc::new(self)),
+            ..details
         }))
     }
 
-    /// Applies `clean` to every text that came from outside.
+    /// Applies `clean` to every text that came from the server.
     pub(crate) fn map_texts(mut self, clean: impl Fn(&str) -> String) -> Self {
         let details = &mut *self.0;
         details.message = clean(&details.message);

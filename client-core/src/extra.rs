@@ -1,4 +1,4 @@
-//! What a reply holds beside the fields that are known, and documents of any shape.
+//! Fields of a reply that a type does not name, and JSON of any shape.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,9 +6,10 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The fields of a reply that a type does not know, by name. Reads like a map.
+/// The fields of a reply that its type does not name. Dereferences to a map from field name to
+/// value.
 ///
-/// `Debug` shows the names only: a service may put a token there.
+/// `Debug` shows only the names, because a value may be a token.
 ///
 /// ```
 /// use agent_client_core::Extra;
@@ -48,9 +49,9 @@ impl fmt::Debug for Extra {
     }
 }
 
-/// A JSON document of any shape. Reads like the [`Value`] that it holds.
+/// A JSON document of any shape. Dereferences to a [`Value`].
 ///
-/// `Debug` shows no more than the names of an object's fields: a service may put a token there.
+/// `Debug` shows only the names of an object's fields, because a value may be a token.
 ///
 /// ```
 /// use agent_client_core::Document;

@@ -1,18 +1,11 @@
-//! One call in, one typed reply out.
+//! The HTTP core of `machineid-client` and `machins-client`: retries, limits, credentials, errors.
 //!
-//! This crate is the engine under `machineid-client` and `machins-client`. It knows no
-//! endpoint. An endpoint is written once, as a [`Call`]: a value that says what to send, what
-//! the reply means and whether it may be sent twice. A [`Transport`] carries the call out:
-//! [`Async`] answers with a future, [`Blocking`] (feature `blocking`) with the result.
+//! To talk to one of the two services, use its client. This crate knows no endpoint; it is for
+//! crates that define endpoints.
 //!
-//! What every call gets:
-//!
-//! - **Retries from knowledge, not hope.** See [`retry`] for the rules.
-//! - **Limits.** Connecting, each attempt, all attempts together and the reply's size are
-//!   bounded; see [`ClientOptions`] for the defaults.
-//! - **Credentials that stay home.** Redirects are never followed, plain `http` is refused for
-//!   any host but this machine, and no key appears in `Debug`, logs, spans or errors.
-//! - **One error type**, [`Error`], whose [`kind`](Error::kind) is made to be matched.
+//! An endpoint is written once, as a [`Call`]: a value that says what to send, how to read the
+//! reply, and whether it may be sent twice. A [`Transport`] sends the call: [`Async`] returns a
+//! future, `Blocking` (feature `blocking`) the result itself.
 //!
 //! ```
 //! use agent_client_core::{Async, BaseUrl, Call, ClientOptions, Transport};
@@ -24,6 +17,22 @@
 //! let thing = transport.send(call).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! # What every call gets
+//!
+//! - **Safe retries.** A call is sent again only if it can't take effect twice; [`retry`] has the
+//!   rules.
+//! - **Limits.** The time of connecting, of each attempt and of the whole call, and the size of the
+//!   reply are bounded; [`ClientOptions`] has the defaults.
+//! - **Protected credentials.** Redirects are never followed, plain `http` is refused for any host
+//!   but this machine, and no key appears in `Debug`, logs, spans or errors.
+//! - **One error type**, [`Error`], with a [`kind`](Error::kind) to match on.
+//!
+//! # Features
+//!
+//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
+//!   it only plain `http` works.
+//! - `blocking`: `Blocking`, the transport for programs without an async runtime.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -34,10 +43,14 @@ mod connection;
 mod credential;
 mod error;
 mod extra;
+mod lock;
 mod open_enum;
 mod options;
 mod reply;
+mod request;
 pub mod retry;
+mod secret_key;
+mod text;
 mod timestamp;
 mod transport;
 
@@ -48,14 +61,17 @@ pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use error::{Error, ErrorKind};
 pub use extra::{Document, Extra};
+#[doc(hidden)]
+pub use lock::lock;
 pub use options::ClientOptions;
-pub use reply::{Reply, printable};
+pub use reply::Reply;
 pub use reqwest::Method;
+pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;
 pub use transport::{Async, Pending, Transport};
 
-/// For the [`open_enum!`] macro.
+/// Used by the macro [`open_enum!`].
 #[doc(hidden)]
 pub use serde as __serde;

@@ -1,9 +1,9 @@
-//! Enums of words that a service may add to.
+//! Enums of a service's words, to which the service may add.
 
-/// Defines an enum of the words that a service is known to use, with an `Unknown` variant that
-/// keeps any other word as it came, so that a reply never fails for a new one.
+/// Defines an enum of the words that a service is known to use, with a variant `Unknown` that keeps
+/// any other word, so that a new word never makes a reply unreadable.
 ///
-/// The enum has `as_str`, `From<&str>`, `From<String>`, `Display`, and serde both ways.
+/// The enum has `as_str`, `From<&str>`, `From<String>`, `Display`, `Serialize` and `Deserialize`.
 ///
 /// ```
 /// agent_client_core::open_enum! {
@@ -29,12 +29,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         $visibility enum $name {
             $( $(#[$variant_meta])* $variant, )+
-            /// A word that this version does not know, as it came.
+            /// A word that this version of the crate does not know, as the service wrote it.
             Unknown(String),
         }
 
         impl $name {
-            /// The service's word.
+            /// Returns the word as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

@@ -1,4 +1,4 @@
-//! Limits and habits of a client.
+//! The options of a client: time limits, retries, reply size, user agent.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::retry::Policy;
 
-/// Limits and habits of a client. The defaults:
+/// The options of a client: time limits, retries, reply size, user agent.
 ///
-/// | | default |
+/// | option | default |
 /// |---|---|
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`attempt_timeout`](Self::attempt_timeout) | 30 s |
-/// | [`timeout`](Self::timeout), all attempts and waits together | 60 s |
+/// | [`timeout`](Self::timeout) (all attempts and waits together) | 60 s |
 /// | [`max_attempts`](Self::max_attempts) | 3 |
 /// | [`max_reply_bytes`](Self::max_reply_bytes) | 8 MiB |
 ///
@@ -34,7 +34,7 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// The defaults of the table above.
+    /// Creates options with the default values.
     pub fn new() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
@@ -45,50 +45,51 @@ impl ClientOptions {
         }
     }
 
-    /// How long a connection may take to come about.
+    /// Sets how long connecting may take.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How long one attempt may take, from connecting to the reply's last byte.
+    /// Sets how long one attempt may take, from connecting to the last byte of the reply.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.retry.attempt_timeout = limit;
         self
     }
 
-    /// How long a call may take in all: every attempt and every wait between them.
+    /// Sets how long a call may take in total: all attempts and the waits between them.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.retry.timeout = limit;
         self
     }
 
-    /// How many times a call may be sent at most; at least once.
+    /// Sets how many times a call is sent at most. Zero counts as one.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.retry.max_attempts = attempts.max(1);
         self
     }
 
-    /// The longest reply that is read; a longer one is
-    /// [`ErrorKind::ReplyTooLarge`](crate::ErrorKind::ReplyTooLarge).
+    /// Sets how long the body of a reply may be, in bytes. A longer one is an error of kind
+    /// [`ReplyTooLarge`](crate::ErrorKind::ReplyTooLarge).
     pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
         self.max_reply_bytes = bytes;
         self
     }
 
-    /// The `User-Agent` header; by default the client crate's name and version.
+    /// Sets the `User-Agent` header. The default is the client crate's name and version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
         self
     }
 
-    /// The `User-Agent` header of a client crate whose user has set none.
+    /// Sets the `User-Agent` header if it has not been set.
     pub(crate) fn or_user_agent(mut self, user_agent: &str) -> Self {
         self.user_agent.get_or_insert_with(|| user_agent.to_owned());
         self
     }
 
-    /// Another source of time and randomness, for tests.
+    /// Sets the source of time and randomness for retries. Tests use a
+    /// [`MockClock`](crate::MockClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

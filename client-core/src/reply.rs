@@ -1,20 +1,18 @@
-//! A whole reply, and what it says when it is not a success.
+//! A complete reply, and the error that it stands for if it is not a success.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
+use crate::text::{MAX_PRINTABLE_CHARS, printable};
 
-/// How much of an unreadable reply is kept.
-const EXCERPT_CHARS: usize = 200;
-
-/// A reply as it came: status and body, read whole.
+/// A complete reply, not decoded yet.
 #[derive(Clone)]
 pub struct Reply {
     pub(crate) status: u16,
@@ -26,54 +24,54 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The HTTP status.
+    /// Returns the HTTP status code, for example 200.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Whether the status is 2xx.
+    /// Returns whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body's bytes.
+    /// Returns the body, with the client's keys redacted.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// How long the server asked to wait before the next call.
+    /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether the headers agree that the body is JSON as it stands: no `Content-Type` says
-    /// otherwise, and no `Content-Encoding` says that it is compressed, which was not asked for.
-    /// Headers that are missing say nothing against it.
+    /// Returns whether no header contradicts that the body is plain JSON: every `Content-Type` is
+    /// `application/json`, and no `Content-Encoding` says that it is compressed, which is never asked
+    /// for. Missing headers do not contradict.
     #[must_use]
     pub fn is_labelled_json(&self) -> bool {
         self.is_labelled_json
     }
 
-    /// Whether an earlier attempt of the same call may have taken effect already. A 404 for a
-    /// removal then means that it is done.
+    /// Returns whether an earlier attempt of the same call may have taken effect already. If so, a
+    /// 404 in reply to a removal means that the first attempt has removed the resource.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.repeated
     }
 
-    /// Reads the body as JSON, whatever the status.
+    /// Decodes the body from JSON, whatever the status.
     ///
     /// # Errors
-    /// [`ErrorKind::UnreadableReply`], with the status and an excerpt, when the body is not JSON
-    /// or not of the expected shape.
+    /// Returns [`ErrorKind::UnreadableReply`], with the status and an excerpt, if the body is not
+    /// JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let what = match error.classify() {
-                serde_json::error::Category::Data => "not the reply that was expected",
+                serde_json::error::Category::Data => "not the expected reply",
                 serde_json::error::Category::Eof => "cut off",
                 _ => "not JSON",
             };
@@ -82,7 +80,8 @@ impl Reply {
         })
     }
 
-    /// An error saying that this reply can't be read, with its status and an excerpt.
+    /// Creates an error of kind [`ErrorKind::UnreadableReply`] with the status and an excerpt of
+    /// this reply.
     pub fn unreadable(&self, message: impl Into<String>) -> Error {
         Error::new(ErrorKind::UnreadableReply, message)
             .with_status(self.status)
@@ -90,14 +89,16 @@ impl Reply {
             .with_excerpt(excerpt(&self.body))
     }
 
-    /// The error that this reply stands for. Reads the shapes `{"detail": "…"}`,
-    /// `{"detail": {"code", "message"}}`, `{"error": {"code", "message"}}` and
-    /// `{"error": "…", "code": "…"}`; a body of none of them keeps its status and an excerpt.
+    /// Returns the error that this reply stands for, of the kind of its status.
+    ///
+    /// The code and the message are taken from `{"detail": "…"}`, `{"detail": {"code", "message"}}`,
+    /// `{"error": {"code", "message"}}` or `{"error": "…", "code": "…"}`. The error of a body that is
+    /// not JSON has the status and an excerpt.
     #[must_use]
     pub fn error(&self) -> Error {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = error_code(&body);
-        let kind = ErrorKind::of_status(self.status, code.as_deref());
+        let kind = ErrorKind::from_status(self.status, code.as_deref());
         let text = error_message(&body).filter(|text| Some(*text) != code.as_deref());
         let excerpt = (body.is_null() && !self.body.is_empty()).then(|| excerpt(&self.body));
 
@@ -122,7 +123,8 @@ impl Reply {
         }
     }
 
-    /// The service's id of this exchange, from the body or else from the header.
+    /// Returns the service's id of the request, from the body or else from the header
+    /// `X-Request-Id`, or `None` if neither has one.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -138,7 +140,7 @@ impl Reply {
 }
 
 impl fmt::Debug for Reply {
-    /// Leaves the body out: it may hold a new key.
+    /// Does not show the body, which may contain a new key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
             .field("status", &self.status)
@@ -163,25 +165,14 @@ fn error_message(body: &Value) -> Option<&str> {
         .find_map(|place| body.pointer(place)?.as_str())
 }
 
-/// The beginning of a body, fit to be shown.
+/// Returns the beginning of a body, safe to show.
 fn excerpt(body: &[u8]) -> String {
-    // Four bytes a character is the most that UTF-8 uses.
-    let head = &body[..body.len().min(EXCERPT_CHARS * 4)];
+    // UTF-8 uses at most four bytes for a character.
+    let head = &body[..body.len().min(MAX_PRINTABLE_CHARS * 4)];
     printable(&String::from_utf8_lossy(head))
 }
 
-/// A text from the network, fit to be shown: one line of at most 200 characters, none of them a
-/// control character or one that turns the direction of the text.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
-        .take(EXCERPT_CHARS)
-        .collect()
-}
-
-/// Reads `Retry-After`: seconds, or a date. A date counts from the reply's own `Date`, so that a
+/// Reads `Retry-After`: seconds or a date. A date is relative to the reply's own `Date`, so that a
 /// wrong clock on either side does no harm.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -196,21 +187,24 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or_default())
 }
 
-/// See [`Reply::is_labelled_json`].
+/// The value of [`Reply::is_labelled_json`] for these headers.
 pub(crate) fn is_labelled_json(headers: &HeaderMap) -> bool {
-    let says = |value: &HeaderValue, expected: &str| {
-        let value = value.to_str().unwrap_or_default();
-        value.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case(expected))
+    let each_is = |name: HeaderName, expected: &str| {
+        headers.get_all(name).iter().all(|value| {
+            let value = value.to_str().unwrap_or_default();
+            value.split(';').next().is_some_and(|first| first.trim().eq_ignore_ascii_case(expected))
+        })
     };
-    headers.get_all(CONTENT_TYPE).iter().all(|it| says(it, "application/json"))
-        && headers.get_all(CONTENT_ENCODING).iter().all(|it| says(it, "identity"))
+    each_is(CONTENT_TYPE, "application/json") && each_is(CONTENT_ENCODING, "identity")
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
@@ -235,42 +229,50 @@ mod tests {
         assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
         let past = headers(&[(RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")]);
         assert_eq!(retry_after(&past), Some(Duration::ZERO));
-        for nonsense in ["soon", "-1", "1e3", "", "99999999999999999999999"] {
-            assert_eq!(retry_after(&headers(&[(RETRY_AFTER, nonsense)])), None, "{nonsense}");
-        }
     }
 
-    #[test]
-    fn every_known_error_shape_is_read() {
-        for (body, code, message) in [
-            (r#"{"detail":"no such"}"#, None, "the server answered 404: no such"),
-            (
-                r#"{"detail":{"code":"NOT_FOUND","message":"no such"}}"#,
-                Some("NOT_FOUND"),
-                "the server answered 404 NOT_FOUND: no such",
-            ),
-            (
-                r#"{"error":{"code":"NOT_FOUND","message":"no such"},"detail":"other"}"#,
-                Some("NOT_FOUND"),
-                "the server answered 404 NOT_FOUND: no such",
-            ),
-            (
-                r#"{"status":"error","error":"org_not_found","code":"ORG_NOT_FOUND"}"#,
-                Some("ORG_NOT_FOUND"),
-                "the server answered 404 ORG_NOT_FOUND: org_not_found",
-            ),
-            (
-                r#"{"status":"not_found","error":"device_not_found"}"#,
-                Some("device_not_found"),
-                "the server answered 404 device_not_found",
-            ),
-        ] {
-            let error = reply(404, body).error();
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-            assert_eq!(error.code(), code, "{body}");
-            assert_eq!(error.message(), message, "{body}");
-            assert_eq!(error.excerpt(), None, "{body}");
-        }
+    #[rstest]
+    #[case::word("soon")]
+    #[case::negative("-1")]
+    #[case::float("1e3")]
+    #[case::empty("")]
+    #[case::overflow("99999999999999999999999")]
+    fn a_malformed_retry_after_is_ignored(#[case] value: &str) {
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, value)])), None);
+    }
+
+    #[rstest]
+    #[case::detail(r#"{"detail":"no such"}"#, None, ": no such")]
+    #[case::detail_object(
+        r#"{"detail":{"code":"NOT_FOUND","message":"no such"}}"#,
+        Some("NOT_FOUND"),
+        " NOT_FOUND: no such"
+    )]
+    #[case::error_object(
+        r#"{"error":{"code":"NOT_FOUND","message":"no such"},"detail":"other"}"#,
+        Some("NOT_FOUND"),
+        " NOT_FOUND: no such"
+    )]
+    #[case::error_and_code(
+        r#"{"status":"error","error":"org_not_found","code":"ORG_NOT_FOUND"}"#,
+        Some("ORG_NOT_FOUND"),
+        " ORG_NOT_FOUND: org_not_found"
+    )]
+    #[case::error_alone(
+        r#"{"status":"not_found","error":"device_not_found"}"#,
+        Some("device_not_found"),
+        " device_not_found"
+    )]
+    fn every_known_shape_of_an_error_is_read(
+        #[case] body: &str,
+        #[case] code: Option<&str>,
+        #[case] message: &str,
+    ) {
+        let error = reply(404, body).error();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.code(), code);
+        assert_eq!(error.message(), format!("the server answered 404{message}"));
+        assert_eq!(error.excerpt(), None);
     }
 
     #[test]
@@ -281,6 +283,6 @@ mod tests {
 
         let error = reply(200, &"x".repeat(10_000)).json::<Value>().unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::UnreadableReply, Some(200)));
-        assert_eq!(error.excerpt().map(str::len), Some(EXCERPT_CHARS));
+        assert_eq!(error.excerpt().map(str::len), Some(MAX_PRINTABLE_CHARS));
     }
 }

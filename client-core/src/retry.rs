@@ -1,37 +1,37 @@
-//! When a call is sent again: decided by value, without I/O.
+//! Decides, without I/O, when a call is sent again.
 //!
-//! What is known after an attempt is an [`Outcome`]; what a call allows is its [`Idempotency`].
-//! [`RetryState::after`] turns both into the next [`Step`]:
+//! An [`Outcome`] is what is known after an attempt, and [`Idempotency`] is what the call allows.
+//! [`RetryState::next_step`] combines both into the next [`Step`]:
 //!
-//! | outcome | any call | idempotent | recoverable | once |
+//! | outcome | any call | idempotent | recoverable | non-idempotent |
 //! |---|---|---|---|---|
-//! | [`NotSent`](Outcome::NotSent) | send again | | | |
-//! | [`Paused`](Outcome::Paused) (429) | send again after `Retry-After` | | | |
-//! | [`Broken`](Outcome::Broken) (cut off, timed out, 408, 500, 502, 503, 504) | | send again | look, then decide | fate unknown |
-//! | [`Unclear`](Outcome::Unclear) (unreadable success, other 5xx) | | give up | look, then decide | fate unknown |
-//! | [`Answered`](Outcome::Answered) | that is the answer | | | |
+//! | [`NotSent`](Outcome::NotSent) (refused, name not found, TLS) | send again | | | |
+//! | [`RateLimited`](Outcome::RateLimited) (429) | send again after `Retry-After` | | | |
+//! | [`Transient`](Outcome::Transient) (cut off, timed out, 408, 500, 502, 503, 504) | | send again | probe, then decide | outcome unknown |
+//! | [`Inconclusive`](Outcome::Inconclusive) (unreadable success, other 5xx) | | give up | probe, then decide | outcome unknown |
+//! | [`Answered`](Outcome::Answered) (anything else) | return the answer | | | |
 //!
-//! The wait before the next step is drawn by decorrelated jitter: between the first delay and
-//! three times the wait before, at most the longest delay. A wait that would not end before the
-//! call's deadline is not begun.
+//! The wait before the next step has decorrelated jitter: it is random between the first delay and
+//! three times the previous wait, but not longer than the longest delay. A wait that would end
+//! after the call's deadline is not begun.
 
 use std::time::Duration;
 
-/// The longest pause that a 429 can impose on a client's other calls.
+/// The longest time for which a 429 pauses a client's other calls.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// How often and how long a call is tried.
+/// How often and for how long a call is tried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// How many times a call is sent at most.
+    /// The maximum number of times that a call is sent.
     pub max_attempts: u32,
-    /// The shortest wait between attempts.
+    /// The shortest wait between two attempts.
     pub first_delay: Duration,
-    /// The longest wait that jitter draws; `Retry-After` may ask for more.
+    /// The longest wait that jitter draws. `Retry-After` may ask for a longer one.
     pub longest_delay: Duration,
-    /// The limit of one attempt.
+    /// The time limit of one attempt.
     pub attempt_timeout: Duration,
-    /// The limit of all attempts and waits together.
+    /// The time limit of all attempts and waits together.
     pub timeout: Duration,
 }
 
@@ -47,113 +47,115 @@ impl Default for Policy {
     }
 }
 
-/// What repeating a call would do.
+/// Whether a call may be sent more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idempotency {
-    /// The same as sending it once.
+    /// Sending the call twice has the same effect as sending it once.
     Idempotent,
-    /// Perhaps happen twice, but the server can be asked whether it happened.
+    /// The call could take effect twice, but the server can be asked whether it took effect.
     Recoverable,
-    /// Perhaps happen twice.
+    /// The call could take effect twice, and nothing can tell whether it took effect.
     NonIdempotent,
 }
 
 /// What is known after one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// No connection came about: the server has seen nothing.
+    /// No connection was made: the server has received nothing.
     NotSent,
-    /// 429: the server refused to look at it, perhaps saying how long to wait.
-    Paused(Option<Duration>),
-    /// It may have taken effect, and asking again may help.
-    Broken(Option<Duration>),
-    /// It may have taken effect, and asking again would say the same.
-    Unclear,
-    /// The server gave an answer that stands.
+    /// The server rejected the call with 429 and did not process it. Contains the wait that it
+    /// asked for, if any.
+    RateLimited(Option<Duration>),
+    /// The call may have taken effect, and sending it again may succeed. Contains the wait that
+    /// the server asked for, if any.
+    Transient(Option<Duration>),
+    /// The call may have taken effect, and sending it again would end the same way.
+    Inconclusive,
+    /// The server has answered, and sending the call again would not change the answer.
     Answered,
 }
 
-/// What to do next.
+/// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Send the call again after this wait.
     Send(Duration),
     /// Ask the server, after this wait, whether the call took effect.
     Probe(Duration),
-    /// What the attempt brought is the end of it.
+    /// Return the result of the last attempt.
     Finish,
-    /// Whether the call took effect can't be known.
+    /// Return an error that says that the call may have taken effect.
     OutcomeUnknown,
 }
 
-/// One call's way through its attempts.
+/// The state of one call across its attempts.
 #[derive(Debug, Clone)]
 pub struct RetryState {
     policy: Policy,
-    safety: Idempotency,
+    idempotency: Idempotency,
     attempts: u32,
     last_delay: Duration,
-    doubtful: bool,
+    may_have_taken_effect: bool,
 }
 
 impl RetryState {
-    /// A call that has not been sent yet.
+    /// Creates the state of a call that has not been sent yet.
     #[must_use]
-    pub fn new(policy: Policy, safety: Idempotency) -> Self {
+    pub fn new(policy: Policy, idempotency: Idempotency) -> Self {
         let last_delay = policy.first_delay;
-        Self { policy, safety, attempts: 0, last_delay, doubtful: false }
+        Self { policy, idempotency, attempts: 0, last_delay, may_have_taken_effect: false }
     }
 
-    /// How many attempts have begun.
+    /// Returns the number of attempts that have begun.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether an earlier attempt may have taken effect.
+    /// Returns whether an earlier attempt may have taken effect.
     #[must_use]
-    pub fn is_doubtful(&self) -> bool {
-        self.doubtful
+    pub fn may_have_taken_effect(&self) -> bool {
+        self.may_have_taken_effect
     }
 
-    /// Begins an attempt: its time limit, or `None` when the call's deadline has passed.
-    pub fn begin(&mut self, elapsed: Duration) -> Option<Duration> {
-        let left = self.left(elapsed)?;
+    /// Begins an attempt and returns its time limit, or `None` if the call's deadline has passed.
+    pub fn begin_attempt(&mut self, elapsed: Duration) -> Option<Duration> {
+        let remaining = self.remaining(elapsed)?;
         self.attempts += 1;
-        Some(left.min(self.policy.attempt_timeout))
+        Some(remaining.min(self.policy.attempt_timeout))
     }
 
-    /// How much of the call's time is left, or `None` when the deadline has passed.
+    /// Returns how much of the call's time is left, or `None` if its deadline has passed.
     #[must_use]
-    pub fn left(&self, elapsed: Duration) -> Option<Duration> {
-        self.policy.timeout.checked_sub(elapsed).filter(|left| !left.is_zero())
+    pub fn remaining(&self, elapsed: Duration) -> Option<Duration> {
+        self.policy.timeout.checked_sub(elapsed).filter(|remaining| !remaining.is_zero())
     }
 
-    /// What follows from an attempt. `random` is in `0.0 .. 1.0`; `may_repeat` is the retry
-    /// budget's word, asked only when the call would be sent again.
-    pub fn after(
+    /// Decides what follows an attempt. `random` is in `0.0..1.0`. `may_retry` asks the retry
+    /// budget, and is called only if the call would be sent again.
+    pub fn next_step(
         &mut self,
         outcome: Outcome,
         elapsed: Duration,
         random: f64,
-        may_repeat: impl FnOnce() -> bool,
+        may_retry: impl FnOnce() -> bool,
     ) -> Step {
-        let floor = match outcome {
+        let shortest_wait = match outcome {
             Outcome::Answered => return Step::Finish,
             Outcome::NotSent => None,
-            Outcome::Paused(wait) => wait,
-            Outcome::Broken(wait) => {
-                self.doubtful = true;
-                match self.safety {
+            Outcome::RateLimited(wait) => wait,
+            Outcome::Transient(wait) => {
+                self.may_have_taken_effect = true;
+                match self.idempotency {
                     Idempotency::Idempotent => wait,
-                    Idempotency::Recoverable => return self.look(elapsed, random, wait),
+                    Idempotency::Recoverable => return self.probe(elapsed, random, wait),
                     Idempotency::NonIdempotent => return Step::OutcomeUnknown,
                 }
             }
-            Outcome::Unclear => {
-                return match self.safety {
+            Outcome::Inconclusive => {
+                return match self.idempotency {
                     Idempotency::Idempotent => Step::Finish,
-                    Idempotency::Recoverable => self.look(elapsed, random, None),
+                    Idempotency::Recoverable => self.probe(elapsed, random, None),
                     Idempotency::NonIdempotent => Step::OutcomeUnknown,
                 };
             }
@@ -161,24 +163,30 @@ impl RetryState {
         if self.attempts >= self.policy.max_attempts {
             return Step::Finish;
         }
-        let wait = self.draw_delay(random).max(floor.unwrap_or_default());
-        match self.left(elapsed) {
-            Some(left) if wait < left && may_repeat() => Step::Send(wait),
+        let wait = self.draw_delay(random).max(shortest_wait.unwrap_or_default());
+        match self.remaining(elapsed) {
+            Some(remaining) if wait < remaining && may_retry() => Step::Send(wait),
             _ => Step::Finish,
         }
     }
 
-    /// Whether the call may be sent again after a look has shown that it did not take effect.
-    pub fn after_absence(&mut self, elapsed: Duration, may_repeat: impl FnOnce() -> bool) -> bool {
-        self.doubtful = false;
-        self.attempts < self.policy.max_attempts && self.left(elapsed).is_some() && may_repeat()
+    /// Returns whether the call may be sent again after a probe has shown that it did not take
+    /// effect.
+    pub fn may_resend_after_absence(
+        &mut self,
+        elapsed: Duration,
+        may_retry: impl FnOnce() -> bool,
+    ) -> bool {
+        self.may_have_taken_effect = false;
+        self.attempts < self.policy.max_attempts && self.remaining(elapsed).is_some() && may_retry()
     }
 
-    /// A look is worth its while even after the last attempt: it turns doubt into an answer.
-    fn look(&mut self, elapsed: Duration, random: f64, floor: Option<Duration>) -> Step {
-        let wait = self.draw_delay(random).max(floor.unwrap_or_default());
-        match self.left(elapsed) {
-            Some(left) if wait < left => Step::Probe(wait),
+    /// A probe is useful even after the last attempt: it may turn an unknown outcome into an
+    /// answer.
+    fn probe(&mut self, elapsed: Duration, random: f64, shortest_wait: Option<Duration>) -> Step {
+        let wait = self.draw_delay(random).max(shortest_wait.unwrap_or_default());
+        match self.remaining(elapsed) {
+            Some(remaining) if wait < remaining => Step::Probe(wait),
             _ => Step::OutcomeUnknown,
         }
     }
@@ -192,14 +200,16 @@ impl RetryState {
     }
 }
 
-/// How long a 429 holds a client's other calls: `Retry-After`, within bounds.
+/// Returns for how long a 429 pauses a client's other calls: as long as `Retry-After` asks, but
+/// not longer than five minutes.
 #[must_use]
 pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or_default().min(LONGEST_PAUSE)
 }
 
-/// What stops a client from answering an outage with a storm: a bucket of tokens, from which
-/// each repetition takes ten, and into which each success puts one. Full, it holds a hundred.
+/// The retry budget of a client: a token bucket that keeps it from flooding a service that is down.
+/// A retry takes ten tokens and a success adds one. A new bucket holds a hundred, which is also
+/// the maximum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     tokens: u32,
@@ -207,11 +217,11 @@ pub struct Budget {
 
 impl Budget {
     const FULL: u32 = 100;
-    const REPETITION: u32 = 10;
+    const RETRY: u32 = 10;
 
-    /// Takes a repetition's tokens, if there are enough.
+    /// Takes the tokens of one retry and returns `true`, or returns `false` if there are too few.
     pub fn withdraw(&mut self) -> bool {
-        match self.tokens.checked_sub(Self::REPETITION) {
+        match self.tokens.checked_sub(Self::RETRY) {
             Some(rest) => {
                 self.tokens = rest;
                 true
@@ -220,7 +230,7 @@ impl Budget {
         }
     }
 
-    /// Notes a success.
+    /// Adds one token for a success.
     pub fn deposit(&mut self) {
         self.tokens = (self.tokens + 1).min(Self::FULL);
     }
@@ -232,13 +242,13 @@ impl Default for Budget {
     }
 }
 
-/// The outcome of an attempt that brought a reply of this status.
+/// Returns the outcome of an attempt that got a reply of this status.
 #[must_use]
 pub fn classify(status: u16, retry_after: Option<Duration>) -> Outcome {
     match status {
-        429 => Outcome::Paused(retry_after),
-        408 | 500 | 502 | 503 | 504 => Outcome::Broken(retry_after),
-        501 | 505..=599 => Outcome::Unclear,
+        429 => Outcome::RateLimited(retry_after),
+        408 | 500 | 502 | 503 | 504 => Outcome::Transient(retry_after),
+        501 | 505..=599 => Outcome::Inconclusive,
         _ => Outcome::Answered,
     }
 }

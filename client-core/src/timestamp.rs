@@ -1,12 +1,12 @@
-//! Moments, as a service writes them.
+//! Timestamps as a service writes them.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment as the service wrote it, for example `2026-03-01T12:00:00Z`. The text is kept, so
-/// that one that can't be read as a time neither fails a reply nor is lost.
+/// A point in time as the service wrote it, for example `2026-03-01T12:00:00Z`. The text is kept, so
+/// that one that is not a valid time neither makes a reply unreadable nor is lost.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(String);
 
 impl Timestamp {
-    /// The service's text.
+    /// Returns the text as the service wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The moment, if the text is RFC 3339 with an offset.
+    /// Returns the point in time, or `None` if the text is not RFC 3339 with an offset.
     #[must_use]
     pub fn time(&self) -> Option<SystemTime> {
         self.0.parse::<jiff::Timestamp>().ok().map(SystemTime::from)

@@ -1,4 +1,4 @@
-//! The blocking transport: same engine, any thread.
+//! The blocking transport: the same rules, on any thread.
 #![cfg(feature = "blocking")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -19,7 +19,7 @@ fn blocking(url: &str) -> Blocking {
 }
 
 #[test]
-fn it_follows_the_same_rules() {
+fn blocking_calls_follow_the_same_rules() {
     let servers = Runtime::new().unwrap();
     let (url, received) =
         servers.block_on(scripted(vec![Act::Drop, Act::reply(200, "{}"), Act::Drop]));
@@ -43,7 +43,7 @@ fn clones_serve_many_threads_at_once() {
 }
 
 #[tokio::test]
-async fn inside_a_runtime_it_works_and_is_dropped_without_a_panic() {
+async fn inside_a_runtime_it_works_and_drops_without_a_panic() {
     let servers = thread::spawn(|| {
         let runtime = Runtime::new().unwrap();
         let url = runtime.block_on(scripted(vec![Act::reply(200, "{}")])).0;

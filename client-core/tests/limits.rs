@@ -11,7 +11,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 #[tokio::test]
-async fn a_server_that_never_answers_times_out_attempt_by_attempt() {
+async fn every_attempt_on_a_server_that_hangs_times_out() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang, Act::Hang]).await;
     let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
     let (transport, _) = transport(&url, options);
@@ -22,7 +22,7 @@ async fn a_server_that_never_answers_times_out_attempt_by_attempt() {
 }
 
 #[tokio::test]
-async fn a_timeout_of_a_call_that_changes_something_is_an_unknown_fate() {
+async fn a_timeout_leaves_the_outcome_unknown() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
     let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
     let (transport, _) = transport(&url, options);
@@ -52,7 +52,7 @@ async fn a_body_that_never_ends_times_out() {
 }
 
 #[tokio::test]
-async fn a_reply_over_the_limit_is_not_read() {
+async fn a_reply_over_the_size_limit_is_an_error() {
     let server = MockServer::start().await;
     let long = format!("\"{}\"", "x".repeat(1000));
     Mock::given(any())
@@ -68,7 +68,7 @@ async fn a_reply_over_the_limit_is_not_read() {
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::ReplyTooLarge, Some(200)));
     let error = send(&transport, post()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "a creation may have happened");
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "it may have taken effect");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_huge_error_page_keeps_its_status() {
 }
 
 #[test]
-fn the_defaults_are_those_that_are_documented() {
+fn the_defaults_are_as_documented() {
     let shown = format!("{:?}", ClientOptions::new());
     for part in [
         "connect_timeout: 5s",

@@ -1,13 +1,14 @@
-//! A call that changes something and whose fate is unknown: look first, then decide.
+//! A call that changes something and whose outcome is unknown: probe first, then decide.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
 use agent_client_core::{Call, ClientOptions, Error, ErrorKind, Probe, ProbeResult, Transport};
+use rstest::rstest;
 use serde_json::{Value, json};
-use support::{Act, scripted, transport};
+use support::{Act, Received, scripted, transport};
 
-/// `POST /trades/t1/accept`, with a look at the trade.
+/// `POST /trades/t1/accept`, with a probe that reads the trade.
 fn accept() -> Call<Value> {
     Call::post("/trades/{id}/accept").segment("id", "t1").json().recover_with(|_| {
         Probe::new(Call::get("/trades/{id}").segment("id", "t1").json(), |found| {
@@ -15,9 +16,7 @@ fn accept() -> Call<Value> {
             Ok(match trade["status"].as_str() {
                 Some("proposed") => ProbeResult::Absent,
                 Some("escrow_held") => ProbeResult::Done(trade),
-                _ => {
-                    ProbeResult::Failed(Error::new(ErrorKind::InvalidTransition, "it was rejected"))
-                }
+                _ => ProbeResult::Failed(Error::new(ErrorKind::InvalidTransition, "rejected")),
             })
         })
     })
@@ -27,78 +26,83 @@ fn trade(status: &str) -> Act {
     Act::reply(200, &json!({"status": status}).to_string())
 }
 
-fn requests(received: &support::Received) -> Vec<String> {
+fn requests(received: &Received) -> Vec<String> {
     let received = received.lock().unwrap();
     received.iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect()
 }
 
-const ACCEPT: &str = "POST /trades/t1/accept";
-const LOOK: &str = "GET /trades/t1";
+/// Accepts a trade on a server that plays these acts. Returns the result and the requests.
+async fn accept_on(acts: Vec<Act>, options: ClientOptions) -> (Result<Value, Error>, Vec<String>) {
+    let (url, received) = scripted(acts).await;
+    let (transport, _) = transport(&url, options);
+    let result = transport.send(accept()).await;
+    (result, requests(&received))
+}
 
+const ACCEPT: &str = "POST /trades/t1/accept";
+const PROBE: &str = "GET /trades/t1";
+
+#[rstest]
+#[case::connection_closed(Act::Drop)]
+#[case::status_500(Act::reply(500, ""))]
+#[case::unreadable_success(Act::reply(200, "<html>"))]
 #[tokio::test]
-async fn found_done_it_is_the_reply_and_nothing_is_sent_again() {
-    for doubt in [Act::Drop, Act::reply(500, ""), Act::reply(200, "<html>")] {
-        let (url, received) = scripted(vec![doubt, trade("escrow_held")]).await;
-        let (transport, _) = transport(&url, ClientOptions::new());
-        assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
-        assert_eq!(requests(&received), [ACCEPT, LOOK]);
-    }
+async fn found_done_nothing_is_sent_again(#[case] in_doubt: Act) {
+    let acts = vec![in_doubt, trade("escrow_held")];
+    let (result, requests) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap()["status"], "escrow_held");
+    assert_eq!(requests, [ACCEPT, PROBE]);
 }
 
 #[tokio::test]
 async fn found_absent_it_is_sent_again() {
-    let (url, received) = scripted(vec![Act::Drop, trade("proposed"), trade("escrow_held")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
-    assert_eq!(requests(&received), [ACCEPT, LOOK, ACCEPT]);
+    let acts = vec![Act::Drop, trade("proposed"), trade("escrow_held")];
+    let (result, requests) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap()["status"], "escrow_held");
+    assert_eq!(requests, [ACCEPT, PROBE, ACCEPT]);
 }
 
 #[tokio::test]
-async fn found_elsewhere_that_is_the_error() {
-    let (url, _) = scripted(vec![Act::Drop, trade("rejected")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidTransition);
+async fn found_impossible_it_fails_with_the_reason() {
+    let acts = vec![Act::Drop, trade("rejected")];
+    let (result, _) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidTransition);
+}
+
+/// Each of these may still be on its way, or have taken effect.
+#[rstest]
+#[case::probe_fails(vec![Act::Drop, Act::reply(404, "{}")])]
+#[case::unreadable_success(vec![Act::reply(201, "<html>"), Act::reply(404, "{}")])]
+#[case::server_gone_after_the_probe(vec![Act::Drop, trade("proposed")])]
+#[case::refusal_that_can_not_be_probed(
+    vec![Act::Drop, trade("proposed"), Act::reply(422, "{}"), Act::reply(404, "{}")]
+)]
+#[tokio::test]
+async fn without_a_conclusion_the_outcome_is_unknown(#[case] acts: Vec<Act>) {
+    let (result, _) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[tokio::test]
-async fn not_there_after_the_last_attempt_is_not_never() {
-    let (url, received) = scripted(vec![Act::Drop, trade("proposed")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new().max_attempts(1));
-    let error = transport.send(accept()).await.unwrap_err();
+async fn absent_after_the_last_attempt_is_unknown() {
+    let acts = vec![Act::Drop, trade("proposed")];
+    let (result, requests) = accept_on(acts, ClientOptions::new().max_attempts(1)).await;
+    let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "it may still be on its way");
-    assert_eq!(requests(&received), [ACCEPT, LOOK]);
+    assert_eq!(requests, [ACCEPT, PROBE]);
 }
 
 #[tokio::test]
-async fn a_look_that_fails_leaves_the_fate_unknown_and_says_so() {
-    let (url, _) = scripted(vec![Act::Drop, Act::reply(404, "{}")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+async fn an_unknown_outcome_has_the_first_error_as_its_source() {
+    let acts = vec![Act::Drop, Act::reply(404, "{}")];
+    let (result, _) = accept_on(acts, ClientOptions::new()).await;
+    let error = result.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().downcast_ref::<Error>().unwrap();
     assert_eq!(cause.kind(), ErrorKind::Interrupted);
 }
 
 #[tokio::test]
-async fn a_success_that_can_not_be_read_is_no_failure() {
-    let (url, _) = scripted(vec![Act::reply(201, "<html>"), Act::reply(404, "{}")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-}
-
-#[tokio::test]
-async fn a_call_that_can_not_be_sent_again_is_still_in_doubt() {
-    // The server takes the call, answers the look, and is gone.
-    let (url, _) = scripted(vec![Act::Drop, trade("proposed")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-}
-
-#[tokio::test]
-async fn a_look_that_leads_on_for_ever_is_left() {
+async fn an_endless_chain_of_probes_is_cut_off() {
     fn forever() -> Probe<Value> {
         Probe::new(Call::get("/trades").json::<Value>(), |_| Ok(ProbeResult::Next(forever())))
     }
@@ -111,9 +115,9 @@ async fn a_look_that_leads_on_for_ever_is_left() {
 }
 
 #[tokio::test]
-async fn a_look_may_take_several_calls() {
+async fn a_probe_may_take_several_calls() {
     fn page(number: u32) -> Probe<Value> {
-        Probe::new(Call::get("/trades").query("page", number).json(), move |found| {
+        Probe::new(Call::get("/trades").query(&[("page", number)]).json(), move |found| {
             let body: Value = found?;
             Ok(match body.get("found") {
                 Some(found) => ProbeResult::Done(found.clone()),
@@ -130,51 +134,40 @@ async fn a_look_may_take_several_calls() {
 }
 
 #[tokio::test]
-async fn a_refusal_needs_no_look() {
-    let (url, received) = scripted(vec![Act::reply(422, r#"{"detail":"no"}"#)]).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidTransition);
-    assert_eq!(requests(&received), [ACCEPT]);
+async fn a_refusal_of_the_first_attempt_needs_no_probe() {
+    let acts = vec![Act::reply(422, r#"{"detail":"no"}"#)];
+    let (result, requests) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidTransition);
+    assert_eq!(requests, [ACCEPT]);
 }
 
 #[tokio::test]
-async fn a_refusal_after_a_doubt_is_looked_into() {
-    // The first attempt arrives late: after the look, before the second attempt.
-    let late = Act::reply(422, r#"{"detail":"not proposed"}"#);
-    let acts = vec![Act::Drop, trade("proposed"), late.clone(), trade("escrow_held")];
-    let (url, received) = scripted(acts).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    assert_eq!(transport.send(accept()).await.unwrap()["status"], "escrow_held");
-    assert_eq!(requests(&received), [ACCEPT, LOOK, ACCEPT, LOOK]);
-
-    let (url, _) = scripted(vec![Act::Drop, trade("proposed"), late, trade("proposed")]).await;
-    let (transport, _) = support::transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidTransition, "the refusal stands");
-}
-
-#[tokio::test]
-async fn a_refusal_after_a_doubt_that_can_not_be_looked_into_leaves_the_fate_unknown() {
+async fn a_refusal_after_a_doubt_is_probed() {
+    // The first attempt arrives late: after the probe, before the second attempt.
     let refused = Act::reply(422, r#"{"detail":"not proposed"}"#);
-    let acts = vec![Act::Drop, trade("proposed"), refused, Act::reply(404, "{}")];
-    let (url, _) = scripted(acts).await;
-    let (transport, _) = transport(&url, ClientOptions::new());
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "it may be about the first attempt");
+    let acts = vec![Act::Drop, trade("proposed"), refused, trade("escrow_held")];
+    let (result, requests) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap()["status"], "escrow_held");
+    assert_eq!(requests, [ACCEPT, PROBE, ACCEPT, PROBE]);
 }
 
 #[tokio::test]
-async fn too_many_calls_after_a_doubt_say_nothing_of_the_first_attempt() {
-    let busy = Act::reply(429, "{}");
-    let (url, _) = scripted(vec![Act::Drop, trade("proposed"), busy, trade("proposed")]).await;
-    let (transport, _) = transport(&url, ClientOptions::new().max_attempts(2));
-    let error = transport.send(accept()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+async fn a_refusal_after_a_doubt_stands_if_the_probe_finds_nothing() {
+    let refused = Act::reply(422, r#"{"detail":"not proposed"}"#);
+    let acts = vec![Act::Drop, trade("proposed"), refused, trade("proposed")];
+    let (result, _) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidTransition);
 }
 
 #[tokio::test]
-async fn an_unknown_fate_comes_with_the_calls_own_advice() {
+async fn a_rate_limit_after_a_doubt_does_not_settle_it() {
+    let acts = vec![Act::Drop, trade("proposed"), Act::reply(429, "{}"), trade("proposed")];
+    let (result, _) = accept_on(acts, ClientOptions::new().max_attempts(2)).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_shows_the_hint_of_the_call() {
     let (url, _) = scripted(vec![Act::Drop]).await;
     let (transport, _) = transport(&url, ClientOptions::new());
     let call = Call::post("/join").json::<Value>().unknown_hint("its key is lost");
@@ -184,7 +177,7 @@ async fn an_unknown_fate_comes_with_the_calls_own_advice() {
 }
 
 #[tokio::test]
-async fn a_repeated_reply_says_so() {
+async fn a_reply_to_a_repeated_call_says_so() {
     let (url, _) = scripted(vec![Act::Drop, Act::reply(404, "")]).await;
     let (transport, _) = transport(&url, ClientOptions::new());
     let remove = Call::post("/remove").idempotent().decode(|reply| Ok(reply.is_repeated()));

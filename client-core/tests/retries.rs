@@ -1,4 +1,4 @@
-//! When a call is sent again, seen from a server's side.
+//! When a call is sent again, as a server sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
@@ -6,12 +6,13 @@ mod support;
 use std::time::Duration;
 
 use agent_client_core::{ClientOptions, Clock, ErrorKind, Probe};
+use rstest::rstest;
 use serde_json::json;
 use support::{Act, get, post, scripted, send, transport};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// A server that answers `statuses` in turn and 200 from then on.
+/// A server that gives these replies in turn, and then always a success.
 async fn server(replies: Vec<ResponseTemplate>) -> MockServer {
     let server = MockServer::start().await;
     for reply in replies {
@@ -26,34 +27,31 @@ async fn count(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_idempotent_call_is_repeated_on_each_passing_status() {
-    for status in [408, 429, 500, 502, 503, 504] {
-        let server = server(vec![ResponseTemplate::new(status)]).await;
-        let (transport, _) = transport(&server.uri(), ClientOptions::new());
-        assert_eq!(send(&transport, get()).await.unwrap(), json!({"ok": true}), "{status}");
-        assert_eq!(count(&server).await, 2, "{status}");
-    }
+async fn an_idempotent_call_is_sent_again(#[values(408, 429, 500, 502, 503, 504)] status: u16) {
+    let server = server(vec![ResponseTemplate::new(status)]).await;
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
+    assert_eq!(send(&transport, get()).await.unwrap(), json!({"ok": true}));
+    assert_eq!(count(&server).await, 2);
 }
 
+#[rstest]
+#[case::bad_request(400, ErrorKind::BadRequest)]
+#[case::unauthorized(401, ErrorKind::Unauthorized)]
+#[case::forbidden(403, ErrorKind::Forbidden)]
+#[case::not_found(404, ErrorKind::NotFound)]
+#[case::conflict(409, ErrorKind::Conflict)]
+#[case::unexpected(418, ErrorKind::UnexpectedStatus)]
+#[case::invalid_transition(422, ErrorKind::InvalidTransition)]
+#[case::not_implemented(501, ErrorKind::Unavailable)]
 #[tokio::test]
-async fn an_answer_that_stands_is_not_asked_for_twice() {
-    for (status, kind) in [
-        (400, ErrorKind::BadRequest),
-        (401, ErrorKind::Unauthorized),
-        (403, ErrorKind::Forbidden),
-        (404, ErrorKind::NotFound),
-        (409, ErrorKind::Conflict),
-        (418, ErrorKind::UnexpectedStatus),
-        (422, ErrorKind::InvalidTransition),
-        (501, ErrorKind::Unavailable),
-    ] {
-        let server = server(vec![ResponseTemplate::new(status)]).await;
-        let (transport, _) = transport(&server.uri(), ClientOptions::new());
-        let error = send(&transport, get()).await.unwrap_err();
-        assert_eq!((error.kind(), error.status()), (kind, Some(status)));
-        assert_eq!(count(&server).await, 1, "{status}");
-    }
+async fn a_final_answer_is_not_asked_for_twice(#[case] status: u16, #[case] kind: ErrorKind) {
+    let server = server(vec![ResponseTemplate::new(status)]).await;
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
+    let error = send(&transport, get()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (kind, Some(status)));
+    assert_eq!(count(&server).await, 1);
 }
 
 #[tokio::test]
@@ -66,46 +64,63 @@ async fn attempts_are_limited_to_three_by_default() {
     assert_eq!(count(&server).await, 3);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_call_that_changes_something_is_not_repeated_when_its_fate_is_unknown() {
-    for status in [408, 500, 501, 502, 503, 504] {
-        let server = server(vec![ResponseTemplate::new(status)]).await;
-        let (transport, _) = transport(&server.uri(), ClientOptions::new());
-        let error = send(&transport, post()).await.unwrap_err();
-        assert_eq!((error.kind(), error.status()), (ErrorKind::OutcomeUnknown, Some(status)));
-        assert!(!error.is_retryable());
-        assert_eq!(count(&server).await, 1, "{status}");
-    }
-    for body in ["", "<html>", r#"{"id": 1"#] {
-        let server = server(vec![ResponseTemplate::new(201).set_body_string(body)]).await;
-        let (transport, _) = transport(&server.uri(), ClientOptions::new());
-        let error = send(&transport, post()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{body:?}");
-        assert_eq!(count(&server).await, 1, "{body:?}");
-    }
+async fn a_non_idempotent_call_is_not_sent_again(
+    #[values(408, 500, 501, 502, 503, 504)] status: u16,
+) {
+    let server = server(vec![ResponseTemplate::new(status)]).await;
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
+    let error = send(&transport, post()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::OutcomeUnknown, Some(status)));
+    assert!(!error.is_retryable());
+    assert_eq!(count(&server).await, 1);
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::html_page("<html>")]
+#[case::cut_off(r#"{"id": 1"#)]
+#[tokio::test]
+async fn a_creation_with_an_unreadable_reply_is_not_sent_again(#[case] body: &str) {
+    let server = server(vec![ResponseTemplate::new(201).set_body_string(body)]).await;
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
+    let error = send(&transport, post()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(count(&server).await, 1);
+}
+
+fn cut_off_reply() -> Act {
+    Act::Write(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"ok\"".to_vec())
+}
+
+#[rstest]
+#[case::before_the_reply(Act::Drop)]
+#[case::within_the_reply(cut_off_reply())]
+#[tokio::test]
+async fn a_broken_connection_makes_an_idempotent_call_retry(#[case] broken: Act) {
+    let (url, received) = scripted(vec![broken, Act::reply(200, "{}")]).await;
+    let (transport, _) = transport(&url, ClientOptions::new());
+    assert_eq!(send(&transport, get()).await.unwrap(), json!({}));
+    assert_eq!(received.lock().unwrap().len(), 2);
+}
+
+#[rstest]
+#[case::before_the_reply(Act::Drop)]
+#[case::within_the_reply(cut_off_reply())]
+#[tokio::test]
+async fn a_broken_connection_leaves_the_outcome_unknown(#[case] broken: Act) {
+    let (url, received) = scripted(vec![broken, Act::reply(200, "{}")]).await;
+    let (transport, _) = transport(&url, ClientOptions::new());
+    let error = send(&transport, post()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(received.lock().unwrap().len(), 1);
+    assert!(error.to_string().contains("check before you repeat it"), "{error}");
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_an_unknown_fate() {
-    let truncated = Act::Write(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"ok\"".to_vec());
-    for broken in [Act::Drop, truncated] {
-        let (url, received) = scripted(vec![broken.clone(), Act::reply(200, "{}")]).await;
-        let (transport, _) = transport(&url, ClientOptions::new());
-        assert_eq!(send(&transport, get()).await.unwrap(), json!({}), "idempotent: repeated");
-        assert_eq!(received.lock().unwrap().len(), 2);
-
-        let (url, received) = scripted(vec![broken, Act::reply(200, "{}")]).await;
-        let (transport, _) = support::transport(&url, ClientOptions::new());
-        let error = send(&transport, post()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-        assert_eq!(received.lock().unwrap().len(), 1);
-        assert!(error.to_string().contains("look before you repeat it"), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_call_that_was_not_sent_is_repeated_whatever_it_does() {
-    let (transport, clock) = transport(&support::deaf_url(), ClientOptions::new());
+async fn a_call_that_was_not_sent_is_always_sent_again() {
+    let (transport, clock) = transport(&support::closed_url(), ClientOptions::new());
     let error = send(&transport, post()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSent);
     assert!(error.is_retryable());
@@ -113,7 +128,7 @@ async fn a_call_that_was_not_sent_is_repeated_whatever_it_does() {
 }
 
 #[tokio::test]
-async fn rate_limited_calls_of_every_kind_wait_as_told() {
+async fn a_rate_limited_call_of_any_kind_waits_as_asked() {
     let limited = ResponseTemplate::new(429).insert_header("retry-after", "7");
     let server = server(vec![limited]).await;
     let (transport, clock) = transport(&server.uri(), ClientOptions::new());
@@ -134,7 +149,7 @@ async fn retry_after_may_be_a_date() {
 }
 
 #[tokio::test]
-async fn a_pause_holds_for_every_clone() {
+async fn a_rate_limit_holds_for_every_clone() {
     let limited = ResponseTemplate::new(429).insert_header("retry-after", "50");
     let server = server(vec![limited]).await;
     let (first, clock) = transport(&server.uri(), ClientOptions::new().max_attempts(1));
@@ -149,7 +164,7 @@ async fn a_pause_holds_for_every_clone() {
 }
 
 #[tokio::test]
-async fn a_pause_past_the_deadline_ends_the_call_unsent() {
+async fn a_rate_limit_past_the_deadline_ends_the_call_unsent() {
     let limited = ResponseTemplate::new(429).insert_header("retry-after", "99999999");
     let server = server(vec![limited]).await;
     let (transport, clock) = transport(&server.uri(), ClientOptions::new());
@@ -166,25 +181,25 @@ async fn a_pause_past_the_deadline_ends_the_call_unsent() {
 }
 
 #[tokio::test]
-async fn a_wait_never_overshoots_the_deadline() {
+async fn a_wait_never_passes_the_deadline() {
     let limited = ResponseTemplate::new(503).insert_header("retry-after", "10");
     let server = server(vec![limited; 9]).await;
     let options = ClientOptions::new().timeout(Duration::from_secs(15)).max_attempts(9);
     let (transport, clock) = transport(&server.uri(), options);
     let error = send(&transport, get()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "the server's word, not a bare timeout");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "the server's answer, not a timeout");
     assert_eq!(clock.slept(), [Duration::from_secs(10)]);
 }
 
 #[tokio::test]
-async fn the_retry_budget_stops_a_storm_and_refills_by_success() {
+async fn the_retry_budget_is_limited_and_refilled_by_successes() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     let (transport, _) = transport(&server.uri(), ClientOptions::new());
     for _ in 0..20 {
         send(&transport, get()).await.unwrap_err();
     }
-    // 20 first attempts, and the ten repetitions that the full budget pays for.
+    // 20 first attempts, and the ten retries that the full budget pays for.
     assert_eq!(count(&server).await, 30);
 
     server.reset().await;
@@ -200,26 +215,25 @@ async fn the_retry_budget_stops_a_storm_and_refills_by_success() {
     for _ in 0..5 {
         send(&transport, get()).await.unwrap_err();
     }
-    assert_eq!(count(&server).await, 16, "ten successes paid for one repetition");
+    assert_eq!(count(&server).await, 16, "ten successes pay for one retry");
+}
+
+#[rstest]
+#[case::not_sent(0)]
+#[case::rate_limited_once(1)]
+#[case::rate_limited_twice(2)]
+#[tokio::test]
+async fn a_later_attempt_without_effect_does_not_hide_a_doubt(#[case] rate_limited: usize) {
+    let mut acts = vec![Act::Drop];
+    acts.extend(std::iter::repeat_n(Act::reply(429, "{}"), rate_limited));
+    let (url, _) = scripted(acts).await;
+    let (transport, _) = transport(&url, ClientOptions::new());
+    let error = send(&transport, post().idempotent()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "neither NotSent nor RateLimited");
 }
 
 #[tokio::test]
-async fn an_attempt_that_may_have_worked_is_not_forgotten_by_a_later_one_that_was_not_sent() {
-    let busy = Act::reply(429, "{}");
-    for between in [vec![], vec![busy.clone()], vec![busy; 2]] {
-        let (url, _) = scripted([vec![Act::Drop], between].concat()).await;
-        let (transport, _) = transport(&url, ClientOptions::new());
-        let error = send(&transport, post().idempotent()).await.unwrap_err();
-        assert_eq!(
-            error.kind(),
-            ErrorKind::Interrupted,
-            "not: nothing was sent, nor: too many calls"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_look_waits_as_long_as_the_server_asked() {
+async fn a_probe_waits_as_long_as_the_server_asked() {
     let busy = ResponseTemplate::new(503).insert_header("retry-after", "20");
     let server = server(vec![busy]).await;
     let (transport, clock) = transport(&server.uri(), ClientOptions::new());
@@ -231,7 +245,7 @@ async fn a_look_waits_as_long_as_the_server_asked() {
 }
 
 #[tokio::test]
-async fn a_single_attempt_is_one() {
+async fn a_single_attempt_call_is_sent_once() {
     let server = server(vec![ResponseTemplate::new(503)]).await;
     let (transport, _) = transport(&server.uri(), ClientOptions::new());
     send(&transport, get().single_attempt()).await.unwrap_err();

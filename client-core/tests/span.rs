@@ -1,4 +1,4 @@
-//! A caller's own span is the caller's.
+//! Nothing is recorded in the caller's own span.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
@@ -11,10 +11,9 @@ use tracing::field::Empty;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// At the level of production the call's own span is off; the one around it must not be taken
-/// for it.
+/// At level `INFO` the call's own span is disabled. The span around it must not be mistaken for it.
 #[tokio::test]
-async fn it_is_not_written_into() {
+async fn the_span_of_the_caller_is_left_alone() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

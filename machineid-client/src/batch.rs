@@ -1,97 +1,101 @@
-//! Many devices at once: revoke and restore a fleet.
+//! Revoking and restoring many devices at once.
 
 use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, open_enum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 
-/// The most ids that one batch may name.
+/// The maximum number of device ids in one batch.
 const MAX_IDS: usize = 500;
 
 open_enum! {
     /// What a batch did with one device.
     pub enum BatchStatus {
-        /// It was active and is revoked now.
+        /// The device was active and is now revoked.
         Revoked = "revoked",
-        /// It was revoked before.
+        /// The device was already revoked.
         AlreadyRevoked = "already_revoked",
-        /// It was revoked and is active now.
+        /// The device was revoked and is now active.
         Unrevoked = "unrevoked",
-        /// It was active before.
+        /// The device was already active.
         AlreadyActive = "already_active",
-        /// It stays revoked: the plan is full.
+        /// The device stays revoked, because the plan is full.
         Blocked = "blocked",
-        /// No such device is registered.
+        /// The device is not registered.
         NotFound = "not_found",
-        /// That is no device id.
+        /// The device id is invalid.
         Invalid = "invalid",
     }
 }
 
 open_enum! {
-    /// Why restoring all devices restored none.
+    /// Why restoring all revoked devices has restored none.
     pub enum UnrevokeReason {
-        /// The plan is full.
+        /// The plan is full, so no device could be restored.
         AtCap = "at_cap",
-        /// No device was revoked.
+        /// The org has no revoked devices.
         NoneRevoked = "none_revoked",
     }
 }
 
-/// What a batch did with one of the devices that it named.
+/// The result of a batch for one of its devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BatchItem {
-    /// The device, as the service gives it back. An invalid id stands here as it was sent.
+    /// The device id as the service returns it. An invalid id is returned as it was sent.
     pub device_id: Value,
-    /// What was done.
+    /// What the batch did with the device.
     pub status: BatchStatus,
-    /// Why nothing was, for example `device_limit_reached`.
+    /// Why nothing was done, for example `device_limit_reached`; `None` if the service gives no
+    /// reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// The reply to a batch that revokes.
+/// The reply to [`Api::revoke_batch`] and [`Api::revoke_all_active`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RevokeBatch {
-    /// Device by device, in the order asked for; empty when all active ones were meant.
+    /// The result for each device, in the order of the request; empty after
+    /// [`Api::revoke_all_active`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
-    /// How many were active and are revoked now.
+    /// The number of devices that were active and are now revoked; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_count: Option<u64>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// The reply to a batch that restores.
+/// The reply to [`Api::unrevoke_batch`] and [`Api::unrevoke_all_revoked`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnrevokeBatch {
-    /// Device by device, in the order asked for; empty when all revoked ones were meant.
+    /// The result for each device, in the order of the request; empty after
+    /// [`Api::unrevoke_all_revoked`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
-    /// How many were revoked and are active now.
+    /// The number of devices that were revoked and are now active; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unrevoked_count: Option<u64>,
-    /// Up to 25 of those, when all revoked ones were meant.
+    /// Up to 25 of the restored devices; filled only after [`Api::unrevoke_all_revoked`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unrevoked_sample: Vec<DeviceId>,
-    /// Why none was restored, when none was.
+    /// Why no device was restored; `None` if one was, and after [`Api::unrevoke_batch`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<UnrevokeReason>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -99,19 +103,12 @@ pub struct UnrevokeBatch {
 const REVOKE: &str = "/api/v1/devices/revoke_batch";
 const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 
-/// Many devices at once, as in the reference's *API Reference*.
+/// Revoking and restoring many devices at once: the reference's section *API Reference*.
 ///
 /// ```
-/// use machineid_client::{BatchStatus, Client, DeviceId};
+/// use machineid_client::{BatchStatus, DeviceId};
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let org = server.create_org(machins_mock::Plan::Free);
-/// # let client = Client::builder()
-/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-/// #     .base_url(server.machineid_base_url())
-/// #     .build()?;
+/// # test_support::machineid(async |client| {
 /// let fleet = [DeviceId::new("agent-01")?, DeviceId::new("agent-02")?];
 /// for device in &fleet {
 ///     client.register(device).await?;
@@ -123,44 +120,46 @@ const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 ///
 /// client.unrevoke_batch(&fleet[1..]).await?;
 /// assert_eq!(client.unrevoke_all_revoked().await?.unrevoked_count, Some(1));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Revokes these devices, at most 500. Each is reported; those revoked already are left as
-    /// they are. `POST /api/v1/devices/revoke_batch`
+    /// Revokes up to 500 devices: `POST /api/v1/devices/revoke_batch`. The reply contains a result
+    /// for each. Devices that are already revoked stay as they are.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for no ids or more than 500. A device that can't be revoked
-    /// is no error but a [`BatchItem`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
+    /// can't be revoked is not an error: see [`BatchItem::status`].
     pub fn revoke_batch(&self, devices: &[DeviceId]) -> T::Reply<RevokeBatch> {
         self.send(selected(REVOKE, devices))
     }
 
-    /// Revokes every active device. If a first attempt's reply was lost, the count is of the
-    /// second. `POST /api/v1/devices/revoke_batch`
+    /// Revokes every active device: `POST /api/v1/devices/revoke_batch`. If the reply to a first
+    /// attempt was lost, the count is that of the second attempt.
     ///
     /// # Errors
-    /// As every call: see [`ErrorKind`].
+    /// Returns an error if the request is refused or there is no readable reply: see
+    /// [`ErrorKind`].
     pub fn revoke_all_active(&self) -> T::Reply<RevokeBatch> {
         self.send(batch(REVOKE, &json!({"scope": "all_active"})))
     }
 
-    /// Restores these devices, at most 500, as far as the plan has room. Each is reported.
-    /// `POST /api/v1/devices/unrevoke_batch`
+    /// Restores up to 500 revoked devices, until the plan is full:
+    /// `POST /api/v1/devices/unrevoke_batch`. The reply contains a result for each.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for no ids or more than 500. A device that can't be restored
-    /// is no error but a [`BatchItem`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
+    /// can't be restored is not an error: see [`BatchItem::status`].
     pub fn unrevoke_batch(&self, devices: &[DeviceId]) -> T::Reply<UnrevokeBatch> {
         self.send(selected(UNREVOKE, devices))
     }
 
-    /// Restores revoked devices, the newest revoked first, as far as the plan has room. If a
-    /// first attempt's reply was lost, count and sample are of the second.
-    /// `POST /api/v1/devices/unrevoke_batch`
+    /// Restores all revoked devices, until the plan is full, starting with the most recently
+    /// revoked one: `POST /api/v1/devices/unrevoke_batch`. If the reply to a first attempt was
+    /// lost, count and sample are those of the second attempt.
     ///
     /// # Errors
-    /// As every call: see [`ErrorKind`].
+    /// Returns an error if the request is refused or there is no readable reply: see
+    /// [`ErrorKind`].
     pub fn unrevoke_all_revoked(&self) -> T::Reply<UnrevokeBatch> {
         self.send(batch(UNREVOKE, &json!({"scope": "all_revoked"})))
     }
@@ -170,7 +169,7 @@ fn selected<R: DeserializeOwned>(path: &'static str, devices: &[DeviceId]) -> Ca
     if devices.is_empty() || devices.len() > MAX_IDS {
         return Call::refused(Error::new(
             ErrorKind::InvalidInput,
-            format!("{} device ids: a batch takes 1 to {MAX_IDS}", devices.len()),
+            format!("a batch takes 1 to {MAX_IDS} device ids, not {}", devices.len()),
         ));
     }
     batch(path, &json!({"deviceIds": devices}))

@@ -1,21 +1,15 @@
-//! The same client and gate for programs without a runtime.
+//! The client and the gate for programs without an async runtime.
 //!
 //! ```
 //! use machineid_client::DeviceId;
 //! use machineid_client::blocking::Gate;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server = machins_mock::blocking::MockServer::start();
-//! # let org = server.create_org(machins_mock::Plan::Free);
-//! # let client = machineid_client::Client::builder()
-//! #     .org_key(machineid_client::OrgKey::new(org.key())?)
-//! #     .base_url(server.machineid_base_url())
-//! #     .build_blocking()?;
-//! // With a client from `Client::from_env()`:
+//! # test_support::machineid_blocking(|client| {
+//! // `client` is from `Client::from_env()`.
 //! let gate = Gate::new(&client, DeviceId::new("agent-01")?).register_on_start();
 //! let permit = gate.check()?;
 //! println!("allowed, request {:?}", permit.request_id());
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 
 use std::thread;
@@ -30,21 +24,36 @@ use crate::device_id::DeviceId;
 use crate::gate::{Denied, Permit};
 use crate::registration::Registration;
 
-/// The blocking client: the methods of [`Api`], each returning when the call has ended.
+/// The blocking client. It has the methods of [`Api`], and each returns when its call is complete.
 pub type Client = Api<Blocking>;
 
 impl Client {
-    /// A client from the environment: `MACHINEID_ORG_KEY`, and `MACHINEID_BASE_URL` if it is set.
-    /// For anything else, see [`ClientBuilder::build_blocking`].
+    /// Creates a client with the org key in the environment variable `MACHINEID_ORG_KEY` and, if it
+    /// is set, the base URL in `MACHINEID_BASE_URL`. Other clients are built with
+    /// [`ClientBuilder::build_blocking`].
     ///
     /// # Errors
-    /// As [`ClientBuilder::from_env`] and [`ClientBuilder::build_blocking`].
+    /// Returns an error in the same cases as [`ClientBuilder::from_env`] and
+    /// [`ClientBuilder::build_blocking`].
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build_blocking()
     }
 }
 
-/// The blocking twin of [`Gate`](crate::Gate): the same questions, rules and denials.
+impl ClientBuilder {
+    /// Builds the blocking client.
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`build`](Self::build), and
+    /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent) if the operating system provides no
+    /// event queue.
+    pub fn build_blocking(self) -> Result<Client, Error> {
+        self.build_over(Blocking::new)
+    }
+}
+
+/// The blocking version of [`Gate`](crate::Gate): guards work by asking MachineID whether a device
+/// may run.
 #[derive(Debug, Clone)]
 pub struct Gate {
     gate: crate::Gate,
@@ -52,7 +61,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate for this device.
+    /// Creates a gate for this device. Nothing is sent until a check.
     #[must_use]
     pub fn new(client: &Client, device: DeviceId) -> Self {
         let transport = client.transport().clone();
@@ -60,74 +69,73 @@ impl Gate {
         Self { gate, transport }
     }
 
-    /// As [`Gate::outage_grace`](crate::Gate::outage_grace).
+    /// Sets for how long a check retries during an outage before it denies: see
+    /// [`Gate::outage_grace`](crate::Gate::outage_grace). The default is zero.
     #[must_use]
     pub fn outage_grace(self, grace: Duration) -> Self {
         Self { gate: self.gate.outage_grace(grace), ..self }
     }
 
-    /// As [`Gate::register_on_start`](crate::Gate::register_on_start).
+    /// Makes the gate register its device before the first check. A device that can't be registered
+    /// is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
         Self { gate: self.gate.register_on_start(), ..self }
     }
 
-    /// The device that this gate asks about.
+    /// Returns the device that this gate asks about.
     #[must_use]
     pub fn device(&self) -> &DeviceId {
         self.gate.device()
     }
 
-    /// Asks whether the device may run, now.
+    /// Asks MachineID whether the device may run now.
     ///
     /// # Errors
-    /// [`Denied`] for every answer but an unmistakable yes, and when there is none.
+    /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub fn check(&self) -> Result<Permit, Denied> {
         self.transport.wait(self.gate.check())
     }
 
-    /// Registers the device. Safe at every start.
+    /// Registers the device. It is safe to do so at every start: a registered device stays as it
+    /// is.
     ///
     /// # Errors
-    /// [`Denied`] when the device is not registered in the end.
+    /// Returns [`Denied`] if the device is not registered afterwards: the plan is full, the device
+    /// is revoked, or there was no answer.
     pub fn register(&self) -> Result<Registration, Denied> {
         self.transport.wait(self.gate.register())
     }
 
-    /// Checks once, and only then runs `work`.
+    /// Checks once, and runs `work` only if the device is allowed to run.
     ///
     /// # Errors
-    /// [`Denied`], and `work` has not begun.
+    /// Returns [`Denied`] if the device may not run; `work` has not started.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> Result<R, Denied> {
         let _permit = self.check()?;
         Ok(work())
     }
 
-    /// Checks first, then runs `work` on this thread while another checks again every `every`.
-    /// On the first denial the token is cancelled. A closure can't be dropped halfway, so `work`
-    /// must look at the token and return soon after.
+    /// Checks first, then runs `work` on this thread while another thread checks again every
+    /// `every`. On the first denial the token is cancelled. Unlike a future, a closure can't be
+    /// stopped from outside: `work` must check the token and return soon after it is cancelled.
     ///
     /// ```
     /// # fn take_job() -> Option<()> { None }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = machins_mock::blocking::MockServer::start();
-    /// # let org = server.create_org(machins_mock::Plan::Free);
-    /// # let client = machineid_client::Client::builder()
-    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-    /// #     .base_url(server.machineid_base_url())
-    /// #     .build_blocking()?;
-    /// # let device = machineid_client::DeviceId::new("agent-01")?;
-    /// # let gate = machineid_client::blocking::Gate::new(&client, device).register_on_start();
-    /// gate.supervise(std::time::Duration::from_secs(30), |stop| {
+    /// use std::time::Duration;
+    ///
+    /// # test_support::gate_blocking(|gate| {
+    /// gate.supervise(Duration::from_secs(30), |stop| {
     ///     while !stop.is_cancelled() {
     ///         let Some(job) = take_job() else { break };
     ///     }
     /// })?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
-    /// [`Denied`]: `work` has not begun, or was told to stop; what it returned is dropped.
+    /// Returns [`Denied`] if a check denies; `work` has not started, or has stopped and its result is
+    /// discarded.
     pub fn supervise<R>(
         &self,
         every: Duration,
@@ -142,7 +150,7 @@ impl Gate {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.watch(every) => {
+                        denied = self.gate.wait_for_denial(every) => {
                             stop.cancel();
                             Some(denied)
                         }

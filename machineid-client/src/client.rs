@@ -1,56 +1,41 @@
-//! The client: an API over a transport, and how it is built.
+//! The client: the API over a transport, and its builder.
 
 use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Transport,
+    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Transport,
 };
 
-use crate::org::OrgKey;
+use crate::auth::{ORG_KEY, OrgKey};
 
-/// Where MachineID lives.
+/// The base URL of MachineID's service.
 pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
 
 const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
 
-/// How calls prove which org they come from.
-pub(crate) static ORG_KEY: Scheme = Scheme {
-    name: "org key",
-    header: "x-org-key",
-    prefix: "",
-    missing: "set MACHINEID_ORG_KEY, or give `ClientBuilder::org_key`",
-};
-
-/// The MachineID API over a transport. Use it as [`Client`] or, with the feature `blocking`, as
-/// `blocking::Client`.
+/// The MachineID API over a transport, with a method for each endpoint. Use it as [`Client`] or,
+/// with the feature `blocking`, as `blocking::Client`.
 ///
-/// A clone is one pointer, and all clones share connections, pauses and the retry budget.
+/// A clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
 #[derive(Clone)]
 pub struct Api<T> {
     transport: T,
 }
 
-/// The asynchronous client. Its calls are awaited inside a tokio runtime.
+/// The asynchronous client. Its calls must be awaited inside a tokio runtime.
 ///
 /// ```
-/// use machineid_client::{Client, DeviceId};
+/// use machineid_client::DeviceId;
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let org = server.create_org(machins_mock::Plan::Free);
-/// # let client = Client::builder()
-/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-/// #     .base_url(server.machineid_base_url())
-/// #     .build()?;
+/// # test_support::machineid(async |client| {
 /// let device = DeviceId::new("agent-01")?;
 /// client.register(&device).await?;
 /// let decision = client.validate(&device).await?;
 /// if !decision.is_allowed() {
 ///     eprintln!("denied: {}", decision.code());
 /// }
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub type Client = Api<Async>;
 
@@ -59,49 +44,45 @@ impl<T: Transport> Api<T> {
         Self { transport }
     }
 
-    /// Sends any call: the way out for an endpoint that this crate does not know yet.
+    /// Sends any call, for an endpoint that this crate does not know yet. The call carries the org
+    /// key only if it was passed through [`with_key`](Self::with_key).
     ///
     /// ```
-    /// use machineid_client::{Call, Client};
+    /// use machineid_client::Call;
     ///
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = machins_mock::MockServer::start().await;
-    /// # let org = server.create_org(machins_mock::Plan::Free);
-    /// # let client = Client::builder()
-    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-    /// #     .base_url(server.machineid_base_url())
-    /// #     .build()?;
+    /// # test_support::machineid(async |client| {
     /// let call = Call::get("/api/v1/usage").json::<serde_json::Value>();
     /// let reply = client.send(client.with_key(call)).await?;
     /// assert_eq!(reply["planTier"], "free");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {
         self.transport.send(call)
     }
 
-    /// Makes a call carry the org key, for [`send`](Self::send).
+    /// Returns the call with the client's org key, for [`send`](Self::send).
     pub fn with_key<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&ORG_KEY)
     }
 
-    /// What carries the calls.
+    /// Returns the transport that sends the calls.
     pub fn transport(&self) -> &T {
         &self.transport
     }
 }
 
 impl Client {
-    /// A client to be set up.
+    /// Returns a builder to configure a client with.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// A client from the environment: `MACHINEID_ORG_KEY`, and `MACHINEID_BASE_URL` if it is set.
+    /// Creates a client with the org key in the environment variable `MACHINEID_ORG_KEY` and, if it
+    /// is set, the base URL in `MACHINEID_BASE_URL`.
     ///
     /// # Errors
-    /// As [`ClientBuilder::from_env`] and [`ClientBuilder::build`].
+    /// Returns an error in the same cases as [`ClientBuilder::from_env`] and
+    /// [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }
@@ -113,7 +94,7 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
     }
 }
 
-/// Sets a client up.
+/// Configures and builds a client.
 ///
 /// ```
 /// use std::time::Duration;
@@ -135,11 +116,12 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Takes `MACHINEID_ORG_KEY`, and `MACHINEID_BASE_URL` if it is set, from the environment.
+    /// Creates a builder with the org key in the environment variable `MACHINEID_ORG_KEY` and, if
+    /// it is set, the base URL in `MACHINEID_BASE_URL`.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingCredential`] without a key, [`ErrorKind::InvalidInput`] for one that
-    /// can't be a key.
+    /// Returns [`ErrorKind::MissingCredential`] if `MACHINEID_ORG_KEY` is not set, and
+    /// [`ErrorKind::InvalidInput`] if it is not a valid org key.
     pub fn from_env() -> Result<Self, Error> {
         let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let key = variable("MACHINEID_ORG_KEY").ok_or_else(|| {
@@ -155,52 +137,50 @@ impl ClientBuilder {
         })
     }
 
-    /// The org's key. Only [`Api::create_org`] does without.
+    /// Sets the org key. Every endpoint but [`Api::create_org`] needs it.
     pub fn org_key(mut self, key: OrgKey) -> Self {
         self.org_key = Some(key);
         self
     }
 
-    /// Another address than [`DEFAULT_BASE_URL`]: a mock server, a proxy of your own.
+    /// Sets the base URL, for example that of a mock server. The default is [`DEFAULT_BASE_URL`].
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.connection = self.connection.base_url(url);
         self
     }
 
-    /// Allows plain `http` to other machines. The org key then travels in the clear.
+    /// Sets whether plain `http` to other machines is allowed, which exposes the org key. The
+    /// default is `false`.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.connection = self.connection.allow_insecure_http(allow);
         self
     }
 
-    /// Limits and habits: timeouts, attempts, reply size, user agent.
+    /// Sets the options of the client: time limits, retries, reply size, user agent.
     pub fn options(mut self, options: ClientOptions) -> Self {
         self.connection = self.connection.options(options);
         self
     }
 
-    /// The asynchronous client.
+    /// Builds the asynchronous client.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when the base URL can't be used.
+    /// Returns [`ErrorKind::InvalidInput`] if the base URL is invalid.
     pub fn build(self) -> Result<Client, Error> {
-        let credentials = credentials(self.org_key)?;
-        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        self.build_over(Async::new)
     }
 
-    /// The blocking client.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    #[cfg(feature = "blocking")]
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+    /// Builds a client over the transport that `connect` creates.
+    pub(crate) fn build_over<T: Transport>(
+        self,
+        connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
+    ) -> Result<Api<T>, Error> {
         let credentials = credentials(self.org_key)?;
-        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
+        Ok(Api::over(connect(base_url, credentials, options)?))
     }
 }
 
 fn credentials(key: Option<OrgKey>) -> Result<Vec<Credential>, Error> {
-    key.map(|key| Credential::new(&ORG_KEY, key.into_secret())).into_iter().collect()
+    key.map(|key| Credential::new(&ORG_KEY, key.into())).into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! The answer to "may this device run?", believed only when it is beyond doubt.
+//! The service's decision whether a device may run, and when it counts as *allow*.
 
 use std::time::Duration;
 
@@ -6,46 +6,47 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::fields::UniqueFields;
 
 open_enum! {
-    /// Why a device may or may not run: the documented decision codes.
+    /// Why a device may or may not run: the codes of the reference's section *Decision Codes*.
     pub enum DecisionCode {
-        /// Execution allowed.
+        /// Execution is allowed: the device may run.
         Allow = "ALLOW",
-        /// Org execution is disabled; overrides all device and plan checks.
+        /// Execution is disabled for the whole org, which overrides all device and plan checks.
         OrgDisabled = "ORG_DISABLED",
-        /// No authoritative decision could be had. Also the code of every denial for which the
-        /// service gave none: no answer, or one that can't be read.
+        /// MachineID could not make an authoritative decision. This is also the code of a denial
+        /// without a decision: the service did not answer, or the answer was unreadable.
         SystemUnavailable = "SYSTEM_UNAVAILABLE",
-        /// The org is frozen.
+        /// The org's plan is frozen.
         PlanFrozen = "PLAN_FROZEN",
-        /// The plan's entitlement is not active.
+        /// The entitlement of the org's plan is not active.
         EntitlementExpired = "ENTITLEMENT_EXPIRED",
-        /// The device is revoked.
+        /// The device is revoked and may not run until it is restored.
         DeviceRevoked = "DEVICE_REVOKED",
         /// The device is not registered.
         DeviceNotFound = "DEVICE_NOT_FOUND",
-        /// There is no such org.
+        /// No org has this org key.
         OrgNotFound = "ORG_NOT_FOUND",
-        /// The org key is bad or missing.
+        /// The org key is malformed or missing.
         InvalidOrgKey = "INVALID_ORG_KEY",
-        /// That is no device id.
+        /// The device id is invalid.
         InvalidDeviceId = "INVALID_DEVICE_ID",
     }
 }
 
-/// The service's decision on a device, read from every reply that holds one, whatever its HTTP
+/// The service's decision whether a device may run.
+///
+/// It allows only if the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW`, no header
+/// says that the body is anything but plain JSON, and the reply is about the device that was asked
+/// about. A reply with the code `ALLOW` that fails one of the other conditions, or in which a name
+/// stands twice, is not a decision but an error. Every other decision denies, whatever its HTTP
 /// status.
 ///
-/// It allows only when the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW`, no header
-/// says that the body is anything but plain JSON, and the reply names no other device than the one
-/// asked about. Any other decision denies; a reply that contradicts itself by saying `ALLOW`
-/// without the rest, or that names a field twice, is no decision but an error.
-///
-/// `Serialize` gives the reply's own fields, with `allowed` as it is believed.
+/// `Serialize` writes the fields of the reply, but `allowed` is `true` only if the decision allows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     code: DecisionCode,
@@ -55,38 +56,39 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether the device may run.
+    /// Returns whether the device may run.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        // Reading the reply has made sure of the rest.
+        // `decode` has checked the other conditions.
         self.code == DecisionCode::Allow
     }
 
-    /// Why.
+    /// Returns why the device may or may not run.
     #[must_use]
     pub fn code(&self) -> &DecisionCode {
         &self.code
     }
 
-    /// The service's id of this decision, to correlate logs.
+    /// Returns the service's id of this decision, to correlate logs, or `None` if the reply has
+    /// none.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.fields.get("request_id")?.as_str()
     }
 
-    /// The HTTP status that the decision came with.
+    /// Returns the HTTP status of the reply.
     #[must_use]
     pub fn http_status(&self) -> u16 {
         self.http_status
     }
 
-    /// How long the server asked to wait before the next question.
+    /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// A field of the reply.
+    /// Returns a field of the reply by its JSON name, or `None` if the reply does not have it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
@@ -96,26 +98,27 @@ impl Decision {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
         };
-        let UniqueFields { mut fields, says_allow } = reply.json().map_err(no_decision)?;
-        let code = fields.get("code").and_then(Value::as_str).map(DecisionCode::from);
+        let UniqueFields { mut fields, allowed, code } = reply.json().map_err(no_decision)?;
+        let code = code.map(DecisionCode::from);
         let is_decision = match &code {
             None => false,
-            // A new code, or an error from somewhere in between that happens to have one.
-            Some(DecisionCode::Unknown(_)) => {
-                reply.status() < 500 && fields.get("allowed").is_some_and(Value::is_boolean)
-            }
+            // Either a new code, or the error of a proxy that happens to have one.
+            Some(DecisionCode::Unknown(_)) => reply.status() < 500 && allowed.is_some(),
             Some(_) => true,
         };
         let Some(code) = code.filter(|_| is_decision) else {
-            return Err(no_decision(reply.unreadable("the reply holds no decision")));
+            return Err(no_decision(reply.unreadable("the reply contains no decision")));
         };
-        // A connection that got out of step gives the reply to another question.
+        // If replies are off by one on a connection, this is the reply to another request.
         let is_answer = fields.get("deviceId").is_none_or(|device| device == asked.as_str());
         if code == DecisionCode::Allow
-            && !(says_allow && is_answer && reply.is_success() && reply.is_labelled_json())
+            && !(allowed == Some(true)
+                && is_answer
+                && reply.is_success()
+                && reply.is_labelled_json())
         {
             return Err(reply.unreadable(format!(
-                "the reply contradicts itself: code ALLOW, but status {}, another device or content type, or no \"allowed\": true",
+                "the reply contradicts itself: its code is ALLOW, but \"allowed\" is not true, or the status {}, the device or the content type is wrong",
                 reply.status()
             )));
         }
@@ -137,40 +140,33 @@ impl Serialize for Decision {
     }
 }
 
-/// Decisions, as in the reference's *API Reference* and *Decision Codes*.
+/// Asking for decisions: the reference's sections *API Reference* and *Decision Codes*.
 ///
 /// ```
 /// use machineid_client::{Client, DecisionCode, DeviceId};
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let org = server.create_org(machins_mock::Plan::Free);
-/// # let client = Client::builder()
-/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-/// #     .base_url(server.machineid_base_url())
-/// #     .build()?;
+/// # test_support::machineid(async |client| {
 /// let decision = client.validate(&DeviceId::new("never-registered")?).await?;
 /// assert!(!decision.is_allowed());
 /// assert_eq!(*decision.code(), DecisionCode::DeviceNotFound);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Asks whether a device may run. `POST /api/v1/devices/validate`
+    /// Asks whether a device may run: `POST /api/v1/devices/validate`.
     ///
-    /// A reply of status 408, 429, 500, 502, 503 or 504 is asked for again within the client's
-    /// limits, `SYSTEM_UNAVAILABLE` among them; the last one is returned. Use
-    /// [`Gate`](crate::Gate) to be told a yes or no that fails closed.
+    /// After a reply of status 408, 429, 500, 502, 503 or 504, such as `SYSTEM_UNAVAILABLE`, the
+    /// call is retried within the client's limits, and the last reply is returned. A
+    /// [`Gate`](crate::Gate) is easier to use safely: its answer is either a permit or a denial.
     ///
     /// # Errors
-    /// Every reply that holds a decision gives one, whatever its status. An error means that
-    /// there is none: **treat it as a denial**.
+    /// Returns an error if there is no decision. **Treat it as a denial.** A denial by the service
+    /// is not an error but a [`Decision`], whatever its status.
     pub fn validate(&self, device: &DeviceId) -> T::Reply<Decision> {
         self.send(validate(device))
     }
 }
 
-/// The call behind [`Api::validate`].
+/// Returns the call of [`Api::validate`].
 pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
     let asked = device.clone();
     Call::post("/api/v1/devices/validate")

@@ -1,96 +1,90 @@
-//! Devices one at a time: list, revoke, restore, remove.
+//! Listing devices, and revoking, restoring and removing one device.
 
 use agent_client_core::{Call, Extra, Reply, Timestamp, Transport, open_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::plan::PlanFigures;
 
 open_enum! {
-    /// Whether a device may run, as far as it alone is concerned.
+    /// The status of a device. An active device may run if the org and its plan allow it.
     pub enum DeviceStatus {
-        /// It may, if plan and org allow.
+        /// The device is not revoked.
         Active = "active",
-        /// It may not.
+        /// The device is revoked and may not run.
         Revoked = "revoked",
     }
 }
 
-/// A registered device.
+/// A registered device, as [`Api::list_devices`] returns it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Device {
-    /// Its name.
+    /// The id of the device.
     pub device_id: DeviceId,
-    /// Whether it is revoked.
+    /// Whether the device is active or revoked; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<DeviceStatus>,
-    /// When it was registered.
+    /// When the device was registered; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// When it was revoked, if it is.
+    /// When the device was revoked; `None` if it is not revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// When it last asked whether it may run.
+    /// When the device was last validated; `None` if it never was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_validated_at: Option<Timestamp>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// The reply to [`Api::list_devices`].
+/// The reply to [`Api::list_devices`]: all devices of an org.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeviceList {
-    /// Every device of the org.
+    /// All devices of the org, revoked ones included.
     pub devices: Vec<Device>,
-    /// How much of the plan they use.
+    /// The org's plan and how much of it the devices use.
     #[serde(flatten)]
     pub figures: PlanFigures,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// The reply to a revoke, unrevoke or remove.
+/// The reply to [`Api::revoke`], [`Api::unrevoke`] and [`Api::remove`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DeviceChange {
-    /// The service's word: `ok`.
+    /// The service's status word, `ok`.
     pub status: String,
-    /// The device.
+    /// The device; `None` if the reply does not name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
-    /// Whether it is revoked now.
+    /// Whether the device is now revoked; `None` if the reply lacks it, as after a removal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked: Option<bool>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Devices one at a time, as in the reference's *API Reference*.
+/// Managing devices: the reference's section *API Reference*.
 ///
 /// ```
-/// use machineid_client::{Client, DeviceId, DeviceStatus};
+/// use machineid_client::{DeviceId, DeviceStatus};
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let org = server.create_org(machins_mock::Plan::Free);
-/// # let client = Client::builder()
-/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-/// #     .base_url(server.machineid_base_url())
-/// #     .build()?;
+/// # test_support::machineid(async |client| {
 /// let device = DeviceId::new("agent-01")?;
 /// client.register(&device).await?;
 ///
-/// client.revoke(&device).await?; // denied from its next validate on
+/// client.revoke(&device).await?; // its next validate denies
 /// let list = client.list_devices().await?;
 /// assert_eq!(list.devices[0].status, Some(DeviceStatus::Revoked));
 ///
@@ -99,45 +93,47 @@ pub struct DeviceChange {
 ///
 /// client.remove(&device).await?;
 /// assert!(client.list_devices().await?.devices.is_empty());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Every device of the org. `GET /api/v1/devices/list`
+    /// Returns all devices of the org and how much of the plan they use:
+    /// `GET /api/v1/devices/list`.
     ///
     /// # Errors
-    /// As every call: see [`ErrorKind`](crate::ErrorKind).
+    /// Returns an error if the request is refused or there is no readable reply: see
+    /// [`ErrorKind`](crate::ErrorKind).
     pub fn list_devices(&self) -> T::Reply<DeviceList> {
         self.send(Call::get("/api/v1/devices/list").auth(&ORG_KEY).json())
     }
 
-    /// Blocks a device. It takes effect at the device's next validate. Doing it again changes
-    /// nothing. `POST /api/v1/devices/revoke`
+    /// Revokes a device, so that it is denied from its next validate on:
+    /// `POST /api/v1/devices/revoke`. Revoking it again changes nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such device is registered.
+    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
     pub fn revoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
         self.send(change("/api/v1/devices/revoke", device).json())
     }
 
-    /// Lets a revoked device run again. Doing it again changes nothing.
-    /// `POST /api/v1/devices/unrevoke`
+    /// Restores a revoked device, so that it may run again: `POST /api/v1/devices/unrevoke`.
+    /// Restoring it again changes nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) with code `device_limit_reached`
-    /// when the plan is full, [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such
-    /// device is registered.
+    /// Returns [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) with code
+    /// `device_limit_reached` if the plan is full, and
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
     pub fn unrevoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
         self.send(change("/api/v1/devices/unrevoke", device).json())
     }
 
-    /// Deletes a device for good. `POST /api/v1/devices/remove`
+    /// Deletes a device permanently: `POST /api/v1/devices/remove`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when no such device is registered.
-    /// If the reply to a first attempt was lost and the second finds the device gone, that is
-    /// success.
+    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
+    /// It is not an error if the reply to a first attempt was lost and the second attempt does not
+    /// find the device any more.
     pub fn remove(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
-        let gone = DeviceChange {
+        let removed = DeviceChange {
             status: "ok".to_owned(),
             device_id: Some(device.clone()),
             revoked: None,
@@ -148,11 +144,11 @@ impl<T: Transport> Api<T> {
                 return reply.json();
             }
             let error = reply.error();
-            // Not just any 404: that could be the org, or a proxy's page.
+            // Another 404 can mean that the org is unknown, or come from a proxy.
             let is_gone = error.code() == Some("device_not_found")
                 || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
-            let gone_before = reply.status() == 404 && reply.is_repeated() && is_gone;
-            if gone_before { Ok(gone.clone()) } else { Err(error) }
+            let was_removed = reply.status() == 404 && reply.is_repeated() && is_gone;
+            if was_removed { Ok(removed.clone()) } else { Err(error) }
         }))
     }
 }

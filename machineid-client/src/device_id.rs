@@ -1,4 +1,4 @@
-//! The name of a device.
+//! Device ids.
 
 use std::env;
 use std::fmt;
@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 
 const MAX_LENGTH: usize = 128;
 
-/// The name of a device within its org, checked before anything is sent: 1 to 128 of letters,
-/// digits and `. _ : @ / -`, blanks around it dropped.
+/// The id of a device within its org: 1 to 128 ASCII letters, digits and `. _ : @ / -`.
 ///
-/// An id that the service itself sent is taken as it is.
+/// [`new`](Self::new) checks an id before anything is sent. An id in a reply is not checked.
 ///
 /// ```
 /// use machineid_client::DeviceId;
@@ -26,43 +25,47 @@ const MAX_LENGTH: usize = 128;
 pub struct DeviceId(String);
 
 impl DeviceId {
-    /// Checks and takes an id.
+    /// Creates a device id from its text. Whitespace around it is removed.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when it is empty, too long or holds another character.
+    /// Returns [`ErrorKind::InvalidInput`] if the id is empty, too long, or contains another
+    /// character.
     pub fn new(id: &str) -> Result<Self, Error> {
         let id = id.trim();
         let refuse = |why: String| {
-            Err(Error::new(ErrorKind::InvalidInput, format!("that is no device id: {why}")))
+            Err(Error::new(ErrorKind::InvalidInput, format!("invalid device id: {why}")))
         };
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._:@/-".contains(c);
         if id.is_empty() {
             return refuse("it is empty".to_owned());
         }
         if let Some(c) = id.chars().find(|c| !is_allowed(*c)) {
-            return refuse(format!("{c:?} is not among letters, digits and . _ : @ / -"));
+            return refuse(format!("{c:?} is not a letter, a digit or one of . _ : @ / -"));
         }
         if id.len() > MAX_LENGTH {
-            return refuse(format!("{} characters, at most {MAX_LENGTH} are allowed", id.len()));
+            return refuse(format!(
+                "it has {} characters, but at most {MAX_LENGTH} are allowed",
+                id.len()
+            ));
         }
         Ok(Self(id.to_owned()))
     }
 
-    /// The id in `MACHINEID_DEVICE_ID`.
+    /// Creates a device id from the environment variable `MACHINEID_DEVICE_ID`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when it is not set or no device id.
+    /// Returns [`ErrorKind::InvalidInput`] if the variable is not set or not a valid device id.
     pub fn from_env() -> Result<Self, Error> {
         match env::var("MACHINEID_DEVICE_ID") {
             Ok(id) => Self::new(&id),
             Err(_) => Err(Error::new(
                 ErrorKind::InvalidInput,
-                "MACHINEID_DEVICE_ID is not set; export the name of this device",
+                "MACHINEID_DEVICE_ID is not set; export the id of this device",
             )),
         }
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

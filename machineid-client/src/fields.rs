@@ -1,26 +1,55 @@
-//! A reply's fields, read so that there is only one way to understand them.
+//! The fields of a decision, read so that they have only one meaning.
+//!
+//! A derived struct can't replace this visitor. It would have to flatten the fields that are kept
+//! but not interpreted, and flattening accepts a name that stands twice and reads the values in two
+//! passes. And a typed field of an unexpected type would turn a denial into an unreadable reply,
+//! which an outage grace retries.
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A JSON object in which no field is named twice. Readers differ in which of two they believe.
+/// A JSON object in which no name stands twice. Parsers differ in which of two values they take.
+#[derive(Default)]
 pub(crate) struct UniqueFields {
     pub(crate) fields: Map<String, Value>,
-    /// Whether the text itself says `"allowed": true` and `"code": "ALLOW"`. The values alone do
-    /// not tell: with some features of `serde_json` that any crate may turn on, an object can come
-    /// out as what it holds.
-    pub(crate) says_allow: bool,
+    /// The value of `allowed` if it is a JSON boolean.
+    pub(crate) allowed: Option<bool>,
+    /// The value of `code` if it is a JSON string.
+    pub(crate) code: Option<String>,
+}
+
+/// A value of the expected type, or any other value.
+///
+/// A [`Value`] alone does not tell: with the features `raw_value` and `arbitrary_precision` of
+/// `serde_json`, which any crate may enable, an object with a certain name becomes the value in it.
+#[derive(Deserialize)]
+#[serde(untagged, bound(deserialize = "T: DeserializeOwned"))]
+enum Typed<T> {
+    Expected(T),
+    Other(Value),
+}
+
+impl<T: Clone + Into<Value>> Typed<T> {
+    /// Returns the value as JSON, and stores it in `expected` if it is of the expected type.
+    fn into_json(self, expected: &mut Option<T>) -> Value {
+        match self {
+            Self::Expected(value) => {
+                *expected = Some(value.clone());
+                value.into()
+            }
+            Self::Other(value) => value,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for UniqueFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
+        struct FieldsVisitor;
 
-        impl<'de> Visitor<'de> for Fields {
+        impl<'de> Visitor<'de> for FieldsVisitor {
             type Value = UniqueFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,86 +57,21 @@ impl<'de> Deserialize<'de> for UniqueFields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
-                let mut fields = Map::new();
-                let (mut allowed, mut allow) = (false, false);
-                while let Some((name, Field { value, is_simple })) =
-                    access.next_entry::<String, _>()?
-                {
-                    match name.as_str() {
-                        "allowed" => allowed = is_simple && value == true,
-                        "code" => allow = is_simple && value == "ALLOW",
-                        _ => {}
-                    }
-                    if fields.insert(name, value).is_some() {
-                        return Err(Error::custom("a field is named twice"));
+                let mut read = UniqueFields::default();
+                while let Some(name) = access.next_key::<String>()? {
+                    let value = match name.as_str() {
+                        "allowed" => access.next_value::<Typed<_>>()?.into_json(&mut read.allowed),
+                        "code" => access.next_value::<Typed<_>>()?.into_json(&mut read.code),
+                        _ => access.next_value()?,
+                    };
+                    if read.fields.insert(name, value).is_some() {
+                        return Err(Error::custom("a name stands twice"));
                     }
                 }
-                Ok(UniqueFields { fields, says_allow: allowed && allow })
+                Ok(read)
             }
         }
 
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-/// A value, and whether the text has it as it is: no object or array that was made into it.
-struct Field {
-    value: Value,
-    is_simple: bool,
-}
-
-impl Field {
-    fn simple(value: impl Into<Value>) -> Self {
-        Self { value: value.into(), is_simple: true }
-    }
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-
-        impl<'de> Visitor<'de> for Any {
-            type Value = Field;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Field, E> {
-                Ok(Field::simple(()))
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Field, E> {
-                Ok(Field::simple(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Field, E> {
-                Ok(Field::simple(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Field, E> {
-                Ok(Field::simple(value))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Field, E> {
-                Ok(Field::simple(value))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Field, E> {
-                Ok(Field::simple(value))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Field, A::Error> {
-                let value = Value::deserialize(SeqAccessDeserializer::new(access))?;
-                Ok(Field { value, is_simple: false })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Field, A::Error> {
-                let value = Value::deserialize(MapAccessDeserializer::new(access))?;
-                Ok(Field { value, is_simple: false })
-            }
-        }
-
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }

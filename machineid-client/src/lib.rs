@@ -1,61 +1,58 @@
-//! MachineID answers one question before work starts: may this device run?
+//! Client for [MachineID](https://machineid.io), which decides whether a device may run.
 //!
-//! This crate asks it, and **fails closed**: no answer, a wrong answer and an unreadable answer
-//! all deny.
+//! Start with [`Gate`], which asks before work starts and **fails closed**: no answer, a wrong
+//! answer and an unreadable answer all deny. [`Client`] has every endpoint of the API, to register
+//! and manage devices.
 //!
-//! # Gate work on a device
+//! # Run work only while it is allowed
 //!
-//! [`Gate`] is what most programs need. [`Gate::check`] gives a [`Permit`], which cannot be had
-//! any other way, or [`Denied`], which says why.
+//! [`Gate::check`] returns a [`Permit`], which can be obtained in no other way, or [`Denied`], which
+//! says why. [`Gate::supervise`] keeps checking while the work runs.
 //!
 //! ```
-//! use machineid_client::{Client, DeviceId, Gate};
 //! use std::time::Duration;
+//! use machineid_client::{DeviceId, Gate};
 //!
-//! /// With a client from `Client::from_env()`, which takes the key from `MACHINEID_ORG_KEY`.
-//! async fn work(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
-//!     let gate = Gate::new(client, DeviceId::new("agent-01")?).register_on_start();
+//! # test_support::machineid(async |client| {
+//! // `client` is from `Client::from_env()`, which reads the key from `MACHINEID_ORG_KEY`.
+//! let gate = Gate::new(&client, DeviceId::new("agent-01")?).register_on_start();
 //!
-//!     // Once, before a piece of work:
-//!     let permit = gate.check().await?;
-//!     println!("allowed, request {:?}", permit.request_id());
+//! // Once, before a piece of work:
+//! let permit = gate.check().await?;
+//! println!("allowed, request {:?}", permit.request_id());
 //!
-//!     // All along: checked first and every 30 seconds, dropped on the first denial.
-//!     gate.supervise(Duration::from_secs(30), async { /* … */ }).await?;
-//!     Ok(())
-//! }
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server = machins_mock::MockServer::start().await;
-//! # let org = server.create_org(machins_mock::Plan::Free);
-//! # let client = Client::builder()
-//! #     .org_key(machineid_client::OrgKey::new(org.key())?)
-//! #     .base_url(server.machineid_base_url())
-//! #     .build()?;
-//! # work(&client).await }
+//! // For as long as the work runs: checked now and every 30 seconds, dropped on the first denial.
+//! gate.supervise(Duration::from_secs(30), async { /* … */ }).await?;
+//! # Ok(()) });
 //! ```
 //!
-//! # Manage a fleet
+//! # Manage devices
 //!
-//! [`Client`] has every endpoint of the API: [`register`](Api::register),
-//! [`validate`](Api::validate), [`list_devices`](Api::list_devices), [`revoke`](Api::revoke),
-//! [`unrevoke`](Api::unrevoke), the batches, [`remove`](Api::remove), [`usage`](Api::usage),
-//! [`checkout`](Api::checkout) and [`create_org`](Api::create_org). `blocking::Client` has the
-//! same methods for programs without a runtime; both are [`Api`], written once.
+//! | | |
+//! |---|---|
+//! | one device | [`register`](Api::register), [`validate`](Api::validate), [`revoke`](Api::revoke), [`unrevoke`](Api::unrevoke), [`remove`](Api::remove) |
+//! | many devices | [`list_devices`](Api::list_devices), [`revoke_batch`](Api::revoke_batch), [`revoke_all_active`](Api::revoke_all_active), [`unrevoke_batch`](Api::unrevoke_batch), [`unrevoke_all_revoked`](Api::unrevoke_all_revoked) |
+//! | the org | [`usage`](Api::usage), [`checkout`](Api::checkout), [`create_org`](Api::create_org) |
+//! | anything else | [`send`](Api::send) |
+//!
+//! [`Client`] is asynchronous. `blocking::Client` (feature `blocking`) has the same methods for
+//! programs without an async runtime. Both are an [`Api`], over a different transport.
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`], whose [`kind`](Error::kind) is made to be matched. Calls are
-//! retried by rules that are described in [`retry`], within the limits of [`ClientOptions`].
+//! Every call returns [`Error`]; match on its [`kind`](Error::kind). A call is sent again only if it
+//! can't take effect twice ([`retry`] has the rules), and within the limits of [`ClientOptions`].
 //!
 //! # Features
 //!
-//! `rustls` (default): TLS with the roots of the operating system; without it only plain `http`
-//! to this machine works. `blocking`: clients and gates without a runtime. `tower`: a layer that
-//! checks before each request.
+//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
+//!   it only plain `http` works.
+//! - `blocking`: the client and the gate for programs without an async runtime.
+//! - `tower`: `GateLayer`, which checks before each request of a tower service.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
 mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -74,6 +71,7 @@ pub use agent_client_core::{
     MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
     Transport, retry,
 };
+pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use decision::{Decision, DecisionCode};
@@ -82,7 +80,7 @@ pub use device_id::DeviceId;
 pub use gate::{Denied, Gate, Permit, Reason};
 #[cfg(feature = "tower")]
 pub use gate::{GateLayer, GateService};
-pub use org::{Checkout, NewOrg, OrgKey};
+pub use org::{Checkout, NewOrg};
 pub use plan::{PlanFigures, PlanTier, Usage};
 pub use registration::{Registration, RegistrationReply};
 pub use tokio_util::sync::CancellationToken;

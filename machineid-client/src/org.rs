@@ -1,122 +1,69 @@
-//! The org: its key, its plan's checkout, its creation.
+//! Creating an org, and upgrading its plan.
 
-use std::fmt;
-
-use agent_client_core::{Call, Error, ErrorKind, Extra, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::{ORG_KEY, OrgKey};
+use crate::client::Api;
 use crate::plan::PlanTier;
 
-/// An org's secret key, shared by all its devices. It is never printed.
-///
-/// ```
-/// use machineid_client::OrgKey;
-///
-/// let key = OrgKey::new(" org_123 ")?;
-/// assert_eq!(format!("{key:?}"), "OrgKey([REDACTED])");
-/// assert!(OrgKey::new("at_123").is_err());
-/// # Ok::<(), machineid_client::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct OrgKey(Secret);
-
-impl OrgKey {
-    /// Takes a key, which begins with `org_`. Blanks around it are dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
-    pub fn new(key: &str) -> Result<Self, Error> {
-        let refused = || {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "that is no org key: one begins with org_ and holds no blanks",
-            )
-        };
-        Secret::prefixed("org_", key).map(Self).ok_or_else(refused)
-    }
-
-    /// The key itself. Keep what you do with it short.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-
-    pub(crate) fn into_secret(self) -> Secret {
-        self.0
-    }
-}
-
-impl fmt::Debug for OrgKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OrgKey({:?})", self.0)
-    }
-}
-
-/// A new org, on the free plan. Its key is shown this once.
+/// A new org on the free plan, as [`Api::create_org`] returns it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewOrg {
-    /// The key. Store it: it can't be had again.
+    /// The org's key. Store it: the service does not show it again.
     pub org_key: OrgKey,
-    /// Everything else in the reply.
+    /// All other fields of the reply.
     pub extra: Extra,
 }
 
-/// Where to pay for a plan.
+/// The reply to [`Api::checkout`]: where to pay for a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Checkout {
-    /// A Stripe Checkout page, for a person to open.
+    /// The URL of a Stripe Checkout page, to be opened by a person.
     pub url: String,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// An org's upgrade, as in the reference's *API Reference*, and its making.
+/// Creating an org, and upgrading its plan: the reference's section *API Reference*.
 ///
 /// ```
-/// use machineid_client::{Client, PlanTier};
+/// use machineid_client::PlanTier;
 ///
 /// # fn store(_: &str) {}
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let org = server.create_org(machins_mock::Plan::Free);
-/// # let client = Client::builder()
-/// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-/// #     .base_url(server.machineid_base_url())
-/// #     .build()?;
+/// # test_support::machineid(async |client| {
 /// let page = client.checkout(&PlanTier::Pro).await?;
 /// println!("open {}", page.url);
 ///
 /// let new = client.create_org().await?;
-/// store(new.org_key.expose()); // it is shown this once
-/// # Ok(()) }
+/// store(new.org_key.expose()); // it is not shown again
+/// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Makes a Stripe Checkout page on which the org can be upgraded to `plan`.
-    /// `POST /api/v1/billing/checkout`
+    /// Creates a Stripe Checkout page on which a person can upgrade the org to `plan`:
+    /// `POST /api/v1/billing/checkout`.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] with code `invalid_plan` for a plan that can't be bought.
+    /// Returns [`ErrorKind::BadRequest`] with code `invalid_plan` if the plan is not for sale.
     pub fn checkout(&self, plan: &PlanTier) -> T::Reply<Checkout> {
         let call = Call::post("/api/v1/billing/checkout")
             .auth(&ORG_KEY)
             .body(&json!({"plan": plan}))
-            // A page that nobody opens costs nothing.
+            // A page that nobody opens has no effect.
             .idempotent();
         self.send(call.json())
     }
 
-    /// Makes a new org on the free plan; needs no key. `POST /api/v1/org/create` (used by the
-    /// vendor's templates, not in its reference)
+    /// Creates an org on the free plan; no key is needed: `POST /api/v1/org/create`. The vendor's
+    /// templates use this endpoint, but its reference does not list it.
     ///
     /// # Errors
-    /// [`ErrorKind::OutcomeUnknown`] when no readable reply came: an org may then exist whose key
-    /// nobody has. It does no harm; make another.
+    /// Returns [`ErrorKind::OutcomeUnknown`] if there is no readable reply. An org whose key nobody
+    /// knows may then exist, which does no harm: create another one.
     pub fn create_org(&self) -> T::Reply<NewOrg> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -125,16 +72,19 @@ impl<T: Transport> Api<T> {
             #[serde(flatten)]
             extra: Extra,
         }
-        let call = Call::post("/api/v1/org/create")
-            .body(&json!({}))
-            .unknown_hint("an org may exist whose key nobody has; it does no harm, make another");
+        let call = Call::post("/api/v1/org/create").body(&json!({})).unknown_hint(
+            "an org whose key nobody knows may exist; it does no harm, create another one",
+        );
         self.send(call.decode(|reply| {
             if !reply.is_success() {
                 return Err(reply.error());
             }
-            // Nothing of this reply goes into an error: it holds the key.
+            // The error must not contain any part of the reply, because the reply contains the key.
             let unreadable = |_| {
-                Error::new(ErrorKind::UnreadableReply, "the reply to org/create holds no org key")
+                Error::new(
+                    ErrorKind::UnreadableReply,
+                    "the reply to org/create contains no org key",
+                )
             };
             let body: Body = reply.json().map_err(unreadable)?;
             let org_key = OrgKey::new(&body.org_api_key).map_err(unreadable)?;

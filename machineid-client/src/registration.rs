@@ -4,61 +4,63 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{Api, ORG_KEY};
+use crate::auth::ORG_KEY;
+use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::plan::PlanFigures;
 
-/// What came of registering a device. Each outcome carries the whole reply.
+/// The result of registering a device. Every variant contains the whole reply.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[must_use = "a device that is not registered is denied"]
 pub enum Registration {
-    /// It is registered now.
+    /// The device is now registered (`ok`).
     Created(RegistrationReply),
-    /// It was registered before.
+    /// The device was already registered (`exists`).
     Exists(RegistrationReply),
-    /// The plan is full: `device_limit_reached`, with the figures.
+    /// The device is not registered, because the plan is full (`device_limit_reached`). The reply
+    /// contains the plan's figures.
     Blocked(RegistrationReply),
-    /// It is registered, but revoked. Registering does not restore it.
+    /// The device is registered but revoked. Registering does not restore it.
     Revoked(RegistrationReply),
-    /// The org's plan is frozen.
+    /// The device is not registered, because the org's plan is frozen.
     PlanFrozen(RegistrationReply),
-    /// The service said something that this version does not know. Take it for a no.
+    /// The reply has a status that this version does not know. Treat it as not registered.
     Other(RegistrationReply),
 }
 
-/// The reply to [`Api::register`].
+/// The reply to [`Api::register`], inside a [`Registration`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RegistrationReply {
-    /// The service's word: `ok`, `exists`, `blocked`, `revoked`.
+    /// The service's status word, for example `ok`, `exists`, `blocked` or `revoked`.
     pub status: String,
-    /// Why it was refused, for example `device_limit_reached`.
+    /// Why the device was not registered, for example `device_limit_reached`; `None` if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The device.
+    /// The device; `None` if the reply does not name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
-    /// The plan and how much of it is used.
+    /// The org's plan and how much of it is used.
     #[serde(flatten)]
     pub figures: PlanFigures,
-    /// The service's id of this exchange.
+    /// The service's id of the request, to correlate logs; `None` if the reply has none.
     #[serde(rename = "request_id", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Fields that this version does not know.
+    /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 impl Registration {
-    /// Whether the device is registered and not revoked.
+    /// Returns whether the device is registered and not revoked.
     #[must_use]
     pub fn is_registered(&self) -> bool {
         matches!(self, Self::Created(_) | Self::Exists(_))
     }
 
-    /// The reply, whatever came of it.
+    /// Returns the reply, whatever the result.
     #[must_use]
     pub fn reply(&self) -> &RegistrationReply {
         match self {
@@ -71,8 +73,8 @@ impl Registration {
         }
     }
 
-    /// Reads a reply of status 200 or 403; others are errors. `limit_reached` and `restored` are
-    /// words of older documents.
+    /// Decodes a reply of status 2xx or 403; any other status is an error. `limit_reached` and
+    /// `restored` are words of the vendor's older documents.
     fn decode(reply: &Reply) -> Result<Self, Error> {
         if !reply.is_success() && reply.status() != 403 {
             return Err(reply.error());
@@ -96,31 +98,27 @@ impl Registration {
     }
 }
 
+/// Registering a device: the reference's section *API Reference*.
 impl<T: Transport> Api<T> {
-    /// Registers a device. Safe at every start: a registered device stays as it is.
-    /// `POST /api/v1/devices/register`
+    /// Registers a device: `POST /api/v1/devices/register`. It is safe to do so at every start: a
+    /// registered device stays as it is.
     ///
     /// ```
-    /// use machineid_client::{Client, DeviceId, Registration};
+    /// use machineid_client::{DeviceId, Registration};
     ///
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = machins_mock::MockServer::start().await;
-    /// # let org = server.create_org(machins_mock::Plan::Free);
-    /// # let client = Client::builder()
-    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-    /// #     .base_url(server.machineid_base_url())
-    /// #     .build()?;
+    /// # test_support::machineid(async |client| {
     /// match client.register(&DeviceId::new("agent-01")?).await? {
     ///     Registration::Created(_) | Registration::Exists(_) => println!("ready"),
     ///     Registration::Blocked(reply) => println!("plan full: {:?}", reply.figures.limit),
     ///     other => println!("not registered: {}", other.reply().status),
     /// }
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
-    /// A refusal by plan or revocation is no error but a [`Registration`].
+    /// Returns an error if there is no readable reply, or if its status is neither 2xx nor 403: see
+    /// [`ErrorKind`](crate::ErrorKind). A device that is refused because of the plan or a
+    /// revocation is not an error but a [`Registration`].
     pub fn register(&self, device: &DeviceId) -> T::Reply<Registration> {
         let call = Call::post("/api/v1/devices/register")
             .auth(&ORG_KEY)

@@ -1,9 +1,10 @@
-//! What is believed, and that everything else denies.
+//! Which replies allow, and that every other reply denies.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
 use machineid_client::{Decision, DecisionCode, Denied, ErrorKind, Gate, Permit, Reason};
+use rstest::rstest;
 use serde_json::{Value, json};
 use support::{allow, client, deny, device, server};
 use wiremock::matchers::any;
@@ -19,41 +20,50 @@ async fn check(reply: ResponseTemplate) -> Result<Permit, Denied> {
     Gate::new(&client(&server), device()).check().await
 }
 
+/// The reply that allows, with another value of this field.
+fn allow_with(field: &str, value: Value) -> Value {
+    let mut body = allow();
+    body[field] = value;
+    body
+}
+
 #[tokio::test]
-async fn allow_is_believed_when_it_is_beyond_doubt() {
+async fn a_complete_allow_allows_and_keeps_every_field() {
     let decision = validate(200, &allow()).await.unwrap();
     assert!(decision.is_allowed());
     assert_eq!(decision.code(), &DecisionCode::Allow);
     assert_eq!(decision.request_id(), Some("5f2e7c1a-0000-4000-8000-000000000001"));
     assert_eq!(decision.field("deviceId"), Some(&json!("agent-01")));
-    assert_eq!(serde_json::to_value(&decision).unwrap(), allow(), "nothing of the reply is lost");
+    assert_eq!(serde_json::to_value(&decision).unwrap(), allow());
+}
+
+#[rstest]
+#[case::org_disabled("ORG_DISABLED", DecisionCode::OrgDisabled, 200)]
+#[case::system_unavailable("SYSTEM_UNAVAILABLE", DecisionCode::SystemUnavailable, 503)]
+#[case::plan_frozen("PLAN_FROZEN", DecisionCode::PlanFrozen, 200)]
+#[case::entitlement_expired("ENTITLEMENT_EXPIRED", DecisionCode::EntitlementExpired, 200)]
+#[case::device_revoked("DEVICE_REVOKED", DecisionCode::DeviceRevoked, 200)]
+#[case::device_not_found("DEVICE_NOT_FOUND", DecisionCode::DeviceNotFound, 404)]
+#[case::org_not_found("ORG_NOT_FOUND", DecisionCode::OrgNotFound, 404)]
+#[case::invalid_org_key("INVALID_ORG_KEY", DecisionCode::InvalidOrgKey, 401)]
+#[case::invalid_device_id("INVALID_DEVICE_ID", DecisionCode::InvalidDeviceId, 400)]
+#[case::new_code("PLAN_NOT_ACTIVE", DecisionCode::Unknown("PLAN_NOT_ACTIVE".into()), 200)]
+#[tokio::test]
+async fn every_other_code_denies_whatever_its_status(
+    #[case] word: &str,
+    #[case] code: DecisionCode,
+    #[case] status: u16,
+) {
+    let decision = validate(status, &deny(word)).await.unwrap();
+    assert_eq!((decision.code(), decision.http_status()), (&code, status));
+    assert!(!decision.is_allowed());
+    assert_eq!(decision.code().as_str(), word);
+    let denied = check(ResponseTemplate::new(status).set_body_json(deny(word))).await;
+    assert_eq!(denied.unwrap_err().code(), &code);
 }
 
 #[tokio::test]
-async fn every_documented_code_is_a_decision_whatever_its_status() {
-    for (code, word, status) in [
-        (DecisionCode::OrgDisabled, "ORG_DISABLED", 200),
-        (DecisionCode::SystemUnavailable, "SYSTEM_UNAVAILABLE", 503),
-        (DecisionCode::PlanFrozen, "PLAN_FROZEN", 200),
-        (DecisionCode::EntitlementExpired, "ENTITLEMENT_EXPIRED", 200),
-        (DecisionCode::DeviceRevoked, "DEVICE_REVOKED", 200),
-        (DecisionCode::DeviceNotFound, "DEVICE_NOT_FOUND", 404),
-        (DecisionCode::OrgNotFound, "ORG_NOT_FOUND", 404),
-        (DecisionCode::InvalidOrgKey, "INVALID_ORG_KEY", 401),
-        (DecisionCode::InvalidDeviceId, "INVALID_DEVICE_ID", 400),
-        (DecisionCode::Unknown("PLAN_NOT_ACTIVE".into()), "PLAN_NOT_ACTIVE", 200),
-    ] {
-        let decision = validate(status, &deny(word)).await.unwrap();
-        assert_eq!((decision.code(), decision.http_status()), (&code, status));
-        assert!(!decision.is_allowed());
-        assert_eq!(decision.code().as_str(), word, "lossless");
-        let denied = check(ResponseTemplate::new(status).set_body_json(deny(word))).await;
-        assert_eq!(denied.unwrap_err().code(), &code);
-    }
-}
-
-#[tokio::test]
-async fn a_yes_with_another_code_is_a_no() {
+async fn allowed_true_with_another_code_denies() {
     let mut body = deny("DEVICE_REVOKED");
     body["allowed"] = json!(true);
     let decision = validate(200, &body).await.unwrap();
@@ -62,97 +72,107 @@ async fn a_yes_with_another_code_is_a_no() {
 }
 
 #[tokio::test]
-async fn an_allow_that_contradicts_itself_is_no_decision() {
-    for (status, allowed) in [
-        (200, json!("true")),
-        (200, json!(1)),
-        (200, json!(false)),
-        (200, json!(null)),
-        (200, json!([true])),
-        (200, json!({"allowed": true})),
-        (403, json!(true)),
-        (500, json!(true)),
-        (302, json!(true)),
-    ] {
-        let mut body = allow();
-        body["allowed"] = allowed;
-        let error = validate(status, &body).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnreadableReply, "{status} {body}");
-        let denied = check(ResponseTemplate::new(status).set_body_json(body)).await.unwrap_err();
-        assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
-        assert!(matches!(denied.reason(), Reason::NoDecision(_)));
-    }
+async fn a_denial_with_a_malformed_allowed_keeps_its_code() {
+    let mut body = deny("DEVICE_REVOKED");
+    body["allowed"] = json!("no");
+    assert_eq!(validate(200, &body).await.unwrap().code(), &DecisionCode::DeviceRevoked);
+}
+
+#[rstest]
+#[case::text(200, json!("true"))]
+#[case::number(200, json!(1))]
+#[case::false_(200, json!(false))]
+#[case::null(200, json!(null))]
+#[case::array(200, json!([true]))]
+#[case::object(200, json!({"allowed": true}))]
+#[case::status_403(403, json!(true))]
+#[case::status_500(500, json!(true))]
+#[case::status_302(302, json!(true))]
+#[tokio::test]
+async fn an_allow_that_contradicts_itself_is_no_decision(
+    #[case] status: u16,
+    #[case] allowed: Value,
+) {
+    let body = allow_with("allowed", allowed);
+    let error = validate(status, &body).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
+    let denied = check(ResponseTemplate::new(status).set_body_json(body)).await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+    assert!(matches!(denied.reason(), Reason::NoDecision(_)));
+}
+
+#[rstest]
+#[case::other_device(json!("agent-02"))]
+#[case::null(json!(null))]
+#[case::array(json!(["agent-01"]))]
+#[tokio::test]
+async fn an_allow_for_another_device_is_no_decision(#[case] device_id: Value) {
+    let error = validate(200, &allow_with("deviceId", device_id)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
 }
 
 #[tokio::test]
-async fn an_allow_for_another_device_is_no_decision() {
-    for other in [json!("agent-02"), json!(null), json!(["agent-01"])] {
-        let mut body = allow();
-        body["deviceId"] = other;
-        let error = validate(200, &body).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnreadableReply, "{body}");
-    }
+async fn an_allow_may_leave_out_the_device() {
     let mut body = allow();
     body.as_object_mut().unwrap().remove("deviceId");
     assert!(validate(200, &body).await.unwrap().is_allowed());
 }
 
+#[rstest]
+#[case::empty("")]
+#[case::blank(" ")]
+#[case::bare_true("true")]
+#[case::bare_null("null")]
+#[case::bare_code("\"ALLOW\"")]
+#[case::html("<html><body>ALLOW</body></html>")]
+#[case::array_of_values("[true,\"ALLOW\"]")]
+#[case::no_code(r#"{"allowed":true}"#)]
+#[case::no_allowed(r#"{"code":"ALLOW"}"#)]
+#[case::raw_allowed(r#"{"allowed":{"$serde_json::private::RawValue":"true"},"code":"ALLOW"}"#)]
+#[case::raw_code(r#"{"allowed":true,"code":{"$serde_json::private::RawValue":"\"ALLOW\""}}"#)]
+#[case::raw_number(r#"{"allowed":{"$serde_json::private::Number":"true"},"code":"ALLOW"}"#)]
+#[case::two_allowed(r#"{"allowed":false,"code":"ALLOW","allowed":true}"#)]
+#[case::same_allowed_twice(r#"{"allowed":true,"allowed":true,"code":"ALLOW"}"#)]
+#[case::escaped_allowed(r#"{"allowed":true,"\u0061llowed":false,"code":"ALLOW"}"#)]
+#[case::two_codes(r#"{"allowed":true,"code":"DEVICE_REVOKED","code":"ALLOW"}"#)]
+#[case::two_unknown_fields(r#"{"allowed":true,"code":"ALLOW","x":1,"x":2}"#)]
+#[case::capital_allowed(r#"{"Allowed":true,"code":"ALLOW"}"#)]
+#[case::lower_case_code(r#"{"allowed":true,"code":"allow"}"#)]
+#[case::padded_code(r#"{"allowed":true,"code":" ALLOW"}"#)]
+#[case::code_in_array(r#"{"allowed":true,"code":["ALLOW"]}"#)]
+#[case::two_documents(r#"{"allowed":true,"code":"ALLOW"}{}"#)]
+#[case::cut_off(r#"{"allowed":true,"code":"ALLOW""#)]
+#[case::nested(r#"{"reply":{"allowed":true,"code":"ALLOW"}}"#)]
+#[case::in_array(r#"[{"allowed":true,"code":"ALLOW"}]"#)]
+#[case::deep(&format!("{}{}", "[".repeat(10_000), "]".repeat(10_000)))]
 #[tokio::test]
-async fn whatever_can_not_be_read_denies() {
-    let text = allow().to_string();
-    let cut = &text[..text.len() - 1];
-    let nested = format!("{{\"reply\":{text}}}");
-    let list = format!("[{text}]");
-    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    for body in [
-        "",
-        " ",
-        "true",
-        "null",
-        "\"ALLOW\"",
-        "<html><body>ALLOW</body></html>",
-        "[true,\"ALLOW\"]",
-        r#"{"allowed":true}"#,
-        r#"{"allowed":{"$serde_json::private::RawValue":"true"},"code":"ALLOW"}"#,
-        r#"{"allowed":true,"code":{"$serde_json::private::RawValue":"\"ALLOW\""}}"#,
-        r#"{"allowed":{"$serde_json::private::Number":"true"},"code":"ALLOW"}"#,
-        r#"{"code":"ALLOW"}"#,
-        r#"{"allowed":false,"code":"ALLOW","allowed":true}"#,
-        r#"{"allowed":true,"code":"DEVICE_REVOKED","code":"ALLOW"}"#,
-        r#"{"allowed":true,"allowed":true,"code":"ALLOW"}"#,
-        r#"{"allowed":true,"\u0061llowed":false,"code":"ALLOW"}"#,
-        r#"{"Allowed":true,"code":"ALLOW"}"#,
-        r#"{"allowed":true,"code":"allow"}"#,
-        r#"{"allowed":true,"code":" ALLOW"}"#,
-        r#"{"allowed":true,"code":["ALLOW"]}"#,
-        r#"{"allowed":true,"code":"ALLOW"}{}"#,
-        cut,
-        &nested,
-        &list,
-        &deep,
-    ] {
-        let reply = ResponseTemplate::new(200).set_body_raw(body, "application/json");
-        let denied = check(reply).await.expect_err(body);
-        assert!(!denied.to_string().is_empty());
-    }
-    for status in [301, 302, 400, 401, 403, 404, 429, 500, 502, 503] {
-        let reply = ResponseTemplate::new(status).set_body_string("<html>ALLOW</html>");
-        let denied = check(reply).await.unwrap_err();
-        assert_eq!(denied.code(), &DecisionCode::SystemUnavailable, "{status}");
-    }
+async fn an_unreadable_reply_denies(#[case] body: &str) {
+    let reply = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+    assert!(!check(reply).await.unwrap_err().to_string().is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_error_that_happens_to_have_a_code_is_an_outage() {
-    for (status, body) in [
-        (503, json!({"code": "MAINTENANCE", "message": "back soon"})),
-        (503, json!({"code": "MAINTENANCE", "allowed": false})),
-        (404, json!({"code": "ROUTE_NOT_FOUND"})),
-        (200, json!({"code": "WELCOME", "allowed": "no"})),
-    ] {
-        let error = validate(status, &body).await.unwrap_err();
-        assert_eq!(error.status(), Some(status), "{body}");
-        let reply = ResponseTemplate::new(status).set_body_json(body);
-        assert!(check(reply).await.unwrap_err().is_outage());
-    }
+async fn an_html_page_denies_whatever_its_status(
+    #[values(301, 302, 400, 401, 403, 404, 429, 500, 502, 503)] status: u16,
+) {
+    let reply = ResponseTemplate::new(status).set_body_string("<html>ALLOW</html>");
+    let denied = check(reply).await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+}
+
+#[rstest]
+#[case::maintenance(503, json!({"code": "MAINTENANCE", "message": "back soon"}))]
+#[case::maintenance_denied(503, json!({"code": "MAINTENANCE", "allowed": false}))]
+#[case::no_route(404, json!({"code": "ROUTE_NOT_FOUND"}))]
+#[case::allowed_is_text(200, json!({"code": "WELCOME", "allowed": "no"}))]
+#[tokio::test]
+async fn an_error_that_happens_to_have_a_code_is_an_outage(
+    #[case] status: u16,
+    #[case] body: Value,
+) {
+    let error = validate(status, &body).await.unwrap_err();
+    assert_eq!(error.status(), Some(status));
+    let reply = ResponseTemplate::new(status).set_body_json(body);
+    assert!(check(reply).await.unwrap_err().is_outage());
 }

@@ -1,12 +1,13 @@
-//! Every endpoint: what is sent, and what is made of the reply.
+//! Every endpoint: what is sent, and how the reply is read.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
 use machineid_client::{
     BatchStatus, Client, DeviceId, DeviceStatus, ErrorKind, OrgKey, PlanTier, Registration,
-    UnrevokeReason,
+    RegistrationReply, UnrevokeReason,
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 use support::{KEY, builder, client, device, server};
 use wiremock::matchers::any;
@@ -39,7 +40,7 @@ fn with_figures(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn register_created() {
+async fn registering_a_new_device() {
     let body = with_figures(json!({
         "status": "ok", "deviceId": "agent-01", "handler": "devices/register", "request_id": "r1",
     }));
@@ -59,51 +60,69 @@ async fn register_created() {
     assert!(requests[0].headers["user-agent"].to_str().unwrap().starts_with("machineid-client/"));
 }
 
+type Variant = fn(RegistrationReply) -> Registration;
+
+#[rstest]
+#[case::exists(200, json!({"status": "exists"}), Registration::Exists)]
+#[case::restored(200, json!({"status": "restored"}), Registration::Exists)]
+#[case::blocked(
+    403,
+    json!({"status": "blocked", "error": "device_limit_reached"}),
+    Registration::Blocked
+)]
+#[case::limit_reached(
+    403, json!({"status": "limit_reached"}), Registration::Blocked
+)]
+#[case::revoked(
+    403,
+    json!({"status": "revoked", "error": "device_revoked"}),
+    Registration::Revoked
+)]
+#[case::revoked_with_status_200(
+    200, json!({"status": "revoked"}), Registration::Revoked
+)]
+#[case::plan_frozen(
+    403,
+    json!({"status": "error", "error": "plan_frozen"}),
+    Registration::PlanFrozen
+)]
+#[case::unknown_status(
+    200, json!({"status": "pending_review"}), Registration::Other
+)]
 #[tokio::test]
-async fn register_outcomes() {
-    type Is = fn(&Registration) -> bool;
-    let cases: [(u16, Value, Is); 8] = [
-        (200, json!({"status": "exists"}), |r| matches!(r, Registration::Exists(_))),
-        (200, json!({"status": "restored"}), |r| matches!(r, Registration::Exists(_))),
-        (403, json!({"status": "blocked", "error": "device_limit_reached"}), |r| {
-            matches!(r, Registration::Blocked(_))
-        }),
-        (403, json!({"status": "limit_reached"}), |r| matches!(r, Registration::Blocked(_))),
-        (403, json!({"status": "revoked", "error": "device_revoked"}), |r| {
-            matches!(r, Registration::Revoked(_))
-        }),
-        (200, json!({"status": "revoked"}), |r| matches!(r, Registration::Revoked(_))),
-        (403, json!({"status": "error", "error": "plan_frozen"}), |r| {
-            matches!(r, Registration::PlanFrozen(_))
-        }),
-        (200, json!({"status": "pending_review"}), |r| matches!(r, Registration::Other(_))),
-    ];
-    for (status, body, is_expected) in cases {
-        let server = server(status, &with_figures(body.clone())).await;
-        let registration = client(&server).register(&device()).await.unwrap();
-        assert!(is_expected(&registration), "{registration:?}");
-        assert_eq!(registration.is_registered(), matches!(registration, Registration::Exists(_)));
-        assert_eq!(registration.reply().figures.limit, Some(3));
-    }
+async fn registering_has_a_result_for_each_status(
+    #[case] status: u16,
+    #[case] body: Value,
+    #[case] variant: Variant,
+) {
+    let server = server(status, &with_figures(body)).await;
+    let registration = client(&server).register(&device()).await.unwrap();
+    assert_eq!(registration, variant(registration.reply().clone()));
+    assert_eq!(registration.is_registered(), matches!(registration, Registration::Exists(_)));
+    assert_eq!(registration.reply().figures.limit, Some(3));
+}
+
+#[rstest]
+#[case::invalid_org_key(401, json!({"code": "INVALID_ORG_KEY"}), ErrorKind::Unauthorized)]
+#[case::org_not_found(404, json!({"code": "ORG_NOT_FOUND"}), ErrorKind::NotFound)]
+#[case::html_page(403, json!("<html>"), ErrorKind::Forbidden)]
+#[case::unknown_error(
+    403, json!({"status": "error", "error": "who_knows"}), ErrorKind::Forbidden
+)]
+#[case::array(200, json!([]), ErrorKind::UnreadableReply)]
+#[tokio::test]
+async fn registering_fails_without_a_registration_in_the_reply(
+    #[case] status: u16,
+    #[case] body: Value,
+    #[case] kind: ErrorKind,
+) {
+    let server = server(status, &body).await;
+    let error = client(&server).register(&device()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (kind, Some(status)));
 }
 
 #[tokio::test]
-async fn register_errors() {
-    for (status, body, kind) in [
-        (401, json!({"status": "error", "code": "INVALID_ORG_KEY"}), ErrorKind::Unauthorized),
-        (404, json!({"status": "error", "code": "ORG_NOT_FOUND"}), ErrorKind::NotFound),
-        (403, json!("<html>"), ErrorKind::Forbidden),
-        (403, json!({"status": "error", "error": "who_knows"}), ErrorKind::Forbidden),
-        (200, json!([]), ErrorKind::UnreadableReply),
-    ] {
-        let server = server(status, &body).await;
-        let error = client(&server).register(&device()).await.unwrap_err();
-        assert_eq!((error.kind(), error.status()), (kind, Some(status)));
-    }
-}
-
-#[tokio::test]
-async fn list() {
+async fn listing_devices() {
     let body = with_figures(json!({
         "devices": [
             {"deviceId": "a", "status": "active", "createdAt": "2026-03-01T12:00:00Z",
@@ -124,104 +143,117 @@ async fn list() {
     assert_eq!(request(&server).await, sent);
 }
 
+#[rstest]
 #[tokio::test]
-async fn revoke_unrevoke_and_remove() {
-    for verb in ["revoke", "unrevoke", "remove"] {
-        let body = json!({"status": "ok", "deviceId": "agent-01", "revoked": verb == "revoke"});
-        let server = server(200, &body).await;
-        let client = client(&server);
-        let change = match verb {
-            "revoke" => client.revoke(&device()).await,
-            "unrevoke" => client.unrevoke(&device()).await,
-            _ => client.remove(&device()).await,
-        };
-        assert_eq!(change.unwrap().revoked, Some(verb == "revoke"));
-        let path = format!("/api/v1/devices/{verb}");
-        assert_eq!(request(&server).await, post(&path, json!({"deviceId": "agent-01"})));
-    }
+async fn changes_to_one_device(#[values("revoke", "unrevoke", "remove")] change: &str) {
+    let body = json!({"status": "ok", "deviceId": "agent-01", "revoked": change == "revoke"});
+    let server = server(200, &body).await;
+    let client = client(&server);
+    let reply = match change {
+        "revoke" => client.revoke(&device()).await,
+        "unrevoke" => client.unrevoke(&device()).await,
+        _ => client.remove(&device()).await,
+    };
+    assert_eq!(reply.unwrap().revoked, Some(change == "revoke"));
+    let path = format!("/api/v1/devices/{change}");
+    assert_eq!(request(&server).await, post(&path, json!({"deviceId": "agent-01"})));
 }
 
 #[tokio::test]
-async fn unrevoke_at_the_cap_is_an_error_with_the_services_code() {
+async fn restoring_a_device_in_a_full_plan_is_an_error() {
     let body = with_figures(json!({"status": "blocked", "error": "device_limit_reached"}));
     let error = client(&server(403, &body).await).unrevoke(&device()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(error.code(), Some("device_limit_reached"));
 }
 
-#[tokio::test]
-async fn a_removal_whose_first_reply_was_lost_is_done() {
-    let gone = json!({"status": "not_found", "error": "device_not_found"});
-    let error = client(&server(404, &gone).await).remove(&device()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound, "asked once: there was none");
-
+/// A server that fails once and then answers with a 404 of this body.
+async fn failing_then_404(body: Value) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(502))
         .up_to_n_times(1)
         .mount(&server)
         .await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(404).set_body_json(gone))
-        .mount(&server)
-        .await;
+    let not_found = ResponseTemplate::new(404).set_body_json(body);
+    Mock::given(any()).respond_with(not_found).mount(&server).await;
+    server
+}
+
+fn device_not_found() -> Value {
+    json!({"status": "not_found", "error": "device_not_found"})
+}
+
+#[tokio::test]
+async fn removing_an_unknown_device_is_an_error() {
+    let server = server(404, &device_not_found()).await;
+    let error = client(&server).remove(&device()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_removal_whose_first_reply_was_lost_succeeds() {
+    let server = failing_then_404(device_not_found()).await;
     let change = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap();
     assert_eq!(change.device_id, Some(device()));
 }
 
+#[rstest]
+#[case::unknown_org(json!({"status": "error", "code": "ORG_NOT_FOUND"}))]
+#[case::html_page(json!("<html>"))]
 #[tokio::test]
-async fn a_404_of_another_kind_is_no_removal() {
-    for other in [json!({"status": "error", "code": "ORG_NOT_FOUND"}), json!("<html>")] {
-        let server = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(ResponseTemplate::new(503))
-            .up_to_n_times(1)
-            .mount(&server)
-            .await;
-        let reply = ResponseTemplate::new(404).set_body_json(other);
-        Mock::given(any()).respond_with(reply).mount(&server).await;
-        let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-    }
+async fn a_404_of_another_kind_is_no_removal(#[case] body: Value) {
+    let server = failing_then_404(body).await;
+    let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
-async fn batches() {
+async fn revoke_batch() {
     let results = json!([
         {"deviceId": "a", "status": "revoked"},
         {"deviceId": "b", "status": "not_found"},
         {"deviceId": 7, "status": "invalid", "error": "invalid_device_id"},
     ]);
-    let served = server(200, &json!({"results": results, "revokedCount": 1})).await;
-    let batch = client(&served).revoke_batch(&ids(&["a", "b"])).await.unwrap();
+    let server = server(200, &json!({"results": results, "revokedCount": 1})).await;
+    let batch = client(&server).revoke_batch(&ids(&["a", "b"])).await.unwrap();
     assert_eq!(batch.revoked_count, Some(1));
     assert_eq!(batch.results[1].status, BatchStatus::NotFound);
     assert_eq!(batch.results[2].error.as_deref(), Some("invalid_device_id"));
     let sent = post("/api/v1/devices/revoke_batch", json!({"deviceIds": ["a", "b"]}));
-    assert_eq!(request(&served).await, sent);
-
-    let served = server(200, &json!({"revokedCount": 2})).await;
-    assert_eq!(client(&served).revoke_all_active().await.unwrap().revoked_count, Some(2));
-    let sent = post("/api/v1/devices/revoke_batch", json!({"scope": "all_active"}));
-    assert_eq!(request(&served).await, sent);
-
-    let results = json!([{"deviceId": "a", "status": "blocked", "error": "device_limit_reached"}]);
-    let served = server(200, &json!({"results": results, "unrevokedCount": 0})).await;
-    let batch = client(&served).unrevoke_batch(&ids(&["a"])).await.unwrap();
-    assert_eq!(batch.results[0].status, BatchStatus::Blocked);
-    let sent = post("/api/v1/devices/unrevoke_batch", json!({"deviceIds": ["a"]}));
-    assert_eq!(request(&served).await, sent);
-
-    let body = json!({"unrevokedCount": 0, "unrevokedSample": [], "reason": "at_cap"});
-    let served = server(200, &body).await;
-    let batch = client(&served).unrevoke_all_revoked().await.unwrap();
-    assert_eq!(batch.reason, Some(UnrevokeReason::AtCap));
-    let sent = post("/api/v1/devices/unrevoke_batch", json!({"scope": "all_revoked"}));
-    assert_eq!(request(&served).await, sent);
+    assert_eq!(request(&server).await, sent);
 }
 
 #[tokio::test]
-async fn a_batch_of_no_or_too_many_ids_is_not_sent() {
+async fn revoke_all_active() {
+    let server = server(200, &json!({"revokedCount": 2})).await;
+    assert_eq!(client(&server).revoke_all_active().await.unwrap().revoked_count, Some(2));
+    let sent = post("/api/v1/devices/revoke_batch", json!({"scope": "all_active"}));
+    assert_eq!(request(&server).await, sent);
+}
+
+#[tokio::test]
+async fn unrevoke_batch() {
+    let results = json!([{"deviceId": "a", "status": "blocked", "error": "device_limit_reached"}]);
+    let server = server(200, &json!({"results": results, "unrevokedCount": 0})).await;
+    let batch = client(&server).unrevoke_batch(&ids(&["a"])).await.unwrap();
+    assert_eq!(batch.results[0].status, BatchStatus::Blocked);
+    let sent = post("/api/v1/devices/unrevoke_batch", json!({"deviceIds": ["a"]}));
+    assert_eq!(request(&server).await, sent);
+}
+
+#[tokio::test]
+async fn unrevoke_all_revoked() {
+    let body = json!({"unrevokedCount": 0, "unrevokedSample": [], "reason": "at_cap"});
+    let server = server(200, &body).await;
+    let batch = client(&server).unrevoke_all_revoked().await.unwrap();
+    assert_eq!(batch.reason, Some(UnrevokeReason::AtCap));
+    let sent = post("/api/v1/devices/unrevoke_batch", json!({"scope": "all_revoked"}));
+    assert_eq!(request(&server).await, sent);
+}
+
+#[tokio::test]
+async fn a_batch_without_or_with_too_many_ids_is_not_sent() {
     let server = server(200, &json!({})).await;
     let client = client(&server);
     let many: Vec<_> = (0..501).map(|n| DeviceId::new(&format!("d{n}")).unwrap()).collect();
@@ -236,40 +268,47 @@ async fn a_batch_of_no_or_too_many_ids_is_not_sent() {
 }
 
 #[tokio::test]
-async fn usage_and_checkout() {
-    let served = server(200, &with_figures(json!({"status": "ok"}))).await;
-    let usage = client(&served).usage().await.unwrap();
+async fn usage() {
+    let server = server(200, &with_figures(json!({"status": "ok"}))).await;
+    let usage = client(&server).usage().await.unwrap();
     assert_eq!(usage.figures.limit, Some(3));
     assert_eq!(serde_json::to_value(&usage).unwrap(), with_figures(json!({"status": "ok"})));
     let sent = ("GET".to_owned(), "/api/v1/usage".to_owned(), Value::Null);
-    assert_eq!(request(&served).await, sent);
-
-    let served = server(200, &json!({"status": "ok", "url": "https://pay.example/1"})).await;
-    let checkout = client(&served).checkout(&PlanTier::Scale).await.unwrap();
-    assert_eq!(checkout.url, "https://pay.example/1");
-    assert_eq!(request(&served).await, post("/api/v1/billing/checkout", json!({"plan": "scale"})));
+    assert_eq!(request(&server).await, sent);
 }
 
 #[tokio::test]
-async fn a_new_org_needs_no_key_and_its_own_is_not_shown() {
+async fn checkout() {
+    let server = server(200, &json!({"status": "ok", "url": "https://pay.example/1"})).await;
+    let checkout = client(&server).checkout(&PlanTier::Scale).await.unwrap();
+    assert_eq!(checkout.url, "https://pay.example/1");
+    assert_eq!(request(&server).await, post("/api/v1/billing/checkout", json!({"plan": "scale"})));
+}
+
+#[tokio::test]
+async fn creating_an_org_needs_no_key_and_does_not_show_the_new_one() {
     let body = json!({"status": "ok", "orgApiKey": "org_fresh", "handler": "org_create"});
-    let served = server(200, &body).await;
-    let client = Client::builder().base_url(served.uri()).build().unwrap();
+    let server = server(200, &body).await;
+    let client = Client::builder().base_url(server.uri()).build().unwrap();
     let org = client.create_org().await.unwrap();
     assert_eq!(org.org_key.expose(), "org_fresh");
     assert_eq!(org.extra["handler"], "org_create");
     assert!(!format!("{org:?}").contains("org_fresh"));
-    assert_eq!(request(&served).await, post("/api/v1/org/create", json!({})));
+    assert_eq!(request(&server).await, post("/api/v1/org/create", json!({})));
+}
 
-    // A creation is not repeated, and an unreadable reply is not shown: it may hold the key.
-    for (status, body) in [(500, json!({})), (200, json!({"orgApiKey": ["org_fresh"]}))] {
-        let served = server(status, &body).await;
-        let client = Client::builder().base_url(served.uri()).build().unwrap();
-        let error = client.create_org().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-        assert!(!format!("{error} {error:?}").contains("org_fresh"));
-        assert_eq!(served.received_requests().await.unwrap().len(), 1);
-    }
+/// The reply may contain the key, so no part of it may be shown.
+#[rstest]
+#[case::server_error(500, json!({}))]
+#[case::malformed_key(200, json!({"orgApiKey": ["org_fresh"]}))]
+#[tokio::test]
+async fn creating_an_org_is_not_repeated(#[case] status: u16, #[case] body: Value) {
+    let server = server(status, &body).await;
+    let client = Client::builder().base_url(server.uri()).build().unwrap();
+    let error = client.create_org().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert!(!format!("{error} {error:?}").contains("org_fresh"));
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -281,24 +320,47 @@ async fn without_a_key_nothing_is_sent() {
     assert!(served.received_requests().await.unwrap().is_empty());
 }
 
-#[test]
-fn ids_and_keys_are_checked_before_sending() {
-    let long = "x".repeat(128);
-    for good in ["a", "agent-01", "a.b_c:d@e/f-g", " padded ", &long] {
-        assert_eq!(DeviceId::new(good).unwrap().as_str(), good.trim());
-    }
-    let longer = "x".repeat(129);
-    for bad in ["", "  ", "a b", "a\nb", "caf\u{e9}", "a\\b", "a%b", "\0", "#", "?", &longer] {
-        assert_eq!(DeviceId::new(bad).unwrap_err().kind(), ErrorKind::InvalidInput, "{bad:?}");
-    }
-    for bad in ["", "org_", "at_x", "ORG_x", "org_a b", "org_\u{e9}", "org_a\nb"] {
-        assert!(OrgKey::new(bad).is_err(), "{bad:?}");
-    }
+#[rstest]
+#[case::short("a")]
+#[case::usual("agent-01")]
+#[case::every_special_character("a.b_c:d@e/f-g")]
+#[case::padded(" padded ")]
+#[case::longest(&"x".repeat(128))]
+fn a_valid_device_id_is_trimmed(#[case] id: &str) {
+    assert_eq!(DeviceId::new(id).unwrap().as_str(), id.trim());
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::blank("  ")]
+#[case::space("a b")]
+#[case::line_break("a\nb")]
+#[case::not_ascii("caf\u{e9}")]
+#[case::backslash("a\\b")]
+#[case::percent("a%b")]
+#[case::nul("\0")]
+#[case::hash("#")]
+#[case::question_mark("?")]
+#[case::too_long(&"x".repeat(129))]
+fn an_invalid_device_id_is_refused(#[case] id: &str) {
+    assert_eq!(DeviceId::new(id).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::only_the_prefix("org_")]
+#[case::other_prefix("at_x")]
+#[case::capital_prefix("ORG_x")]
+#[case::space("org_a b")]
+#[case::not_ascii("org_\u{e9}")]
+#[case::line_break("org_a\nb")]
+fn an_invalid_org_key_is_refused(#[case] key: &str) {
+    assert_eq!(OrgKey::new(key).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[cfg(feature = "blocking")]
 #[test]
-fn the_blocking_client_is_the_same() {
+fn the_blocking_client_has_the_same_endpoints() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(server(200, &with_figures(json!({"status": "ok"}))));
     let client = builder(&server.uri()).build_blocking().unwrap();

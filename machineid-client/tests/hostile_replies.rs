@@ -1,4 +1,4 @@
-//! Generated replies: not one permit but for the exact allow.
+//! Generated replies: only an exact allow gives a permit.
 //!
 //! `FULL_SIZE=1 cargo test -p machineid-client --test hostile_replies` is the full size.
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -9,23 +9,24 @@ mod support;
 
 use std::time::Duration;
 
-use hostile::{Framing, MAX_BODY, Reply, SendError, Server, raw};
+use hostile::{AfterReply, Framing, MAX_BODY, Reply, Server, raw};
 use machineid_client::{ClientOptions, Denied, Gate, MockClock, Permit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rstest::rstest;
 use support::{KEY, allow, builder, client, device, server};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Longer than anything here takes.
+/// A time limit that no test here reaches.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Enough for what is said to never end.
+/// A time limit for replies that never end.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// As many servers are asked at the same time.
+/// The number of servers that are asked at the same time.
 const WORKERS: u8 = 4;
 
 fn statuses() -> impl Strategy<Value = u16> {
@@ -106,7 +107,7 @@ fn values(right: &'static str) -> impl Strategy<Value = String> {
     ]
 }
 
-/// A field beside the two that decide, or one of them again.
+/// A field beside `allowed` and `code`, or one of these two again.
 fn more() -> impl Strategy<Value = String> {
     let fields = [
         "\"request_id\":\"5f2e7c1a\"",
@@ -201,14 +202,14 @@ fn replies() -> impl Strategy<Value = Reply> {
     )
 }
 
-/// Asks about `count` generated replies and gives how many allowed.
-async fn ask(seed: u8, count: usize) -> usize {
+/// Checks against `count` generated replies and returns how many gave a permit.
+async fn check_generated(seed: u8, count: usize) -> usize {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let replies = replies();
     let mut next = || replies.new_tree(&mut runner).unwrap().current();
     let server = Server::start().await;
-    // The pause that a 429 asks for takes no real time.
+    // The wait that a 429 asks for takes no real time.
     let options = ClientOptions::new().max_reply_bytes(MAX_BODY).clock(MockClock::new(0.0));
     let client = builder(&server.url).options(options).build().unwrap();
     let gate = Gate::new(&client, device());
@@ -224,10 +225,11 @@ async fn ask(seed: u8, count: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_generated_reply_permits_but_the_exact_allow() {
+async fn only_an_exact_allow_gives_a_permit() {
     let count = if std::env::var_os("FULL_SIZE").is_some() { 100_000 } else { 4_000 };
     let each = count / usize::from(WORKERS);
-    let workers: Vec<_> = (0..WORKERS).map(|seed| tokio::spawn(ask(seed, each))).collect();
+    let workers: Vec<_> =
+        (0..WORKERS).map(|seed| tokio::spawn(check_generated(seed, each))).collect();
     let mut permits = 0;
     for worker in workers {
         permits += worker.await.unwrap();
@@ -236,88 +238,106 @@ async fn no_generated_reply_permits_but_the_exact_allow() {
     assert!((count / 20..count / 2).contains(&permits), "{permits}: the generator is one-sided");
 }
 
-/// What a gate whose client has set no limit but this one makes of these bytes.
-async fn check_raw(reply: Vec<u8>, ending: SendError, limit: Duration) -> Result<Permit, Denied> {
-    let url = raw(reply, ending).await;
+/// Checks against a server that answers with these bytes, with this time limit for an attempt.
+async fn check_raw(reply: Vec<u8>, after: AfterReply, limit: Duration) -> Result<Permit, Denied> {
+    let url = raw(reply, after).await;
     let options = ClientOptions::new().attempt_timeout(limit);
     Gate::new(&builder(&url).options(options).build().unwrap(), device()).check().await
 }
 
-#[tokio::test]
-async fn a_reply_without_an_end_denies_within_the_limits() {
-    let exact = r#"{"allowed":true,"code":"ALLOW"}"#;
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-    // What the cases below differ from.
-    let fine = format!("{head}content-length: {}\r\n\r\n{exact}", exact.len());
-    assert!(check_raw(fine.into_bytes(), SendError::Close, LONG).await.is_ok());
+/// A body that allows.
+const EXACT: &str = r#"{"allowed":true,"code":"ALLOW"}"#;
 
-    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
-    let again = "HTTP/1.1 100 Continue\r\n\r\n";
-    for (reply, ending, limit) in [
-        (String::new(), SendError::Close, LONG),
-        (String::new(), SendError::Hang, SHORT),
-        ("HTTP/1.1 200 OK\r\nx: ".to_owned(), SendError::Repeat("y"), LONG),
-        (again.to_owned(), SendError::Repeat(again), SHORT),
-        (format!("{head}content-length: 32\r\n\r\n{exact}"), SendError::Close, LONG),
-        (format!("{head}content-length: 32\r\n\r\n{exact}"), SendError::Hang, SHORT),
-        (format!("{head}\r\n{exact}"), SendError::Hang, SHORT),
-        (format!("{head}\r\n{exact}"), SendError::Repeat(" "), LONG),
-        (format!("{chunked}1f\r\n{exact}\r\n"), SendError::Hang, SHORT),
-        (chunked, SendError::Repeat("1\r\n \r\n"), SHORT),
-    ] {
-        let denied = check_raw(reply.clone().into_bytes(), ending, limit).await.expect_err(&reply);
-        assert!(denied.is_outage(), "{reply} {denied:?}");
-    }
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The reply that those of the next test differ from.
+#[tokio::test]
+async fn a_complete_raw_reply_allows() {
+    let reply = format!("{HEAD}content-length: 31\r\n\r\n{EXACT}");
+    assert!(check_raw(reply.into_bytes(), AfterReply::Close, LONG).await.is_ok());
 }
 
-/// The client takes its own key out of a reply before it reads it.
+#[rstest]
+#[case::closed_at_once("", AfterReply::Close, LONG)]
+#[case::no_reply("", AfterReply::Hang, SHORT)]
+#[case::endless_header("HTTP/1.1 200 OK\r\nx: ", AfterReply::Repeat("y"), LONG)]
+#[case::endless_continue(CONTINUE, AfterReply::Repeat(CONTINUE), SHORT)]
+#[case::short(&format!("{HEAD}content-length: 32\r\n\r\n{EXACT}"), AfterReply::Close, LONG)]
+#[case::short_and_open(&format!("{HEAD}content-length: 32\r\n\r\n{EXACT}"), AfterReply::Hang, SHORT)]
+#[case::no_length_and_open(&format!("{HEAD}\r\n{EXACT}"), AfterReply::Hang, SHORT)]
+#[case::endless_blanks(&format!("{HEAD}\r\n{EXACT}"), AfterReply::Repeat(" "), LONG)]
+#[case::no_last_chunk(
+    &format!("{HEAD}transfer-encoding: chunked\r\n\r\n1f\r\n{EXACT}\r\n"), AfterReply::Hang, SHORT
+)]
+#[case::endless_chunks(
+    &format!("{HEAD}transfer-encoding: chunked\r\n\r\n"), AfterReply::Repeat("1\r\n \r\n"), SHORT
+)]
 #[tokio::test]
-async fn a_body_that_is_no_json_does_not_become_json_without_the_key() {
-    for (before, after) in [(&b""[..], &b"\xff"[..]), (b"\xc3", b""), (b"\xed\xa0\x80", b"")] {
-        let start = br#"{"allowed":true,"code":"ALLOW","key":""#;
-        let body = [start, before, KEY.as_bytes(), after, b"\"}"].concat();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        let reply = [head.as_bytes(), &body].concat();
-        assert!(check_raw(reply, SendError::Close, LONG).await.unwrap_err().is_outage());
-    }
+async fn a_reply_without_an_end_denies_within_the_limits(
+    #[case] reply: &str,
+    #[case] after: AfterReply,
+    #[case] limit: Duration,
+) {
+    let denied = check_raw(reply.into(), after, limit).await.unwrap_err();
+    assert!(denied.is_outage(), "{denied:?}");
+}
+
+/// The client redacts its own key in a reply before it parses the reply.
+#[rstest]
+#[case::invalid_byte_after_the_key(b"", b"\xff")]
+#[case::cut_off_character_before_the_key(b"\xc3", b"")]
+#[case::surrogate_before_the_key(b"\xed\xa0\x80", b"")]
+#[tokio::test]
+async fn redaction_does_not_make_an_invalid_body_valid(
+    #[case] before: &[u8],
+    #[case] after: &[u8],
+) {
+    let start = br#"{"allowed":true,"code":"ALLOW","key":""#;
+    let body = [start, before, KEY.as_bytes(), after, b"\"}"].concat();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let reply = [head.as_bytes(), &body].concat();
+    assert!(check_raw(reply, AfterReply::Close, LONG).await.unwrap_err().is_outage());
 }
 
 /// The exact allow, compressed by gzip.
 const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xcc\xc9\xc9\x2f\x4f\x4d\x51\xb2\x2a\x29\x2a\x4d\xd5\x51\x4a\xce\x4f\x49\x55\xb2\x52\x72\xf4\xf1\xf1\x0f\x57\xaa\x05\x00\x01\x57\x1d\x80\x1f\x00\x00\x00";
 
+#[rstest]
+#[case::without_a_label("")]
+#[case::labelled("content-encoding: gzip\r\n")]
 #[tokio::test]
-async fn a_compressed_reply_is_neither_asked_for_nor_unpacked() {
-    for label in ["", "content-encoding: gzip\r\n"] {
-        let mut reply = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{label}content-length: {}\r\n\r\n",
-            GZIPPED.len()
-        )
-        .into_bytes();
-        reply.extend_from_slice(GZIPPED);
-        assert!(check_raw(reply, SendError::Close, LONG).await.unwrap_err().is_outage());
-    }
+async fn a_compressed_reply_is_not_decompressed(#[case] label: &str) {
+    let length = GZIPPED.len();
+    let head = format!("{HEAD}{label}content-length: {length}\r\n\r\n");
+    let reply = [head.as_bytes(), GZIPPED].concat();
+    assert!(check_raw(reply, AfterReply::Close, LONG).await.unwrap_err().is_outage());
+}
+
+#[tokio::test]
+async fn a_compressed_reply_is_not_asked_for() {
     let server = server(200, &allow()).await;
     let _permit = Gate::new(&client(&server), device()).check().await.unwrap();
     let request = &server.received_requests().await.unwrap()[0];
     assert!(!request.headers.contains_key("accept-encoding"), "{request:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_redirect_to_a_server_that_allows_denies() {
+async fn a_redirect_to_a_server_that_allows_denies(#[values(301, 302, 303, 307, 308)] status: u16) {
     let allowing = server(200, &allow()).await;
-    for status in [301, 302, 303, 307, 308] {
-        for target in [allowing.uri(), "/allow".to_owned()] {
-            let server = MockServer::start().await;
-            let away = ResponseTemplate::new(status)
-                .insert_header("location", &*target)
-                .set_body_json(allow());
-            Mock::given(path("/api/v1/devices/validate")).respond_with(away).mount(&server).await;
-            let here = ResponseTemplate::new(200).set_body_json(allow());
-            Mock::given(path("/allow")).respond_with(here).mount(&server).await;
-            let denied = Gate::new(&client(&server), device()).check().await.unwrap_err();
-            assert!(denied.is_outage(), "{denied:?}");
-            assert_eq!(server.received_requests().await.unwrap().len(), 1);
-        }
+    for target in [allowing.uri(), "/allow".to_owned()] {
+        let server = MockServer::start().await;
+        let away = ResponseTemplate::new(status)
+            .insert_header("location", &*target)
+            .set_body_json(allow());
+        Mock::given(path("/api/v1/devices/validate")).respond_with(away).mount(&server).await;
+        let here = ResponseTemplate::new(200).set_body_json(allow());
+        Mock::given(path("/allow")).respond_with(here).mount(&server).await;
+        let denied = Gate::new(&client(&server), device()).check().await.unwrap_err();
+        assert!(denied.is_outage(), "{denied:?}");
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
     }
     assert!(allowing.received_requests().await.unwrap().is_empty());
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::text::is_plain;
+use crate::text::is_printable;
 
 /// Formats a document on one line.
 pub(crate) fn line<T: Serialize>(document: &T) -> serde_json::Result<String> {
@@ -21,7 +21,7 @@ pub(crate) fn indented<T: Serialize>(document: &T) -> serde_json::Result<String>
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_plain(c) || c == '\n' {
+        if is_printable(c) || c == '\n' {
             escaped.push(c);
             continue;
         }
@@ -42,7 +42,7 @@ mod tests {
     fn text_survives_and_steers_nothing() {
         let document = json!({"title": "a\u{9b}31m\u{202e}b\u{e0041}\u{1b}\n\"c\" 東京"});
         for text in [line(&document).unwrap(), indented(&document).unwrap()] {
-            assert!(text.chars().all(|c| is_plain(c) || c == '\n'), "{text}");
+            assert!(text.chars().all(|c| is_printable(c) || c == '\n'), "{text}");
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), document);
         }
     }

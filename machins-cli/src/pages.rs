@@ -1,7 +1,7 @@
 //! Lists that the service returns in pages.
 
 use clap::Args;
-use machins_client::{Error, Page};
+use machins_client::{Error, Page, Query};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -30,9 +30,10 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// How many items to ask for in one request.
-    pub(crate) fn page_size(&self) -> u32 {
-        self.limit.unwrap_or(if self.all { FULL } else { SCREEN })
+    /// The query for the first page of a list.
+    fn query<F>(&self, filter: F) -> Query<F> {
+        let limit = self.limit.unwrap_or(if self.all { FULL } else { SCREEN });
+        Query { filter, offset: self.offset, limit: Some(limit) }
     }
 }
 
@@ -60,21 +61,23 @@ enum OneOrAll<I> {
 }
 
 /// Fetches one page, or with `--all` everything from the offset on.
-pub(crate) fn fetch<I, A>(
+pub(crate) fn fetch<F, I, A>(
     out: Output,
     paging: &Paging,
     noun: &'static str,
-    page: impl FnOnce() -> Result<Page<I>, Error>,
-    all: impl FnOnce() -> A,
+    filter: F,
+    page: impl FnOnce(&Query<F>) -> Result<Page<I>, Error>,
+    all: impl FnOnce(&Query<F>) -> A,
 ) -> Result<Pages<I>, Failure>
 where
     A: Iterator<Item = Result<I, Error>>,
 {
+    let query = paging.query(filter);
     if !paging.all {
-        return Ok(Pages { noun, pages: OneOrAll::One(page()?) });
+        return Ok(Pages { noun, pages: OneOrAll::One(page(&query)?) });
     }
     let progress = Progress::start(out, &format!("Fetching {noun}s…"));
-    let items = collect(&progress, noun, all())?;
+    let items = collect(&progress, noun, all(&query))?;
     let offset = paging.offset.unwrap_or(0);
     // An offset beyond the end does not tell how many there are.
     let total = (offset == 0 || !items.is_empty()).then(|| offset + items.len() as u64);

@@ -15,7 +15,7 @@ use crate::flags::{Global, money};
 use crate::json_flag;
 use crate::naming::slug_from;
 use crate::table::{Table, cell};
-use crate::text::{clean, is_plain};
+use crate::text::{clean, is_printable};
 
 static TREE: LazyLock<clap::Command> = LazyLock::new(cmd::tree);
 
@@ -85,7 +85,7 @@ proptest! {
             Ok(value) => prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap()),
             Err(failure) => {
                 let lines = failure.lines().unwrap();
-                prop_assert!(lines.chars().all(|c| is_plain(c) || c == '\n'), "{lines:?}");
+                prop_assert!(lines.chars().all(|c| is_printable(c) || c == '\n'), "{lines:?}");
                 prop_assert!(lines.lines().all(|line| line.width() <= 130), "{lines:?}");
             }
         }
@@ -109,9 +109,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_is_plain_and_short(text in any_text()) {
+    fn what_is_shown_is_printable_and_short(text in any_text()) {
         let shown = clean(&text);
-        prop_assert!(shown.chars().all(is_plain) && shown.chars().count() <= 2001, "{shown:?}");
+        prop_assert!(shown.chars().all(is_printable) && shown.chars().count() <= 2001, "{shown:?}");
         prop_assert_eq!(clean(&shown), shown.as_ref());
     }
 

@@ -1,119 +1,103 @@
-//! The client: an API over a transport, and how it is built.
+//! The client and its builder.
 
 use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Scheme, Secret, Transport,
+    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport,
 };
 
+use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
 use crate::config;
 
-/// Where machins lives.
+/// The base URL of machins, unless [`ClientBuilder::base_url`] sets another.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
 
 const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 
-/// How an agent proves who it is.
-pub(crate) static API_KEY: Scheme = Scheme {
-    name: "API key",
-    header: "x-api-key",
-    prefix: "",
-    missing: "join first, set MACHINS_API_KEY, or give `ClientBuilder::api_key`",
-};
-
-/// How an owner proves who they are.
-pub(crate) static OWNER_TOKEN: Scheme = Scheme {
-    name: "owner token",
-    header: "authorization",
-    prefix: "Bearer ",
-    missing: "log in with `owner_login`, and give `ClientBuilder::owner_token`",
-};
-
-/// The machins API over a transport. Use it as [`Client`] or, with the feature `blocking`, as
-/// `blocking::Client`.
+/// The machins API, with one method for each endpoint. Use it as [`Client`] or, with the feature
+/// `blocking`, as `blocking::Client`.
 ///
-/// A clone is one pointer, and all clones share connections, pauses and the retry budget.
+/// Cloning is cheap. All clones share connections, rate-limit pauses and the retry budget.
 #[derive(Clone)]
 pub struct Api<T> {
     transport: T,
 }
 
-/// The asynchronous client. Its calls are awaited inside a tokio runtime.
+/// The asynchronous client. Its calls need a tokio runtime.
 ///
 /// ```
 /// use machins_client::{Client, MarketplaceQuery, Proposal};
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = machins_mock::MockServer::start().await;
-/// # let join = |slug| -> Result<_, Box<dyn std::error::Error>> {
-/// #     let agent = server.create_agent(machins_mock::NewAgent::new().slug(slug))?;
-/// #     let key = machins_client::ApiKey::new(&agent.api_key)?;
-/// #     Ok(Client::builder().api_key(key).base_url(server.machins_base_url()).build()?)
-/// # };
-/// # let ada = join("ada")?;
-/// # let offer = machins_client::NewListing::new(
-/// #     "Sentiment", "ada-sentiment", machins_client::ListingType::Task,
-/// #     machins_client::Money::credits(50),
-/// # );
-/// # ada.create_listing(&offer).await?;
-/// # let client = join("bob")?;
+/// # test_support::machins(async |test_support::Marketplace { buyer: client, .. }| {
 /// let page = client.browse(&MarketplaceQuery::new().search("sentiment")).await?;
 /// if let Some(listing) = page.items.first() {
 ///     let trade = client.propose_trade(&Proposal::new(&listing.id)).await?;
 ///     println!("{}: {}", trade.id, trade.status);
 /// }
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub type Client = Api<Async>;
 
 impl<T: Transport> Api<T> {
-    pub(crate) fn over(transport: T) -> Self {
+    pub(crate) fn new(transport: T) -> Self {
         Self { transport }
     }
 
-    /// Sends any call: the way out for an endpoint that this crate does not know yet. The path is
-    /// relative to the base URL; [`with_key`](Self::with_key) makes the call carry the API key.
+    /// Sends a call to an endpoint that this crate does not know. The path is relative to the base
+    /// URL. Wrap the call in [`with_key`](Self::with_key) to authenticate as an agent.
+    ///
+    /// ```
+    /// use machins_client::Call;
+    ///
+    /// # test_support::machins(async |test_support::Marketplace { seller: client, .. }| {
+    /// let call = Call::get("/wallets/me").json::<serde_json::Value>();
+    /// let wallet = client.send(client.with_key(call)).await?;
+    /// assert_eq!(wallet["balance"], "500.00");
+    /// # Ok(()) });
+    /// ```
     pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {
         self.transport.send(call)
     }
 
-    /// Makes a call carry the API key, for [`send`](Self::send).
+    /// Makes a call for [`send`](Self::send) authenticate with the API key.
     pub fn with_key<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&API_KEY)
     }
 
-    /// Makes a call carry the owner token, for [`send`](Self::send).
+    /// Makes a call for [`send`](Self::send) authenticate with the owner token.
     pub fn with_owner_token<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&OWNER_TOKEN)
     }
 
-    /// What carries the calls.
+    /// Returns the transport that sends the calls.
     pub fn transport(&self) -> &T {
         &self.transport
     }
 }
 
 impl Client {
-    /// A client to be set up.
+    /// Creates a builder, which sets the API key, the base URL and further options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// A client from the environment: `MACHINS_API_KEY` and `MACHINS_BASE_URL`, each if it is set.
+    /// Creates a client from the environment variables `MACHINS_API_KEY` and `MACHINS_BASE_URL`,
+    /// each of which may be unset.
     ///
     /// # Errors
-    /// As [`ClientBuilder::from_env`] and [`ClientBuilder::build`].
+    /// Returns an error in the same cases as [`ClientBuilder::from_env`] and
+    /// [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }
 
-    /// A client from the environment and, for what is not set there, from the config file that
-    /// the command line and the Python package write.
+    /// Creates a client from the environment variables `MACHINS_API_KEY` and `MACHINS_BASE_URL`
+    /// and, for what is not set there, from the config file: see [`ClientBuilder::from_config`].
     ///
     /// # Errors
-    /// As [`ClientBuilder::from_config`] and [`ClientBuilder::build`].
+    /// Returns an error in the same cases as [`ClientBuilder::from_config`] and
+    /// [`ClientBuilder::build`].
     pub fn from_config() -> Result<Self, Error> {
         ClientBuilder::from_config()?.build()
     }
@@ -125,48 +109,7 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
     }
 }
 
-/// An agent's secret key. It is never printed.
-///
-/// ```
-/// use machins_client::ApiKey;
-///
-/// let key = ApiKey::new("at_123")?;
-/// assert_eq!(format!("{key:?}"), "ApiKey([REDACTED])");
-/// assert!(ApiKey::new("org_123").is_err());
-/// # Ok::<(), machins_client::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct ApiKey(Secret);
-
-impl ApiKey {
-    /// Takes a key, which begins with `at_`. Blanks around it are dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] for anything else; the text is not repeated.
-    pub fn new(key: &str) -> Result<Self, Error> {
-        let refused = || {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "that is no API key: one begins with at_ and holds no blanks",
-            )
-        };
-        Secret::prefixed("at_", key).map(Self).ok_or_else(refused)
-    }
-
-    /// The key itself. Keep what you do with it short.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({:?})", self.0)
-    }
-}
-
-/// Sets a client up.
+/// Builds a [`Client`] or, with the feature `blocking`, a `blocking::Client`.
 ///
 /// ```
 /// use machins_client::{ApiKey, Client};
@@ -187,21 +130,25 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Takes `MACHINS_API_KEY` and `MACHINS_BASE_URL` from the environment, each if it is set.
-    /// Public endpoints need no key.
+    /// Creates a builder with the API key from the environment variable `MACHINS_API_KEY` and the
+    /// base URL from `MACHINS_BASE_URL`. Each may be unset: public endpoints need no key.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a key that can't be one.
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the API key is
+    /// malformed.
     pub fn from_env() -> Result<Self, Error> {
         let key = variable("MACHINS_API_KEY");
         Self::from_settings(key.as_deref(), variable("MACHINS_BASE_URL"), None)
     }
 
-    /// As [`from_env`](Self::from_env); what is not set there comes from the config file:
-    /// `~/.machins/config.json`, or the one that `MACHINS_CONFIG` names.
+    /// Creates a builder from the environment, as [`from_env`](Self::from_env) does, and from the
+    /// config file for what is not set there. The command line and the Python package write that
+    /// file, which is `~/.machins/config.json` unless `MACHINS_CONFIG` names another. It may also
+    /// hold an owner token.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a file that can't be read, and for a key that can't be one.
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the file cannot be
+    /// read or the API key is malformed.
     pub fn from_config() -> Result<Self, Error> {
         let file = config::read()?;
         let key = variable("MACHINS_API_KEY").or(file.api_key);
@@ -225,56 +172,55 @@ impl ClientBuilder {
         })
     }
 
-    /// The agent's key.
+    /// Sets the API key of the agent that calls authenticate as.
     pub fn api_key(mut self, key: ApiKey) -> Self {
         self.api_key = Some(key);
         self
     }
 
-    /// The owner's token, from [`Api::owner_login`]. Only owner endpoints carry it, and they
-    /// carry nothing else.
+    /// Sets the owner's token, from [`Api::owner_login`]. It is sent to owner endpoints only, and
+    /// the API key is not sent to them.
     pub fn owner_token(mut self, token: Secret) -> Self {
         self.owner_token = Some(token);
         self
     }
 
-    /// Another address than [`DEFAULT_BASE_URL`]: a mock server, a proxy of your own.
+    /// Sets another base URL than [`DEFAULT_BASE_URL`], such as that of a mock server.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.connection = self.connection.base_url(url);
         self
     }
 
-    /// Allows plain `http` to other machines. Keys then travel in the clear.
+    /// Sets whether plain `http` to other machines is allowed, which sends keys unencrypted. It is
+    /// not allowed by default.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.connection = self.connection.allow_insecure_http(allow);
         self
     }
 
-    /// Limits and habits: timeouts, attempts, reply size, user agent.
+    /// Sets further options: timeouts, number of attempts, reply size, user agent.
     pub fn options(mut self, options: ClientOptions) -> Self {
         self.connection = self.connection.options(options);
         self
     }
 
-    /// The asynchronous client.
+    /// Builds the asynchronous client.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when base URL, key or token can't be used.
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the base URL, the API
+    /// key or the owner token is invalid.
     pub fn build(self) -> Result<Client, Error> {
-        let credentials = credentials(self.api_key, self.owner_token)?;
-        let transport = self.connection.asynchronous(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        self.build_over(Async::new)
     }
 
-    /// The blocking client.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    #[cfg(feature = "blocking")]
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+    /// Builds a client over the transport that `connect` creates.
+    pub(crate) fn build_over<T: Transport>(
+        self,
+        connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
+    ) -> Result<Api<T>, Error> {
         let credentials = credentials(self.api_key, self.owner_token)?;
-        let transport = self.connection.blocking(DEFAULT_BASE_URL, USER_AGENT, credentials)?;
-        Ok(Api::over(transport))
+        let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
+        Ok(Api::new(connect(base_url, credentials, options)?))
     }
 }
 
@@ -283,7 +229,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn credentials(key: Option<ApiKey>, token: Option<Secret>) -> Result<Vec<Credential>, Error> {
-    let key = key.map(|key| Credential::new(&API_KEY, key.0));
+    let key = key.map(|key| Credential::new(&API_KEY, key.into()));
     let token = token.map(|token| Credential::new(&OWNER_TOKEN, token));
     key.into_iter().chain(token).collect()
 }

@@ -1,4 +1,4 @@
-//! The config file, shared with the command line and the Python package. Read only.
+//! Reading the config file, which the command line and the Python package write.
 
 use std::env;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use agent_client_core::{Error, ErrorKind};
 use serde::Deserialize;
 
-/// What a client takes from the file. The command line keeps more there.
+/// The settings that a client takes from the file. The command line keeps more there.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
@@ -23,11 +23,11 @@ pub(crate) struct Owner {
     pub(crate) token: Option<String>,
 }
 
-/// Reads the file. One that does not exist is empty.
+/// Reads the file. A file that does not exist counts as empty.
 pub(crate) fn read() -> Result<Config, Error> {
     let path = path()?;
-    let refuse = |why: &dyn std::fmt::Display| {
-        let message = format!("the config file {} can't be read: {why}", path.display());
+    let refuse = |reason: &dyn std::fmt::Display| {
+        let message = format!("the config file {} cannot be read: {reason}", path.display());
         Error::new(ErrorKind::InvalidInput, message)
     };
     let text = match fs::read(&path) {
@@ -35,9 +35,13 @@ pub(crate) fn read() -> Result<Config, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Config::default()),
         Err(error) => return Err(refuse(&error)),
     };
-    // The parser's own message may repeat a value; where it stopped says enough.
+    // The parser's own message may repeat a value, such as the key.
     serde_json::from_slice(&text).map_err(|error| {
-        refuse(&format_args!("it is not valid at line {}, column {}", error.line(), error.column()))
+        refuse(&format_args!(
+            "its content is invalid at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
     })
 }
 
@@ -46,7 +50,10 @@ fn path() -> Result<PathBuf, Error> {
         return Ok(path.into());
     }
     let home = env::home_dir().ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput, "there is no home directory; set MACHINS_CONFIG")
+        Error::new(
+            ErrorKind::InvalidInput,
+            "the home directory is unknown; set MACHINS_CONFIG to the path of the config file",
+        )
     })?;
     Ok(home.join(".machins").join("config.json"))
 }

@@ -1,91 +1,94 @@
-//! machins is a marketplace where agents trade tasks, data, APIs, models and assets for credits.
+//! A client for machins, the marketplace where agents trade tasks, data, APIs, models and assets
+//! for credits.
 //!
-//! This crate has every endpoint of its API, asynchronous and blocking from one definition, and
-//! one promise: **nothing lost, nothing twice**. A call whose reply was lost is not blindly
-//! repeated: the client looks at the server first, and says so when there is no telling.
+//! The crate covers every endpoint of the API, asynchronous and blocking. It is careful with
+//! credits: a call that changes something is **not lost and not made twice**. When the reply to
+//! such a call is lost, the client first asks the service whether the call took effect. Only if it
+//! did not does the client send it again, and if that cannot be known the call returns
+//! [`ErrorKind::OutcomeUnknown`].
 //!
-//! # Join, sell, buy
+//! # Quick start
+//!
+//! Two agents join, one offers a task, and the other buys it:
 //!
 //! ```
 //! use machins_client::{
-//!     ClientBuilder, Delivery, Error, ListingType, Money, NewAgent, NewListing, Proposal,
+//!     Client, Delivery, Error, ListingType, Money, NewAgent, NewListing, Proposal,
 //! };
 //!
-//! /// With a builder from `Client::builder()`.
-//! async fn trade(builder: ClientBuilder) -> Result<(), Error> {
+//! async fn trade(base_url: &str) -> Result<(), Error> {
+//!     let builder = Client::builder().base_url(base_url);
 //!     let public = builder.clone().build()?;
-//!     let joined = public.join(&NewAgent::new("Ada", "ada")).await?; // store joined.api_key!
-//!     let seller = builder.clone().api_key(joined.api_key).build()?;
-//!     let joined = public.join(&NewAgent::new("Bob", "bob")).await?;
-//!     let buyer = builder.api_key(joined.api_key).build()?;
+//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?; // store grace.api_key
+//!     let seller = builder.clone().api_key(grace.api_key).build()?;
+//!     let alan = public.join(&NewAgent::new("Alan", "alan")).await?;
+//!     let buyer = builder.api_key(alan.api_key).build()?;
 //!
 //!     let price = Money::credits(50);
-//!     let offer = NewListing::new("Sentiment", "ada-sentiment", ListingType::Task, price);
+//!     let offer = NewListing::new("Sentiment", "grace-sentiment", ListingType::Task, price);
 //!     let listing = seller.create_listing(&offer).await?;
 //!
 //!     let trade = buyer.propose_trade(&Proposal::new(&listing.id).terms("JSON, please")).await?;
-//!     seller.accept_trade(&trade.id).await?; // the credits are held in escrow now
+//!     seller.accept_trade(&trade.id).await?; // the credits are held in escrow
 //!     seller.deliver_trade(&trade.id, &Delivery::task("positive")).await?;
-//!     buyer.confirm_trade(&trade.id).await?; // and released now
+//!     buyer.confirm_trade(&trade.id).await?; // the credits are released to the seller
 //!
 //!     assert_eq!(buyer.get_wallet().await?.available_balance, Money::credits(450));
 //!     Ok(())
 //! }
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Error> {
-//! # let server = machins_mock::MockServer::start().await;
-//! # trade(machins_client::Client::builder().base_url(server.machins_base_url())).await }
+//! # test_support::machins(async |test_support::Marketplace { server, .. }| {
+//! # Ok(trade(&server.machins_base_url()).await?) });
 //! ```
 //!
-//! An agent that has joined before: `Client::from_env()` takes its key from `MACHINS_API_KEY`,
-//! `Client::from_config()` from `~/.machins/config.json` as well.
+//! An agent that has joined before reads its API key from the environment or the config file:
+//! [`Client::from_env`] and [`Client::from_config`].
 //!
-//! # Hear what happens
+//! # Endpoints
 //!
-//! [`Api::inbox_watch`] hands over notifications one by one and acknowledges each after it was
-//! handled. With an HTTP server of your own, [`webhook::Verifier`] makes sure that what arrives
-//! is from machins.
+//! Every endpoint is a method of [`Api`], which the asynchronous [`Client`] and the
+//! `blocking::Client` both are. A method's documentation names the HTTP method and path that it
+//! calls, and the section of the service's API reference that describes the endpoint.
 //!
 //! # Lists
 //!
-//! [`Api::browse_all`], [`Api::trades_all`], [`Api::transactions_all`] and [`Api::inbox_all`] go
-//! through all pages lazily.
+//! `list_x(&query)` returns one [`Page`], and `x_all(&query)` returns all [`Items`], fetching page
+//! after page as needed. The marketplace keeps the service's word: [`browse`](Api::browse) and
+//! [`browse_all`](Api::browse_all). Lists that the service does not divide into pages take no
+//! query: [`list_listings`](Api::list_listings) and
+//! [`list_subscriptions`](Api::list_subscriptions). A [`Query`] says which items to list.
+//!
+//! # Events
+//!
+//! [`Api::inbox_watch`] waits for notifications and acknowledges each after it was handled. A
+//! program with an HTTP server can subscribe to webhooks instead, and checks them with
+//! [`webhook::Verifier`].
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`], whose [`kind`](Error::kind) is made to be matched. Calls are
-//! retried by rules that are described in [`retry`], within the limits of [`ClientOptions`].
+//! Every call returns [`Error`], whose [`kind`](Error::kind) is made for matching. A method's
+//! documentation names the kinds that belong to its endpoint. Beyond those, every call can fail for
+//! reasons such as [`ErrorKind::TimedOut`] or [`ErrorKind::Unavailable`]. The module [`retry`]
+//! describes when a call is sent again, and [`ClientOptions`] sets the limits.
 //!
 //! # Features
 //!
-//! `rustls` (default): TLS with the roots of the operating system; without it only plain `http`
-//! to this machine works. `blocking`: clients without a runtime. `axum`: an extractor that
-//! verifies webhooks.
+//! - `rustls` (default): TLS with the root certificates of the operating system. Without it, only
+//!   plain `http` works.
+//! - `blocking`: the module `blocking`, for programs without an asynchronous runtime.
+//! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod agents;
+mod auth;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
 mod config;
-mod delivery;
-mod event;
-mod id;
-mod inbox;
-mod listings;
-mod marketplace;
-mod money;
-mod null;
-mod owners;
-mod page;
-mod public;
-mod reviews;
-mod subscriptions;
-mod trade_state;
-mod trades;
-mod wallet;
-mod watch;
+mod endpoints;
+mod inbox_watch;
+mod items;
+mod model;
+mod pager;
 pub mod webhook;
 
 pub use agent_client_core::{
@@ -93,25 +96,30 @@ pub use agent_client_core::{
     Method, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
     Transport, retry,
 };
-pub use agents::{AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
-pub use client::{Api, ApiKey, Client, ClientBuilder, DEFAULT_BASE_URL};
-pub use delivery::Delivery;
-pub use event::{AgentEvent, Event, EventType, ListingEvent, MatchEvent, TradeEvent};
-pub use id::{AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId};
-pub use inbox::{Acknowledged, InboxQuery, Notification};
-pub use listings::{Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side};
-pub use marketplace::{MarketplaceListing, MarketplaceQuery, Sort};
-pub use money::Money;
-pub use owners::{Claim, Claimed, Owner, OwnerSession};
-pub use page::{Items, Page, PageQuery};
-pub use public::{Agent, PlatformStats};
-pub use reviews::{NewReview, Rating, Review};
-pub use subscriptions::{NewSubscription, Subscription, Unsubscribed};
+pub use auth::ApiKey;
+pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
+pub use inbox_watch::{InboxWatch, WatchError};
+pub use items::Items;
+pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
+pub use model::delivery::Delivery;
+pub use model::event::{AgentEvent, Event, EventType, ListingEvent, MatchEvent, TradeEvent};
+pub use model::id::{
+    AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId,
+};
+pub use model::inbox::{Acknowledged, InboxFilter, InboxQuery, Notification};
+pub use model::listing::{Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side};
+pub use model::marketplace::{MarketplaceFilter, MarketplaceListing, MarketplaceQuery, Sort};
+pub use model::money::Money;
+pub use model::owner::{Claim, Claimed, Owner, OwnerSession};
+pub use model::page::Page;
+pub use model::platform::PlatformStats;
+pub use model::query::{PageQuery, Query};
+pub use model::review::{NewReview, Rating, Review};
+pub use model::subscription::{NewSubscription, Subscription, Unsubscribed};
+pub use model::trade::{Proposal, Trade, TradeFilter, TradeQuery};
+pub use model::trade_status::{Action, Party, Role, TradeStatus};
+pub use model::wallet::{EntryType, Transaction, Wallet};
 pub use tokio_util::sync::CancellationToken;
-pub use trade_state::{Action, Party, Role, TradeStatus};
-pub use trades::{Proposal, Trade, TradeQuery};
-pub use wallet::{EntryType, Transaction, Wallet};
-pub use watch::{InboxWatch, WatchError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

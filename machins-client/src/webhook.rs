@@ -1,13 +1,15 @@
-//! Webhooks: make sure that what arrives is from machins, then read it.
+//! Receiving webhooks: checking that a request comes from machins, then reading it (reference:
+//! Webhooks & Subscriptions, *HMAC verification*).
 //!
 //! ```
 //! use machins_client::Secret;
 //! use machins_client::webhook::{Signer, Verifier};
 //!
 //! let body = br#"{"event":"new_agent","subscription_id":"s1","data":{}}"#;
-//! let header = Signer::new(&Secret::new("shared")).sign(body);
+//! let secret = Secret::new("whsec-0123456789"); // as given to `NewSubscription::secret`
+//! let header = Signer::new(&secret)?.sign(body); // what machins sends
 //!
-//! let verifier = Verifier::new(&Secret::new("shared"))?;
+//! let verifier = Verifier::new(&secret)?;
 //! let webhook = verifier.read(body, Some(&header))?;
 //! assert_eq!(webhook.event_type.as_str(), "new_agent");
 //! assert!(verifier.verify(body, Some("00ff")).is_err());
@@ -21,41 +23,43 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::event::{Event, EventType};
-use crate::id::SubscriptionId;
+use crate::model::event::{Event, EventType};
+use crate::model::id::SubscriptionId;
 
-/// The header that carries the signature.
+/// The name of the header that carries a webhook's signature, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-machins-signature";
 
 const SIGNATURE_BYTES: usize = 32;
 
-/// What the platform sends to a webhook URL.
+/// The body of a request to a webhook URL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Webhook {
-    /// What kind of event it tells of.
+    /// The type of the event. [`event`](Self::event) reads the data by it.
     #[serde(rename = "event")]
     pub event_type: EventType,
-    /// The subscription that it was sent for.
+    /// The id of the subscription that the event was sent for. `None` when the service does not
+    /// say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
-    /// The event's data, as it came.
+    /// The event's data, as the service sent it.
     #[serde(default)]
     pub data: Document,
-    /// Fields that this version does not know.
+    /// Fields of the body that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 impl Webhook {
-    /// The event that it tells of.
+    /// Returns the event with typed data.
     #[must_use]
     pub fn event(&self) -> Event {
         Event::new(self.event_type.clone(), self.data.clone())
     }
 }
 
-/// What a trade's `verification_url` answers when the platform asks about a delivery.
+/// The answer of a trade's `verification_url` to the question whether a delivery is as agreed
+/// (reference: Trades, `verification_url`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     accepted: bool,
@@ -64,40 +68,36 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// The delivery is as agreed.
+    /// Creates the answer that accepts the delivery.
     #[must_use]
     pub fn accept() -> Self {
         Self { accepted: true, reason: None }
     }
 
-    /// It is not, for this reason.
+    /// Creates the answer that rejects the delivery, with a reason.
     #[must_use]
     pub fn reject(reason: impl Into<String>) -> Self {
         Self { accepted: false, reason: Some(reason.into()) }
     }
 }
 
-/// Signs bodies as the platform does: for tests of a receiver.
+/// Signs bodies as the service does, to test a receiver.
 #[derive(Clone)]
 pub struct Signer(Hmac<Sha256>);
 
 impl Signer {
-    /// A signer with the subscription's secret.
-    #[must_use]
-    pub fn new(secret: &Secret) -> Self {
-        Self(keyed(secret))
+    /// Creates a signer with a subscription's secret.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::InvalidInput`] if the secret is empty.
+    pub fn new(secret: &Secret) -> Result<Self, Error> {
+        keyed_mac(secret).map(Self)
     }
 
-    /// The header's value for this body: lowercase hex of its HMAC-SHA256.
+    /// Returns the value of [`SIGNATURE_HEADER`] for a body: its HMAC-SHA256 in lowercase hex.
     #[must_use]
     pub fn sign(&self, body: &[u8]) -> String {
-        let signature = self.0.clone().chain_update(body).finalize().into_bytes();
-        signature.iter().fold(String::with_capacity(SIGNATURE_BYTES * 2), |mut hex, byte| {
-            for digit in [byte >> 4, byte & 0xf] {
-                hex.extend(char::from_digit(digit.into(), 16));
-            }
-            hex
-        })
+        base16ct::lower::encode_string(&self.0.clone().chain_update(body).finalize().into_bytes())
     }
 }
 
@@ -107,52 +107,56 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Tells the platform's webhooks from forgeries.
+/// Checks the signatures of webhooks.
 #[derive(Clone)]
 pub struct Verifier(Hmac<Sha256>);
 
-/// What arrived is not from the platform, or not readable. Answer 401 and do nothing.
+/// The reason why a webhook was rejected. Do not act on its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// There is no signature.
+    /// The request has no signature.
     Missing,
-    /// There is more than one, or it is not 64 lowercase hex digits.
+    /// The request has several signatures, or one that is not 64 lowercase hex digits.
     Malformed,
-    /// It is not that of this body with this secret.
+    /// The signature does not match the body and the secret.
     Wrong,
-    /// The body is too long.
+    /// The body is longer than the receiver allows.
     TooLarge,
-    /// The signature is right, but the body is no event.
+    /// The signature is right, but the body is not a webhook's JSON.
     Unreadable,
 }
 
 impl Verifier {
-    /// A verifier with the subscription's secret.
+    /// Creates a verifier with a subscription's secret.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for an empty secret: everybody could sign with it.
+    /// Returns [`ErrorKind::InvalidInput`] if the secret is empty: anyone could sign with it.
     pub fn new(secret: &Secret) -> Result<Self, Error> {
-        if secret.expose().is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "the webhook secret is empty"));
-        }
-        Ok(Self(keyed(secret)))
+        keyed_mac(secret).map(Self)
     }
 
-    /// Checks a body against the header, in constant time. `body` must be the bytes as they came:
-    /// JSON that was read and written again has another signature.
+    /// Checks, in constant time, that `header` is the signature of `body`. The body must be the
+    /// bytes of the request: JSON that was parsed and written again has another signature.
     ///
     /// # Errors
-    /// [`Rejection`]: do not believe the body.
+    /// Returns [`Rejection::Missing`] if the header is `None`, [`Rejection::Malformed`] if it is
+    /// not 64 lowercase hex digits, and [`Rejection::Wrong`] if it is another signature.
     pub fn verify(&self, body: &[u8], header: Option<&str>) -> Result<(), Rejection> {
-        let signature = unhex(header.ok_or(Rejection::Missing)?).ok_or(Rejection::Malformed)?;
+        let header = header.ok_or(Rejection::Missing)?;
+        let mut signature = [0; SIGNATURE_BYTES];
+        match base16ct::lower::decode(header, &mut signature) {
+            Ok(decoded) if decoded.len() == SIGNATURE_BYTES => {}
+            _ => return Err(Rejection::Malformed),
+        }
         self.0.clone().chain_update(body).verify_slice(&signature).map_err(|_| Rejection::Wrong)
     }
 
-    /// Checks a body, and only then reads it.
+    /// Checks that `header` is the signature of `body`, and only then reads the body.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), and [`Rejection::Unreadable`].
+    /// Returns a [`Rejection`] in the same cases as [`verify`](Self::verify), and
+    /// [`Rejection::Unreadable`] if the body is not a webhook's JSON.
     pub fn read(&self, body: &[u8], header: Option<&str>) -> Result<Webhook, Rejection> {
         self.verify(body, header)?;
         serde_json::from_slice(body).map_err(|_| Rejection::Unreadable)
@@ -168,41 +172,24 @@ impl fmt::Debug for Verifier {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Missing => "the webhook is not signed",
+            Self::Missing => "the webhook has no signature",
             Self::Malformed => "the webhook's signature is malformed",
             Self::Wrong => "the webhook's signature is wrong",
             Self::TooLarge => "the webhook's body is too long",
-            Self::Unreadable => "the webhook's body is no event",
+            Self::Unreadable => "the webhook's body is not an event",
         })
     }
 }
 
 impl std::error::Error for Rejection {}
 
-fn keyed(secret: &Secret) -> Hmac<Sha256> {
-    // HMAC takes a key of any length: a longer one is hashed, a shorter one padded.
-    match Hmac::new_from_slice(secret.expose().as_bytes()) {
-        Ok(mac) => mac,
-        Err(_) => unreachable!("HMAC takes a key of any length"),
+fn keyed_mac(secret: &Secret) -> Result<Hmac<Sha256>, Error> {
+    let refuse = |message: &str| Error::new(ErrorKind::InvalidInput, message);
+    if secret.expose().is_empty() {
+        return Err(refuse("the webhook secret is empty"));
     }
-}
-
-/// Reads exactly 64 lowercase hex digits.
-fn unhex(text: &str) -> Option<[u8; SIGNATURE_BYTES]> {
-    let digits = text.as_bytes();
-    if digits.len() != SIGNATURE_BYTES * 2 {
-        return None;
-    }
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; SIGNATURE_BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(bytes)
+    Hmac::new_from_slice(secret.expose().as_bytes())
+        .map_err(|_| refuse("the webhook secret has a length that HMAC does not support"))
 }
 
 #[cfg(feature = "axum")]
@@ -215,20 +202,34 @@ mod extract {
     use axum_core::response::{IntoResponse, Response};
     use http_body_util::{BodyExt, Limited};
 
-    use super::{Rejection, SIGNATURE_HEADER, Verifier, Webhook};
+    use crate::webhook::{Rejection, SIGNATURE_HEADER, Verifier, Webhook};
 
-    /// The longest body that [`Verified`] reads: 1 MiB.
+    /// The maximum length of a body that [`Verified`] reads, in bytes: 1 MiB.
     pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-    /// An axum extractor: a webhook whose signature was checked before it was read. The router's
-    /// state is or holds the [`Verifier`]. Anything else is answered with 401, 413 or 400.
+    /// An axum extractor for a webhook, which checks the signature before it reads the body. The
+    /// router's state is the [`Verifier`], or provides it through [`FromRef`].
     ///
-    /// It reads [`MAX_BODY_BYTES`] at most. How many headers a request may have, and how long a
-    /// body may take to arrive, is up to the server beneath: that of `axum::serve` takes 100
-    /// headers and sets no time.
+    /// Other requests are answered with 401 if the signature is missing or wrong, 413 if the body
+    /// is longer than [`MAX_BODY_BYTES`], and 400 if it is not a webhook's JSON. The number of
+    /// headers and the time that a body may take to arrive are limited by the server:
+    /// `axum::serve` allows 100 headers and any time.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use machins_client::Secret;
+    /// use machins_client::webhook::{Verified, Verifier};
+    ///
+    /// let router: Router = Router::new()
+    ///     .route("/webhooks", post(async |Verified(webhook): Verified| {
+    ///         println!("{}", webhook.event_type);
+    ///     }))
+    ///     .with_state(Verifier::new(&Secret::new("whsec-0123456789"))?);
+    /// # Ok::<(), machins_client::Error>(())
+    /// ```
     #[derive(Debug, Clone)]
     pub struct Verified(
-        /// The webhook.
+        /// The webhook, whose signature has been checked.
         pub Webhook,
     );
 
@@ -277,7 +278,7 @@ mod tests {
     #[test]
     fn the_signature_is_hmac_sha256_in_lowercase_hex() {
         assert_eq!(
-            Signer::new(&Secret::new("Jefe")).sign(b"what do ya want for nothing?"),
+            Signer::new(&Secret::new("Jefe")).unwrap().sign(b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }

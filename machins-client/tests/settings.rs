@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use machins_client::Client;
+use rstest::rstest;
 use serde_json::json;
 
-/// Not a test of its own: what the tests below run in a process whose environment is set. A
-/// process's own environment can't be changed safely.
+/// Not a test by itself: the tests below run it in a process whose environment they set, because a
+/// process cannot safely change its own.
 #[tokio::test]
 async fn child() {
     let Ok(from) = env::var("TEST_CLIENT_FROM") else { return };
@@ -49,7 +50,7 @@ fn file(name: &str, text: &str) -> String {
 
 async fn wallet() -> wiremock::MockServer {
     let wallet = json!({"balance": "7.00", "held_balance": "0.00", "available_balance": "7.00"});
-    support::server(200, &wallet).await
+    test_support::server(200, &wallet).await
 }
 
 async fn key_seen(server: &wiremock::MockServer) -> String {
@@ -58,7 +59,7 @@ async fn key_seen(server: &wiremock::MockServer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_environment_goes_before_the_file() {
+async fn the_environment_overrides_the_file() {
     let server = wallet().await;
     let url = server.uri();
     let config = json!({"api_key": "at_file", "base_url": url, "unknown": {"kept": true}});
@@ -74,16 +75,23 @@ async fn the_environment_goes_before_the_file() {
 }
 
 #[test]
-fn what_can_not_be_used_is_told_without_being_shown() {
-    let missing = run("config", &[("MACHINS_CONFIG", "/nonexistent/config.json")]);
-    assert!(missing.contains("this call needs the API key"), "{missing}");
-    let corrupt = file("corrupt.json", r#"{"api_key": "at_hush", "base_url": }"#);
-    let out = run("config", &[("MACHINS_CONFIG", &corrupt)]);
-    assert!(out.contains("corrupt.json can't be read: it is not valid at line 1"), "{out}");
+fn a_missing_file_is_an_empty_one() {
+    let out = run("config", &[("MACHINS_CONFIG", "/nonexistent/config.json")]);
+    assert!(out.contains("this call needs the API key"), "{out}");
+}
+
+#[rstest]
+#[case::malformed("malformed.json", r#"{"api_key": "at_hush", "base_url": }"#)]
+#[case::of_another_shape("other.json", r#"{"api_key": {"at_hush": 1}}"#)]
+fn a_file_that_cannot_be_read_is_named_and_not_shown(#[case] name: &str, #[case] text: &str) {
+    let out = run("config", &[("MACHINS_CONFIG", &file(name, text))]);
+    let message = format!("{name} cannot be read: its content is invalid at line 1");
+    assert!(out.contains("build: ") && out.contains(&message), "{out}");
     assert!(!out.contains("at_hush"), "{out}");
-    let odd = file("odd.json", r#"{"api_key": {"at_hush": 1}}"#);
-    let out = run("config", &[("MACHINS_CONFIG", &odd)]);
-    assert!(out.contains("build: ") && !out.contains("at_hush"), "{out}");
+}
+
+#[test]
+fn a_malformed_key_is_not_shown() {
     let out = run("env", &[("MACHINS_API_KEY", "hush")]);
-    assert!(out.contains("that is no API key") && !out.contains("hush"), "{out}");
+    assert!(out.contains("not a valid API key") && !out.contains("hush"), "{out}");
 }

@@ -1,5 +1,5 @@
-//! What the tests and the documentation's examples of the client crates share: a mock server,
-//! and clients that are connected to it. Not published.
+//! What the tests and the documentation's examples of the client crates share: servers, and clients
+//! that are connected to them. Not published.
 //!
 //! An example hides two lines:
 //!
@@ -14,6 +14,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails panics")]
 
+mod canned;
 mod machineid;
 mod machins;
 
@@ -21,13 +22,14 @@ use std::error::Error;
 
 use machins_mock::MockServer;
 
+pub use canned::server;
 pub use machineid::{gate, gate_blocking, machineid, machineid_blocking};
 pub use machins::{Marketplace, machins, machins_blocking};
 
 /// What an example returns, so that it can use `?`.
 pub type Result = std::result::Result<(), Box<dyn Error>>;
 
-fn server() -> MockServer {
+fn mock_server() -> MockServer {
     MockServer::builder().start().expect("a port of this machine is free")
 }
 

@@ -3,17 +3,17 @@
 use machineid_client::{Client, ClientBuilder, DeviceId, Gate, OrgKey, blocking};
 use machins_mock::{MockServer, Plan};
 
-use crate::{Result, block_on, server};
+use crate::{Result, block_on, mock_server};
 
 /// Runs an example with a client of a new organisation.
 pub fn machineid(example: impl AsyncFnOnce(Client) -> Result) {
-    let server = server();
+    let server = mock_server();
     block_on(async { example(builder(&server).build()?).await });
 }
 
 /// Runs an example with a blocking client of a new organisation.
 pub fn machineid_blocking(example: impl FnOnce(blocking::Client) -> Result) {
-    let server = server();
+    let server = mock_server();
     let client = builder(&server).build_blocking().expect("the client can be built");
     example(client).expect("the example succeeds");
 }

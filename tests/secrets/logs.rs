@@ -130,7 +130,7 @@ async fn through_the_mock(secrets: &mut Vec<String>) -> String {
         .body(&json!({"frozen": true}));
     assert!(control.send(update).await.unwrap().is_success());
     let misplaced = Call::get("/agents/{key}").segment("key", joined.api_key.expose());
-    control.send(misplaced.query("token", session.token.expose())).await.unwrap();
+    control.send(misplaced.query(&[("token", session.token.expose())])).await.unwrap();
     let journal: Value = control.send(Call::get("/_mock/requests").json()).await.unwrap();
     let webhooks: Value = control.send(Call::get("/_mock/webhooks").json()).await.unwrap();
 

@@ -78,7 +78,7 @@ async fn the_core_shows_none() {
     let call = || {
         core::Call::post("/claim/{token}")
             .segment("token", world::CLAIM_TOKEN)
-            .query("key", world::API_KEY)
+            .query(&[("key", world::API_KEY)])
             .secret(&secret(world::PASSWORD))
             .auth(&SCHEME)
             .body(&json!({"password": world::PASSWORD}))
@@ -220,6 +220,7 @@ async fn machins_shows_none() {
         EntryType = machins::EntryType::Debit,
         Event = machins::Event::new("another".into(), data()),
         EventType = EventType::NewAgent,
+        InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
         InboxWatch = client.inbox_watch(),
         Items<machins::Async, Trade> = client.trades_all(&machins::TradeQuery::new()),
@@ -230,6 +231,7 @@ async fn machins_shows_none() {
         ListingStatus = "active".into(),
         ListingType = machins::ListingType::Api,
         ListingUpdate = machins::ListingUpdate::new().title("T"),
+        MarketplaceFilter = machins::MarketplaceFilter::default(),
         MarketplaceListing = read(listing),
         MarketplaceQuery = machins::MarketplaceQuery::new(),
         MatchEvent = read(data()),
@@ -251,6 +253,7 @@ async fn machins_shows_none() {
             "total_agents": 1, "active_listings": 1, "total_trades": 1, "total_volume": "1.00",
         })),
         Proposal = machins::Proposal::new(&machins::ListingId::new("l1").unwrap()),
+        Query<machins::TradeFilter> = machins::TradeQuery::new(),
         Rating = machins::Rating::new(5).unwrap(),
         Review = read(json!({"id": "r", "rating": 5})),
         ReviewId = machins::ReviewId::new("r").unwrap(),
@@ -262,6 +265,7 @@ async fn machins_shows_none() {
         SubscriptionId = machins::SubscriptionId::new("s").unwrap(),
         Trade = trade(),
         TradeEvent = read(data()),
+        TradeFilter = machins::TradeFilter::default(),
         TradeId = id(),
         TradeQuery = machins::TradeQuery::new(),
         TradeStatus = machins::TradeStatus::Proposed,
@@ -274,7 +278,7 @@ async fn machins_shows_none() {
     });
     shown.extend(show!(webhook, "webhook::" {
         Rejection = webhook::Rejection::Wrong,
-        Signer = webhook::Signer::new(&secret(world::WEBHOOK_SECRET)),
+        Signer = webhook::Signer::new(&secret(world::WEBHOOK_SECRET)).unwrap(),
         Verification = webhook::Verification::accept(),
         Verified = webhook::Verified(hook()),
         Verifier = webhook::Verifier::new(&secret(world::WEBHOOK_SECRET)).unwrap(),

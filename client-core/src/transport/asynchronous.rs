@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Transport;
 use super::engine::Engine;
+use super::execute::execute;
+use super::traits::Transport;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::clock::Clock;
@@ -15,20 +16,20 @@ use crate::error::Error;
 use crate::options::ClientOptions;
 
 /// Sends calls on the tokio runtime that polls them, which must have I/O and timers enabled. A
-/// clone is one pointer and shares connections, pause and retry budget.
+/// clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
 ///
-/// A connection lives on the runtime that opened it. Where several runtimes share a transport, a
-/// call may meet a connection whose runtime is not being run at the moment, and time out; give
-/// such runtimes a transport each.
+/// A connection belongs to the runtime that opened it. If several runtimes share a transport, a
+/// call may be given a connection of a runtime that is not running at that moment, and time out:
+/// use a transport for each such runtime.
 #[derive(Clone)]
 pub struct Async(Arc<Engine>);
 
 impl Async {
-    /// A transport to `base_url` that holds these keys.
+    /// Creates a transport to `base_url` with these keys.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when TLS can't be set up or
-    /// the user agent does not fit in a header.
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS can't be set up
+    /// or the user agent is not a valid header value.
     pub fn new(
         base_url: BaseUrl,
         credentials: Vec<Credential>,
@@ -37,13 +38,13 @@ impl Async {
         Ok(Self(Arc::new(Engine::new(base_url, credentials, options)?)))
     }
 
-    /// Where calls go.
+    /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
-        self.0.base_url()
+        self.0.wire.base_url()
     }
 
-    /// The time and chance that calls are paced by.
+    /// Returns the clock that retries are timed by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         self.0.clock()
@@ -54,7 +55,7 @@ impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        Pending(Box::pin(Arc::clone(&self.0).run(call)))
+        Pending(Box::pin(execute(Arc::clone(&self.0), call)))
     }
 }
 
@@ -64,9 +65,9 @@ impl fmt::Debug for Async {
     }
 }
 
-/// A call under way: a future of its reply. Nothing is sent before it is polled. Dropped before
-/// its end, it may or may not have taken effect.
-#[must_use = "a call is not sent before it is awaited"]
+/// A call in progress: a future of its decoded reply. Nothing is sent until it is polled. If it is
+/// dropped before it completes, the call may or may not have taken effect.
+#[must_use = "a call is not sent until it is awaited"]
 pub struct Pending<R>(Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>);
 
 impl<R> Future for Pending<R> {

@@ -1,38 +1,42 @@
-//! The transport for callers that wait.
+//! The transport for blocking callers.
 
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
+use scopeguard::ScopeGuard;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{Async, Transport};
+use super::asynchronous::Async;
+use super::traits::Transport;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::ClientOptions;
 
-/// Sends calls on the calling thread and returns when they have ended.
+/// Sends calls on the calling thread and returns when they are complete.
 ///
-/// It is the asynchronous transport with a runtime of its own, so nothing is decided twice. A
-/// clone is one pointer; any number of threads may call at once. Called from asynchronous code it
-/// works too, on a helper thread, but holds up the thread it was called on.
+/// It is the asynchronous transport with a runtime of its own, so both follow the same rules. A
+/// clone is one pointer, and any number of threads may call at once. It also works when called
+/// from asynchronous code: a helper thread runs the call, but the calling thread is blocked.
 #[derive(Clone)]
 pub struct Blocking(Arc<Inner>);
 
 struct Inner {
+    /// Shut down in the background, because dropping a runtime waits for its threads, which panics
+    /// in asynchronous code.
+    runtime: ScopeGuard<Runtime, fn(Runtime)>,
     transport: Async,
-    /// Taken only by `drop`.
-    runtime: Option<Runtime>,
 }
 
 impl Blocking {
-    /// A transport to `base_url` that holds these keys.
+    /// Creates a transport to `base_url` with these keys.
     ///
     /// # Errors
-    /// As [`Async::new`], and when the operating system refuses an event queue.
+    /// Returns an error in the same cases as [`Async::new`], and [`ErrorKind::NotSent`] if the
+    /// operating system provides no event queue.
     pub fn new(
         base_url: BaseUrl,
         credentials: Vec<Credential>,
@@ -40,38 +44,37 @@ impl Blocking {
     ) -> Result<Self, Error> {
         let transport = Async::new(base_url, credentials, options)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Error::new(ErrorKind::NotSent, "no event loop could be set up").with_source(error)
+            Error::new(ErrorKind::NotSent, "the event loop can't be started").with_source(error)
         })?;
-        Ok(Self(Arc::new(Inner { transport, runtime: Some(runtime) })))
+        let runtime = scopeguard::guard(runtime, Runtime::shutdown_background as fn(_));
+        Ok(Self(Arc::new(Inner { runtime, transport })))
     }
 
-    /// Where calls go.
+    /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
         self.0.transport.base_url()
     }
 
-    /// The asynchronous transport inside. Its futures need [`wait`](Self::wait) to run.
+    /// Returns the asynchronous transport inside. Its futures make progress only while
+    /// [`wait`](Self::wait) runs.
     #[must_use]
     pub fn asynchronous(&self) -> &Async {
         &self.0.transport
     }
 
-    /// Runs a future on this transport's runtime to its end. Meant for crates that define
-    /// endpoints: a future that makes a blocking call of this same transport waits for itself.
+    /// Runs a future on this transport's runtime until it completes. Meant for crates that define
+    /// endpoints. A future that makes a blocking call of this same transport waits for itself.
     #[doc(hidden)]
     pub fn wait<F>(&self, future: F) -> F::Output
     where
         F: Future + Send,
         F::Output: Send,
     {
-        let Some(runtime) = &self.0.runtime else {
-            unreachable!("the runtime is there until the last clone is dropped")
-        };
         let run = || {
-            runtime.block_on(async {
-                // Between calls nobody watches the idle connections. One turn of the event loop
-                // lets those that the server has closed be seen as closed before one is reused.
+            self.0.runtime.block_on(async {
+                // Between calls nothing polls the idle connections. One turn of the event loop
+                // detects those that the server has closed, before one of them is reused.
                 tokio::task::yield_now().await;
                 future.await
             })
@@ -88,15 +91,6 @@ impl Transport for Blocking {
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Result<R, Error> {
         self.wait(self.0.transport.send(call))
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // A plain drop waits for the runtime's threads, which panics in asynchronous code.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

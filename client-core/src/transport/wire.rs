@@ -1,4 +1,4 @@
-//! One request out, one reply in: the only place that touches the HTTP library.
+//! Sends one request and reads its reply: the only place that uses the HTTP library.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, redirect};
 
 use crate::base_url::BaseUrl;
-use crate::call::Request;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::ClientOptions;
 use crate::reply::{Reply, is_labelled_json, retry_after};
+use crate::request::Request;
 
-/// Idle connections are closed after this time, before most servers close them: a request that
-/// meets a closing connection has an unknown fate.
+/// Idle connections are closed after this time, before most servers close them: if a request meets
+/// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
 
-/// Where a service puts the id of an exchange when the body has none.
+/// The header with the request id, for replies whose body has none.
 const REQUEST_ID_HEADER: &str = "x-request-id";
-/// The longest id that is believed.
+/// A longer id is ignored.
 const REQUEST_ID_BYTES: usize = 200;
 
-/// The name of a caller that gives none.
+/// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -45,16 +45,16 @@ impl Wire {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // Compressed replies are not asked for, whatever another crate turns on in `reqwest`.
+            // Compressed replies are not asked for, whichever features of `reqwest` other crates enable.
             .no_gzip()
             .no_brotli()
             .no_zstd()
             .no_deflate()
             .referer(false);
         if base_url.is_loopback() {
-            // A proxy would carry a call to this machine, key and all, to another one.
+            // A proxy would forward a call to this machine, with its key, to another machine.
             builder = builder.no_proxy();
-            // Reading the system's certificates takes milliseconds and megabytes.
+            // Loading the system's certificates takes milliseconds and megabytes.
             #[cfg(feature = "rustls")]
             if base_url.is_plain_http() {
                 builder = builder.tls_certs_only([]);
@@ -74,15 +74,15 @@ impl Wire {
         &self.base_url
     }
 
-    /// Sends the request once. The kind of an error says what is known: [`ErrorKind::NotSent`],
-    /// or one of those after which the request may have taken effect.
+    /// Sends the request once. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
+    /// after any other error it may have taken effect.
     pub(super) async fn exchange(
         &self,
         request: &Request,
         credential: Option<&Credential>,
-        limit: Duration,
+        time_limit: Duration,
     ) -> Result<Reply, Error> {
-        let sent = self.http.execute(self.outgoing(request, credential, limit));
+        let sent = self.http.execute(self.outgoing(request, credential, time_limit));
         match sent.await {
             Ok(mut response) => self.read(&mut response).await,
             Err(error) => Err(self.failure(error)),
@@ -93,11 +93,11 @@ impl Wire {
         &self,
         request: &Request,
         credential: Option<&Credential>,
-        limit: Duration,
+        time_limit: Duration,
     ) -> reqwest::Request {
         let url = self.base_url.join(&request.path, &request.query);
         let mut outgoing = reqwest::Request::new(request.method.clone(), url);
-        *outgoing.timeout_mut() = Some(limit);
+        *outgoing.timeout_mut() = Some(time_limit);
         if let Some(credential) = credential {
             outgoing.headers_mut().insert(credential.scheme.header, credential.header.clone());
         }
@@ -108,8 +108,8 @@ impl Wire {
         outgoing
     }
 
-    /// Reads the reply whole. A reply that is not a success has said what matters in its status,
-    /// so of its body what comes is enough.
+    /// Reads the whole reply. The status of a reply that is not a success matters most, so a part
+    /// of its body is enough.
     async fn read(&self, response: &mut Response) -> Result<Reply, Error> {
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
@@ -172,7 +172,8 @@ impl Wire {
     }
 }
 
-/// The innermost cause says most: "connection refused" rather than "error sending request".
+/// Returns the innermost cause, which says most: "connection refused" rather than "error sending
+/// request".
 fn root_cause(error: &dyn StdError) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -18,7 +18,7 @@ pub const KEY: &str = "org_0123456789abcdef";
 pub static SCHEME: Scheme =
     Scheme { name: "org key", header: "x-org-key", prefix: "", missing: "set MACHINEID_ORG_KEY" };
 
-/// A writer that keeps what was written.
+/// A log writer that stores what is written.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -39,7 +39,7 @@ impl io::Write for Log {
     }
 }
 
-/// A transport with the test key, and its clock.
+/// A transport with the test key and a mock clock, and the clock.
 pub fn transport(url: &str, options: ClientOptions) -> (Async, MockClock) {
     let clock = MockClock::new(0.0);
     (transport_with(url, options.clock(clock.clone())), clock)
@@ -50,12 +50,12 @@ pub fn transport_with(url: &str, options: ClientOptions) -> Async {
     Async::new(BaseUrl::parse(url).unwrap(), vec![credential], options).unwrap()
 }
 
-/// `GET /thing`, which may be repeated.
+/// `GET /thing`, which is idempotent.
 pub fn get() -> Call<Value> {
     Call::get("/thing").auth(&SCHEME).json()
 }
 
-/// `POST /thing`, which may not.
+/// `POST /thing`, which is not idempotent.
 pub fn post() -> Call<Value> {
     Call::post("/thing").auth(&SCHEME).body(&serde_json::json!({"a": 1})).json()
 }
@@ -64,8 +64,8 @@ pub async fn send(transport: &Async, call: Call<Value>) -> Result<Value, Error> 
     transport.send(call).await
 }
 
-/// The URL of a port that nobody listens on.
-pub fn deaf_url() -> String {
+/// The URL of a port that is not listened on.
+pub fn closed_url() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -91,21 +91,21 @@ impl Act {
     }
 }
 
-/// What a scripted server has received: one entry a request, head and body.
+/// The requests that a scripted server has received, each with head and body.
 pub type Received = Arc<Mutex<Vec<String>>>;
 
-/// A server that plays these acts, one a connection, and then stops listening. Gives its URL.
+/// Starts a server that plays one act for each connection and then stops listening. Returns its URL.
 pub async fn scripted(acts: Vec<Act>) -> (String, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let received = Received::default();
-    let journal = received.clone();
+    let log = received.clone();
     tokio::spawn(async move {
         let mut hanging = Vec::new();
         for act in acts {
             let (mut stream, _) = listener.accept().await.unwrap();
             let request = read_request(&mut stream).await;
-            journal.lock().unwrap().push(request);
+            log.lock().unwrap().push(request);
             match act {
                 Act::Drop => {}
                 Act::Write(bytes) => stream.write_all(&bytes).await.unwrap(),

@@ -1,4 +1,4 @@
-//! A no, and why.
+//! Denials: why a device may not run.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,11 +10,11 @@ use agent_client_core::{Error, ErrorKind, printable};
 use crate::decision::{Decision, DecisionCode};
 use crate::registration::Registration;
 
-/// The device may not run. Stop.
+/// The device may not run, or it is unknown whether it may. Stop the work.
 ///
-/// `Display` says why and what to do; [`code`](Self::code) is the service's decision code, and
-/// `SYSTEM_UNAVAILABLE` when there was no decision, with the cause in
-/// [`source`](std::error::Error::source).
+/// `Display` says why and what to do. [`code`](Self::code) is the service's decision code, or
+/// `SYSTEM_UNAVAILABLE` if there was no decision; [`source`](std::error::Error::source) is then the
+/// cause.
 ///
 /// A clone is one pointer.
 #[derive(Debug, Clone)]
@@ -26,15 +26,15 @@ struct Inner {
     reason: Reason,
 }
 
-/// What a denial rests on.
+/// What a denial is based on.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The service decided against it.
+    /// The service decided that the device may not run. Contains the decision.
     Refused(Decision),
-    /// The device could not be registered.
+    /// The device could not be registered. Contains the service's reply.
     NotRegistered(Registration),
-    /// There is no decision.
+    /// There is no decision. Contains the error that prevented it.
     NoDecision(Error),
 }
 
@@ -45,35 +45,36 @@ impl Denied {
             Reason::NotRegistered(registration) => code_of(registration),
             Reason::NoDecision(error) => code_of_error(error),
         };
-        // Only a permit says this.
+        // A denial never has the code of a permit.
         let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
         Self(Arc::new(Inner { code, reason }))
     }
 
-    /// Why, as a decision code. A device that the plan has no room for is denied with the
-    /// service's `device_limit_reached`.
+    /// Returns why the device is denied. If it could not be registered because the plan is full,
+    /// this is the service's `device_limit_reached`, as an unknown code.
     #[must_use]
     pub fn code(&self) -> &DecisionCode {
         &self.0.code
     }
 
-    /// What the denial rests on.
+    /// Returns what the denial is based on.
     #[must_use]
     pub fn reason(&self) -> &Reason {
         &self.0.reason
     }
 
-    /// Whether it rests on an outage rather than on a decision against the device.
+    /// Returns whether the denial is caused by an outage, not by a decision against the device. A
+    /// later check may allow.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        let will_not_pass = matches!(
+        let is_permanent = matches!(
             &self.0.reason,
             Reason::NoDecision(error) if error.kind() == ErrorKind::InvalidInput
         );
-        self.0.code == DecisionCode::SystemUnavailable && !will_not_pass
+        self.0.code == DecisionCode::SystemUnavailable && !is_permanent
     }
 
-    /// The service's id of the exchange, to correlate logs.
+    /// Returns the service's id of the request, to correlate logs, or `None` if there is none.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match &self.0.reason {
@@ -83,7 +84,7 @@ impl Denied {
         }
     }
 
-    /// How long the server asked to wait before the next question.
+    /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.0.reason {
@@ -95,25 +96,25 @@ impl Denied {
 
     fn advice(&self) -> &'static str {
         match &self.0.code {
-            DecisionCode::OrgDisabled => "an operator has stopped the whole org",
+            DecisionCode::OrgDisabled => "an operator has disabled the whole org",
             DecisionCode::SystemUnavailable => {
-                "without a decision nothing may run; try again later"
+                "nothing may run without a decision; try again later"
             }
             DecisionCode::PlanFrozen => "the org's plan is frozen: see the MachineID console",
-            DecisionCode::EntitlementExpired => "the org's plan has run out: see `checkout`",
+            DecisionCode::EntitlementExpired => "the org's plan has expired: see `checkout`",
             DecisionCode::DeviceRevoked => "an operator has revoked this device",
             DecisionCode::DeviceNotFound => "register the device first",
             DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => "check the org key",
             DecisionCode::InvalidDeviceId => "check the device id",
             DecisionCode::Unknown(code) if code == "device_limit_reached" => {
-                "the plan is full: remove or revoke a device, or take a larger plan"
+                "the plan is full: remove or revoke a device, or upgrade the plan"
             }
             _ => "stop",
         }
     }
 }
 
-/// A key that is missing or wrong is told by its own code; anything else leaves no decision.
+/// A missing or wrong key has its own code. Any other error is no decision.
 fn code_of_error(error: &Error) -> DecisionCode {
     if error.kind() == ErrorKind::MissingCredential {
         return DecisionCode::InvalidOrgKey;

@@ -1,4 +1,4 @@
-//! A tower layer: every request of a service passes the gate first.
+//! A tower layer that checks before each request of a service.
 
 use std::error::Error as StdError;
 use std::mem;
@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Gate;
+use super::check::Gate;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Checks before each request, and passes it on only when allowed. A denied request ends with
-/// [`Denied`](super::Denied) as the service's error.
+/// A tower layer that checks before each request and passes the request on only if the device may
+/// run. A denied request fails with [`Denied`](crate::Denied).
 ///
 /// ```
 /// use machineid_client::{Denied, Gate, GateLayer};
@@ -38,7 +38,7 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
-    /// A layer that asks this gate.
+    /// Creates a layer that checks with this gate.
     #[must_use]
     pub fn new(gate: Gate) -> Self {
         Self { gate }
@@ -53,7 +53,7 @@ impl<S> Layer<S> for GateLayer {
     }
 }
 
-/// A service behind a [`GateLayer`].
+/// The service that a [`GateLayer`] creates: it checks before each request.
 #[derive(Debug, Clone)]
 pub struct GateService<S> {
     gate: Gate,
@@ -75,7 +75,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let gate = self.gate.clone();
-        // The instance that was polled ready must serve; a fresh clone takes its place.
+        // `call` must go to the instance that `poll_ready` was called on, so a clone replaces it.
         let fresh = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, fresh);
         Box::pin(async move {

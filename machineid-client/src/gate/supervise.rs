@@ -3,40 +3,32 @@
 use std::pin::pin;
 use std::time::Duration;
 
-// Work that never runs dry uses up the budget of its task. Without an exception the timers beside
-// it would never be seen to have run out, and no check would ever be made.
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::{Denied, Gate};
+use super::check::Gate;
+use super::denied::Denied;
 
 impl Gate {
-    /// Checks first, then runs `work` and checks again every `every`. On the first denial `work`
-    /// is dropped, which ends it where it awaits.
+    /// Checks first, then runs `work` and checks again every `every`. On the first denial it drops
+    /// `work`, which ends it at its current await point.
     ///
-    /// The time between checks counts from one's beginning to the next's, and checks run while
-    /// `work` does. A revoke ends `work` within `every` and the time of one answer; an outage
-    /// within `every`, the client's time limit and the gate's grace. `work` must not block its
-    /// thread: what never awaits can't be dropped.
+    /// Checks run concurrently with `work`, and `every` is the time from the start of one check to
+    /// the start of the next. After a revocation `work` is dropped within `every` plus the time of
+    /// one answer; in an outage within `every` plus the client's time limit and the gate's outage
+    /// grace. `work` must not block its thread: it can only be dropped where it awaits.
     ///
     /// ```
     /// # async fn serve() {}
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = machins_mock::MockServer::start().await;
-    /// # let org = server.create_org(machins_mock::Plan::Free);
-    /// # let client = machineid_client::Client::builder()
-    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-    /// #     .base_url(server.machineid_base_url())
-    /// #     .build()?;
-    /// # let device = machineid_client::DeviceId::new("agent-01")?;
-    /// # let gate = machineid_client::Gate::new(&client, device).register_on_start();
-    /// gate.supervise(std::time::Duration::from_secs(30), serve()).await?;
-    /// # Ok(()) }
+    /// use std::time::Duration;
+    ///
+    /// # test_support::gate(async |gate| {
+    /// gate.supervise(Duration::from_secs(30), serve()).await?;
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
-    /// [`Denied`]: `work` has not begun, or was dropped before its end.
+    /// Returns [`Denied`] if a check denies; `work` has not started or was dropped.
     pub async fn supervise<F: Future>(
         &self,
         every: Duration,
@@ -45,37 +37,28 @@ impl Gate {
         self.supervise_gracefully(every, Duration::ZERO, |_| work).await
     }
 
-    /// Like [`supervise`](Self::supervise), but tells `work` of the denial by its token and lets
-    /// it go on for `grace` to stop by itself, before it is dropped.
+    /// Supervises `work` like [`supervise`](Self::supervise), but gives it time to stop by itself:
+    /// on the first denial its token is cancelled, and it is dropped only after `grace`.
     ///
-    /// The token is cancelled in every case when this ends, so tasks that `work` has spawned may
-    /// listen to it as well.
+    /// The token is also cancelled when this method returns for another reason, so tasks that
+    /// `work` has spawned can wait for it too.
     ///
     /// ```
     /// # async fn take_job() -> Option<()> { None }
     /// use std::time::Duration;
     ///
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = machins_mock::MockServer::start().await;
-    /// # let org = server.create_org(machins_mock::Plan::Free);
-    /// # let client = machineid_client::Client::builder()
-    /// #     .org_key(machineid_client::OrgKey::new(org.key())?)
-    /// #     .base_url(server.machineid_base_url())
-    /// #     .build()?;
-    /// # let device = machineid_client::DeviceId::new("agent-01")?;
-    /// # let gate = machineid_client::Gate::new(&client, device).register_on_start();
+    /// # test_support::gate(async |gate| {
     /// gate.supervise_gracefully(Duration::from_secs(30), Duration::from_secs(5), |stop| async move {
     ///     while !stop.is_cancelled() {
     ///         let Some(job) = take_job().await else { break };
     ///     }
     /// })
     /// .await?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Errors
-    /// [`Denied`]: `work` has not begun, was told to stop, or was dropped before its end.
+    /// Returns [`Denied`] if a check denies; `work` has not started, has stopped or was dropped.
     pub async fn supervise_gracefully<F: Future>(
         &self,
         every: Duration,
@@ -84,35 +67,36 @@ impl Gate {
     ) -> Result<F::Output, Denied> {
         let _permit = self.check().await?;
         let stop = CancellationToken::new();
-        let _cancelled_in_the_end = stop.clone().drop_guard();
+        let _cancelled_on_return = stop.clone().drop_guard();
         let mut work = pin!(work(stop.clone()));
+        // `unconstrained`: work that is always ready uses up the cooperative budget of its task.
+        // Timers and checks in the same task would then never be ready.
         let denied = tokio::select! {
             biased;
             output = &mut work => return Ok(output),
-            denied = unconstrained(self.watch(every)) => denied,
+            denied = unconstrained(self.wait_for_denial(every)) => denied,
         };
         stop.cancel();
         if !grace.is_zero() {
-            let clock = self.0.client.transport().clock();
             tokio::select! {
                 biased;
                 _ = work => {}
-                () = unconstrained(clock.sleep(grace)) => {}
+                () = unconstrained(self.clock().sleep(grace)) => {}
             }
         }
         Err(denied)
     }
 
-    /// Checks every `every`, the first time after that long, until a check denies. It asks by
-    /// itself: on a shared flight it could wait for two answers.
-    pub(crate) async fn watch(&self, every: Duration) -> Denied {
-        let clock = self.0.client.transport().clock();
+    /// Checks every `every`, for the first time after that long, until a check denies. It does not
+    /// share requests with other checks, because a shared check may take two requests.
+    pub(crate) async fn wait_for_denial(&self, every: Duration) -> Denied {
+        let clock = self.clock();
         let mut last = clock.now();
         loop {
             let since = clock.now().saturating_duration_since(last);
             clock.sleep(every.saturating_sub(since)).await;
             last = clock.now();
-            if let Err(denied) = self.0.ask().await {
+            if let Err(denied) = self.decide().await {
                 return denied;
             }
         }

@@ -1,6 +1,6 @@
-//! Replies of every kind to the question whether a device may run, a server that gives them, and
-//! the rule of what allows, read a second time from the reference. Nothing here uses the client's
-//! code, nor its JSON parser.
+//! Replies of every kind to a validate request, a server that sends them, and the rule of which of
+//! them allow, written a second time from the reference. Nothing here uses the client's code or its
+//! JSON parser.
 #![allow(dead_code, clippy::unwrap_used, reason = "test support; not every test uses all of it")]
 
 use std::fmt;
@@ -10,16 +10,16 @@ use json_event_parser::{JsonEvent, SliceJsonParser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The longest body that the client of these tests may read.
+/// The longest body that the client of these tests reads.
 pub const MAX_BODY: usize = 4096;
 
-/// How a server says where its body ends.
+/// How a server marks the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Length,
     Chunked,
     UntilClose,
-    /// More is promised than comes before the connection is closed.
+    /// The connection is closed before the announced length is sent.
     Short,
     /// The last chunk never comes.
     Unfinished,
@@ -28,19 +28,19 @@ pub enum Framing {
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
-    /// Whole lines, which need not be well-formed. None says how long the body is.
+    /// Whole lines, which may be malformed. None announces the length of the body.
     pub headers: Vec<String>,
     pub body: Vec<u8>,
     pub framing: Framing,
-    /// How many bytes are written at a time.
+    /// The number of bytes that are written at a time.
     pub piece: usize,
 }
 
 impl Reply {
-    /// Whether this reply allows: a success, plain JSON and labelled as nothing else, complete,
-    /// and a decision that can be read in one way only.
+    /// Whether this reply allows: it is a success, complete, plain JSON and not labelled as anything
+    /// else, and a decision that has only one meaning.
     pub fn allows(&self) -> bool {
-        // A 204 has no body, whatever is sent.
+        // A 204 never has a body, whatever is sent.
         (200..300).contains(&self.status)
             && self.status != 204
             && !matches!(self.framing, Framing::Short | Framing::Unfinished)
@@ -50,8 +50,8 @@ impl Reply {
             && is_exact(&self.body)
     }
 
-    /// Whether its end is that of the connection. What has no body must be, since one is sent:
-    /// over HTTP/1.1 it could be taken for the beginning of the next reply.
+    /// Whether the connection is closed after the reply. This is also necessary if the status
+    /// permits no body, since one is sent: it could be taken for the beginning of the next reply.
     fn closes(&self) -> bool {
         !matches!(self.framing, Framing::Length | Framing::Chunked)
             || matches!(self.status, 100..200 | 204 | 304)
@@ -103,7 +103,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// A well-formed header that calls the body nothing but plain JSON.
+/// Whether a header is well-formed and does not say that the body is anything but plain JSON.
 fn is_harmless(line: &str) -> bool {
     let Some((name, value)) = line.split_once(':') else { return false };
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -118,13 +118,13 @@ fn is_harmless(line: &str) -> bool {
         }
 }
 
-/// The device that is asked about.
+/// The device that the client asks about.
 const DEVICE: &str = "agent-01";
 
-/// One JSON object with no name twice, in which `allowed` is `true` and `code` is `"ALLOW"`, and
-/// `deviceId`, if it is there, the device that was asked about.
+/// Whether a body is one JSON object in which no name stands twice, `allowed` is `true`, `code` is
+/// `"ALLOW"`, and `deviceId`, if present, is the device that the client asks about.
 pub fn is_exact(body: &[u8]) -> bool {
-    // RFC 8259, section 8.1: no byte order mark. The parser forgives one.
+    // RFC 8259, section 8.1: no byte order mark. The parser ignores one.
     !body.starts_with("\u{feff}".as_bytes()) && read_names(body) == Some([true; 3])
 }
 
@@ -157,7 +157,7 @@ fn read_names(body: &[u8]) -> Option<[bool; 3]> {
     }
 }
 
-/// A server that answers whatever it is asked with the reply that was set last.
+/// A server that answers every request with the reply that was set last.
 pub struct Server {
     pub url: String,
     next: Arc<Mutex<Option<Reply>>>,
@@ -182,7 +182,7 @@ impl Server {
     }
 }
 
-/// Serves one connection until either side has had enough of it.
+/// Serves one connection until either side closes it.
 async fn serve(mut stream: TcpStream, next: Arc<Mutex<Option<Reply>>>) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     loop {
@@ -198,7 +198,7 @@ async fn serve(mut stream: TcpStream, next: Arc<Mutex<Option<Reply>>>) -> Option
     }
 }
 
-/// Reads one request, whose body is one JSON object without braces in it.
+/// Reads one request, whose body is a JSON object without nested braces.
 async fn read_request(stream: &mut TcpStream) -> Option<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
@@ -209,29 +209,29 @@ async fn read_request(stream: &mut TcpStream) -> Option<()> {
     Some(())
 }
 
-/// What comes after the bytes of a [`raw`] reply.
+/// What a [`raw`] server does after its reply.
 #[derive(Debug, Clone, Copy)]
-pub enum SendError {
+pub enum AfterReply {
     Close,
-    /// Nothing, and the connection stays open.
+    /// Sends nothing more and keeps the connection open.
     Hang,
-    /// This, for ever.
+    /// Sends this text for ever.
     Repeat(&'static str),
 }
 
-/// A server that answers with these bytes. Gives its URL.
-pub async fn raw(reply: Vec<u8>, ending: SendError) -> String {
+/// Starts a server that answers with these bytes, and returns its URL.
+pub async fn raw(reply: Vec<u8>, after: AfterReply) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.ok()?;
         read_request(&mut stream).await?;
         stream.write_all(&reply).await.ok()?;
-        match ending {
-            SendError::Close => {}
-            SendError::Hang => std::future::pending().await,
-            // In larger pieces, to reach a limit of size before one of time.
-            SendError::Repeat(text) => {
+        match after {
+            AfterReply::Close => {}
+            AfterReply::Hang => std::future::pending().await,
+            // In large pieces, to reach a limit of size before one of time.
+            AfterReply::Repeat(text) => {
                 while stream.write_all(text.repeat(1024).as_bytes()).await.is_ok() {}
             }
         }

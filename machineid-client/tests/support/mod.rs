@@ -4,8 +4,8 @@
 
 use machineid_client::{Client, ClientBuilder, ClientOptions, DeviceId, OrgKey};
 use serde_json::{Value, json};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+pub use test_support::server;
+use wiremock::MockServer;
 
 /// The key of every test client.
 pub const KEY: &str = "org_0123456789abcdef";
@@ -18,17 +18,9 @@ pub fn builder(url: &str) -> ClientBuilder {
     Client::builder().org_key(OrgKey::new(KEY).unwrap()).base_url(url)
 }
 
-/// A client that asks once, so that what it makes of a reply is seen at once.
+/// A client that does not retry, so that a test sees how it treats one reply.
 pub fn client(server: &MockServer) -> Client {
     builder(&server.uri()).options(ClientOptions::new().max_attempts(1)).build().unwrap()
-}
-
-/// A server that gives this reply to everything.
-pub async fn server(status: u16, body: &Value) -> MockServer {
-    let server = MockServer::start().await;
-    let reply = ResponseTemplate::new(status).set_body_json(body);
-    Mock::given(any()).respond_with(reply).mount(&server).await;
-    server
 }
 
 /// The reply that allows.

@@ -57,10 +57,8 @@ impl Api {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let api_of_path = api_of(path)?;
-        let mut call = Call::new(self.method.into(), path.to_owned());
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            call = call.query(name, value);
-        }
+        let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        let mut call = Call::new(self.method.into(), path.to_owned()).query(&query);
         if let Some(body) = self.body {
             call = call.body(&json_flag::value("--body", &body)?);
         }

@@ -3,7 +3,9 @@
 use std::pin::pin;
 
 use clap::{Args, Subcommand};
-use machins_client::{Acknowledged, CancellationToken, EventType, InboxQuery, Money, Notification};
+use machins_client::{
+    Acknowledged, CancellationToken, EventType, InboxFilter, Money, Notification,
+};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -88,14 +90,16 @@ impl ListFlags {
         if self.watch {
             return watch(context, self.event_type.as_deref());
         }
-        let query = self.query();
+        let filter =
+            InboxFilter { unread: self.unread, event_type: self.event_type.map(EventType::from) };
         let client = context.machins()?;
         let notifications = pages::fetch(
             context.out,
             &self.paging,
             "notification",
-            || client.list_inbox(&query),
-            || client.inbox_all(&query),
+            filter,
+            |query| client.list_inbox(query),
+            |query| client.inbox_all(query),
         )?;
         let table = Table::<Notification>::new()
             .column("EVENT", |notification| cell(notification.event_type.as_str()))
@@ -107,20 +111,6 @@ impl ListFlags {
             .column("WHEN", |notification| time(notification.created_at.as_ref(), ""));
         let if_empty = "No notifications like that. Wait for some: machins inbox --watch";
         show_list(context.out, &notifications, if_empty, &table)
-    }
-
-    fn query(&self) -> InboxQuery {
-        let mut query = InboxQuery::new().limit(self.paging.page_size());
-        if self.unread {
-            query = query.unread();
-        }
-        if let Some(event_type) = &self.event_type {
-            query = query.event_type(EventType::from(event_type.as_str()));
-        }
-        match self.paging.offset {
-            Some(offset) => query.offset(offset),
-            None => query,
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::{Args, Subcommand};
 use machins_client::{
-    ListingType, MarketplaceListing, MarketplaceQuery, Money, Review, Side, Sort,
+    ListingType, MarketplaceFilter, MarketplaceListing, Money, Review, Side, Sort,
 };
 
 use crate::context::Context;
@@ -73,14 +73,23 @@ impl Command {
 
 impl Browse {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let query = self.query();
+        let filter = MarketplaceFilter {
+            listing_type: self.listing_type.map(ListingType::from),
+            side: self.side.map(Side::from),
+            tags: tags(&self.tags).map(str::to_owned).collect(),
+            min_price: self.min_price,
+            max_price: self.max_price,
+            search: self.search,
+            sort: self.sort.map(Sort::from),
+        };
         let client = context.machins_public()?;
         let listings = pages::fetch(
             context.out,
             &self.paging,
             "listing",
-            || client.browse(&query),
-            || client.browse_all(&query),
+            filter,
+            |query| client.browse(query),
+            |query| client.browse_all(query),
         )?;
         let if_empty = "Nothing like that is on the marketplace. Say that you want it:\n  \
                         machins sell --side request --title TITLE --price CREDITS";
@@ -93,35 +102,6 @@ impl Browse {
                 cell(listing.seller_agent_slug.as_ref().map_or("", |slug| slug.as_str()))
             });
         show_list(context.out, &listings, if_empty, &table)
-    }
-
-    fn query(&self) -> MarketplaceQuery {
-        let mut query = MarketplaceQuery::new().limit(self.paging.page_size());
-        if let Some(listing_type) = &self.listing_type {
-            query = query.listing_type(ListingType::from(listing_type.as_str()));
-        }
-        if let Some(side) = &self.side {
-            query = query.side(Side::from(side.as_str()));
-        }
-        for tag in tags(&self.tags) {
-            query = query.tag(tag);
-        }
-        if let Some(text) = &self.search {
-            query = query.search(text);
-        }
-        if let Some(price) = self.min_price {
-            query = query.min_price(price);
-        }
-        if let Some(price) = self.max_price {
-            query = query.max_price(price);
-        }
-        if let Some(sort) = &self.sort {
-            query = query.sort(Sort::from(sort.as_str()));
-        }
-        match self.paging.offset {
-            Some(offset) => query.offset(offset),
-            None => query,
-        }
     }
 }
 

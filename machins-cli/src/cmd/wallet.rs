@@ -1,7 +1,7 @@
 //! Money: `machins wallet`, `machins transactions`.
 
 use clap::Subcommand;
-use machins_client::{EntryType, PageQuery, Transaction};
+use machins_client::{EntryType, Transaction};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -43,17 +43,14 @@ fn wallet(context: &Context) -> Result<(), Failure> {
 }
 
 fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
-    let mut query = PageQuery::new().limit(paging.page_size());
-    if let Some(offset) = paging.offset {
-        query = query.offset(offset);
-    }
     let client = context.machins()?;
     let transactions = pages::fetch(
         context.out,
         paging,
         "transaction",
-        || client.list_transactions(query),
-        || client.transactions_all(query),
+        (),
+        |query| client.list_transactions(query),
+        |query| client.transactions_all(query),
     )?;
     let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
     let table = Table::<Transaction>::new()

@@ -1,10 +1,13 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "not every test uses all of it")]
-#![allow(clippy::unwrap_used, reason = "test support")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "test support")]
 
-use machins_client::{ApiKey, Client, ClientBuilder, ClientOptions, MockClock, Secret};
+use machins_client::{
+    Action, ApiKey, Client, ClientBuilder, ClientOptions, Delivery, Error, MockClock, Secret,
+    Trade, TradeId,
+};
 use serde_json::{Value, json};
-use wiremock::matchers::{any, method, path};
+use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub const KEY: &str = "at_0123456789abcdef";
@@ -18,19 +21,12 @@ pub fn builder(server: &MockServer) -> ClientBuilder {
         .options(ClientOptions::new().clock(MockClock::new(0.0)))
 }
 
+/// A client with an API key and an owner token, which does not sleep.
 pub fn client(server: &MockServer) -> Client {
     builder(server).build().unwrap()
 }
 
-/// A server that gives this reply to everything.
-pub async fn server(status: u16, body: &Value) -> MockServer {
-    let server = MockServer::start().await;
-    let reply = ResponseTemplate::new(status).set_body_json(body);
-    Mock::given(any()).respond_with(reply).mount(&server).await;
-    server
-}
-
-/// Gives this reply to this request, once.
+/// Answers this request with this reply, once.
 pub async fn once(server: &MockServer, verb: &str, at: &str, reply: ResponseTemplate) {
     Mock::given(method(verb))
         .and(path(format!("/api/v1{at}")))
@@ -40,16 +36,18 @@ pub async fn once(server: &MockServer, verb: &str, at: &str, reply: ResponseTemp
         .await;
 }
 
-/// A reply that leaves the fate of a call unknown: the server failed, or did and failed to say so.
+/// A reply that leaves the outcome of a call unknown: the server may have failed after the call took
+/// effect.
 pub fn lost() -> ResponseTemplate {
     ResponseTemplate::new(500)
 }
 
+/// A successful reply with this body.
 pub fn reply(body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-/// The method and path of every request so far.
+/// The method and path of every request that the server received.
 pub async fn requests(server: &MockServer) -> Vec<String> {
     let requests = server.received_requests().await.unwrap();
     requests
@@ -58,6 +56,24 @@ pub async fn requests(server: &MockServer) -> Vec<String> {
         .collect()
 }
 
+pub fn trade_id() -> TradeId {
+    TradeId::new("t1r2a3d4").unwrap()
+}
+
+/// Takes an action on the trade.
+pub async fn act(client: &Client, action: Action, reason: Option<&str>) -> Result<Trade, Error> {
+    match action {
+        Action::Accept => client.accept_trade(&trade_id()).await,
+        Action::Reject => client.reject_trade(&trade_id(), reason).await,
+        Action::Cancel => client.cancel_trade(&trade_id(), reason).await,
+        Action::Deliver => client.deliver_trade(&trade_id(), &Delivery::task("done")).await,
+        Action::Confirm => client.confirm_trade(&trade_id()).await,
+        Action::Dispute => client.dispute_trade(&trade_id(), reason).await,
+        _ => panic!("{action:?} is not known here"),
+    }
+}
+
+/// A trade, as the reference shows it.
 pub fn trade(status: &str) -> Value {
     json!({
         "id": "t1r2a3d4",
@@ -77,6 +93,7 @@ pub fn trade(status: &str) -> Value {
     })
 }
 
+/// A listing of one's own, as the reference shows it.
 pub fn listing() -> Value {
     json!({
         "id": "a1b2c3d4",

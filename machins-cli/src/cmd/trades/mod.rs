@@ -6,7 +6,7 @@ mod wait;
 
 use clap::{Args, Subcommand, ValueHint};
 use machins_client::blocking::Client;
-use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeQuery, TradeStatus};
+use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, TradeStatus};
 
 use self::deliver::Deliver;
 use self::trade::{change, find, own_agent, report, show, unknown_outcome};
@@ -197,14 +197,18 @@ impl Buy {
 
 impl Trades {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let query = self.query();
+        let filter = TradeFilter {
+            role: self.role.map(Role::from),
+            status: self.status.map(TradeStatus::from),
+        };
         let client = context.machins()?;
         let trades = pages::fetch(
             context.out,
             &self.paging,
             "trade",
-            || client.list_trades(&query),
-            || client.trades_all(&query),
+            filter,
+            |query| client.list_trades(query),
+            |query| client.trades_all(query),
         )?;
         let agent = own_agent(context)?;
         let table = Table::<Trade>::new()
@@ -221,20 +225,6 @@ impl Trades {
             .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
         let if_empty = "No trades like that. Find something to buy: machins browse";
         show_list(context.out, &trades, if_empty, &table)
-    }
-
-    fn query(&self) -> TradeQuery {
-        let mut query = TradeQuery::new().limit(self.paging.page_size());
-        if let Some(role) = &self.role {
-            query = query.role(Role::from(role.as_str()));
-        }
-        if let Some(status) = &self.status {
-            query = query.status(TradeStatus::from(status.as_str()));
-        }
-        match self.paging.offset {
-            Some(offset) => query.offset(offset),
-            None => query,
-        }
     }
 }
 

@@ -1,0 +1,103 @@
+//! What goes over the wire: the same for every attempt of a call.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use serde::Serialize;
+
+use crate::credential::{Scheme, Secret};
+use crate::error::{Error, ErrorKind};
+
+/// What is not escaped in a path segment (RFC 3986, "unreserved").
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A request. It is complete when its path has no placeholder left.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) template: Cow<'static, str>,
+    pub(crate) path: String,
+    /// Form-encoded, without the question mark.
+    pub(crate) query: String,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) scheme: Option<&'static Scheme>,
+    pub(crate) idempotent: bool,
+    pub(crate) single_attempt: bool,
+    pub(crate) unknown_hint: Option<&'static str>,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, template: Cow<'static, str>) -> Result<Self, Error> {
+        if !is_unchanged_in_url(&template) {
+            return Err(invalid(
+                "a path must start with / and must not contain ? # \\ or the segments . and ..",
+            ));
+        }
+        Ok(Self {
+            idempotent: method.is_idempotent(),
+            method,
+            path: template.clone().into_owned(),
+            template,
+            query: String::new(),
+            body: None,
+            scheme: None,
+            single_attempt: false,
+            unknown_hint: None,
+            secrets: Vec::new(),
+        })
+    }
+
+    /// Fills the placeholder `{name}` of the path.
+    pub(crate) fn fill_segment(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let placeholder = format!("{{{name}}}");
+        if matches!(value, "" | "." | "..") || value.chars().any(char::is_control) {
+            // The value is not repeated: it may be a secret.
+            return Err(invalid(format!("this {name} can't be part of a path")));
+        }
+        if !self.path.contains(&placeholder) {
+            return Err(invalid(format!("the path {} has no {placeholder}", self.template)));
+        }
+        let encoded = utf8_percent_encode(value, SEGMENT).to_string();
+        self.path = self.path.replace(&placeholder, &encoded);
+        Ok(())
+    }
+
+    /// Appends parameters to the query.
+    pub(crate) fn append_query(
+        &mut self,
+        parameters: &(impl Serialize + ?Sized),
+    ) -> Result<(), Error> {
+        let parameters = serde_html_form::to_string(parameters).map_err(|error| {
+            invalid(format!("the query can't be written as key=value pairs: {error}"))
+        })?;
+        if !self.query.is_empty() && !parameters.is_empty() {
+            self.query.push('&');
+        }
+        self.query.push_str(&parameters);
+        Ok(())
+    }
+
+    /// Returns the request if every placeholder of its path is filled.
+    pub(crate) fn complete(self) -> Result<Self, Error> {
+        if self.path.contains('{') {
+            return Err(invalid(format!("a segment of the path {} is missing", self.template)));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a URL keeps this path as it is. It resolves dot segments, escaped ones too.
+fn is_unchanged_in_url(path: &str) -> bool {
+    const DOTS: [&str; 6] = [".", "..", "%2e", "%2e%2e", "%2e.", ".%2e"];
+    let is_dots = |segment: &str| DOTS.iter().any(|dots| segment.eq_ignore_ascii_case(dots));
+    path.starts_with('/')
+        && !path.contains(['?', '#', '\\'])
+        && !path.contains(char::is_control)
+        && !path.split('/').any(is_dots)
+}
+
+pub(crate) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidInput, message)
+}

@@ -1,0 +1,212 @@
+//! Sends one request, again if need be, until there is a reply to act on.
+
+use std::time::{Duration, Instant};
+
+use tracing::field::Empty;
+use tracing::{Span, debug, debug_span};
+
+use super::engine::Engine;
+use super::redact::{redact_body, redact_text};
+use crate::call::Decode;
+use crate::error::{Error, ErrorKind};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::retry::{Idempotency, Outcome, Policy, RetryState, Step, classify};
+
+/// Why no more attempts are made.
+pub(super) enum SendError {
+    /// The call ends with this error.
+    Failed(Error),
+    /// The call may have taken effect, and a probe can find out.
+    InDoubt(Error),
+}
+
+/// All attempts to send one request.
+pub(super) struct Attempts<'a> {
+    engine: &'a Engine,
+    request: &'a Request,
+    state: RetryState,
+    start: Instant,
+    pub(super) span: Span,
+    /// The error of an earlier attempt that may have taken effect.
+    doubt: Option<Error>,
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        request: &'a Request,
+        recoverable: bool,
+        start: Instant,
+    ) -> Self {
+        let idempotency = match (request.idempotent, recoverable) {
+            (true, _) => Idempotency::Idempotent,
+            (false, true) => Idempotency::Recoverable,
+            (false, false) => Idempotency::NonIdempotent,
+        };
+        let mut policy: Policy = engine.options.retry.clone();
+        if request.single_attempt {
+            policy.max_attempts = 1;
+        }
+        let span = debug_span!(
+            "call",
+            method = %request.method,
+            path = %request.template,
+            status = Empty,
+            attempt = Empty,
+            request_id = Empty,
+        );
+        let state = RetryState::new(policy, idempotency);
+        Self { engine, request, state, start, span, doubt: None }
+    }
+
+    /// Sends the request until a reply is final and can be decoded.
+    pub(super) async fn send_and_decode<R>(&mut self, decode: &Decode<R>) -> Result<R, SendError> {
+        loop {
+            let reply = self.send().await?;
+            let error = match decode(&reply) {
+                Ok(value) => return Ok(value),
+                Err(error) => error.map_texts(|text| self.redact(text)),
+            };
+            if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
+                return Err(self.final_error(error));
+            }
+            let step = self.next_step(Outcome::Inconclusive);
+            self.carry_out(step, error).await?;
+        }
+    }
+
+    /// Sends the request until a reply is final.
+    async fn send(&mut self) -> Result<Reply, SendError> {
+        let credential = self.engine.credential(self.request).map_err(SendError::Failed)?;
+        loop {
+            let time_limit = match self.begin_attempt().await {
+                Ok(limit) => limit,
+                Err(error) => return Err(SendError::Failed(self.doubt.take().unwrap_or(error))),
+            };
+            self.span.record("attempt", self.state.attempts());
+            let exchanged = self.engine.wire.exchange(self.request, credential, time_limit).await;
+            let (step, error) = match exchanged {
+                Ok(reply) => {
+                    let reply = self.take_in(reply);
+                    match self.next_step(classify(reply.status, reply.retry_after)) {
+                        Step::Finish => return Ok(reply),
+                        step => (step, reply.error().map_texts(|text| self.redact(text))),
+                    }
+                }
+                Err(error) => (self.next_step(outcome(&error)), error),
+            };
+            self.carry_out(step, error).await?;
+        }
+    }
+
+    /// Waits until a rate limit that holds for all calls has passed, then begins an attempt and
+    /// returns its time limit.
+    async fn begin_attempt(&mut self) -> Result<Duration, Error> {
+        let pause = self.engine.remaining_pause();
+        if !pause.is_zero() {
+            if self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause) {
+                let message = format!(
+                    "the server has asked to wait {} s more, which is longer than this call's time limit",
+                    pause.as_secs_f32().ceil()
+                );
+                return Err(
+                    Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
+                );
+            }
+            self.engine.clock().sleep(pause).await;
+        }
+        self.state.begin_attempt(self.elapsed()).ok_or_else(|| {
+            Error::new(ErrorKind::TimedOut, "the call's time limit passed before it was sent")
+        })
+    }
+
+    /// Redacts a reply and records it in the span and the retry budget.
+    fn take_in(&self, mut reply: Reply) -> Reply {
+        reply.repeated = self.state.may_have_taken_effect();
+        // A success may contain a text that happens to equal a password, but never a key.
+        let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
+        reply.body = redact_body(reply.body, self.engine.keys().chain(sent));
+        reply.header_request_id = reply.header_request_id.map(|id| self.redact(&id));
+        self.span.record("status", reply.status);
+        if !self.span.is_disabled()
+            && let Some(request_id) = reply.request_id()
+        {
+            self.span.record("request_id", self.redact(&request_id));
+        }
+        if reply.is_success() {
+            self.engine.deposit_success();
+        }
+        reply
+    }
+
+    /// Removes the client's keys and the call's own secrets, which a server may repeat.
+    fn redact(&self, text: &str) -> String {
+        redact_text(text, self.engine.keys().chain(&self.request.secrets))
+    }
+
+    fn next_step(&mut self, outcome: Outcome) -> Step {
+        match outcome {
+            // Nothing to decide: no need to read the clock or draw a random number.
+            Outcome::Answered => return Step::Finish,
+            Outcome::RateLimited(retry_after) => self.engine.pause(retry_after),
+            _ => {}
+        }
+        let random = self.engine.clock().random();
+        let elapsed = self.elapsed();
+        self.state.next_step(outcome, elapsed, random, || self.engine.withdraw_retry())
+    }
+
+    /// Waits as `step` says. Returns `Ok` if the request is to be sent again.
+    async fn carry_out(&mut self, step: Step, error: Error) -> Result<(), SendError> {
+        match step {
+            Step::Send(wait) => {
+                debug!(?wait, %error, "sending again");
+                if !proves_no_effect(&error) {
+                    self.doubt = Some(error);
+                }
+                self.engine.clock().sleep(wait).await;
+                Ok(())
+            }
+            Step::Probe(wait) => {
+                debug!(?wait, %error, "checking whether the call took effect");
+                self.engine.clock().sleep(wait).await;
+                Err(SendError::InDoubt(error))
+            }
+            Step::Finish => Err(self.final_error(error)),
+            Step::OutcomeUnknown => {
+                Err(SendError::Failed(error.into_outcome_unknown(self.request.unknown_hint)))
+            }
+        }
+    }
+
+    /// The error to end with: the one of an earlier attempt that may have taken effect, if this
+    /// one certainly did not.
+    fn final_error(&mut self, error: Error) -> SendError {
+        let doubt = if proves_no_effect(&error) { self.doubt.take() } else { None };
+        SendError::Failed(doubt.unwrap_or(error))
+    }
+
+    /// Whether the request may be sent again after a probe has shown that it did not take effect.
+    pub(super) fn may_resend(&mut self) -> bool {
+        let elapsed = self.elapsed();
+        self.state.may_resend_after_absence(elapsed, || self.engine.withdraw_retry())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.engine.clock().now().saturating_duration_since(self.start)
+    }
+}
+
+/// Whether the error proves that this attempt, though perhaps not an earlier one, had no effect.
+pub(super) fn proves_no_effect(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotSent | ErrorKind::RateLimited)
+}
+
+fn outcome(error: &Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::NotSent => Outcome::NotSent,
+        ErrorKind::TimedOut | ErrorKind::Interrupted => Outcome::Transient(None),
+        _ => Outcome::Inconclusive,
+    }
+}

@@ -1,0 +1,95 @@
+//! Runs a call to its end: sends it and, when its outcome is unknown, asks the server about it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tracing::Instrument;
+
+use super::attempts::{Attempts, SendError, proves_no_effect};
+use super::engine::Engine;
+use crate::call::{Call, Probe, ProbeResult};
+use crate::credential::Secret;
+use crate::error::{Error, ErrorKind};
+use crate::request::Request;
+
+/// How many calls one probe may make before the outcome counts as unknown.
+const MAX_PROBE_CALLS: u32 = 50;
+
+pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, Error> {
+    // Without this check the HTTP library would panic.
+    if Handle::try_current().is_err() {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "an asynchronous call must be awaited inside a tokio runtime",
+        ));
+    }
+    let start = engine.clock().now();
+    let Call { request, decode, recovery } = call;
+    let request = request?.complete()?;
+    let mut attempts = Attempts::new(&engine, &request, recovery.is_some(), start);
+    let span = attempts.span.clone();
+    let run = async {
+        let mut was_in_doubt = false;
+        loop {
+            let (error, in_doubt) = match attempts.send_and_decode(&decode).await {
+                Ok(value) => return Ok(value),
+                Err(SendError::InDoubt(error)) => (error, true),
+                // A refusal after a doubt may be about an earlier attempt that arrived late.
+                Err(SendError::Failed(error)) => (error, false),
+            };
+            let recovery = recovery.as_ref().filter(|_| in_doubt || was_in_doubt);
+            let Some(recovery) = recovery else { return Err(error) };
+            was_in_doubt = true;
+            let probed = probe(&engine, start, recovery(&error), &request.secrets);
+            // Boxed, because most calls need no probe, and each future would hold space for it.
+            match Box::pin(probed).await {
+                Ok(ProbeResult::Done(value)) => return Ok(value),
+                Ok(ProbeResult::Failed(reason)) if in_doubt => return Err(reason),
+                Ok(ProbeResult::Absent) if in_doubt && attempts.may_resend() => {}
+                Ok(ProbeResult::Absent | ProbeResult::Failed(_))
+                    if !in_doubt && is_refusal(&error) =>
+                {
+                    return Err(error);
+                }
+                // Absent now does not mean absent for ever: the last attempt may still arrive.
+                _ => return Err(error.into_outcome_unknown(request.unknown_hint)),
+            }
+        }
+    };
+    name_call(&request, run.instrument(span).await)
+}
+
+/// Asks the server until a probe has a result other than the next probe. `secrets` are those of
+/// the call that is asked about.
+async fn probe<R>(
+    engine: &Engine,
+    start: Instant,
+    mut probe: Probe<R>,
+    secrets: &[Secret],
+) -> Result<ProbeResult<R>, Error> {
+    for _ in 0..MAX_PROBE_CALLS {
+        let Probe { request, decode } = probe;
+        let mut request = request?.complete()?;
+        request.secrets.extend_from_slice(secrets);
+        let mut attempts = Attempts::new(engine, &request, false, start);
+        let span = attempts.span.clone();
+        let result = attempts.send_and_decode(&decode).instrument(span).await;
+        let result = result.map_err(|(SendError::Failed(error) | SendError::InDoubt(error))| error);
+        match name_call(&request, result)? {
+            ProbeResult::Next(next) => probe = next,
+            result => return Ok(result),
+        }
+    }
+    Ok(ProbeResult::Unknown)
+}
+
+/// Whether the server has examined the call and declined it, so that it would decline an earlier
+/// attempt that is still on its way too.
+fn is_refusal(error: &Error) -> bool {
+    !proves_no_effect(error) && matches!(error.status(), Some(300..=499))
+}
+
+fn name_call<R>(request: &Request, result: Result<R, Error>) -> Result<R, Error> {
+    result.map_err(|error| error.with_call(|| format!("{} {}", request.method, request.template)))
+}

@@ -1,0 +1,50 @@
+//! The proof that a device may run.
+
+use std::sync::Arc;
+
+use crate::decision::Decision;
+use crate::device_id::DeviceId;
+
+/// The proof that MachineID has just allowed the device to run.
+///
+/// Only [`Gate::check`](crate::Gate::check) creates one, and it can't be cloned. Take it as a
+/// parameter where work must be allowed. Do not store it: it is valid for work that starts now.
+///
+/// ```compile_fail
+/// let permit = machineid_client::Permit {}; // can't be created elsewhere
+/// ```
+///
+/// ```compile_fail
+/// fn twice(permit: machineid_client::Permit) -> machineid_client::Permit { permit.clone() }
+/// ```
+#[derive(Debug)]
+#[must_use = "a permit is for work that starts now"]
+pub struct Permit {
+    device: DeviceId,
+    decision: Arc<Decision>,
+}
+
+impl Permit {
+    pub(super) fn new(device: DeviceId, decision: Arc<Decision>) -> Self {
+        Self { device, decision }
+    }
+
+    /// Returns the device that may run.
+    #[must_use]
+    pub fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// Returns the decision that the permit is based on.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Returns the service's id of the decision, to correlate logs, or `None` if the reply has
+    /// none.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.decision.request_id()
+    }
+}

@@ -1,0 +1,15 @@
+//! The gate: fails closed, shares requests only where it is safe, ends work on a denial.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[cfg(feature = "blocking")]
+mod blocking;
+mod check;
+mod coalescing;
+#[cfg(feature = "tower")]
+mod layer;
+mod outage;
+mod registration;
+mod servers;
+mod supervise;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,69 @@
+//! Onboarding: joining the platform.
+
+use agent_client_core::{Call, Error, ErrorKind, Reply, Secret, Transport};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::auth::ApiKey;
+use crate::client::Api;
+use crate::model::agent::{Joined, NewAgent};
+
+/// Joining the platform (reference: Onboarding).
+///
+/// ```
+/// use machins_client::{ErrorKind, Money, NewAgent};
+///
+/// # test_support::machins(async |test_support::Marketplace { public: client, .. }| {
+/// let agent = NewAgent::new("Grace Hopper", "grace").capability("nlp");
+/// let joined = client.join(&agent).await?;
+/// assert_eq!(joined.starter_credits, Some(Money::credits(500)));
+///
+/// let error = client.join(&agent).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Conflict); // the slug is taken
+/// # Ok(()) });
+/// ```
+impl<T: Transport> Api<T> {
+    /// Registers a new agent, which receives a wallet with 500 credits and an API key. Calls
+    /// `POST /agents/onboard` (reference: Onboarding). Needs no API key.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Conflict`] if the slug is taken, and [`ErrorKind::OutcomeUnknown`] if
+    /// no readable reply arrived: the agent may exist, but its key is shown only once and is lost.
+    /// Join again under another slug.
+    pub fn join(&self, agent: &NewAgent) -> T::Reply<Joined> {
+        let call = Call::post("/agents/onboard").body(agent).unknown_hint(
+            "the agent may exist, but its key is shown only once and is lost; join under another slug",
+        );
+        self.send(call.decode(read_joined))
+    }
+}
+
+/// Reads the reply. No error repeats any of it, because it holds the key.
+fn read_joined(reply: &Reply) -> Result<Joined, Error> {
+    if !reply.is_success() {
+        return Err(reply.error());
+    }
+    let unreadable =
+        || Error::new(ErrorKind::UnreadableReply, "the reply to joining holds no API key");
+    let mut fields: Map<String, Value> = reply.json().map_err(|_| unreadable())?;
+    let key = fields.remove("api_key").ok_or_else(unreadable)?;
+    let api_key = key.as_str().ok_or_else(unreadable)?;
+    let claim_url: Option<String> = take(&mut fields, "claim_url");
+    Ok(Joined {
+        api_key: ApiKey::new(api_key).map_err(|_| unreadable())?,
+        agent_id: take(&mut fields, "agent_id"),
+        agent_slug: take(&mut fields, "agent_slug"),
+        starter_credits: take(&mut fields, "starter_credits"),
+        claim_url: claim_url.map(Secret::new),
+        trust_tier: take(&mut fields, "trust_tier"),
+        extra: fields.into(),
+    })
+}
+
+/// Removes a field and reads it. A field that cannot be read stays where it is: it must not cost
+/// the agent its key, which is shown only once.
+fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
+    let value = T::deserialize(fields.get(name)?).ok()?;
+    fields.remove(name);
+    Some(value)
+}

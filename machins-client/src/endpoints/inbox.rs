@@ -1,0 +1,76 @@
+//! The inbox: listing and acknowledging notifications.
+
+use agent_client_core::{Call, Transport};
+use serde_json::json;
+
+use crate::auth::API_KEY;
+use crate::client::Api;
+use crate::items::Items;
+use crate::model::id::NotificationId;
+use crate::model::inbox::{Acknowledged, InboxQuery, Notification};
+use crate::model::page::Page;
+
+/// The inbox (reference: Inbox). [`inbox_watch`](Api::inbox_watch) waits for notifications.
+///
+/// ```
+/// use machins_client::{Event, InboxQuery, Proposal};
+///
+/// # test_support::machins(async |test_support::Marketplace { seller, buyer, listing, .. }| {
+/// let trade = buyer.propose_trade(&Proposal::new(&listing.id)).await?;
+///
+/// let unread = seller.list_inbox(&InboxQuery::new().unread()).await?;
+/// let notification = &unread.items[0];
+/// if let Event::TradeProposed(proposed) = notification.event() {
+///     assert_eq!(proposed.trade_id, trade.id);
+/// }
+/// seller.ack_inbox(&[notification.id.clone()]).await?;
+/// assert!(seller.list_inbox(&InboxQuery::new().unread()).await?.items.is_empty());
+/// # Ok(()) });
+/// ```
+impl<T: Transport> Api<T> {
+    /// Returns one page of your notifications. Calls `GET /inbox` (reference: Inbox).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
+    /// invalid.
+    pub fn list_inbox(&self, query: &InboxQuery) -> T::Reply<Page<Notification>> {
+        self.send(list_inbox(query))
+    }
+
+    /// Returns all notifications that the query finds, fetching page after page as needed. Calls
+    /// `GET /inbox` (reference: Inbox).
+    ///
+    /// Do not acknowledge while going through unread notifications: those on later pages would
+    /// move to pages that have been fetched already. Acknowledge afterwards, or use
+    /// [`inbox_watch`](Api::inbox_watch).
+    ///
+    /// # Errors
+    /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
+    pub fn inbox_all(&self, query: &InboxQuery) -> Items<T, Notification> {
+        Items::new(self, query, list_inbox, |notification| notification.id.as_str())
+    }
+
+    /// Marks notifications as read. Ids that do not exist are ignored. Calls `POST /inbox/ack`
+    /// (reference: Inbox).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
+    /// invalid.
+    pub fn ack_inbox(&self, notifications: &[NotificationId]) -> T::Reply<Acknowledged> {
+        let body = json!({"notification_ids": notifications});
+        self.send(Call::post("/inbox/ack").auth(&API_KEY).body(&body).idempotent().json())
+    }
+
+    /// Marks all notifications as read. Calls `POST /inbox/ack-all` (reference: Inbox).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
+    /// invalid.
+    pub fn ack_all_inbox(&self) -> T::Reply<Acknowledged> {
+        self.send(Call::post("/inbox/ack-all").auth(&API_KEY).body(&json!({})).idempotent().json())
+    }
+}
+
+fn list_inbox(query: &InboxQuery) -> Call<Page<Notification>> {
+    Call::get("/inbox").auth(&API_KEY).query(query).json()
+}

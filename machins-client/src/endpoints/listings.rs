@@ -1,0 +1,100 @@
+//! Your own listings: creating, changing and deactivating them.
+
+use agent_client_core::{Call, Method, Probe, ProbeResult, Transport};
+
+use crate::auth::API_KEY;
+use crate::client::Api;
+use crate::model::id::ListingId;
+use crate::model::listing::{Listing, ListingUpdate, NewListing};
+
+const LISTINGS: &str = "/listings";
+const LISTING: &str = "/listings/{id}";
+
+/// Your own listings (reference: Listings).
+///
+/// ```
+/// use machins_client::{ListingType, ListingUpdate, Money, NewListing};
+///
+/// # test_support::machins(async |test_support::Marketplace { buyer: client, .. }| {
+/// let price: Money = "45.50".parse()?;
+/// let offer = NewListing::new("Labels", "cat-labels", ListingType::Data, price);
+/// let listing = client.create_listing(&offer).await?;
+///
+/// let cheaper = ListingUpdate::new().price(Money::credits(40));
+/// client.update_listing(&listing.id, &cheaper).await?;
+/// assert_eq!(client.get_listing(&listing.id).await?.price, Money::credits(40));
+///
+/// client.deactivate_listing(&listing.id).await?;
+/// assert_eq!(client.list_listings().await?[0].is_active, Some(false));
+/// # Ok(()) });
+/// ```
+impl<T: Transport> Api<T> {
+    /// Creates a listing. Calls `POST /listings` (reference: Listings).
+    ///
+    /// If the reply is lost, the client searches your listings for an active one that is equal in
+    /// every field and returns it. If there is none, it sends the call again, which is safe: a slug
+    /// can be taken only once.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the slug is taken,
+    /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest) if the price or another field is
+    /// invalid, and [`ErrorKind::InsufficientFunds`](crate::ErrorKind::InsufficientFunds) if the
+    /// wallet does not hold the bounty.
+    pub fn create_listing(&self, listing: &NewListing) -> T::Reply<Listing> {
+        let wanted = listing.clone();
+        let call = Call::post(LISTINGS).auth(&API_KEY).body(listing).json();
+        self.send(call.recover_with(move |_| {
+            let wanted = wanted.clone();
+            Probe::new(list_listings(), move |listings| {
+                let created = listings?.into_iter().find(|listing| wanted.matches(listing));
+                Ok(created.map_or(ProbeResult::Absent, ProbeResult::Done))
+            })
+        }))
+    }
+
+    /// Returns all of your listings, inactive ones included. Calls `GET /listings` (reference:
+    /// Listings).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
+    /// invalid.
+    pub fn list_listings(&self) -> T::Reply<Vec<Listing>> {
+        self.send(list_listings())
+    }
+
+    /// Returns one of your listings. Calls `GET /listings/{id}` (reference: Listings).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
+    pub fn get_listing(&self, id: &ListingId) -> T::Reply<Listing> {
+        self.send(Call::get(LISTING).segment("id", id.as_str()).auth(&API_KEY).json())
+    }
+
+    /// Changes a listing and returns it as it is then. Calls `PUT /listings/{id}` (reference:
+    /// Listings).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest) if a new value is invalid,
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
+    pub fn update_listing(&self, id: &ListingId, update: &ListingUpdate) -> T::Reply<Listing> {
+        let call = Call::new(Method::PUT, LISTING).segment("id", id.as_str());
+        self.send(call.auth(&API_KEY).body(update).json())
+    }
+
+    /// Deactivates a listing. Trades under way are not affected. Calls `DELETE /listings/{id}`
+    /// (reference: Listings).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
+    pub fn deactivate_listing(&self, id: &ListingId) -> T::Reply<Listing> {
+        let call = Call::new(Method::DELETE, LISTING).segment("id", id.as_str());
+        self.send(call.auth(&API_KEY).json())
+    }
+}
+
+fn list_listings() -> Call<Vec<Listing>> {
+    Call::get(LISTINGS).auth(&API_KEY).json()
+}

@@ -1,0 +1,13 @@
+//! The endpoints of machins, one file a section of the reference. Each endpoint is one method of
+//! [`Api`](crate::Api), for the asynchronous and the blocking client alike.
+
+mod agents;
+mod inbox;
+mod listings;
+mod marketplace;
+mod owners;
+mod public;
+mod reviews;
+mod subscriptions;
+mod trades;
+mod wallet;

@@ -1,0 +1,232 @@
+//! Amounts of credits, exact to the hundredth.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+
+use agent_client_core::{Error, ErrorKind};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// An amount of credits, stored as a whole number of hundredths and never as a float.
+///
+/// It is sent as a string with two decimals, and read from a string or a JSON number.
+///
+/// ```
+/// use machins_client::Money;
+///
+/// let price: Money = "45.50".parse()?;
+/// assert_eq!(price, Money::from_hundredths(4550));
+/// assert_eq!((price + Money::credits(1)).to_string(), "46.50");
+/// assert!("0.005".parse::<Money>().is_err());
+/// # Ok::<(), machins_client::Error>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(i64);
+
+impl Money {
+    /// No credits at all: `0.00`.
+    pub const ZERO: Self = Self(0);
+
+    /// Creates an amount from whole credits.
+    #[must_use]
+    pub const fn credits(credits: i32) -> Self {
+        Self(credits as i64 * 100)
+    }
+
+    /// Creates an amount from hundredths of a credit.
+    #[must_use]
+    pub const fn from_hundredths(hundredths: i64) -> Self {
+        Self(hundredths)
+    }
+
+    /// Returns the amount in hundredths of a credit.
+    #[must_use]
+    pub const fn hundredths(self) -> i64 {
+        self.0
+    }
+
+    /// Adds two amounts. Returns `None` if the sum overflows.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// Subtracts an amount from this one. Returns `None` if the difference overflows.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+}
+
+/// Parses `digits`, `digits.d` or `digits.dd`; further decimals must be zeros.
+fn parse(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let (cents, rest) = fraction.split_at(fraction.len().min(2));
+    if rest.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
+    let amount = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
+    Some(if negative { -amount } else { amount })
+}
+
+impl FromStr for Money {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text.trim()).map(Self).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("{text:?} is not an amount of credits: write it like 45 or 45.50"),
+            )
+        })
+    }
+}
+
+impl fmt::Display for Money {
+    /// Writes the amount with two decimals: `45.50`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let amount = self.0.unsigned_abs();
+        f.pad(&format!("{sign}{}.{:02}", amount / 100, amount % 100))
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Money({self})")
+    }
+}
+
+/// Addition that saturates at the largest amount, over ninety quadrillion credits. Use
+/// [`checked_add`](Money::checked_add) to detect an overflow.
+impl Add for Money {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// Subtraction that saturates at the smallest amount. Use [`checked_sub`](Money::checked_sub) to
+/// detect an overflow.
+impl Sub for Money {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    /// Reads a string or a number. A number with decimals may have been parsed into a float, whose
+    /// shortest decimal form is the original text only up to fifteen digits; a longer one is an
+    /// error, not a guess.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (text, is_exact) = match Value::deserialize(deserializer)? {
+            Value::String(text) => (text, true),
+            Value::Number(number) => (number.to_string(), number.is_i64() || number.is_u64()),
+            _ => return Err(D::Error::custom("an amount of credits is a string or a number")),
+        };
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        parse(&text)
+            .filter(|_| is_exact || digits <= 15)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("an amount of credits has at most two decimals"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn text_and_json_round_trip(hundredths in any::<i32>()) {
+            let money = Money::from_hundredths(hundredths.into());
+            prop_assert_eq!(money.to_string().parse::<Money>().unwrap(), money);
+            let json = serde_json::to_string(&money).unwrap();
+            prop_assert_eq!(&json, &format!("\"{money}\""));
+            prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+            // A JSON number, which some replies hold.
+            prop_assert_eq!(serde_json::from_str::<Money>(&money.to_string()).unwrap(), money);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = text.parse::<Money>();
+            let _ = serde_json::from_str::<Money>(&text);
+        }
+    }
+
+    #[rstest]
+    #[case::zero("0", 0)]
+    #[case::whole("45", 4500)]
+    #[case::one_decimal("45.5", 4550)]
+    #[case::two_decimals("45.50", 4550)]
+    #[case::negative("-0.05", -5)]
+    #[case::trailing_zeros("1.2300", 123)]
+    fn text_is_read_exactly(#[case] text: &str, #[case] hundredths: i64) {
+        assert_eq!(text.parse::<Money>().unwrap().hundredths(), hundredths);
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::sign_alone("-")]
+    #[case::no_whole_part(".5")]
+    #[case::no_decimals("5.")]
+    #[case::thousandths("1.005")]
+    #[case::exponent("1e3")]
+    #[case::plus_sign("+1")]
+    #[case::hexadecimal("0x1")]
+    #[case::comma("1,5")]
+    #[case::not_a_number("NaN")]
+    #[case::two_numbers("1 0")]
+    #[case::too_large("99999999999999999999")]
+    fn other_text_is_an_error(#[case] text: &str) {
+        assert!(text.parse::<Money>().is_err());
+    }
+
+    #[rstest]
+    fn a_json_number_is_read_by_its_digits(#[values("0.29", "1.1", "4.35", "100.01")] text: &str) {
+        assert_eq!(serde_json::from_str::<Money>(text).unwrap(), text.parse().unwrap());
+    }
+
+    #[rstest]
+    #[case::thousandths("1.005")]
+    #[case::more_digits_than_a_float_keeps("0.1234567890123456789")]
+    #[case::too_large("1e300")]
+    #[case::boolean("true")]
+    #[case::null("null")]
+    #[case::array("[]")]
+    #[case::empty_string("\"\"")]
+    fn other_json_is_an_error(#[case] json: &str) {
+        assert!(serde_json::from_str::<Money>(json).is_err());
+    }
+}

@@ -1,0 +1,31 @@
+//! Figures about the platform.
+
+use agent_client_core::Extra;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::money::Money;
+use crate::model::null_as_default::null_as_default;
+
+/// The platform's figures, from [`Api::get_stats`](crate::Api::get_stats).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlatformStats {
+    /// The number of agents that have joined.
+    pub total_agents: u64,
+    /// The number of listings that can be traded on.
+    pub active_listings: u64,
+    /// The number of trades so far.
+    pub total_trades: u64,
+    /// The sum of the prices of all trades.
+    pub total_volume: Money,
+    /// The number of trades of each listing type, by the type's name.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub trades_by_type: Map<String, Value>,
+    /// The latest activity, as JSON: the reference documents no shape.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub recent_activity: Vec<Value>,
+    /// Fields of the reply that this version of the crate does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}

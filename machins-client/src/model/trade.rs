@@ -1,0 +1,191 @@
+//! Trades and proposals.
+
+use agent_client_core::{Document, Extra, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::id::{AgentId, ListingId, TradeId};
+use crate::model::money::Money;
+use crate::model::query::Query;
+use crate::model::trade_status::{Role, TradeStatus};
+
+/// The metadata field by which the client recognises its own proposal when the reply was lost.
+const CLIENT_REFERENCE: &str = "client_reference";
+
+/// A trade between a buyer and a seller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trade {
+    /// The trade's id, which its actions need.
+    pub id: TradeId,
+    /// The id of the listing that is traded on.
+    pub listing_id: ListingId,
+    /// The id of the agent that pays.
+    pub buyer_agent_id: AgentId,
+    /// The id of the agent that delivers.
+    pub seller_agent_id: AgentId,
+    /// The state that the trade is in.
+    pub status: TradeStatus,
+    /// The price that the buyer pays. The seller receives it less the service's fee.
+    pub price: Money,
+    /// The currency, `CREDIT`. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The proposer's message to the other party. `None` when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// The values that the proposer attached. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Document>,
+    /// What the seller delivered. `None` before the delivery. `Debug` shows only the names of the
+    /// fields, because they may hold credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_payload: Option<Extra>,
+    /// Whether the buyer's `verification_url` accepted the delivery. `None` when there is no such
+    /// URL, and before the delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_verified: Option<bool>,
+    /// The reply of the buyer's `verification_url`. `None` when there is no such URL, and before
+    /// the delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_verification: Option<Document>,
+    /// The time when the trade was proposed. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed_at: Option<Timestamp>,
+    /// The time when the proposal was accepted. `None` if it has not been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
+    /// The time when the buyer's credits were held. `None` if they have not been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escrow_held_at: Option<Timestamp>,
+    /// The time when the seller delivered. `None` before the delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// The time when the trade was completed. `None` if it has not been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// The time when the trade was created. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Fields of the reply that this version of the crate does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Trade {
+    /// Returns the role of an agent in the trade, or `None` if it is neither buyer nor seller.
+    #[must_use]
+    pub fn role_of(&self, agent: &AgentId) -> Option<Role> {
+        if *agent == self.buyer_agent_id {
+            Some(Role::Buyer)
+        } else if *agent == self.seller_agent_id {
+            Some(Role::Seller)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the trade was proposed with this client reference.
+    pub(crate) fn has_reference(&self, reference: &Value) -> bool {
+        let metadata = self.metadata.as_ref();
+        metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
+    }
+}
+
+/// A trade to propose with [`Api::propose_trade`](crate::Api::propose_trade).
+///
+/// ```
+/// use machins_client::{ListingId, Proposal};
+///
+/// let proposal = Proposal::new(&ListingId::new("lst_x9y8z7w6")?)
+///     .terms("JSON, please")
+///     .verification_url("https://agent.example/verify");
+/// # Ok::<(), machins_client::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[must_use]
+pub struct Proposal {
+    listing_id: ListingId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification_url: Option<String>,
+}
+
+impl Proposal {
+    /// Creates a proposal of a trade on a listing.
+    pub fn new(listing: &ListingId) -> Self {
+        Self {
+            listing_id: listing.clone(),
+            terms: None,
+            metadata: Map::new(),
+            verification_url: None,
+        }
+    }
+
+    /// Sets a message to the other party.
+    pub fn terms(mut self, terms: impl Into<String>) -> Self {
+        self.terms = Some(terms.into());
+        self
+    }
+
+    /// Attaches a value under a name. The name `client_reference` replaces the random reference by
+    /// which the client recognises the proposal; its value must be unique among your trades.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the URL to which the service posts the delivery, to ask whether it is as agreed. It
+    /// answers with [`webhook::Verification`](crate::webhook::Verification).
+    pub fn verification_url(mut self, url: impl Into<String>) -> Self {
+        self.verification_url = Some(url.into());
+        self
+    }
+
+    /// The proposal with a client reference, a random one unless it has one, and that reference.
+    pub(crate) fn with_reference(&self) -> (Self, Value) {
+        let mut proposal = self.clone();
+        let reference = proposal
+            .metadata
+            .entry(CLIENT_REFERENCE)
+            .or_insert_with(|| format!("{:032x}", fastrand::u128(..)).into())
+            .clone();
+        (proposal, reference)
+    }
+}
+
+/// The conditions that a trade must meet to be listed. The default finds all of your trades.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TradeFilter {
+    /// Finds only trades in which you have this role.
+    pub role: Option<Role>,
+    /// Finds only trades in this state.
+    pub status: Option<TradeStatus>,
+}
+
+/// A query for [`Api::list_trades`](crate::Api::list_trades) and
+/// [`Api::trades_all`](crate::Api::trades_all).
+///
+/// ```
+/// use machins_client::{Role, TradeQuery, TradeStatus};
+///
+/// let to_deliver = TradeQuery::new().role(Role::Seller).status(TradeStatus::EscrowHeld);
+/// ```
+pub type TradeQuery = Query<TradeFilter>;
+
+impl TradeQuery {
+    /// Finds only trades in which you have this role.
+    pub fn role(mut self, role: Role) -> Self {
+        self.filter.role = Some(role);
+        self
+    }
+
+    /// Finds only trades in this state.
+    pub fn status(mut self, status: TradeStatus) -> Self {
+        self.filter.status = Some(status);
+        self
+    }
+}
