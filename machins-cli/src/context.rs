@@ -70,8 +70,8 @@ impl Context {
             return DeviceId::new(id).map_err(|error| Failure::usage(error.to_string()));
         }
         let Some(Setting { value, origin }) = self.setting(&MACHINEID_DEVICE_ID)? else {
-            return Err(Failure::usage("which device?").hint(
-                "name it, set MACHINEID_DEVICE_ID, or save it: \
+            return Err(Failure::usage("no device given").hint(
+                "give its id, set MACHINEID_DEVICE_ID, or save it: \
                  machins config set machineid.device_id agent-01",
             ));
         };
@@ -88,7 +88,7 @@ impl Context {
         let key = self.org_key()?.ok_or_else(|| {
             Failure::credentials("no org key").hint(
                 "set MACHINEID_ORG_KEY, save the key with: machins config set machineid.org_key -, \
-                 or make an organisation: machins org create --save",
+                 or create an organisation: machins org create --save",
             )
         })?;
         Ok(self.machineid_without_key()?.org_key(key))
@@ -183,7 +183,7 @@ impl Context {
             names => format!("known profiles: {}", names.join(", ")),
         };
         Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(format!(
-            "machins --profile {profile} join --name NAME makes it, or any config set"
+            "create it with: machins --profile {profile} join --name NAME; or with config set"
         )))
     }
 }

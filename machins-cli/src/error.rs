@@ -198,8 +198,8 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let hint = match error.kind() {
-            ErrorKind::InsufficientFunds => Some("machins wallet shows what there is"),
-            ErrorKind::InvalidTransition => Some("machins trade ID shows where a trade stands"),
+            ErrorKind::InsufficientFunds => Some("machins wallet shows your balance"),
+            ErrorKind::InvalidTransition => Some("machins trade ID shows the status of a trade"),
             ErrorKind::Unauthorized => {
                 Some("machins config explain shows where the key comes from")
             }

@@ -15,28 +15,28 @@ use machins_client::Money;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options", next_display_order = 900)]
 pub(crate) struct Global {
-    /// Print one JSON document, with the API's own field names
+    /// Print one JSON document with the API's own field names
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Where the machins API is
+    /// URL of the machins API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
-    /// Where the MachineID API is
+    /// URL of the MachineID API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
-    /// Take settings from this profile of the config file first
+    /// Profile of the config file whose settings come first
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
-    /// Give up on a call after this long, its retries included
+    /// Time limit for each call, including its retries
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// Colour the output: auto (on a terminal, unless NO_COLOR is set), always or never
+    /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) color: Option<Color>,
-    /// Say nothing but the result and errors
+    /// Print only results and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Show the calls being made; twice for more
+    /// Log the calls being made; repeat for more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -77,7 +77,7 @@ pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
 
 /// Parses an amount of credits.
 pub(crate) fn money(text: &str) -> Result<Money, String> {
-    text.parse().map_err(|_| "write it like 45 or 45.50, with at most two decimals".into())
+    text.parse().map_err(|_| "must be a number like 45 or 45.50, with at most two decimals".into())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(crate) fn password(is_new: bool) -> Result<Secret, Failure> {
         return stdin_secret("password");
     }
     let password = ask("Password: ")?;
-    if is_new && ask("The same again: ")? != password {
+    if is_new && ask("Repeat the password: ")? != password {
         return Err(Failure::usage("the two passwords differ; nothing was sent"));
     }
     not_empty("password", &password)
@@ -42,7 +42,7 @@ pub(crate) fn stdin_secret(what: &str) -> Result<Secret, Failure> {
 /// Asks for a secret at the terminal, even if stdin is something else.
 pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
     rpassword::prompt_password(prompt)
-        .map_err(|error| Failure::local("could not ask at a terminal", error))
+        .map_err(|error| Failure::local("could not ask for it at a terminal", error))
 }
 
 fn not_empty(what: &str, text: &str) -> Result<Secret, Failure> {

@@ -30,7 +30,7 @@ pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Map<String, Value>
 /// Reads the JSON object in a file that a flag names.
 pub(crate) fn file(flag: &str, path: &Path) -> Result<Value, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{flag}: {} can't be read: {error}", path.display()))
+        Failure::usage(format!("{flag}: cannot read {}: {error}", path.display()))
     })?;
     let place = format!("{flag} ({})", path.display());
     as_object(&place, parse(&place, &text, true)?).map(Value::Object)
@@ -54,9 +54,9 @@ fn as_object(flag: &str, value: Value) -> Result<Map<String, Value>, Failure> {
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "true or false",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }

@@ -69,16 +69,18 @@ fn resolve(
     }
     if given.chars().count() < SHORTEST {
         return Err(Failure::usage(format!(
-            "{given:?} is too short for a {what}: give at least {SHORTEST} characters of its id"
+            "{given:?} is too short: give at least {SHORTEST} characters of the id of a {what}"
         ))
-        .hint(format!("{place} shows the ids")));
+        .hint(format!("{place} lists the ids")));
     }
     match find(given, ids()?) {
         Found::One(id) => Ok(id),
         // Not part of a UUID: it may be a whole id of another form that the list does not show.
         Found::None if !is_part(given) => Ok(given.to_owned()),
-        Found::None => Err(Failure::not_found(format!("no {what} here begins with {given:?}"))
-            .hint(format!("{place} shows the ids"))),
+        Found::None => {
+            Err(Failure::not_found(format!("no {what} has an id that begins with {given:?}"))
+                .hint(format!("{place} lists the ids")))
+        }
         Found::Many(ids) => {
             let named: Vec<&str> = ids.iter().take(MOST_NAMED).map(String::as_str).collect();
             let rest = match ids.len() - named.len() {
@@ -86,11 +88,11 @@ fn resolve(
                 rest => format!(" and {rest} more"),
             };
             Err(Failure::usage(format!(
-                "{given:?} is the beginning of {} {what}s: {}{rest}",
+                "{given:?} matches {} {what}s: {}{rest}",
                 ids.len(),
                 named.join(", ")
             ))
-            .hint("give more of the one you mean"))
+            .hint("give more characters of the id"))
         }
     }
 }
@@ -117,7 +119,7 @@ pub(crate) fn own_listing(client: &Client, given: &str) -> Result<ListingId, Fai
         let listings = client.list_listings()?;
         Ok(listings.into_iter().map(|listing| listing.id.to_string()).collect())
     };
-    let id = resolve("listing of yours", "machins listings", given, ids)?;
+    let id = resolve("listing", "machins listings", given, ids)?;
     Ok(ListingId::new(&id)?)
 }
 

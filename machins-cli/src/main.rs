@@ -79,7 +79,7 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let out = Output::new(&Global { json, ..Global::default() });
     if let Some((name, instead)) = cmd::instead(error) {
         let what = format!(
-            "{name} is a command of the Python package alone: no reference documents its endpoint"
+            "{name} is a command of the Python package only, for an endpoint that is not documented"
         );
         out.failure(&Failure::usage(what).hint(instead));
     } else if json && error.use_stderr() {

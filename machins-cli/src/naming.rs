@@ -13,8 +13,8 @@ pub(crate) fn slug_from(what: &str, text: &str) -> Result<String, Failure> {
     slug.truncate(LONGEST_SLUG);
     let slug = slug.trim_end_matches('-');
     if slug.len() < SHORTEST_SLUG {
-        return Err(Failure::usage(format!("no slug can be made from the {what} {text:?}"))
-            .hint("name one: --slug, with lowercase letters, digits and hyphens"));
+        return Err(Failure::usage(format!("cannot make a slug from the {what} {text:?}"))
+            .hint("give one with --slug: lowercase letters, digits and hyphens"));
     }
     Ok(slug.to_owned())
 }

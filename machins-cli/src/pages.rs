@@ -18,13 +18,13 @@ pub(crate) const FULL: u32 = 200;
 // The flags of every list that comes in pages.
 #[derive(Debug, Default, PartialEq, Args)]
 pub(crate) struct Paging {
-    /// How many to show, 1 to 200; 20 if not given. With --all, how many to fetch at a time
+    /// Number of items to show, 1 to 200 [default: 20]; with --all, the number to fetch at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(crate) limit: Option<u32>,
-    /// How many to pass over
+    /// Number of items to skip
     #[arg(long, value_name = "N")]
     pub(crate) offset: Option<u64>,
-    /// Show all of them
+    /// Show all items
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -132,7 +132,7 @@ fn rest(noun: &str, offset: u64, shown: u64, total: Option<u64>, more: bool) -> 
         (true, total) => {
             let of =
                 total.map_or_else(String::new, |total| format!(" of {}", counted(total, noun)));
-            format!("{} to {end}{of}; go on with --offset {end}, or see them --all", offset + 1)
+            format!("{} to {end}{of}; see more with --offset {end} or --all", offset + 1)
         }
     }
 }
@@ -148,11 +148,8 @@ mod tests {
         assert_eq!(rest("trade", 20, 5, Some(25), false), "21 to 25 of 25 trades");
         assert_eq!(
             rest("trade", 20, 20, Some(134), true),
-            "21 to 40 of 134 trades; go on with --offset 40, or see them --all"
+            "21 to 40 of 134 trades; see more with --offset 40 or --all"
         );
-        assert_eq!(
-            rest("trade", 0, 2, None, true),
-            "1 to 2; go on with --offset 2, or see them --all"
-        );
+        assert_eq!(rest("trade", 0, 2, None, true), "1 to 2; see more with --offset 2 or --all");
     }
 }

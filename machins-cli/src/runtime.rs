@@ -9,7 +9,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::local("no event loop could be set up", error))?;
+        .map_err(|error| Failure::local("could not start the async runtime", error))?;
     let output = runtime.block_on(future);
     // A pending name lookup would delay the exit.
     runtime.shutdown_background();

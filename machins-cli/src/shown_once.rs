@@ -22,12 +22,12 @@ where
             reply = &mut call => return Ok(reply?),
             () = signals.asked_to_stop() => {}
         }
-        out.note("Waiting for the reply: its key is shown only once. Stop again to lose it.");
+        out.note("Waiting for the reply, since its key is shown only once. Interrupt again to stop anyway.");
         tokio::select! {
             biased;
             reply = &mut call => Ok(reply?),
             () = signals.asked_to_stop() => Err(Failure::interrupted(
-                "stopped before the reply came: what it was about may exist, but its key is lost",
+                "stopped before the reply arrived: the request may have been carried out, but its key is lost",
             )),
         }
     })?

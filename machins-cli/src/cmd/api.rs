@@ -17,22 +17,22 @@ const OWNERS: &str = "/owners";
 
 /// Call an endpoint directly
 ///
-/// The way out for an endpoint this program does not know: sends the request with the
-/// configured key and prints the JSON of the reply. The path says which API it is for: those
-/// of MachineID begin with /api/v1, those of machins go on from its base URL.
+/// For endpoints that have no command of their own: sends the request with the configured key
+/// and prints the JSON reply. The path determines the API: paths of MachineID begin with
+/// /api/v1, paths of machins are relative to its base URL.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  machins api GET '/marketplace?limit=5'\n  machins api GET /api/v1/usage\n  \
                         machins api POST /api/v1/devices/validate --body '{\"deviceId\":\"agent-01\"}'"
 )]
 pub(crate) struct Api {
-    /// GET, POST, PUT, PATCH or DELETE
+    /// HTTP method: GET, POST, PUT, PATCH or DELETE
     #[arg(value_name = "METHOD", ignore_case = true)]
     method: Method,
-    /// The path, for example /marketplace or /api/v1/usage
+    /// Path, for example /marketplace or /api/v1/usage
     #[arg(value_name = "PATH")]
     path: String,
-    /// The body to send, or - to read it from stdin
+    /// JSON body to send, or - to read it from stdin
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     body: Option<String>,
 }
@@ -123,11 +123,11 @@ fn api_of(path: &str) -> Result<Kind, Failure> {
             "no API has the path {path:?}; those of MachineID begin with {}",
             MACHINEID.join(", ")
         ))
-        .hint(format!("paths of machins go on from its base URL: {rest}")));
+        .hint(format!("paths of machins are relative to its base URL: {rest}")));
     }
     match path {
         path if !path.starts_with('/') => {
-            Err(Failure::usage(format!("a path begins with /, and {path:?} does not")))
+            Err(Failure::usage(format!("a path must begin with /, and {path:?} does not")))
         }
         path if is_below(path, OWNERS) => Ok(Kind::Owner),
         _ => Ok(Kind::Machins),

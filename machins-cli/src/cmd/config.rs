@@ -18,17 +18,17 @@ use crate::{input, json};
 
 /// Read and change settings
 ///
-/// Without a subcommand this is `config show`. A setting comes from, first to last: its
+/// Without a subcommand, this is `config show`. The value of a setting is the first of: its
 /// flag, its environment variable, the profile that --profile names, the config file, the
 /// default.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  machins config explain\n  \
                   machins config set machineid.device_id agent-01")]
 pub(crate) struct Config {
-    /// Write a setting, as `config set` does; for those who come from the Python package
+    /// Save a setting, as `config set` does; for compatibility with the Python package
     #[arg(long, value_name = "K=V", conflicts_with = "get", hide = true)]
     set: Option<String>,
-    /// Print a setting, as `config get` does; for those who come from the Python package
+    /// Print a setting, as `config get` does; for compatibility with the Python package
     #[arg(long, value_name = "K", hide = true)]
     get: Option<String>,
     #[command(subcommand)]
@@ -37,39 +37,39 @@ pub(crate) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the config file, secrets masked
+    /// Print the config file with its secrets masked
     #[command(after_help = "Example:\n  machins config show")]
     Show,
-    /// Print one setting as it is in force, whatever it comes from
+    /// Print the effective value of a setting
     ///
-    /// A secret is masked unless --reveal is given. Exits with 1 when the setting has no value.
+    /// A secret is masked unless --reveal is given. Exits with 1 if the setting has no value.
     #[command(after_help = "Example:\n  machins config get machineid.base_url")]
     Get {
-        /// The setting, for example machineid.device_id
+        /// Name of the setting, for example machineid.device_id
         #[arg(value_name = "K")]
         key: String,
         /// Print a secret in full
         #[arg(long)]
         reveal: bool,
     },
-    /// Write one setting to the config file, or with --profile into that profile
+    /// Save a setting in the config file, or with --profile in that profile
     ///
-    /// An empty value removes the setting. Arguments are visible to every user of a machine, so
-    /// a secret is read from stdin: give - as its value.
+    /// An empty value removes the setting. Arguments are visible to all users of a machine, so
+    /// secrets are read from stdin: give - as the value.
     #[command(after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
                             echo org_your_key | machins config set machineid.org_key -")]
     Set {
-        /// The setting, for example machineid.device_id
+        /// Name of the setting, for example machineid.device_id
         #[arg(value_name = "K")]
         key: String,
-        /// Its value, or - to read it from stdin
+        /// Value, or - to read it from stdin
         #[arg(value_name = "V", allow_hyphen_values = true)]
         value: String,
     },
-    /// Print where the config file is
+    /// Print the path of the config file
     #[command(after_help = "Example:\n  machins config path")]
     Path,
-    /// Show every setting, its value and where that comes from
+    /// Show every setting, its value and where the value comes from
     #[command(after_help = "Example:\n  machins config explain")]
     Explain,
 }
@@ -89,7 +89,7 @@ impl Config {
     fn command(self) -> Result<Command, Failure> {
         let command = match (self.set, self.get, self.command) {
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
-                let what = "--set and --get stand alone, without a command within config";
+                let what = "--set and --get cannot be used with a subcommand of config";
                 return Err(Failure::usage(what).hint("machins config set K V"));
             }
             (Some(pair), _, None) => {
@@ -108,7 +108,7 @@ impl Config {
 fn known(name: &str) -> Result<&'static Key, Failure> {
     Key::named(name).ok_or_else(|| {
         let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-        Failure::usage(format!("there is no setting {name:?}; there are: {}", names.join(", ")))
+        Failure::usage(format!("unknown setting {name:?}; the settings are: {}", names.join(", ")))
     })
 }
 
@@ -137,7 +137,7 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
         "" => String::new(),
         _ if key.secret => {
             return Err(Failure::usage(format!(
-                "{} is a secret, and every user of this machine can read arguments",
+                "{} is a secret, and arguments are visible to all users of this machine",
                 key.name
             ))
             .hint(format!("machins config set {} - reads it from stdin", key.name)));

@@ -27,16 +27,16 @@ use crate::text::clean;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Register a device, as an agent does when it starts
+    /// Register a device
     ///
-    /// Safe to repeat: a device that exists stays as it is.
+    /// Agents do this whenever they start: a device that is registered already stays as it is.
     #[command(after_help = "Example:\n  machins register agent-01")]
     Register(Device),
 
-    /// Ask whether a device may run: exit 0 allows, 3 denies
+    /// Check whether a device may run: exit 0 if allowed, 3 if denied
     ///
-    /// Exits with 0 for the decision ALLOW alone. Every other decision exits with 3, and so
-    /// does every failure to get one: no answer is a denial with code SYSTEM_UNAVAILABLE.
+    /// Exits with 0 only if the decision is ALLOW. Every other decision exits with 3, and so does
+    /// a failure to get one: no answer counts as a denial with the code SYSTEM_UNAVAILABLE.
     #[command(after_help = "Example:\n  machins validate agent-01 && echo go")]
     Validate(Device),
 
@@ -46,17 +46,17 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  machins devices")]
     Devices,
 
-    /// Deny devices from their next validation on
+    /// Revoke devices: they are denied from their next validation on
     #[command(after_help = "Examples:\n  machins revoke agent-01\n  machins revoke --all --yes")]
     Revoke(Devices),
 
-    /// Allow revoked devices again, as far as the plan has room
+    /// Restore revoked devices, as far as the plan has room
     #[command(
         after_help = "Examples:\n  machins unrevoke agent-01\n  machins unrevoke --all --yes"
     )]
     Unrevoke(Devices),
 
-    /// Delete a device's record for good
+    /// Delete a device permanently
     #[command(after_help = "Example:\n  machins remove agent-01")]
     Remove(Device),
 
@@ -66,20 +66,20 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Device {
-    /// The device; without it MACHINEID_DEVICE_ID or the configured machineid.device_id
+    /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
     #[arg(value_name = "ID")]
     id: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
-    /// The devices
+    /// Ids of the devices
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
-    /// Every device it can apply to
+    /// All devices of the organisation that this can apply to
     #[arg(long, conflicts_with = "ids")]
     all: bool,
-    /// Do not ask before changing more than one
+    /// Do not ask for confirmation before changing more than one
     #[arg(short, long)]
     yes: bool,
 }
@@ -177,7 +177,7 @@ fn decide(context: &Context, device: &DeviceId, decision: &Decision) -> Result<(
         }
         DecisionCode::PlanFrozen => ("the organisation's plan is frozen".into(), console()),
         DecisionCode::EntitlementExpired => {
-            ("the organisation's plan has run out".into(), "machins checkout PLAN".into())
+            ("the organisation's plan has expired".into(), "machins checkout PLAN".into())
         }
         DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => (
             "the org key is not valid".into(),
@@ -305,7 +305,7 @@ fn report(
             "{failed} of {} could not be changed",
             counted(items.len() as u64, "device")
         ))
-        .hint("machins devices shows what there is")),
+        .hint("machins devices shows the devices and their states")),
     }
 }
 
@@ -327,8 +327,10 @@ fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), F
         ids => format!("{verb} {} devices", ids.len()),
     };
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::usage(format!("{what}: nobody is here to confirm that"))
-            .hint("add --yes if you mean it"));
+        return Err(Failure::usage(format!(
+            "{what}: this needs confirmation, and there is no terminal to ask at"
+        ))
+        .hint("add --yes to confirm"));
     }
     to_stderr(&format!("{what}? [y/N] "));
     let mut answer = String::new();

@@ -13,29 +13,29 @@ use crate::flags::{positive_seconds, seconds};
 use crate::process::{self, Job};
 use crate::{panic, runtime};
 
-/// Run a command for as long as its device is allowed
+/// Run a command for as long as a device is allowed to run
 ///
 /// Registers and validates the device, starts COMMAND, and validates again every --every
-/// seconds. On the first denial the command and all of its process group are ended (TERM,
-/// then KILL after 10 seconds) and guard exits with 3. Otherwise guard exits with the
-/// command's own status (128 + n when signal n ended it, 127 when it was not found, 126
-/// when it could not be run), and ends what the command left behind in its group.
+/// seconds. On the first denial, the command's whole process group is terminated (SIGTERM, and
+/// SIGKILL after 10 seconds) and guard exits with 3. Otherwise guard exits with the status of
+/// the command (128 + n if signal n ended it, 127 if it was not found, 126 if it could not be
+/// executed), and terminates what the command left running in its group.
 ///
-/// The command owns stdin and stdout; guard writes to stderr only and passes signals on.
-/// A process that leaves the group on purpose (setsid) is out of guard's reach.
+/// The command owns stdin and stdout; guard writes to stderr only, and passes signals on. A
+/// process that leaves the group on purpose (setsid) is out of guard's reach.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins guard --device agent-01 -- echo working")]
 pub(crate) struct Guard {
-    /// The device; without it MACHINEID_DEVICE_ID or the configured machineid.device_id
+    /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
     #[arg(long, value_name = "ID")]
     device: Option<String>,
     /// How often to validate while the command runs
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = positive_seconds)]
     every: Duration,
-    /// How long to retry when no decision can be had before that ends the command
+    /// How long to retry when there is no decision, before that counts as a denial
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     outage_grace: Duration,
-    /// The command to run, with its arguments
+    /// Command to run, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
 }

@@ -19,10 +19,10 @@ use crate::table::{Table, cell, styled};
 use crate::text::clean;
 use crate::{lookup, runtime};
 
-/// Read your notifications, or wait for them
+/// List your notifications, or wait for new ones
 ///
-/// With --watch it goes on until Ctrl-C, shows each unread notification as it comes, and
-/// acknowledges it once it is shown.
+/// With --watch, each unread notification is shown as it arrives, and acknowledged once it is
+/// shown. Ctrl-C stops it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  machins inbox --unread\n  machins inbox --watch --event-type trade_proposed"
@@ -36,13 +36,13 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default, PartialEq, Args)]
 struct ListFlags {
-    /// Only those not acknowledged yet
+    /// Only notifications that are not acknowledged yet
     #[arg(long)]
     unread: bool,
-    /// Only those of this event, for example trade_proposed
+    /// Only notifications of this event, for example trade_proposed
     #[arg(long, value_name = "EVENT")]
     event_type: Option<String>,
-    /// Wait for more, and acknowledge each once it is shown
+    /// Wait for notifications, and acknowledge each once it is shown
     #[arg(long, conflicts_with_all = ["limit", "offset", "all"])]
     watch: bool,
     #[command(flatten)]
@@ -54,7 +54,7 @@ enum Command {
     /// Mark notifications as read
     #[command(after_help = "Example:\n  machins inbox ack 11223344")]
     Ack {
-        /// The notifications: their ids, or unique beginnings of them
+        /// Ids of the notifications, or unique prefixes of at least 6 characters
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
     },
@@ -69,13 +69,13 @@ impl Inbox {
             return self.list.run(context);
         };
         if self.list != ListFlags::default() {
-            let what = "flags that narrow the list are of no use to a command within inbox";
+            let what = "flags for the list cannot be used with a subcommand of inbox";
             return Err(Failure::usage(what).hint("machins inbox ack ID"));
         }
         let client = context.machins()?;
         let reply = match command {
             Command::Ack { ids } => {
-                let progress = Progress::start(context.out, "Looking the notifications up…");
+                let progress = Progress::start(context.out, "Looking up the notifications…");
                 let ids = lookup::notifications(&client, &progress, &ids)?;
                 client.ack_inbox(&ids)?
             }
@@ -109,7 +109,7 @@ impl ListFlags {
                 if notification.is_read { styled("read", FAINT) } else { styled("new", STRONG) }
             })
             .column("WHEN", |notification| time(notification.created_at.as_ref(), ""));
-        let if_empty = "No notifications like that. Wait for some: machins inbox --watch";
+        let if_empty = "No notifications found. Wait for new ones: machins inbox --watch";
         show_list(context.out, &notifications, if_empty, &table)
     }
 }

@@ -17,27 +17,27 @@ use crate::style::GOOD;
 use crate::table::{cell, fields, styled};
 use crate::text::clean;
 
-/// Join the marketplace as an agent, and save its key
+/// Join the marketplace as an agent and save its API key
 ///
-/// The key is shown by the service this once. It is saved in the config file (in the profile
-/// that --profile names); a key already there moves to a profile, so that none is lost. With
-/// --base-url that address is saved too.
+/// The service shows the key only once. It is saved in the config file, in the profile that
+/// --profile names. An agent that is saved there already is moved to another profile. With
+/// --base-url, that URL is saved too.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins join --name 'Ada of the North'")]
 pub(crate) struct Join {
-    /// The agent's name
+    /// Name of the agent
     #[arg(long)]
     name: String,
-    /// Its public name: lowercase letters, digits and hyphens; made from the name if not given
+    /// Public name: lowercase letters, digits and hyphens [default: made from the name]
     #[arg(long)]
     slug: Option<String>,
-    /// What it does and offers
+    /// What the agent does and offers
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// custom, assistant, tool or autonomous
+    /// Type of the agent: custom, assistant, tool or autonomous
     #[arg(long = "type", value_name = "TYPE")]
     agent_type: Option<String>,
-    /// Something that it can do; give it again for more
+    /// Something the agent can do; can be given several times
     #[arg(long = "capability", value_name = "TAG")]
     capabilities: Vec<String>,
 }
@@ -78,17 +78,19 @@ impl Join {
         context.out.note(&format!("{GOOD}Saved{GOOD:#} the key in {}.", file.path().display()));
         if let Some(name) = kept {
             let name = clean(&name);
-            context.out.note(&format!("The agent that was there is in profile {name} now."));
+            context.out.note(&format!("The agent that was saved there is now in profile {name}."));
         }
         if let Some(Setting { origin: origin @ Origin::Environment(_), .. }) =
             context.setting(&API_KEY)?
         {
-            context.out.warn(&format!("the key of {origin} comes before the one that was saved"));
+            context
+                .out
+                .warn(&format!("the key from {origin} takes precedence over the one just saved"));
         }
         if joined.claim_url.is_some() {
             context.out.note(
-                "The claim URL is shown only now. With it a person can lift the limit to what a\n\
-                 trade may cost: machins claim URL --email EMAIL",
+                "The claim URL is shown only once. With it, a person can become the agent's owner\n\
+                 and lift its trade limit: machins claim URL --email EMAIL",
             );
         }
         context.out.note("Next: machins browse");
@@ -152,12 +154,12 @@ fn keep(document: &mut Document, profile: Option<&str>, moves: bool) -> Option<S
 /// The failure to save a key. It shows the key, which cannot be had again.
 fn not_saved(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
     Failure::config(format!(
-        "{} has joined, but its key could not be saved: {}; the key, shown only now: {}",
+        "{} has joined, but its key could not be saved: {}; the key, which is shown only once: {}",
         slug(joined, wanted),
         failure.message(),
         joined.api_key.expose()
     ))
-    .hint("once the config file is in order: machins config set api_key -")
+    .hint("repair the config file, then save the key: machins config set api_key -")
 }
 
 fn document(joined: &Joined) -> Value {

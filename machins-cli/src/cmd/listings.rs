@@ -21,34 +21,34 @@ use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Put something up for sale, or say what you want to buy
+    /// Create a listing: an offer to sell, or a request to buy
     #[command(
         after_help = "Examples:\n  machins sell --title 'Sentiment of a text' --price 12.50\n  \
                             machins sell --side request --bounty --title 'Street names' --price 40"
     )]
     Sell(Sell),
 
-    /// List what you have put up
+    /// List your own listings
     #[command(after_help = "Example:\n  machins listings")]
     Listings,
 
     /// Show one of your own listings
     #[command(after_help = "Example:\n  machins listing 8d41e7b2")]
     Listing {
-        /// The listing: its id, or a unique beginning of it
+        /// Id of the listing, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
     },
 
-    /// Change one of your listings; what is not named stays as it is
+    /// Change one of your listings; only what you give is changed
     #[command(override_usage = "machins edit [OPTIONS] <ID>")]
     #[command(after_help = "Example:\n  machins edit 8d41e7b2 --price 9.99 --tags nlp,text")]
     Edit(Edit),
 
-    /// Take one of your listings down; trades under way go on
+    /// Take down one of your listings; open trades continue
     #[command(after_help = "Example:\n  machins unlist 8d41e7b2")]
     Unlist {
-        /// The listing: its id, or a unique beginning of it
+        /// Id of the listing, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -56,43 +56,43 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sell {
-    /// The title
+    /// Title of the listing
     #[arg(long)]
     title: String,
-    /// The price in credits, for example 12.50
+    /// Price in credits, for example 12.50
     #[arg(long, value_name = "CREDITS", value_parser = money)]
     price: Money,
-    /// Its name: lowercase letters, digits and hyphens; made from the title if not given
+    /// Slug: lowercase letters, digits and hyphens [default: made from the title]
     #[arg(long)]
     slug: Option<String>,
-    /// task, data, api, model or asset
+    /// Type of the listing: task, data, api, model or asset
     #[arg(long = "type", value_name = "TYPE", default_value = "task")]
     listing_type: String,
-    /// offer: you sell; request: you buy
+    /// Side of the listing: offer to sell, request to buy
     #[arg(long, default_value = "offer")]
     side: String,
-    /// What it is about
+    /// Description of what is offered or wanted
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Tags to be found by
+    /// Tags that searches find the listing by
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     tags: Vec<String>,
-    /// JSON Schema of what the seller is given
+    /// File with a JSON Schema of the input that the seller needs
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input_schema: Option<PathBuf>,
-    /// JSON Schema of what the seller delivers
+    /// File with a JSON Schema of the output that the seller delivers
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output_schema: Option<PathBuf>,
-    /// Hold the price at once; for requests
+    /// Hold the price in escrow at once (requests only)
     #[arg(long)]
     bounty: bool,
-    /// Let it expire, after 1 to 720 hours
+    /// Expire after this many hours, 1 to 720
     #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=720))]
     expires_in_hours: Option<u32>,
-    /// Accept every proposal at once
+    /// Accept every proposal immediately
     #[arg(long)]
     auto_accept: bool,
-    /// Where deliveries are announced
+    /// URL that is notified of deliveries
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     callback_url: Option<String>,
 }
@@ -100,38 +100,38 @@ pub(crate) struct Sell {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub(crate) struct Edit {
-    /// The listing: its id, or a unique beginning of it
+    /// Id of the listing, or a unique prefix of at least 6 characters
     #[arg(value_name = "ID")]
     id: String,
-    /// A new title
+    /// New title
     #[arg(long, group = "change")]
     title: Option<String>,
-    /// A new price in credits
+    /// New price in credits
     #[arg(long, value_name = "CREDITS", value_parser = money, group = "change")]
     price: Option<Money>,
-    /// Another name
+    /// New slug
     #[arg(long, group = "change")]
     slug: Option<String>,
-    /// A new description
+    /// New description
     #[arg(long, value_name = "TEXT", group = "change")]
     description: Option<String>,
-    /// New tags, all of them; none with an empty text
+    /// New tags, which replace the old ones; an empty text removes all
     #[arg(long, value_name = "A,B", group = "change")]
     tags: Option<String>,
-    /// JSON Schema of what the seller is given
+    /// File with a JSON Schema of the input that the seller needs
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "change")]
     input_schema: Option<PathBuf>,
-    /// JSON Schema of what the seller delivers
+    /// File with a JSON Schema of the output that the seller delivers
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "change")]
     output_schema: Option<PathBuf>,
-    /// Let it expire, after 1 to 720 hours from now
+    /// Expire this many hours from now, 1 to 720
     #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=720))]
     #[arg(group = "change")]
     expires_in_hours: Option<u32>,
-    /// Whether to accept every proposal at once: true or false
+    /// Whether to accept every proposal immediately: true or false
     #[arg(long, value_name = "BOOL", group = "change", hide_possible_values = true)]
     auto_accept: Option<bool>,
-    /// Where deliveries are announced
+    /// URL that is notified of deliveries
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "change")]
     callback_url: Option<String>,
 }
@@ -156,13 +156,13 @@ impl Sell {
             if slug_is_given {
                 return Failure::from(error);
             }
-            let hint = "the slug was made from the title; name another: --slug";
+            let hint = "the slug was made from the title; choose another one with --slug";
             Failure::with_hint_for(error, ErrorKind::Conflict, hint)
         })?;
         context.out.result(&listing, || summarize("listed", &listing))?;
         let next = match listing.side {
-            Some(Side::Request) => "Who offers it shows up in",
-            _ => "Who wants it shows up in",
+            Some(Side::Request) => "To see who offers it",
+            _ => "To see who wants it",
         };
         context.out.note(&format!("{FAINT}{next}: machins trades --status proposed{FAINT:#}"));
         Ok(())
@@ -171,10 +171,8 @@ impl Sell {
     fn listing(self) -> Result<NewListing, Failure> {
         let side = Side::from(self.side);
         if self.bounty && side == Side::Offer {
-            return Err(Failure::usage(
-                "a bounty is what you pay for a request, and this is an offer",
-            )
-            .hint("add --side request"));
+            return Err(Failure::usage("--bounty is only for requests, and this is an offer")
+                .hint("add --side request"));
         }
         let slug = match self.slug {
             Some(slug) => slug,
@@ -227,7 +225,7 @@ fn summarize(word: &str, listing: &Listing) -> String {
 
 fn list(context: &Context) -> Result<(), Failure> {
     let listings = context.machins()?.list_listings()?;
-    let if_empty = "You have put nothing up yet. Begin: machins sell --title TITLE --price CREDITS";
+    let if_empty = "No listings yet. Create one: machins sell --title TITLE --price CREDITS";
     let table = Table::<Listing>::new()
         .column("ID", |listing| cell(listing.id.as_str()))
         .column("STATE", |listing| state(listing.status.as_ref()))
@@ -273,7 +271,7 @@ fn describe(listing: &Listing) -> String {
         rows.push(("bounty", cell("held")));
     }
     if listing.auto_accept == Some(true) {
-        rows.push(("accepts", cell("every proposal at once")));
+        rows.push(("accepts", cell("every proposal immediately")));
     }
     if !listing.tags.is_empty() {
         rows.push(("tags", cell(&listing.tags.join(", "))));

@@ -21,15 +21,15 @@ use crate::text::clean;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Look through what is offered and wanted
+    /// Search the marketplace
     #[command(after_help = "Examples:\n  machins browse --search sentiment --max-price 50\n  \
                             machins browse --side request --tags nlp,ocr --sort price_desc --all")]
     Browse(Browse),
 
-    /// Show one listing with its reviews
+    /// Show a listing with its reviews
     #[command(after_help = "Example:\n  machins show 3f2a9c10")]
     Show {
-        /// The listing: its id, or a beginning of it that is unique, of six characters or more
+        /// Id of the listing, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -37,25 +37,25 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Browse {
-    /// Only task, data, api, model or asset
+    /// Only listings of this type: task, data, api, model or asset
     #[arg(long = "type", value_name = "TYPE")]
     listing_type: Option<String>,
-    /// Only offer or request
+    /// Only this side: offer or request
     #[arg(long)]
     side: Option<String>,
-    /// Only those with at least one of these tags
+    /// Only listings with at least one of these tags
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     tags: Vec<String>,
-    /// Only those with this text in title or description
+    /// Only listings with this text in the title or description
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// Only those of at least this price
+    /// Only listings at this price or more
     #[arg(long, value_name = "CREDITS", value_parser = money)]
     min_price: Option<Money>,
-    /// Only those of at most this price
+    /// Only listings at this price or less
     #[arg(long, value_name = "CREDITS", value_parser = money)]
     max_price: Option<Money>,
-    /// newest, price_asc or price_desc
+    /// Order: newest, price_asc or price_desc
     #[arg(long, value_name = "ORDER")]
     sort: Option<String>,
     #[command(flatten)]
@@ -91,7 +91,7 @@ impl Browse {
             |query| client.browse(query),
             |query| client.browse_all(query),
         )?;
-        let if_empty = "Nothing like that is on the marketplace. Say that you want it:\n  \
+        let if_empty = "No listings found. Create a request for what you need:\n  \
                         machins sell --side request --title TITLE --price CREDITS";
         let table = Table::<MarketplaceListing>::new()
             .column("ID", |listing| cell(listing.id.as_str()))
@@ -107,14 +107,14 @@ impl Browse {
 
 fn show(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins_public()?;
-    let progress = Progress::start(context.out, "Looking the listing up…");
+    let progress = Progress::start(context.out, "Looking up the listing…");
     let id = lookup::listing(&client, &progress, id)?;
     let listing = client.get_marketplace_listing(&id)?;
     drop(progress);
     context.out.result(&listing, || describe(&listing))?;
     let what = match listing.side {
-        Some(Side::Request) => "Sell it",
-        _ => "Buy it",
+        Some(Side::Request) => "To sell it",
+        _ => "To buy it",
     };
     context.out.note(&format!("{FAINT}{what}: machins buy {}{FAINT:#}", clean(id.as_str())));
     Ok(())

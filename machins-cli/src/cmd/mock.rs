@@ -20,7 +20,7 @@ use crate::style::{FAINT, STRONG};
 /// The devices of the demo data.
 const DEMO_DEVICES: [&str; 3] = ["agent-01", "agent-02", "agent-03"];
 
-/// A mock server of the API, for tests and first steps
+/// Run a mock server of both APIs, for tests and first steps
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  machins mock exec -- machins org create")]
 pub(crate) enum Mock {
@@ -32,11 +32,11 @@ pub(crate) enum Mock {
     Serve(Serve),
     /// Run a command against a mock server of its own
     ///
-    /// Starts a server on a free port, sets MACHINS_BASE_URL and MACHINEID_BASE_URL for
-    /// COMMAND, and exits with its status.
+    /// Starts a server on a free port, sets MACHINS_BASE_URL and MACHINEID_BASE_URL for COMMAND,
+    /// and exits with its status.
     #[command(after_help = "Example:\n  machins mock exec -- machins org create")]
     Exec {
-        /// The command to run, with its arguments
+        /// Command to run, with its arguments
         #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
@@ -44,16 +44,16 @@ pub(crate) enum Mock {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:8080")]
     addr: SocketAddr,
-    /// Make ids and keys repeat from run to run
+    /// Seed: the same seed gives the same ids and keys in every run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Load the world from this file and save it there on the way out
+    /// File to load the state from, and to save it to at the end
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     state: Option<PathBuf>,
-    /// Begin with an organisation and a few devices
+    /// Start with an organisation and a few devices
     #[arg(long)]
     demo_data: bool,
 }
@@ -77,10 +77,12 @@ impl Serve {
             builder = builder.state_file(path);
         }
         let server = builder.start().map_err(|error| {
-            Failure::local(format!("the mock can't serve at {}", self.addr), error)
+            Failure::local(format!("the mock server could not listen on {}", self.addr), error)
         })?;
         if !server.is_loopback() {
-            out.warn("everybody who reaches this address controls the mock and reads its keys");
+            out.warn(
+                "anybody who can reach this address can control the mock server and read its keys",
+            );
         }
         let key = if self.demo_data { Some(demo_data(&server)?) } else { None };
         runtime::block_on(async {
@@ -88,9 +90,9 @@ impl Serve {
             announce(out, &server, key.as_ref())?;
             signals.asked_to_stop().await;
             server.shutdown().await;
-            server
-                .save_state()
-                .map_err(|error| Failure::local("the mock's state could not be saved", error))
+            server.save_state().map_err(|error| {
+                Failure::local("could not save the state of the mock server", error)
+            })
         })??;
         Ok(ExitCode::SUCCESS)
     }
@@ -117,7 +119,7 @@ fn announce(out: Output, server: &MockServer, key: Option<&OrgKey>) -> Result<()
     }
     let _ = writeln!(
         text,
-        "\n{FAINT}What it can do is shown at {}/docs. Ctrl-C stops it.{FAINT:#}",
+        "\n{FAINT}Its API is documented at {}/docs. Ctrl-C stops it.{FAINT:#}",
         server.url()
     );
     if out.is_json() { out.line(&document) } else { out.text(&text) }
@@ -147,7 +149,7 @@ fn exec(command: &[OsString]) -> Result<ExitCode, Failure> {
     };
     let server = MockServer::builder()
         .start()
-        .map_err(|error| Failure::local("the mock can't be started", error))?;
+        .map_err(|error| Failure::local("could not start the mock server", error))?;
     let mut command = Command::new(program);
     command
         .args(arguments)

@@ -74,7 +74,7 @@ type AddCommands = fn(clap::Command) -> clap::Command;
 /// The groups with their headings, in the order of the overview.
 const GROUPS: [(&str, AddCommands); 10] = [
     ("Start", start::Command::augment_subcommands),
-    ("Market", marketplace::Command::augment_subcommands),
+    ("Marketplace", marketplace::Command::augment_subcommands),
     ("Sell", listings::Command::augment_subcommands),
     ("Trade", trades::Command::augment_subcommands),
     ("Money", wallet::Command::augment_subcommands),
@@ -146,7 +146,7 @@ pub(crate) fn tree() -> clap::Command {
     let tree = Global::augment_args(tree)
         .mut_args(|flag| flag.global(false))
         .mut_subcommands(|command| command.defer(Global::augment_args));
-    tree.about("MachineID and the machins marketplace from a shell: may this device run, and what does it trade?")
+    tree.about("Command line for MachineID (may this device run?) and the machins marketplace")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .styles(STYLES)

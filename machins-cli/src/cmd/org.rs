@@ -23,10 +23,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  machins usage")]
     Usage,
 
-    /// Get the address of a page to pay for a plan
+    /// Print the URL of a page to pay for a plan
     #[command(after_help = "Example:\n  machins checkout pro")]
     Checkout {
-        /// pro, scale or max
+        /// Plan: pro, scale or max
         plan: String,
     },
 
@@ -40,11 +40,11 @@ pub(crate) enum Command {
 pub(crate) enum Org {
     /// Create a free organisation and print its key
     ///
-    /// The key is printed once and can't be had again. --save also writes it to the config file
-    /// as machineid.org_key; a key already there moves to a profile, so that none is lost.
+    /// The service shows the key only once. --save also writes it to the config file as
+    /// machineid.org_key; a key that is saved there already is moved to a profile.
     #[command(after_help = "Example:\n  machins org create --save")]
     Create {
-        /// Write the key to the config file
+        /// Save the key in the config file
         #[arg(long)]
         save: bool,
     },
@@ -96,7 +96,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     context.out.result(&reply, || key.to_owned())?;
     if !save {
         context.out.note(
-            "This key is shown only now. Keep it: machins config set machineid.org_key -\n\
+            "This key is shown only once. Save it: machins config set machineid.org_key -\n\
              or for this shell: export MACHINEID_ORG_KEY",
         );
         return Ok(());
@@ -115,7 +115,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     })?;
     context.out.note(&format!("{GOOD}Saved{GOOD:#} in {}.", file.path().display()));
     if let Some(name) = kept {
-        context.out.note(&format!("The key that was there is in profile {name} now."));
+        context.out.note(&format!("The key that was saved there is now in profile {name}."));
     }
     Ok(())
 }

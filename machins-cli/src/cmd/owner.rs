@@ -17,10 +17,10 @@ use crate::table::{Table, cell, fields, styled};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Claim an agent for a person: its trades are limited no longer
+    /// Claim an agent as its owner, which lifts its trade limit
     ///
-    /// The token is in the claim URL that joining gave. The password to log in with later is
-    /// asked for, or read from stdin.
+    /// The token is part of the claim URL that joining printed. The password, for logging in
+    /// later, is asked for, or read from stdin.
     #[command(
         after_help = "Example:\n  machins claim \"$CLAIM_URL\" --email eve@example.com --name Eve"
     )]
@@ -32,10 +32,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Claim {
-    /// The token, or the whole claim URL
+    /// Claim token, or the whole claim URL
     #[arg(value_name = "TOKEN|URL")]
     token: String,
-    /// Your address, to log in with later
+    /// Your email address, for logging in later
     #[arg(long, value_hint = ValueHint::EmailAddress)]
     email: String,
     /// Your name
@@ -43,16 +43,16 @@ pub(crate) struct Claim {
     name: Option<String>,
 }
 
-/// What the person who claimed agents can do
+/// Log in as the owner of agents, and show them
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  machins owner me")]
 pub(crate) enum Owner {
-    /// Log in, and save the token for a day
+    /// Log in and save the session token, which is valid for a day
     ///
     /// The password is asked for, or read from stdin.
     #[command(after_help = "Example:\n  machins owner login --email ada@example.com")]
     Login {
-        /// The address that you claimed with
+        /// Email address that you claimed the agent with
         #[arg(long, value_hint = ValueHint::EmailAddress)]
         email: String,
     },
@@ -81,7 +81,7 @@ impl Claim {
             claim = claim.name(name);
         }
         let claimed = client.claim(&claim).map_err(|error| {
-            let hint = "is the claim URL whole, and younger than a week?";
+            let hint = "check that the claim URL is complete and less than a week old";
             Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
         })?;
         context.out.result(&claimed, || {
@@ -108,7 +108,7 @@ fn login(context: &Context, email: &str) -> Result<(), Failure> {
     let client = context.machins_public()?;
     let password = input::password(false)?;
     let session = client.owner_login(email, &password).map_err(|error| {
-        let hint = "are address and password those of the claim?";
+        let hint = "use the email address and password of the claim";
         Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
     })?;
     let file = ConfigFile::locate()?;

@@ -15,26 +15,26 @@ const DEPTH: usize = 3;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the platform in figures
+    /// Show statistics of the platform
     #[command(after_help = "Example:\n  machins stats")]
     Stats,
 
-    /// Show the best agents
+    /// Show the leaderboard of agents
     #[command(after_help = "Example:\n  machins leaderboard")]
     Leaderboard,
 
     /// Show an agent's public profile
     #[command(after_help = "Example:\n  machins agent ada")]
     Agent {
-        /// The agent's public name
+        /// Slug of the agent
         slug: String,
     },
 
-    /// Show the latest trades of everybody
+    /// Show the latest trades on the platform
     #[command(after_help = "Example:\n  machins recent-trades")]
     RecentTrades,
 
-    /// Show what the platform is and can do
+    /// Show information about the platform
     #[command(after_help = "Example:\n  machins info")]
     Info,
 }
@@ -76,7 +76,7 @@ fn leaderboard(context: &Context) -> Result<(), Failure> {
         ("REPUTATION", Fit::Number, "reputation_score"),
         ("TRADES", Fit::Number, "total_trades"),
     ];
-    let if_empty = "Nobody is on the leaderboard yet. Be the first: machins join --name NAME";
+    let if_empty = "The leaderboard is empty. Be the first: machins join --name NAME";
     show_rows(context, &list, if_empty, &columns)
 }
 
@@ -90,7 +90,7 @@ fn recent_trades(context: &Context) -> Result<(), Failure> {
         ("SELLER", Fit::Optional, "seller_agent_slug"),
         ("TYPE", Fit::Optional, "listing_type"),
     ];
-    show_rows(context, &list, "Nothing was traded yet. Begin: machins browse", &columns)
+    show_rows(context, &list, "No trades yet. Find something to buy: machins browse", &columns)
 }
 
 fn agent(context: &Context, slug: &str) -> Result<(), Failure> {

@@ -15,14 +15,14 @@ pub(crate) enum Command {
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  machins completions bash > machins.bash")]
     Completions {
-        /// The shell
+        /// Shell to complete commands in
         shell: Shell,
     },
 
     /// Print the manual page, or write one for each command
     #[command(after_help = "Examples:\n  machins man > machins.1\n  machins man --dir man1")]
     Man {
-        /// Write the pages of all commands into this folder
+        /// Folder to write the pages of all commands to
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
@@ -72,6 +72,6 @@ fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
     Man::new(command)
         .render(&mut page)
-        .map_err(|error| Failure::local("could not make the manual page", error))?;
+        .map_err(|error| Failure::local("could not create the manual page", error))?;
     Ok(page)
 }

@@ -10,7 +10,7 @@ use crate::format::{credits, or_unknown};
 use crate::style::GOOD;
 use crate::table::{cell, fields, styled};
 
-/// Show who you are and what you have
+/// Show your agent and its balance
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins status")]
 pub(crate) struct Status;
@@ -33,7 +33,7 @@ impl Status {
             fields(&[
                 ("agent", or_unknown(slug.as_deref())),
                 ("agent id", or_unknown(id.as_deref())),
-                ("market", or_unknown(url.as_deref())),
+                ("base URL", or_unknown(url.as_deref())),
                 ("balance", cell(&credits(wallet.balance))),
                 ("in escrow", cell(&credits(wallet.held_balance))),
                 ("available", styled(&credits(wallet.available_balance), GOOD)),

@@ -18,16 +18,16 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  machins subscriptions")]
     Subscriptions,
 
-    /// Have events of one kind sent to a URL
+    /// Have events of one kind sent to a URL (webhook)
     #[command(
         after_help = "Example:\n  machins subscribe new_listing https://my.example/hook --filter side=offer"
     )]
     Subscribe(Subscribe),
 
-    /// End a webhook subscription
+    /// Remove a webhook subscription
     #[command(after_help = "Example:\n  machins unsubscribe 77aa88bb")]
     Unsubscribe {
-        /// The subscription: its id, or a unique beginning of it
+        /// Id of the subscription, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -35,17 +35,17 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Subscribe {
-    /// The event, for example trade_proposed
+    /// Event, for example trade_proposed
     #[arg(value_name = "EVENT")]
     event: String,
-    /// Where events go
+    /// URL that receives the events
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     url: String,
-    /// Read the secret that events are signed with from stdin
+    /// Read the secret for signing the events from stdin
     #[arg(long)]
     secret_stdin: bool,
-    /// Only events whose data has this value under this name; give it again for more. A value is
-    /// text, but for true and false
+    /// Only events whose data has this value; can be given several times. true and false are
+    /// booleans, other values are text
     #[arg(long = "filter", value_name = "K=V", value_parser = key_value)]
     filters: Vec<(String, String)>,
 }
@@ -70,7 +70,7 @@ fn list(context: &Context) -> Result<(), Failure> {
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
-    let if_empty = "No subscriptions yet. Begin: machins subscribe trade_proposed URL";
+    let if_empty = "No subscriptions yet. Create one: machins subscribe trade_proposed URL";
     show_list(context.out, &subscriptions, if_empty, &table)
 }
 
@@ -109,7 +109,7 @@ impl Subscribe {
             subscription = subscription.filter(name, filter_value(value));
         }
         let subscription = client.subscribe(&subscription).map_err(|error| {
-            let hint = "machins subscriptions shows whether it is there";
+            let hint = "machins subscriptions shows whether it was created";
             Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
         })?;
         context.out.result(&subscription, || {
@@ -123,7 +123,7 @@ impl Subscribe {
         if !self.secret_stdin {
             context
                 .out
-                .warn("without a secret anybody who knows the URL can send such events to it");
+                .warn("without a secret, anybody who knows the URL can send it forged events");
         }
         Ok(())
     }

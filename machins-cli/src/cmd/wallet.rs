@@ -13,11 +13,11 @@ use crate::table::{Cell, Table, cell, fields, styled};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what you have, and how much of it is held
+    /// Show your balance and how much of it is in escrow
     #[command(after_help = "Example:\n  machins wallet")]
     Wallet,
 
-    /// List what came into your wallet and went out of it
+    /// List the transactions of your wallet
     #[command(after_help = "Example:\n  machins transactions --limit 5")]
     Transactions(Paging),
 }
@@ -60,7 +60,7 @@ fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
         .column("FOR", |entry| text(&entry.category))
         .text("WHAT", |entry| text(&entry.description))
         .optional("ABOUT", |entry| text(&entry.reference_id));
-    let if_empty = "Nothing was paid in or out. See what you have: machins wallet";
+    let if_empty = "No transactions found. See your balance: machins wallet";
     show_list(context.out, &transactions, if_empty, &table)
 }
 

@@ -15,34 +15,34 @@ use crate::style::{BAD, GOOD};
 /// The variable that holds the secret.
 const VARIABLE: &str = "MACHINS_WEBHOOK_SECRET";
 
-/// Sign webhooks, or tell them from forgeries
+/// Sign webhooks and verify their signatures
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Example:\n  echo '{}' | MACHINS_WEBHOOK_SECRET=shared machins webhook sign"
 )]
 pub(crate) enum Webhook {
-    /// Print the signature of a body, as the platform makes it
+    /// Print the signature that the platform gives to a body
     ///
-    /// The secret comes from MACHINS_WEBHOOK_SECRET, or is asked for.
+    /// The secret is taken from MACHINS_WEBHOOK_SECRET, or asked for.
     #[command(
         after_help = "Example:\n  echo '{}' | MACHINS_WEBHOOK_SECRET=shared machins webhook sign"
     )]
     Sign {
-        /// The file that holds the body; stdin if not given
+        /// File with the body [default: stdin]
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
-    /// Check that a body carries the right signature: exit 0 if it does, 1 if not
+    /// Verify the signature of a body: exit 0 if it is valid, 1 if not
     ///
-    /// The body must be the bytes as they came. The secret comes from MACHINS_WEBHOOK_SECRET, or
-    /// is asked for.
+    /// The body must be exactly the bytes that were received. The secret is taken from
+    /// MACHINS_WEBHOOK_SECRET, or asked for.
     #[command(after_help = "Example:\n  \
         echo x | machins webhook verify --signature \"$(echo x | machins webhook sign)\"")]
     Verify {
-        /// The file that holds the body; stdin if not given
+        /// File with the body [default: stdin]
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
-        /// What the header X-Machins-Signature says
+        /// Value of the header X-Machins-Signature
         #[arg(long, value_name = "HEX")]
         signature: String,
     },
@@ -74,7 +74,7 @@ fn verify(context: &Context, file: Option<&Path>, signature: &str) -> Result<(),
     })?;
     result.map_err(|rejection| {
         Failure::refused(rejection.to_string())
-            .hint("is it the same secret, and the body byte by byte as it came?")
+            .hint("check the secret, and that the body is exactly what was received")
     })
 }
 
@@ -93,7 +93,7 @@ fn shared_secret() -> Result<Secret, Failure> {
 fn body(file: Option<&Path>) -> Result<Vec<u8>, Failure> {
     match file {
         Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::usage(format!("{} can't be read: {error}", path.display()))),
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display()))),
         None => input::stdin_bytes(),
     }
 }

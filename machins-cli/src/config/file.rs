@@ -35,7 +35,7 @@ impl ConfigFile {
         }
         let directories = directories::BaseDirs::new().ok_or_else(|| {
             Failure::config("this user has no home directory for the config file")
-                .hint(format!("name a file in {VARIABLE}"))
+                .hint(format!("set {VARIABLE} to the path of a config file"))
         })?;
         Ok(Self {
             path: directories.home_dir().join(".machins").join("config.json"),
@@ -64,7 +64,7 @@ impl ConfigFile {
             Ok(Ok(document)) => Ok(document),
             Ok(Err(complaint)) => Err(self
                 .failure("is corrupt", &complaint)
-                .hint("repair the file or move it away; it was left as it is")),
+                .hint("repair the file or move it away; it was not changed")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Document::default()),
             Err(error) => Err(self.failure("could not be read", &error)),
         }
@@ -98,14 +98,16 @@ impl ConfigFile {
         let is_link = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_symlink());
         if !is_link {
             return match fs::metadata(&self.path) {
-                Ok(meta) if !meta.is_file() => Err(self.failure("is no file", &"not touching it")),
+                Ok(meta) if !meta.is_file() => {
+                    Err(self.failure("is not a regular file", &"it was not changed"))
+                }
                 _ => Ok(self.path.clone()),
             };
         }
         let target = fs::canonicalize(&self.path)
-            .map_err(|error| self.failure("is a link that leads nowhere", &error))?;
+            .map_err(|error| self.failure("is a broken link", &error))?;
         if !target.is_file() {
-            return Err(self.failure("is a link to no file", &target.display()));
+            return Err(self.failure("is not a link to a regular file", &target.display()));
         }
         Ok(target)
     }
@@ -225,7 +227,7 @@ fn file_warning(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         format!(
-            "{path} holds keys and others can use it (mode {mode:04o}): chmod 600 {path}",
+            "{path} holds keys, and other users can access it (mode {mode:04o}): chmod 600 {path}",
             path = path.display()
         )
     })
@@ -243,7 +245,7 @@ fn folder_warning(folder: &Path) -> Option<String> {
     let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
     (mode & 0o022 != 0).then(|| {
         format!(
-            "others can change what is in {folder} (mode {mode:04o}): chmod 700 {folder}",
+            "other users can change the files in {folder} (mode {mode:04o}): chmod 700 {folder}",
             folder = folder.display()
         )
     })

@@ -282,7 +282,7 @@ zz      not found
         part.stderr,
         str![[r"
 error: 1 of 3 devices could not be changed
-  next: machins devices shows what there is
+  next: machins devices shows the devices and their states
 
 "]]
     );
@@ -356,7 +356,7 @@ fn an_organisation_is_created_and_its_key_kept() {
     let create = ["--machineid-url", &url, "org", "create"];
     let shown = home.run(&create).exits(0);
     assert!(server.org(shown.stdout.trim()).is_some(), "{shown:?}");
-    assert!(shown.stderr.contains("only now") && !home.config().exists());
+    assert!(shown.stderr.contains("only once") && !home.config().exists());
 
     let first = home.run(&[&create[..], &["--save", "--json"]].concat()).exits(0);
     let first = first.document()["orgApiKey"].as_str().unwrap().to_owned();

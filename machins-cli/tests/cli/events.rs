@@ -15,7 +15,7 @@ fn the_inbox_is_read_and_acknowledged() {
         shown(shop.ada.run(&["inbox"])),
         str![[r"
 --
-No notifications like that. Wait for some: machins inbox --watch
+No notifications found. Wait for new ones: machins inbox --watch
 
 "]]
     );
@@ -83,7 +83,7 @@ fn subscriptions() {
         shown(shop.ada.run(&["subscriptions"])),
         str![[r"
 --
-No subscriptions yet. Begin: machins subscribe trade_proposed URL
+No subscriptions yet. Create one: machins subscribe trade_proposed URL
 
 "]]
     );
@@ -94,7 +94,7 @@ No subscriptions yet. Begin: machins subscribe trade_proposed URL
         str![[r"
 subscribed  00000000-0000-4000-8000-000000000000  new_listing  https://agent.example/hook
 --
-warning: without a secret anybody who knows the URL can send such events to it
+warning: without a secret, anybody who knows the URL can send it forged events
 
 "]]
     );

@@ -45,8 +45,8 @@ API key    at_…
 claim URL  /claim/…
 --
 Saved the key in CONFIG.
-The claim URL is shown only now. With it a person can lift the limit to what a
-trade may cost: machins claim URL --email EMAIL
+The claim URL is shown only once. With it, a person can become the agent's owner
+and lift its trade limit: machins claim URL --email EMAIL
 Next: machins browse
 
 "]]

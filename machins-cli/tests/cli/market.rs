@@ -19,7 +19,7 @@ fn status_and_wallet() {
         str![[r"
 agent      bob
 agent id   00000000-0000-4000-8000-000000000000
-market     URL
+base URL   URL
 balance    500.00 CR
 in escrow  0.00 CR
 available  500.00 CR
@@ -65,7 +65,7 @@ fn what_is_sold_is_found() {
         shown(shop.bob.run(&["browse"])),
         str![[r"
 --
-Nothing like that is on the marketplace. Say that you want it:
+No listings found. Create a request for what you need:
   machins sell --side request --title TITLE --price CREDITS
 
 "]]
@@ -74,7 +74,7 @@ Nothing like that is on the marketplace. Say that you want it:
         shown(shop.ada.run(&["listings"])),
         str![[r"
 --
-You have put nothing up yet. Begin: machins sell --title TITLE --price CREDITS
+No listings yet. Create one: machins sell --title TITLE --price CREDITS
 
 "]]
     );
@@ -85,7 +85,7 @@ You have put nothing up yet. Begin: machins sell --title TITLE --price CREDITS
         str![[r"
 listed  00000000-0000-4000-8000-000000000000  1,234.50 CR  Sentiment of a text
 --
-Who wants it shows up in: machins trades --status proposed
+To see who wants it: machins trades --status proposed
 
 "]]
     );
@@ -134,7 +134,7 @@ tags         nlp, text
 listed       2026-01-01 12:00 UTC
 expires      never
 --
-Buy it: machins buy 00000000-0000-4000-8000-000000000000
+To buy it: machins buy 00000000-0000-4000-8000-000000000000
 
 "]]
     );
@@ -216,7 +216,7 @@ fn filters_narrow_what_is_found() {
     assert_eq!(titles(&["--min-price", "0.10", "--max-price", "0.2"]), ["Two", "One"]);
     assert_eq!(titles(&["--limit", "1", "--offset", "1"]), ["Two"]);
     let part = shop.bob.run(&["browse", "--limit", "2"]).exits(0);
-    assert_eq!(part.stderr, "1 to 2 of 3 listings; go on with --offset 2, or see them --all\n");
+    assert_eq!(part.stderr, "1 to 2 of 3 listings; see more with --offset 2 or --all\n");
     // A page at a time, in one document.
     let all = shop.bob.run(&["browse", "--all", "--limit", "1", "--json"]).exits(0).document();
     assert_eq!(all["items"].as_array().unwrap().len(), 3);
@@ -280,9 +280,9 @@ error: --output-schema (bad.json) is not JSON: expected value at line 2 column 1
     // The slug that was made of the title is taken: that is said.
     let first = ["sell", "--title", "My labels", "--price", "1"];
     let taken = shop.ada.run(&first).exits(1);
-    assert!(taken.stderr.contains("name another: --slug"), "{taken:?}");
+    assert!(taken.stderr.contains("another one with --slug"), "{taken:?}");
     let nameless = shop.ada.run(&["sell", "--title", "!!", "--price", "1"]).exits(2);
-    assert!(nameless.stderr.contains("no slug can be made"), "{nameless:?}");
+    assert!(nameless.stderr.contains("cannot make a slug"), "{nameless:?}");
 }
 
 #[test]
@@ -441,7 +441,7 @@ Next: machins owner login --email EMAIL
     assert_eq!(me.error()["kind"], "credentials");
     let login = ["owner", "login", "--email", "ada@example.com"];
     let wrong = shop.ada.run_with_stdin(&login, "wrong password\n").exits(1);
-    assert!(wrong.stderr.contains("are address and password"), "{wrong:?}");
+    assert!(wrong.stderr.contains("use the email address and password"), "{wrong:?}");
     let logged_in = shop.ada.run_with_stdin(&login, password).exits(0);
     assert_eq!(logged_in.stdout, "logged in  ada@example.com\n");
     let config: Value = serde_json::from_str(&shop.ada.read_config()).unwrap();

@@ -135,7 +135,7 @@ fn secrets_are_asked_for() {
     let ask = |command: &str, typed: &[(&str, &str)], code: i32| {
         on_a_terminal(&shop.ada, command, typed).exits(code).stdout
     };
-    let again = "The same again: ";
+    let again = "Repeat the password: ";
     let differ = [("Password: ", "correct horse\n"), (again, "correct house\n")];
     assert!(ask(claim, &differ, 2).contains("differ"));
     ask(claim, &[("Password: ", "correct horse\n"), (again, "correct horse\n")], 0);

@@ -17,7 +17,7 @@ fn without_trades_the_next_command_is_named() {
         shown(shop.bob.run(&["trades"])),
         str![[r"
 --
-No trades like that. Find something to buy: machins browse
+No trades found. Find something to buy: machins browse
 
 "]]
     );
@@ -33,7 +33,7 @@ fn a_trade_goes_all_its_way() {
         str![[r"
 proposed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The listing's owner decides:
+The owner of the listing decides:
   machins accept 00000000-0000-4000-8000-000000000000
   machins reject 00000000-0000-4000-8000-000000000000
 
@@ -58,7 +58,7 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The seller delivers:
+The seller delivers with:
   machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
 
 "]]
@@ -79,7 +79,7 @@ available  487.50 CR
         str![[r"
 delivered  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The buyer decides now:
+Wait for the buyer's decision:
   machins trade 00000000-0000-4000-8000-000000000000 --wait completed
 
 "]]
@@ -111,7 +111,7 @@ The buyer decides:
         str![[r"
 completed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-Say how it was: machins review 00000000-0000-4000-8000-000000000000 --rating 5
+Review the trade: machins review 00000000-0000-4000-8000-000000000000 --rating 5
 
 "]]
     );
@@ -170,7 +170,7 @@ fn a_trade_ends_early() {
         plain(&refused.stderr).replace(&over, "ID"),
         str![[r"
 error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
-  next: machins trade ID shows where a trade stands
+  next: machins trade ID shows the status of a trade
 
 "]]
     );

@@ -30,7 +30,7 @@ impl Story {
                 Ok(outcome("created", shown))
             },
         )?;
-        let key = created.ok_or_else(|| Failure::refused("the demo got no org key"))?;
+        let key = created.ok_or_else(|| Failure::refused("the demo did not get an org key"))?;
         let client = self.client(Some(key.clone()))?;
         let gate = Gate::new(&client, DeviceId::new(DEVICE)?);
 
@@ -58,7 +58,7 @@ impl Story {
             },
             || client.revoke(device).map(|reply| outcome(&reply.status, value(&reply))),
         )?;
-        self.check(gate, "… and its next question is denied: stop here.", "DEVICE_REVOKED")?;
+        self.check(gate, "… and its next check is denied: stop here.", "DEVICE_REVOKED")?;
         self.step(
             &Step {
                 about: "The operator restores it …",
@@ -105,8 +105,12 @@ impl Story {
         let outage = self
             .server
             .fault_scoped(fault)
-            .map_err(|error| Failure::local("the mock can't break down", error))?;
-        self.check(gate, "An outage: connections drop. No answer is a no.", SYSTEM_UNAVAILABLE)?;
+            .map_err(|error| Failure::local("could not start the outage", error))?;
+        self.check(
+            gate,
+            "An outage: connections drop. No answer counts as a denial.",
+            SYSTEM_UNAVAILABLE,
+        )?;
         drop(outage);
         self.check(gate, "The service is back.", "ALLOW")
     }

@@ -30,7 +30,7 @@ impl Story {
     pub(super) fn marketplace(&mut self) -> Result<(), Failure> {
         let secret = Secret::new("shared by seller and platform");
         let receiver = Receiver::start(&secret)
-            .map_err(|error| Failure::local("no webhooks can be received", error))?;
+            .map_err(|error| Failure::local("could not start the webhook receiver", error))?;
         let seller = self.join("Ada", "machins join --name Ada")?;
         let buyer = self.join("Bob", "machins join --name Bob")?;
         let agents = Agents { seller, buyer, receiver };
@@ -71,7 +71,7 @@ impl Story {
                 Ok(Outcome::new("joined", detail, reply))
             },
         )?;
-        let key = key.ok_or_else(|| Failure::refused("the demo got no API key"))?;
+        let key = key.ok_or_else(|| Failure::refused("the demo did not get an API key"))?;
         self.agent(Some(key))
     }
 
@@ -105,7 +105,7 @@ impl Story {
         let mut found = None;
         self.step(
             &Step {
-                about: "Bob looks for it.",
+                about: "Bob searches for it.",
                 command: "machins browse --search sentiment",
                 rust: "buyer.browse(&query)?",
                 expected: "found",
@@ -129,14 +129,14 @@ impl Story {
         let subscription = NewSubscription::new(EventType::TradeProposed, url).secret(secret);
         self.step(
             &Step {
-                about: "Ada wants to hear of proposals at once.",
+                about: "Ada subscribes a webhook to proposals.",
                 command: "machins subscribe trade_proposed …",
                 rust: "seller.subscribe(&webhook)?",
                 expected: "trade_proposed",
             },
             || {
                 let made = agents.seller.subscribe(&subscription)?;
-                let detail = "by webhook, signed".to_owned();
+                let detail = "events will be signed".to_owned();
                 Ok(Outcome::new(made.event_type.as_str(), detail, value(&made)))
             },
         )
@@ -163,7 +163,7 @@ impl Story {
     fn webhook(&mut self, agents: &Agents, trade: &TradeId) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "The webhook reaches Ada, and its signature is right.",
+                about: "The webhook reaches Ada, and its signature is valid.",
                 command: "machins webhook verify",
                 rust: "verifier.read(body, signature)?",
                 expected: "verified",
@@ -183,7 +183,7 @@ impl Story {
     fn accept(&mut self, agents: &Agents, trade: &TradeId) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "Ada accepts. Bob's credits are held in escrow now.",
+                about: "Ada accepts. Bob's credits are now held in escrow.",
                 command: "machins accept TRADE",
                 rust: "seller.accept_trade(&id)?",
                 expected: "escrow_held",
@@ -192,7 +192,7 @@ impl Story {
                 let trade = agents.seller.accept_trade(trade)?;
                 let wallet = agents.buyer.get_wallet()?;
                 let detail = format!(
-                    "Bob: {} held, {} to spend",
+                    "Bob: {} in escrow, {} available",
                     wallet.held_balance, wallet.available_balance
                 );
                 Ok(status(&trade, detail))
@@ -208,9 +208,9 @@ impl Story {
         expected: &'static str,
     ) -> Result<(), Failure> {
         let about = if result.is_empty() {
-            "A second trade, but Ada delivers nothing. Bob's server says no."
+            "A second trade: Ada delivers an empty result. Bob's server rejects it."
         } else {
-            "Ada delivers. The platform asks Bob's server: is it as agreed?"
+            "Ada delivers. The platform asks Bob's server to verify it."
         };
         self.step(
             &Step {
@@ -224,7 +224,7 @@ impl Story {
                 let outcome = match trade.delivery_verified {
                     Some(true) => "verified",
                     Some(false) => "not verified",
-                    None => "nobody was asked",
+                    None => "not checked",
                 };
                 Ok(Outcome::new(outcome, format!("the trade is {}", trade.status), value(&trade)))
             },
@@ -234,7 +234,7 @@ impl Story {
     fn confirm(&mut self, agents: &Agents, trade: &TradeId) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "Bob confirms. Ada has her credits, less the fee of 5 %.",
+                about: "Bob confirms. Ada gets the credits, less a fee of 5 %.",
                 command: "machins confirm TRADE",
                 rust: "buyer.confirm_trade(&id)?",
                 expected: "completed",
@@ -253,7 +253,7 @@ impl Story {
     fn review(&mut self, agents: &Agents, trade: &TradeId) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "Bob says what he thinks of it.",
+                about: "Bob reviews the trade.",
                 command: "machins review TRADE --rating 5",
                 rust: "buyer.create_review(&id, &review)?",
                 expected: "reviewed",
@@ -273,7 +273,7 @@ impl Story {
         self.deliver(agents, &trade, "", "not verified")?;
         self.step(
             &Step {
-                about: "Bob disputes. The credits stay where they are.",
+                about: "Bob disputes the delivery. The credits stay in escrow.",
                 command: "machins dispute TRADE",
                 rust: "buyer.dispute_trade(&id, reason)?",
                 expected: "disputed",
@@ -281,16 +281,16 @@ impl Story {
             || {
                 let trade = agents.buyer.dispute_trade(&trade, Some("there is nothing in it"))?;
                 let held = agents.buyer.get_wallet()?.held_balance;
-                Ok(status(&trade, format!("Bob: {held} held")))
+                Ok(status(&trade, format!("Bob: {held} in escrow")))
             },
         )?;
         self.server
             .clock()
             .advance(DISPUTE)
-            .map_err(|error| Failure::local("the mock's time can't pass", error))?;
+            .map_err(|error| Failure::local("could not advance the mock's clock", error))?;
         self.step(
             &Step {
-                about: "A day later, on the mock's clock, Bob has his credits back.",
+                about: "A day later, on the mock's clock, Bob gets his credits back.",
                 command: "machins trade TRADE",
                 rust: "buyer.get_trade(&id)?",
                 expected: "resolved",
@@ -298,7 +298,7 @@ impl Story {
             || {
                 let trade = agents.buyer.get_trade(&trade)?;
                 let wallet = agents.buyer.get_wallet()?;
-                Ok(status(&trade, format!("Bob: {} to spend", wallet.available_balance)))
+                Ok(status(&trade, format!("Bob: {} available", wallet.available_balance)))
             },
         )
     }
@@ -306,7 +306,7 @@ impl Story {
     fn inbox(&mut self, agents: &Agents) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "No server? Bob reads his inbox, one by one, none lost.",
+                about: "Bob has no server for webhooks: he reads his inbox, and loses nothing.",
                 command: "machins inbox --watch",
                 rust: "for event in buyer.inbox_watch()",
                 expected: "empty",
@@ -335,7 +335,7 @@ impl Story {
         let ledger = self.server.ledger();
         self.step(
             &Step {
-                about: "The books: every credit has come from somewhere.",
+                about: "The ledger: all credits are accounted for.",
                 command: "curl URL/_mock/machins/ledger",
                 rust: "server.ledger()",
                 expected: "balanced",
@@ -344,7 +344,7 @@ impl Story {
                 let ledger = value(&ledger);
                 let balanced = ledger["balanced"] == true;
                 let total = ledger["total"].as_str().unwrap_or_default();
-                let detail = format!("all accounts together: {total}");
+                let detail = format!("total of all accounts: {total}");
                 Ok(Outcome::new(if balanced { "balanced" } else { "off" }, detail, ledger))
             },
         )

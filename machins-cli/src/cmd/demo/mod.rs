@@ -11,12 +11,12 @@ use self::story::Story;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// See the whole story on a mock server: no account, no network
+/// Try both services on a mock server: no account, no network
 ///
-/// Starts a mock server inside this process and walks a device through allow, revoke, deny
-/// and restore, then a plan limit, the organisation's kill switch and an outage; then two
-/// agents through a trade, a dispute and their inbox. Each step makes the real call and
-/// checks the real reply.
+/// Starts a mock server inside this process. First a device is allowed, revoked, denied and
+/// restored, and meets a plan limit, the organisation's kill switch and an outage. Then two
+/// agents go through a trade, a dispute and their inbox. Each step makes a real call and checks
+/// the reply.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins demo")]
 pub(crate) struct Demo;
@@ -27,8 +27,8 @@ impl Demo {
         let mut story = Story::start(context.out)?;
         story.headline(
             "MachineID answers one question: may this device run?",
-            "The real client asks a mock server inside this process.\n\
-             $ is the command to type, > the call in Rust.",
+            "The real client calls a mock server inside this process.\n\
+             $ is the command, > the call in Rust.",
         )?;
         story.devices()?;
         story.headline(

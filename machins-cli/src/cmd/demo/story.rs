@@ -51,7 +51,7 @@ impl Story {
         let server = MockServer::builder()
             .seed(1)
             .start()
-            .map_err(|error| Failure::local("the mock can't be started", error))?;
+            .map_err(|error| Failure::local("could not start the mock server", error))?;
         Ok(Self { server, out, steps: Vec::new() })
     }
 
@@ -110,14 +110,16 @@ impl Story {
             self.out.document(&json!({"ok": wrong == 0, "steps": self.steps}))?;
         } else if wrong == 0 {
             self.out.text(&format!(
-                "\n{GOOD}All {} steps came out as told.{GOOD:#}\n\
+                "\n{GOOD}All {} steps had the expected outcome.{GOOD:#}\n\
                  Next: machins mock serve --demo-data, and machins guard --help\n",
                 self.steps.len()
             ))?;
         }
         match wrong {
             0 => Ok(()),
-            wrong => Err(Failure::refused(format!("{wrong} steps did not come out as told"))),
+            wrong => {
+                Err(Failure::refused(format!("{wrong} steps did not have the expected outcome")))
+            }
         }
     }
 }

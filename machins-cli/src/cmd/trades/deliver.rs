@@ -11,9 +11,9 @@ use crate::json_flag;
 
 /// Deliver what was bought
 ///
-/// What to give depends on the listing's type: --result for a task, --data for data,
+/// The flag depends on the type of the listing: --result for a task, --data for data,
 /// --endpoint-url with --credentials for an api or a model, --tx-id for an asset. --payload
-/// is any payload, as it is. JSON can also come from stdin: give - in its place.
+/// delivers any JSON object. Give - instead of JSON to read it from stdin.
 #[derive(Debug, Args)]
 #[command(override_usage = "machins deliver [OPTIONS] <ID>")]
 #[command(
@@ -22,26 +22,26 @@ use crate::json_flag;
 )]
 #[command(group = ArgGroup::new("delivery").required(true))]
 pub(crate) struct Deliver {
-    /// The trade: its id, or a unique beginning of it
+    /// Id of the trade, or a unique prefix of at least 6 characters
     #[arg(value_name = "ID")]
     id: String,
-    /// The result of a task
+    /// Result of a task
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     result: Option<String>,
-    /// Data: an array of rows
+    /// Data: a JSON array of rows
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     data: Option<String>,
-    /// Where the api or model is
+    /// URL of the api or model
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "delivery")]
     endpoint_url: Option<String>,
-    /// The object that gives access to it; - reads it from stdin, where nobody else sees it.
-    /// Without it the delivery says that none is needed
+    /// JSON object with the credentials for the URL, if it needs any; - reads it from stdin, where
+    /// other users cannot see it
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, requires = "endpoint_url")]
     credentials: Option<String>,
-    /// The transaction that transferred an asset
+    /// Id of the transaction that transferred an asset
     #[arg(long, value_name = "ID", group = "delivery")]
     tx_id: Option<String>,
-    /// Any payload
+    /// Any payload: a JSON object
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     payload: Option<String>,
 }

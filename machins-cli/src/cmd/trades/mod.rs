@@ -25,8 +25,8 @@ use crate::{json_flag, lookup};
 pub(crate) enum Command {
     /// Propose a trade on a listing
     ///
-    /// On an offer you are the buyer, on a request the seller. The buyer's credits are held once
-    /// the listing's owner accepts.
+    /// On an offer you are the buyer, on a request you are the seller. The buyer's credits are held
+    /// in escrow once the owner of the listing accepts.
     #[command(after_help = "Example:\n  machins buy 3f2a9c10 --terms 'JSON, please'")]
     Buy(Buy),
 
@@ -36,18 +36,19 @@ pub(crate) enum Command {
     )]
     Trades(Trades),
 
-    /// Show one trade, or wait until it has come to a state
+    /// Show a trade, or wait until it reaches a status
     ///
-    /// With --wait it returns once the trade has reached STATUS, or has been there before, and
-    /// exits with 1 when the trade can't get there any more.
+    /// With --wait, the command returns once the trade has reached STATUS or gone past it, and
+    /// exits with 1 when the trade can no longer get there.
     #[command(
         after_help = "Examples:\n  machins trade c05d7e36\n  machins trade c05d7e36 --wait delivered"
     )]
     Trade {
-        /// The trade: its id, or a unique beginning of it
+        /// Id of the trade, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
-        /// proposed, escrow_held, delivered, completed, rejected, cancelled, disputed or resolved
+        /// Status to wait for: proposed, escrow_held, delivered, completed, rejected, cancelled,
+        /// disputed or resolved
         #[arg(long, value_name = "STATUS", value_parser = wait::known_status)]
         wait: Option<TradeStatus>,
     },
@@ -55,10 +56,10 @@ pub(crate) enum Command {
     /// Accept a proposal on your listing: the buyer's credits are held
     #[command(after_help = "Example:\n  machins accept a1b2c3d4")]
     Accept {
-        /// The trade: its id, or a unique beginning of it
+        /// Id of the trade, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
-        /// Taken for those who come from the Python package, and not sent there either
+        /// Accepted for compatibility with the Python package, and not sent
         #[arg(long, value_name = "TEXT", hide = true)]
         reason: Option<String>,
     },
@@ -69,19 +70,19 @@ pub(crate) enum Command {
 
     Deliver(Deliver),
 
-    /// Take the delivery: the seller has the credits, less the fee
+    /// Confirm a delivery: the seller gets the credits, less the fee
     #[command(after_help = "Example:\n  machins confirm d9f80a7b")]
     Confirm {
-        /// The trade: its id, or a unique beginning of it
+        /// Id of the trade, or a unique prefix of at least 6 characters
         #[arg(value_name = "ID")]
         id: String,
     },
 
-    /// Call a trade off before delivery: the buyer has the credits back
+    /// Cancel a trade before delivery: the buyer gets the credits back
     #[command(after_help = "Example:\n  machins cancel b7e69f58 --reason 'no longer needed'")]
     Cancel(Action),
 
-    /// Dispute the delivery: the credits stay held meanwhile
+    /// Dispute a delivery: the credits stay in escrow meanwhile
     #[command(after_help = "Example:\n  machins dispute d9f80a7b --reason 'not what was agreed'")]
     Dispute(Action),
 
@@ -94,26 +95,26 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Buy {
-    /// The listing: its id, or a unique beginning of it
+    /// Id of the listing, or a unique prefix of at least 6 characters
     #[arg(value_name = "LISTING")]
     listing: String,
-    /// A message to the other party
+    /// Message to the other party
     #[arg(long, value_name = "TEXT")]
     terms: Option<String>,
-    /// An object to attach, or - to read it from stdin
+    /// JSON object to attach, or - to read it from stdin
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     metadata: Option<String>,
-    /// Where the platform asks whether the delivery is to be taken
+    /// URL that the platform asks whether to accept the delivery
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     verification_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Trades {
-    /// Only those in which you are the buyer, or the seller
+    /// Only trades in which you have this role: buyer or seller
     #[arg(long)]
     role: Option<String>,
-    /// Only those that stand here, for example proposed
+    /// Only trades with this status, for example proposed
     #[arg(long)]
     status: Option<String>,
     #[command(flatten)]
@@ -123,23 +124,23 @@ pub(crate) struct Trades {
 // The arguments of commands that end a trade early.
 #[derive(Debug, Args)]
 pub(crate) struct Action {
-    /// The trade: its id, or a unique beginning of it
+    /// Id of the trade, or a unique prefix of at least 6 characters
     #[arg(value_name = "ID")]
     id: String,
-    /// Why; the other party reads it
+    /// Reason, which the other party can read
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Review {
-    /// The trade: its id, or a unique beginning of it
+    /// Id of the trade, or a unique prefix of at least 6 characters
     #[arg(value_name = "ID")]
     id: String,
-    /// 1 to 5
+    /// Rating from 1 to 5
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
     rating: u8,
-    /// What to say beside it
+    /// Text of the review
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
 }
@@ -153,7 +154,7 @@ impl Command {
             Self::Trade { id, wait: Some(status) } => wait::run(context, &id, &status),
             Self::Accept { id, reason } => {
                 if reason.is_some() {
-                    context.out.warn("accepting takes no reason: the other party will not read it");
+                    context.out.warn("--reason is ignored: accepting a trade takes no reason");
                 }
                 change(context, &id, Client::accept_trade)
             }
@@ -223,7 +224,7 @@ impl Trades {
                 time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")
             })
             .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
-        let if_empty = "No trades like that. Find something to buy: machins browse";
+        let if_empty = "No trades found. Find something to buy: machins browse";
         show_list(context.out, &trades, if_empty, &table)
     }
 }

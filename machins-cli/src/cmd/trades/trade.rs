@@ -17,7 +17,7 @@ use crate::text::clean;
 /// Creates a client and finds the trade that the user means.
 pub(super) fn find(context: &Context, given: &str) -> Result<(Client, TradeId), Failure> {
     let client = context.machins()?;
-    let progress = Progress::start(context.out, "Looking the trade up…");
+    let progress = Progress::start(context.out, "Looking up the trade…");
     let id = lookup::trade(&client, &progress, given)?;
     Ok((client, id))
 }
@@ -34,7 +34,7 @@ pub(super) fn change(
 
 /// Converts an error, and says where to look if the outcome of the call is unknown.
 pub(super) fn unknown_outcome(error: Error) -> Failure {
-    let hint = "machins trades shows whether it was done";
+    let hint = "machins trades shows whether it took effect";
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
 }
 
@@ -89,21 +89,21 @@ fn next(trade: &Trade, role: Option<&Role>) -> Option<String> {
     let (buyer, seller) = (role != Some(&Role::Seller), role != Some(&Role::Buyer));
     match trade.status {
         TradeStatus::Proposed => Some(format!(
-            "The listing's owner decides:\n  machins accept {id}\n  machins reject {id}"
+            "The owner of the listing decides:\n  machins accept {id}\n  machins reject {id}"
         )),
         TradeStatus::EscrowHeld if seller => {
-            Some(format!("The seller delivers:\n  machins deliver {id} --result JSON"))
+            Some(format!("The seller delivers with:\n  machins deliver {id} --result JSON"))
         }
         TradeStatus::EscrowHeld => {
-            Some(format!("The seller delivers now:\n  machins trade {id} --wait delivered"))
+            Some(format!("Wait for the delivery:\n  machins trade {id} --wait delivered"))
         }
         TradeStatus::Delivered if buyer => Some(format!(
             "The buyer decides:\n  machins confirm {id}\n  machins dispute {id} --reason TEXT"
         )),
         TradeStatus::Delivered => {
-            Some(format!("The buyer decides now:\n  machins trade {id} --wait completed"))
+            Some(format!("Wait for the buyer's decision:\n  machins trade {id} --wait completed"))
         }
-        TradeStatus::Completed => Some(format!("Say how it was: machins review {id} --rating 5")),
+        TradeStatus::Completed => Some(format!("Review the trade: machins review {id} --rating 5")),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Parses a status that a trade can have.
 pub(super) fn known_status(text: &str) -> Result<TradeStatus, String> {
     match TradeStatus::from(text) {
-        TradeStatus::Unknown(_) => Err("no trade comes to that state; see --help".into()),
+        TradeStatus::Unknown(_) => Err("no trade has such a status; see --help".into()),
         status => Ok(status),
     }
 }
@@ -84,15 +84,18 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
     drop(progress);
     let Some(outcome) = outcome else {
         let last = last.map_or_else(String::new, |status| format!("; the trade is {status}"));
-        return Err(Failure::interrupted(format!("no longer waiting for {wanted}{last}")));
+        return Err(Failure::interrupted(format!("stopped waiting for {wanted}{last}")));
     };
     let (trade, is_reached) = outcome?;
     if is_reached {
         return show_trade(context, &trade);
     }
     context.out.result(&trade, || describe(&trade, None))?;
-    Err(Failure::refused(format!("the trade is {}: it can't be {wanted} any more", trade.status))
-        .code(trade.status.as_str()))
+    Err(Failure::refused(format!(
+        "the trade is {} and can no longer become {wanted}",
+        trade.status
+    ))
+    .code(trade.status.as_str()))
 }
 
 #[cfg(test)]
