@@ -1,4 +1,4 @@
-//! Values as people read them: amounts, times, states, JSON.
+//! Formats values for people: amounts, times, statuses, JSON.
 
 use machins_client::{ListingStatus, ListingType, Money, Side, Timestamp, TradeStatus};
 use serde_json::Value;

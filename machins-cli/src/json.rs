@@ -4,16 +4,21 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::error::Failure;
 use crate::text::is_printable;
 
 /// Formats a document on one line.
-pub(crate) fn line<T: Serialize>(document: &T) -> serde_json::Result<String> {
-    serde_json::to_string(document).map(|text| escape(&text))
+pub(crate) fn line<T: Serialize>(document: &T) -> Result<String, Failure> {
+    escaped(serde_json::to_string(document))
 }
 
 /// Formats a document over several lines, indented.
-pub(crate) fn indented<T: Serialize>(document: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(document).map(|text| escape(&text))
+pub(crate) fn indented<T: Serialize>(document: &T) -> Result<String, Failure> {
+    escaped(serde_json::to_string_pretty(document))
+}
+
+fn escaped(json: serde_json::Result<String>) -> Result<String, Failure> {
+    json.map(|json| escape(&json)).map_err(|error| Failure::local("could not write JSON", error))
 }
 
 /// Escapes what `serde_json` leaves as it is. Outside of strings JSON text has no such character

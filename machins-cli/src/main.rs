@@ -77,11 +77,11 @@ fn overview(out: Output) -> Result<ExitCode, Failure> {
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let out = Output::new(&Global { json, ..Global::default() });
-    if let Some((name, instead)) = cmd::instead(error) {
+    if let Some((name, alternative)) = cmd::python::alternative(error) {
         let what = format!(
             "{name} is a command of the Python package only, for an endpoint that is not documented"
         );
-        out.failure(&Failure::usage(what).hint(instead));
+        out.failure(&Failure::usage(what).hint(alternative));
     } else if json && error.use_stderr() {
         let text = error.render().to_string();
         // Without the usage and where to read more, which are for people.

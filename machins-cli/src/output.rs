@@ -52,13 +52,12 @@ impl Output {
         } else {
             json::line(document)
         };
-        self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
+        self.text(&text?)
     }
 
     /// Prints a JSON document on one line, on a terminal too.
     pub(crate) fn line<T: Serialize>(self, document: &T) -> Result<(), Failure> {
-        let text = json::line(document);
-        self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
+        self.text(&json::line(document)?)
     }
 
     /// Prints one of a series of results. Returns false when stdout was closed, so the result may
@@ -68,11 +67,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let mut text = if self.json {
-            json::line(document).map_err(|error| Failure::local("could not write JSON", error))?
-        } else {
-            human()
-        };
+        let mut text = if self.json { json::line(document)? } else { human() };
         text.push('\n');
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -56,15 +56,15 @@ enum Method {
 impl Api {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
-        let api_of_path = api_of(path)?;
+        let target = target(path)?;
         let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let mut call = Call::new(self.method.into(), path.to_owned()).query(&query);
         if let Some(body) = self.body {
             call = call.body(&json_flag::value("--body", &body)?);
         }
         // Some endpoints need no key; the others say so.
-        let reply = match api_of_path {
-            Kind::MachineId => {
+        let reply = match target {
+            Target::MachineId => {
                 let builder = context.machineid_without_key()?;
                 match context.org_key()? {
                     Some(key) => {
@@ -74,7 +74,7 @@ impl Api {
                     None => builder.build_blocking()?.send(call)?,
                 }
             }
-            Kind::Owner => {
+            Target::Owner => {
                 let builder = context.machins_without_key()?;
                 match context.owner_token()? {
                     Some(token) => {
@@ -84,7 +84,7 @@ impl Api {
                     None => builder.build_blocking()?.send(call)?,
                 }
             }
-            Kind::Machins => {
+            Target::Machins => {
                 let builder = context.machins_without_key()?;
                 match context.api_key()? {
                     Some(key) => {
@@ -108,15 +108,15 @@ impl Api {
 
 /// The API that a path belongs to, and the key that it needs.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum Target {
     MachineId,
     Machins,
     Owner,
 }
 
-fn api_of(path: &str) -> Result<Kind, Failure> {
+fn target(path: &str) -> Result<Target, Failure> {
     if MACHINEID.iter().any(|prefix| is_below(path, prefix)) {
-        return Ok(Kind::MachineId);
+        return Ok(Target::MachineId);
     }
     if let Some(rest) = path.strip_prefix(VERSION).filter(|_| is_below(path, VERSION)) {
         return Err(Failure::usage(format!(
@@ -129,8 +129,8 @@ fn api_of(path: &str) -> Result<Kind, Failure> {
         path if !path.starts_with('/') => {
             Err(Failure::usage(format!("a path must begin with /, and {path:?} does not")))
         }
-        path if is_below(path, OWNERS) => Ok(Kind::Owner),
-        _ => Ok(Kind::Machins),
+        path if is_below(path, OWNERS) => Ok(Target::Owner),
+        _ => Ok(Target::Machins),
     }
 }
 
@@ -158,14 +158,14 @@ mod tests {
     #[test]
     fn paths_find_their_api() {
         for path in ["/api/v1/usage", "/api/v1/devices/list", "/api/v1/org/create"] {
-            assert_eq!(api_of(path).unwrap(), Kind::MachineId, "{path}");
+            assert_eq!(target(path).unwrap(), Target::MachineId, "{path}");
         }
         for path in ["/marketplace", "/trades/t1/accept", "/usage", "/ownership"] {
-            assert_eq!(api_of(path).unwrap(), Kind::Machins, "{path}");
+            assert_eq!(target(path).unwrap(), Target::Machins, "{path}");
         }
-        assert_eq!(api_of("/owners/me").unwrap(), Kind::Owner);
+        assert_eq!(target("/owners/me").unwrap(), Target::Owner);
         for path in ["/api/v1/marketplace", "/api/v1/usages", "api/v1/usage", ""] {
-            assert!(api_of(path).is_err(), "{path}");
+            assert!(target(path).is_err(), "{path}");
         }
     }
 }

@@ -25,6 +25,9 @@ use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
 
+/// What to do where no command of this program helps.
+const CONSOLE: &str = "see the MachineID console";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Register a device
@@ -64,6 +67,7 @@ pub(crate) enum Command {
     Org(org::Command),
 }
 
+// The argument of commands for one device.
 #[derive(Debug, Args)]
 pub(crate) struct Device {
     /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
@@ -71,6 +75,7 @@ pub(crate) struct Device {
     id: Option<String>,
 }
 
+// The arguments of commands for one device, several, or all.
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
     /// Ids of the devices
@@ -115,7 +120,9 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
         Registration::Blocked(_) => ("blocked", Some(format!("the plan is full ({figures})"))),
         Registration::Revoked(_) => ("revoked", Some(format!("{device} is revoked"))),
         Registration::PlanFrozen(_) => ("frozen", Some("the organisation's plan is frozen".into())),
-        other => ("refused", Some(format!("the service said {}", clean(&other.reply().status)))),
+        other => {
+            ("refused", Some(format!("the service answered {}", clean(&other.reply().status))))
+        }
     };
     let style = if refusal.is_none() { GOOD } else { BAD };
     context
@@ -129,7 +136,7 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
             "machins revoke or machins remove a device, or machins checkout PLAN".to_owned()
         }
         Registration::Revoked(_) => format!("machins unrevoke {device}"),
-        _ => "see the MachineID console".to_owned(),
+        _ => CONSOLE.to_owned(),
     };
     let code = reply.error.as_deref().unwrap_or(&reply.status);
     Err(Failure::refused(format!("{device} was not registered: {refusal}"))
@@ -142,7 +149,7 @@ fn validate(context: &Context, device: &Device) -> Result<(), Failure> {
     let device = context.device(device.id.as_deref())?;
     let client = context.machineid()?;
     match client.validate(&device) {
-        Ok(decision) => decide(context, &device, &decision),
+        Ok(decision) => report_decision(context, &device, &decision),
         Err(error) => {
             let document = json!({
                 "allowed": false,
@@ -158,7 +165,11 @@ fn validate(context: &Context, device: &Device) -> Result<(), Failure> {
     }
 }
 
-fn decide(context: &Context, device: &DeviceId, decision: &Decision) -> Result<(), Failure> {
+fn report_decision(
+    context: &Context,
+    device: &DeviceId,
+    decision: &Decision,
+) -> Result<(), Failure> {
     let code = decision.code();
     let allowed = decision.is_allowed();
     context.out.result(decision, || describe_decision(allowed, device, code.as_str()))?;
@@ -173,9 +184,9 @@ fn decide(context: &Context, device: &DeviceId, decision: &Decision) -> Result<(
             (format!("{device} is not registered"), format!("machins register {device}"))
         }
         DecisionCode::OrgDisabled => {
-            ("execution is disabled for the whole organisation".into(), console())
+            ("execution is disabled for the whole organisation".into(), CONSOLE.into())
         }
-        DecisionCode::PlanFrozen => ("the organisation's plan is frozen".into(), console()),
+        DecisionCode::PlanFrozen => ("the organisation's plan is frozen".into(), CONSOLE.into()),
         DecisionCode::EntitlementExpired => {
             ("the organisation's plan has expired".into(), "machins checkout PLAN".into())
         }
@@ -186,7 +197,7 @@ fn decide(context: &Context, device: &DeviceId, decision: &Decision) -> Result<(
         DecisionCode::SystemUnavailable => {
             ("the service could not decide".into(), "try again later".into())
         }
-        _ => (format!("the service said {}", clean(code.as_str())), console()),
+        _ => (format!("the service answered {}", clean(code.as_str())), CONSOLE.into()),
     };
     Err(Failure::denied(why)
         .hint(next)
@@ -195,10 +206,7 @@ fn decide(context: &Context, device: &DeviceId, decision: &Decision) -> Result<(
         .request_id(decision.request_id()))
 }
 
-fn console() -> String {
-    "see the MachineID console".into()
-}
-
+/// Formats a decision on one line.
 fn describe_decision(allowed: bool, device: &DeviceId, code: &str) -> String {
     let (word, style) = if allowed { ("allowed", GOOD) } else { ("denied", BAD) };
     format!("{style}{word}{style:#}  {device}  {}", clean(code))
@@ -309,6 +317,7 @@ fn report(
     }
 }
 
+/// The colour of a batch result. WARN marks the devices that could not be changed.
 fn style(status: &BatchStatus) -> Style {
     match status {
         BatchStatus::Revoked | BatchStatus::AlreadyRevoked => BAD,
@@ -343,7 +352,7 @@ fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), F
     }
 }
 
-/// A plan and how much of it is in use, in words.
+/// Formats a plan and how much of it is in use.
 fn figures(figures: &PlanFigures) -> String {
     let used = figures.devices_used.map(|used| match figures.limit {
         Some(limit) => format!("{used} of {limit} devices in use"),

@@ -34,6 +34,7 @@ pub(crate) struct Inbox {
     command: Option<Command>,
 }
 
+// The flags of the list, which the commands within inbox refuse.
 #[derive(Debug, Default, PartialEq, Args)]
 struct ListFlags {
     /// Only notifications that are not acknowledged yet

@@ -20,7 +20,7 @@ mod mock;
 mod org;
 mod owner;
 mod public;
-mod python;
+pub(crate) mod python;
 mod shell;
 mod start;
 mod status;
@@ -40,8 +40,6 @@ use clap::{Args, FromArgMatches, Subcommand};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::Global;
-
-pub(crate) use self::python::instead;
 
 /// A command, by its group.
 #[derive(Debug, Subcommand)]
@@ -103,7 +101,7 @@ impl Command {
             Self::Events(command) => command.run(context)?,
             Self::Owner(command) => command.run(context)?,
             Self::Public(command) => command.run(context)?,
-            // These exit with the status of a child in some cases.
+            // Some of these exit with the status of a child process.
             Self::Devices(command) => return command.run(context),
             Self::Tools(command) => return command.run(context, tree()),
         }

@@ -1,4 +1,4 @@
-//! Commands of the Python package for endpoints that no reference documents, and how to call those.
+//! Commands of the Python package for undocumented endpoints, and how to call those endpoints.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -13,8 +13,8 @@ const COMMANDS: [(&str, &str); 8] = [
     ("trending", "machins api GET /public/trending"),
 ];
 
-/// What to run instead, when it was one of these commands that is not known here.
-pub(crate) fn instead(error: &clap::Error) -> Option<(&'static str, &'static str)> {
+/// Finds the command to run instead of an unknown one, if the Python package has it.
+pub(crate) fn alternative(error: &clap::Error) -> Option<(&'static str, &'static str)> {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return None;
     }

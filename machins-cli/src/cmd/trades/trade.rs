@@ -109,8 +109,8 @@ fn next(trade: &Trade, role: Option<&Role>) -> Option<String> {
 }
 
 pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
-    let who = |agent: &AgentId, of: &Role| -> Cell {
-        if role == Some(of) { cell(&format!("{agent} (you)")) } else { cell(agent.as_str()) }
+    let who = |agent: &AgentId, party: &Role| -> Cell {
+        if role == Some(party) { cell(&format!("{agent} (you)")) } else { cell(agent.as_str()) }
     };
     let mut rows = vec![
         ("id", cell(trade.id.as_str())),
@@ -123,13 +123,13 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
     if let Some(terms) = &trade.terms {
         rows.push(("terms", cell(terms)));
     }
-    let is_there = |value: &&Value| !value.is_null() && **value != json!({});
+    let is_present = |value: &&Value| !value.is_null() && **value != json!({});
     let mut metadata = Value::from(trade.metadata.clone().unwrap_or_default());
     if let Value::Object(metadata) = &mut metadata {
-        // The client's own mark says nothing to a person.
+        // Set by the client itself, of no interest to the user.
         metadata.shift_remove("client_reference");
     }
-    if is_there(&&metadata) {
+    if is_present(&&metadata) {
         rows.push(("metadata", json_cell(&metadata)));
     }
     for (name, at) in [
@@ -150,7 +150,7 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
         Some(false) => rows.push(("verified", styled("no", WARN))),
         None => {}
     }
-    if let Some(answer) = trade.delivery_verification.as_deref().filter(is_there) {
+    if let Some(answer) = trade.delivery_verification.as_deref().filter(is_present) {
         rows.push(("answer", json_cell(answer)));
     }
     fields(&rows)
