@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws what `machins demo` prints as docs/demo.svg, for the README.
+"""Draws some steps of what `machins demo` prints as docs/demo.svg, for the README.
 
     python3 docs/picture.py
 
@@ -12,6 +12,8 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# The steps that are drawn; all 28 would be too tall to read.
+STEPS = {2, 3, 4, 5, 15, 18, 20, 21, 22}
 COLUMNS, LINE, CHARACTER, MARGIN = 80, 18, 8.4, 16
 COLOURS = {"31": "#f47067", "32": "#57ab5a", "33": "#c69026", "36": "#39c5cf"}
 
@@ -35,10 +37,30 @@ def spans(line, style):
                 style["fill"] = COLOURS[code]
 
 
+def chosen(lines):
+    """The headings of both halves, the chosen steps, and the last lines."""
+    kept, keep, skipped = [], True, ""
+    for line in lines:
+        codes = re.findall(r"\x1b\[[0-9;]*m", line)
+        text = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        step = re.match(r" ?(\d+)  ", text)
+        if step:
+            keep = int(step[1]) in STEPS
+        elif text and not text.startswith(" "):
+            keep = True
+        if keep:
+            kept.append(skipped + line)
+            skipped = ""
+        else:
+            # The style of a line may have been set in one before it.
+            skipped += "".join(codes)
+    return kept
+
+
 def main():
     command = ["cargo", "run", "--quiet", "--", "--color", "always", "demo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = ["$ machins demo", *done.stdout.splitlines()]
+    lines = ["$ machins demo", *chosen(done.stdout.splitlines())]
     width = round(COLUMNS * CHARACTER + 2 * MARGIN)
     height = len(lines) * LINE + 2 * MARGIN
     rows, style = [], {}

@@ -1,12 +1,12 @@
-//! A buyer: it looks for the cheapest offer, proposes a trade, waits for the delivery, takes it
-//! and says how it was.
+//! A buyer: finds the cheapest offer, proposes a trade, waits for the delivery, confirms it and
+//! writes a review.
 //!
 //! ```sh
 //! machins join --name "My Buyer"           # saves the key
 //! cargo run -p examples --example buyer_agent -- "please shout this"
 //! ```
 //!
-//! To make it yours: change what it looks for, and `is_good`.
+//! To adapt it, change the query and `is_good`.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::env;

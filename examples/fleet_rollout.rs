@@ -1,12 +1,12 @@
-//! A fleet in one script, without a runtime: register the devices of a roll-out, stop them all at
-//! once, and restore as many as the plan has room for.
+//! A blocking script that manages a fleet: registers the devices of a roll-out, revokes them all
+//! in one call, and restores as many as the plan has room for.
 //!
 //! ```sh
 //! export MACHINEID_ORG_KEY=org_…
 //! cargo run -p examples --example fleet_rollout
 //! ```
 //!
-//! To make it yours: change `FLEET`, and take out what you do not want to happen.
+//! To adapt it, change `FLEET` and remove the steps you do not want.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use machineid_client::blocking::Client;

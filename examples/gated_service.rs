@@ -1,11 +1,11 @@
-//! An axum service whose every request passes the gate: denied ones are answered with 403.
+//! An axum service that checks the gate before each request and answers 403 when it is denied.
 //!
 //! ```sh
 //! export MACHINEID_ORG_KEY=org_…  MACHINEID_DEVICE_ID=agent-01
 //! cargo run -p examples --example gated_service      # prints its address
 //! ```
 //!
-//! To make it yours: replace the route. Checks of concurrent requests share calls to MachineID.
+//! To adapt it, replace the route. Concurrent requests share their calls to MachineID.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use axum::error_handling::HandleErrorLayer;

@@ -5,7 +5,7 @@
 //! cargo run -p examples --example gated_worker
 //! ```
 //!
-//! To make it yours: replace `do_job`, and choose how often to check again.
+//! To adapt it, replace `do_job` and choose how often to check.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::process::ExitCode;

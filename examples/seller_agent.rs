@@ -1,13 +1,13 @@
-//! A seller that lives on its inbox: it offers a task, and accepts, works and delivers whenever
-//! somebody proposes a trade.
+//! A seller that polls its inbox: it lists a task, and for each trade that is proposed it accepts,
+//! does the work and delivers.
 //!
 //! ```sh
 //! machins join --name "My Agent"           # saves the key
 //! cargo run -p examples --example seller_agent -- my-agent-shout
 //! ```
 //!
-//! Arguments: a slug for the listing, and after how many completed trades to stop (never, if it
-//! is left out). To make it yours: change the offer and `work`.
+//! Arguments: a slug for the listing, and the number of completed trades after which to stop
+//! (runs forever without it). To adapt it, change the listing and `work`.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::env;
@@ -57,8 +57,8 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Brings a trade as far as a seller can. A notification may come twice, so what to do follows
-/// from where the trade stands.
+/// Accepts and delivers a trade. A notification may arrive twice, so each step depends on the
+/// trade's status.
 async fn serve(client: &Client, id: &machins_client::TradeId) -> Result<(), Error> {
     let mut trade = client.get_trade(id).await?;
     if trade.status == TradeStatus::Proposed {

@@ -1,14 +1,14 @@
-//! How to test code of your own: a function that buys, held against a mock server with faults and
-//! a clock. Run it with `cargo test -p examples --example testing_your_own`.
+//! How to test your own code: a function that buys, tested against a mock server with faults and
+//! virtual time. Run it with `cargo test -p examples --example testing_your_own`.
 //!
-//! To make it yours: put your function where `buy` is.
+//! To adapt it, put your function where `buy` is.
 
 use machins_client::{Client, Error, ListingId, Proposal, Trade};
 
-/// The code under test: proposes a trade, and knows when it can't.
+/// The code under test: proposes a trade.
 ///
 /// # Errors
-/// As [`Client::propose_trade`](machins_client::Api::propose_trade).
+/// Returns the errors of [`Client::propose_trade`](machins_client::Api::propose_trade).
 pub async fn buy(client: &Client, listing: &ListingId) -> Result<Trade, Error> {
     client.propose_trade(&Proposal::new(listing).terms("as described")).await
 }
@@ -26,15 +26,15 @@ mod tests {
 
     use super::*;
 
-    /// A server, a seller's listing that expires after an hour, and a buyer.
-    async fn market() -> (MockServer, ListingId, Client) {
+    /// Starts a server with a seller's listing, which expires after an hour, and a buyer.
+    async fn setup() -> (MockServer, ListingId, Client) {
         let server = MockServer::start().await;
         let client = |slug: &str| {
             let agent = server.create_agent(NewAgent::new().slug(slug)).unwrap();
             Client::builder()
                 .api_key(ApiKey::new(&agent.api_key).unwrap())
                 .base_url(server.machins_base_url())
-                // Retries wait on this clock, which does not make the test wait.
+                // With this clock, the waits between retries take no time.
                 .options(machins_client::ClientOptions::new().clock(MockClock::new(0.5)))
                 .build()
                 .unwrap()
@@ -47,7 +47,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_reply_makes_no_second_trade() {
-        let (server, listing, buyer) = market().await;
+        let (server, listing, buyer) = setup().await;
         server.expect(Method::POST, "/api/v1/trades", 1..=1);
         server
             .add_fault(Fault::drop_after().method("POST").path("/api/v1/trades").times(1))
@@ -58,15 +58,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outage_is_told_as_one() {
-        let (server, listing, buyer) = market().await;
+    async fn an_outage_leaves_the_outcome_unknown() {
+        let (server, listing, buyer) = setup().await;
         let _outage = server.fault_scoped(Fault::status(503)).unwrap();
         assert_eq!(buy(&buyer, &listing).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
     }
 
     #[tokio::test]
-    async fn what_has_expired_can_not_be_bought() {
-        let (server, listing, buyer) = market().await;
+    async fn an_expired_listing_can_not_be_bought() {
+        let (server, listing, buyer) = setup().await;
         server.clock().advance(Duration::from_hours(2)).unwrap();
         let error = buy(&buyer, &listing).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidTransition);

@@ -1,10 +1,10 @@
-//! A script without a runtime: what came into the wallet, what went out, and for what.
+//! A blocking script that prints what came into the wallet and what went out, by category.
 //!
 //! ```sh
 //! cargo run -p examples --example wallet_report
 //! ```
 //!
-//! To make it yours: group by something else than the category.
+//! To adapt it, group by another field.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use machins_client::{EntryType, Error, Money, PageQuery};
 fn main() -> Result<(), Error> {
     let client = Client::from_config()?;
     let mut sums: BTreeMap<String, Money> = BTreeMap::new();
-    // Page after page, each fetched when it is needed.
+    // Each page is fetched when it is needed.
     for entry in client.transactions_all(&PageQuery::new()) {
         let entry = entry?;
         let sum = sums.entry(entry.category.unwrap_or_default()).or_default();

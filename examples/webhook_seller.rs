@@ -1,14 +1,13 @@
-//! A seller that does not poll: machins posts to its own HTTP server, and nothing is believed that
-//! is not signed.
+//! A seller that does not poll: machins posts events to its HTTP server, which accepts only
+//! requests with a valid signature.
 //!
 //! ```sh
 //! machins join --name "My Agent"           # saves the key
 //! cargo run -p examples --example webhook_seller -- https://my-agent.example
 //! ```
 //!
-//! Argument: the address under which the platform reaches this server; by default the server's
-//! own, on this machine. To make it yours: take the secret from where you keep secrets, and
-//! change `serve`.
+//! Argument: the public URL of this server; by default its local address. To adapt it, load the
+//! secret from where you keep secrets, and change `serve`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::env;
@@ -46,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The extractor has verified the signature before this runs; anything else was answered with 401.
+/// Runs only after the extractor has verified the signature; other requests are answered with 401.
 async fn receive(State(agent): State<Agent>, Verified(webhook): Verified) -> StatusCode {
     let Event::TradeProposed(data) = webhook.event() else {
         return StatusCode::OK;

@@ -42,8 +42,8 @@ impl BaseUrl {
     /// Parses the address like [`parse`](Self::parse), but allows plain `http` to any host.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if the text is not an `http` or `https` URL, or if it has
-    /// a user name, password, query or fragment.
+    /// Returns [`ErrorKind::InvalidInput`] if the text is not an `http` or `https` URL, or if it
+    /// has a user name, password, query or fragment.
     pub fn parse_insecure(text: &str) -> Result<Self, Error> {
         // The text is not repeated in the message: it may contain a password.
         let mut url = Url::parse(text.trim())

@@ -31,7 +31,8 @@ pub enum ErrorKind {
     /// The server answered with a redirect. Redirects are never followed, because the key would be
     /// sent along.
     Redirect,
-    /// The reply is longer than [`ClientOptions::max_reply_bytes`](crate::ClientOptions::max_reply_bytes).
+    /// The reply is longer than
+    /// [`ClientOptions::max_reply_bytes`](crate::ClientOptions::max_reply_bytes).
     ReplyTooLarge,
     /// The reply is not what the API documents: not JSON, cut off, or without an expected field.
     UnreadableReply,
@@ -49,7 +50,8 @@ pub enum ErrorKind {
     Conflict,
     /// Status 422: the resource's state does not allow this.
     InvalidTransition,
-    /// Status 429: too many calls. [`Error::retry_after`] is how long to wait, if the server said so.
+    /// Status 429: too many calls. [`Error::retry_after`] is how long to wait, if the server said
+    /// so.
     RateLimited,
     /// Status 408 or 5xx: the service is unavailable or failed.
     Unavailable,
@@ -195,8 +197,8 @@ impl Error {
         self.0.code.as_deref()
     }
 
-    /// Returns the service's id of the request, for its support and logs, or `None` if the reply has
-    /// none.
+    /// Returns the service's id of the request, for its support and logs, or `None` if the reply
+    /// has none.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()

@@ -91,9 +91,10 @@ impl Reply {
 
     /// Returns the error that this reply stands for, of the kind of its status.
     ///
-    /// The code and the message are taken from `{"detail": "…"}`, `{"detail": {"code", "message"}}`,
-    /// `{"error": {"code", "message"}}` or `{"error": "…", "code": "…"}`. The error of a body that is
-    /// not JSON has the status and an excerpt.
+    /// The code and the message are taken from `{"detail": "…"}`,
+    /// `{"detail": {"code", "message"}}`, `{"error": {"code", "message"}}` or
+    /// `{"error": "…", "code": "…"}`. The error of a body that is not JSON has the status and an
+    /// excerpt.
     #[must_use]
     pub fn error(&self) -> Error {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use agent_client_core::{Call, ClientOptions, ErrorKind, Reply, Transport};
 use rstest::rstest;
 use serde::Serialize;
-use support::{Act, deaf_url, scripted, transport};
+use support::{Act, closed_url, scripted, transport};
 
 #[derive(Serialize)]
 struct Filter {
@@ -41,7 +41,7 @@ async fn a_query_is_sent_form_encoded(#[case] call: Call<Reply>, #[case] query: 
 #[tokio::test]
 async fn a_query_of_another_shape_is_an_error_when_it_is_sent() {
     let call = call().query("text").query(&[("a", 1)]);
-    let error = transport(&deaf_url(), ClientOptions::new()).0.send(call).await.unwrap_err();
+    let error = transport(&closed_url(), ClientOptions::new()).0.send(call).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("key=value pairs"), "{error}");
 }

@@ -103,7 +103,8 @@ pub struct UnrevokeBatch {
 const REVOKE: &str = "/api/v1/devices/revoke_batch";
 const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 
-/// Revoking and restoring many devices at once: the reference's section *API Reference*.
+/// Revoking and restoring many devices at once: see the service's
+/// [API Reference](https://machineid.io/docs).
 ///
 /// ```
 /// use machineid_client::{BatchStatus, DeviceId};

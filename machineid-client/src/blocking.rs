@@ -134,8 +134,8 @@ impl Gate {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Denied`] if a check denies; `work` has not started, or has stopped and its result is
-    /// discarded.
+    /// Returns [`Denied`] if a check denies; `work` has not started, or has stopped and its result
+    /// is discarded.
     pub fn supervise<R>(
         &self,
         every: Duration,

@@ -12,7 +12,7 @@ use crate::device_id::DeviceId;
 use crate::fields::UniqueFields;
 
 open_enum! {
-    /// Why a device may or may not run: the codes of the reference's section *Decision Codes*.
+    /// Why a device may or may not run: the service's [Decision Codes](https://machineid.io/docs).
     pub enum DecisionCode {
         /// Execution is allowed: the device may run.
         Allow = "ALLOW",
@@ -98,7 +98,8 @@ impl Decision {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
         };
-        let UniqueFields { mut fields, allowed, code } = reply.json().map_err(no_decision)?;
+        let UniqueFields { mut fields, allowed, code, device_id } =
+            reply.json().map_err(no_decision)?;
         let code = code.map(DecisionCode::from);
         let is_decision = match &code {
             None => false,
@@ -110,10 +111,13 @@ impl Decision {
             return Err(no_decision(reply.unreadable("the reply contains no decision")));
         };
         // If replies are off by one on a connection, this is the reply to another request.
-        let is_answer = fields.get("deviceId").is_none_or(|device| device == asked.as_str());
+        let is_about_asked = match &device_id {
+            Some(device_id) => device_id == asked.as_str(),
+            None => !fields.contains_key("deviceId"),
+        };
         if code == DecisionCode::Allow
             && !(allowed == Some(true)
-                && is_answer
+                && is_about_asked
                 && reply.is_success()
                 && reply.is_labelled_json())
         {
@@ -140,10 +144,11 @@ impl Serialize for Decision {
     }
 }
 
-/// Asking for decisions: the reference's sections *API Reference* and *Decision Codes*.
+/// Asking for decisions: see the service's
+/// [API Reference and Decision Codes](https://machineid.io/docs).
 ///
 /// ```
-/// use machineid_client::{Client, DecisionCode, DeviceId};
+/// use machineid_client::{DecisionCode, DeviceId};
 ///
 /// # test_support::machineid(async |client| {
 /// let decision = client.validate(&DeviceId::new("never-registered")?).await?;

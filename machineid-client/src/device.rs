@@ -75,7 +75,7 @@ pub struct DeviceChange {
     pub extra: Extra,
 }
 
-/// Managing devices: the reference's section *API Reference*.
+/// Managing devices: see the service's [API Reference](https://machineid.io/docs).
 ///
 /// ```
 /// use machineid_client::{DeviceId, DeviceStatus};
@@ -107,7 +107,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Revokes a device, so that it is denied from its next validate on:
-    /// `POST /api/v1/devices/revoke`. Revoking it again changes nothing.
+    /// `POST /api/v1/devices/revoke`. Revoking a revoked device changes nothing.
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
@@ -116,7 +116,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Restores a revoked device, so that it may run again: `POST /api/v1/devices/unrevoke`.
-    /// Restoring it again changes nothing.
+    /// Restoring an active device changes nothing.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) with code

@@ -19,6 +19,8 @@ pub(crate) struct UniqueFields {
     pub(crate) allowed: Option<bool>,
     /// The value of `code` if it is a JSON string.
     pub(crate) code: Option<String>,
+    /// The value of `deviceId` if it is a JSON string.
+    pub(crate) device_id: Option<String>,
 }
 
 /// A value of the expected type, or any other value.
@@ -62,6 +64,9 @@ impl<'de> Deserialize<'de> for UniqueFields {
                     let value = match name.as_str() {
                         "allowed" => access.next_value::<Typed<_>>()?.into_json(&mut read.allowed),
                         "code" => access.next_value::<Typed<_>>()?.into_json(&mut read.code),
+                        "deviceId" => {
+                            access.next_value::<Typed<_>>()?.into_json(&mut read.device_id)
+                        }
                         _ => access.next_value()?,
                     };
                     if read.fields.insert(name, value).is_some() {

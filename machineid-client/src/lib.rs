@@ -2,12 +2,12 @@
 //!
 //! Start with [`Gate`], which asks before work starts and **fails closed**: no answer, a wrong
 //! answer and an unreadable answer all deny. [`Client`] has every endpoint of the API, to register
-//! and manage devices.
+//! and manage devices; the service's own documentation is at <https://machineid.io/docs>.
 //!
 //! # Run work only while it is allowed
 //!
-//! [`Gate::check`] returns a [`Permit`], which can be obtained in no other way, or [`Denied`], which
-//! says why. [`Gate::supervise`] keeps checking while the work runs.
+//! [`Gate::check`] returns a [`Permit`], which can be obtained in no other way, or [`Denied`],
+//! which says why. [`Gate::supervise`] keeps checking while the work runs.
 //!
 //! ```
 //! use std::time::Duration;
@@ -40,8 +40,9 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`]; match on its [`kind`](Error::kind). A call is sent again only if it
-//! can't take effect twice ([`retry`] has the rules), and within the limits of [`ClientOptions`].
+//! Every call returns [`Error`]; match on its [`kind`](Error::kind). A call is sent again only if
+//! it can't take effect twice ([`retry`] has the rules), and within the limits of
+//! [`ClientOptions`].
 //!
 //! # Features
 //!

@@ -29,7 +29,8 @@ pub struct Checkout {
     pub extra: Extra,
 }
 
-/// Creating an org, and upgrading its plan: the reference's section *API Reference*.
+/// Creating an org, and upgrading its plan: see the service's
+/// [API Reference](https://machineid.io/docs).
 ///
 /// ```
 /// use machineid_client::PlanTier;

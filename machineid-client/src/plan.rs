@@ -52,7 +52,7 @@ pub struct Usage {
     pub extra: Extra,
 }
 
-/// The org's plan: the reference's section *API Reference*.
+/// The org's plan: see the service's [API Reference](https://machineid.io/docs).
 ///
 /// ```
 /// use machineid_client::PlanTier;

@@ -98,7 +98,7 @@ impl Registration {
     }
 }
 
-/// Registering a device: the reference's section *API Reference*.
+/// Registering a device: see the service's [API Reference](https://machineid.io/docs).
 impl<T: Transport> Api<T> {
     /// Registers a device: `POST /api/v1/devices/register`. It is safe to do so at every start: a
     /// registered device stays as it is.

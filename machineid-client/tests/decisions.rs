@@ -105,6 +105,7 @@ async fn an_allow_that_contradicts_itself_is_no_decision(
 #[case::other_device(json!("agent-02"))]
 #[case::null(json!(null))]
 #[case::array(json!(["agent-01"]))]
+#[case::raw(json!({"$serde_json::private::RawValue": "\"agent-01\""}))]
 #[tokio::test]
 async fn an_allow_for_another_device_is_no_decision(#[case] device_id: Value) {
     let error = validate(200, &allow_with("deviceId", device_id)).await.unwrap_err();

@@ -45,7 +45,8 @@ impl Wire {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // Compressed replies are not asked for, whichever features of `reqwest` other crates enable.
+            // Compressed replies are not asked for, whichever features of `reqwest` other crates
+            // enable.
             .no_gzip()
             .no_brotli()
             .no_zstd()
