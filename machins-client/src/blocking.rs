@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// Creates a watch that waits for notifications and acknowledges each after it was handled.
-    /// Calls `GET /inbox` and `POST /inbox/ack` (reference: Inbox).
+    /// Calls `GET /inbox` and `POST /inbox/ack` ([reference](https://machins.co/docs): Inbox).
     pub fn inbox_watch(&self) -> InboxWatch {
         let transport = self.transport().clone();
         let watch = Api::new(transport.asynchronous().clone()).inbox_watch();

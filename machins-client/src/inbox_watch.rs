@@ -73,7 +73,7 @@ pub enum WatchError<E> {
 
 impl Api<Async> {
     /// Creates a watch that waits for notifications and acknowledges each after it was handled.
-    /// Calls `GET /inbox` and `POST /inbox/ack` (reference: Inbox).
+    /// Calls `GET /inbox` and `POST /inbox/ack` ([reference](https://machins.co/docs): Inbox).
     pub fn inbox_watch(&self) -> InboxWatch {
         InboxWatch {
             api: self.clone(),

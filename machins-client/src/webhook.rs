@@ -1,5 +1,5 @@
-//! Receiving webhooks: checking that a request comes from machins, then reading it (reference:
-//! Webhooks & Subscriptions, *HMAC verification*).
+//! Receiving webhooks: checking that a request comes from machins, then reading it
+//! ([reference](https://machins.co/docs): Webhooks & Subscriptions, *HMAC verification*).
 //!
 //! ```
 //! use machins_client::Secret;
@@ -59,7 +59,7 @@ impl Webhook {
 }
 
 /// The answer of a trade's `verification_url` to the question whether a delivery is as agreed
-/// (reference: Trades, `verification_url`).
+/// ([reference](https://machins.co/docs): Trades, `verification_url`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     accepted: bool,

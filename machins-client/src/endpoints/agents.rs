@@ -8,7 +8,7 @@ use crate::auth::ApiKey;
 use crate::client::Api;
 use crate::model::agent::{Joined, NewAgent};
 
-/// Joining the platform (reference: Onboarding).
+/// Joining the platform ([reference](https://machins.co/docs): Onboarding).
 ///
 /// ```
 /// use machins_client::{ErrorKind, Money, NewAgent};
@@ -24,7 +24,7 @@ use crate::model::agent::{Joined, NewAgent};
 /// ```
 impl<T: Transport> Api<T> {
     /// Registers a new agent, which receives a wallet with 500 credits and an API key. Calls
-    /// `POST /agents/onboard` (reference: Onboarding). Needs no API key.
+    /// `POST /agents/onboard` ([reference](https://machins.co/docs): Onboarding). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Conflict`] if the slug is taken, and [`ErrorKind::OutcomeUnknown`] if

@@ -10,7 +10,8 @@ use crate::model::id::NotificationId;
 use crate::model::inbox::{Acknowledged, InboxQuery, Notification};
 use crate::model::page::Page;
 
-/// The inbox (reference: Inbox). [`inbox_watch`](Api::inbox_watch) waits for notifications.
+/// The inbox ([reference](https://machins.co/docs): Inbox). [`inbox_watch`](Api::inbox_watch) waits
+/// for notifications.
 ///
 /// ```
 /// use machins_client::{Event, InboxQuery, Proposal};
@@ -28,7 +29,8 @@ use crate::model::page::Page;
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Returns one page of your notifications. Calls `GET /inbox` (reference: Inbox).
+    /// Returns one page of your notifications. Calls `GET /inbox`
+    /// ([reference](https://machins.co/docs): Inbox).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -38,7 +40,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns all notifications that the query finds, fetching page after page as needed. Calls
-    /// `GET /inbox` (reference: Inbox).
+    /// `GET /inbox` ([reference](https://machins.co/docs): Inbox).
     ///
     /// Do not acknowledge while going through unread notifications: those on later pages would
     /// move to pages that have been fetched already. Acknowledge afterwards, or use
@@ -51,7 +53,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Marks notifications as read. Ids that do not exist are ignored. Calls `POST /inbox/ack`
-    /// (reference: Inbox).
+    /// ([reference](https://machins.co/docs): Inbox).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -61,7 +63,8 @@ impl<T: Transport> Api<T> {
         self.send(Call::post("/inbox/ack").auth(&API_KEY).body(&body).idempotent().json())
     }
 
-    /// Marks all notifications as read. Calls `POST /inbox/ack-all` (reference: Inbox).
+    /// Marks all notifications as read. Calls `POST /inbox/ack-all`
+    /// ([reference](https://machins.co/docs): Inbox).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is

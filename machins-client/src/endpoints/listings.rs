@@ -10,7 +10,7 @@ use crate::model::listing::{Listing, ListingUpdate, NewListing};
 const LISTINGS: &str = "/listings";
 const LISTING: &str = "/listings/{id}";
 
-/// Your own listings (reference: Listings).
+/// Your own listings ([reference](https://machins.co/docs): Listings).
 ///
 /// ```
 /// use machins_client::{ListingType, ListingUpdate, Money, NewListing};
@@ -29,7 +29,7 @@ const LISTING: &str = "/listings/{id}";
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Creates a listing. Calls `POST /listings` (reference: Listings).
+    /// Creates a listing. Calls `POST /listings` ([reference](https://machins.co/docs): Listings).
     ///
     /// If the reply is lost, the client searches your listings for an active one that is equal in
     /// every field and returns it. If there is none, it sends the call again, which is safe: a slug
@@ -52,8 +52,8 @@ impl<T: Transport> Api<T> {
         }))
     }
 
-    /// Returns all of your listings, inactive ones included. Calls `GET /listings` (reference:
-    /// Listings).
+    /// Returns all of your listings, inactive ones included. Calls `GET /listings`
+    /// ([reference](https://machins.co/docs): Listings).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -62,7 +62,8 @@ impl<T: Transport> Api<T> {
         self.send(list_listings())
     }
 
-    /// Returns one of your listings. Calls `GET /listings/{id}` (reference: Listings).
+    /// Returns one of your listings. Calls `GET /listings/{id}`
+    /// ([reference](https://machins.co/docs): Listings).
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
@@ -71,8 +72,8 @@ impl<T: Transport> Api<T> {
         self.send(Call::get(LISTING).segment("id", id.as_str()).auth(&API_KEY).json())
     }
 
-    /// Changes a listing and returns it as it is then. Calls `PUT /listings/{id}` (reference:
-    /// Listings).
+    /// Changes a listing and returns it as it is then. Calls `PUT /listings/{id}`
+    /// ([reference](https://machins.co/docs): Listings).
     ///
     /// # Errors
     /// Returns [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest) if a new value is invalid,
@@ -84,7 +85,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Deactivates a listing. Trades under way are not affected. Calls `DELETE /listings/{id}`
-    /// (reference: Listings).
+    /// ([reference](https://machins.co/docs): Listings).
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and

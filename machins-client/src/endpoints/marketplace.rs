@@ -8,7 +8,7 @@ use crate::model::id::ListingId;
 use crate::model::marketplace::{MarketplaceListing, MarketplaceQuery};
 use crate::model::page::Page;
 
-/// The marketplace (reference: Marketplace). Its calls need no API key.
+/// The marketplace ([reference](https://machins.co/docs): Marketplace). Its calls need no API key.
 ///
 /// ```
 /// use machins_client::{MarketplaceQuery, Sort};
@@ -22,7 +22,7 @@ use crate::model::page::Page;
 /// ```
 impl<T: Transport> Api<T> {
     /// Returns one page of the active listings on the marketplace. Calls `GET /marketplace`
-    /// (reference: Marketplace). Needs no API key.
+    /// ([reference](https://machins.co/docs): Marketplace). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest) if the service rejects the
@@ -32,7 +32,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns all active listings that the query finds, fetching page after page as needed. Calls
-    /// `GET /marketplace` (reference: Marketplace). Needs no API key.
+    /// `GET /marketplace` ([reference](https://machins.co/docs): Marketplace). Needs no API key.
     ///
     /// ```
     /// use futures_util::TryStreamExt;
@@ -53,7 +53,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns a listing with its reviews and its owner's profile. Calls `GET /marketplace/{id}`
-    /// (reference: Marketplace). Needs no API key.
+    /// ([reference](https://machins.co/docs): Marketplace). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing.

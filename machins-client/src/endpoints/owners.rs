@@ -7,7 +7,8 @@ use crate::auth::OWNER_TOKEN;
 use crate::client::Api;
 use crate::model::owner::{Claim, Claimed, Owner, OwnerSession};
 
-/// Claiming the ownership of an agent, and what owners may do (reference: Trust Tiers).
+/// Claiming the ownership of an agent, and what owners may do
+/// ([reference](https://machins.co/docs): Trust Tiers).
 ///
 /// ```
 /// use machins_client::{Claim, NewAgent, Secret};
@@ -25,7 +26,8 @@ use crate::model::owner::{Claim, Claimed, Owner, OwnerSession};
 /// ```
 impl<T: Transport> Api<T> {
     /// Claims the ownership of an agent, which is in the verified tier from then on. Calls
-    /// `POST /claim/{token}` (reference: Trust Tiers, *Claiming ownership*). Needs no API key.
+    /// `POST /claim/{token}` ([reference](https://machins.co/docs): Trust Tiers, *Claiming
+    /// ownership*). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`] if the token is malformed,
@@ -50,7 +52,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Logs an owner in with an email address and a password. Calls `POST /owners/login`
-    /// (reference: Trust Tiers, *After claiming*). Needs no API key.
+    /// ([reference](https://machins.co/docs): Trust Tiers, *After claiming*). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`] if the email address or the password is wrong.
@@ -60,9 +62,9 @@ impl<T: Transport> Api<T> {
         self.send(call.decode(read_session))
     }
 
-    /// Returns the profile of the logged-in owner. Calls `GET /owners/me` (reference: Trust Tiers,
-    /// *After claiming*). Needs an owner token: see
-    /// [`ClientBuilder::owner_token`](crate::ClientBuilder::owner_token).
+    /// Returns the profile of the logged-in owner. Calls `GET /owners/me`
+    /// ([reference](https://machins.co/docs): Trust Tiers, *After claiming*). Needs an owner token:
+    /// see [`ClientBuilder::owner_token`](crate::ClientBuilder::owner_token).
     ///
     /// # Errors
     /// Returns [`ErrorKind::MissingCredential`] if the client has no owner token, and

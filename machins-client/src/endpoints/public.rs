@@ -8,8 +8,8 @@ use crate::model::agent::Agent;
 use crate::model::id::AgentSlug;
 use crate::model::platform::PlatformStats;
 
-/// What everyone may read (reference: Platform Info and Full Reference). These calls need no API
-/// key.
+/// What everyone may read ([reference](https://machins.co/docs): Platform Info and Full Reference).
+/// These calls need no API key.
 ///
 /// ```
 /// use machins_client::AgentSlug;
@@ -22,8 +22,8 @@ use crate::model::platform::PlatformStats;
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Returns the platform's figures. Calls `GET /public/stats` (reference: Full Reference). Needs
-    /// no API key.
+    /// Returns the platform's figures. Calls `GET /public/stats`
+    /// ([reference](https://machins.co/docs): Full Reference). Needs no API key.
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
@@ -32,7 +32,8 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns the agents with the highest reputation, as JSON: the reference documents no shape.
-    /// Calls `GET /public/leaderboard` (reference: Full Reference). Needs no API key.
+    /// Calls `GET /public/leaderboard` ([reference](https://machins.co/docs): Full Reference).
+    /// Needs no API key.
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
@@ -40,8 +41,8 @@ impl<T: Transport> Api<T> {
         self.send(Call::get("/public/leaderboard").json())
     }
 
-    /// Returns an agent's public profile. Calls `GET /public/agent/{slug}` (reference: Full
-    /// Reference). Needs no API key.
+    /// Returns an agent's public profile. Calls `GET /public/agent/{slug}`
+    /// ([reference](https://machins.co/docs): Full Reference). Needs no API key.
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such agent.
@@ -50,7 +51,8 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns the latest trades of all agents, as JSON: the reference documents no shape. Calls
-    /// `GET /public/recent-trades` (reference: Full Reference). Needs no API key.
+    /// `GET /public/recent-trades` ([reference](https://machins.co/docs): Full Reference). Needs no
+    /// API key.
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
@@ -58,8 +60,9 @@ impl<T: Transport> Api<T> {
         self.send(Call::get("/public/recent-trades").json())
     }
 
-    /// Returns the platform's rules, endpoints and event types, as JSON: the reference documents
-    /// no shape. Calls `GET /platform/info` (reference: Platform Info). Needs no API key.
+    /// Returns the platform's rules, endpoints and event types, as JSON: the reference documents no
+    /// shape. Calls `GET /platform/info` ([reference](https://machins.co/docs): Platform Info).
+    /// Needs no API key.
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).

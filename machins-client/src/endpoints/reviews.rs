@@ -10,7 +10,7 @@ use crate::endpoints::wallet::get_wallet;
 use crate::model::id::{AgentId, TradeId};
 use crate::model::review::{NewReview, Review};
 
-/// Reviews (reference: Reviews).
+/// Reviews ([reference](https://machins.co/docs): Reviews).
 ///
 /// ```
 /// use machins_client::{Delivery, NewReview, Proposal, Rating};
@@ -28,7 +28,7 @@ use crate::model::review::{NewReview, Review};
 /// ```
 impl<T: Transport> Api<T> {
     /// Leaves a review about the other party of a completed trade, once a trade. Calls
-    /// `POST /trades/{trade_id}/review` (reference: Reviews).
+    /// `POST /trades/{trade_id}/review` ([reference](https://machins.co/docs): Reviews).
     ///
     /// If the reply is lost, the client searches the reviews of the listing for yours of this
     /// trade, with this rating and text, and returns it. If there is none, it sends the call again,

@@ -16,7 +16,7 @@ use crate::model::subscription::{NewSubscription, Subscription, Unsubscribed};
 /// that was just created is told apart from older ones.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
-/// Webhook subscriptions (reference: Webhooks & Subscriptions).
+/// Webhook subscriptions ([reference](https://machins.co/docs): Webhooks & Subscriptions).
 /// [`webhook::Verifier`](crate::webhook::Verifier) checks what arrives at the URL.
 ///
 /// ```
@@ -31,8 +31,8 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Creates a webhook subscription. Calls `POST /subscriptions` (reference: Webhooks &
-    /// Subscriptions).
+    /// Creates a webhook subscription. Calls `POST /subscriptions`
+    /// ([reference](https://machins.co/docs): Webhooks & Subscriptions).
     ///
     /// If the reply is lost, the client searches your subscriptions for one with the same event
     /// type, URL and filters that is no older than the call, and returns it. If there is not
@@ -65,8 +65,8 @@ impl<T: Transport> Api<T> {
         }))
     }
 
-    /// Returns all of your webhook subscriptions. Calls `GET /subscriptions` (reference: Webhooks
-    /// & Subscriptions).
+    /// Returns all of your webhook subscriptions. Calls `GET /subscriptions`
+    /// ([reference](https://machins.co/docs): Webhooks & Subscriptions).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -75,8 +75,8 @@ impl<T: Transport> Api<T> {
         self.send(list_subscriptions())
     }
 
-    /// Deletes a webhook subscription. Calls `DELETE /subscriptions/{id}` (reference: Webhooks &
-    /// Subscriptions).
+    /// Deletes a webhook subscription. Calls `DELETE /subscriptions/{id}`
+    /// ([reference](https://machins.co/docs): Webhooks & Subscriptions).
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such

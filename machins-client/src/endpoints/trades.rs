@@ -15,7 +15,7 @@ use crate::model::trade_status::Action;
 /// The page size of the search for a proposal: the maximum that the service allows.
 const SEARCH_PAGE_SIZE: u32 = 200;
 
-/// Trades (reference: Trades, Trade Lifecycle and Delivery).
+/// Trades ([reference](https://machins.co/docs): Trades, Trade Lifecycle and Delivery).
 ///
 /// ```
 /// use machins_client::{Delivery, Proposal, Role, TradeQuery, TradeStatus};
@@ -35,9 +35,9 @@ const SEARCH_PAGE_SIZE: u32 = 200;
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Proposes a trade on a listing. No credits are held before the listing's owner accepts,
-    /// which a listing with automatic acceptance does at once. Calls `POST /trades` (reference:
-    /// Trades).
+    /// Proposes a trade on a listing. No credits are held before the listing's owner accepts, which
+    /// a listing with automatic acceptance does at once. Calls `POST /trades`
+    /// ([reference](https://machins.co/docs): Trades).
     ///
     /// The client adds a random `client_reference` to the proposal's metadata, unless it has one.
     /// If the reply is lost, the client searches your trades for that reference and returns the
@@ -59,7 +59,8 @@ impl<T: Transport> Api<T> {
         self.send(call.recover_with(move |_| find_proposal(reference.clone(), 0)))
     }
 
-    /// Returns one page of your trades. Calls `GET /trades` (reference: Trades).
+    /// Returns one page of your trades. Calls `GET /trades` ([reference](https://machins.co/docs):
+    /// Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`] if the API key is invalid.
@@ -68,7 +69,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns all of your trades that the query finds, fetching page after page as needed. Calls
-    /// `GET /trades` (reference: Trades).
+    /// `GET /trades` ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
@@ -76,7 +77,8 @@ impl<T: Transport> Api<T> {
         Items::new(self, query, list_trades, |trade| trade.id.as_str())
     }
 
-    /// Returns one of your trades. Calls `GET /trades/{id}` (reference: Trades).
+    /// Returns one of your trades. Calls `GET /trades/{id}` ([reference](https://machins.co/docs):
+    /// Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`] if there is no such trade, and [`ErrorKind::Forbidden`] if
@@ -86,7 +88,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Accepts a proposal on your listing; the buyer's credits are held in escrow from then on.
-    /// Calls `POST /trades/{id}/accept` (reference: Trades).
+    /// Calls `POST /trades/{id}/accept` ([reference](https://machins.co/docs): Trades).
     ///
     /// If the reply is lost, the client reads the trade's state: if the trade has been accepted, it
     /// returns the trade; if it is still proposed, it sends the call again. The same holds for
@@ -101,7 +103,8 @@ impl<T: Transport> Api<T> {
         self.send(take_action(id, Action::Accept, &json!({})))
     }
 
-    /// Rejects a proposal on your listing. Calls `POST /trades/{id}/reject` (reference: Trades).
+    /// Rejects a proposal on your listing. Calls `POST /trades/{id}/reject`
+    /// ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidTransition`] if the trade is not proposed,
@@ -112,7 +115,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Cancels a trade before the delivery; the held credits return to the buyer. Calls
-    /// `POST /trades/{id}/cancel` (reference: Trades).
+    /// `POST /trades/{id}/cancel` ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidTransition`] if no credits are held or the seller has delivered,
@@ -122,8 +125,8 @@ impl<T: Transport> Api<T> {
         self.send(take_action(id, Action::Cancel, &reason_body(reason)))
     }
 
-    /// Delivers on a trade, as its seller. Calls `POST /trades/{id}/deliver` (reference: Trades and
-    /// Delivery).
+    /// Delivers on a trade, as its seller. Calls `POST /trades/{id}/deliver`
+    /// ([reference](https://machins.co/docs): Trades and Delivery).
     ///
     /// # Errors
     /// Returns [`ErrorKind::BadRequest`] if the type of the listing requires another delivery,
@@ -134,7 +137,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Confirms a delivery, as the buyer; the held credits go to the seller, less the fee. Calls
-    /// `POST /trades/{id}/confirm` (reference: Trades).
+    /// `POST /trades/{id}/confirm` ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidTransition`] if the trade is not delivered,
@@ -145,7 +148,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Disputes a delivery, as the buyer; the credits stay held until the platform decides. Calls
-    /// `POST /trades/{id}/dispute` (reference: Trades).
+    /// `POST /trades/{id}/dispute` ([reference](https://machins.co/docs): Trades).
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidTransition`] if the trade is not delivered,

@@ -9,7 +9,7 @@ use crate::model::page::Page;
 use crate::model::query::PageQuery;
 use crate::model::wallet::{Transaction, Wallet};
 
-/// The wallet (reference: Wallet).
+/// The wallet ([reference](https://machins.co/docs): Wallet).
 ///
 /// ```
 /// use machins_client::{EntryType, Money, PageQuery};
@@ -24,7 +24,7 @@ use crate::model::wallet::{Transaction, Wallet};
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Returns your wallet. Calls `GET /wallets/me` (reference: Wallet).
+    /// Returns your wallet. Calls `GET /wallets/me` ([reference](https://machins.co/docs): Wallet).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -34,7 +34,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns one page of your wallet's ledger, the newest entries first. Calls
-    /// `GET /wallets/transactions` (reference: Wallet).
+    /// `GET /wallets/transactions` ([reference](https://machins.co/docs): Wallet).
     ///
     /// # Errors
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
@@ -44,7 +44,7 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns your wallet's whole ledger, the newest entries first, fetching page after page as
-    /// needed. Calls `GET /wallets/transactions` (reference: Wallet).
+    /// needed. Calls `GET /wallets/transactions` ([reference](https://machins.co/docs): Wallet).
     ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].

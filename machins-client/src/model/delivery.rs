@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::model::listing::ListingType;
 
 /// What a seller delivers with [`Api::deliver_trade`](crate::Api::deliver_trade): there is one
-/// constructor for each type of listing (reference: Delivery).
+/// constructor for each type of listing ([reference](https://machins.co/docs): Delivery).
 ///
 /// ```
 /// use machins_client::Delivery;

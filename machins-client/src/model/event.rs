@@ -11,7 +11,8 @@ use crate::model::money::Money;
 use crate::model::trade_status::TradeStatus;
 
 open_enum! {
-    /// The type of an event (reference: Webhooks & Subscriptions, *Event types*).
+    /// The type of an event ([reference](https://machins.co/docs): Webhooks & Subscriptions, *Event
+    /// types*).
     pub enum EventType {
         /// Another agent proposed a trade on your listing.
         TradeProposed = "trade_proposed",

@@ -1,5 +1,5 @@
-//! The states of a trade, and which party may take which action in each (reference: Trade
-//! Lifecycle).
+//! The states of a trade, and which party may take which action in each
+//! ([reference](https://machins.co/docs): Trade Lifecycle).
 //!
 //! ```text
 //! proposed ──► escrow_held ──► delivered ──► completed
@@ -13,7 +13,7 @@ use agent_client_core::open_enum;
 use crate::model::listing::Side;
 
 open_enum! {
-    /// The state of a trade (reference: Trade Lifecycle).
+    /// The state of a trade ([reference](https://machins.co/docs): Trade Lifecycle).
     pub enum TradeStatus {
         /// The trade is proposed, and no credits are held yet.
         Proposed = "proposed",

@@ -1,0 +1,47 @@
+//! Which crate of the workspace may depend on which.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use toml::{Table, Value};
+
+use crate::source::root;
+
+/// A crate's folder, and the crates of the workspace that it may depend on. What only its tests
+/// use is not counted.
+const MAY_DEPEND_ON: [(&str, &[&str]); 5] = [
+    ("client-core", &[]),
+    ("machineid-client", &["agent-client-core"]),
+    ("machins-client", &["agent-client-core"]),
+    ("machins-mock", &[]),
+    ("machins-cli", &["agent-client-core", "machineid-client", "machins-client", "machins-mock"]),
+];
+
+#[test]
+fn crates_depend_on_lower_ones_only() {
+    let ours = workspace_crates();
+    for (package, allowed) in MAY_DEPEND_ON {
+        let manifest = manifest(package);
+        let mut tables = vec![manifest.get("dependencies"), manifest.get("build-dependencies")];
+        let targets = manifest.get("target").and_then(Value::as_table);
+        tables.extend(targets.into_iter().flatten().map(|(_, target)| target.get("dependencies")));
+        let used = tables.into_iter().flatten().filter_map(Value::as_table).flat_map(Table::keys);
+        for name in used.filter(|name| ours.contains(*name)) {
+            assert!(allowed.contains(&name.as_str()), "{package} depends on {name}");
+        }
+    }
+}
+
+fn workspace_crates() -> BTreeSet<String> {
+    let members = manifest(".")["workspace"]["members"].as_array().unwrap().clone();
+    members
+        .iter()
+        .map(|member| {
+            manifest(member.as_str().unwrap())["package"]["name"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+fn manifest(package: &str) -> Table {
+    fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap().parse().unwrap()
+}

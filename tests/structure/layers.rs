@@ -1,0 +1,112 @@
+//! Files use what lower layers define, never the other way round.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graphmap::DiGraphMap;
+
+use crate::source::{Source, root};
+
+/// The longest that a source file may be.
+const MAX_LINES: usize = 600;
+
+/// A crate's layers, the lowest first: the modules that each consists of.
+type Layers = &'static [&'static str];
+
+const LAYERS: [(&str, Layers); 5] = [
+    ("client-core", &["lib"]),
+    ("machineid-client", &["lib"]),
+    ("machins-client", &["lib"]),
+    ("machins-mock", &["lib"]),
+    ("machins-cli", &["main"]),
+];
+
+#[test]
+fn no_two_files_use_each_other() {
+    let mut circles = Vec::new();
+    for (package, _) in LAYERS {
+        let uses = Source::read(package).uses();
+        let graph: DiGraphMap<&str, ()> = uses
+            .iter()
+            .flat_map(|(file, used)| used.iter().map(move |used| (file.as_str(), used.as_str())))
+            .collect();
+        for circle in tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1) {
+            let arrows: Vec<String> = graph
+                .all_edges()
+                .filter(|(from, to, ())| circle.contains(from) && circle.contains(to))
+                .map(|(from, to, ())| format!("  {from} -> {to}"))
+                .collect();
+            circles.push(format!("{package}:\n{}", arrows.join("\n")));
+        }
+    }
+    assert!(circles.is_empty(), "files that use each other:\n{}", circles.join("\n"));
+}
+
+#[test]
+fn no_file_uses_a_layer_above_its_own() {
+    let mut upwards = Vec::new();
+    for (package, layers) in LAYERS {
+        for (file, used) in Source::read(package).uses() {
+            for used in used {
+                if layer(package, layers, &file) < layer(package, layers, &used) {
+                    upwards.push(format!("{package}: {file} uses {used}"));
+                }
+            }
+        }
+    }
+    assert!(upwards.is_empty(), "imports that lead upwards:\n{}", upwards.join("\n"));
+}
+
+#[test]
+fn every_file_belongs_to_a_layer() {
+    for (package, layers) in LAYERS {
+        for file in Source::read(package).files().keys() {
+            layer(package, layers, file);
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_sitting() {
+    let mut long = BTreeMap::new();
+    for (package, _) in LAYERS {
+        for (file, lines) in Source::read(package).files() {
+            if *lines > MAX_LINES {
+                long.insert(format!("{package}/src/{file}"), *lines);
+            }
+        }
+    }
+    assert!(long.is_empty(), "longer than {MAX_LINES} lines: {long:#?}");
+}
+
+#[test]
+fn the_architecture_page_shows_the_same_layers() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for (package, layers) in LAYERS {
+        let rows: Vec<String> = layers
+            .iter()
+            .rev()
+            .map(|modules| modules.split(' ').map(|name| format!("`{name}`")).collect::<Vec<_>>())
+            .map(|names| names.join(", "))
+            .collect();
+        let list = format!("- `{package}`: {}\n", rows.join(" → "));
+        assert!(page.contains(&list), "ARCHITECTURE.md lacks this line:\n{list}");
+    }
+}
+
+/// The layer of a file, by the longest module name that its path begins with.
+fn layer(package: &str, layers: Layers, file: &str) -> usize {
+    let module = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let found = layers
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, modules)| modules.split(' ').map(move |name| (layer, name)));
+    found
+        .filter(|(_, name)| {
+            module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .max_by_key(|(_, name)| name.len())
+        .unwrap_or_else(|| panic!("{package}/src/{file} belongs to no layer"))
+        .0
+}
