@@ -184,9 +184,9 @@ impl Failure {
 impl Failure {
     /// Creates a failure from a client's error, with this hint if the error is of this kind.
     pub(crate) fn with_hint_for(error: Error, kind: ErrorKind, hint: &str) -> Self {
-        let is_meant = error.kind() == kind;
+        let applies = error.kind() == kind;
         let failure = Self::from(error);
-        if is_meant { failure.hint(hint) } else { failure }
+        if applies { failure.hint(hint) } else { failure }
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_id_is_meant_even_if_another_begins_so() {
+    fn a_whole_id_wins_over_longer_ids() {
         assert_eq!(given("lst_x9y8z7w6").as_deref(), Ok("lst_x9y8z7w6"));
     }
 

@@ -7,7 +7,7 @@ pub(crate) use anstyle::Style;
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Errors, and states that deny.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// Warnings, and states that need somebody's attention.
+/// Warnings, and states that need attention.
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
 /// Details beside the main content.
 pub(crate) const FAINT: Style = Style::new().dimmed();

@@ -41,7 +41,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::Global;
 
-/// A command, by its group.
+/// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
@@ -139,8 +139,9 @@ pub(crate) fn tree() -> clap::Command {
         }
         overview.push('\n');
     }
-    // If the global flags were global to the root, clap would copy them to all commands at every
-    // start. This way only the command that is called gets them.
+    // clap copies a global flag to all commands below at every start. So the flags are global not
+    // to the root, but to the command that is called, which gets them only then. clap still takes
+    // the value of a flag from wherever on the line it is given.
     let tree = Global::augment_args(tree)
         .mut_args(|flag| flag.global(false))
         .mut_subcommands(|command| command.defer(Global::augment_args));

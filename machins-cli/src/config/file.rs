@@ -217,7 +217,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
-    // A directory can't be opened for syncing here; the rename itself is journalled.
+    // Windows cannot open a directory for syncing; the rename itself is journalled.
     Ok(())
 }
 

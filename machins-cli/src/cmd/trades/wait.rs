@@ -23,7 +23,7 @@ pub(super) fn known_status(text: &str) -> Result<TradeStatus, String> {
     }
 }
 
-/// What the status of a trade means to somebody who waits for another one.
+/// What the status of a trade means when waiting for another one.
 #[derive(Debug, PartialEq, Eq)]
 enum Progression {
     /// The trade has or had the status.
