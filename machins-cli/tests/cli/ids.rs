@@ -2,8 +2,8 @@
 //! command that takes one.
 
 use crate::examples::{World, examples, run};
-use crate::run::{Home, full_size};
-use crate::tree::pages;
+use crate::help::pages;
+use crate::run::full_size;
 
 /// Arguments can't hold NUL; the config file can.
 const OTHER_PATHS: [&str; 16] = [
@@ -50,9 +50,9 @@ fn what_would_change_the_path_is_refused_before_sending() {
     let is_id = |usage: &str| {
         ["ID>", "ID]", "<LISTING>", "<SLUG>", "TOKEN"].iter().any(|name| usage.contains(name))
     };
-    for (command, help) in pages(&Home::new()) {
+    for (command, help) in pages() {
         let usage = help.lines().find(|line| line.starts_with("Usage:")).unwrap_or_default();
-        assert!(!is_id(usage) || commands.contains(&command), "{command} takes an id: {usage}");
+        assert!(!is_id(usage) || commands.contains(command), "{command} takes an id: {usage}");
     }
 }
 

@@ -14,9 +14,10 @@ mod events;
 #[cfg(unix)]
 mod examples;
 #[cfg(unix)]
-mod exits;
+mod golden;
 #[cfg(unix)]
 mod guard;
+mod help;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
@@ -35,4 +36,3 @@ mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod trades;
-mod tree;

@@ -66,7 +66,8 @@ impl Home {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         let ours = |name: &str| {
-            name.starts_with("MACHINS_") || name.starts_with("MACHINEID_") || name == "NO_COLOR"
+            let other = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"];
+            name.starts_with("MACHINS_") || name.starts_with("MACHINEID_") || other.contains(&name)
         };
         for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(name);

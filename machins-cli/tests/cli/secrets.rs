@@ -4,6 +4,7 @@ use machins_mock::Plan;
 use machins_mock::blocking::MockServer;
 use serde_json::Value;
 
+use crate::help::pages;
 use crate::run::{Home, Ran};
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -82,8 +83,8 @@ fn nothing_that_is_said_tells_a_secret() {
 /// Another user of the machine sees the arguments of every process.
 #[test]
 fn no_flag_takes_a_secret() {
-    let tree = include_str!("tree.txt");
-    let flags = tree.lines().filter(|line| line.trim_start().starts_with('-'));
+    let lines = pages().iter().flat_map(|(_, help)| help.lines());
+    let flags = lines.filter(|line| line.trim_start().starts_with('-'));
     let (mut seen, mut taking) = (0, Vec::new());
     for flag in flags {
         seen += 1;

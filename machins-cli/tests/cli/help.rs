@@ -1,56 +1,66 @@
-//! The command tree, its help, and what is made from it.
+//! The commands, their help, and what is made from it.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use snapbox::{assert_data_eq, file};
 
 use crate::run::Home;
 
-/// The names of a command's subcommands, from its help.
+/// Every command with its long help, in the order of the overview. The root comes first, and its
+/// name is empty.
+pub(crate) fn pages() -> &'static [(String, String)] {
+    static PAGES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let home = Home::new();
+        let help = |command: &str| {
+            let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+            home.run(&words).exits(0).stdout
+        };
+        let root = help("");
+        let names = subcommands(&root);
+        let mut pages = vec![(String::new(), root)];
+        for name in names {
+            let page = help(&name);
+            let inner = subcommands(&page);
+            pages.push((name.clone(), page));
+            for child in inner {
+                let command = format!("{name} {child}");
+                let page = help(&command);
+                pages.push((command, page));
+            }
+        }
+        pages
+    });
+    &PAGES
+}
+
+/// The names of a command's subcommands: the first words of the indented lines before its options.
 fn subcommands(help: &str) -> Vec<String> {
     help.lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| line.starts_with("  "))
+        .take_while(|line| !line.starts_with("Options"))
+        .filter(|line| line.starts_with("  ") && line[2..].starts_with(char::is_alphabetic))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .map(Into::into)
         .collect()
 }
 
-/// Every command with its long help, the root first.
-pub(crate) fn pages(home: &Home) -> Vec<(String, String)> {
-    let root = home.run(&["--help"]).exits(0).stdout;
-    let names: Vec<String> = root
-        .lines()
-        .skip_while(|line| *line != "Start:")
-        .take_while(|line| !line.starts_with("Options"))
-        .filter(|line| line.starts_with("  "))
-        .filter_map(|line| line.split_whitespace().next())
-        .map(Into::into)
-        .collect();
-    let mut pages = vec![(String::new(), root)];
-    for name in names {
-        let help = home.run(&[&name, "--help"]).exits(0).stdout;
-        let inner = subcommands(&help);
-        pages.push((name.clone(), help));
-        for child in inner {
-            let help = home.run(&[&name, &child, "--help"]).exits(0).stdout;
-            pages.push((format!("{name} {child}"), help));
-        }
-    }
-    pages
-}
-
 #[test]
-fn the_whole_tree_is_as_written_down() {
-    let home = Home::new();
-    let mut text = String::new();
-    for (name, help) in pages(&home) {
-        let _ = writeln!(text, "━━━ machins {name}\n{help}");
+fn the_page_of_commands_shows_the_help_of_each() {
+    let mut page = "# The commands of `machins`\n\n\
+        <!-- Generated: SNAPSHOTS=overwrite cargo test -p machins-cli --test cli help:: -->\n"
+        .to_owned();
+    for (command, help) in pages() {
+        let heading = match command.split_whitespace().count() {
+            0 => "This is the help of the program and of each command.".to_owned(),
+            1 => format!("## `machins {command}`"),
+            _ => format!("### `machins {command}`"),
+        };
+        assert!(!help.contains("```"), "{command}: {help}");
+        let _ = write!(page, "\n{heading}\n\n```text\n{}\n```\n", help.trim_end());
     }
-    assert_data_eq!(text, file!["tree.txt"]);
+    assert_data_eq!(page, file!["../../../docs/cli.md"].raw());
 }
 
 #[test]
@@ -80,7 +90,7 @@ fn flags_of_a_command_are_not_ignored_by_those_within() {
 
 #[test]
 fn each_page_has_an_example() {
-    for (name, help) in pages(&Home::new()) {
+    for (name, help) in pages() {
         assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
         // On a narrow terminal an example that wraps can't be pasted.
@@ -88,6 +98,16 @@ fn each_page_has_an_example() {
         let overview = help.lines().skip(1).take_while(|line| !line.starts_with("Options"));
         let mut pasted = examples.chain(overview.filter(|_| name.is_empty()));
         assert!(pasted.all(|line| line.chars().count() <= 80), "{name}:\n{help}");
+    }
+}
+
+#[test]
+fn each_command_refuses_a_flag_that_it_does_not_have() {
+    let home = Home::new();
+    for (command, _) in pages() {
+        let words: Vec<&str> = command.split_whitespace().chain(["--no-such-flag"]).collect();
+        let error = home.run(&[&["--json"], &words[..]].concat()).exits(2).error();
+        assert_eq!(error["kind"], "usage", "{command}");
     }
 }
 
@@ -170,7 +190,7 @@ fn a_usage_error_says_all_of_it_in_one_line() {
 #[test]
 fn completions_and_manual_pages_know_every_command() {
     let home = Home::new();
-    let commands = pages(&home);
+    let commands = pages();
     let names = commands.iter().filter_map(|(name, _)| name.split_whitespace().last());
     let words: Vec<&str> = names.chain(["outage-grace"]).collect();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -181,7 +201,7 @@ fn completions_and_manual_pages_know_every_command() {
     }
     assert!(home.run(&["man"]).exits(0).stdout.contains(".TH machins 1"));
     home.run(&["man", "--dir", "pages"]).exits(0);
-    for (name, _) in &commands {
+    for (name, _) in commands {
         let file = format!("machins-{name}.1").replace("-.", ".").replace(' ', "-");
         assert!(home.path().join("pages").join(&file).is_file(), "{file}");
     }
