@@ -68,7 +68,9 @@ fn each_golden_file_is_that_of_a_command() {
     let files = fs::read_dir(GOLDEN).unwrap().map(|entry| entry.unwrap().path());
     let stale: Vec<_> = files.filter(|file| !commands.contains(file)).collect();
     if compare().selected_action() == Action::Overwrite {
-        stale.iter().for_each(|file| fs::remove_file(file).unwrap());
+        for file in stale {
+            fs::remove_file(file).unwrap();
+        }
     } else {
         assert!(stale.is_empty(), "there is no such command (any more): {stale:?}");
     }

@@ -6,7 +6,7 @@ use machins_mock::{Fault, MAX_ADVANCE, MockServer, OrgUpdate, Plan, Snapshot, To
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{control, device, get, post, register, send, server_with_org};
+use crate::support::http::{control, device, get, post, register, send, server_with_org};
 
 #[tokio::test]
 async fn health_is_ok() {

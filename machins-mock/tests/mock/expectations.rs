@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use machins_mock::{Fault, Method, MockServer, Plan, blocking};
 
-use crate::support::{get, register, server_with_org};
+use crate::support::http::{get, register, server_with_org};
 
 /// The message of the panic that a drop ends in, if it does.
 fn drop_message(server: MockServer) -> Option<String> {

@@ -6,7 +6,7 @@ use machins_mock::{Fault, FaultError, MAX_FAULTS, MockServer, Plan};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{control, device, get, post, register, send, server_with_org, try_send};
+use crate::support::http::{control, device, get, post, register, send, server_with_org, try_send};
 
 const REGISTER: &str = "/api/v1/devices/register";
 

@@ -7,16 +7,10 @@ use machins_mock::{MockServer, Plan, blocking};
 use reqwest::StatusCode;
 use tokio::io::AsyncReadExt;
 
-use crate::support::{get, register, send, server_with_org};
+use crate::support::http::{get, register, send, server_with_org};
+use crate::support::reserve_connections;
 
 const CROWD: usize = 1000;
-
-/// Makes room for two crowds at a time: many systems give a process 1,024 file descriptors unless
-/// it asks for more.
-fn make_room() {
-    let files = rlimit::increase_nofile_limit(8192).unwrap();
-    assert!(files > 4 * CROWD as u64, "this system gives a process only {files} file descriptors");
-}
 
 /// Waits for a port to be closed: a drop signals, and the closing follows at once.
 fn wait_until_closed(addr: SocketAddr) {
@@ -34,7 +28,7 @@ fn usage_blocking(server: &MockServer) -> StatusCode {
 
 #[tokio::test]
 async fn a_thousand_servers_live_and_die_in_one_task() {
-    make_room();
+    let _turn = reserve_connections(CROWD);
     let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let mut servers = Vec::new();
     for _ in 0..CROWD {
@@ -56,6 +50,7 @@ async fn a_thousand_servers_live_and_die_in_one_task() {
 
 #[test]
 fn a_thousand_servers_live_and_die_in_blocking_code() {
+    let _turn = reserve_connections(CROWD);
     let servers: Vec<_> = (0..CROWD).map(|_| blocking::MockServer::start()).collect();
     let client = reqwest::blocking::Client::new();
     for server in &servers {

@@ -4,10 +4,9 @@ use machins_mock::{MockServer, Plan};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::support::{device, post, send, server_with_org};
+use crate::support::http::{device, post, send, server_with_org};
+use crate::support::raw::exchange_anything;
 
 #[tokio::test]
 async fn an_unknown_route_is_404_and_names_the_nearest() {
@@ -68,17 +67,6 @@ async fn deep_and_strange_json_is_refused() {
     }
 }
 
-/// Sends raw bytes and reads until the server closes or has answered.
-async fn raw(server: &MockServer, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
-    stream.write_all(request).await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut reply = Vec::new();
-    // A connection that is reset has said what it had to say.
-    let _ = stream.read_to_end(&mut reply).await;
-    String::from_utf8_lossy(&reply).into_owned()
-}
-
 #[tokio::test]
 async fn what_is_no_http_ends_its_connection_and_nothing_else() {
     let (server, org) = server_with_org(Plan::Free).await;
@@ -93,8 +81,8 @@ async fn what_is_no_http_ends_its_connection_and_nothing_else() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         long.as_bytes(),
     ] {
-        let reply = raw(&server, request).await;
-        assert!(!reply.contains(" 200 "), "{reply}");
+        let reply = exchange_anything(server.addr(), request);
+        assert!(reply.as_ref().is_none_or(|reply| reply.status != 200), "{reply:?}");
     }
     let url = format!("{}/api/v1/usage", server.url());
     let key = HeaderValue::from_bytes(b"org_\xff\xfe").unwrap();
