@@ -27,7 +27,7 @@ fn usage_blocking(server: &MockServer) -> StatusCode {
 }
 
 #[tokio::test]
-async fn a_thousand_servers_live_and_die_in_one_task() {
+async fn a_thousand_servers_start_and_stop_in_one_task() {
     let _turn = reserve_connections(CROWD);
     let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let mut servers = Vec::new();
@@ -49,7 +49,7 @@ async fn a_thousand_servers_live_and_die_in_one_task() {
 }
 
 #[test]
-fn a_thousand_servers_live_and_die_in_blocking_code() {
+fn a_thousand_servers_start_and_stop_in_blocking_code() {
     let _turn = reserve_connections(CROWD);
     let servers: Vec<_> = (0..CROWD).map(|_| blocking::MockServer::start()).collect();
     let client = reqwest::blocking::Client::new();
@@ -96,7 +96,7 @@ async fn a_drop_closes_open_connections() {
 }
 
 #[tokio::test]
-async fn shutdown_waits_until_the_port_is_closed_and_keeps_the_world() {
+async fn shutdown_closes_the_port_and_keeps_the_state() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     server.shutdown().await;
@@ -106,7 +106,7 @@ async fn shutdown_waits_until_the_port_is_closed_and_keeps_the_world() {
 }
 
 #[tokio::test]
-async fn servers_have_worlds_of_their_own() {
+async fn servers_share_no_state() {
     let (one, org) = server_with_org(Plan::Free).await;
     let other = MockServer::start().await;
     assert!(other.org(org.key()).is_none());
@@ -135,7 +135,7 @@ fn a_port_in_use_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_state_file_carries_the_world_over() {
+async fn a_state_file_restores_the_state() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world.json");
     let start = || MockServer::builder().state_file(&path).start();

@@ -1,6 +1,7 @@
 //! Revoking and restoring many devices at once.
 
 use machins_mock::{MockServer, Org, OrgUpdate, Plan};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::http::{device, get, post, register, server_with_org};
@@ -34,7 +35,7 @@ async fn active(server: &MockServer, org: &Org) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn selected_devices_are_revoked_once_each_in_the_order_given() {
+async fn selected_devices_are_revoked_once_in_the_given_order() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a", "b", "c"]).await;
     post(&server, &org, "devices/revoke", device("c")).await;
@@ -94,7 +95,7 @@ async fn selected_devices_are_restored_up_to_the_cap() {
 }
 
 #[tokio::test]
-async fn all_revoked_devices_are_restored_newest_revoked_first_up_to_the_cap() {
+async fn restoring_all_takes_the_newest_revoked_first_up_to_the_cap() {
     let (server, org) = server_with_org(Plan::Pro).await;
     register(&server, &org, &["a", "b", "c", "d", "e"]).await;
     for id in ["d", "a", "e", "b", "c"] {
@@ -135,28 +136,28 @@ async fn the_sample_holds_at_most_25_ids() {
     assert_eq!(reply["unrevokedSample"], json!(newest));
 }
 
+#[rstest]
+#[case::neither(json!({}))]
+#[case::not_an_object(json!([]))]
+#[case::no_ids(json!({"deviceIds": []}))]
+#[case::both_without_ids(json!({"deviceIds": [], "scope": "SCOPE"}))]
+#[case::both(json!({"deviceIds": ["a"], "scope": "SCOPE"}))]
+#[case::ids_as_text(json!({"deviceIds": "a"}))]
+#[case::an_id_as_number(json!({"deviceIds": ["a", 1]}))]
+#[case::scope_of_the_other_call(json!({"scope": "OTHER"}))]
+#[case::scope_as_boolean(json!({"scope": true}))]
+#[case::scope_as_null(json!({"scope": null}))]
 #[tokio::test]
-async fn exactly_one_of_device_ids_and_scope_is_needed() {
+async fn a_batch_needs_either_device_ids_or_a_scope(#[case] body: Value) {
     let (server, org) = server_with_org(Plan::Free).await;
     for (call, scope, other) in [
         ("devices/revoke_batch", "all_active", "all_revoked"),
         ("devices/unrevoke_batch", "all_revoked", "all_active"),
     ] {
-        for body in [
-            json!({}),
-            json!([]),
-            json!({"deviceIds": []}),
-            json!({"deviceIds": [], "scope": scope}),
-            json!({"deviceIds": ["a"], "scope": scope}),
-            json!({"deviceIds": "a"}),
-            json!({"deviceIds": ["a", 1]}),
-            json!({"scope": other}),
-            json!({"scope": true}),
-            json!({"scope": null}),
-        ] {
-            let (status, reply) = post(&server, &org, call, body.clone()).await;
-            assert_eq!((status, &reply["error"]), (400, &json!("missing_params")), "{body}");
-        }
+        let body = body.to_string().replace("SCOPE", scope).replace("OTHER", other);
+        let body = serde_json::from_str(&body).unwrap();
+        let (status, reply) = post(&server, &org, call, body).await;
+        assert_eq!((status, &reply["error"]), (400, &json!("missing_params")), "{call}");
     }
 }
 

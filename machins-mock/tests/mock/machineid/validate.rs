@@ -2,6 +2,7 @@
 
 use machins_mock::{MockServer, OrgUpdate, Plan};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::http::{device, post, register, send, server_with_org};
@@ -26,8 +27,8 @@ async fn the_first_reason_that_applies_decides() {
     };
     let denied = |(status, body): (u16, Value), expected: u16, code: &str, word: &str, id: &str| {
         assert_eq!(status, expected, "{code}");
-        assert_eq!((&body["allowed"], &body["code"]), (&json!(false), &json!(code)));
-        assert_eq!((&body["status"], &body["deviceId"]), (&json!(word), &json!(id)));
+        assert_eq!((&body["allowed"], &body["code"]), (&json!(false), &json!(code)), "{code}");
+        assert_eq!((&body["status"], &body["deviceId"]), (&json!(word), &json!(id)), "{code}");
         assert!(body["request_id"].is_string() && body["handler"] == "devices/validate");
     };
     let key = org.key();
@@ -60,25 +61,23 @@ async fn an_unreadable_body_hides_no_decision_about_the_org() {
     assert_eq!(body["deviceId"], Value::Null);
 }
 
+#[rstest]
 #[tokio::test]
-async fn get_validate_is_405_with_allow_and_a_json_body() {
+async fn validate_with_another_method_is_405_with_allow(
+    #[values(Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS)] method: Method,
+) {
     let (server, org) = server_with_org(Plan::Free).await;
-    for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
-        let path = "/api/v1/devices/validate?deviceId=a";
-        let reply = send(&server, method, path, org.key(), Value::Null).await;
-        assert_eq!(reply.status, 405);
-        assert_eq!(reply.headers["allow"], "POST");
-        let body = reply.json();
-        assert_eq!(
-            (&body["status"], &body["code"]),
-            (&json!("error"), &json!("METHOD_NOT_ALLOWED"))
-        );
-        assert!(body["request_id"].is_string() && body["handler"] == "devices/validate");
-    }
+    let path = "/api/v1/devices/validate?deviceId=a";
+    let reply = send(&server, method, path, org.key(), Value::Null).await;
+    assert_eq!(reply.status, 405);
+    assert_eq!(reply.headers["allow"], "POST");
+    let body = reply.json();
+    assert_eq!((&body["status"], &body["code"]), (&json!("error"), &json!("METHOD_NOT_ALLOWED")));
+    assert!(body["request_id"].is_string() && body["handler"] == "devices/validate");
 }
 
 #[tokio::test]
-async fn a_revocation_and_a_removal_take_effect_at_the_next_validation() {
+async fn revoking_and_removing_affect_the_next_validation() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     let mut codes = Vec::new();
@@ -90,7 +89,7 @@ async fn a_revocation_and_a_removal_take_effect_at_the_next_validation() {
 }
 
 #[tokio::test]
-async fn orgs_know_nothing_of_each_other() {
+async fn organisations_do_not_share_devices() {
     let server = MockServer::start().await;
     let (one, other) = (server.create_org(Plan::Free), server.create_org(Plan::Free));
     register(&server, &one, &["a"]).await;

@@ -1,13 +1,14 @@
-//! The control API's agents and ledger, and what must never be told.
+//! The control API's agents and ledger, and secrets, which it never shows.
 
 use machins_mock::{AccountKind, MarketError, MockServer, NewAgent, Tier};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{Platform, id};
 
 #[tokio::test]
-async fn agents_are_made_to_measure() {
+async fn agents_are_created_as_specified() {
     let platform = Platform::start().await;
     let path = "/../../_mock/machins/agents";
     let make = async |body| platform.call(Method::POST, path, "", body).await;
@@ -25,24 +26,28 @@ async fn agents_are_made_to_measure() {
     );
     assert_eq!(make(json!({"credits": 0})).await.1["credits"], "0.00");
     assert_eq!(make(json!({"slug": "made"})).await.0, 409);
-    for bad in [
-        json!({"slug": "UP"}),
-        json!({"credits": -1}),
-        json!({"credits": "1.001"}),
-        json!({"credits": 1e12}),
-        json!({"tier": "gold"}),
-        json!({"name": ""}),
-        json!([]),
-    ] {
-        let (status, error) = make(bad.clone()).await;
-        assert_eq!((status, &error["code"]), (400, &json!("BAD_REQUEST")), "{bad}");
-    }
     let typed = NewAgent::new().name("N").slug("typed").credits(7).tier(Tier::Verified);
     let agent = platform.server.create_agent(typed.clone()).unwrap();
     assert_eq!((agent.name.as_str(), agent.credits.as_str()), ("N", "7.00"));
     assert!(matches!(platform.server.create_agent(typed), Err(MarketError::Duplicate(_))));
     let bad = platform.server.create_agent(NewAgent::new().slug("UP"));
     assert!(matches!(bad, Err(MarketError::Invalid(_))));
+}
+
+#[rstest]
+#[case::slug(json!({"slug": "UP"}))]
+#[case::negative_credits(json!({"credits": -1}))]
+#[case::fraction_of_a_cent(json!({"credits": "1.001"}))]
+#[case::too_many_credits(json!({"credits": 1e12}))]
+#[case::tier(json!({"tier": "gold"}))]
+#[case::name(json!({"name": ""}))]
+#[case::list(json!([]))]
+#[tokio::test]
+async fn an_invalid_agent_is_refused(#[case] body: Value) {
+    let platform = Platform::start().await;
+    let path = "/../../_mock/machins/agents";
+    let (status, error) = platform.call(Method::POST, path, "", body).await;
+    assert_eq!((status, &error["code"]), (400, &json!("BAD_REQUEST")));
 }
 
 #[tokio::test]
@@ -69,7 +74,7 @@ async fn the_ledger_lists_every_account() {
 }
 
 #[tokio::test]
-async fn secrets_stay_secret() {
+async fn secrets_are_not_shown() {
     let platform = Platform::start().await;
     let agent = platform.agent("agent");
     let token = agent.claim_url.strip_prefix("/claim/").unwrap().to_owned();
@@ -82,7 +87,7 @@ async fn secrets_stay_secret() {
     platform.done(&agent, "/subscriptions", body).await;
     platform.agent("newcomer");
     platform.server.webhooks_sent().await;
-    let told = format!(
+    let shown = format!(
         "{:?} {:?} {:?} {:?} {agent:?} {}",
         platform.server,
         platform.server.requests(),
@@ -93,14 +98,14 @@ async fn secrets_stay_secret() {
     for secret in
         [&*agent.api_key, &token, jwt, "hunter2", "hook-secret", "not-even-a-token", "argon2"]
     {
-        assert!(!told.contains(secret), "{secret}: {told}");
+        assert!(!shown.contains(secret), "{secret}: {shown}");
     }
     let paths: Vec<_> = platform.server.requests().into_iter().map(|it| it.path).collect();
     assert_eq!(paths[..2], ["/api/v1/claim/…", "/api/v1/claim/…"]);
 }
 
 #[tokio::test]
-async fn the_same_seed_makes_the_same_market() {
+async fn the_same_seed_makes_the_same_ids_and_keys() {
     let run = async || {
         let server = MockServer::builder().seed(7).start().unwrap();
         let platform = Platform::with(server);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::platform::{DAY, HOUR, Platform, VALIDATION, assert_refused, id};
 
 #[tokio::test]
-async fn events_reach_the_other_party() {
+async fn events_notify_the_other_party() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     platform.trade_at(&seller, &buyer, "completed").await;
@@ -42,7 +42,7 @@ async fn events_reach_the_other_party() {
 }
 
 #[tokio::test]
-async fn matches_are_listings_of_the_other_side_with_type_and_tag_in_common() {
+async fn matches_are_on_the_other_side_with_the_same_type_and_a_tag() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let offer = platform.listing(&seller, json!({"tags": ["nlp", "fast"]})).await;
@@ -70,7 +70,7 @@ async fn matches_are_listings_of_the_other_side_with_type_and_tag_in_common() {
 }
 
 #[tokio::test]
-async fn news_for_everybody_is_in_nobodys_inbox() {
+async fn public_events_are_in_no_inbox() {
     let platform = Platform::start().await;
     let agent = platform.agent("agent");
     platform.agent("newcomer");
@@ -79,7 +79,7 @@ async fn news_for_everybody_is_in_nobodys_inbox() {
 }
 
 #[tokio::test]
-async fn notifications_are_read_one_by_one_or_all_at_once() {
+async fn notifications_are_acknowledged_singly_or_all_at_once() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let listing = platform.listing(&seller, json!({})).await;
@@ -133,7 +133,7 @@ async fn notifications_are_read_one_by_one_or_all_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_read_vanishes_a_week_later() {
+async fn read_notifications_are_deleted_after_a_week() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let listing = platform.listing(&seller, json!({})).await;

@@ -1,6 +1,7 @@
 //! Joining the platform.
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{
@@ -12,7 +13,7 @@ async fn onboard(platform: &Platform, body: Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn onboarding_gives_an_agent_a_key_credits_and_a_claim() {
+async fn joining_returns_a_key_credits_and_a_claim_url() {
     let platform = Platform::start().await;
     let (status, reply) = onboard(
         &platform,
@@ -50,7 +51,7 @@ async fn onboarding_gives_an_agent_a_key_credits_and_a_claim() {
 }
 
 #[tokio::test]
-async fn a_new_agent_hears_of_requests_for_its_capabilities() {
+async fn joining_lists_requests_for_the_agents_capabilities() {
     let platform = Platform::start().await;
     let buyer = platform.agent("buyer");
     let wanted = platform.listing(&buyer, json!({"side": "request", "tags": ["nlp", "x"]})).await;
@@ -62,52 +63,86 @@ async fn a_new_agent_hears_of_requests_for_its_capabilities() {
     assert_eq!(ids(&page), [wanted["id"].as_str().unwrap()]);
 }
 
+#[rstest]
+#[case::shortest("abc")]
+#[case::hyphen("a-b")]
+#[case::digits("0-0")]
+#[case::longest(&"a".repeat(100))]
 #[tokio::test]
-async fn names_and_slugs_keep_the_rules() {
+async fn valid_slugs_are_taken(#[case] slug: &str) {
     let platform = Platform::start().await;
-    for slug in ["abc", "a-b", "0-0", &"a".repeat(100)] {
-        let (status, reply) = onboard(&platform, json!({"name": "N", "slug": slug})).await;
-        assert_eq!(status, 201, "{slug}: {reply}");
+    let (status, reply) = onboard(&platform, json!({"name": "N", "slug": slug})).await;
+    assert_eq!(status, 201, "{reply}");
+}
+
+#[rstest]
+#[case::one_letter("N")]
+#[case::not_ascii("名")]
+#[case::longest(&"é".repeat(255))]
+#[tokio::test]
+async fn valid_names_are_taken(#[case] name: &str) {
+    let platform = Platform::start().await;
+    let (status, reply) = onboard(&platform, json!({"name": name, "slug": "slug"})).await;
+    assert_eq!(status, 201, "{reply}");
+}
+
+#[rstest]
+#[case::short_slug(json!({"slug": "ab"}))]
+#[case::slug_begins_with_a_hyphen(json!({"slug": "-abc"}))]
+#[case::slug_ends_with_a_hyphen(json!({"slug": "abc-"}))]
+#[case::upper_case_slug(json!({"slug": "Abc"}))]
+#[case::underscore_in_slug(json!({"slug": "a_c"}))]
+#[case::path_as_slug(json!({"slug": "a/../c"}))]
+#[case::long_slug(json!({"slug": "a".repeat(101)}))]
+#[case::no_slug(json!({"slug": null}))]
+#[case::empty_name(json!({"name": ""}))]
+#[case::blank_name(json!({"name": "  "}))]
+#[case::long_name(json!({"name": "é".repeat(256)}))]
+#[case::number_as_name(json!({"name": 1}))]
+#[case::no_name(json!({"name": null}))]
+#[case::unknown_type(json!({"agent_type": "robot"}))]
+#[case::capabilities_as_text(json!({"capabilities": "nlp"}))]
+#[case::number_as_capability(json!({"capabilities": [1]}))]
+#[case::empty_capability(json!({"capabilities": [""]}))]
+#[case::too_many_capabilities(json!({"capabilities": vec!["c"; 51]}))]
+#[case::long_description(json!({"description": "d".repeat(10_001)}))]
+#[tokio::test]
+async fn invalid_fields_are_refused(#[case] fields: Value) {
+    let platform = Platform::start().await;
+    let mut body = json!({"name": "N", "slug": "fine"});
+    for (name, value) in fields.as_object().unwrap() {
+        // Null stands for a field that is missing.
+        body.as_object_mut().unwrap().remove(name);
+        if !value.is_null() {
+            body[name] = value.clone();
+        }
     }
-    for name in ["N", "名", &"é".repeat(255)] {
-        let slug = format!("name-{}", name.len());
-        let (status, reply) = onboard(&platform, json!({"name": name, "slug": slug})).await;
-        assert_eq!(status, 201, "{name}: {reply}");
-    }
-    for bad in [
-        json!({"name": "N", "slug": "ab"}),
-        json!({"name": "N", "slug": "-abc"}),
-        json!({"name": "N", "slug": "abc-"}),
-        json!({"name": "N", "slug": "Abc"}),
-        json!({"name": "N", "slug": "a_c"}),
-        json!({"name": "N", "slug": "a/../c"}),
-        json!({"name": "N", "slug": "a".repeat(101)}),
-        json!({"name": "", "slug": "fine"}),
-        json!({"name": "  ", "slug": "fine"}),
-        json!({"name": "é".repeat(256), "slug": "fine"}),
-        json!({"name": 1, "slug": "fine"}),
-        json!({"slug": "fine"}),
-        json!({"name": "N"}),
-        json!({"name": "N", "slug": "fine", "agent_type": "robot"}),
-        json!({"name": "N", "slug": "fine", "capabilities": "nlp"}),
-        json!({"name": "N", "slug": "fine", "capabilities": [1]}),
-        json!({"name": "N", "slug": "fine", "capabilities": [""]}),
-        json!({"name": "N", "slug": "fine", "capabilities": vec!["c"; 51]}),
-        json!({"name": "N", "slug": "fine", "description": "d".repeat(10_001)}),
-        json!([]),
-        json!("x"),
-        Value::Null,
-    ] {
-        let (status, reply) = onboard(&platform, bad.clone()).await;
-        assert_refused(status, &reply, VALIDATION, &bad.to_string());
-    }
-    let (status, reply) = onboard(&platform, json!({"name": "N", "slug": "abc"})).await;
-    assert_refused(status, &reply, DUPLICATE, "a slug that is taken");
+    let (status, reply) = onboard(&platform, body).await;
+    assert_refused(status, &reply, VALIDATION, "/agents/onboard");
+}
+
+#[rstest]
+#[case::list(json!([]))]
+#[case::text(json!("x"))]
+#[case::no_body(Value::Null)]
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused(#[case] body: Value) {
+    let platform = Platform::start().await;
+    let (status, reply) = onboard(&platform, body).await;
+    assert_refused(status, &reply, VALIDATION, "/agents/onboard");
+}
+
+#[tokio::test]
+async fn a_slug_in_use_is_refused() {
+    let platform = Platform::start().await;
+    platform.agent("taken");
+    let (status, reply) = onboard(&platform, json!({"name": "N", "slug": "taken"})).await;
+    assert_refused(status, &reply, DUPLICATE, "/agents/onboard");
     assert_eq!(reply["error"]["details"]["field"], "slug");
 }
 
 #[tokio::test]
-async fn every_agents_call_needs_its_key() {
+async fn agent_endpoints_need_a_key() {
     let platform = Platform::start().await;
     for (method, path) in [
         (Method::POST, "/listings"),

@@ -1,6 +1,7 @@
 //! One's own listings.
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{
@@ -46,84 +47,89 @@ async fn a_listing_comes_back_as_documented() {
     assert_eq!(platform.get(&agent, "/listings").await, json!([plain, listing]), "newest first");
 }
 
+#[rstest]
+#[case::title("title", json!(["", " ", "t".repeat(256), 1, null]))]
+#[case::slug("slug", json!(["ab", "-ab", "A-b", "a b", 1, null]))]
+#[case::listing_type("listing_type", json!(["service", "", 1, null]))]
+#[case::side("side", json!(["both", 1]))]
+#[case::price_out_of_range("price", json!([0, -1, 1_000_000.01, "1000000.01"]))]
+#[case::fraction_of_a_cent("price", json!([0.001, "0.009"]))]
+#[case::price_of_another_type("price", json!(["x", "", true, [1], null]))]
+#[case::description("description", json!([1, "d".repeat(10_001)]))]
+#[case::tags("tags", json!(["nlp", [1], [""], vec!["t"; 51], ["t".repeat(101)]]))]
+#[case::input_schema("input_schema", json!([[], "x", {"x": "y".repeat(65_536)}]))]
+#[case::output_schema("output_schema", json!([1, {"x": "y".repeat(65_536)}]))]
+#[case::bounty("bounty", json!([true, "yes"]))]
+#[case::expires_in_hours("expires_in_hours", json!([0, 721, -1, 1.5, "3"]))]
+#[case::auto_accept("auto_accept", json!(["true", 1]))]
+#[case::callback_url("delivery_callback_url", json!(["", "x", "/x", "ftp://x/", "http://", 1]))]
 #[tokio::test]
-async fn what_a_listing_can_not_be() {
+async fn an_invalid_field_is_refused(#[case] field: &str, #[case] values: Value) {
     let platform = Platform::start().await;
     let agent = platform.rich("agent");
-    let good = json!({"title": "T", "slug": "fine", "listing_type": "task", "price": 1});
-    for (field, values) in [
-        ("title", json!(["", " ", "t".repeat(256), 1, null])),
-        ("slug", json!(["ab", "-ab", "A-b", "a b", 1, null])),
-        ("listing_type", json!(["service", "", 1, null])),
-        ("side", json!(["both", 1])),
-        (
-            "price",
-            json!([0, -1, 0.001, "0.009", 1_000_000.01, "1000000.01", "x", "", true, [1], null]),
-        ),
-        ("description", json!([1, "d".repeat(10_001)])),
-        ("tags", json!(["nlp", [1], [""], vec!["t"; 51], ["t".repeat(101)]])),
-        ("input_schema", json!([[], "x", {"x": "y".repeat(65_536)}])),
-        ("output_schema", json!([1, {"x": "y".repeat(65_536)}])),
-        ("bounty", json!([true, "yes"])),
-        ("expires_in_hours", json!([0, 721, -1, 1.5, "3"])),
-        ("auto_accept", json!(["true", 1])),
-        ("delivery_callback_url", json!(["", "x", "/x", "ftp://x/", "http://", 1])),
-    ] {
-        for value in values.as_array().unwrap() {
-            let mut listing = good.clone();
-            listing[field] = value.clone();
-            platform.refused(&agent, "/listings", listing, VALIDATION).await;
-        }
-    }
-    for field in ["title", "slug", "listing_type", "price"] {
-        let mut listing = good.clone();
-        listing.as_object_mut().unwrap().remove(field);
+    for value in values.as_array().unwrap() {
+        let mut listing = good();
+        listing[field] = value.clone();
         platform.refused(&agent, "/listings", listing, VALIDATION).await;
     }
-    platform.done(&agent, "/listings", good.clone()).await;
-    let other = platform.agent("other");
-    platform.refused(&other, "/listings", good, DUPLICATE).await;
-    for (price, shown) in [
-        (json!(0.01), "0.01"),
-        (json!(1_000_000), "1000000.00"),
-        (json!(19.99), "19.99"),
-        (json!("19.9"), "19.90"),
-        (json!(33.33), "33.33"),
-        (json!("1e3"), "1000.00"),
-    ] {
-        assert_eq!(platform.listing(&agent, json!({"price": price})).await["price"], shown);
-    }
 }
 
+fn good() -> Value {
+    json!({"title": "T", "slug": "fine", "listing_type": "task", "price": 1})
+}
+
+#[rstest]
 #[tokio::test]
-async fn numbers_are_read_from_their_own_text() {
+async fn a_missing_field_is_refused(
+    #[values("title", "slug", "listing_type", "price")] field: &str,
+) {
     let platform = Platform::start().await;
     let agent = platform.agent("agent");
-    let send = |number: u32, price: &'static str| {
-        let body = format!(
-            r#"{{"title":"T","slug":"slug-{number}","listing_type":"task","price":{price}}}"#
-        );
-        let url = format!("{}/listings", platform.server.machins_base_url());
-        reqwest::Client::new().post(url).header("X-API-Key", &agent.api_key).body(body).send()
-    };
-    for (number, (price, status)) in [
-        ("50.00000000000000000001", 400),
-        ("49.999999999999999999999", 400),
-        ("1e400", 400),
-        ("50.00", 201),
-        ("5e1", 201),
-        ("50.000000", 201),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let reply = send(u32::try_from(number).unwrap(), price).await.unwrap();
-        assert_eq!(reply.status(), status, "{price}");
-    }
+    let mut listing = good();
+    listing.as_object_mut().unwrap().remove(field);
+    platform.refused(&agent, "/listings", listing, VALIDATION).await;
 }
 
 #[tokio::test]
-async fn a_listing_is_changed_by_its_owner_alone() {
+async fn a_slug_in_use_is_refused() {
+    let platform = Platform::start().await;
+    platform.done(&platform.agent("agent"), "/listings", good()).await;
+    platform.refused(&platform.agent("other"), "/listings", good(), DUPLICATE).await;
+}
+
+#[rstest]
+#[case::lowest(json!(0.01), "0.01")]
+#[case::highest(json!(1_000_000), "1000000.00")]
+#[case::number(json!(19.99), "19.99")]
+#[case::text_with_one_decimal(json!("19.9"), "19.90")]
+#[case::no_exact_binary_fraction(json!(33.33), "33.33")]
+#[case::exponent(json!("1e3"), "1000.00")]
+#[tokio::test]
+async fn a_price_is_a_number_or_a_text(#[case] price: Value, #[case] shown: &str) {
+    let platform = Platform::start().await;
+    let agent = platform.rich("agent");
+    assert_eq!(platform.listing(&agent, json!({"price": price})).await["price"], shown);
+}
+
+#[rstest]
+#[case::a_little_more("50.00000000000000000001", 400)]
+#[case::a_little_less("49.999999999999999999999", 400)]
+#[case::infinite("1e400", 400)]
+#[case::two_decimals("50.00", 201)]
+#[case::exponent("5e1", 201)]
+#[case::zeros("50.000000", 201)]
+#[tokio::test]
+async fn prices_are_read_exactly_as_written(#[case] price: &str, #[case] status: u16) {
+    let platform = Platform::start().await;
+    let agent = platform.agent("agent");
+    let body = format!(r#"{{"title":"T","slug":"slug","listing_type":"task","price":{price}}}"#);
+    let url = format!("{}/listings", platform.server.machins_base_url());
+    let request = reqwest::Client::new().post(url).header("X-API-Key", &agent.api_key).body(body);
+    assert_eq!(request.send().await.unwrap().status(), status);
+}
+
+#[tokio::test]
+async fn only_the_owner_changes_a_listing() {
     let platform = Platform::start().await;
     let (owner, other) = (platform.agent("owner"), platform.agent("other"));
     let listing = platform.listing(&owner, json!({"tags": ["old"], "description": "d"})).await;
@@ -146,18 +152,6 @@ async fn a_listing_is_changed_by_its_owner_alone() {
     let found = platform.public("/marketplace?tags=new&search=new&min_price=60.5").await;
     assert_eq!(found["items"][0]["id"], listing["id"]);
 
-    for bad in [
-        json!({"title": ""}),
-        json!({"price": 0}),
-        json!({"tags": "x"}),
-        json!({"slug": "UP"}),
-        json!({"expires_in_hours": 0}),
-        json!([]),
-        Value::Null,
-    ] {
-        let (status, reply) = put(&owner.api_key, bad.clone()).await;
-        assert_refused(status, &reply, VALIDATION, &bad.to_string());
-    }
     let (status, reply) = put(&owner.api_key, json!({"slug": taken["slug"]})).await;
     assert_refused(status, &reply, DUPLICATE, "a slug that is taken");
     assert_eq!(put(&owner.api_key, json!({"slug": "new-slug"})).await.0, 200, "its own");
@@ -177,8 +171,27 @@ async fn a_listing_is_changed_by_its_owner_alone() {
     }
 }
 
+#[rstest]
+#[case::title(json!({"title": ""}))]
+#[case::price(json!({"price": 0}))]
+#[case::tags(json!({"tags": "x"}))]
+#[case::slug(json!({"slug": "UP"}))]
+#[case::expires_in_hours(json!({"expires_in_hours": 0}))]
+#[case::list(json!([]))]
+#[case::no_body(Value::Null)]
 #[tokio::test]
-async fn a_deactivated_listing_is_returned_and_gone_from_the_market() {
+async fn an_invalid_change_is_refused(#[case] change: Value) {
+    let platform = Platform::start().await;
+    let owner = platform.agent("owner");
+    let listing = platform.listing(&owner, json!({})).await;
+    let path = format!("/listings/{}", id(&listing));
+    let (status, reply) = platform.call(Method::PUT, &path, &owner.api_key, change).await;
+    assert_refused(status, &reply, VALIDATION, &path);
+    assert_eq!(platform.get(&owner, &path).await, listing);
+}
+
+#[tokio::test]
+async fn a_deactivated_listing_is_returned_and_no_longer_listed() {
     let platform = Platform::start().await;
     let (owner, buyer) = (platform.agent("owner"), platform.agent("buyer"));
     let listing = platform.listing(&owner, json!({"tags": ["a", "b"]})).await;
@@ -194,14 +207,14 @@ async fn a_deactivated_listing_is_returned_and_gone_from_the_market() {
     assert_eq!(platform.public("/marketplace?tags=a").await["total"], 0);
     let public = format!("/marketplace/{}", id(&listing));
     let (status, reply) = platform.call(Method::GET, &public, "", Value::Null).await;
-    assert_refused(status, &reply, NOT_FOUND, "off the market");
+    assert_refused(status, &reply, NOT_FOUND, "no longer listed");
     assert_eq!(platform.get(&owner, &path).await["status"], "inactive");
     let accepted = platform.act(&owner, &trade, "accept").await;
     assert_eq!(accepted["status"], "escrow_held", "active trades are not affected");
 }
 
 #[tokio::test]
-async fn a_bounty_is_held_at_once_and_freed_with_the_listing() {
+async fn a_bounty_is_held_until_the_listing_ends() {
     let platform = Platform::start().await;
     let buyer = platform.agent("buyer");
     let request = json!({"side": "request", "bounty": true, "price": 80});
@@ -246,16 +259,16 @@ async fn listings_expire_by_the_virtual_clock() {
     let other = platform.listing(&buyer, json!({"expires_in_hours": 1})).await;
     let trade = platform.propose(&seller, &listing).await;
     platform.server.clock().advance(HOUR).unwrap();
-    let market = platform.public("/marketplace").await;
-    assert_eq!((&market["total"], &market["items"][0]["id"]), (&json!(1), &listing["id"]));
+    let page = platform.public("/marketplace").await;
+    assert_eq!((&page["total"], &page["items"][0]["id"]), (&json!(1), &listing["id"]));
     assert_eq!(platform.credits(&buyer).await.1, "50.00");
     platform.server.clock().advance(HOUR).unwrap();
     assert_eq!(platform.public("/marketplace").await["total"], 0);
     assert_eq!(platform.credits(&buyer).await.1, "0.00", "the bounty is freed");
-    for it in [&listing, &other] {
-        let it = platform.get(&buyer, &format!("/listings/{}", id(it))).await;
-        assert_eq!((&it["status"], &it["is_active"]), (&json!("expired"), &json!(false)));
-        assert_eq!(it["updated_at"], it["expires_at"], "as of its time");
+    for listing in [&listing, &other] {
+        let expired = platform.get(&buyer, &format!("/listings/{}", id(listing))).await;
+        assert_eq!((&expired["status"], &expired["is_active"]), (&json!("expired"), &json!(false)));
+        assert_eq!(expired["updated_at"], expired["expires_at"], "as of its time");
     }
     let proposal = json!({"listing_id": listing["id"]});
     platform.refused(&seller, "/trades", proposal, crate::support::platform::TRANSITION).await;

@@ -1,6 +1,7 @@
 //! Browsing: filters, sorts, pages.
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{NOT_FOUND, Platform, VALIDATION, assert_refused, id, ids};
@@ -30,65 +31,66 @@ async fn stocked() -> Platform {
     platform
 }
 
+#[rstest]
+#[case::none("", "Delta Gamma Beta Alpha")]
+#[case::listing_type("listing_type=task", "Gamma Alpha")]
+#[case::side("side=offer", "Beta Alpha")]
+#[case::side_and_type("side=request&listing_type=task", "Gamma")]
+#[case::one_tag("tags=nlp", "Beta Alpha")]
+#[case::any_of_two_tags("tags=cv,nlp", "Delta Beta Alpha")]
+#[case::tag_with_spaces("tags=%20a%20b%20,,", "Alpha")]
+#[case::no_tags("tags=,", "Delta Gamma Beta Alpha")]
+#[case::unknown_tag("tags=none", "")]
+#[case::tag_in_upper_case("tags=NLP", "")]
+#[case::search_in_title_and_description("search=alpha", "Gamma Alpha")]
+#[case::search_ignores_case("search=%C3%BCber", "Beta")]
+#[case::search_escaped("search=100%25", "Delta")]
+#[case::search_across_fields("search=AlphaFirst", "")]
+#[case::empty_search("search=", "Delta Gamma Beta Alpha")]
+#[case::min_price("min_price=20", "Delta Gamma Beta")]
+#[case::max_price("max_price=20", "Gamma Beta Alpha")]
+#[case::price_range("min_price=20.00&max_price=20.0", "Gamma Beta")]
+#[case::empty_price_range("min_price=30&max_price=10", "")]
+#[case::newest("sort=newest", "Delta Gamma Beta Alpha")]
+#[case::cheapest("sort=price_asc", "Alpha Gamma Beta Delta")]
+#[case::dearest("sort=price_desc", "Delta Gamma Beta Alpha")]
+#[case::all_together(
+    "tags=nlp&listing_type=data&search=DATA&min_price=1&max_price=99&side=offer",
+    "Beta"
+)]
+#[case::unknown_parameter("unknown=1", "Delta Gamma Beta Alpha")]
 #[tokio::test]
-async fn every_filter_and_all_together() {
-    let platform = stocked().await;
-    for (query, expected) in [
-        ("", "Delta Gamma Beta Alpha"),
-        ("listing_type=task", "Gamma Alpha"),
-        ("side=offer", "Beta Alpha"),
-        ("side=request&listing_type=task", "Gamma"),
-        ("tags=nlp", "Beta Alpha"),
-        ("tags=cv,nlp", "Delta Beta Alpha"),
-        ("tags=%20a%20b%20,,", "Alpha"),
-        ("tags=,", "Delta Gamma Beta Alpha"),
-        ("tags=none", ""),
-        ("tags=NLP", ""),
-        ("search=alpha", "Gamma Alpha"),
-        ("search=%C3%BCber", "Beta"),
-        ("search=100%25", "Delta"),
-        ("search=AlphaFirst", ""),
-        ("search=", "Delta Gamma Beta Alpha"),
-        ("min_price=20", "Delta Gamma Beta"),
-        ("max_price=20", "Gamma Beta Alpha"),
-        ("min_price=20.00&max_price=20.0", "Gamma Beta"),
-        ("min_price=30&max_price=10", ""),
-        ("sort=newest", "Delta Gamma Beta Alpha"),
-        ("sort=price_asc", "Alpha Gamma Beta Delta"),
-        ("sort=price_desc", "Delta Gamma Beta Alpha"),
-        ("tags=nlp&listing_type=data&search=DATA&min_price=1&max_price=99&side=offer", "Beta"),
-        ("unknown=1", "Delta Gamma Beta Alpha"),
-    ] {
-        assert_eq!(titles(&platform, query).await, expected, "{query}");
-    }
-    for bad in [
-        "listing_type=x",
-        "side=x",
-        "sort=x",
-        "min_price=x",
-        "min_price=-1",
-        "max_price=0.001",
-        "limit=0",
-        "limit=201",
-        "limit=x",
-        "limit=-1",
-        "offset=-1",
-        "offset=x",
-        "limit=",
-        "offset=99999999999999999999",
-        "side=offer&side=request",
-    ] {
-        let path = format!("/marketplace?{bad}");
-        let (status, reply) = platform.call(Method::GET, &path, "", Value::Null).await;
-        assert_refused(status, &reply, VALIDATION, bad);
-    }
-    let long = format!("/marketplace?search={}", "x".repeat(257));
-    let (status, reply) = platform.call(Method::GET, &long, "", Value::Null).await;
-    assert_refused(status, &reply, VALIDATION, "a long search");
+async fn filters_apply_alone_and_together(#[case] query: &str, #[case] expected: &str) {
+    assert_eq!(titles(&stocked().await, query).await, expected);
+}
+
+#[rstest]
+#[case::listing_type("listing_type=x")]
+#[case::side("side=x")]
+#[case::sort("sort=x")]
+#[case::price_as_text("min_price=x")]
+#[case::negative_price("min_price=-1")]
+#[case::fraction_of_a_cent("max_price=0.001")]
+#[case::limit_0("limit=0")]
+#[case::limit_201("limit=201")]
+#[case::limit_as_text("limit=x")]
+#[case::negative_limit("limit=-1")]
+#[case::negative_offset("offset=-1")]
+#[case::offset_as_text("offset=x")]
+#[case::empty_limit("limit=")]
+#[case::huge_offset("offset=99999999999999999999")]
+#[case::parameter_twice("side=offer&side=request")]
+#[case::long_search(&format!("search={}", "x".repeat(257)))]
+#[tokio::test]
+async fn invalid_queries_are_refused(#[case] query: &str) {
+    let platform = Platform::start().await;
+    let path = format!("/marketplace?{query}");
+    let (status, reply) = platform.call(Method::GET, &path, "", Value::Null).await;
+    assert_refused(status, &reply, VALIDATION, &path);
 }
 
 #[tokio::test]
-async fn pages_cut_the_list() {
+async fn offset_and_limit_select_a_page() {
     let platform = Platform::start().await;
     let agent = platform.agent("agent");
     let mut all = Vec::new();
@@ -111,7 +113,7 @@ async fn pages_cut_the_list() {
     ] {
         let page = platform.public(&format!("/marketplace?{query}")).await;
         assert_eq!(ids(&page), all[range], "{query}");
-        assert_eq!((&page["total"], &page["has_more"]), (&json!(55), &json!(has_more)));
+        assert_eq!((&page["total"], &page["has_more"]), (&json!(55), &json!(has_more)), "{query}");
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::platform::{NOT_FOUND, Platform, VALIDATION, action_path, assert_refused};
 
 #[tokio::test]
-async fn the_platform_in_figures() {
+async fn stats_and_recent_trades_count_completed_trades() {
     let platform = Platform::start().await;
     let empty = platform.public("/public/stats").await;
     assert_eq!(
@@ -38,7 +38,7 @@ async fn the_platform_in_figures() {
 }
 
 #[tokio::test]
-async fn the_best_agents_come_first() {
+async fn the_leaderboard_is_sorted_by_reputation() {
     let platform = Platform::start().await;
     let (good, fair, idle) =
         (platform.agent("good"), platform.agent("fair"), platform.agent("idle"));
@@ -85,7 +85,7 @@ async fn a_profile_shows_listings_and_reviews() {
 }
 
 #[tokio::test]
-async fn the_platform_says_what_it_offers() {
+async fn platform_info_lists_economy_events_and_endpoints() {
     let platform = Platform::start().await;
     let info = platform.public("/platform/info").await;
     assert_eq!(info["economy"]["starter_credits"], "500.00");
@@ -98,7 +98,7 @@ async fn the_platform_says_what_it_offers() {
 }
 
 #[tokio::test]
-async fn faults_speak_the_apis_language() {
+async fn faults_use_the_error_format_of_machins() {
     let platform = Platform::with(MockServer::start().await);
     let fault = machins_mock::Fault::status(429).path("/api/v1/marketplace").times(1);
     platform.server.add_fault(fault).unwrap();

@@ -81,7 +81,7 @@ async fn live(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_storm_of_operations_the_books_balance() {
+async fn the_ledger_balances_after_concurrent_operations() {
     let operations = std::env::var("STORM_OPERATIONS");
     let operations = operations.map_or(DEFAULT_OPERATIONS, |it| it.parse().unwrap());
     let platform = Arc::new(Platform::with(MockServer::builder().seed(1).start().unwrap()));

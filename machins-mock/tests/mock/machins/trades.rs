@@ -1,6 +1,7 @@
 //! The trade state machine: who may do what, when, and where the credits go.
 
 use machins_mock::{Agent, NewAgent, Tier};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{
@@ -87,39 +88,46 @@ async fn a_trade_goes_from_proposal_to_completion() {
 }
 
 /// Every action in every state by every role.
+#[rstest]
+#[case::proposed("proposed")]
+#[case::rejected("rejected")]
+#[case::escrow_held("escrow_held")]
+#[case::cancelled("cancelled")]
+#[case::delivered("delivered")]
+#[case::completed("completed")]
+#[case::disputed("disputed")]
+#[case::resolved("resolved")]
 #[tokio::test]
-async fn only_the_right_party_acts_and_only_in_the_right_state() {
+async fn only_the_right_party_acts_and_only_in_the_right_state(#[case] state: &str) {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.rich("seller"), platform.rich("buyer"));
     let stranger = platform.agent("stranger");
-    for state in STATES {
-        let trade = platform.trade_at(&seller, &buyer, state).await;
-        for (action, from, roles) in [
-            ("accept", "proposed", "seller"),
-            ("reject", "proposed", "seller"),
-            ("cancel", "escrow_held", "seller buyer"),
-            ("deliver", "escrow_held", "seller"),
-            ("confirm", "delivered", "buyer"),
-            ("dispute", "delivered", "buyer"),
-        ] {
-            for agent in [&stranger, &seller, &buyer] {
-                let body = if action == "deliver" { result() } else { Value::Null };
-                let path = action_path(&trade, action);
-                if !roles.contains(&*agent.slug) {
-                    platform.refused(agent, &path, body, FORBIDDEN).await;
-                } else if state != from {
-                    platform.refused(agent, &path, body, TRANSITION).await;
-                }
+    let trade = platform.trade_at(&seller, &buyer, state).await;
+    for (action, from, roles) in [
+        ("accept", "proposed", "seller"),
+        ("reject", "proposed", "seller"),
+        ("cancel", "escrow_held", "seller buyer"),
+        ("deliver", "escrow_held", "seller"),
+        ("confirm", "delivered", "buyer"),
+        ("dispute", "delivered", "buyer"),
+    ] {
+        for agent in [&stranger, &seller, &buyer] {
+            let body = if action == "deliver" { result() } else { Value::Null };
+            let path = action_path(&trade, action);
+            if !roles.contains(&*agent.slug) {
+                platform.refused(agent, &path, body, FORBIDDEN).await;
+            } else if state != from {
+                platform.refused(agent, &path, body, TRANSITION).await;
             }
         }
-        let after = platform.get(&buyer, &format!("/trades/{}", id(&trade))).await;
-        assert_eq!(after, trade, "nothing happened");
     }
+    let after = platform.get(&buyer, &format!("/trades/{}", id(&trade))).await;
+    assert_eq!(after, trade, "nothing happened");
     platform.assert_balanced();
 }
 
 #[tokio::test]
-async fn what_can_not_be_proposed() {
+async fn invalid_proposals_are_refused() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let listing = platform.listing(&seller, json!({})).await;
@@ -127,20 +135,6 @@ async fn what_can_not_be_proposed() {
     platform.refused(&seller, "/trades", json!({"listing_id": listing}), FORBIDDEN).await;
     for unknown in [json!("nonsense"), json!("00000000-0000-0000-0000-000000000000"), json!("")] {
         platform.refused(&buyer, "/trades", json!({"listing_id": unknown}), NOT_FOUND).await;
-    }
-    for bad in [
-        json!({}),
-        json!({"listing_id": 1}),
-        json!({"listing_id": listing, "terms": 1}),
-        json!({"listing_id": listing, "terms": "t".repeat(10_001)}),
-        json!({"listing_id": listing, "metadata": []}),
-        json!({"listing_id": listing, "metadata": {"x": "y".repeat(65_536)}}),
-        json!({"listing_id": listing, "verification_url": "nowhere"}),
-        json!({"listing_id": listing, "verification_url": 1}),
-        json!([]),
-        Value::Null,
-    ] {
-        platform.refused(&buyer, "/trades", bad, VALIDATION).await;
     }
     let path = format!("/listings/{}", listing.as_str().unwrap());
     platform.call(reqwest::Method::DELETE, &path, &seller.api_key, Value::Null).await;
@@ -152,9 +146,40 @@ async fn what_can_not_be_proposed() {
     }
 }
 
-/// A world must be able to read what it stored.
+#[rstest]
+#[case::no_listing(json!({"listing_id": null}))]
+#[case::number_as_listing(json!({"listing_id": 1}))]
+#[case::number_as_terms(json!({"terms": 1}))]
+#[case::long_terms(json!({"terms": "t".repeat(10_001)}))]
+#[case::list_as_metadata(json!({"metadata": []}))]
+#[case::large_metadata(json!({"metadata": {"x": "y".repeat(65_536)}}))]
+#[case::path_as_url(json!({"verification_url": "nowhere"}))]
+#[case::number_as_url(json!({"verification_url": 1}))]
 #[tokio::test]
-async fn free_objects_are_nested_so_deep_and_no_deeper() {
+async fn an_invalid_field_of_a_proposal_is_refused(#[case] fields: Value) {
+    let platform = Platform::start().await;
+    let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
+    let listing = platform.listing(&seller, json!({})).await;
+    let mut proposal = json!({"listing_id": listing["id"]});
+    for (name, value) in fields.as_object().unwrap() {
+        proposal[name] = value.clone();
+    }
+    platform.refused(&buyer, "/trades", proposal, VALIDATION).await;
+}
+
+#[rstest]
+#[case::empty(json!({}))]
+#[case::list(json!([]))]
+#[case::no_body(Value::Null)]
+#[tokio::test]
+async fn a_proposal_without_fields_is_refused(#[case] body: Value) {
+    let platform = Platform::start().await;
+    platform.refused(&platform.agent("buyer"), "/trades", body, VALIDATION).await;
+}
+
+/// A server must be able to read the state that it stored.
+#[tokio::test]
+async fn free_form_objects_have_a_depth_limit() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let listing = platform.listing(&seller, json!({})).await;
@@ -194,7 +219,7 @@ async fn on_a_request_the_proposer_sells() {
 }
 
 #[tokio::test]
-async fn an_acceptance_takes_over_the_bounty() {
+async fn accepting_uses_the_bounty_as_escrow() {
     let platform = Platform::start().await;
     let (buyer, seller) = (platform.agent("buyer"), platform.agent("seller"));
     let fields = json!({"side": "request", "bounty": true, "price": 90});
@@ -213,7 +238,7 @@ async fn an_acceptance_takes_over_the_bounty() {
 }
 
 #[tokio::test]
-async fn a_bounty_need_not_be_the_price_that_was_proposed() {
+async fn a_bounty_may_differ_from_the_proposed_price() {
     let platform = Platform::start().await;
     let (buyer, seller) = (platform.agent("buyer"), platform.agent("seller"));
     let fields = json!({"side": "request", "bounty": true, "price": 90});
@@ -229,7 +254,7 @@ async fn a_bounty_need_not_be_the_price_that_was_proposed() {
 }
 
 #[tokio::test]
-async fn an_acceptance_without_the_credits_leaves_the_proposal() {
+async fn accepting_without_enough_credits_changes_nothing() {
     let platform = Platform::start().await;
     let seller = platform.agent("seller");
     let poor = platform.server.create_agent(NewAgent::new().credits(49)).unwrap();
@@ -260,32 +285,37 @@ async fn auto_accept_holds_the_escrow_at_once() {
     assert_eq!(platform.events(&buyer).await, ["trade_accepted"]);
 }
 
+#[rstest]
+#[case::reject("proposed", "seller", "reject", "rejection_reason", "rejected_at")]
+#[case::cancel("escrow_held", "seller", "cancel", "cancellation_reason", "cancelled_at")]
+#[case::dispute("delivered", "buyer", "dispute", "dispute_reason", "disputed_at")]
 #[tokio::test]
-async fn reasons_are_optional_and_kept() {
+async fn reasons_are_optional_and_kept(
+    #[case] state: &str,
+    #[case] party: &str,
+    #[case] action: &str,
+    #[case] field: &str,
+    #[case] at: &str,
+) {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
-    for (state, agent, action, field, at) in [
-        ("proposed", &seller, "reject", "rejection_reason", "rejected_at"),
-        ("escrow_held", &seller, "cancel", "cancellation_reason", "cancelled_at"),
-        ("delivered", &buyer, "dispute", "dispute_reason", "disputed_at"),
+    let agent = if party == "seller" { &seller } else { &buyer };
+    for (body, kept) in [
+        (Value::Null, Value::Null),
+        (json!({}), Value::Null),
+        (json!({"reason": null}), Value::Null),
+        (json!({"reason": "Because."}), json!("Because.")),
     ] {
-        for (body, kept) in [
-            (Value::Null, Value::Null),
-            (json!({}), Value::Null),
-            (json!({"reason": null}), Value::Null),
-            (json!({"reason": "Because."}), json!("Because.")),
-        ] {
-            let trade = platform.trade_at(&seller, &buyer, state).await;
-            let path = action_path(&trade, action);
-            for bad in [json!({"reason": 1}), json!({"reason": "r".repeat(2001)}), json!([])] {
-                platform.refused(agent, &path, bad, VALIDATION).await;
-            }
-            let done = platform.done(agent, &path, body).await;
-            assert_eq!(done[field], kept);
-            assert!(done[at].is_string());
-            if action == "cancel" {
-                assert_eq!(done["cancelled_by"], agent.agent_id);
-            }
+        let trade = platform.trade_at(&seller, &buyer, state).await;
+        let path = action_path(&trade, action);
+        for bad in [json!({"reason": 1}), json!({"reason": "r".repeat(2001)}), json!([])] {
+            platform.refused(agent, &path, bad, VALIDATION).await;
+        }
+        let done = platform.done(agent, &path, body.clone()).await;
+        assert_eq!(done[field], kept, "{body}");
+        assert!(done[at].is_string(), "{body}");
+        if action == "cancel" {
+            assert_eq!(done["cancelled_by"], agent.agent_id, "{body}");
         }
     }
     platform.assert_balanced();
@@ -324,7 +354,7 @@ async fn fees_are_five_per_cent_rounded_half_up() {
 }
 
 #[tokio::test]
-async fn ones_own_trades_by_role_and_status() {
+async fn own_trades_are_filtered_by_role_and_status() {
     let platform = Platform::start().await;
     let (one, two) = (platform.agent("one"), platform.agent("two"));
     let bought = platform.trade_at(&two, &one, "completed").await;

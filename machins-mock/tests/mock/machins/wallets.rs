@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::platform::Platform;
 
 #[tokio::test]
-async fn a_wallet_is_what_is_available_and_what_is_held() {
+async fn a_wallet_shows_available_and_held_credits() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let before = platform.get(&buyer, "/wallets/me").await;
@@ -30,7 +30,7 @@ fn line(entry: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_movement_is_two_entries_or_more() {
+async fn every_transfer_has_at_least_two_entries() {
     let platform = Platform::start().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
     let trade = platform.trade_at(&seller, &buyer, "completed").await;

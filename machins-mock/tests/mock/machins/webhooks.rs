@@ -1,15 +1,15 @@
 //! Webhooks: what is posted, signed, filtered, ordered, and given up.
 
 use std::collections::HashSet;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use machins_mock::{Agent, MockServer};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::platform::{FORBIDDEN, NOT_FOUND, Platform, VALIDATION, assert_refused, id};
-use crate::support::receiver::{Receiver, answer};
+use crate::support::receiver::{Receiver, answer, closed_port};
 
 async fn subscribe(platform: &Platform, agent: &Agent, event: &str, url: &str) -> Value {
     let body = json!({"event_type": event, "webhook_url": url});
@@ -92,7 +92,7 @@ async fn without_a_secret_nothing_is_signed() {
 }
 
 #[tokio::test]
-async fn all_ten_events_are_posted_to_whom_they_concern() {
+async fn each_event_is_posted_to_the_agents_it_concerns() {
     let platform = Platform::start().await;
     let mut receiver = Receiver::willing().await;
     let (seller, buyer) = (platform.agent("seller"), platform.agent("buyer"));
@@ -181,25 +181,28 @@ async fn filters_keep_only_equal_values() {
     assert_eq!(posts[0].json()["data"]["listing_id"], listing["id"]);
 }
 
+#[rstest]
+#[case::unknown_event(json!({"event_type": "trade_lost", "webhook_url": "http://x/"}))]
+#[case::no_url(json!({"event_type": "new_agent"}))]
+#[case::no_event(json!({"webhook_url": "http://x/"}))]
+#[case::relative_url(json!({"event_type": "new_agent", "webhook_url": "x"}))]
+#[case::file_url(json!({"event_type": "new_agent", "webhook_url": "file:///etc/passwd"}))]
+#[case::long_url(json!({"event_type": "new_agent", "webhook_url": format!("http://x/{}", "y".repeat(2048))}))]
+#[case::number_as_secret(json!({"event_type": "new_agent", "webhook_url": "http://x/", "secret": 1}))]
+#[case::long_secret(json!({"event_type": "new_agent", "webhook_url": "http://x/", "secret": "s".repeat(1025)}))]
+#[case::list_as_filters(json!({"event_type": "new_agent", "webhook_url": "http://x/", "filters": []}))]
+#[case::list(json!([]))]
+#[case::no_body(Value::Null)]
 #[tokio::test]
-async fn what_a_subscription_can_not_be() {
+async fn invalid_subscriptions_are_refused(#[case] body: Value) {
+    let platform = Platform::start().await;
+    platform.refused(&platform.agent("agent"), "/subscriptions", body, VALIDATION).await;
+}
+
+#[tokio::test]
+async fn only_the_owner_sees_and_deletes_a_subscription() {
     let platform = Platform::start().await;
     let (agent, other) = (platform.agent("agent"), platform.agent("other"));
-    for bad in [
-        json!({"event_type": "trade_lost", "webhook_url": "http://x/"}),
-        json!({"event_type": "new_agent"}),
-        json!({"webhook_url": "http://x/"}),
-        json!({"event_type": "new_agent", "webhook_url": "x"}),
-        json!({"event_type": "new_agent", "webhook_url": "file:///etc/passwd"}),
-        json!({"event_type": "new_agent", "webhook_url": format!("http://x/{}", "y".repeat(2048))}),
-        json!({"event_type": "new_agent", "webhook_url": "http://x/", "secret": 1}),
-        json!({"event_type": "new_agent", "webhook_url": "http://x/", "secret": "s".repeat(1025)}),
-        json!({"event_type": "new_agent", "webhook_url": "http://x/", "filters": []}),
-        json!([]),
-        Value::Null,
-    ] {
-        platform.refused(&agent, "/subscriptions", bad, VALIDATION).await;
-    }
     let own = subscribe(&platform, &agent, "new_agent", "http://127.0.0.1:1/").await;
     assert_eq!(platform.get(&agent, "/subscriptions").await, json!([own]));
     assert_eq!(platform.get(&other, "/subscriptions").await, json!([]));
@@ -272,32 +275,34 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn no_answer_is_a_failure_with_a_reason() {
+async fn a_silent_receiver_is_a_failure() {
     let limit = Duration::from_millis(50);
     let platform =
         Platform::with(MockServer::builder().delivery_time_limit(limit).start().unwrap());
     let silent = Receiver::start(|_| None).await;
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_fails(&platform, &silent.url, "no answer within 0.05 seconds").await;
+}
+
+#[rstest]
+#[case::closed_port(&format!("http://{}/", closed_port()), "no answer: ")]
+#[case::another_machine("http://198.51.100.1/", "not on this machine")]
+#[case::a_name("http://example.com/", "not on this machine")]
+#[case::https("https://127.0.0.1/", "only http://")]
+#[tokio::test]
+async fn an_unreachable_url_is_a_failure(#[case] url: &str, #[case] reason: &str) {
+    assert_fails(&Platform::start().await, url, reason).await;
+}
+
+/// Posts an event to this URL, which fails for this reason.
+async fn assert_fails(platform: &Platform, url: &str, reason: &str) {
     let agent = platform.agent("agent");
-    for (url, reason) in [
-        (silent.url.clone(), "no answer within 0.05 seconds"),
-        (format!("http://{closed}/"), "no answer: "),
-        ("http://198.51.100.1/".to_owned(), "not on this machine"),
-        ("http://example.com/".to_owned(), "not on this machine"),
-        ("https://127.0.0.1/".to_owned(), "only http://"),
-    ] {
-        subscribe(&platform, &agent, "new_agent", &url).await;
-        platform.agent(&format!("n-{}", url.len()));
-        platform.server.webhooks_sent().await;
-        let attempt = platform.server.webhooks().into_iter().rfind(|it| it.url == url).unwrap();
-        assert_eq!(attempt.status, None);
-        assert!(attempt.error.as_ref().unwrap().contains(reason), "{attempt:?}");
-        let subscriptions = platform.get(&agent, "/subscriptions").await;
-        let own = subscriptions.as_array().unwrap().iter().find(|it| it["webhook_url"] == *url);
-        assert_eq!(own.unwrap()["failure_count"], 1, "{url}");
-        let path = format!("/subscriptions/{}", id(own.unwrap()));
-        platform.call(Method::DELETE, &path, &agent.api_key, Value::Null).await;
-    }
+    subscribe(platform, &agent, "new_agent", url).await;
+    platform.agent("newcomer");
+    platform.server.webhooks_sent().await;
+    let attempt = platform.server.webhooks().pop().unwrap();
+    assert_eq!((attempt.url.as_str(), attempt.status), (url, None));
+    assert!(attempt.error.as_ref().unwrap().contains(reason), "{attempt:?}");
+    assert_eq!(standing(platform, &agent).await, (true, 1));
 }
 
 #[tokio::test]
@@ -324,7 +329,7 @@ async fn events_arrive_in_the_order_in_which_they_happened() {
 }
 
 #[tokio::test]
-async fn a_reset_forgets_what_was_still_to_be_posted() {
+async fn a_reset_drops_queued_webhooks() {
     let platform = Platform::start().await;
     let receiver = Receiver::start(|_| None).await;
     let agent = platform.agent("agent");

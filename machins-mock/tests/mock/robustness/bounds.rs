@@ -1,6 +1,7 @@
-//! A client gone wild, and the bounds that it meets.
+//! Clients that never stop, and the bounds that they meet.
 
 use machins_mock::{MAX_QUEUED, MockServer, NewAgent, Plan, blocking};
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -25,8 +26,37 @@ fn send(server: &MockServer, method: &str, path: &str, key: &str, body: &Value) 
     exchange(server.addr(), &request).expect("a reply")
 }
 
-/// The n-th call of a client gone wild, with the keys of an organisation and of an agent.
-type Wild = fn(&MockServer, &str, &str, usize) -> Reply;
+/// The n-th call of a client that never stops, with the keys of an organisation and of an agent.
+type Call = fn(&MockServer, &str, &str, usize) -> Reply;
+
+fn create_org(server: &MockServer, _: &str, _: &str, _: usize) -> Reply {
+    post(server, "/api/v1/org/create", "", &json!({}))
+}
+
+fn register_device(server: &MockServer, org: &str, _: &str, number: usize) -> Reply {
+    let id = json!({"deviceId": format!("d{number}")});
+    let reply = post(server, "/api/v1/devices/register", org, &id);
+    // Revoked ones do not count against the plan.
+    post(server, "/api/v1/devices/revoke", org, &id);
+    reply
+}
+
+fn join(server: &MockServer, _: &str, _: &str, number: usize) -> Reply {
+    let body = json!({"name": "N", "slug": format!("agent-{number}")});
+    post(server, "/api/v1/agents/onboard", "", &body)
+}
+
+fn create_listing(server: &MockServer, _: &str, key: &str, number: usize) -> Reply {
+    let body = json!({"title": "T", "slug": format!("listing-{number}"), "price": 1,
+        "listing_type": "task", "input_schema": {"x": "x".repeat(5_000)}});
+    post(server, "/api/v1/listings", key, &body)
+}
+
+fn subscribe(server: &MockServer, _: &str, key: &str, _: usize) -> Reply {
+    let body = json!({"event_type": "new_agent", "webhook_url": "http://127.0.0.1:9/",
+        "filters": {"x": "x".repeat(5_000)}});
+    post(server, "/api/v1/subscriptions", key, &body)
+}
 
 /// Does the same with ever new numbers until it is refused, and says how.
 fn until_full(call: impl Fn(usize) -> Reply) -> Reply {
@@ -34,57 +64,36 @@ fn until_full(call: impl Fn(usize) -> Reply) -> Reply {
     calls.into_iter().find(|reply| reply.status >= 300).expect("there is a bound")
 }
 
-#[test]
-fn a_full_world_takes_no_more_and_goes_on() {
-    let wild: [(&str, Wild); 5] = [
-        ("organisations", |server, _, _, _| post(server, "/api/v1/org/create", "", &json!({}))),
-        ("devices", |server, org, _, number| {
-            let id = json!({"deviceId": format!("d{number}")});
-            let reply = post(server, "/api/v1/devices/register", org, &id);
-            // Revoked ones do not count against the plan.
-            post(server, "/api/v1/devices/revoke", org, &id);
-            reply
-        }),
-        ("agents", |server, _, _, number| {
-            let body = json!({"name": "N", "slug": format!("wild-{number}")});
-            post(server, "/api/v1/agents/onboard", "", &body)
-        }),
-        ("listings", |server, _, key, number| {
-            let body = json!({"title": "T", "slug": format!("wild-{number}"), "price": 1,
-                "listing_type": "task", "input_schema": {"x": "x".repeat(5_000)}});
-            post(server, "/api/v1/listings", key, &body)
-        }),
-        ("subscriptions", |server, _, key, _| {
-            let body = json!({"event_type": "new_agent", "webhook_url": "http://127.0.0.1:9/",
-                "filters": {"x": "x".repeat(5_000)}});
-            post(server, "/api/v1/subscriptions", key, &body)
-        }),
-    ];
-    for (what, call) in wild {
-        let server = MockServer::builder().max_world_bytes(BOUND).start().unwrap();
-        let org = server.create_org(Plan::Max);
-        let agent = server.create_agent(NewAgent::new()).unwrap();
-        let reply = until_full(|number| call(&server, org.key(), &agent.api_key, number));
-        assert_eq!(reply.status, 413, "{what}: {:?}", String::from_utf8_lossy(&reply.body));
-        let text = reply.json().to_string();
-        assert!(text.contains("/_mock/reset"), "{what}: {text}");
-        let stored = serde_json::to_vec(&server.snapshot()).unwrap().len();
-        assert!(stored < 2 * BOUND, "{what}: {stored}");
+#[rstest]
+#[case::organisations(create_org)]
+#[case::devices(register_device)]
+#[case::agents(join)]
+#[case::listings(create_listing)]
+#[case::subscriptions(subscribe)]
+fn a_full_server_refuses_more_and_keeps_answering(#[case] call: Call) {
+    let server = MockServer::builder().max_world_bytes(BOUND).start().unwrap();
+    let org = server.create_org(Plan::Max);
+    let agent = server.create_agent(NewAgent::new()).unwrap();
+    let reply = until_full(|number| call(&server, org.key(), &agent.api_key, number));
+    assert_eq!(reply.status, 413, "{:?}", String::from_utf8_lossy(&reply.body));
+    let text = reply.json().to_string();
+    assert!(text.contains("/_mock/reset"), "{text}");
+    let stored = serde_json::to_vec(&server.snapshot()).unwrap().len();
+    assert!(stored < 2 * BOUND, "{stored}");
 
-        // Questions are answered all the same.
-        let device = json!({"deviceId": "d0"});
-        assert!(post(&server, "/api/v1/devices/validate", org.key(), &device).status != 413);
-        get(server.addr(), "/api/v1/marketplace");
-        assert_eq!(post(&server, "/_mock/reset", "", &Value::Null).status, 200);
-        assert_eq!(post(&server, "/api/v1/org/create", "", &json!({})).status, 200, "{what}");
-    }
+    // Reading works all the same.
+    let device = json!({"deviceId": "d0"});
+    assert!(post(&server, "/api/v1/devices/validate", org.key(), &device).status != 413);
+    get(server.addr(), "/api/v1/marketplace");
+    assert_eq!(post(&server, "/_mock/reset", "", &Value::Null).status, 200);
+    assert_eq!(post(&server, "/api/v1/org/create", "", &json!({})).status, 200);
 }
 
 #[test]
-fn what_is_changed_again_and_again_has_a_bound_too() {
+fn repeated_changes_are_bounded_too() {
     let server = MockServer::builder().max_world_bytes(BOUND).start().unwrap();
     let agent = server.create_agent(NewAgent::new()).unwrap();
-    let body = json!({"title": "T", "slug": "wild", "price": 1, "listing_type": "task",
+    let body = json!({"title": "T", "slug": "bounty", "price": 1, "listing_type": "task",
         "side": "request", "bounty": true});
     let listing = post(&server, "/api/v1/listings", &agent.api_key, &body).json();
     let path = format!("/api/v1/listings/{}", listing["id"].as_str().unwrap());

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use machins_mock::{MockServer, blocking};
+use rstest::rstest;
 
 use crate::support::raw::{
     assert_no_panic, connect, exchange_anything, get, read_reply, request, watch_for_panics,
@@ -55,14 +56,14 @@ async fn two_thousand_connections_block_neither_service_nor_shutdown() {
     server.shutdown().await;
     for mut stream in crowd {
         let end = stream.read_to_end(&mut Vec::new());
-        assert!(end.is_ok() || end.is_err_and(|it| it.kind() == ErrorKind::ConnectionReset));
+        assert!(end.is_ok() || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
     }
     assert!(TcpStream::connect(addr).is_err());
     assert_no_panic();
 }
 
 #[test]
-fn connections_beyond_the_bound_wait_for_a_place() {
+fn connections_beyond_the_limit_wait() {
     let server = MockServer::builder().max_connections(1).start().unwrap();
     let addr = server.addr();
     let mut first = connect(addr);
@@ -74,24 +75,28 @@ fn connections_beyond_the_bound_wait_for_a_place() {
         first.write_all(FIRST).unwrap();
         read_one(&mut first);
     }
-    assert!(server.requests().iter().all(|it| it.path == "/api/v1/first"), "it is not served yet");
+    assert!(
+        server.requests().iter().all(|request| request.path == "/api/v1/first"),
+        "it is not served yet"
+    );
     drop(first);
     assert_eq!(read_reply(&mut waiting).unwrap().status, 404);
 }
 
-#[test]
-fn a_head_that_does_not_come_in_time_closes_its_connection() {
+#[rstest]
+#[case::nothing(b"")]
+#[case::half_a_line(b"GET /_mock/hea")]
+#[case::half_the_headers(b"GET /_mock/health HTTP/1.1\r\nhost")]
+fn a_late_request_head_closes_the_connection(#[case] beginning: &[u8]) {
     let limit = Duration::from_millis(20);
     let server = MockServer::builder().read_time_limit(limit).start().unwrap();
-    for beginning in [&b""[..], b"GET /_mock/hea", b"GET /_mock/health HTTP/1.1\r\nhost"] {
-        let mut stream = connect(server.addr());
-        stream.write_all(beginning).unwrap();
-        assert!(read_reply(&mut stream).is_none_or(|reply| reply.status == 408));
-    }
+    let mut stream = connect(server.addr());
+    stream.write_all(beginning).unwrap();
+    assert!(read_reply(&mut stream).is_none_or(|reply| reply.status == 408));
 }
 
 #[test]
-fn a_body_that_does_not_come_in_time_is_refused() {
+fn a_late_request_body_is_refused() {
     let limit = Duration::from_millis(20);
     let server = MockServer::builder().read_time_limit(limit).start().unwrap();
     let mut stream = connect(server.addr());
@@ -100,17 +105,13 @@ fn a_body_that_does_not_come_in_time_is_refused() {
     assert_eq!((reply.status, &reply.json()["error"]), (400, &"missing_params".into()));
 }
 
-#[test]
-fn what_is_no_http_is_refused_without_a_body() {
+#[rstest]
+#[case::words(b"HELLO\r\n\r\n", 400)]
+#[case::nameless_header(b"GET / HTTP/1.1\r\n: x\r\n\r\n", 400)]
+#[case::control_bytes_in_path(b"GET /\xff\x00 HTTP/1.1\r\n\r\n", 400)]
+#[case::long_path(&request("GET", &b"/long".repeat(20_000), b"", b""), 431)]
+fn invalid_http_is_refused_without_a_body(#[case] bytes: &[u8], #[case] status: u16) {
     let server = blocking::MockServer::start();
-    let long = b"/long".repeat(20_000);
-    for (bytes, status) in [
-        (b"HELLO\r\n\r\n".to_vec(), 400),
-        (b"GET / HTTP/1.1\r\n: x\r\n\r\n".to_vec(), 400),
-        (b"GET /\xff\x00 HTTP/1.1\r\n\r\n".to_vec(), 400),
-        (request("GET", &long, b"", b""), 431),
-    ] {
-        let reply = exchange_anything(server.addr(), &bytes).unwrap();
-        assert_eq!((reply.status, reply.body.len()), (status, 0));
-    }
+    let reply = exchange_anything(server.addr(), bytes).unwrap();
+    assert_eq!((reply.status, reply.body.len()), (status, 0));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// What came in.
@@ -44,14 +45,23 @@ impl Drop for Receiver {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "how a receiver is told to answer at all")]
+/// An address at which nobody listens, and which nobody else gets as long as this process runs.
+pub(crate) fn closed_port() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    addr
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "`None` is an answer too: none at all")]
 pub(crate) fn answer(status: u16, body: &str) -> Answer {
     let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
     Some(Response::builder().status(status).body(body).unwrap())
 }
 
 impl Receiver {
-    /// Answers the n-th request, from 0, as told.
+    /// Gives the n-th request, from 0, this answer.
     pub(crate) async fn start(respond: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -91,7 +101,7 @@ impl Receiver {
         Self { url, received, server }
     }
 
-    /// Says yes to everything.
+    /// Accepts everything.
     pub(crate) async fn willing() -> Self {
         Self::start(|_| answer(200, "{}")).await
     }
