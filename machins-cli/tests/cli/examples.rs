@@ -5,7 +5,7 @@ use std::path::Path;
 use machins_mock::{Plan, Snapshot};
 
 use crate::help::pages;
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id};
 
 /// An example of a command's help.

@@ -15,7 +15,7 @@ use snapbox::Data;
 use snapbox::assert::{Action, Assert};
 
 use crate::examples::{Example, World, examples, run};
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::stub::{self, Reply};
 
 /// How much of an output is kept: more of it says no more.

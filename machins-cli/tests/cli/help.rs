@@ -1,12 +1,14 @@
 //! The commands, their help, and what is made from it.
 
 use std::fmt::Write;
+use std::process::Stdio;
 use std::sync::LazyLock;
 
+use rstest::rstest;
 use serde_json::Value;
 use snapbox::{assert_data_eq, file};
 
-use crate::run::Home;
+use crate::home::Home;
 
 /// Every command with its long help, in the order of the overview. The root comes first, and its
 /// name is empty.
@@ -63,29 +65,32 @@ fn the_page_of_commands_shows_the_help_of_each() {
     assert_data_eq!(page, file!["../../../docs/cli.md"].raw());
 }
 
-#[test]
-fn flags_for_every_command_may_stand_anywhere() {
-    let home = Home::new();
-    for words in [
-        ["--json", "config", "explain"],
-        ["config", "--json", "explain"],
-        ["config", "explain", "--json"],
-    ] {
-        let said = home.run(&words).exits(0).stdout;
-        assert!(serde_json::from_str::<Value>(&said).is_ok(), "{words:?}: {said}");
-    }
-    home.run(&["inbox", "--quiet", "ack-all"]).exits(4);
-    let get = ["get", "base_url", "--base-url=https://inner.example"];
-    let inner = home.run(&[&["--base-url=https://outer.example", "config"], &get[..]].concat());
-    assert_eq!(inner.exits(0).stdout, "https://inner.example\n");
+#[rstest]
+#[case::before(&["--json", "config", "explain"])]
+#[case::between(&["config", "--json", "explain"])]
+#[case::after(&["config", "explain", "--json"])]
+fn global_flags_may_stand_anywhere(#[case] arguments: &[&str]) {
+    Home::new().run(arguments).exits(0).document();
 }
 
 #[test]
-fn flags_of_a_command_are_not_ignored_by_those_within() {
-    let home = Home::new();
-    home.run(&["config", "--get", "base_url", "show"]).exits(2);
-    home.run(&["inbox", "--unread", "ack-all"]).exits(2);
-    home.run(&["inbox", "--limit", "3", "ack-all"]).exits(2);
+fn the_inner_of_two_global_flags_wins() {
+    let get = ["get", "base_url", "--base-url=https://inner.example"];
+    let arguments = [&["--base-url=https://outer.example", "config"], &get[..]].concat();
+    assert_eq!(Home::new().run(&arguments).exits(0).stdout, "https://inner.example\n");
+}
+
+#[test]
+fn a_global_flag_may_stand_within_a_group() {
+    Home::new().run(&["inbox", "--quiet", "ack-all"]).exits(4);
+}
+
+#[rstest]
+#[case::config(&["config", "--get", "base_url", "show"])]
+#[case::switch(&["inbox", "--unread", "ack-all"])]
+#[case::value(&["inbox", "--limit", "3", "ack-all"])]
+fn flags_of_a_group_are_refused_before_its_subcommands(#[case] arguments: &[&str]) {
+    Home::new().run(arguments).exits(2);
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn each_page_has_an_example() {
 }
 
 #[test]
-fn each_command_refuses_a_flag_that_it_does_not_have() {
+fn each_command_refuses_an_unknown_flag() {
     let home = Home::new();
     for (command, _) in pages() {
         let words: Vec<&str> = command.split_whitespace().chain(["--no-such-flag"]).collect();
@@ -112,7 +117,7 @@ fn each_command_refuses_a_flag_that_it_does_not_have() {
 }
 
 #[test]
-fn alone_it_shows_the_overview() {
+fn without_arguments_it_prints_the_overview() {
     let home = Home::new();
     let alone = home.run(&[]).exits(0);
     assert!(alone.stdout.contains("Devices:"), "{alone:?}");
@@ -120,65 +125,66 @@ fn alone_it_shows_the_overview() {
     assert_eq!(error["kind"], "usage");
 }
 
-#[test]
-fn wrong_usage_is_told_as_asked() {
+#[rstest]
+#[case::unknown_command(&["vlaidate"])]
+#[case::two_devices(&["validate", "a", "b"])]
+#[case::no_device(&["revoke"])]
+#[case::device_and_all(&["revoke", "a", "--all"])]
+#[case::timeout_0(&["devices", "--timeout", "0"])]
+#[case::timeout_as_word(&["devices", "--timeout", "soon"])]
+#[case::unknown_colour(&["devices", "--color", "blue"])]
+#[case::negative_interval(&["guard", "--every", "-1", "--", "true"])]
+#[case::grace_is_no_number(&["guard", "--outage-grace", "nan", "--", "true"])]
+#[case::no_command(&["guard", "--device", "a"])]
+#[case::invalid_address(&["mock", "serve", "--addr", "here"])]
+#[case::unknown_method(&["api", "FETCH", "/api/v1/usage"])]
+#[case::unknown_shell(&["completions", "csh"])]
+#[case::no_name(&["join"])]
+#[case::no_price(&["sell", "--title", "Any"])]
+#[case::price_as_word(&["sell", "--title", "Any", "--price", "cheap"])]
+#[case::no_change(&["edit", "3f2a9c10"])]
+#[case::limit_0(&["browse", "--limit", "0"])]
+#[case::limit_201(&["browse", "--limit", "201"])]
+#[case::negative_offset(&["trades", "--offset", "-1"])]
+#[case::rating_6(&["review", "3f2a9c10", "--rating", "6"])]
+#[case::no_rating(&["review", "3f2a9c10"])]
+#[case::flag_of_the_group(&["inbox", "--unread", "ack-all"])]
+#[case::no_signature(&["webhook", "verify"])]
+#[case::set_and_get(&["config", "--set", "a=b", "--get", "a"])]
+fn wrong_usage_exits_2(#[case] arguments: &[&str]) {
     let home = Home::new();
-    for arguments in [
-        &["vlaidate"][..],
-        &["validate", "a", "b"],
-        &["revoke"],
-        &["revoke", "a", "--all"],
-        &["devices", "--timeout", "0"],
-        &["devices", "--timeout", "soon"],
-        &["devices", "--color", "blue"],
-        &["guard", "--every", "-1", "--", "true"],
-        &["guard", "--outage-grace", "nan", "--", "true"],
-        &["guard", "--device", "a"],
-        &["mock", "serve", "--addr", "here"],
-        &["api", "FETCH", "/api/v1/usage"],
-        &["completions", "csh"],
-        &["join"],
-        &["sell", "--title", "Any"],
-        &["sell", "--title", "Any", "--price", "cheap"],
-        &["edit", "3f2a9c10"],
-        &["browse", "--limit", "0"],
-        &["browse", "--limit", "201"],
-        &["trades", "--offset", "-1"],
-        &["review", "3f2a9c10", "--rating", "6"],
-        &["review", "3f2a9c10"],
-        &["inbox", "--unread", "ack-all"],
-        &["webhook", "verify"],
-        &["config", "--set", "a=b", "--get", "a"],
-    ] {
-        let human = home.run(arguments).exits(2);
-        assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
+    let human = home.run(arguments).exits(2);
+    assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
+    // After `--` the flag is the command's.
+    if !arguments.contains(&"--") {
         let json = home.run(&[arguments, &["--json"]].concat());
-        // After `--` the flag is the command's.
-        if !arguments.contains(&"--") {
-            assert_eq!(json.exits(2).error()["status"], Value::Null);
-        }
-        let json = home.run(&[&["--json"], arguments].concat()).exits(2);
-        assert_eq!(json.error()["kind"], "usage", "{arguments:?}");
-        assert!(json.stdout.is_empty());
+        assert_eq!(json.exits(2).error()["status"], Value::Null);
     }
+    let json = home.run(&[&["--json"], arguments].concat()).exits(2);
+    assert_eq!(json.error()["kind"], "usage");
+    assert!(json.stdout.is_empty());
+}
+
+#[rstest]
+#[case::market_gaps(&["market-gaps"], "machins api GET /public/market-gaps")]
+#[case::pipeline(&["pipeline", "list"], "machins api GET /pipelines")]
+#[case::fulfill(&["fulfill", "ocr", "--budget", "5"], "machins api POST /fulfill --body")]
+fn commands_of_the_python_package_are_suggested_as_calls(
+    #[case] command: &[&str],
+    #[case] call: &str,
+) {
+    let ran = Home::new().run(command).exits(2);
+    assert!(ran.stderr.contains(call), "{ran:?}");
 }
 
 #[test]
-fn commands_of_the_python_package_alone_are_named_as_calls() {
-    let home = Home::new();
-    for (command, call) in [
-        (&["market-gaps"][..], "machins api GET /public/market-gaps"),
-        (&["pipeline", "list"], "machins api GET /pipelines"),
-        (&["fulfill", "ocr", "--budget", "5"], "machins api POST /fulfill --body"),
-    ] {
-        let ran = home.run(command).exits(2);
-        assert!(ran.stderr.contains(call), "{ran:?}");
-    }
-    assert_eq!(home.run(&["trending", "--json"]).exits(2).error()["kind"], "usage");
+fn a_command_of_the_python_package_is_wrong_usage() {
+    let error = Home::new().run(&["trending", "--json"]).exits(2).error();
+    assert_eq!(error["kind"], "usage");
 }
 
 #[test]
-fn a_usage_error_says_all_of_it_in_one_line() {
+fn a_usage_error_is_one_line_in_json() {
     let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
     assert_eq!(error["message"], "unexpected argument 'b' found");
     let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
@@ -187,36 +193,39 @@ fn a_usage_error_says_all_of_it_in_one_line() {
     assert!(error["message"].to_string().contains("similar subcommand exists: 'validate'"));
 }
 
+#[rstest]
+fn completions_know_every_command(
+    #[values("bash", "zsh", "fish", "powershell", "elvish")] shell: &str,
+) {
+    let script = Home::new().run(&["completions", shell]).exits(0).stdout;
+    let names = pages().iter().filter_map(|(name, _)| name.split_whitespace().last());
+    let missing: Vec<&str> =
+        names.chain(["outage-grace"]).filter(|word| !script.contains(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
-fn completions_and_manual_pages_know_every_command() {
+fn each_command_has_a_manual_page() {
     let home = Home::new();
-    let commands = pages();
-    let names = commands.iter().filter_map(|(name, _)| name.split_whitespace().last());
-    let words: Vec<&str> = names.chain(["outage-grace"]).collect();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = home.run(&["completions", shell]).exits(0).stdout;
-        for word in &words {
-            assert!(script.contains(word), "{shell} lacks {word}");
-        }
-    }
     assert!(home.run(&["man"]).exits(0).stdout.contains(".TH machins 1"));
     home.run(&["man", "--dir", "pages"]).exits(0);
-    for (name, _) in commands {
+    for (name, _) in pages() {
         let file = format!("machins-{name}.1").replace("-.", ".").replace(' ', "-");
         assert!(home.path().join("pages").join(&file).is_file(), "{file}");
     }
 }
 
-#[test]
-fn a_closed_pipe_is_no_error() {
-    use std::process::Stdio;
+#[rstest]
+#[case::man(&["man"])]
+#[case::help(&["--help"])]
+#[case::completions(&["completions", "bash"])]
+#[case::overview(&[])]
+fn a_closed_pipe_is_no_error(#[case] arguments: &[&str]) {
     let home = Home::new();
-    for arguments in [&["man"][..], &["--help"], &["completions", "bash"], &[]] {
-        let mut child =
-            home.machins(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{output:?}");
-        assert!(output.stderr.is_empty(), "{output:?}");
-    }
+    let mut child =
+        home.machins(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
 }

@@ -3,7 +3,7 @@
 
 use crate::examples::{World, examples, run};
 use crate::help::pages;
-use crate::run::full_size;
+use crate::home::full_size;
 
 /// Arguments can't hold NUL; the config file can.
 const OTHER_PATHS: [&str; 16] = [
@@ -15,7 +15,7 @@ const OTHER_PATHS: [&str; 16] = [
 const NO_DEVICES: [&str; 9] = ["", " ", "%2f", "a?b=c", "a#b", "a\\b", "a\nb", "ⅰⅾ", "a\u{202e}b"];
 
 #[test]
-fn what_would_change_the_path_is_refused_before_sending() {
+fn ids_that_would_change_the_path_are_refused() {
     let world = World::new();
     let url = world.shop.server.url();
     let mut commands = Vec::new();
@@ -57,7 +57,7 @@ fn what_would_change_the_path_is_refused_before_sending() {
 }
 
 #[test]
-fn a_configured_device_is_held_to_the_same() {
+fn a_device_in_the_config_file_is_checked_too() {
     let world = World::new();
     let home = world.home(&world.shop.server.url());
     for id in ["a\\u0000b", "a?b", " "] {

@@ -2,7 +2,7 @@
 
 use crate::examples::{World, examples, run};
 use crate::help::pages;
-use crate::run::{Home, Ran, full_size};
+use crate::home::{Home, Ran, full_size};
 
 fn nonsense() -> Vec<String> {
     let list = [
@@ -97,7 +97,7 @@ fn nonsense_for_a_flag_is_a_clear_error() {
 }
 
 #[test]
-fn nonsense_for_the_flags_of_all_commands_is_a_clear_error() {
+fn nonsense_for_a_global_flag_is_a_clear_error() {
     let world = World::new();
     let home = world.home(&world.shop.server.url());
     for flag in ["--base-url", "--machineid-url", "--profile", "--timeout", "--color"] {
@@ -115,7 +115,7 @@ fn nonsense_for_the_flags_of_all_commands_is_a_clear_error() {
 
 #[cfg(unix)]
 #[test]
-fn arguments_that_are_no_text_are_a_clear_error() {
+fn arguments_that_are_not_text_are_a_clear_error() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 

@@ -7,9 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
-mod commands;
 mod config;
 mod denials;
+mod devices;
 mod events;
 #[cfg(unix)]
 mod examples;
@@ -18,6 +18,7 @@ mod golden;
 #[cfg(unix)]
 mod guard;
 mod help;
+mod home;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
@@ -25,11 +26,10 @@ mod ids;
 #[cfg(unix)]
 mod input;
 mod join;
-mod market;
+mod marketplace;
 mod mock;
 #[cfg(unix)]
 mod readme;
-mod run;
 mod secrets;
 mod shop;
 mod stub;

@@ -5,7 +5,7 @@ use std::fs;
 use machins_mock::{MockServer, NewAgent};
 use serde_json::{Value, json};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 
 /// A market with a seller, Ada, and a buyer, Bob, each in a home of their own.
 pub(crate) struct Shop {

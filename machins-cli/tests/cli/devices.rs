@@ -1,11 +1,12 @@
-//! What each command says, to people and to programs.
+//! The commands of MachineID, `api` and `demo`: what each says, to people and to programs.
 
 use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, Org, OrgUpdate, Plan};
+use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 
 /// A mock, an organisation on it, and a home that knows both.
 fn world(plan: Plan) -> (MockServer, Org, Home) {
@@ -43,7 +44,7 @@ fn redact(value: &mut Value) {
 }
 
 #[test]
-fn register() {
+fn register_says_how_much_of_the_plan_is_used() {
     let (_server, _org, home) = world(Plan::Free);
     let first = home.run(&["register", "agent-01"]).exits(0);
     assert_eq!(first.stdout, "registered  agent-01  free plan, 1 of 3 devices in use\n");
@@ -77,7 +78,7 @@ error: agent-04 was not registered: the plan is full (free plan, 3 of 3 devices 
 }
 
 #[test]
-fn validate_allows() {
+fn validate_exits_0_when_allowed() {
     let (_server, _org, home) = world(Plan::Free);
     home.run(&["register", "agent-01"]).exits(0);
     let human = home.run(&["validate", "agent-01"]).exits(0);
@@ -94,7 +95,7 @@ fn validate_allows() {
 }
 
 #[test]
-fn validate_denies_with_3() {
+fn validate_exits_3_when_denied() {
     let (server, org, home) = world(Plan::Free);
     home.run(&["register", "agent-01"]).exits(0);
     let denied = |code: &str| {
@@ -127,45 +128,52 @@ fn validate_denies_with_3() {
     denied("ORG_NOT_FOUND");
 }
 
-#[test]
-fn validate_denies_when_there_is_no_decision() {
+#[rstest]
+#[case::garbage("unreadable_reply", Fault::garbage())]
+#[case::dropped("interrupted", Fault::drop_before())]
+#[case::truncated("interrupted", Fault::truncate())]
+#[case::status_503("unavailable", Fault::status(503).body("<html>allowed</html>"))]
+#[case::html("unreadable_reply", Fault::status(200).body("<html>allowed</html>"))]
+#[case::no_code("unreadable_reply", Fault::status(200).body(json!({"allowed": true})))]
+#[case::text(
+    "unreadable_reply",
+    Fault::status(200).body(json!({"allowed": "true", "code": "ALLOW"}))
+)]
+#[case::status_403(
+    "unreadable_reply",
+    Fault::status(403).body(json!({"allowed": true, "code": "ALLOW"}))
+)]
+#[case::redirect("redirect", Fault::status(302).body("<html>allowed</html>"))]
+fn validate_exits_3_without_a_decision(#[case] kind: &str, #[case] fault: Fault) {
     let (server, _org, home) = world(Plan::Free);
     home.run(&["register", "agent-01"]).exits(0);
-    let html = "<html>allowed</html>";
-    for (kind, fault) in [
-        ("unreadable_reply", Fault::garbage()),
-        ("interrupted", Fault::drop_before()),
-        ("interrupted", Fault::truncate()),
-        ("unavailable", Fault::status(503).body(html)),
-        ("unreadable_reply", Fault::status(200).body(html)),
-        ("unreadable_reply", Fault::status(200).body(json!({"allowed": true}))),
-        ("unreadable_reply", Fault::status(200).body(json!({"allowed": "true", "code": "ALLOW"}))),
-        ("unreadable_reply", Fault::status(403).body(json!({"allowed": true, "code": "ALLOW"}))),
-        ("redirect", Fault::status(302).body(html)),
-    ] {
-        let _fault = server.fault_scoped(fault.path("**/validate")).unwrap();
-        let ran = home.run(&["validate", "agent-01", "--json"]).exits(3);
-        assert_eq!(
-            ran.document(),
-            json!({
-                "allowed": false, "code": "SYSTEM_UNAVAILABLE", "deviceId": "agent-01",
-                "request_id": ran.document()["request_id"],
-            })
-        );
-        let error = ran.error();
-        assert_eq!((&error["kind"], &error["code"]), (&kind.into(), &"SYSTEM_UNAVAILABLE".into()));
-    }
+    server.add_fault(fault.path("**/validate")).unwrap();
+    let ran = home.run(&["validate", "agent-01", "--json"]).exits(3);
+    assert_eq!(
+        ran.document(),
+        json!({
+            "allowed": false, "code": "SYSTEM_UNAVAILABLE", "deviceId": "agent-01",
+            "request_id": ran.document()["request_id"],
+        })
+    );
+    let error = ran.error();
+    assert_eq!((&error["kind"], &error["code"]), (&kind.into(), &"SYSTEM_UNAVAILABLE".into()));
+}
+
+#[test]
+fn validate_exits_3_when_the_server_cannot_be_reached() {
+    let (server, _org, home) = world(Plan::Free);
     // Nobody listens on port 9, and example.com would get the key in the clear.
     let url = "--machineid-url";
     home.run(&["validate", "agent-01", url, "http://127.0.0.1:9"]).exits(3);
     home.run(&["validate", "agent-01", url, "http://example.com"]).exits(2);
-    let _hung = server.fault_scoped(Fault::delay(std::time::Duration::from_secs(30))).unwrap();
+    server.add_fault(Fault::delay(std::time::Duration::from_secs(30))).unwrap();
     home.run(&["validate", "agent-01", "--timeout", "0.3"]).exits(3);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_shell_gates_on_it() {
+fn a_shell_can_gate_on_validate() {
     let (_server, _org, home) = world(Plan::Free);
     home.run(&["register", "agent-01"]).exits(0);
     let go = |device: &str| {
@@ -179,7 +187,7 @@ fn a_shell_gates_on_it() {
 }
 
 #[test]
-fn a_device_comes_from_many_places() {
+fn the_device_comes_from_argument_environment_or_file() {
     let (_server, _org, home) = world(Plan::Free);
     let none = home.run(&["validate", "--json"]).exits(2);
     assert_eq!(none.stdout, "");
@@ -202,7 +210,7 @@ fn a_device_comes_from_many_places() {
 }
 
 #[test]
-fn devices() {
+fn devices_lists_the_registered_devices() {
     let (_server, _org, home) = world(Plan::Pro);
     let none = home.run(&["devices"]).exits(0);
     assert_eq!(none.stdout, "");
@@ -318,7 +326,7 @@ a2      blocked    device limit reached
 }
 
 #[test]
-fn usage_and_checkout() {
+fn usage_and_checkout_show_the_plan() {
     let (_server, _org, home) = world(Plan::Scale);
     home.run(&["register", "agent-01"]).exits(0);
     assert_data_eq!(
@@ -369,7 +377,7 @@ fn an_organisation_is_created_and_its_key_kept() {
 }
 
 #[test]
-fn no_key_is_made_that_could_not_be_saved() {
+fn no_org_is_created_when_its_key_cannot_be_saved() {
     let server = MockServer::start();
     let home = Home::new().with("MACHINEID_BASE_URL", &server.machineid_base_url());
     home.write_config("broken");
@@ -377,29 +385,34 @@ fn no_key_is_made_that_could_not_be_saved() {
     assert!(server.requests().is_empty());
 }
 
-#[test]
-fn credentials_are_asked_for_with_4() {
+#[rstest]
+#[case::devices(&["devices"])]
+#[case::validate(&["validate", "agent-01"])]
+#[case::guard(&["guard", "--device", "agent-01", "--", "true"])]
+#[case::revoke(&["revoke", "--all", "--yes"])]
+fn commands_without_an_org_key_exit_4(#[case] arguments: &[&str]) {
     let server = MockServer::start();
     let home = Home::new().with("MACHINEID_BASE_URL", &server.machineid_base_url());
-    for arguments in [
-        &["devices"][..],
-        &["validate", "agent-01"],
-        &["guard", "--device", "agent-01", "--", "true"],
-        &["revoke", "--all", "--yes"],
-    ] {
-        let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
-        assert_eq!(ran.error()["kind"], "credentials");
-        let human = home.run(arguments).exits(4);
-        assert!(human.stderr.contains("machins org create --save"), "{human:?}");
-    }
-    let home = home.with("MACHINEID_ORG_KEY", "at_not_an_org_key");
+    let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
+    assert_eq!(ran.error()["kind"], "credentials");
+    let human = home.run(arguments).exits(4);
+    assert!(human.stderr.contains("machins org create --save"), "{human:?}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_key_of_another_kind_exits_4_and_is_not_shown() {
+    let server = MockServer::start();
+    let home = Home::new()
+        .with("MACHINEID_BASE_URL", &server.machineid_base_url())
+        .with("MACHINEID_ORG_KEY", "at_not_an_org_key");
     let wrong = home.run(&["validate", "agent-01"]).exits(4);
     assert!(!wrong.stderr.contains("at_not"), "{wrong:?}");
     assert!(server.requests().is_empty());
 }
 
 #[test]
-fn api_reaches_any_endpoint() {
+fn api_calls_any_machineid_endpoint() {
     let (_server, _org, home) = world(Plan::Free);
     let usage = home.run(&["api", "get", "/api/v1/usage"]).exits(0);
     assert_eq!(usage.document()["planTier"], "free");
@@ -417,7 +430,7 @@ fn api_reaches_any_endpoint() {
 }
 
 #[test]
-fn hostile_text_reaches_no_terminal() {
+fn hostile_text_is_made_harmless() {
     let (server, _org, home) = world(Plan::Free);
     let hostile = "\u{1b}]52;c;aGk=\u{7}\u{9b}31m\u{202e}evil\u{0}\n";
     let list = json!({
@@ -451,7 +464,7 @@ fn verbose_shows_calls_and_no_key() {
 }
 
 #[test]
-fn colour_is_there_when_wanted() {
+fn colour_follows_flag_and_environment() {
     let (_server, _org, home) = world(Plan::Free);
     let coloured = |home: &Home, when: &str| {
         home.run(&["register", "agent-01", "--color", when]).stdout.contains('\u{1b}')

@@ -3,15 +3,16 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use machins_mock::Fault;
+use machins_mock::{Fault, MockServer};
+use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id, shown, steady};
 
 #[test]
-fn status_and_wallet() {
+fn status_and_wallet_show_agent_and_credits() {
     let shop = Shop::new();
     let status = shop.bob.run(&["status"]);
     assert_data_eq!(
@@ -59,7 +60,7 @@ available  500.00 CR
 }
 
 #[test]
-fn what_is_sold_is_found() {
+fn a_listing_is_found_by_others() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.bob.run(&["browse"])),
@@ -225,7 +226,7 @@ fn filters_narrow_what_is_found() {
 }
 
 #[test]
-fn a_listing_can_say_everything() {
+fn a_listing_takes_every_field() {
     let shop = Shop::new();
     std::fs::write(shop.ada.path().join("in.json"), r#"{"type": "object"}"#).unwrap();
     std::fs::write(shop.ada.path().join("bad.json"), "{\n  \"type\": objekt\n}").unwrap();
@@ -286,7 +287,7 @@ error: --output-schema (bad.json) is not JSON: expected value at line 2 column 1
 }
 
 #[test]
-fn everybody_may_know_how_the_market_goes() {
+fn public_commands_need_no_key() {
     let shop = Shop::new();
     shop.completed(&shop.offer());
     assert_data_eq!(
@@ -343,7 +344,7 @@ joined      2026-01-01 12:00 UTC
 }
 
 #[test]
-fn the_beginning_of_an_id_is_enough() {
+fn the_first_characters_of_an_id_are_enough() {
     let shop = Shop::new();
     let offer = shop.offer();
     let trade = shop.proposed(&offer);
@@ -373,7 +374,7 @@ fn the_beginning_of_an_id_is_enough() {
 }
 
 #[test]
-fn an_ambiguous_beginning_lists_the_candidates() {
+fn an_ambiguous_id_lists_the_candidates() {
     let shop = Shop::new();
     let item = |id: &str| {
         json!({
@@ -413,7 +414,7 @@ fn a_closed_pipe_is_no_error_for_lists() {
 }
 
 #[test]
-fn an_owner_claims_logs_in_and_looks() {
+fn an_owner_claims_an_agent_and_logs_in() {
     let shop = Shop::new();
     let claim_url = std::fs::read_to_string(shop.ada.path().join("claim_url")).unwrap();
     let claim = ["claim", &claim_url, "--email", "ada@example.com", "--name", "Ada L"];
@@ -474,7 +475,7 @@ ada    00000000-0000-4000-8000-000000000000  verified  2026-01-01 12:00 UTC
 }
 
 #[test]
-fn api_reaches_any_endpoint_of_the_market() {
+fn api_calls_any_machins_endpoint() {
     let shop = Shop::new();
     let offer = shop.offer();
     let list = shop.bob.run(&["api", "GET", "/marketplace?limit=1&search=senti%6Dent"]).exits(0);
@@ -492,33 +493,37 @@ fn api_reaches_any_endpoint_of_the_market() {
     keyless.run(&["api", "GET", "/wallets/me"]).exits(1);
 }
 
+#[rstest]
+#[case::status(&["status"])]
+#[case::sell(&["sell", "--title", "Any", "--price", "1"])]
+#[case::listings(&["listings"])]
+#[case::buy(&["buy", "3f2a9c10"])]
+#[case::trades(&["trades"])]
+#[case::accept(&["accept", "3f2a9c10"])]
+#[case::wallet(&["wallet"])]
+#[case::inbox(&["inbox"])]
+#[case::watch(&["inbox", "--watch"])]
+#[case::wait(&["trade", "3f2a9c10", "--wait", "delivered"])]
+#[case::subscriptions(&["subscriptions"])]
+fn commands_without_an_api_key_exit_4(#[case] command: &[&str]) {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
+    let ran = home.run(&[command, &["--json"]].concat()).exits(4);
+    assert_eq!((ran.stdout.as_str(), &ran.error()["kind"]), ("", &json!("credentials")));
+    assert!(home.run(command).exits(4).stderr.contains("machins join"));
+    assert!(server.requests().is_empty());
+}
+
 #[test]
-fn keys_are_asked_for_with_4() {
-    let shop = Shop::new();
-    let home = Home::new().with("MACHINS_BASE_URL", &shop.server.machins_base_url());
-    for command in [
-        &["status"][..],
-        &["sell", "--title", "Any", "--price", "1"],
-        &["listings"],
-        &["buy", "3f2a9c10"],
-        &["trades"],
-        &["accept", "3f2a9c10"],
-        &["wallet"],
-        &["inbox"],
-        &["inbox", "--watch"],
-        &["trade", "3f2a9c10", "--wait", "delivered"],
-        &["subscriptions"],
-    ] {
-        let ran = home.run(&[command, &["--json"]].concat()).exits(4);
-        assert_eq!((ran.stdout.as_str(), &ran.error()["kind"]), ("", &json!("credentials")));
-        assert!(home.run(command).exits(4).stderr.contains("machins join"));
-    }
-    assert!(shop.server.requests().is_empty());
-    let wrong = home.with("MACHINS_API_KEY", "org_not_an_api_key");
-    let ran = wrong.run(&["wallet"]).exits(4);
+fn a_key_of_another_kind_exits_4_and_is_not_shown() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &server.machins_base_url())
+        .with("MACHINS_API_KEY", "org_not_an_api_key");
+    let ran = home.run(&["wallet"]).exits(4);
     assert!(!ran.stderr.contains("org_not"), "{ran:?}");
     // What everybody may see needs none.
-    wrong.run(&["browse"]).exits(0);
+    home.run(&["browse"]).exits(0);
 }
 
 #[test]
@@ -536,23 +541,20 @@ fn a_profile_is_another_agent() {
     shop.ada.run(&["--profile", "eve", "status"]).exits(4);
 }
 
-#[test]
-fn what_is_not_known_is_told_in_commands() {
+/// Neither does the call come back, nor the question whether it took effect.
+#[rstest]
+#[case::buy("buy LISTING", "machins trades")]
+#[case::confirm("confirm TRADE", "machins trades")]
+#[case::subscribe("subscribe new_agent https://agent.example/hook", "machins subscriptions")]
+fn an_unknown_outcome_names_the_command_to_check(#[case] command: &str, #[case] check: &str) {
     let shop = Shop::new();
     let offer = shop.offer();
-    let trade = shop.delivered(&offer);
-    let hook = "https://agent.example/hook";
-    // Neither does the call come back, nor a look whether it was done.
-    for (command, look) in [
-        (&["buy", &offer][..], "machins trades"),
-        (&["confirm", &trade], "machins trades"),
-        (&["subscribe", "new_agent", hook], "machins subscriptions"),
-    ] {
-        let _lost = shop.server.fault_scoped(Fault::drop_after()).unwrap();
-        let ran = shop.bob.run(&[command, &["--timeout", "5", "--json"]].concat()).exits(1);
-        assert_eq!(ran.error()["kind"], "outcome_unknown", "{ran:?}");
-        let ran = shop.bob.run(&[command, &["--timeout", "5"]].concat()).exits(1);
-        assert!(ran.stderr.contains(&format!("next: {look}")), "{ran:?}");
-        assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");
-    }
+    let command = command.replace("LISTING", &offer).replace("TRADE", &shop.delivered(&offer));
+    let command: Vec<&str> = command.split(' ').chain(["--timeout", "5"]).collect();
+    shop.server.add_fault(Fault::drop_after()).unwrap();
+    let ran = shop.bob.run(&[&command[..], &["--json"]].concat()).exits(1);
+    assert_eq!(ran.error()["kind"], "outcome_unknown", "{ran:?}");
+    let ran = shop.bob.run(&command).exits(1);
+    assert!(ran.stderr.contains(&format!("next: {check}")), "{ran:?}");
+    assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");
 }
