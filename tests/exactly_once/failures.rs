@@ -1,4 +1,4 @@
-//! What stands in the agents' way.
+//! What makes calls fail.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use machins_mock::{Fault, MockServer};
 
 use crate::proxy::Proxy;
 
-/// How many of the requests are hit.
+/// The share of requests that get a fault.
 const SHARE: f64 = 0.2;
 
-/// What goes wrong in a round.
-pub(crate) enum Trouble {
+/// What makes calls of a round fail.
+pub(crate) enum Failures {
     /// Every kind of fault that the mock server knows, a fifth of all requests together.
     Faults,
     /// A proxy that cuts connections.
     Proxy { seed: u64 },
 }
 
-/// The way to a server, and what lies on it.
-pub(crate) struct Way {
+/// The address that the agents use, and the proxy behind it.
+pub(crate) struct Endpoint {
     pub(crate) base_url: String,
     proxy: Option<Proxy>,
 }
 
-impl Trouble {
-    pub(crate) async fn begin(&self, server: &MockServer) -> Way {
+impl Failures {
+    pub(crate) async fn begin(&self, server: &MockServer) -> Endpoint {
         match self {
             Self::Faults => {
-                plant(server);
-                Way { base_url: server.machins_base_url(), proxy: None }
+                add_faults(server);
+                Endpoint { base_url: server.machins_base_url(), proxy: None }
             }
             Self::Proxy { seed } => {
                 let proxy = Proxy::start(server.addr(), *seed).await;
-                Way { base_url: format!("http://{}/api/v1", proxy.addr()), proxy: Some(proxy) }
+                Endpoint { base_url: format!("http://{}/api/v1", proxy.addr()), proxy: Some(proxy) }
             }
         }
     }
 }
 
-impl Way {
-    /// How often what went wrong.
+impl Endpoint {
+    /// How often each kind of failure happened.
     pub(crate) fn end(self, server: &MockServer) -> Vec<(String, u64)> {
         if let Some(proxy) = self.proxy {
             return proxy.end();
@@ -49,7 +49,7 @@ impl Way {
     }
 }
 
-fn plant(server: &MockServer) {
+fn add_faults(server: &MockServer) {
     let statuses = [408, 429, 500, 501, 502, 503, 504].map(Fault::status);
     // A refusal of what may simply be repeated is believed, whatever came of it before.
     let refusals = [409, 422].map(|status| Fault::status(status).method("POST"));
@@ -70,13 +70,13 @@ fn plant(server: &MockServer) {
         vec![Fault::slow_body(blink)],
     ];
     let count = f64::from(u8::try_from(kinds.len()).unwrap());
-    // A fault is thrown for only when those before it have missed.
-    let mut missed = 1.0;
+    // A fault has its chance only when those before it did not apply.
+    let mut left = 1.0;
     for kind in kinds {
         let share = SHARE / count / f64::from(u8::try_from(kind.len()).unwrap());
         for fault in kind {
-            server.add_fault(fault.path("/api/v1/**").probability(share / missed)).unwrap();
-            missed -= share;
+            server.add_fault(fault.path("/api/v1/**").probability(share / left)).unwrap();
+            left -= share;
         }
     }
 }
