@@ -192,7 +192,9 @@ impl Agent {
                 outcome(joined, |joined| joined.agent_id.unwrap())
             }
             Job::List(place) => {
-                outcome(T::wait(api.create_listing(&new_listing(plan, *place))).await, |it| it.id)
+                outcome(T::wait(api.create_listing(&new_listing(plan, *place))).await, |listing| {
+                    listing.id
+                })
             }
             Job::Retitle(place) => {
                 let update = ListingUpdate::new().title(NEW_TITLE);
@@ -205,7 +207,7 @@ impl Agent {
                 let trade = &plan.trades[*place];
                 let proposal = Proposal::new(&listing_id(trade.listing))
                     .metadata("client_reference", trade.reference.as_str());
-                outcome(T::wait(api.propose_trade(&proposal)).await, |it| it.id)
+                outcome(T::wait(api.propose_trade(&proposal)).await, |trade| trade.id)
             }
             Job::Act(place, action) => {
                 let id = trade_id(*place);
@@ -218,14 +220,20 @@ impl Agent {
                     Action::Dispute => api.dispute_trade(&id, None),
                     other => panic!("{other:?} is new"),
                 };
-                outcome(T::wait(reply).await, |it| {
-                    assert_eq!(it.status.has_passed(&action.to()), Some(true), "{job:?}: {it:?}");
-                    it.id
+                outcome(T::wait(reply).await, |trade| {
+                    assert_eq!(
+                        trade.status.has_passed(&action.to()),
+                        Some(true),
+                        "{job:?}: {trade:?}"
+                    );
+                    trade.id
                 })
             }
             Job::Review { trade, .. } => {
                 let review = NewReview::new(Rating::new(4).unwrap()).body("Fast");
-                outcome(T::wait(api.create_review(&trade_id(*trade), &review)).await, |it| it.id)
+                outcome(T::wait(api.create_review(&trade_id(*trade), &review)).await, |review| {
+                    review.id
+                })
             }
         }
     }

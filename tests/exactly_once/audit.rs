@@ -31,17 +31,17 @@ fn effect(job: &Job, plan: &Plan, world: &World) -> Option<String> {
     let trade = |place: usize| world.trades.get(&plan.trades[place].reference);
     match job {
         Job::Join { slug } => world.agents.get(slug).cloned(),
-        Job::List(place) => listing(*place).map(|it| it.id.clone()),
-        Job::Retitle(place) => {
-            listing(*place).filter(|it| it.title == NEW_TITLE).map(|it| it.id.clone())
-        }
-        Job::TakeDown(place) => {
-            listing(*place).filter(|it| it.status == "inactive").map(|it| it.id.clone())
-        }
-        Job::Propose(place) => trade(*place).map(|it| it.id.clone()),
+        Job::List(place) => listing(*place).map(|listing| listing.id.clone()),
+        Job::Retitle(place) => listing(*place)
+            .filter(|listing| listing.title == NEW_TITLE)
+            .map(|listing| listing.id.clone()),
+        Job::TakeDown(place) => listing(*place)
+            .filter(|listing| listing.status == "inactive")
+            .map(|listing| listing.id.clone()),
+        Job::Propose(place) => trade(*place).map(|trade| trade.id.clone()),
         Job::Act(place, action) => trade(*place)
-            .filter(|it| it.status.has_passed(&action.to()).unwrap())
-            .map(|it| it.id.clone()),
+            .filter(|trade| trade.status.has_passed(&action.to()).unwrap())
+            .map(|trade| trade.id.clone()),
         Job::Review { trade: place, reviewer_id } => {
             let review = (trade(*place)?.id.clone(), reviewer_id.clone());
             world.reviews.get(&review).cloned()

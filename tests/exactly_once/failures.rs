@@ -45,7 +45,7 @@ impl Endpoint {
             return proxy.end();
         }
         let faults = server.faults().into_iter();
-        faults.map(|it| (it.fault.kind().to_owned(), it.hits)).collect()
+        faults.map(|active| (active.fault.kind().to_owned(), active.hits)).collect()
     }
 }
 

@@ -3,10 +3,11 @@
 use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, Org, OrgUpdate, Plan};
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 use snapbox::{assert_data_eq, str};
 
 use crate::home::{Home, Ran};
+use crate::shop::steady;
 
 /// A mock, an organisation on it, and a home that knows both.
 fn world(plan: Plan) -> (MockServer, Org, Home) {
@@ -14,33 +15,6 @@ fn world(plan: Plan) -> (MockServer, Org, Home) {
     let org = server.create_org(plan);
     let home = Home::against(&server, &org);
     (server, org, home)
-}
-
-/// The document without what differs from run to run.
-#[track_caller]
-fn steady(ran: &Ran) -> Value {
-    let mut document = ran.document();
-    redact(&mut document);
-    document
-}
-
-fn redact(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                match name.as_str() {
-                    "request_id" | "createdAt" | "revokedAt" | "lastValidatedAt"
-                        if value.is_string() =>
-                    {
-                        *value = "…".into();
-                    }
-                    _ => redact(value),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        _ => {}
-    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn redact(value: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_id = name == "id" || name.ends_with("_id");
-                let is_time = name.ends_with("_at");
+                let is_time = name.ends_with("_at") || name.ends_with("At");
                 if (is_id || is_time || name == "client_reference") && value.is_string() {
                     *value = "…".into();
                 } else {

@@ -172,7 +172,8 @@ async fn faults_apply_in_order_and_a_limited_number_of_times() {
         statuses.push(get(&server, &org, "usage").await.0);
     }
     assert_eq!(statuses, [500, 500, 501, 200]);
-    let hits: Vec<_> = server.faults().iter().map(|it| (it.hits, it.fault.kind())).collect();
+    let hits: Vec<_> =
+        server.faults().iter().map(|active| (active.hits, active.fault.kind())).collect();
     assert_eq!(hits, [(2, "status"), (1, "status")]);
 }
 

@@ -91,7 +91,9 @@ async fn a_drop_closes_open_connections() {
     drop(server);
     let mut byte = [0];
     let end = idle.read(&mut byte).await;
-    assert!(matches!(&end, Ok(0)) || end.is_err_and(|it| it.kind() == ErrorKind::ConnectionReset));
+    assert!(
+        matches!(&end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    );
     wait_until_closed(addr);
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::send;
 
-async fn document(server: &MockServer) -> Value {
+pub(crate) async fn document(server: &MockServer) -> Value {
     send(server, Method::GET, "/openapi.json", "", Value::Null).await.json()
 }
 
@@ -23,6 +23,22 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, &String, &Value
         let methods = item.as_object().unwrap().iter();
         methods.map(move |(method, operation)| (method.to_uppercase(), path, operation))
     })
+}
+
+/// The operations that need the API key of an agent, with their paths below the base URL.
+pub(crate) fn with_api_key(document: &Value) -> Vec<(Method, String)> {
+    let keyed = operations(document).filter(|(.., operation)| {
+        let schemes = operation["security"].as_array().into_iter().flatten();
+        schemes.into_iter().any(|scheme| scheme.get("machins").is_some())
+    });
+    let operations: Vec<_> = keyed
+        .map(|(method, path, _)| {
+            let path = path.strip_prefix("/api/v1").unwrap();
+            (method.parse().unwrap(), path.to_owned())
+        })
+        .collect();
+    assert!(operations.len() >= 23, "{operations:?}");
+    operations
 }
 
 /// A schema of the document, its references resolved within the document.

@@ -111,8 +111,10 @@ async fn the_document_is_valid_openapi() {
     let document = document(&MockServer::start().await).await;
     let rules =
         jsonschema::options().should_validate_formats(true).build(&openapi_rules()).unwrap();
-    let errors: Vec<_> =
-        rules.iter_errors(&document).map(|it| format!("{}: {it}", it.instance_path())).collect();
+    let errors: Vec<_> = rules
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}");
 
     let mut ids = HashSet::new();
@@ -120,7 +122,7 @@ async fn the_document_is_valid_openapi() {
         assert!(ids.insert(&operation["operationId"]), "{method} {path}: its id is another's too");
         let in_path = path.matches('{').count();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let parameters = parameters.filter(|it| it["in"] == "path").count();
+        let parameters = parameters.filter(|parameter| parameter["in"] == "path").count();
         assert_eq!(parameters, in_path, "{method} {path}: every path parameter is documented");
         for scheme in operation["security"].as_array().into_iter().flatten() {
             for name in scheme.as_object().unwrap().keys() {
@@ -224,9 +226,9 @@ async fn the_document_has_every_route() {
     let bodiless = ["/_mock/reset", "/accept", "/confirm", "/ack-all"];
     for (method, path, operation) in operations(&document) {
         let security = operation["security"].as_array().is_some();
-        let keyed = !open.iter().any(|it| path.starts_with(it));
+        let keyed = !open.iter().any(|prefix| path.starts_with(prefix));
         assert_eq!(security, keyed, "{method} {path}");
-        let posted = method == "POST" && !bodiless.iter().any(|it| path.ends_with(it));
+        let posted = method == "POST" && !bodiless.iter().any(|suffix| path.ends_with(suffix));
         let body = operation["requestBody"].is_object();
         assert_eq!(body, posted || matches!(&*method, "PATCH" | "PUT"), "{method} {path}");
     }

@@ -12,7 +12,7 @@ fn assert_results(reply: &Value, expected: &[(&str, &str)]) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| (it["deviceId"].as_str().unwrap(), it["status"].as_str().unwrap()))
+        .map(|item| (item["deviceId"].as_str().unwrap(), item["status"].as_str().unwrap()))
         .collect();
     assert_eq!(results, expected);
     for item in reply["results"].as_array().unwrap() {
@@ -29,8 +29,8 @@ async fn active(server: &MockServer, org: &Org) -> Vec<String> {
     let (_, list) = get(server, org, "devices/list").await;
     let devices = list["devices"].as_array().unwrap().iter();
     devices
-        .filter(|it| it["status"] == "active")
-        .map(|it| it["deviceId"].as_str().unwrap().to_owned())
+        .filter(|device| device["status"] == "active")
+        .map(|device| device["deviceId"].as_str().unwrap().to_owned())
         .collect()
 }
 

@@ -249,7 +249,7 @@ async fn list_shows_every_device_with_its_times() {
         (&json!("active"), &json!("revoked"))
     );
     for (device, revoked, validated) in [(&devices[0], false, true), (&devices[1], true, false)] {
-        let is_time = |value: &Value| value.as_str().is_some_and(|it| it.ends_with('Z'));
+        let is_time = |value: &Value| value.as_str().is_some_and(|text| text.ends_with('Z'));
         assert!(is_time(&device["createdAt"]));
         assert_eq!(is_time(&device["revokedAt"]), revoked);
         assert_eq!(is_time(&device["lastValidatedAt"]), validated, "only ALLOW counts");

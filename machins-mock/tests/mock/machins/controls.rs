@@ -62,8 +62,9 @@ async fn the_ledger_lists_every_account() {
     assert_eq!(serde_json::to_value(platform.server.ledger()).unwrap(), ledger);
     let balance = |kind: AccountKind, slug: Option<&str>| {
         let accounts = platform.server.ledger().accounts;
-        let account =
-            accounts.into_iter().find(|it| it.account == kind && it.agent_slug.as_deref() == slug);
+        let account = accounts
+            .into_iter()
+            .find(|account| account.account == kind && account.agent_slug.as_deref() == slug);
         account.unwrap().balance
     };
     assert_eq!(balance(AccountKind::Issuance, None), "-1000.00");
@@ -100,7 +101,8 @@ async fn secrets_are_not_shown() {
     {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
-    let paths: Vec<_> = platform.server.requests().into_iter().map(|it| it.path).collect();
+    let paths: Vec<_> =
+        platform.server.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths[..2], ["/api/v1/claim/…", "/api/v1/claim/…"]);
 }
 

@@ -4,6 +4,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::document::{document, with_api_key};
 use crate::support::platform::{
     DUPLICATE, Platform, UNAUTHORIZED, VALIDATION, assert_refused, ids,
 };
@@ -144,34 +145,19 @@ async fn a_slug_in_use_is_refused() {
 #[tokio::test]
 async fn agent_endpoints_need_a_key() {
     let platform = Platform::start().await;
-    for (method, path) in [
-        (Method::POST, "/listings"),
-        (Method::GET, "/listings"),
-        (Method::GET, "/listings/x"),
-        (Method::PUT, "/listings/x"),
-        (Method::DELETE, "/listings/x"),
-        (Method::POST, "/trades"),
-        (Method::GET, "/trades?limit=0"),
-        (Method::GET, "/trades/x"),
-        (Method::POST, "/trades/x/accept"),
-        (Method::POST, "/trades/x/reject"),
-        (Method::POST, "/trades/x/cancel"),
-        (Method::POST, "/trades/x/deliver"),
-        (Method::POST, "/trades/x/confirm"),
-        (Method::POST, "/trades/x/dispute"),
-        (Method::POST, "/trades/x/review"),
-        (Method::GET, "/wallets/me"),
-        (Method::GET, "/wallets/transactions"),
-        (Method::GET, "/inbox"),
-        (Method::POST, "/inbox/ack"),
-        (Method::POST, "/inbox/ack-all"),
-        (Method::POST, "/subscriptions"),
-        (Method::GET, "/subscriptions"),
-        (Method::DELETE, "/subscriptions/x"),
-    ] {
+    for (method, path) in with_api_key(&document(&platform.server).await) {
+        let path = path.replace("{id}", "x");
         for key in ["", "at_", "at_nobody", "org_x", " "] {
-            let (status, reply) = platform.call(method.clone(), path, key, Value::Null).await;
+            let (status, reply) = platform.call(method.clone(), &path, key, Value::Null).await;
             assert_refused(status, &reply, UNAUTHORIZED, &format!("{method} {path} {key}"));
         }
     }
+}
+
+#[tokio::test]
+async fn the_key_is_checked_before_the_query() {
+    let platform = Platform::start().await;
+    let path = "/trades?limit=0";
+    let (status, reply) = platform.call(Method::GET, path, "", Value::Null).await;
+    assert_refused(status, &reply, UNAUTHORIZED, path);
 }

@@ -10,7 +10,7 @@ async fn titles(platform: &Platform, query: &str) -> String {
     let page = platform.public(&format!("/marketplace?{query}")).await;
     let items = page["items"].as_array().unwrap();
     assert_eq!(page["total"], items.len(), "{query}");
-    items.iter().map(|it| it["title"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+    items.iter().map(|item| item["title"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
 async fn stocked() -> Platform {

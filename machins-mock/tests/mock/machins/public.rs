@@ -51,10 +51,10 @@ async fn the_leaderboard_is_sorted_by_reputation() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| {
+        .map(|item| {
             format!(
                 "{} {} {} {}",
-                it["rank"], it["slug"], it["reputation_score"], it["total_trades"]
+                item["rank"], item["slug"], item["reputation_score"], item["total_trades"]
             )
         })
         .collect();
@@ -93,7 +93,9 @@ async fn platform_info_lists_economy_events_and_endpoints() {
     assert_eq!(info["event_types"].as_array().unwrap().len(), 10);
     let endpoints = info["endpoints"].as_array().unwrap();
     assert_eq!(endpoints.len(), 34, "the rows of the reference's table");
-    assert!(endpoints.iter().all(|it| it["path"].as_str().unwrap().starts_with("/api/v1/")));
+    assert!(
+        endpoints.iter().all(|endpoint| endpoint["path"].as_str().unwrap().starts_with("/api/v1/"))
+    );
     assert!(!info["quick_start"].as_array().unwrap().is_empty());
 }
 

@@ -83,7 +83,7 @@ async fn live(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_balances_after_concurrent_operations() {
     let operations = std::env::var("STORM_OPERATIONS");
-    let operations = operations.map_or(DEFAULT_OPERATIONS, |it| it.parse().unwrap());
+    let operations = operations.map_or(DEFAULT_OPERATIONS, |text| text.parse().unwrap());
     let platform = Arc::new(Platform::with(MockServer::builder().seed(1).start().unwrap()));
     let agents: Vec<_> = (0..AGENTS)
         .map(|number| {

@@ -349,7 +349,7 @@ async fn fees_are_five_per_cent_rounded_half_up() {
         .ledger()
         .accounts
         .into_iter()
-        .find(|it| it.account == machins_mock::AccountKind::Fees);
+        .find(|account| account.account == machins_mock::AccountKind::Fees);
     assert_eq!(fees.unwrap().balance, "50001.04");
 }
 

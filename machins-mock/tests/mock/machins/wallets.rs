@@ -50,7 +50,11 @@ async fn every_transfer_has_at_least_two_entries() {
     assert_eq!(entries[1]["transaction_id"], trade["escrow_transaction_id"]);
     assert_eq!(entries[0]["transaction_id"], trade["settlement_transaction_id"]);
     assert_eq!(entries[0]["reference_id"], trade["id"]);
-    assert!(entries.iter().all(|it| it["description"].is_string() && it["created_at"].is_string()));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry["description"].is_string() && entry["created_at"].is_string())
+    );
     let page = platform.get(&seller, "/wallets/transactions?limit=1").await;
     assert_eq!(line(&page["items"][0]), "credit available 47.50 547.50 escrow_release trade");
     assert_eq!((&page["total"], &page["has_more"]), (&json!(2), &json!(true)));

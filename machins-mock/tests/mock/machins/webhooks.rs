@@ -25,8 +25,10 @@ fn signature(secret: &str, body: &[u8]) -> String {
     } else {
         key[..secret.len()].copy_from_slice(secret.as_bytes());
     }
-    let inner = Sha256::new().chain_update(key.map(|it| it ^ 0x36)).chain_update(body).finalize();
-    let outer = Sha256::new().chain_update(key.map(|it| it ^ 0x5c)).chain_update(inner).finalize();
+    let inner =
+        Sha256::new().chain_update(key.map(|byte| byte ^ 0x36)).chain_update(body).finalize();
+    let outer =
+        Sha256::new().chain_update(key.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize();
     outer.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
@@ -249,7 +251,8 @@ async fn ten_failures_in_a_row_end_a_subscription() {
         .collect();
     assert_eq!(standings, expected);
     assert_eq!(receiver.so_far().len(), 15, "each event is posted once");
-    let attempts: Vec<_> = platform.server.webhooks().iter().map(|it| it.attempt).collect();
+    let attempts: Vec<_> =
+        platform.server.webhooks().iter().map(|attempt| attempt.attempt).collect();
     assert_eq!(attempts, [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 }
 

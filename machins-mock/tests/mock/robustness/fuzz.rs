@@ -69,11 +69,13 @@ impl Target {
         let human = json!({"email": "a@b.co", "password": "securepassword"});
         post(addr, &format!("/api/v1{}", seller.claim_url), "", &human);
         let login = post(addr, "/api/v1/owners/login", "", &human);
-        names.extend(agents.iter().map(|it| it.claim_url.trim_start_matches("/claim/").to_owned()));
+        names.extend(
+            agents.iter().map(|agent| agent.claim_url.trim_start_matches("/claim/").to_owned()),
+        );
         names.extend(["seller", "a@b.co", "http://127.0.0.1:9/"].map(str::to_owned));
         let token = login["access_token"].as_str().unwrap();
         let owner = format!("authorization: Bearer {token}\r\n");
-        let credentials = agents.iter().map(|it| key(&it.api_key)).map(|it| it + &as_org + &owner);
+        let credentials = agents.iter().map(|agent| key(&agent.api_key) + &as_org + &owner);
         Self { credentials: credentials.collect(), world: server.snapshot(), names }
     }
 }
@@ -145,7 +147,7 @@ impl Generator<'_> {
             );
         } else {
             let junk: Vec<u8> =
-                self.bytes(40).into_iter().filter(|it| *it >= b' ' && *it != 0x7f).collect();
+                self.bytes(40).into_iter().filter(|byte| *byte >= b' ' && *byte != 0x7f).collect();
             headers.extend([b"x-api-key: at_", &*junk, b"\r\nx-org-key: org_\xff\r\n"].concat());
         }
         let body = self.body(operation);

@@ -38,8 +38,8 @@ impl Document {
                     method: method.to_uppercase(),
                     path: path.clone(),
                     query: parameters
-                        .filter(|it| it["in"] == "query")
-                        .map(|it| it["name"].as_str().unwrap().to_owned())
+                        .filter(|parameter| parameter["in"] == "query")
+                        .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
                         .collect(),
                     fields: fields.into_iter().collect(),
                 });
@@ -71,9 +71,9 @@ fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             let own = fields.get("enum").and_then(Value::as_array).into_iter().flatten();
             words.extend(own.chain(fields.get("const")).filter_map(Value::as_str).map(Into::into));
-            fields.values().for_each(|it| collect_words(it, words));
+            fields.values().for_each(|field| collect_words(field, words));
         }
-        Value::Array(items) => items.iter().for_each(|it| collect_words(it, words)),
+        Value::Array(items) => items.iter().for_each(|item| collect_words(item, words)),
         _ => {}
     }
 }

@@ -147,7 +147,7 @@ impl Platform {
     pub(crate) async fn events(&self, agent: &Agent) -> Vec<String> {
         let inbox = self.get(agent, "/inbox?limit=200").await;
         let items = inbox["items"].as_array().unwrap().iter().rev();
-        items.map(|it| it["event_type"].as_str().unwrap().to_owned()).collect()
+        items.map(|item| item["event_type"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn assert_balanced(&self) {
@@ -160,7 +160,7 @@ impl Platform {
 pub(crate) fn assert_refused(status: u16, reply: &Value, why: (u16, &str), call: &str) {
     let error = &reply["error"];
     assert_eq!((status, error["code"].as_str().unwrap_or_default()), why, "{call}: {reply}");
-    assert!(reply["detail"].as_str().is_some_and(|it| !it.is_empty()), "{call}: {reply}");
+    assert!(reply["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{call}: {reply}");
     assert_eq!(reply["detail"], error["message"]);
     assert!(error["details"].is_object());
 }

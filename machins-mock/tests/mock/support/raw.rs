@@ -76,7 +76,7 @@ pub(crate) fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
         assert!(closed, "no answer: {error}");
     }
     let status = std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok()?;
-    let end = bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     Some(Reply { status, body: bytes.split_off(end + 4) })
 }
 
