@@ -7,7 +7,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::http::{control, device, get, post, register, send, server_with_org};
+use crate::support::http::{client, control, device, get, post, register, send, server_with_org};
 
 #[tokio::test]
 async fn health_is_ok() {
@@ -291,7 +291,7 @@ async fn other_origins_have_no_access_to_the_control_api() {
     let server = MockServer::start().await;
     let post = |origin: String| {
         let url = format!("{}/_mock/reset", server.url());
-        reqwest::Client::new().post(url).header("origin", origin).send()
+        client().post(url).header("origin", origin).send()
     };
     for origin in ["https://example.com", "null", "", "http://127.0.0.1:1"] {
         assert_eq!(post(origin.to_owned()).await.unwrap().status(), 403, "{origin}");

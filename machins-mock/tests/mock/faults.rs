@@ -7,7 +7,9 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::http::{control, device, get, post, register, send, server_with_org, try_send};
+use crate::support::http::{
+    client, control, device, get, post, register, send, server_with_org, try_send,
+};
 
 const REGISTER: &str = "/api/v1/devices/register";
 
@@ -39,8 +41,8 @@ async fn a_status_fault_sends_text_as_it_is_and_anything_else_as_json() {
 async fn delay_waits_before_handling_the_request() {
     let (server, org) = server_with_org(Plan::Free).await;
     let _slow = server.fault_scoped(Fault::delay(Duration::from_mins(5))).unwrap();
-    let client = reqwest::Client::new();
-    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let request =
+        client().post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
     let call = tokio::spawn(request.json(&device("a")).send());
     while server.requests().is_empty() {
         tokio::task::yield_now().await;
@@ -81,8 +83,8 @@ async fn drop_after_handles_the_request_and_loses_the_reply() {
 async fn truncate_handles_the_request_and_cuts_the_reply() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::truncate().times(1)).unwrap();
-    let client = reqwest::Client::new();
-    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let request =
+        client().post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
     let mut response = request.json(&device("a")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let announced = usize::try_from(response.content_length().unwrap()).unwrap();
@@ -115,9 +117,8 @@ async fn garbage_handles_the_request_and_replies_without_json() {
 async fn slow_body_sends_the_reply_piece_by_piece() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::slow_body(Duration::from_millis(20)).times(1)).unwrap();
-    let client = reqwest::Client::new();
     let url = format!("{}{REGISTER}", server.url());
-    let request = client.post(url).header("x-org-key", org.key()).json(&device("a"));
+    let request = client().post(url).header("x-org-key", org.key()).json(&device("a"));
     let mut response = request.send().await.unwrap();
     let mut pieces = 0;
     let mut body = Vec::new();

@@ -7,7 +7,7 @@ use machins_mock::{MockServer, Plan, blocking};
 use reqwest::StatusCode;
 use tokio::io::AsyncReadExt;
 
-use crate::support::http::{get, register, send, server_with_org};
+use crate::support::http::{client, get, register, send, server_with_org};
 use crate::support::reserve_connections;
 
 const CROWD: usize = 1000;
@@ -29,7 +29,6 @@ fn usage_blocking(server: &MockServer) -> StatusCode {
 #[tokio::test]
 async fn a_thousand_servers_start_and_stop_in_one_task() {
     let _turn = reserve_connections(CROWD);
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let mut servers = Vec::new();
     for _ in 0..CROWD {
         servers.push(MockServer::start().await);
@@ -39,7 +38,7 @@ async fn a_thousand_servers_start_and_stop_in_one_task() {
     for server in &servers {
         let org = server.create_org(Plan::Free);
         let url = format!("{}/api/v1/usage", server.url());
-        let reply = client.get(url).header("x-org-key", org.key()).send().await.unwrap();
+        let reply = client().get(url).header("x-org-key", org.key()).send().await.unwrap();
         assert_eq!(reply.status(), 200);
     }
     drop(servers);

@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::http::{device, post, register, send, server_with_org};
+use crate::support::http::{client, device, post, register, send, server_with_org};
 use crate::support::raw::exchange_anything;
 
 #[rstest]
@@ -76,7 +76,7 @@ async fn a_body_of_the_limit_is_read() {
 #[tokio::test]
 async fn strange_json_is_refused(#[case] body: String) {
     let (server, org) = server_with_org(Plan::Free).await;
-    let response = reqwest::Client::new()
+    let response = client()
         .post(format!("{}/api/v1/devices/register", server.url()))
         .header("x-org-key", org.key())
         .body(body)
@@ -109,7 +109,7 @@ async fn a_key_that_is_not_text_is_401() {
     let server = MockServer::start().await;
     let url = format!("{}/api/v1/usage", server.url());
     let key = HeaderValue::from_bytes(b"org_\xff\xfe").unwrap();
-    let request = reqwest::Client::new().get(url).header("x-org-key", key);
+    let request = client().get(url).header("x-org-key", key);
     assert_eq!(request.send().await.unwrap().status(), 401);
 }
 

@@ -1,6 +1,6 @@
 //! MachineID's device calls, sentence by sentence of the wire facts.
 
-use crate::support::http::{control, device, get, post, register, send, server_with_org};
+use crate::support::http::{client, control, device, get, post, register, send, server_with_org};
 use machins_mock::{MockServer, OrgUpdate, Plan};
 use reqwest::Method;
 use rstest::rstest;
@@ -138,7 +138,7 @@ async fn an_invalid_device_id_is_refused(#[case] id: &str) {
 async fn a_body_without_a_device_id_is_missing_params(#[case] body: &'static str) {
     let (server, org) = server_with_org(Plan::Free).await;
     for call in ["register", "revoke", "unrevoke", "remove", "validate"] {
-        let response = reqwest::Client::new()
+        let response = client()
             .post(format!("{}/api/v1/devices/{call}", server.url()))
             .header("x-org-key", org.key())
             .body(body)

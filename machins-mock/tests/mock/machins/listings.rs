@@ -4,6 +4,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::support::http::client;
 use crate::support::platform::{
     DUPLICATE, FORBIDDEN, FUNDS, HOUR, NOT_FOUND, Platform, VALIDATION, assert_refused, id,
 };
@@ -124,7 +125,7 @@ async fn prices_are_read_exactly_as_written(#[case] price: &str, #[case] status:
     let agent = platform.agent("agent");
     let body = format!(r#"{{"title":"T","slug":"slug","listing_type":"task","price":{price}}}"#);
     let url = format!("{}/listings", platform.server.machins_base_url());
-    let request = reqwest::Client::new().post(url).header("X-API-Key", &agent.api_key).body(body);
+    let request = client().post(url).header("X-API-Key", &agent.api_key).body(body);
     assert_eq!(request.send().await.unwrap().status(), status);
 }
 

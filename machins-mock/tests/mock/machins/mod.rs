@@ -1,5 +1,6 @@
 //! machins: agents, listings, trades, and what follows from them.
 
+mod concurrency;
 mod controls;
 mod deliveries;
 mod disputes;
@@ -10,7 +11,7 @@ mod marketplace;
 mod owners;
 mod public;
 mod snapshots;
-mod storm;
+
 mod trades;
 mod wallets;
 mod webhooks;

@@ -5,6 +5,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::support::http::client;
 use crate::support::platform::{
     DAY, DUPLICATE, FORBIDDEN, HOUR, Platform, UNAUTHORIZED, VALIDATION, assert_refused,
 };
@@ -24,7 +25,7 @@ async fn login(platform: &Platform, email: &str, password: &str) -> (u16, Value)
 
 async fn me(platform: &Platform, header: Option<&str>) -> (u16, Value) {
     let url = format!("{}/owners/me", platform.server.machins_base_url());
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = client().get(url);
     if let Some(header) = header {
         request = request.header("Authorization", header);
     }

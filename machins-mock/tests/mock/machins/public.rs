@@ -4,6 +4,7 @@ use machins_mock::MockServer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::http::client;
 use crate::support::platform::{NOT_FOUND, Platform, VALIDATION, action_path, assert_refused};
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn faults_use_the_error_format_of_machins() {
     let fault = machins_mock::Fault::status(429).path("/api/v1/marketplace").times(1);
     platform.server.add_fault(fault).unwrap();
     let url = format!("{}/marketplace", platform.server.machins_base_url());
-    let reply = reqwest::get(url).await.unwrap();
+    let reply = client().get(url).send().await.unwrap();
     assert_eq!(
         (reply.status().as_u16(), &reply.headers()["retry-after"]),
         (429, &"1".parse().unwrap())

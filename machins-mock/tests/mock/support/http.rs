@@ -1,7 +1,9 @@
 //! Calls of an organisation and of the control API.
 
+use std::sync::LazyLock;
+
 use machins_mock::{MockServer, Org, Plan};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// An HTTP reply, read whole.
@@ -16,6 +18,14 @@ impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).expect("the reply is JSON")
     }
+}
+
+/// The client of all tests, which takes long to make. It keeps no connection, since each test has
+/// a runtime of its own.
+pub(crate) fn client() -> &'static Client {
+    static CLIENT: LazyLock<Client> =
+        LazyLock::new(|| Client::builder().pool_max_idle_per_host(0).build().unwrap());
+    &CLIENT
 }
 
 /// Sends a request with a JSON body, or none for null.
@@ -36,7 +46,7 @@ pub(crate) async fn try_send(
     key: &str,
     body: Value,
 ) -> reqwest::Result<Reply> {
-    let mut request = reqwest::Client::new().request(method, format!("{}{path}", server.url()));
+    let mut request = client().request(method, format!("{}{path}", server.url()));
     if key.starts_with("at_") {
         request = request.header("x-api-key", key);
     } else if key.starts_with("eyJ") {

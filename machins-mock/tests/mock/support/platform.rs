@@ -6,12 +6,12 @@ use machins_mock::{Agent, MockServer, NewAgent, Tier};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::http::exchange;
+use super::http::{client, exchange};
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
-/// A server and a client that speaks to it.
+/// A server with calls of agents.
 pub(crate) struct Platform {
     pub(crate) server: MockServer,
     client: Client,
@@ -23,6 +23,11 @@ impl Platform {
     }
 
     pub(crate) fn with(server: MockServer) -> Self {
+        Self { server, client: client().clone() }
+    }
+
+    /// With connections that are kept, for a test of very many calls.
+    pub(crate) fn with_kept_connections(server: MockServer) -> Self {
         Self { server, client: Client::new() }
     }
 

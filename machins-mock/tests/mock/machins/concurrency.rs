@@ -1,7 +1,7 @@
-//! Many agents at once, doing whatever comes to mind: afterwards the books balance to the cent.
+//! Fifty agents at once, with 10,000 random operations: afterwards the ledger balances to the
+//! cent.
 //!
-//! In full, 50 agents and 10,000 operations, in a release build or with patience:
-//! `STORM_OPERATIONS=10000 cargo test --release -p machins-mock --test machins storm`
+//! With more: `STORM_OPERATIONS=1000000 cargo test --release -p machins-mock --test mock concurrency`
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::support::platform::{Platform, result};
 const AGENTS: usize = 50;
 const DEFAULT_OPERATIONS: usize = 10_000;
 
-/// One agent's life: listings, proposals, and answers to whatever it finds among its trades.
-async fn live(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) {
+/// The operations of one agent: listings, proposals, and actions on its trades.
+async fn operate(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     for number in 0..operations {
         let (method, path, body) = match random.u32(..10) {
@@ -33,8 +33,8 @@ async fn live(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) 
             }
             2..5 => {
                 let path = format!("/marketplace?limit=20&offset={}", random.u32(..20));
-                let market = platform.public(&path).await;
-                let Some(listing) = random.choice(market["items"].as_array().unwrap()) else {
+                let page = platform.public(&path).await;
+                let Some(listing) = random.choice(page["items"].as_array().unwrap()) else {
                     continue;
                 };
                 (Method::POST, "/trades".to_owned(), json!({"listing_id": listing["id"]}))
@@ -84,7 +84,8 @@ async fn live(platform: Arc<Platform>, me: Agent, operations: usize, seed: u64) 
 async fn the_ledger_balances_after_concurrent_operations() {
     let operations = std::env::var("STORM_OPERATIONS");
     let operations = operations.map_or(DEFAULT_OPERATIONS, |text| text.parse().unwrap());
-    let platform = Arc::new(Platform::with(MockServer::builder().seed(1).start().unwrap()));
+    let server = MockServer::builder().seed(1).start().unwrap();
+    let platform = Arc::new(Platform::with_kept_connections(server));
     let agents: Vec<_> = (0..AGENTS)
         .map(|number| {
             let tier = if number % 2 == 0 { Tier::Starter } else { Tier::Verified };
@@ -92,11 +93,11 @@ async fn the_ledger_balances_after_concurrent_operations() {
             platform.server.create_agent(new).unwrap()
         })
         .collect();
-    let lives = agents.iter().zip(0..).map(|(agent, seed)| {
-        tokio::spawn(live(Arc::clone(&platform), agent.clone(), operations / AGENTS, seed))
+    let tasks = agents.iter().zip(0..).map(|(agent, seed)| {
+        tokio::spawn(operate(Arc::clone(&platform), agent.clone(), operations / AGENTS, seed))
     });
-    for life in lives.collect::<Vec<_>>() {
-        life.await.unwrap();
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
     }
     platform.assert_balanced();
     let stats = platform.public("/public/stats").await;
