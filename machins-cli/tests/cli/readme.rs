@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use crate::run::Home;
+use crate::home::Home;
 
 #[test]
 fn the_trade_of_the_readme_is_completed() {

@@ -7,11 +7,11 @@ use machins_mock::Fault;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id, plain, shown};
 
 #[test]
-fn without_trades_the_next_command_is_named() {
+fn an_empty_list_of_trades_names_the_next_command() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
@@ -24,7 +24,7 @@ No trades found. Find something to buy: machins browse
 }
 
 #[test]
-fn a_trade_goes_all_its_way() {
+fn a_trade_is_completed_and_reviewed() {
     let shop = Shop::new();
     let offer = shop.offer();
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
@@ -131,7 +131,7 @@ reviewed  00000000-0000-4000-8000-000000000000  ★★★★☆ Fast and exact.
 }
 
 #[test]
-fn what_was_paid_is_known_exactly() {
+fn transactions_show_exact_amounts() {
     let shop = Shop::new();
     shop.completed(&shop.offer());
     assert_data_eq!(
@@ -153,7 +153,7 @@ WHEN                   AMOUNT  BALANCE  FOR              WHAT                   
 }
 
 #[test]
-fn a_trade_ends_early() {
+fn trades_can_end_early() {
     let shop = Shop::new();
     let offer = shop.offer();
     let ends = |home: &Home, command: &str, trade: &str, state: &str, style: &[&str]| {
@@ -178,7 +178,7 @@ error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: o
 }
 
 #[test]
-fn every_type_is_delivered_its_way() {
+fn each_listing_type_has_its_delivery() {
     let shop = Shop::new();
     let deliver = |listing_type: &str, flags: &[&str], input: &str| {
         let sell = ["sell", "--title", "Anything", "--price", "1", "--auto-accept"];
@@ -222,7 +222,7 @@ fn every_type_is_delivered_its_way() {
 }
 
 #[test]
-fn bad_json_is_pointed_at() {
+fn invalid_json_is_pointed_out() {
     let shop = Shop::new();
     let bad = shop.bob.run(&["buy", "3f2a9c10", "--metadata", r#"{"order": 7 "rush": true}"#]);
     let bad = bad.exits(2);
@@ -243,7 +243,7 @@ error: --metadata is not JSON: expected `,` or `}` at line 1 column 13
 }
 
 #[test]
-fn waiting_ends_at_the_state() {
+fn waiting_ends_at_the_wanted_status() {
     let shop = Shop::new();
     let offer = shop.offer();
     let trade = shop.delivered(&offer);
