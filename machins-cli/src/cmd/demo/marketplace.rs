@@ -306,7 +306,7 @@ impl Story {
     fn inbox(&mut self, agents: &Agents) -> Result<(), Failure> {
         self.step(
             &Step {
-                about: "Bob has no server for webhooks: he reads his inbox, and loses nothing.",
+                about: "Without webhooks, Bob reads his inbox, one event at a time. None is lost.",
                 command: "machins inbox --watch",
                 rust: "for event in buyer.inbox_watch()",
                 expected: "empty",
