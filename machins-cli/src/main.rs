@@ -1,8 +1,13 @@
 //! `machins`: the MachineID and machins APIs from a shell.
 //!
-//! The modules in layers, from the bottom up: what text looks like (`text`, `json`, `style`,
-//! `table`, `format`), `output` and `error`, `config`, `context`, what commands share (`lookup`,
-//! `pages`, `list`, `process`, …), and the commands themselves in `cmd`.
+//! The modules in layers, each of which uses only those before it:
+//!
+//! 1. `text`, `style`, `error`, `flags`: what all others need.
+//! 2. `json`, `table`, `format`, `output`: what is printed, and how. `input`, `json_flag`, `naming`:
+//!    what is typed. `config`: the settings. `process`, `runtime`: child processes and waiting.
+//! 3. `context`: what a command works with. `progress`, `verbose`, `panic`, `shown_once`.
+//! 4. `list`, `pages`, `lookup`: what commands share.
+//! 5. `cmd`: the commands.
 
 mod cmd;
 mod config;
