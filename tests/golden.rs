@@ -114,6 +114,20 @@ fn marketplace_sample() -> Value {
     })
 }
 
+fn new_listing_sample() -> Value {
+    json!({
+        "title": "Sentiment Analysis",
+        "slug": "sentiment-analysis",
+        "listing_type": "task",
+        "side": "offer",
+        "price": 50,
+        "description": "Send text, get sentiment + confidence.",
+        "tags": ["nlp", "sentiment"],
+        "input_schema": {"type": "object", "properties": {"text": {"type": "string"}}},
+        "output_schema": {"type": "object", "properties": {"sentiment": {"type": "string"}}}
+    })
+}
+
 fn listing_sample() -> Value {
     json!({
         "id": "a1b2c3d4-...",
@@ -185,7 +199,7 @@ fn webhook_sample() -> Value {
 }
 
 #[test]
-fn the_clients_read_every_reply() {
+fn the_clients_read_every_sample_of_a_reply() {
     let page: Page<MarketplaceListing> = read(&marketplace_sample());
     assert_eq!(
         (page.total, page.has_more, page.items[0].price),
@@ -204,7 +218,7 @@ fn the_clients_read_every_reply() {
 }
 
 #[test]
-fn the_clients_write_every_request() {
+fn the_clients_write_every_sample_of_a_request() {
     let wrote = |request: Value, sample: Value| assert_eq!(request, sample);
     let agent = NewAgent::new("Your Agent Name", "your-agent-slug")
         .description("What you do and what you offer.")
@@ -234,17 +248,7 @@ fn the_clients_write_every_request() {
     .tag("sentiment")
     .input_schema(schema("text"))
     .output_schema(schema("sentiment"));
-    let mut sample = json!({
-        "title": "Sentiment Analysis",
-        "slug": "sentiment-analysis",
-        "listing_type": "task",
-        "side": "offer",
-        "price": 50,
-        "description": "Send text, get sentiment + confidence.",
-        "tags": ["nlp", "sentiment"],
-        "input_schema": {"type": "object", "properties": {"text": {"type": "string"}}},
-        "output_schema": {"type": "object", "properties": {"sentiment": {"type": "string"}}}
-    });
+    let mut sample = new_listing_sample();
     // A string is exact; the service takes both.
     sample["price"] = json!("50.00");
     wrote(json!(listing), sample);
@@ -303,7 +307,7 @@ async fn get(client: &Client, path: &'static str) -> Value {
 }
 
 #[tokio::test]
-async fn the_mock_takes_every_request_and_replies_like_the_samples() {
+async fn the_mock_takes_and_returns_what_the_samples_show() {
     let server = MockServer::start().await;
     let nobody = agent(&server, None);
     let onboard = json!({
@@ -321,17 +325,7 @@ async fn the_mock_takes_every_request_and_replies_like_the_samples() {
     let buyer = nobody.join(&NewAgent::new("Some Agent", "some-agent")).await.unwrap();
     let buyer = agent(&server, Some(buyer.api_key.expose()));
 
-    let create = json!({
-        "title": "Sentiment Analysis",
-        "slug": "sentiment-analysis",
-        "listing_type": "task",
-        "side": "offer",
-        "price": 50,
-        "description": "Send text, get sentiment + confidence.",
-        "tags": ["nlp", "sentiment"],
-        "input_schema": {"type": "object", "properties": {"text": {"type": "string"}}},
-        "output_schema": {"type": "object", "properties": {"sentiment": {"type": "string"}}}
-    });
+    let create = new_listing_sample();
     let listing = post(&seller, "/listings", &create).await;
     assert_like(&listing_sample(), &listing, "listing");
     for field in [
@@ -402,7 +396,7 @@ async fn the_mock_takes_every_request_and_replies_like_the_samples() {
 
 /// MachineID's reference shows requests and words, no replies.
 #[tokio::test]
-async fn machineid_takes_every_request_of_its_reference() {
+async fn the_mock_takes_every_machineid_request() {
     let server = MockServer::start().await;
     let org = server.create_org(Plan::Pro);
     let client = machineid_client::Client::builder()
@@ -444,7 +438,7 @@ async fn machineid_takes_every_request_of_its_reference() {
 
 /// The clients and the samples of the inbox agree on how a page is asked for.
 #[tokio::test]
-async fn pages_of_the_mock_are_read_whole() {
+async fn the_clients_read_the_pages_of_the_mock() {
     let server = MockServer::start().await;
     let joined = agent(&server, None).join(&NewAgent::new("Ada", "ada")).await.unwrap();
     let client = agent(&server, Some(joined.api_key.expose()));

@@ -13,6 +13,7 @@ use machins_client::{
     Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
 };
 use machins_mock::{Fault, MockServer};
+use rstest::rstest;
 use serde_json::json;
 
 fn nobody(server: &MockServer) -> ClientBuilder {
@@ -113,30 +114,26 @@ fn sell_one(client: &blocking::Client) -> Money {
     client.get_wallet().unwrap().balance
 }
 
+#[rstest]
+#[case::task(Delivery::task("done"))]
+#[case::data(Delivery::data([json!({"row": 1})]))]
+#[case::api(Delivery::api("https://api.example/v1", json!({"token": "t"})))]
+#[case::model(Delivery::model("https://model.example/v1", json!({"token": "t"})))]
+#[case::asset(Delivery::asset("0xabc"))]
 #[tokio::test]
-async fn each_type_takes_its_own_delivery_and_no_other() {
+async fn each_type_takes_its_own_delivery_and_no_other(#[case] delivery: Delivery) {
     let server = MockServer::start().await;
     let (seller, buyer) = (agent(&server, "seller").await, agent(&server, "buyer").await);
-    let deliveries = [
-        Delivery::task("done"),
-        Delivery::data([json!({"row": 1})]),
-        Delivery::api("https://api.example/v1", json!({"token": "t"})),
-        Delivery::model("https://model.example/v1", json!({"token": "t"})),
-        Delivery::asset("0xabc"),
-    ];
-    for (index, delivery) in deliveries.iter().enumerate() {
-        let listing_type = delivery.listing_type().unwrap().clone();
-        let offer =
-            NewListing::new("Thing", format!("thing-{index}"), listing_type, Money::credits(10));
-        let listing = seller.create_listing(&offer).await.unwrap();
-        let trade = buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
-        seller.accept_trade(&trade.id).await.unwrap();
-        let wrong = Delivery::payload(json!({"nothing": true}));
-        let error = seller.deliver_trade(&trade.id, &wrong).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::BadRequest, "{delivery:?}");
-        let delivered = seller.deliver_trade(&trade.id, delivery).await.unwrap();
-        assert_eq!(delivered.status, TradeStatus::Delivered);
-    }
+    let listing_type = delivery.listing_type().unwrap().clone();
+    let offer = NewListing::new("Thing", "thing", listing_type, Money::credits(10));
+    let listing = seller.create_listing(&offer).await.unwrap();
+    let trade = buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    seller.accept_trade(&trade.id).await.unwrap();
+    let wrong = Delivery::payload(json!({"nothing": true}));
+    let error = seller.deliver_trade(&trade.id, &wrong).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadRequest);
+    let delivered = seller.deliver_trade(&trade.id, &delivery).await.unwrap();
+    assert_eq!(delivered.status, TradeStatus::Delivered);
 }
 
 #[tokio::test]
@@ -178,59 +175,62 @@ async fn each_documented_error_is_a_kind_of_its_own() {
     assert_eq!(buyer.get_wallet().await.unwrap_err().kind(), ErrorKind::RateLimited);
 }
 
+#[rstest]
+#[case::reply_dropped(Fault::drop_after())]
+#[case::reply_truncated(Fault::truncate())]
+#[case::reply_unreadable(Fault::garbage())]
+#[case::request_dropped(Fault::drop_before())]
 #[tokio::test]
-async fn a_call_whose_reply_was_lost_takes_effect_once() {
-    for lost in [Fault::drop_after(), Fault::truncate(), Fault::garbage(), Fault::drop_before()] {
-        let server = MockServer::start().await;
-        let (seller, buyer) = (agent(&server, "seller").await, agent(&server, "buyer").await);
-        let lose = |path: &str| {
-            let fault = lost.clone().method("POST").path(path).times(1);
-            server.add_fault(fault).unwrap();
-        };
-        lose("/api/v1/listings");
-        let listing = seller.create_listing(&offer("work", "50")).await.unwrap();
-        assert_eq!(seller.list_listings().await.unwrap().len(), 1, "{lost:?}");
+async fn a_call_whose_reply_was_lost_takes_effect_once(#[case] lost: Fault) {
+    let server = MockServer::start().await;
+    let (seller, buyer) = (agent(&server, "seller").await, agent(&server, "buyer").await);
+    let lose = |path: &str| {
+        let fault = lost.clone().method("POST").path(path).times(1);
+        server.add_fault(fault).unwrap();
+    };
+    lose("/api/v1/listings");
+    let listing = seller.create_listing(&offer("work", "50")).await.unwrap();
+    assert_eq!(seller.list_listings().await.unwrap().len(), 1);
 
-        lose("/api/v1/trades");
-        let proposal = Proposal::new(&listing.id);
-        let trade = match buyer.propose_trade(&proposal).await {
-            Ok(trade) => trade,
-            // Not seen is not absent: it is for the caller to look and to decide.
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{lost:?}");
-                assert!(buyer.list_trades(&TradeQuery::new()).await.unwrap().items.is_empty());
-                buyer.propose_trade(&proposal).await.unwrap()
-            }
-        };
-        lose("/api/v1/trades/*/accept");
-        assert_eq!(
-            seller.accept_trade(&trade.id).await.unwrap().status,
-            TradeStatus::EscrowHeld,
-            "{lost:?}"
-        );
-        lose("/api/v1/trades/*/deliver");
-        seller.deliver_trade(&trade.id, &Delivery::task("done")).await.unwrap();
-        lose("/api/v1/trades/*/confirm");
-        buyer.confirm_trade(&trade.id).await.unwrap();
-        lose("/api/v1/trades/*/review");
-        let review = NewReview::new(Rating::new(4).unwrap());
-        buyer.create_review(&trade.id, &review).await.unwrap();
-        lose("/api/v1/subscriptions");
-        let hook = NewSubscription::new(EventType::NewAgent, "http://127.0.0.1:9/hook");
-        if let Err(error) = buyer.subscribe(&hook).await {
-            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{lost:?}");
-            buyer.subscribe(&hook).await.unwrap();
+    lose("/api/v1/trades");
+    let proposal = Proposal::new(&listing.id);
+    let trade = match buyer.propose_trade(&proposal).await {
+        Ok(trade) => trade,
+        // Not being listed does not mean that it will not arrive: the caller decides.
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+            assert!(buyer.list_trades(&TradeQuery::new()).await.unwrap().items.is_empty());
+            buyer.propose_trade(&proposal).await.unwrap()
         }
-
-        let trades = buyer.list_trades(&TradeQuery::new().role(Role::Buyer)).await.unwrap();
-        assert_eq!(trades.items.len(), 1, "{lost:?}");
-        assert_eq!(trades.items[0].status, TradeStatus::Completed);
-        let detail = buyer.get_marketplace_listing(&listing.id).await.unwrap();
-        assert_eq!(detail.reviews.unwrap().len(), 1, "{lost:?}");
-        assert_eq!(buyer.list_subscriptions().await.unwrap().len(), 1, "{lost:?}");
-        assert_eq!(balance(&buyer).await, Money::credits(450));
-        assert_eq!(balance(&seller).await, "547.50".parse().unwrap());
+    };
+    lose("/api/v1/trades/*/accept");
+    assert_eq!(
+        seller.accept_trade(&trade.id).await.unwrap().status,
+        TradeStatus::EscrowHeld,
+        "{lost:?}"
+    );
+    lose("/api/v1/trades/*/deliver");
+    seller.deliver_trade(&trade.id, &Delivery::task("done")).await.unwrap();
+    lose("/api/v1/trades/*/confirm");
+    buyer.confirm_trade(&trade.id).await.unwrap();
+    lose("/api/v1/trades/*/review");
+    let review = NewReview::new(Rating::new(4).unwrap());
+    buyer.create_review(&trade.id, &review).await.unwrap();
+    lose("/api/v1/subscriptions");
+    let hook = NewSubscription::new(EventType::NewAgent, "http://127.0.0.1:9/hook");
+    if let Err(error) = buyer.subscribe(&hook).await {
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        buyer.subscribe(&hook).await.unwrap();
     }
+
+    let trades = buyer.list_trades(&TradeQuery::new().role(Role::Buyer)).await.unwrap();
+    assert_eq!(trades.items.len(), 1);
+    assert_eq!(trades.items[0].status, TradeStatus::Completed);
+    let detail = buyer.get_marketplace_listing(&listing.id).await.unwrap();
+    assert_eq!(detail.reviews.unwrap().len(), 1);
+    assert_eq!(buyer.list_subscriptions().await.unwrap().len(), 1);
+    assert_eq!(balance(&buyer).await, Money::credits(450));
+    assert_eq!(balance(&seller).await, "547.50".parse().unwrap());
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn a_join_whose_reply_was_lost_says_that_the_key_is_lost() {
 }
 
 #[tokio::test]
-async fn disputes_resolve_as_time_goes_by() {
+async fn disputes_resolve_after_a_day() {
     let server = MockServer::start().await;
     let (seller, buyer, trade) = proposed(&server).await;
     seller.accept_trade(&trade.id).await.unwrap();
@@ -384,7 +384,7 @@ async fn a_delivery_is_verified_by_the_buyers_callback() {
         let trade = buyer.propose_trade(&proposal).await.unwrap();
         seller.accept_trade(&trade.id).await.unwrap();
         let delivered = seller.deliver_trade(&trade.id, &Delivery::task(result)).await.unwrap();
-        assert_eq!(delivered.delivery_verified, Some(verified), "{delivered:?}");
+        assert_eq!(delivered.delivery_verified, Some(verified), "{result}: {delivered:?}");
         assert_eq!(asked.lock().unwrap().last().unwrap()["trade_id"], trade.id.as_str());
     }
 }

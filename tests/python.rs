@@ -12,6 +12,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,18 +26,26 @@ const PACKAGES: [&str; 2] = ["machineid-io==0.1.6", "machins[cli]==0.1.0"];
 fn packages() -> &'static Result<PathBuf, String> {
     static PACKAGES_FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PACKAGES_FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-        let installed = folder.join("machineid").exists() && folder.join("machins").exists();
-        if installed {
+        let folders = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folders.join(PACKAGES.join(" "));
+        // Each test may be a process of its own: one installs, the others wait.
+        let lock = File::create(folders.join("python.lock")).unwrap();
+        lock.lock().unwrap();
+        if folder.exists() {
             return Ok(folder);
         }
+        let unfinished = folders.join("python.unfinished");
+        let _ = fs::remove_dir_all(&unfinished);
         let pip = Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
-            .arg(&folder)
+            .arg(&unfinished)
             .args(PACKAGES)
             .output();
         match pip {
-            Ok(output) if output.status.success() => Ok(folder),
+            Ok(output) if output.status.success() => {
+                fs::rename(unfinished, &folder).unwrap();
+                Ok(folder)
+            }
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
             Err(error) => Err(format!("python3: {error}")),
         }
@@ -103,7 +112,7 @@ impl Drop for Serve {
 }
 
 #[test]
-fn machineid() {
+fn the_machineid_package_works_against_the_mock() {
     let server = Serve::start();
     let url = server.url("machineid_base_url");
     let org = machineid_client::Client::builder()
@@ -144,7 +153,7 @@ fn machineid() {
 }
 
 #[test]
-fn machins_package() {
+fn the_machins_package_works_against_the_mock() {
     let server = Serve::start();
     let Some(results) = python("drive_package.py", &[server.url("machins_base_url")]) else {
         return;
@@ -191,10 +200,10 @@ fn machins_package() {
 }
 
 #[test]
-fn machins_command_line() {
+fn their_command_line_works_against_the_mock() {
     let server = Serve::start();
     let homes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("homes");
-    let _ = std::fs::remove_dir_all(&homes);
+    let _ = fs::remove_dir_all(&homes);
     let arguments = [server.url("machins_base_url"), homes.to_str().unwrap()];
     let Some(results) = python("drive_cli.py", &arguments) else { return };
     let results: Vec<(String, i32, String)> = serde_json::from_value(results).unwrap();
@@ -222,8 +231,8 @@ struct Shared {
 impl Shared {
     fn new(name: &str, url: &str) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = std::fs::remove_dir_all(&home);
-        std::fs::create_dir_all(&home).unwrap();
+        let _ = fs::remove_dir_all(&home);
+        fs::create_dir_all(&home).unwrap();
         Self { home, url: url.to_owned() }
     }
 
@@ -252,13 +261,13 @@ impl Shared {
     }
 
     fn config(&self) -> Value {
-        let text = std::fs::read_to_string(self.home.join(".machins/config.json")).unwrap();
+        let text = fs::read_to_string(self.home.join(".machins/config.json")).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 }
 
 #[test]
-fn both_command_lines_write_one_config_file_in_turn() {
+fn both_command_lines_share_one_config_file() {
     let server = Serve::start();
     if python("click_tree.py", &[]).is_none() {
         return;
@@ -292,7 +301,7 @@ fn both_command_lines_write_one_config_file_in_turn() {
 }
 
 #[test]
-fn each_command_and_flag_of_theirs_is_ours_or_says_what_to_call() {
+fn each_of_their_commands_is_ours_or_names_a_call() {
     let Some(tree) = python("click_tree.py", &[]) else { return };
     let tree: Vec<(Vec<String>, Vec<String>)> = serde_json::from_value(tree).unwrap();
     assert!(tree.len() >= 25, "{}", tree.len());

@@ -41,7 +41,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn gated_worker() {
+fn gated_worker_works_until_it_is_denied() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let output = device("gated_worker", &server, &org).output().unwrap();
@@ -55,7 +55,7 @@ fn gated_worker() {
 }
 
 #[test]
-fn gated_service() {
+fn gated_service_answers_403_when_denied() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let mut service =
@@ -74,7 +74,7 @@ fn gated_service() {
 }
 
 #[test]
-fn fleet_rollout() {
+fn fleet_rollout_fills_stops_and_restores_a_fleet() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let text = stdout(&device("fleet_rollout", &server, &org).output().unwrap());
@@ -83,7 +83,7 @@ fn fleet_rollout() {
 }
 
 #[test]
-fn a_seller_and_a_buyer() {
+fn seller_and_buyer_complete_a_trade() {
     let server = MockServer::start();
     let mut seller = agent("seller_agent", &server, "seller");
     let mut seller = seller.args(["my-shout", "1"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -98,7 +98,7 @@ fn a_seller_and_a_buyer() {
 }
 
 #[test]
-fn webhook_seller() {
+fn webhook_seller_delivers_after_a_webhook() {
     let server = MockServer::start();
     let [seller, buyer] = ["seller", "buyer"]
         .map(|slug| server.create_agent(NewAgent::new().slug(slug)).unwrap().api_key);
@@ -125,7 +125,7 @@ fn webhook_seller() {
 }
 
 #[test]
-fn wallet_report() {
+fn wallet_report_lists_transactions_and_balance() {
     let server = MockServer::start();
     let text = stdout(&agent("wallet_report", &server, "ada").output().unwrap());
     assert_eq!(

@@ -1,48 +1,57 @@
-//! What a command works with: flags, settings, and a client when it is needed.
+//! What a command works with: the flags, the settings, and a client when it needs one.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret};
 
-use crate::args::Global;
 use crate::config::document::Document;
 use crate::config::file::ConfigFile;
-use crate::config::settings::{
-    self, API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY,
-    OWNER_TOKEN, Setting,
+use crate::config::key::{
+    API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY, OWNER_TOKEN,
 };
+use crate::config::settings::{self, Setting};
 use crate::error::Failure;
+use crate::flags::Global;
 use crate::output::Output;
 
-/// The surroundings of one command. Nothing is read before it is asked for.
+/// The context of one command. The config file is read only when something from it is needed.
 pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) out: Output,
-    /// Whether the command saves something: then the profile need not be there before.
-    saves: bool,
     document: OnceCell<Document>,
+    may_create_profile: Cell<bool>,
 }
 
 impl Context {
-    pub(crate) fn new(global: Global, out: Output, saves: bool) -> Self {
-        Self { global, out, saves, document: OnceCell::new() }
+    pub(crate) fn new(global: Global, out: Output) -> Self {
+        Self { global, out, document: OnceCell::new(), may_create_profile: Cell::new(false) }
     }
 
-    /// What the config file holds.
+    /// Accepts a profile that does not exist yet. For commands that save something in it.
+    pub(crate) fn allow_new_profile(&self) {
+        self.may_create_profile.set(true);
+    }
+
+    /// The name of the profile that `--profile` gives.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.global.profile.as_deref()
+    }
+
+    /// The content of the config file.
     pub(crate) fn document(&self) -> Result<&Document, Failure> {
         if let Some(document) = self.document.get() {
             return Ok(document);
         }
         let file = ConfigFile::locate()?;
         let document = file.read()?;
-        if let Some(warning) = file.looseness() {
+        if let Some(warning) = file.permission_warning() {
             self.out.warn(&warning);
         }
         Ok(self.document.get_or_init(|| document))
     }
 
-    /// The value in force of a setting.
+    /// The effective value of a setting, and where it comes from.
     pub(crate) fn setting(&self, key: &Key) -> Result<Option<Setting>, Failure> {
         let document = self.document()?;
         self.check_profile(document)?;
@@ -50,67 +59,66 @@ impl Context {
         Ok(settings::resolve(key, &self.global, environment, document))
     }
 
-    /// The device that the user means.
-    pub(crate) fn device(&self, given: Option<&str>) -> Result<DeviceId, Failure> {
-        let (text, origin) = match given {
-            Some(text) => (text.to_owned(), None),
-            None => match self.setting(&MACHINEID_DEVICE_ID)? {
-                Some(Setting { value, origin }) => (value, Some(origin)),
-                None => {
-                    return Err(Failure::usage("which device?").hint(
-                        "name it, set MACHINEID_DEVICE_ID, or save it: \
-                         machins config set machineid.device_id agent-01",
-                    ));
-                }
-            },
-        };
-        DeviceId::new(&text).map_err(|error| match origin {
-            None => Failure::usage(error.to_string()),
-            Some(origin) => Failure::usage(format!("{error} (from {origin})")),
-        })
+    /// The effective value of a setting.
+    pub(crate) fn value(&self, key: &Key) -> Result<Option<String>, Failure> {
+        Ok(self.setting(key)?.map(|setting| setting.value))
     }
 
-    /// A MachineID client with the org's key.
+    /// The device that is given as an argument, or else the configured one.
+    pub(crate) fn device(&self, given: Option<&str>) -> Result<DeviceId, Failure> {
+        if let Some(id) = given {
+            return DeviceId::new(id).map_err(|error| Failure::usage(error.to_string()));
+        }
+        let Some(Setting { value, origin }) = self.setting(&MACHINEID_DEVICE_ID)? else {
+            return Err(Failure::usage("no device given").hint(
+                "give its id, set MACHINEID_DEVICE_ID, or save it: \
+                 machins config set machineid.device_id agent-01",
+            ));
+        };
+        DeviceId::new(&value).map_err(|error| Failure::usage(format!("{error} (from {origin})")))
+    }
+
+    /// Creates a MachineID client with the organisation's key.
     pub(crate) fn machineid(&self) -> Result<blocking::Client, Failure> {
         Ok(self.machineid_with_key()?.build_blocking()?)
     }
 
-    /// A MachineID client to be, with the org's key.
+    /// Prepares a MachineID client with the organisation's key.
     pub(crate) fn machineid_with_key(&self) -> Result<ClientBuilder, Failure> {
         let key = self.org_key()?.ok_or_else(|| {
             Failure::credentials("no org key").hint(
                 "set MACHINEID_ORG_KEY, save the key with: machins config set machineid.org_key -, \
-                 or make an organisation: machins org create --save",
+                 or create an organisation: machins org create --save",
             )
         })?;
         Ok(self.machineid_without_key()?.org_key(key))
     }
 
-    /// A MachineID client to be, with no key.
+    /// Prepares a MachineID client without a key.
     pub(crate) fn machineid_without_key(&self) -> Result<ClientBuilder, Failure> {
         let builder = ClientBuilder::default().options(self.options());
-        Ok(match self.setting(&MACHINEID_BASE_URL)? {
-            Some(Setting { value, .. }) => builder.base_url(value),
+        Ok(match self.value(&MACHINEID_BASE_URL)? {
+            Some(url) => builder.base_url(url),
             None => builder,
         })
     }
 
-    /// The org's key, when there is one.
+    /// The organisation's key. `None` if none is configured.
     pub(crate) fn org_key(&self) -> Result<Option<OrgKey>, Failure> {
-        let Some(Setting { value, origin }) = self.setting(&MACHINEID_ORG_KEY)? else {
-            return Ok(None);
-        };
-        OrgKey::new(&value)
-            .map(Some)
-            .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
+        self.credential(&MACHINEID_ORG_KEY, OrgKey::new)
     }
 
-    /// A machins client with the agent's key.
+    /// Creates a machins client with the agent's key.
     pub(crate) fn machins(&self) -> Result<machins_client::blocking::Client, Failure> {
         Ok(self.machins_with_key()?.build_blocking()?)
     }
 
-    /// A machins client to be, with the agent's key.
+    /// Creates a machins client without a key, for public endpoints.
+    pub(crate) fn machins_public(&self) -> Result<machins_client::blocking::Client, Failure> {
+        Ok(self.machins_without_key()?.build_blocking()?)
+    }
+
+    /// Prepares a machins client with the agent's key.
     pub(crate) fn machins_with_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let key = self.api_key()?.ok_or_else(|| {
             Failure::credentials("no API key").hint(
@@ -121,28 +129,36 @@ impl Context {
         Ok(self.machins_without_key()?.api_key(key))
     }
 
-    /// A machins client to be, with no key: what everybody may see.
+    /// Prepares a machins client without a key.
     pub(crate) fn machins_without_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let builder = machins_client::ClientBuilder::default().options(self.options());
-        Ok(match self.setting(&BASE_URL)? {
-            Some(Setting { value, .. }) => builder.base_url(value),
+        Ok(match self.value(&BASE_URL)? {
+            Some(url) => builder.base_url(url),
             None => builder,
         })
     }
 
-    /// The agent's key, when there is one.
+    /// The agent's key. `None` if none is configured.
     pub(crate) fn api_key(&self) -> Result<Option<ApiKey>, Failure> {
-        let Some(Setting { value, origin }) = self.setting(&API_KEY)? else {
-            return Ok(None);
-        };
-        ApiKey::new(&value)
-            .map(Some)
-            .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
+        self.credential(&API_KEY, ApiKey::new)
     }
 
-    /// The owner's token, when there is one.
+    /// The owner's session token. `None` if none is configured.
     pub(crate) fn owner_token(&self) -> Result<Option<Secret>, Failure> {
-        Ok(self.setting(&OWNER_TOKEN)?.map(|setting| Secret::new(setting.value)))
+        Ok(self.value(&OWNER_TOKEN)?.map(Secret::new))
+    }
+
+    fn credential<T>(
+        &self,
+        key: &Key,
+        parse: impl FnOnce(&str) -> Result<T, machins_client::Error>,
+    ) -> Result<Option<T>, Failure> {
+        let Some(Setting { value, origin }) = self.setting(key)? else {
+            return Ok(None);
+        };
+        parse(&value)
+            .map(Some)
+            .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
     }
 
     fn options(&self) -> ClientOptions {
@@ -155,11 +171,11 @@ impl Context {
     }
 
     fn check_profile(&self, document: &Document) -> Result<(), Failure> {
-        let Some(profile) = self.global.profile.as_deref() else {
+        let Some(profile) = self.profile() else {
             return Ok(());
         };
         let known = document.profiles();
-        if self.saves || known.contains(&profile) {
+        if self.may_create_profile.get() || known.contains(&profile) {
             return Ok(());
         }
         let known = match known.as_slice() {
@@ -167,7 +183,7 @@ impl Context {
             names => format!("known profiles: {}", names.join(", ")),
         };
         Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(format!(
-            "machins --profile {profile} join --name NAME makes it, or any config set"
+            "create it with: machins --profile {profile} join --name NAME; or with config set"
         )))
     }
 }

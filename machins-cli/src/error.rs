@@ -1,24 +1,24 @@
-//! What can go wrong, and the exit code it ends in.
+//! Failures of a command, and the exit codes they end in.
 
 use std::process::ExitCode;
 
 use machineid_client::{Denied, Error, ErrorKind, Reason};
 use serde_json::{Value, json};
 
-/// The exit codes of the program's own; `guard` and `mock exec` add their child's.
+/// The exit codes of this program. `guard` and `mock exec` also exit with their child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// The API refused, could not be reached, or something on this machine failed.
+    /// The API refused or could not be reached, or something on this machine failed.
     Refused = 1,
-    /// Flags, arguments or values that can't be.
+    /// Invalid flags, arguments or values.
     Usage = 2,
-    /// `validate` and `guard`: not allowed to run.
+    /// `validate` and `guard`: the device may not run.
     Denied = 3,
-    /// No credentials, or no readable config.
+    /// Credentials are missing, or the config file cannot be read.
     Setup = 4,
-    /// `guard` and `mock exec`: the command can't be run, as shells say it.
+    /// `guard` and `mock exec`: the command cannot be executed, as in a shell.
     NotExecutable = 126,
-    /// `guard` and `mock exec`: there is no such command, as shells say it.
+    /// `guard` and `mock exec`: there is no such command, as in a shell.
     CommandNotFound = 127,
 }
 
@@ -28,10 +28,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The code of every denial for which the service gave none.
+/// The code of a denial for which the service gave none.
 pub(crate) const SYSTEM_UNAVAILABLE: &str = "SYSTEM_UNAVAILABLE";
 
-/// A command that did not do what it was asked.
+/// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -58,28 +58,28 @@ impl Failure {
         }
     }
 
-    /// Flags, arguments or values that can't be.
+    /// Invalid flags, arguments or values.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, "usage", message)
     }
 
-    /// The config can't be read or written.
+    /// The config file cannot be read or written.
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(Exit::Setup, "config", message)
     }
 
-    /// A key is missing or can't be one.
+    /// A key is missing or invalid.
     pub(crate) fn credentials(message: impl Into<String>) -> Self {
         Self::new(Exit::Setup, "credentials", message)
     }
 
-    /// `validate`: the service said no.
+    /// `validate`: the service denied.
     pub(crate) fn denied(message: impl Into<String>) -> Self {
         Self::new(Exit::Denied, "denied", message)
     }
 
-    /// The same failure for a command that says by its exit code whether a device may run: what
-    /// ended the call denies, and what kept it from being made keeps its own code.
+    /// Turns a failed call into a denial, for commands whose exit code says whether a device may
+    /// run. Failures before the call (usage, credentials) keep their own exit code.
     pub(crate) fn denying(self) -> Self {
         match self.exit {
             Exit::Refused => {
@@ -89,32 +89,32 @@ impl Failure {
         }
     }
 
-    /// Nothing goes by that name.
+    /// Nothing was found by that id.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "not_found", message)
     }
 
-    /// A person ended it.
+    /// The user interrupted the command.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "interrupted", message)
     }
 
-    /// The API refused.
+    /// The API refused, or the outcome is not what was asked for.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "refused", message)
     }
 
-    /// The call went through, but not for everything it was about.
+    /// The call was made, but failed for some of its items.
     pub(crate) fn partial(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "partial", message)
     }
 
-    /// A setting was asked for that has no value.
+    /// A setting has no value.
     pub(crate) fn unset(name: &str) -> Self {
         Self::new(Exit::Refused, "unset", format!("{name} is not set"))
     }
 
-    /// A command could not be started.
+    /// A child command could not be started.
     pub(crate) fn command(exit: Exit, message: impl Into<String>) -> Self {
         Self::new(exit, "command", message)
     }
@@ -124,52 +124,52 @@ impl Failure {
         Self::new(Exit::Refused, "io", format!("{}: {error}", what.into()))
     }
 
-    /// What to do about it.
+    /// Adds what the user can do about it.
     pub(crate) fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The lines that it is about, already fit to be shown.
+    /// Adds the lines of input that are wrong, already safe to show.
     pub(crate) fn excerpt(mut self, lines: impl Into<Box<str>>) -> Self {
         self.excerpt = Some(lines.into());
         self
     }
 
-    /// The HTTP status.
+    /// Adds the HTTP status.
     pub(crate) fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// The code the API gave.
+    /// Adds the API's error code.
     pub(crate) fn code(mut self, code: impl Into<Box<str>>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// The id by which the vendor finds the call.
+    /// Adds the request id, by which the vendor finds the call.
     pub(crate) fn request_id(mut self, id: Option<&str>) -> Self {
         self.request_id = id.map(Into::into);
         self
     }
 
-    /// What happened, for a person.
+    /// What happened.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// The lines that it is about, for a person.
+    /// The lines of input that are wrong.
     pub(crate) fn lines(&self) -> Option<&str> {
         self.excerpt.as_deref()
     }
 
-    /// What to do about it, for a person.
+    /// What the user can do about it.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The one JSON document a failure is.
+    /// The document that `--json` prints.
     pub(crate) fn document(&self) -> Value {
         json!({"error": {
             "kind": self.kind,
@@ -181,6 +181,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Creates a failure from a client's error, with this hint if the error is of this kind.
+    pub(crate) fn with_hint_for(error: Error, kind: ErrorKind, hint: &str) -> Self {
+        let applies = error.kind() == kind;
+        let failure = Self::from(error);
+        if applies { failure.hint(hint) } else { failure }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match error.kind() {
@@ -189,8 +198,8 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let hint = match error.kind() {
-            ErrorKind::InsufficientFunds => Some("machins wallet shows what there is"),
-            ErrorKind::InvalidTransition => Some("machins trade ID shows where a trade stands"),
+            ErrorKind::InsufficientFunds => Some("machins wallet shows your balance"),
+            ErrorKind::InvalidTransition => Some("machins trade ID shows the status of a trade"),
             ErrorKind::Unauthorized => {
                 Some("machins config explain shows where the key comes from")
             }

@@ -1,12 +1,13 @@
-//! Amounts, moments and states as people read them.
+//! Formats values for people: amounts, times, statuses, JSON.
 
-use machins_client::{ListingStatus, Money, Timestamp, TradeStatus};
+use machins_client::{ListingStatus, ListingType, Money, Side, Timestamp, TradeStatus};
+use serde_json::Value;
 
-use crate::output::{BAD, FAINT, GOOD, Style, WARN};
+use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Cell, cell, styled};
 
-/// A moment to the minute, or what to say when there is none.
-pub(crate) fn moment(timestamp: Option<&Timestamp>, none: &str) -> Cell {
+/// Formats a time to the minute, or gives `none` if there is no time.
+pub(crate) fn time(timestamp: Option<&Timestamp>, none: &str) -> Cell {
     let Some(timestamp) = timestamp else {
         return styled(none, FAINT);
     };
@@ -16,7 +17,7 @@ pub(crate) fn moment(timestamp: Option<&Timestamp>, none: &str) -> Cell {
     }
 }
 
-/// An amount of credits, its thousands set apart.
+/// Formats an amount with its thousands separated.
 pub(crate) fn amount(money: Money) -> String {
     let text = money.to_string();
     let (sign, digits) = match text.strip_prefix('-') {
@@ -34,18 +35,18 @@ pub(crate) fn amount(money: Money) -> String {
     format!("{sign}{grouped}.{cents}")
 }
 
-/// An amount with its currency.
+/// Formats an amount with its currency.
 pub(crate) fn credits(money: Money) -> String {
     format!("{} CR", amount(money))
 }
 
-/// One to five stars.
+/// Formats a rating as five stars.
 pub(crate) fn stars(rating: u8) -> String {
     let full = usize::from(rating.min(5));
     format!("{}{}", "★".repeat(full), "☆".repeat(5 - full))
 }
 
-/// The colour of a trade's state.
+/// The colour of a trade's status.
 pub(crate) fn trade_style(status: &TradeStatus) -> Style {
     match status {
         TradeStatus::EscrowHeld | TradeStatus::Completed => GOOD,
@@ -55,7 +56,7 @@ pub(crate) fn trade_style(status: &TradeStatus) -> Style {
     }
 }
 
-/// The colour of a listing's state.
+/// The colour of a listing's status.
 pub(crate) fn listing_style(status: &ListingStatus) -> Style {
     match status {
         ListingStatus::Active => GOOD,
@@ -64,9 +65,50 @@ pub(crate) fn listing_style(status: &ListingStatus) -> Style {
     }
 }
 
-/// `1 listing`, `2 listings`.
-pub(crate) fn counted(count: u64, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+/// Tags without the blanks around them and without empty ones.
+pub(crate) fn tags(given: &[String]) -> impl Iterator<Item = &str> {
+    given.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty())
+}
+
+/// Formats a listing's type, and adds that something is wanted rather than offered.
+pub(crate) fn kind(listing_type: &ListingType, side: Option<&Side>) -> Cell {
+    match side {
+        Some(Side::Request) => styled(&format!("{listing_type} wanted"), WARN),
+        _ => cell(listing_type.as_str()),
+    }
+}
+
+/// Formats the side of a listing; requests stand out.
+pub(crate) fn side(side: Option<&Side>) -> Cell {
+    match side {
+        Some(side @ Side::Request) => styled(side.as_str(), WARN),
+        side => cell(side.map_or("", Side::as_str)),
+    }
+}
+
+/// Formats a text that may be absent.
+pub(crate) fn or_unknown(text: Option<&str>) -> Cell {
+    cell(text.unwrap_or("unknown"))
+}
+
+/// The text of a JSON string, number or boolean. `None` for anything else.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        _ => None,
+    }
+}
+
+/// Formats a JSON value on one line.
+pub(crate) fn json_cell(value: &Value) -> Cell {
+    cell(&value.to_string())
+}
+
+/// Formats a count with its noun: `1 listing`, `2 listings`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -75,9 +117,9 @@ mod tests {
     use crate::table::fields;
 
     #[test]
-    fn moments_are_readable() {
+    fn times_are_readable() {
         let text =
-            |timestamp: &str| fields(&[("", moment(Some(&Timestamp::from(timestamp)), "never"))]);
+            |timestamp: &str| fields(&[("", time(Some(&Timestamp::from(timestamp)), "never"))]);
         assert!(text("2026-03-01T12:34:56.789Z").contains("2026-03-01 12:34 UTC"));
         assert!(text("yester\u{1b}day").contains("yesterday"));
     }
@@ -95,6 +137,12 @@ mod tests {
         ] {
             assert_eq!(amount(Money::from_hundredths(hundredths)), text);
         }
+    }
+
+    #[test]
+    fn blank_tags_are_dropped() {
+        let given: Vec<String> = ["nlp", " ocr ", "", " "].map(Into::into).into();
+        assert_eq!(tags(&given).collect::<Vec<_>>(), ["nlp", "ocr"]);
     }
 
     #[test]

@@ -1,92 +1,41 @@
-//! JSON that a terminal can show: what could steer it is escaped, so the text stays intact.
+//! JSON that is safe to show on a terminal: characters that could control it are escaped.
 
-use std::io::{self, Write};
+use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use crate::text::is_plain;
+use crate::error::Failure;
+use crate::text::is_printable;
 
-/// The document on one line.
-pub(crate) fn line<T: Serialize>(document: &T) -> serde_json::Result<String> {
-    write(document, CompactFormatter)
+/// Formats a document on one line.
+pub(crate) fn line<T: Serialize>(document: &T) -> Result<String, Failure> {
+    escaped(serde_json::to_string(document))
 }
 
-/// The document over several lines.
-pub(crate) fn indented<T: Serialize>(document: &T) -> serde_json::Result<String> {
-    write(document, PrettyFormatter::new())
+/// Formats a document over several lines, indented.
+pub(crate) fn indented<T: Serialize>(document: &T) -> Result<String, Failure> {
+    escaped(serde_json::to_string_pretty(document))
 }
 
-fn write<T: Serialize>(document: &T, layout: impl Formatter) -> serde_json::Result<String> {
-    let mut bytes = Vec::new();
-    document.serialize(&mut Serializer::with_formatter(&mut bytes, Plain(layout)))?;
-    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
+fn escaped(json: serde_json::Result<String>) -> Result<String, Failure> {
+    json.map(|json| escape(&json)).map_err(|error| Failure::local("could not write JSON", error))
 }
 
-/// A layout whose strings hold plain characters only; `serde_json` itself escapes no more than
-/// the JSON grammar demands.
-struct Plain<F>(F);
-
-impl<F: Formatter> Formatter for Plain<F> {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut from = 0;
-        for (at, c) in fragment.char_indices().filter(|(_, c)| !is_plain(*c)) {
-            writer.write_all(&fragment.as_bytes()[from..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            from = at + c.len_utf8();
+/// Escapes what `serde_json` leaves as it is. Outside of strings JSON text has no such character
+/// but the line breaks of its layout, so every other one can be written as `\u…`.
+fn escape(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_printable(c) || c == '\n' {
+            escaped.push(c);
+            continue;
         }
-        writer.write_all(&fragment.as_bytes()[from..])
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string never fails.
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
     }
-
-    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
-    }
-
-    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
-    }
-
-    fn begin_array_value<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
-    }
-
-    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
-    }
-
-    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
-    }
+    escaped
 }
 
 #[cfg(test)]
@@ -98,7 +47,7 @@ mod tests {
     fn text_survives_and_steers_nothing() {
         let document = json!({"title": "a\u{9b}31m\u{202e}b\u{e0041}\u{1b}\n\"c\" 東京"});
         for text in [line(&document).unwrap(), indented(&document).unwrap()] {
-            assert!(text.chars().all(|c| is_plain(c) || c == '\n'), "{text}");
+            assert!(text.chars().all(|c| is_printable(c) || c == '\n'), "{text}");
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), document);
         }
     }

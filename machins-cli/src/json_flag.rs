@@ -1,50 +1,43 @@
-//! JSON that a user types, and where it is wrong.
+//! Values of flags that take JSON, with errors that show the place.
 
-use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use crate::error::Failure;
+use crate::input;
 use crate::text::clean;
 
-/// How much of a line is shown around the place.
+/// How many characters of a wrong line are shown around the place.
 const SHOWN: usize = 60;
 
-/// The value of a flag that takes JSON; `-` stands for stdin.
+/// Parses the value of a flag that takes JSON; `-` reads it from stdin.
 pub(crate) fn value(flag: &str, text: &str) -> Result<Value, Failure> {
     parse(flag, &given(text)?, true)
 }
 
-/// The same for an object.
+/// Parses the value of a flag that takes a JSON object.
 pub(crate) fn object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     as_object(flag, value(flag, text)?)
 }
 
-/// The same for an object that nobody may read over a shoulder.
+/// As [`object`], but an error does not show the text.
 pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     as_object(flag, parse(flag, &given(text)?, false)?)
 }
 
-/// The JSON object in a file that a flag names.
+/// Reads the JSON object in a file that a flag names.
 pub(crate) fn file(flag: &str, path: &Path) -> Result<Value, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{flag}: {} can't be read: {error}", path.display()))
+        Failure::usage(format!("{flag}: cannot read {}: {error}", path.display()))
     })?;
     let place = format!("{flag} ({})", path.display());
     as_object(&place, parse(&place, &text, true)?).map(Value::Object)
 }
 
 fn given(text: &str) -> Result<String, Failure> {
-    if text != "-" {
-        return Ok(text.to_owned());
-    }
-    let mut text = String::new();
-    io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::local("could not read stdin", error))?;
-    Ok(text)
+    if text == "-" { input::stdin_text() } else { Ok(text.to_owned()) }
 }
 
 fn as_object(flag: &str, value: Value) -> Result<Map<String, Value>, Failure> {
@@ -57,13 +50,13 @@ fn as_object(flag: &str, value: Value) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-/// What a JSON value is, in words.
+/// Names the type of a JSON value.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "true or false",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
@@ -76,10 +69,10 @@ fn parse(flag: &str, text: &str, shown: bool) -> Result<Value, Failure> {
     })
 }
 
-/// The line that is wrong, and a mark under the place.
+/// Formats the line that is wrong, with a mark under the place.
 fn pointer(text: &str, line: usize, column: usize) -> String {
     let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    // The parser counts bytes, from one; at the end of the text it stands on the last of them.
+    // The parser counts bytes from 1, and reports the last one at the end of the text.
     let mut at = column.saturating_sub(1).min(line.len());
     while !line.is_char_boundary(at) {
         at -= 1;

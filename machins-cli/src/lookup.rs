@@ -1,26 +1,29 @@
-//! Ids from their beginnings.
+//! Finds whole ids by a unique beginning of them.
 
 use machins_client::blocking::Client;
-use machins_client::{ListingId, NotificationId, SubscriptionId, TradeId};
+use machins_client::{
+    Error, InboxQuery, ListingId, MarketplaceQuery, NotificationId, SubscriptionId, TradeId,
+    TradeQuery,
+};
 
 use crate::error::Failure;
+use crate::pages::{self, FULL};
 use crate::progress::Progress;
-use crate::{inbox, market, trades};
 
-/// A shorter beginning is more likely a slip than a name.
+/// A shorter beginning is more likely a typing error.
 const SHORTEST: usize = 6;
-/// More candidates than this are not told one by one.
-const TOLD: usize = 20;
+/// At most so many candidates are named in an error.
+const MOST_NAMED: usize = 20;
 
-/// What a beginning stands for among some ids.
+/// The ids that have a beginning.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     One(String),
     Many(Vec<String>),
-    Nothing,
+    None,
 }
 
-/// Whether a text has the form of a whole id: then there is nothing to look up.
+/// Whether a text has the form of a whole id (a UUID), which need not be looked up.
 fn is_whole(text: &str) -> bool {
     const HYPHENS: [usize; 4] = [8, 13, 18, 23];
     text.len() == 36
@@ -30,12 +33,12 @@ fn is_whole(text: &str) -> bool {
         })
 }
 
-/// Whether a text can be the beginning of such an id, and so is not whole.
+/// Whether a text can be the beginning of a UUID.
 fn is_part(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// The ids that begin like this. An id that is exactly this is meant whatever else begins so.
+/// Finds the ids with this beginning. An id that equals it wins over longer ones.
 fn find(beginning: &str, ids: impl IntoIterator<Item = String>) -> Found {
     let mut matching = Vec::new();
     for id in ids {
@@ -47,13 +50,13 @@ fn find(beginning: &str, ids: impl IntoIterator<Item = String>) -> Found {
         }
     }
     match matching.len() {
-        0 => Found::Nothing,
-        1 => matching.pop().map_or(Found::Nothing, Found::One),
+        0 => Found::None,
+        1 => matching.pop().map_or(Found::None, Found::One),
         _ => Found::Many(matching),
     }
 }
 
-/// The whole id that a user means.
+/// Finds the id that a user means. `place` is the command that lists the ids.
 fn resolve(
     what: &str,
     place: &str,
@@ -66,64 +69,72 @@ fn resolve(
     }
     if given.chars().count() < SHORTEST {
         return Err(Failure::usage(format!(
-            "{given:?} is too short for a {what}: give at least {SHORTEST} characters of its id"
+            "{given:?} is too short: give at least {SHORTEST} characters of the id of a {what}"
         ))
-        .hint(format!("{place} shows the ids")));
+        .hint(format!("{place} lists the ids")));
     }
     match find(given, ids()?) {
         Found::One(id) => Ok(id),
-        // Of another form, it may be a whole id that the list does not show.
-        Found::Nothing if !is_part(given) => Ok(given.to_owned()),
-        Found::Nothing => Err(Failure::not_found(format!("no {what} here begins with {given:?}"))
-            .hint(format!("{place} shows the ids"))),
+        // Not part of a UUID: it may be a whole id of another form that the list does not show.
+        Found::None if !is_part(given) => Ok(given.to_owned()),
+        Found::None => {
+            Err(Failure::not_found(format!("no {what} has an id that begins with {given:?}"))
+                .hint(format!("{place} lists the ids")))
+        }
         Found::Many(ids) => {
-            let told: Vec<&str> = ids.iter().take(TOLD).map(String::as_str).collect();
-            let rest = match ids.len() - told.len() {
+            let named: Vec<&str> = ids.iter().take(MOST_NAMED).map(String::as_str).collect();
+            let rest = match ids.len() - named.len() {
                 0 => String::new(),
                 rest => format!(" and {rest} more"),
             };
             Err(Failure::usage(format!(
-                "{given:?} is the beginning of {} {what}s: {}{rest}",
+                "{given:?} matches {} {what}s: {}{rest}",
                 ids.len(),
-                told.join(", ")
+                named.join(", ")
             ))
-            .hint("give more of the one you mean"))
+            .hint("give more characters of the id"))
         }
     }
 }
 
-/// A listing of anybody.
+/// Finds any listing on the marketplace.
 pub(crate) fn listing(
     client: &Client,
     progress: &Progress,
     given: &str,
 ) -> Result<ListingId, Failure> {
     check(given, ListingId::new)?;
-    let ids = || market::ids(client, progress);
+    let ids = || {
+        let all = client.browse_all(&MarketplaceQuery::new().limit(FULL));
+        ids(progress, "listing", all, |listing| listing.id.to_string())
+    };
     let id = resolve("listing", "machins browse", given, ids)?;
     Ok(ListingId::new(&id)?)
 }
 
-/// A listing of the user's own.
+/// Finds one of the user's own listings.
 pub(crate) fn own_listing(client: &Client, given: &str) -> Result<ListingId, Failure> {
     check(given, ListingId::new)?;
     let ids = || {
         let listings = client.list_listings()?;
         Ok(listings.into_iter().map(|listing| listing.id.to_string()).collect())
     };
-    let id = resolve("listing of yours", "machins listings", given, ids)?;
+    let id = resolve("listing", "machins listings", given, ids)?;
     Ok(ListingId::new(&id)?)
 }
 
-/// A trade of the user's.
+/// Finds one of the user's trades.
 pub(crate) fn trade(client: &Client, progress: &Progress, given: &str) -> Result<TradeId, Failure> {
     check(given, TradeId::new)?;
-    let ids = || trades::ids(client, progress);
+    let ids = || {
+        let all = client.trades_all(&TradeQuery::new().limit(FULL));
+        ids(progress, "trade", all, |trade| trade.id.to_string())
+    };
     let id = resolve("trade", "machins trades", given, ids)?;
     Ok(TradeId::new(&id)?)
 }
 
-/// A webhook subscription of the user's.
+/// Finds one of the user's webhook subscriptions.
 pub(crate) fn subscription(client: &Client, given: &str) -> Result<SubscriptionId, Failure> {
     check(given, SubscriptionId::new)?;
     let ids = || {
@@ -134,16 +145,20 @@ pub(crate) fn subscription(client: &Client, given: &str) -> Result<SubscriptionI
     Ok(SubscriptionId::new(&id)?)
 }
 
-/// Notifications in the user's inbox, which is read once at most.
+/// Finds notifications in the user's inbox, which is read at most once.
 pub(crate) fn notifications(
     client: &Client,
     progress: &Progress,
     given: &[String],
 ) -> Result<Vec<NotificationId>, Failure> {
     given.iter().try_for_each(|given| check(given, NotificationId::new))?;
+    let fetch = || {
+        let all = client.inbox_all(&InboxQuery::new().limit(FULL));
+        ids(progress, "notification", all, |notification| notification.id.to_string())
+    };
     let mut known: Option<Vec<String>> = None;
     let mut ids = || {
-        let ids = known.take().map_or_else(|| inbox::ids(client, progress), Ok)?;
+        let ids = known.take().map_or_else(fetch, Ok)?;
         Ok(known.insert(ids).clone())
     };
     given
@@ -155,11 +170,18 @@ pub(crate) fn notifications(
         .collect()
 }
 
-/// What can't be an id is said before anything is asked.
-fn check<T>(
-    given: &str,
-    parse: impl FnOnce(&str) -> Result<T, machins_client::Error>,
-) -> Result<(), Failure> {
+/// The ids of all items of a list.
+fn ids<I>(
+    progress: &Progress,
+    noun: &str,
+    all: impl Iterator<Item = Result<I, Error>>,
+    id: impl Fn(&I) -> String,
+) -> Result<Vec<String>, Failure> {
+    Ok(pages::collect(progress, noun, all)?.iter().map(id).collect())
+}
+
+/// Refuses a text that is no valid id before any request is made.
+fn check<T>(given: &str, parse: impl FnOnce(&str) -> Result<T, Error>) -> Result<(), Failure> {
     parse(given).map(drop).map_err(Failure::from)
 }
 
@@ -188,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_id_is_meant_even_if_another_begins_so() {
+    fn a_whole_id_wins_over_longer_ids() {
         assert_eq!(given("lst_x9y8z7w6").as_deref(), Ok("lst_x9y8z7w6"));
     }
 
@@ -200,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn too_little_and_nothing_are_told_apart() {
+    fn too_short_and_not_found_are_different_errors() {
         assert_eq!(given("3f2a9").unwrap_err().0, Exit::Usage);
         assert_eq!(given("3f2a91").unwrap_err().0, Exit::Refused);
         assert_eq!(given("lst_elsewhere").as_deref(), Ok("lst_elsewhere"));
     }
 
     #[test]
-    fn a_whole_id_needs_no_look() {
+    fn a_whole_id_is_not_looked_up() {
         let looked = || Err(Failure::refused("looked"));
         assert!(resolve("trade", "", ONE, looked).is_ok());
         let looked = || Err(Failure::refused("looked"));

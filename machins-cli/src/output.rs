@@ -4,27 +4,15 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::ColorChoice;
-use anstyle::AnsiColor;
-pub(crate) use anstyle::Style;
 use serde::Serialize;
 
-use crate::args::{Color, Global};
 use crate::error::Failure;
+use crate::flags::{Color, Global};
 use crate::json;
+use crate::style::{BAD, FAINT, WARN};
 use crate::text::clean;
 
-/// What went well.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What was refused or went wrong.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What needs a second look.
-pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
-/// What one reads last.
-pub(crate) const FAINT: Style = Style::new().dimmed();
-/// What one looks for first.
-pub(crate) const STRONG: Style = Style::new().bold();
-
-/// How this run writes.
+/// How to write: set once from the flags, and copied wherever something is printed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -32,7 +20,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// As the flags say. Colour is a matter of the whole process.
+    /// Takes over the flags. Colours are set for the whole process.
     pub(crate) fn new(global: &Global) -> Self {
         match global.color.unwrap_or_default() {
             Color::Auto => ColorChoice::Auto,
@@ -43,12 +31,12 @@ impl Output {
         Self { json: global.json, quiet: global.quiet }
     }
 
-    /// Whether results are JSON.
+    /// Whether results are printed as JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
-    /// The result: as a document with `--json`, else as text for a person.
+    /// Prints the result: with `--json` as a document, else as text.
     pub(crate) fn result<T: Serialize>(
         self,
         document: &T,
@@ -57,34 +45,29 @@ impl Output {
         if self.json { self.document(document) } else { self.text(&human()) }
     }
 
-    /// A JSON document on stdout: indented where a person may be looking, else one line.
+    /// Prints a JSON document: indented on a terminal, else on one line.
     pub(crate) fn document<T: Serialize>(self, document: &T) -> Result<(), Failure> {
         let text = if io::stdout().is_terminal() {
             json::indented(document)
         } else {
             json::line(document)
         };
-        self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
+        self.text(&text?)
     }
 
-    /// A JSON document on one line of stdout, wherever that is.
+    /// Prints a JSON document on one line, on a terminal too.
     pub(crate) fn line<T: Serialize>(self, document: &T) -> Result<(), Failure> {
-        let text = json::line(document);
-        self.text(&text.map_err(|error| Failure::local("could not write JSON", error))?)
+        self.text(&json::line(document)?)
     }
 
-    /// One of a series of results, on a line or lines of its own. `false` when nobody reads any
-    /// more, and what was shown may not have been seen.
+    /// Prints one of a series of results. Returns false when stdout was closed, so the result may
+    /// not have been read.
     pub(crate) fn next_result<T: Serialize>(
         self,
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let mut text = if self.json {
-            json::line(document).map_err(|error| Failure::local("could not write JSON", error))?
-        } else {
-            human()
-        };
+        let mut text = if self.json { json::line(document)? } else { human() };
         text.push('\n');
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -94,13 +77,13 @@ impl Output {
         }
     }
 
-    /// Whether to show that something is going on: only where it can be taken back.
+    /// Whether to show progress: only on a terminal, where it can be erased.
     pub(crate) fn shows_progress(self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Text on stdout, as it is but for colours that are not wanted.
-    #[expect(clippy::unused_self, reason = "output goes through the one value that stands for it")]
+    /// Prints text, without its colours if they are not wanted.
+    #[expect(clippy::unused_self, reason = "all output goes through this type")]
     pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
         let mut stdout = anstream::stdout().lock();
         let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
@@ -110,8 +93,8 @@ impl Output {
             .map_err(|error| Failure::local("could not write to stdout", error))
     }
 
-    /// Bytes on stdout: generated files.
-    #[expect(clippy::unused_self, reason = "output goes through the one value that stands for it")]
+    /// Prints bytes as they are, for generated files.
+    #[expect(clippy::unused_self, reason = "all output goes through this type")]
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout
@@ -121,21 +104,21 @@ impl Output {
             .map_err(|error| Failure::local("could not write to stdout", error))
     }
 
-    /// A remark for a person, on stderr.
+    /// Prints a note on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet && !self.json {
             to_stderr(&format!("{text}\n"));
         }
     }
 
-    /// What a person should know although the command goes on, on stderr.
+    /// Prints a warning on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn warn(self, text: &str) {
         if !self.quiet && !self.json {
             to_stderr(&format!("{WARN}warning:{WARN:#} {text}\n"));
         }
     }
 
-    /// The one report of a failure, on stderr.
+    /// Prints a failure on stderr: with `--json` as a document, else as text.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
             let line = json::line(&failure.document()).unwrap_or_default();
@@ -155,13 +138,13 @@ impl Output {
     }
 }
 
-/// Nobody is left to tell when stderr is gone.
+/// Writes to stderr. Errors are ignored: there is nowhere left to report them.
 pub(crate) fn to_stderr(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
-/// A reader that has seen enough (`machins devices | head -1`) is no error.
+/// A closed pipe is no error: the reader has seen enough (`machins devices | head -1`).
 fn ignore_closed_pipe(error: io::Error) -> io::Result<()> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),

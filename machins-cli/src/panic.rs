@@ -1,4 +1,4 @@
-//! A bug in this program: a short report instead of a trace, and never an exit that allows.
+//! Bugs in this program: a short report instead of a trace, and never an exit code that allows.
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
@@ -9,12 +9,12 @@ use crate::output::to_stderr;
 
 static GATING: AtomicBool = AtomicBool::new(false);
 
-/// From here on a bug counts as a denial.
+/// From now on a panic exits with the code of a denial.
 pub(crate) fn deny_on_panic() {
     GATING.store(true, Ordering::Relaxed);
 }
 
-/// Runs the program.
+/// Runs the program, and turns a panic into a report and an exit code.
 pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::set_hook(Box::new(report));
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
@@ -23,7 +23,7 @@ pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
     })
 }
 
-/// Where it happened, and not what was being handled: that may hold a key.
+/// Reports the place of the panic, and not its message, which may hold a key.
 fn report(info: &PanicHookInfo<'_>) {
     let place = info.location().map_or_else(String::new, |at| format!(" at {at}"));
     let tracker = match env!("CARGO_PKG_REPOSITORY") {

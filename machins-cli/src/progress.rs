@@ -1,4 +1,4 @@
-//! What moves while something lasts: on stderr, on a terminal only, and gone afterwards.
+//! Progress on stderr while a command waits: on a terminal only, and erased afterwards.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::output::Output;
 
-const TURN: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(100);
 
-/// A sign of life. Nothing of it is left when it is dropped.
+/// A spinner with a message, erased when it is dropped.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Begins to show it, where that is wanted.
+    /// Shows the spinner if progress is wanted.
     pub(crate) fn start(out: Output, what: &str) -> Self {
         if !out.shows_progress() {
             return Self(ProgressBar::hidden());
@@ -23,16 +23,16 @@ impl Progress {
             .with_style(style)
             .with_message(what.to_owned())
             .with_finish(ProgressFinish::AndClear);
-        bar.enable_steady_tick(TURN);
+        bar.enable_steady_tick(TICK);
         Self(bar)
     }
 
-    /// Says how far it has come.
+    /// Changes the message.
     pub(crate) fn say(&self, what: String) {
         self.0.set_message(what);
     }
 
-    /// Makes room for output while `write` runs.
+    /// Hides the spinner while `write` prints something.
     pub(crate) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
         self.0.suspend(write)
     }

@@ -9,20 +9,20 @@ use proptest::sample::select;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::args::market::Market;
-use crate::args::{self, Command, Global};
+use crate::cmd::{self, Command};
 use crate::config::document::Document;
-use crate::join::slug_of;
+use crate::flags::{Global, money};
 use crate::json_flag;
-use crate::table::{Column, cell, fitted};
-use crate::text::{clean, is_plain};
+use crate::naming::slug_from;
+use crate::table::{Table, cell};
+use crate::text::{clean, is_printable};
 
-static TREE: LazyLock<clap::Command> = LazyLock::new(args::tree);
+static TREE: LazyLock<clap::Command> = LazyLock::new(cmd::tree);
 
 fn parse(words: &[String]) -> Result<(Global, Option<Command>), clap::Error> {
     let line: Vec<_> =
         iter::once("machins").chain(words.iter().map(String::as_str)).map(Into::into).collect();
-    args::parse(TREE.clone(), &line)
+    cmd::parse(TREE.clone(), &line)
 }
 
 /// The names of all commands and flags.
@@ -62,10 +62,11 @@ proptest! {
     #[test]
     fn a_price_is_what_was_typed(text in any_text()) {
         let words = ["sell", "--title=Any", &format!("--price={text}")].map(Into::into);
-        if let Ok((_, Some(Command::Market(Market::Sell(sell))))) = parse(&words) {
+        prop_assert_eq!(parse(&words).is_ok(), money(&text).is_ok());
+        if let Ok(price) = money(&text) {
             let (typed, read): (f64, f64) =
-                (text.trim().parse().unwrap(), sell.price.to_string().parse().unwrap());
-            prop_assert!((typed - read).abs() <= typed.abs() * 1e-15, "{text:?} {}", sell.price);
+                (text.trim().parse().unwrap(), price.to_string().parse().unwrap());
+            prop_assert!((typed - read).abs() <= typed.abs() * 1e-15, "{text:?} {price}");
         }
     }
 
@@ -84,7 +85,7 @@ proptest! {
             Ok(value) => prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap()),
             Err(failure) => {
                 let lines = failure.lines().unwrap();
-                prop_assert!(lines.chars().all(|c| is_plain(c) || c == '\n'), "{lines:?}");
+                prop_assert!(lines.chars().all(|c| is_printable(c) || c == '\n'), "{lines:?}");
                 prop_assert!(lines.lines().all(|line| line.width() <= 130), "{lines:?}");
             }
         }
@@ -92,7 +93,7 @@ proptest! {
 
     #[test]
     fn a_slug_is_one(text in any_text()) {
-        if let Ok(slug) = slug_of("name", &text) {
+        if let Ok(slug) = slug_from("name", &text) {
             let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             prop_assert!((3..=100).contains(&slug.len()) && slug.chars().all(is_fine), "{slug}");
             prop_assert!(!slug.starts_with('-') && !slug.ends_with('-'), "{slug}");
@@ -108,17 +109,19 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_is_plain_and_short(text in any_text()) {
+    fn what_is_shown_is_printable_and_short(text in any_text()) {
         let shown = clean(&text);
-        prop_assert!(shown.chars().all(is_plain) && shown.chars().count() <= 2001, "{shown:?}");
+        prop_assert!(shown.chars().all(is_printable) && shown.chars().count() <= 2001, "{shown:?}");
         prop_assert_eq!(clean(&shown), shown.as_ref());
     }
 
     #[test]
     fn a_row_is_one_line(texts in vec(any_text(), 1..5)) {
-        let columns = [Column::text("TITLE"), Column::whole("ID")];
-        let rows: Vec<_> = texts.iter().map(|text| vec![cell(text), cell("end")]).collect();
-        let table = anstream::adapter::strip_str(&fitted(&columns, &rows)).to_string();
+        let table = Table::<String>::new()
+            .text("TITLE", |text| cell(text))
+            .column("ID", |_| cell("end"))
+            .render(&texts);
+        let table = anstream::adapter::strip_str(&table).to_string();
         prop_assert_eq!(table.lines().count(), texts.len() + 1);
         let width = table.lines().next().unwrap().width() - "ID".len();
         for line in table.lines().skip(1) {

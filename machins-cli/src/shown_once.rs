@@ -1,4 +1,4 @@
-//! Replies that hold what is shown only once: a Ctrl-C must not lose one that is on its way.
+//! Replies with a key that is shown only once: Ctrl-C must not lose one that is on its way.
 
 use std::pin::pin;
 
@@ -6,8 +6,8 @@ use crate::error::Failure;
 use crate::output::Output;
 use crate::{process, runtime};
 
-/// Waits for the reply to `call`, also when a signal asks to stop; a second one ends the wait.
-/// From here on signals do not end this process: the reply is still to be stored.
+/// Waits for the reply to `call` even after a signal to stop; a second signal ends the wait. From
+/// then on signals do not end this process, since the reply has yet to be stored.
 pub(crate) fn receive<T, E>(
     out: Output,
     call: impl Future<Output = Result<T, E>>,
@@ -22,12 +22,12 @@ where
             reply = &mut call => return Ok(reply?),
             () = signals.asked_to_stop() => {}
         }
-        out.note("Waiting for the reply: its key is shown only once. Stop again to lose it.");
+        out.note("Waiting for the reply, since its key is shown only once. Interrupt again to stop anyway.");
         tokio::select! {
             biased;
             reply = &mut call => Ok(reply?),
             () = signals.asked_to_stop() => Err(Failure::interrupted(
-                "stopped before the reply came: what it was about may exist, but its key is lost",
+                "stopped before the reply arrived: the request may have been carried out, but its key is lost",
             )),
         }
     })?

@@ -1,87 +1,113 @@
-//! Rows and columns that fit the terminal.
+//! Tables, and lists of names and values, that fit the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::output::{FAINT, STRONG};
+use crate::style::{FAINT, STRONG, Style};
 use crate::text::clean;
 
 const GAP: usize = 2;
-/// As wide as a line may be where there is no terminal to ask.
+/// The width of a line where stdout is no terminal.
 const UNBOUNDED: usize = usize::MAX;
-/// Text that is shortened to less than this says nothing any more.
+/// Columns are not shortened to less than this.
 const SHORTEST: usize = 12;
 
-/// A cell: cleaned text and its colour.
+/// A table's cell: text that is safe to show, and its colour.
 pub(crate) struct Cell {
     text: String,
     style: Style,
 }
 
-/// Text in no colour.
+/// Creates a cell without a colour.
 pub(crate) fn cell(text: &str) -> Cell {
     styled(text, Style::new())
 }
 
-/// Text in a colour.
+/// Creates a cell with a colour.
 pub(crate) fn styled(text: &str, style: Style) -> Cell {
     Cell { text: clean(text).into_owned(), style }
 }
 
-/// A column, and what becomes of it where there is not enough room.
-#[derive(Clone, Copy)]
-pub(crate) struct Column {
+/// What becomes of a column where there is not enough room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is never shortened, since its text may have to be copied.
+    Whole,
+    /// It is never shortened, and aligned to the right.
+    Number,
+    /// It is shortened.
+    Shortened,
+    /// It is left out.
+    Optional,
+}
+
+struct Column<'a, T> {
     heading: &'static str,
     fit: Fit,
-    right: bool,
+    cell: Box<dyn Fn(&T) -> Cell + 'a>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Whole,
-    Shortened,
-    Dropped,
+/// A table of items: its columns, each with a heading and the cell for an item.
+pub(crate) struct Table<'a, T> {
+    columns: Vec<Column<'a, T>>,
 }
 
-impl Column {
-    /// It always stays whole: what is to be copied.
-    pub(crate) const fn whole(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Whole, right: false }
+impl<'a, T> Table<'a, T> {
+    pub(crate) fn new() -> Self {
+        Self { columns: Vec::new() }
     }
 
-    /// As [`whole`](Self::whole), aligned as numbers are.
-    pub(crate) const fn number(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Whole, right: true }
+    /// Adds a column that is never shortened.
+    pub(crate) fn column(self, heading: &'static str, cell: impl Fn(&T) -> Cell + 'a) -> Self {
+        self.add(heading, Fit::Whole, cell)
     }
 
-    /// It may be shortened.
-    pub(crate) const fn text(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Shortened, right: false }
+    /// Adds a column that is never shortened, and aligned to the right.
+    pub(crate) fn number(self, heading: &'static str, cell: impl Fn(&T) -> Cell + 'a) -> Self {
+        self.add(heading, Fit::Number, cell)
     }
 
-    /// It is left out where there is no room for it.
-    pub(crate) const fn extra(heading: &'static str) -> Self {
-        Self { heading, fit: Fit::Dropped, right: false }
+    /// Adds a column that is shortened where there is not enough room.
+    pub(crate) fn text(self, heading: &'static str, cell: impl Fn(&T) -> Cell + 'a) -> Self {
+        self.add(heading, Fit::Shortened, cell)
+    }
+
+    /// Adds a column that is left out where there is not enough room.
+    pub(crate) fn optional(self, heading: &'static str, cell: impl Fn(&T) -> Cell + 'a) -> Self {
+        self.add(heading, Fit::Optional, cell)
+    }
+
+    /// Adds a column.
+    pub(crate) fn add(
+        mut self,
+        heading: &'static str,
+        fit: Fit,
+        cell: impl Fn(&T) -> Cell + 'a,
+    ) -> Self {
+        self.columns.push(Column { heading, fit, cell: Box::new(cell) });
+        self
+    }
+
+    /// Whether the table has no columns.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Formats items as rows under the headings. Where there is not enough room, optional columns
+    /// are left out, the last one first, then others are shortened; if that is not enough, each
+    /// item becomes a block of lines, so that an id always stays whole and can be copied.
+    pub(crate) fn render(&self, items: &[T]) -> String {
+        render(&self.columns, items, terminal_width())
     }
 }
 
-/// Rows under headings; where the columns don't fit, one block of lines for each row, so that an
-/// id always stays whole and can be copied.
-pub(crate) fn table(headings: &[&'static str], rows: &[Vec<Cell>]) -> String {
-    let columns: Vec<Column> = headings.iter().copied().map(Column::whole).collect();
-    render(&columns, rows, terminal_width())
-}
-
-/// The same with columns that make room: first some are left out, the last one first, then others
-/// shortened.
-pub(crate) fn fitted(columns: &[Column], rows: &[Vec<Cell>]) -> String {
-    render(columns, rows, terminal_width())
-}
-
-fn render(columns: &[Column], rows: &[Vec<Cell>], available: usize) -> String {
+fn render<T>(columns: &[Column<T>], items: &[T], available: usize) -> String {
+    let rows: Vec<Vec<Cell>> = items
+        .iter()
+        .map(|item| columns.iter().map(|column| (column.cell)(item)).collect())
+        .collect();
     let mut shown: Vec<(usize, usize)> = columns
         .iter()
         .enumerate()
@@ -96,7 +122,7 @@ fn render(columns: &[Column], rows: &[Vec<Cell>], available: usize) -> String {
         total.saturating_sub(available)
     };
     while lacking(&shown) > 0
-        && let Some(place) = shown.iter().rposition(|(at, _)| columns[*at].fit == Fit::Dropped)
+        && let Some(place) = shown.iter().rposition(|(at, _)| columns[*at].fit == Fit::Optional)
     {
         shown.remove(place);
     }
@@ -118,18 +144,18 @@ fn render(columns: &[Column], rows: &[Vec<Cell>], available: usize) -> String {
             .join("\n");
     }
     let headings: Vec<Cell> = columns.iter().map(|column| styled(column.heading, STRONG)).collect();
-    std::iter::once(&headings).chain(rows).map(|row| line(row, columns, &shown)).collect()
+    std::iter::once(&headings).chain(&rows).map(|row| line(row, columns, &shown)).collect()
 }
 
-fn line(row: &[Cell], columns: &[Column], shown: &[(usize, usize)]) -> String {
+fn line<T>(row: &[Cell], columns: &[Column<T>], shown: &[(usize, usize)]) -> String {
     let mut text = String::new();
     let mut owed = 0;
     for &(at, width) in shown {
         let Some(Cell { text: content, style }) = row.get(at) else { continue };
         let content = shortened(content, width);
         let spare = width - content.width();
-        let (before, after) = if columns[at].right { (spare, 0) } else { (0, spare) };
-        // Nothing is padded at a line's end.
+        let (before, after) = if columns[at].fit == Fit::Number { (spare, 0) } else { (0, spare) };
+        // No padding at the end of a line.
         if content.is_empty() {
             owed += width + GAP;
             continue;
@@ -156,14 +182,14 @@ fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", kept.trim_end()))
 }
 
-/// Lines of names and values that belong together.
+/// Formats names and values, one pair a line, values aligned.
 pub(crate) fn fields(fields: &[(&str, Cell)]) -> String {
     pairs(fields.iter().map(|(name, cell)| (*name, cell)))
 }
 
-/// Lines of names and values, values aligned.
+/// As [`fields`], for borrowed cells.
 pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a Cell)>) -> String {
-    // A name may be as foreign as its value.
+    // A name may come from the network as its value does.
     let pairs: Vec<_> = pairs.into_iter().map(|(name, cell)| (clean(name), cell)).collect();
     let widest = pairs.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let mut text = String::new();
@@ -183,12 +209,12 @@ fn terminal_width() -> usize {
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<Vec<Cell>> {
-        vec![vec![cell("agent-01"), cell("active")], vec![cell("東京"), cell("revoked\u{1b}[2J")]]
-    }
+    type Row = [&'static str; 2];
 
-    fn whole(headings: &[&'static str]) -> Vec<Column> {
-        headings.iter().copied().map(Column::whole).collect()
+    const DEVICES: [Row; 2] = [["agent-01", "active"], ["東京", "revoked\u{1b}[2J"]];
+
+    fn devices() -> Table<'static, Row> {
+        Table::new().column("DEVICE", |row: &Row| cell(row[0])).column("STATE", |row| cell(row[1]))
     }
 
     fn plain(text: &str) -> String {
@@ -197,13 +223,13 @@ mod tests {
 
     #[test]
     fn columns_align_by_what_is_seen() {
-        let text = render(&whole(&["DEVICE", "STATE"]), &rows(), 80);
+        let text = render(&devices().columns, &DEVICES, 80);
         assert_eq!(plain(&text), "DEVICE    STATE\nagent-01  active\n東京      revoked[2J\n");
     }
 
     #[test]
     fn what_does_not_fit_stays_whole() {
-        let text = render(&whole(&["DEVICE", "STATE"]), &rows(), 10);
+        let text = render(&devices().columns, &DEVICES, 10);
         assert_eq!(
             plain(&text),
             "DEVICE  agent-01\nSTATE   active\n\nDEVICE  東京\nSTATE   revoked[2J\n"
@@ -212,22 +238,18 @@ mod tests {
 
     #[test]
     fn no_rows_no_lines_but_headings() {
-        assert_eq!(plain(&render(&whole(&["A"]), &[], 80)), "A\n");
+        assert_eq!(plain(&render(&devices().columns, &[], 80)), "DEVICE  STATE\n");
     }
 
     #[test]
     fn columns_make_room_in_turn() {
-        let columns = [
-            Column::whole("ID"),
-            Column::number("PRICE"),
-            Column::text("TITLE"),
-            Column::extra("WHEN"),
-        ];
-        let rows = vec![
-            vec![cell("a1"), cell("5.00"), cell("Sentiment of a text"), cell("2026-03-01")],
-            vec![cell("b2"), cell("15.00"), cell(""), cell("")],
-        ];
-        let at = |width| plain(&render(&columns, &rows, width));
+        let table = Table::<[&str; 4]>::new()
+            .column("ID", |row| cell(row[0]))
+            .number("PRICE", |row| cell(row[1]))
+            .text("TITLE", |row| cell(row[2]))
+            .optional("WHEN", |row| cell(row[3]));
+        let rows = [["a1", "5.00", "Sentiment of a text", "2026-03-01"], ["b2", "15.00", "", ""]];
+        let at = |width| plain(&render(&table.columns, &rows, width));
         assert_eq!(
             at(42),
             "ID  PRICE  TITLE                WHEN\n\

@@ -1,14 +1,16 @@
-//! Text that came from elsewhere, made safe to show.
+//! Text from the network or the user, made safe to show on a terminal.
 
 use std::borrow::Cow;
 
-/// Longer text than this says nothing more to a reader.
+pub(crate) use agent_client_core::is_printable;
+
+/// Longer text than this is cut off, in characters.
 const LONGEST: usize = 2000;
 
-/// `text` on one line, with nothing in it that could steer a terminal or reorder what is read:
-/// no control characters, no bidirectional overrides, nothing invisible.
+/// Puts a text on one line, without characters that could control a terminal, change the order of
+/// what is read, or are invisible.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST && text.chars().all(is_plain) {
+    if text.len() <= LONGEST && text.chars().all(is_printable) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::new();
@@ -19,23 +21,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
         }
         match c {
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => clean.push(' '),
-            c if is_plain(c) => clean.push(c),
+            c if is_printable(c) => clean.push(c),
             _ => {}
         }
     }
     Cow::Owned(clean)
-}
-
-/// Whether a character shows as itself and changes nothing around it.
-pub(crate) fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}'
-            | '\u{200B}' | '\u{200E}' | '\u{200F}'
-            | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}'
-            | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E0FFF}')
 }
 
 #[cfg(test)]

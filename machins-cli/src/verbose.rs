@@ -1,4 +1,4 @@
-//! What `-v` shows: the calls being made, on stderr.
+//! What `-v` shows on stderr: the calls being made.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::output::to_stderr;
 use crate::text::clean;
 
-/// Shows nothing, our own calls, or everything below them as well.
+/// Starts logging: nothing at 0, the clients' calls at 1, everything below them from 2 on.
 pub(crate) fn start(verbosity: u8) {
     let targets = match verbosity {
         0 => return,
@@ -28,8 +28,7 @@ pub(crate) fn start(verbosity: u8) {
     tracing_subscriber::registry().with(targets).with(lines).init();
 }
 
-/// Each event on a line of its own, and nothing in it that steers a terminal: it may quote what a
-/// server said.
+/// Writes each event on one line that is safe to show: it may quote what a server sent.
 struct Lines;
 
 impl Write for Lines {

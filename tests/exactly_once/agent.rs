@@ -1,4 +1,4 @@
-//! An agent at work, and the book that it keeps.
+//! An agent at work, and its log of calls.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -32,9 +32,9 @@ pub(crate) enum Job {
     Review { trade: usize, reviewer_id: String },
 }
 
-/// What the client said of a call.
+/// What the client returned for a call.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum Outcome {
     /// It took effect, on the thing of this id.
     Done { id: String },
     /// It did not take effect.
@@ -43,19 +43,19 @@ pub(crate) enum Said {
     Unknown(ErrorKind),
 }
 
-/// One line of a book.
+/// One entry of an agent's log.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Entry {
     pub(crate) job: Job,
-    pub(crate) said: Said,
+    pub(crate) outcome: Outcome,
 }
 
-/// An agent and its book.
+/// An agent and its log.
 pub(crate) struct Agent {
     number: usize,
     key: Option<ApiKey>,
-    book: Vec<Line>,
-    /// How many lines of the book were written before the latest round.
+    log: Vec<Entry>,
+    /// How many entries were there before the latest round.
     read: usize,
 }
 
@@ -97,17 +97,17 @@ impl Clock for Impatient {
 
 impl Agent {
     pub(crate) fn new(number: usize) -> Self {
-        Self { number, key: None, book: Vec::new(), read: 0 }
+        Self { number, key: None, log: Vec::new(), read: 0 }
     }
 
-    /// What it says in its book of the latest round.
-    pub(crate) fn round(&self) -> &[Line] {
-        &self.book[self.read..]
+    /// The entries of the latest round.
+    pub(crate) fn round(&self) -> &[Entry] {
+        &self.log[self.read..]
     }
 
     /// Every slug that it has tried to join under.
     pub(crate) fn slugs(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.book.iter().filter_map(|line| match &line.job {
+        self.log.iter().filter_map(|entry| match &entry.job {
             Job::Join { slug } => Some(slug.as_str()),
             _ => None,
         })
@@ -156,7 +156,7 @@ impl Agent {
     }
 
     fn client(&self, base_url: &str) -> ClientBuilder {
-        // Short enough to be waited for; a reply that takes longer is one more trouble.
+        // Short enough to be waited for; a reply that takes longer is one more failure.
         let limit = Duration::from_millis(300);
         let options = ClientOptions::new().attempt_timeout(limit).clock(Impatient);
         let builder = Client::builder().base_url(base_url).options(options);
@@ -167,10 +167,10 @@ impl Agent {
     }
 
     async fn work<T: Caller>(&mut self, api: Api<T>, plan: &Plan, world: &World) {
-        self.read = self.book.len();
+        self.read = self.log.len();
         for job in self.jobs(plan, world) {
-            let said = self.ask(&api, &job, plan, world).await;
-            self.book.push(Line { job, said });
+            let outcome = self.ask(&api, &job, plan, world).await;
+            self.log.push(Entry { job, outcome });
         }
     }
 
@@ -180,7 +180,7 @@ impl Agent {
         job: &Job,
         plan: &Plan,
         world: &World,
-    ) -> Said {
+    ) -> Outcome {
         let listing_id =
             |place: usize| world.listings[&plan.listings[place].slug].id.parse().unwrap();
         let trade_id =
@@ -189,10 +189,12 @@ impl Agent {
             Job::Join { slug } => {
                 let joined = T::wait(api.join(&NewAgent::new("Agent", slug))).await;
                 self.key = joined.as_ref().ok().map(|joined| joined.api_key.clone());
-                said(joined, |joined| joined.agent_id.unwrap())
+                outcome(joined, |joined| joined.agent_id.unwrap())
             }
             Job::List(place) => {
-                said(T::wait(api.create_listing(&new_listing(plan, *place))).await, |it| it.id)
+                outcome(T::wait(api.create_listing(&new_listing(plan, *place))).await, |listing| {
+                    listing.id
+                })
             }
             Job::Retitle(place) => {
                 let update = ListingUpdate::new().title(NEW_TITLE);
@@ -205,7 +207,7 @@ impl Agent {
                 let trade = &plan.trades[*place];
                 let proposal = Proposal::new(&listing_id(trade.listing))
                     .metadata("client_reference", trade.reference.as_str());
-                said(T::wait(api.propose_trade(&proposal)).await, |it| it.id)
+                outcome(T::wait(api.propose_trade(&proposal)).await, |trade| trade.id)
             }
             Job::Act(place, action) => {
                 let id = trade_id(*place);
@@ -218,14 +220,20 @@ impl Agent {
                     Action::Dispute => api.dispute_trade(&id, None),
                     other => panic!("{other:?} is new"),
                 };
-                said(T::wait(reply).await, |it| {
-                    assert_eq!(it.status.has_passed(&action.to()), Some(true), "{job:?}: {it:?}");
-                    it.id
+                outcome(T::wait(reply).await, |trade| {
+                    assert_eq!(
+                        trade.status.has_passed(&action.to()),
+                        Some(true),
+                        "{job:?}: {trade:?}"
+                    );
+                    trade.id
                 })
             }
             Job::Review { trade, .. } => {
                 let review = NewReview::new(Rating::new(4).unwrap()).body("Fast");
-                said(T::wait(api.create_review(&trade_id(*trade), &review)).await, |it| it.id)
+                outcome(T::wait(api.create_review(&trade_id(*trade), &review)).await, |review| {
+                    review.id
+                })
             }
         }
     }
@@ -258,26 +266,24 @@ fn new_listing(plan: &Plan, place: usize) -> NewListing {
     if listing.auto_accept { new.auto_accept() } else { new }
 }
 
-/// What an answer says of a call that is not simply to be repeated: only one kind of error leaves
-/// its fate open.
-fn said<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Said {
+/// The outcome of a call that may not be repeated: only one kind of error leaves it unknown.
+fn outcome<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Outcome {
     match result {
-        Ok(reply) => Said::Done { id: id(reply).to_string() },
-        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => Said::Unknown(error.kind()),
-        Err(error) => Said::Failed(error.kind()),
+        Ok(reply) => Outcome::Done { id: id(reply).to_string() },
+        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => Outcome::Unknown(error.kind()),
+        Err(error) => Outcome::Failed(error.kind()),
     }
 }
 
-/// The same of a call that may be repeated as often as one likes: that no answer came, or none
-/// that can be read, says nothing of its fate.
-fn repeatable(result: Result<machins_client::Listing, Error>) -> Said {
-    match said(result, |listing| listing.id) {
-        Said::Failed(
+/// The outcome of an idempotent call: without a readable reply it is unknown.
+fn repeatable(result: Result<machins_client::Listing, Error>) -> Outcome {
+    match outcome(result, |listing| listing.id) {
+        Outcome::Failed(
             kind @ (ErrorKind::TimedOut
             | ErrorKind::Interrupted
             | ErrorKind::Unavailable
             | ErrorKind::UnreadableReply),
-        ) => Said::Unknown(kind),
+        ) => Outcome::Unknown(kind),
         other => other,
     }
 }

@@ -1,4 +1,4 @@
-//! The books held against the world.
+//! Compares the logs of the agents with the state of the server.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -6,21 +6,21 @@ use std::fmt;
 use machins_client::{Role, TradeStatus};
 use machins_mock::{AccountKind, Ledger};
 
-use crate::agent::{Agent, Job, Line, NEW_TITLE, Said};
+use crate::agent::{Agent, Entry, Job, NEW_TITLE, Outcome};
 use crate::plan::{ListingEnd, Plan};
 use crate::world::World;
 
 /// What an agent has when it has joined.
 const STARTER_CENTS: i64 = 50_000;
 
-/// Nothing is as the client did not say. Nobody is at work any more.
-pub(crate) fn claims_are_true(round: &[Line], plan: &Plan, world: &World) {
-    for line in round {
-        let found = effect(&line.job, plan, world);
-        match &line.said {
-            Said::Done { id } => assert_eq!(found.as_ref(), Some(id), "untrue: {line:?}"),
-            Said::Failed(_) => assert_eq!(found, None, "untrue: {line:?}"),
-            Said::Unknown(_) => {}
+/// Every outcome that the client returned is true. No call is under way any more.
+pub(crate) fn outcomes_are_true(round: &[Entry], plan: &Plan, world: &World) {
+    for entry in round {
+        let found = effect(&entry.job, plan, world);
+        match &entry.outcome {
+            Outcome::Done { id } => assert_eq!(found.as_ref(), Some(id), "untrue: {entry:?}"),
+            Outcome::Failed(_) => assert_eq!(found, None, "untrue: {entry:?}"),
+            Outcome::Unknown(_) => {}
         }
     }
 }
@@ -31,17 +31,17 @@ fn effect(job: &Job, plan: &Plan, world: &World) -> Option<String> {
     let trade = |place: usize| world.trades.get(&plan.trades[place].reference);
     match job {
         Job::Join { slug } => world.agents.get(slug).cloned(),
-        Job::List(place) => listing(*place).map(|it| it.id.clone()),
-        Job::Retitle(place) => {
-            listing(*place).filter(|it| it.title == NEW_TITLE).map(|it| it.id.clone())
-        }
-        Job::TakeDown(place) => {
-            listing(*place).filter(|it| it.status == "inactive").map(|it| it.id.clone())
-        }
-        Job::Propose(place) => trade(*place).map(|it| it.id.clone()),
+        Job::List(place) => listing(*place).map(|listing| listing.id.clone()),
+        Job::Retitle(place) => listing(*place)
+            .filter(|listing| listing.title == NEW_TITLE)
+            .map(|listing| listing.id.clone()),
+        Job::TakeDown(place) => listing(*place)
+            .filter(|listing| listing.status == "inactive")
+            .map(|listing| listing.id.clone()),
+        Job::Propose(place) => trade(*place).map(|trade| trade.id.clone()),
         Job::Act(place, action) => trade(*place)
-            .filter(|it| it.status.has_passed(&action.to()).unwrap())
-            .map(|it| it.id.clone()),
+            .filter(|trade| trade.status.has_passed(&action.to()).unwrap())
+            .map(|trade| trade.id.clone()),
         Job::Review { trade: place, reviewer_id } => {
             let review = (trade(*place)?.id.clone(), reviewer_id.clone());
             world.reviews.get(&review).cloned()
@@ -140,32 +140,32 @@ fn cents(balance: &str) -> i64 {
 pub(crate) struct Figures {
     calls: u64,
     /// Done, failed with each kind, unknown.
-    said: BTreeMap<String, u64>,
-    trouble: BTreeMap<String, u64>,
+    outcomes: BTreeMap<String, u64>,
+    failures: BTreeMap<String, u64>,
 }
 
 impl Figures {
-    pub(crate) fn count_claims(&mut self, round: &[Line]) {
+    pub(crate) fn count_outcomes(&mut self, round: &[Entry]) {
         self.calls += round.len() as u64;
-        for line in round {
-            let said = match &line.said {
-                Said::Done { .. } => "done".to_owned(),
-                Said::Failed(kind) => format!("failed: {kind}"),
-                Said::Unknown(kind) => format!("fate unknown: {kind}"),
+        for entry in round {
+            let outcome = match &entry.outcome {
+                Outcome::Done { .. } => "done".to_owned(),
+                Outcome::Failed(kind) => format!("failed: {kind}"),
+                Outcome::Unknown(kind) => format!("outcome unknown: {kind}"),
             };
-            *self.said.entry(said).or_default() += 1;
+            *self.outcomes.entry(outcome).or_default() += 1;
         }
     }
 
-    pub(crate) fn count_trouble(&mut self, hits: Vec<(String, u64)>) {
+    pub(crate) fn count_failures(&mut self, hits: Vec<(String, u64)>) {
         for (kind, hits) in hits {
-            *self.trouble.entry(kind).or_default() += hits;
+            *self.failures.entry(kind).or_default() += hits;
         }
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls: {:?}\ntrouble: {:?}", self.calls, self.said, self.trouble)
+        write!(f, "{} calls: {:?}\nfailures: {:?}", self.calls, self.outcomes, self.failures)
     }
 }

@@ -71,13 +71,21 @@ impl World {
         let json = serde_json::to_vec(&server.snapshot()).unwrap();
         let Stored { machins } = serde_json::from_slice(&json).unwrap();
         Self {
-            agents: once(machins.agents.into_iter().map(|it| (it.slug, it.id))),
-            listings: once(machins.listings.into_iter().map(|it| (it.slug.clone(), it))),
+            agents: once(machins.agents.into_iter().map(|agent| (agent.slug, agent.id))),
+            listings: once(
+                machins.listings.into_iter().map(|listing| (listing.slug.clone(), listing)),
+            ),
             trades: once(
-                machins.trades.into_iter().map(|it| (it.metadata.client_reference.clone(), it)),
+                machins
+                    .trades
+                    .into_iter()
+                    .map(|trade| (trade.metadata.client_reference.clone(), trade)),
             ),
             reviews: once(
-                machins.reviews.into_iter().map(|it| ((it.trade_id, it.reviewer_agent_id), it.id)),
+                machins
+                    .reviews
+                    .into_iter()
+                    .map(|review| ((review.trade_id, review.reviewer_agent_id), review.id)),
             ),
         }
     }

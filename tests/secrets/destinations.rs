@@ -8,6 +8,7 @@ use axum::http::{StatusCode, Uri};
 use machineid_client::{DeviceId, Gate};
 use machins_client::{Claim, ErrorKind, EventType, NewSubscription};
 use machins_mock::MockServer;
+use rstest::rstest;
 
 use crate::world::{self, secret};
 
@@ -28,48 +29,49 @@ async fn redirecting(status: u16, target: String) -> (String, Arc<AtomicUsize>) 
     (url, requests)
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redirect_is_followed_with_a_secret() {
+async fn no_redirect_is_followed_with_a_secret(#[values(301, 302, 303, 307, 308)] status: u16) {
     let elsewhere = MockServer::start().await;
-    for status in [301, 302, 303, 307, 308] {
-        for target in [elsewhere.url(), "/again".to_owned()] {
-            let (url, requests) = redirecting(status, target).await;
-            let machineid = world::machineid(&url).build().unwrap();
-            let machins = world::machins(&url).build().unwrap();
-            let password = secret(world::PASSWORD);
-            let claim = Claim::new(&secret(world::CLAIM_TOKEN), "a@b", password.clone());
-            let subscription = NewSubscription::new(EventType::NewAgent, "https://hook")
-                .secret(secret(world::WEBHOOK_SECRET));
-            let device = DeviceId::new("agent-01").unwrap();
+    for target in [elsewhere.url(), "/again".to_owned()] {
+        let (url, requests) = redirecting(status, target.clone()).await;
+        let machineid = world::machineid(&url).build().unwrap();
+        let machins = world::machins(&url).build().unwrap();
+        let password = secret(world::PASSWORD);
+        let claim = Claim::new(&secret(world::CLAIM_TOKEN), "a@b", password.clone());
+        let subscription = NewSubscription::new(EventType::NewAgent, "https://hook")
+            .secret(secret(world::WEBHOOK_SECRET));
+        let device = DeviceId::new("agent-01").unwrap();
 
-            assert!(Gate::new(&machineid, device).check().await.is_err());
-            for error in [
-                machineid.list_devices().await.unwrap_err(),
-                machins.get_wallet().await.unwrap_err(),
-                machins.get_owner().await.unwrap_err(),
-                machins.subscribe(&subscription).await.unwrap_err(),
-                machins.claim(&claim).await.unwrap_err(),
-                machins.owner_login("a@b", &password).await.unwrap_err(),
-            ] {
-                assert_eq!(error.kind(), ErrorKind::Redirect, "{error}");
-            }
-            assert_eq!(requests.load(Ordering::SeqCst), 7, "each was sent once");
+        assert!(Gate::new(&machineid, device).check().await.is_err());
+        for error in [
+            machineid.list_devices().await.unwrap_err(),
+            machins.get_wallet().await.unwrap_err(),
+            machins.get_owner().await.unwrap_err(),
+            machins.subscribe(&subscription).await.unwrap_err(),
+            machins.claim(&claim).await.unwrap_err(),
+            machins.owner_login("a@b", &password).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Redirect, "{target}: {error}");
         }
+        assert_eq!(requests.load(Ordering::SeqCst), 7, "{target}: each was sent once");
     }
     assert!(elsewhere.requests().is_empty());
 }
 
-#[test]
-fn plain_http_to_another_machine_is_refused() {
-    for url in ["http://machineid.io", "http://machins.co/api/v1", "http://192.0.2.1", "HTTP://a"] {
-        for error in [
-            world::machineid(url).build().unwrap_err(),
-            world::machineid(url).build_blocking().unwrap_err(),
-            world::machins(url).build().unwrap_err(),
-            world::machins(url).build_blocking().unwrap_err(),
-        ] {
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
-            assert!(error.to_string().contains("plain http"), "{error}");
-        }
+#[rstest]
+#[case::name("http://machineid.io")]
+#[case::path("http://machins.co/api/v1")]
+#[case::address("http://192.0.2.1")]
+#[case::upper_case_scheme("HTTP://a")]
+fn plain_http_to_another_machine_is_refused(#[case] url: &str) {
+    for error in [
+        world::machineid(url).build().unwrap_err(),
+        world::machineid(url).build_blocking().unwrap_err(),
+        world::machins(url).build().unwrap_err(),
+        world::machins(url).build_blocking().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("plain http"), "{error}");
     }
 }

@@ -44,7 +44,7 @@ fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |json, c| format!("{json}\\u{:04x}", u32::from(c)))
 }
 
-fn told<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
+fn output<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
     match result {
         Ok(value) => format!("{value:?}\n{value:#?}"),
         Err(error) => said(&error),
@@ -73,16 +73,16 @@ async fn echoed(status: u16, shape: fn(&str) -> String) -> String {
         Ok(permit) => panic!("{permit:?}"),
         Err(denied) => format!("{denied}\n{denied:?}\n{denied:#?}\n"),
     };
-    text.push_str(&told(client.list_devices().await));
+    text.push_str(&output(client.list_devices().await));
     let client = machins(&[]).await;
-    text.push_str(&told(client.get_wallet().await));
-    text.push_str(&told(client.get_owner().await));
+    text.push_str(&output(client.get_wallet().await));
+    text.push_str(&output(client.get_owner().await));
     let client = machins(&[world::WEBHOOK_SECRET]).await;
-    text.push_str(&told(client.subscribe(&subscription).await));
+    text.push_str(&output(client.subscribe(&subscription).await));
     let client = machins(&[world::CLAIM_TOKEN, world::PASSWORD]).await;
-    text.push_str(&told(client.claim(&claim).await));
+    text.push_str(&output(client.claim(&claim).await));
     let client = machins(&[world::PASSWORD]).await;
-    text.push_str(&told(client.owner_login("a@b", &password).await));
+    text.push_str(&output(client.owner_login("a@b", &password).await));
     text
 }
 
@@ -144,7 +144,7 @@ async fn through_the_mock(secrets: &mut Vec<String>) -> String {
 
 /// One test, because the subscriber is this process's own.
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_logs_nor_errors_nor_the_journal_tell_a_secret() {
+async fn logs_errors_and_the_journal_contain_no_secret() {
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt()

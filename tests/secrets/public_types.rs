@@ -67,7 +67,7 @@ fn in_another_thread<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_core_shows_none() {
+async fn the_core_shows_no_secret() {
     use core::retry;
 
     let url = answering(200, everything()).await;
@@ -122,7 +122,7 @@ async fn the_core_shows_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn machineid_shows_none() {
+async fn machineid_shows_no_secret() {
     use machineid::{DeviceId, Gate, Reason};
     use tower::Layer;
 
@@ -175,7 +175,7 @@ async fn machineid_shows_none() {
 
 #[expect(clippy::too_many_lines, reason = "as long as the list of types")]
 #[tokio::test(flavor = "multi_thread")]
-async fn machins_shows_none() {
+async fn machins_shows_no_secret() {
     use machins::{EventType, Money, Role, Side, Trade, TradeId};
 
     let url = answering(200, everything()).await;
@@ -293,7 +293,7 @@ async fn machins_shows_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_mock_shows_none() {
+async fn the_mock_shows_no_secret() {
     use mock::{Fault, MockServer, NewAgent, OrgUpdate, Plan};
 
     let server = MockServer::start().await;

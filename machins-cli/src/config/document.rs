@@ -1,14 +1,14 @@
-//! What the config file holds: JSON whose known keys are checked and whose others are kept.
+//! The content of the config file: JSON whose known keys are checked and whose others are kept.
 
 use serde_json::{Map, Value};
 
-use super::settings::{KEYS, Key};
+use super::key::{KEYS, Key};
 
-/// The file's object, in its own order.
+/// The JSON object in the config file, its keys in their order.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Document(Value);
 
-/// A secret that is never lost, and what belongs to it.
+/// A credential that must not be lost, and the settings that belong to it.
 pub(crate) struct Kept {
     pub(crate) secret: &'static Key,
     pub(crate) others: &'static [Key],
@@ -22,20 +22,21 @@ impl Default for Document {
 }
 
 impl Document {
-    /// Reads a document, or says what is wrong with it.
+    /// Parses the text of a config file, or says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         check(&value)?;
         Ok(Self(value))
     }
 
-    /// The text of the file.
+    /// Formats the text of the config file.
     pub(crate) fn to_text(&self) -> String {
         let text = serde_json::to_string_pretty(&self.0).unwrap_or_default();
         text + "\n"
     }
 
-    /// A known setting; in a profile when one is named. Empty is as good as absent.
+    /// Returns the value of a setting at the top level or in a profile. `None` if it is absent or
+    /// empty.
     pub(crate) fn get(&self, profile: Option<&str>, key: &Key) -> Option<&str> {
         path(profile, key)
             .try_fold(&self.0, |place, step| place.get(step))?
@@ -43,27 +44,27 @@ impl Document {
             .filter(|text| !text.is_empty())
     }
 
-    /// Writes a known setting; in a profile when one is named, which it creates.
+    /// Sets a setting at the top level or in a profile, which is created if it does not exist.
     pub(crate) fn set(&mut self, profile: Option<&str>, key: &Key, value: &str) {
-        // Indexing makes the objects on the way; `check` has seen that nothing else is there.
+        // Indexing creates missing objects; `check` has made sure that nothing else is in the way.
         *path(profile, key).fold(&mut self.0, |place, step| &mut place[step]) = value.into();
     }
 
-    /// Removes a known setting.
+    /// Removes a setting from the top level or from a profile.
     pub(crate) fn remove(&mut self, profile: Option<&str>, key: &Key) {
         let mut steps: Vec<_> = path(profile, key).collect();
         let name = steps.pop().unwrap_or_default();
         let place = steps.into_iter().try_fold(&mut self.0, |place, step| place.get_mut(step));
         if let Some(Value::Object(place)) = place {
-            // Keeps the order of what stays.
+            // Unlike `remove`, this keeps the order of the other keys.
             place.shift_remove(name);
         }
     }
 
-    /// Copies the settings of a credential that a new one is about to replace to a profile of
-    /// their own, and says which profile that is. `names` are those that it may have, the best
-    /// first. `None` when there is no such credential yet. `moves`: another address is about to
-    /// be saved, which the old credential must not follow.
+    /// Copies a credential that is about to be replaced, and the settings that belong to it, to a
+    /// new profile. Returns the name of the profile: the first of `names` that is free. `None` if
+    /// there is no such credential. With `moves` another base URL is about to be saved, so the old
+    /// credential keeps the one that it was used with.
     pub(crate) fn keep(
         &mut self,
         profile: Option<&str>,
@@ -89,7 +90,7 @@ impl Document {
         Some(name)
     }
 
-    /// The names of the profiles.
+    /// Returns the names of the profiles.
     pub(crate) fn profiles(&self) -> Vec<&str> {
         self.0
             .get("profiles")
@@ -98,7 +99,7 @@ impl Document {
             .unwrap_or_default()
     }
 
-    /// The document with every secret masked.
+    /// Returns the document with every secret masked.
     pub(crate) fn masked(&self) -> Value {
         let mut masked = self.0.clone();
         mask_place(&mut masked);
@@ -113,7 +114,7 @@ fn path<'a>(profile: Option<&'a str>, key: &Key) -> impl Iterator<Item = &'a str
     profile.map(|name| ["profiles", name]).into_iter().flatten().chain(key.name.split('.'))
 }
 
-/// Known keys have the types they must have, here and in each profile.
+/// Checks the types of all known keys, at the top level and in each profile.
 fn check(document: &Value) -> Result<(), String> {
     let Value::Object(map) = document else {
         return Err("it is not a JSON object".into());
@@ -155,7 +156,7 @@ fn mask_place(place: &mut Value) {
     }
 }
 
-/// Enough of a secret to tell it from another, and no more.
+/// Masks a secret: enough is left to tell it from another.
 pub(crate) fn mask(secret: &str) -> String {
     const SHOWN: usize = 4;
     let count = secret.chars().count();
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_kept_in_its_order() {
+    fn unknown_keys_are_kept_in_their_order() {
         let text = r#"{"z": [1.5, null], "api_key": "at_x", "machineid": {"later": true, "device_id": "a"}, "a": {}}"#;
         let mut document = Document::parse(text).unwrap();
         document.set(None, key("machineid.org_key"), "org_1");

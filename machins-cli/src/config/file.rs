@@ -1,4 +1,4 @@
-//! Reading and writing the config file, so that nothing in it is ever lost.
+//! Reads and writes the config file without ever losing anything in it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,31 +10,32 @@ use std::time::{Duration, Instant};
 use super::document::Document;
 use crate::error::Failure;
 
-/// Names another file than `~/.machins/config.json`.
+/// The variable that names another file than `~/.machins/config.json`.
 const VARIABLE: &str = "MACHINS_CONFIG";
-/// The Python package truncates the file before it writes: what looks corrupt may be half done.
+/// How long a file that looks corrupt is read again: the Python package truncates the file before
+/// it writes.
 const HALF_WRITTEN: Duration = Duration::from_millis(250);
-/// Nobody holds the lock for longer than a read and a write take.
+/// How long to wait for the lock, which other writers hold for a read and a write.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Where the config file is.
+/// The config file.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
-    /// Our own folder, not one that the user put the file into.
+    /// Whether the folder is `~/.machins`, whose permissions this program may set.
     own_folder: bool,
 }
 
 impl ConfigFile {
-    /// The file that `MACHINS_CONFIG` names, or the one in the home directory.
+    /// Finds the file: the one that `MACHINS_CONFIG` names, or the one in the home directory.
     pub(crate) fn locate() -> Result<Self, Failure> {
         if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
             return Ok(Self { path: path.into(), own_folder: false });
         }
         let directories = directories::BaseDirs::new().ok_or_else(|| {
             Failure::config("this user has no home directory for the config file")
-                .hint(format!("name a file in {VARIABLE}"))
+                .hint(format!("set {VARIABLE} to the path of a config file"))
         })?;
         Ok(Self {
             path: directories.home_dir().join(".machins").join("config.json"),
@@ -42,38 +43,35 @@ impl ConfigFile {
         })
     }
 
-    /// Its path.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it holds: nothing, when there is no file.
+    /// Reads the file. A missing file is an empty document.
     pub(crate) fn read(&self) -> Result<Document, Failure> {
         let mut deadline = None;
         let pause = || {
             let now = Instant::now();
-            // It is read again at least once, however busy the machine is.
-            let hope = now < *deadline.get_or_insert(now + HALF_WRITTEN);
-            if hope {
+            // At least one more read, however busy the machine is.
+            let again = now < *deadline.get_or_insert(now + HALF_WRITTEN);
+            if again {
                 thread::sleep(PAUSE);
             }
-            hope
+            again
         };
         match read_whole(|| fs::read(&self.path), pause) {
             Ok(Ok(document)) => Ok(document),
             Ok(Err(complaint)) => Err(self
                 .failure("is corrupt", &complaint)
-                .hint("repair the file or move it away; it was left as it is")),
+                .hint("repair the file or move it away; it was not changed")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Document::default()),
             Err(error) => Err(self.failure("could not be read", &error)),
         }
     }
 
-    /// Changes the file in one step that no other writer and no crash can split.
-    pub(crate) fn update(
-        &self,
-        change: impl FnOnce(&mut Document) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    /// Changes the file atomically, under a lock, and returns what `change` returns.
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Document) -> R) -> Result<R, Failure> {
         let writing = |error: io::Error| self.failure("could not be written", &error);
         let target = self.target()?;
         let folder = match target.parent() {
@@ -84,29 +82,32 @@ impl ConfigFile {
         let _lock = self.lock(folder, &target)?;
         remove_leftovers(folder, &temporary(&target));
         let mut document = self.read()?;
-        change(&mut document)?;
-        replace(folder, &target, document.to_text().as_bytes()).map_err(writing)
+        let result = change(&mut document);
+        replace(folder, &target, document.to_text().as_bytes()).map_err(writing)?;
+        Ok(result)
     }
 
-    /// Says what others can read or change that should be nobody else's business.
-    pub(crate) fn looseness(&self) -> Option<String> {
+    /// Warns if other users can read or change the file. `None` if they cannot.
+    pub(crate) fn permission_warning(&self) -> Option<String> {
         let folder = self.path.parent().filter(|_| self.own_folder);
-        looseness(&self.path).or_else(|| folder.and_then(openness))
+        file_warning(&self.path).or_else(|| folder.and_then(folder_warning))
     }
 
-    /// The file behind a symbolic link, since a rename would replace the link itself.
+    /// The file that a symbolic link leads to: a rename would replace the link itself.
     fn target(&self) -> Result<PathBuf, Failure> {
         let is_link = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_symlink());
         if !is_link {
             return match fs::metadata(&self.path) {
-                Ok(meta) if !meta.is_file() => Err(self.failure("is no file", &"not touching it")),
+                Ok(meta) if !meta.is_file() => {
+                    Err(self.failure("is not a regular file", &"it was not changed"))
+                }
                 _ => Ok(self.path.clone()),
             };
         }
         let target = fs::canonicalize(&self.path)
-            .map_err(|error| self.failure("is a link that leads nowhere", &error))?;
+            .map_err(|error| self.failure("is a broken link", &error))?;
         if !target.is_file() {
-            return Err(self.failure("is a link to no file", &target.display()));
+            return Err(self.failure("is not a link to a regular file", &target.display()));
         }
         Ok(target)
     }
@@ -139,7 +140,7 @@ impl ConfigFile {
     }
 }
 
-/// Reads until the document is whole, or until `pause` sees no more hope in waiting.
+/// Reads until the document can be parsed, or until `pause` returns false.
 fn read_whole(
     mut read: impl FnMut() -> io::Result<Vec<u8>>,
     mut pause: impl FnMut() -> bool,
@@ -154,7 +155,7 @@ fn read_whole(
     }
 }
 
-/// New content under the old name: whole and on disk before anybody can see it.
+/// Replaces the file by one that is complete and on disk before it gets its name.
 fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     // tempfile creates its files with mode 0600.
     let mut file = tempfile::Builder::new().prefix(&temporary(target)).tempfile_in(folder)?;
@@ -164,7 +165,7 @@ fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// How the temporary files of this target begin, so that no other file's are taken for them.
+/// The beginning of the names of this target's temporary files, different for each target.
 fn temporary(target: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(target.file_name().unwrap_or_default());
@@ -172,8 +173,8 @@ fn temporary(target: &Path) -> OsString {
     prefix
 }
 
-/// A writer that was killed leaves its temporary file, keys and all. Called under the lock, when
-/// no other writer is at work.
+/// Removes temporary files, which may hold keys, of writers that were killed. The caller holds the
+/// lock, so no other writer is using them.
 fn remove_leftovers(folder: &Path, prefix: &OsStr) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
@@ -216,42 +217,42 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
-    // A directory can't be opened for syncing here; the rename itself is journalled.
+    // Windows cannot open a directory for syncing; the rename itself is journalled.
     Ok(())
 }
 
 #[cfg(unix)]
-fn looseness(path: &Path) -> Option<String> {
+fn file_warning(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         format!(
-            "{path} holds keys and others can use it (mode {mode:04o}): chmod 600 {path}",
+            "{path} holds keys, and other users can access it (mode {mode:04o}): chmod 600 {path}",
             path = path.display()
         )
     })
 }
 
 #[cfg(not(unix))]
-fn looseness(_path: &Path) -> Option<String> {
+fn file_warning(_path: &Path) -> Option<String> {
     None
 }
 
-/// Who may write to the folder may put another file there.
+/// Warns about a folder that others can write to: they could put another file there.
 #[cfg(unix)]
-fn openness(folder: &Path) -> Option<String> {
+fn folder_warning(folder: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
     (mode & 0o022 != 0).then(|| {
         format!(
-            "others can change what is in {folder} (mode {mode:04o}): chmod 700 {folder}",
+            "other users can change the files in {folder} (mode {mode:04o}): chmod 700 {folder}",
             folder = folder.display()
         )
     })
 }
 
 #[cfg(not(unix))]
-fn openness(_folder: &Path) -> Option<String> {
+fn folder_warning(_folder: &Path) -> Option<String> {
     None
 }
 
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends() {
+    fn reading_again_ends() {
         let mut pauses = 0;
         let pause = || {
             pauses += 1;

@@ -1,5 +1,6 @@
-//! Settings and the file they are kept in.
+//! The settings, and the file that they are kept in.
 
 pub(crate) mod document;
 pub(crate) mod file;
+pub(crate) mod key;
 pub(crate) mod settings;

@@ -1,4 +1,4 @@
-//! A command and all that it starts, ended together.
+//! Runs a command, and ends it together with every process it started.
 
 #[cfg(unix)]
 mod terminal;
@@ -26,7 +26,7 @@ pub(crate) use windows::Signals;
 
 use crate::error::{Exit, Failure};
 
-/// How long the command's processes have between TERM and KILL.
+/// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
 
 const HANGUP: i32 = 1;
@@ -35,35 +35,35 @@ const QUIT: i32 = 3;
 const TERMINATE: i32 = 15;
 
 impl Signals {
-    /// Waits for a signal that asks a process to stop.
+    /// Waits for a signal that asks this process to stop.
     pub(crate) async fn asked_to_stop(&mut self) {
         while !matches!(self.next().await, HANGUP | INTERRUPT | QUIT | TERMINATE) {}
     }
 }
 
-/// What a signal does to a process that does not handle it: its exit status in a shell.
+/// Added to the number of a signal to give the exit code of a process that it ended, as in a shell.
 const SIGNALLED: u8 = 128;
 
-/// Does `work`, which runs the job, passes signals on to the job meanwhile, and when the work is
-/// over ends what is left of the job. A signal that comes while no command is running ends the
-/// work: there is nobody to pass it to.
+/// Awaits `work`, which runs the job, passes signals on to the job meanwhile, and afterwards ends
+/// what is left of the job. A signal that arrives while no command is running ends the work.
 pub(crate) async fn accompany<T>(
     job: &Job,
     work: impl Future<Output = T>,
 ) -> Result<Result<T, Interrupted>, Failure> {
     let mut signals = signals()?;
-    let outcome = attend(job, &mut signals, work).await;
-    // A signal now can only be one that hurries us, and there is nothing left to hurry.
-    let _ = attend(job, &mut signals, job.end(GRACE)).await;
+    let outcome = pass_signals(job, &mut signals, work).await;
+    // The job is ending already, so a signal changes nothing.
+    let _ = pass_signals(job, &mut signals, job.end(GRACE)).await;
     Ok(outcome)
 }
 
-/// The signals that this process handles from here on.
+/// Starts to handle the signals that would end this process.
 pub(crate) fn signals() -> Result<Signals, Failure> {
     Signals::new().map_err(|error| Failure::local("could not handle signals", error))
 }
 
-async fn attend<T>(
+/// Awaits `work` and passes signals on to the job.
+async fn pass_signals<T>(
     job: &Job,
     signals: &mut Signals,
     work: impl Future<Output = T>,
@@ -81,7 +81,7 @@ async fn attend<T>(
     }
 }
 
-/// This signal came while no command was running.
+/// A signal arrived while no command was running.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted(i32);
 
@@ -95,7 +95,7 @@ fn signalled(signal: i32) -> ExitCode {
     ExitCode::from(SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX)))
 }
 
-/// The child's own status as ours: 128 + n when signal n ended it, as in a shell.
+/// Converts the child's status to an exit code: 128 + n if signal n ended it, as in a shell.
 pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -104,7 +104,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Refused as u8).into()
 }
 
-/// Why the command could not be started, with the exit code that shells give it.
+/// The failure to start a command, with the exit code that a shell would give it.
 pub(crate) fn not_started(program: &OsStr, error: &io::Error) -> Failure {
     let exit = match error.kind() {
         ErrorKind::NotFound => Exit::CommandNotFound,

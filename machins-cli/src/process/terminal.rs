@@ -1,4 +1,4 @@
-//! Whose terminal it is: only the foreground process group may read it and gets its Ctrl-C.
+//! The terminal's foreground process group, which alone may read from it and receives its Ctrl-C.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
-/// Lends the terminal to `group`, when there is one and it is ours to lend.
+/// Makes `group` the foreground group, if there is a terminal and this process is in the foreground.
 pub(super) fn lend(group: Pid) -> bool {
     controlling().is_some_and(|terminal| match tcgetpgrp(&terminal) {
         Ok(foreground) if foreground == group => true,
@@ -17,30 +17,30 @@ pub(super) fn lend(group: Pid) -> bool {
     })
 }
 
-/// Takes the terminal back from `group`.
+/// Makes this process's group the foreground group again if `group` is.
 pub(super) fn take_back(group: Pid) {
     if let Some(terminal) = controlling()
         && tcgetpgrp(&terminal) == Ok(group)
     {
-        // A terminal that has hung up needs no owner.
+        // An error means that the terminal has hung up.
         let _ = set_foreground(&terminal, getpgrp());
     }
 }
 
-/// Stops this process as Ctrl-Z would have, so that its shell takes over; returns when the shell
-/// lets it go on. Where no shell would (an orphaned group) the system ignores the signal.
+/// Stops this process as Ctrl-Z would, so that its shell takes over, and returns when the shell
+/// continues it. The system ignores the signal in an orphaned group, which has no shell.
 pub(super) fn stop_with(group: Pid) {
     take_back(group);
     let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
     lend(group);
 }
 
-/// Whether there is a terminal at all.
+/// Whether this process has a terminal.
 pub(super) fn exists() -> bool {
     controlling().is_some()
 }
 
-/// Whether others may need the terminal as well (`… | less`): it is lent when it is asked for.
+/// Whether other commands may need the terminal too (`… | less`). Then it is lent on request only.
 pub(super) fn is_shared() -> bool {
     is_pipe(io::stdin()) || is_pipe(io::stdout())
 }
@@ -57,7 +57,7 @@ fn controlling() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
 }
 
-/// A process that is in the background itself may do this only with SIGTTOU blocked.
+/// Changes the foreground group. A process in the background may do this only with SIGTTOU blocked.
 fn set_foreground(terminal: &File, group: Pid) -> nix::Result<()> {
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGTTOU);

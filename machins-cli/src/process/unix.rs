@@ -1,4 +1,4 @@
-//! A command in a process group of its own.
+//! Runs a command in a process group of its own.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep};
 use super::terminal;
 use super::watchdog::Watchdog;
 
-/// How often to look whether a group has emptied: nothing tells when somebody else's child ends.
-const LOOK: Duration = Duration::from_millis(10);
-/// How long the kernel may take to clear away what was killed.
+/// How often to check whether a group is empty: the end of another process's child is not reported.
+const POLL: Duration = Duration::from_millis(10);
+/// How long to wait for the kernel to remove killed processes.
 const AFTER_KILL: Duration = Duration::from_secs(2);
 
 /// One run of a command.
@@ -31,7 +31,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// A job that has not started.
+    /// Creates a job that has not started.
     pub(crate) fn new(mut command: Command) -> Self {
         command.process_group(0);
         Self {
@@ -43,19 +43,19 @@ impl Job {
         }
     }
 
-    /// Has the job ended even if this process is killed and can't end it any more.
+    /// Lets a watchdog end the job if this process is killed.
     pub(crate) fn watched(mut self) -> Self {
         self.watched = true;
         self
     }
 
-    /// Starts the command and waits until it ends. Dropped early, the command goes on: see
-    /// [`Job::end`].
+    /// Starts the command and waits until it ends. If the future is dropped, the command goes on:
+    /// see [`Job::end`].
     pub(crate) async fn run(&self) -> io::Result<ExitStatus> {
         let mut children = signal(SignalKind::child())?;
         self.start()?;
         loop {
-            if let Some(status) = self.look()? {
+            if let Some(status) = self.poll()? {
                 return Ok(status);
             }
             children.recv().await;
@@ -74,18 +74,18 @@ impl Job {
         }
         self.watchdog.replace(watchdog);
         if !terminal::is_shared() && terminal::lend(group) {
-            // It may have reached for the terminal a moment too early and been stopped.
+            // The command was stopped if it used the terminal before it was lent.
             let _ = killpg(group, Number::SIGCONT);
         }
         Ok(())
     }
 
-    /// The command's status once it has ended. Also answers stops, and clears away orphans that
-    /// came to this process.
-    fn look(&self) -> io::Result<Option<ExitStatus>> {
+    /// The command's status once it has ended. Also handles stopped processes, and reaps orphans
+    /// that were re-parented to this process.
+    fn poll(&self) -> io::Result<Option<ExitStatus>> {
         let mut slot = self.child.borrow_mut();
         let leader = slot.as_ref().map(|child| Pid::from_raw(child.id().cast_signed()));
-        // The leader is asked for alone first: only so is its whole status known.
+        // The leader first and alone: `waitpid` below does not give its whole status.
         let mut ended = slot.as_mut().map(Child::try_wait).transpose()?.flatten();
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
@@ -106,7 +106,7 @@ impl Job {
         Ok(ended)
     }
 
-    /// Sends a signal on to the command's whole group. False when there is none.
+    /// Passes a signal on to the command's process group. Returns false if no command is running.
     pub(crate) fn pass_on(&self, signal: i32) -> bool {
         let Some(group) = self.group.get() else {
             return false;
@@ -117,20 +117,20 @@ impl Job {
         true
     }
 
-    /// Ends what is left of the command and all that it started: TERM, and KILL after `grace`.
+    /// Ends what is left of the command's process group: TERM, and KILL after `grace`.
     pub(crate) async fn end(&self, grace: Duration) {
         let Some(group) = self.group.get() else {
             return;
         };
         if killpg(group, Number::SIGTERM).is_ok() {
-            // What is stopped can't act on TERM.
+            // A stopped process does not react to TERM.
             let _ = killpg(group, Number::SIGCONT);
             if !self.empties(group, grace).await {
                 let _ = killpg(group, Number::SIGKILL);
                 self.empties(group, AFTER_KILL).await;
             }
         }
-        // The number may soon be another group's.
+        // The number may be reused for another group.
         self.group.set(None);
         terminal::take_back(group);
         if let Some(watchdog) = self.watchdog.take() {
@@ -138,30 +138,31 @@ impl Job {
         }
     }
 
+    /// Waits until the group is empty. Returns false if it is not `within` this time.
     async fn empties(&self, group: Pid, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         loop {
-            // A zombie of ours would count as a member.
-            let _ = self.look();
+            // Reaps our own zombies, which would count as members.
+            let _ = self.poll();
             if killpg(group, None).is_err() {
                 return true;
             }
             if Instant::now() >= deadline {
                 return false;
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
     }
 }
 
-/// A container's first process may never clear away the orphans that come to it, and a zombie
-/// counts as a member of its group: where the system allows, orphans come here instead.
+/// Makes this process the parent of orphans, where the system supports that. The first process of a
+/// container may never reap them, and a zombie counts as a member of its group.
 fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
-/// The last resort when a bug or an error ends the guard first.
+/// Kills the group if a bug or an error ends the guard first.
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some(group) = self.group.get() {
@@ -171,7 +172,7 @@ impl Drop for Job {
     }
 }
 
-/// Job control: a command that Ctrl-Z stopped, or that waits for the terminal.
+/// Handles a command that Ctrl-Z stopped, or that waits for the terminal.
 fn stopped(group: Pid, signal: Number) {
     let wants_terminal = matches!(signal, Number::SIGTTIN | Number::SIGTTOU);
     match signal {
@@ -179,7 +180,7 @@ fn stopped(group: Pid, signal: Number) {
         Number::SIGTSTP | Number::SIGTTIN | Number::SIGTTOU if terminal::exists() => {
             terminal::stop_with(group);
         }
-        // Somebody's `kill -STOP`: the gate stays awake.
+        // Stopped by `kill -STOP`: it stays stopped, and validation goes on.
         _ => return,
     }
     let _ = killpg(group, Number::SIGCONT);
@@ -189,7 +190,7 @@ fn stopped(group: Pid, signal: Number) {
 pub(crate) struct Signals([Signal; 6]);
 
 impl Signals {
-    /// Takes them over from here on.
+    /// Starts to handle the signals.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self([
             signal(SignalKind::terminate())?,
@@ -201,7 +202,7 @@ impl Signals {
         ]))
     }
 
-    /// The number of the next one.
+    /// Waits for the next signal, and returns its number.
     pub(crate) async fn next(&mut self) -> i32 {
         let [terminate, interrupt, hangup, quit, user1, user2] = &mut self.0;
         let signal = tokio::select! {

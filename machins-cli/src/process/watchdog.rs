@@ -1,8 +1,8 @@
-//! A second process that outlives a guard killed with KILL, and ends what it guarded.
+//! A second process that ends the guarded command if the guard itself is killed with KILL.
 //!
-//! It reads a pipe that only the guard can write to. The guard writes the group's number once,
-//! and a word when all is done; an end of the pipe without that word means that the guard died.
-//! Only in the instant between the command's start and that number is there nobody to end it.
+//! It reads a pipe that only the guard writes to. The guard writes the number of the process group,
+//! and "done" when the command has ended. If the pipe closes before "done", the guard has died. A
+//! guard that dies between starting the command and writing the number leaves the command running.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -22,6 +22,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
+    /// Starts the watchdog's process.
     pub(super) fn start() -> io::Result<Self> {
         // The file may have been replaced by an upgrade since this process started.
         let program = if cfg!(target_os = "linux") {
@@ -34,17 +35,19 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Out of reach of the terminal's signals and of those to the guard's group.
+            // Signals of the terminal and to the guard's group do not reach it there.
             .process_group(0)
             .spawn()?;
         let pipe = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self { process, pipe })
     }
 
+    /// Tells the watchdog which process group to end.
     pub(super) fn watch(&mut self, group: Pid) -> io::Result<()> {
         writeln!(self.pipe, "{group}")
     }
 
+    /// Ends the watchdog: the command has ended.
     pub(super) fn dismiss(mut self) {
         let _ = writeln!(self.pipe, "{DONE}");
         drop(self.pipe);
@@ -52,12 +55,12 @@ impl Watchdog {
     }
 }
 
-/// The watchdog itself.
+/// Runs the watchdog.
 pub(crate) fn run() -> ExitCode {
-    let mut told = String::new();
-    // However reading ends, the guard is gone.
-    let _ = io::stdin().read_to_string(&mut told);
-    let mut words = told.split_whitespace();
+    let mut input = String::new();
+    // Whether reading ends well or not, the guard is gone.
+    let _ = io::stdin().read_to_string(&mut input);
+    let mut words = input.split_whitespace();
     let group = words.next().and_then(|word| word.parse().ok()).filter(|group| *group > 1);
     if let (Some(group), None) = (group, words.next()) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

@@ -1,4 +1,4 @@
-//! A command in a job object of its own.
+//! Runs a command in a job object of its own.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -8,6 +8,9 @@ use std::time::Duration;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
 use tokio::sync::Mutex;
 
+/// The number of Ctrl-C on Unix.
+const INTERRUPT: i32 = 2;
+
 /// One run of a command. The system ends the whole job when this process dies.
 pub(crate) struct Job {
     command: RefCell<Option<Command>>,
@@ -16,7 +19,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// A job that has not started.
+    /// Creates a job that has not started.
     pub(crate) fn new(command: Command) -> Self {
         Self {
             command: RefCell::new(Some(command)),
@@ -25,13 +28,13 @@ impl Job {
         }
     }
 
-    /// As it is in any case: the job object sees to it.
+    /// Changes nothing: the job object always ends the job when this process dies.
     pub(crate) fn watched(self) -> Self {
         self
     }
 
-    /// Starts the command and waits until it ends. Dropped early, the command goes on: see
-    /// [`Job::end`].
+    /// Starts the command and waits until it ends. If the future is dropped, the command goes on:
+    /// see [`Job::end`].
     pub(crate) async fn run(&self) -> io::Result<ExitStatus> {
         let command = self.command.take().ok_or(io::ErrorKind::InvalidInput)?;
         let mut slot = self.child.lock().await;
@@ -42,16 +45,16 @@ impl Job {
                 .spawn()?,
         );
         self.started.set(true);
-        // The command alone: what it left behind is ended next.
+        // Only the command itself: `end` ends what it left behind.
         child.inner_mut().wait().await
     }
 
-    /// The console itself tells every process in it. False when there is no command.
+    /// Does nothing: the console signals every process in it. Returns false if no command is running.
     pub(crate) fn pass_on(&self, _signal: i32) -> bool {
         self.started.get()
     }
 
-    /// Ends what is left of the command and all that it started, at once: there is no TERM here.
+    /// Ends what is left of the job at once: Windows has no TERM.
     pub(crate) async fn end(&self, _grace: Duration) {
         if let Some(mut child) = self.child.lock().await.take() {
             let _ = child.start_kill();
@@ -60,20 +63,20 @@ impl Job {
     }
 }
 
-/// Ctrl-C, as the number it has elsewhere.
+/// Ctrl-C, reported by its number on Unix.
 pub(crate) struct Signals(tokio::signal::windows::CtrlC);
 
 impl Signals {
-    /// Takes it over from here on.
+    /// Starts to handle Ctrl-C.
     pub(crate) fn new() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
-    /// The number of the next one.
+    /// Waits for the next Ctrl-C, and returns its number.
     pub(crate) async fn next(&mut self) -> i32 {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
-        super::INTERRUPT
+        INTERRUPT
     }
 }

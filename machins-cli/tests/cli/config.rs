@@ -4,13 +4,14 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 
+use rstest::rstest;
 use serde_json::Value;
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, full_size};
+use crate::home::{Home, full_size};
 
 #[test]
-fn what_is_not_ours_is_kept_in_its_order() {
+fn unknown_settings_are_kept_in_their_order() {
     let home = Home::new();
     home.write_config(r#"{"zeta": [1, 2.5], "api_key": "at_1", "machineid": {"later": {}}}"#);
     home.run(&["config", "set", "machineid.device_id", "agent-01"]).exits(0);
@@ -33,28 +34,29 @@ fn what_is_not_ours_is_kept_in_its_order() {
     );
 }
 
-#[test]
-fn a_corrupt_file_is_named_and_never_overwritten() {
-    const CORRUPT: &str = "{\"api_key\": \"at_1\"";
+const CORRUPT: &str = "{\"api_key\": \"at_1\"";
+const SET: &[&str] = &["config", "set", "machineid.device_id", "agent-01"];
+
+#[rstest]
+#[case::config_show(CORRUPT, &["config", "show"])]
+#[case::devices(CORRUPT, &["devices"])]
+#[case::validate(CORRUPT, &["validate", "agent-01"])]
+#[case::guard(CORRUPT, &["guard", "--device", "agent-01", "--", "true"])]
+#[case::org_create(CORRUPT, &["org", "create", "--save"])]
+#[case::cut_json(CORRUPT, SET)]
+#[case::empty("", SET)]
+#[case::list("[]", SET)]
+#[case::number_as_section("{\"machineid\": 1}", SET)]
+#[case::nul("\u{0}", SET)]
+fn a_corrupt_file_is_an_error_and_never_overwritten(
+    #[case] text: &str,
+    #[case] arguments: &[&str],
+) {
     let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
-    let refuses = |text: &str, arguments: &[&str]| {
-        home.write_config(text);
-        let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
-        assert_eq!(ran.error()["kind"], "config", "{arguments:?}");
-        assert_eq!(home.read_config(), text, "{arguments:?}");
-    };
-    for arguments in [
-        &["config", "show"][..],
-        &["devices"],
-        &["validate", "agent-01"],
-        &["guard", "--device", "agent-01", "--", "true"],
-        &["org", "create", "--save"],
-    ] {
-        refuses(CORRUPT, arguments);
-    }
-    for text in [CORRUPT, "", "[]", "{\"machineid\": 1}", "\u{0}"] {
-        refuses(text, &["config", "set", "machineid.device_id", "agent-01"]);
-    }
+    home.write_config(text);
+    let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
+    assert_eq!(ran.error()["kind"], "config");
+    assert_eq!(home.read_config(), text);
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn files(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_neither_an_argument_nor_shown() {
+fn secrets_come_from_stdin_and_are_masked() {
     const KEY: &str = "org_0123456789abcdef0123";
     let home = Home::new();
     let refused = home.run(&["config", "set", "machineid.org_key", KEY]).exits(2);
@@ -135,19 +137,23 @@ fn a_secret_is_neither_an_argument_nor_shown() {
     assert_eq!(revealed.stdout.trim(), KEY);
 }
 
-#[test]
-fn impossible_values_are_refused() {
+#[rstest]
+#[case::device_id("machineid.device_id", "no spaces")]
+#[case::machineid_url("machineid.base_url", "not a url")]
+#[case::scheme("base_url", "ftp://example.com")]
+#[case::unknown_key("colour", "red")]
+fn invalid_values_are_refused(#[case] key: &str, #[case] value: &str) {
     let home = Home::new();
-    for (key, value) in [
-        ("machineid.device_id", "no spaces"),
-        ("machineid.base_url", "not a url"),
-        ("base_url", "ftp://example.com"),
-        ("colour", "red"),
-    ] {
-        home.run(&["config", "set", key, value]).exits(2);
-    }
-    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "at_wrong").exits(2);
-    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], "").exits(2);
+    home.run(&["config", "set", key, value]).exits(2);
+    assert!(!home.config().exists());
+}
+
+#[rstest]
+#[case::another_kind("at_wrong")]
+#[case::empty("")]
+fn invalid_keys_are_refused(#[case] key: &str) {
+    let home = Home::new();
+    home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], key).exits(2);
     assert!(!home.config().exists());
 }
 
@@ -181,7 +187,7 @@ owner.token          not set
 }
 
 #[test]
-fn an_unknown_profile_is_an_error_that_names_the_known() {
+fn an_unknown_profile_is_an_error_that_names_the_others() {
     let home = Home::new();
     home.write_config(r#"{"profiles": {"ci": {}, "prod": {}}}"#);
     let ran = home.run(&["--profile", "pord", "--json", "devices"]).exits(4);
@@ -191,7 +197,7 @@ fn an_unknown_profile_is_an_error_that_names_the_known() {
 }
 
 #[test]
-fn the_environment_names_another_file() {
+fn the_environment_can_name_another_file() {
     let home = Home::new().with("MACHINS_CONFIG", "elsewhere/machins.json");
     home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
     assert!(!home.config().exists());
@@ -208,10 +214,10 @@ mod unix {
     use nix::libc::O_NONBLOCK;
 
     use super::*;
-    use crate::run::{mode, set_mode};
+    use crate::home::{mode, set_mode};
 
     #[test]
-    fn nobody_else_can_read_it() {
+    fn the_file_is_readable_by_its_owner_only() {
         let home = Home::new();
         home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
         assert_eq!(mode(home.config().parent().unwrap()), 0o700);
@@ -222,7 +228,7 @@ mod unix {
 
     /// Files may not grow beyond nothing: the first byte of a temporary file kills its writer.
     #[test]
-    fn nobody_else_can_read_it_from_the_first_byte_on() {
+    fn temporary_files_are_readable_by_their_owner_only() {
         let home = Home::new();
         let script = r#"umask 0; ulimit -c 0; ulimit -f 0; exec "$0" config set agent_slug zoe"#;
         let killed = home.run_program("sh", &["-c", script, env!("CARGO_BIN_EXE_machins")], "");
@@ -237,7 +243,7 @@ mod unix {
 
     /// A pipe instead of a file shows what was read in which order.
     #[test]
-    fn what_the_python_package_has_half_written_is_read_again() {
+    fn a_half_written_file_is_read_again() {
         let home = Home::new().with("MACHINS_CONFIG", "pipe");
         let pipe = home.path().join("pipe");
         assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
@@ -256,7 +262,7 @@ mod unix {
     }
 
     #[test]
-    fn a_loose_mode_warns_until_it_is_mended() {
+    fn loose_permissions_warn_until_they_are_fixed() {
         let home = Home::new();
         home.write_config("{}");
         let folder = home.config().parent().unwrap().to_owned();
@@ -276,7 +282,7 @@ mod unix {
     }
 
     #[test]
-    fn a_folder_that_is_not_ours_keeps_its_mode() {
+    fn a_folder_of_the_users_keeps_its_permissions() {
         let home = Home::new().with("MACHINS_CONFIG", "config.json");
         set_mode(home.path(), 0o755);
         home.run(&["config", "set", "agent_slug", "zoe"]).exits(0);
@@ -285,7 +291,7 @@ mod unix {
     }
 
     #[test]
-    fn a_link_is_written_through() {
+    fn a_symbolic_link_is_followed() {
         let home = Home::new();
         let real = home.path().join("dotfiles.json");
         fs::write(&real, r#"{"kept": true}"#).unwrap();
@@ -299,11 +305,11 @@ mod unix {
 
         fs::remove_file(&real).unwrap();
         let ran = home.run(&["config", "set", "agent_slug", "zoe", "--json"]).exits(4);
-        assert!(ran.error()["message"].to_string().contains("leads nowhere"));
+        assert!(ran.error()["message"].to_string().contains("broken link"));
     }
 
     #[test]
-    fn what_is_no_file_is_left_alone() {
+    fn a_folder_in_place_of_the_file_is_left_alone() {
         let home = Home::new();
         fs::create_dir_all(home.config()).unwrap();
         home.run(&["config", "set", "agent_slug", "zoe"]).exits(4);

@@ -2,10 +2,11 @@
 
 use std::process::Stdio;
 
+use rstest::rstest;
 use serde_json::json;
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id, shown};
 
 #[test]
@@ -15,7 +16,7 @@ fn the_inbox_is_read_and_acknowledged() {
         shown(shop.ada.run(&["inbox"])),
         str![[r"
 --
-No notifications like that. Wait for some: machins inbox --watch
+No notifications found. Wait for new ones: machins inbox --watch
 
 "]]
     );
@@ -62,7 +63,7 @@ acknowledged  1 notification
 }
 
 #[test]
-fn a_watch_that_nobody_reads_ends_and_acknowledges_nothing_more() {
+fn a_watch_ends_when_nobody_reads_it() {
     let shop = Shop::new();
     let offer = shop.offer();
     shop.proposed(&offer);
@@ -77,13 +78,13 @@ fn a_watch_that_nobody_reads_ends_and_acknowledges_nothing_more() {
 }
 
 #[test]
-fn subscriptions() {
+fn subscriptions_are_made_listed_and_ended() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.ada.run(&["subscriptions"])),
         str![[r"
 --
-No subscriptions yet. Begin: machins subscribe trade_proposed URL
+No subscriptions yet. Create one: machins subscribe trade_proposed URL
 
 "]]
     );
@@ -94,7 +95,7 @@ No subscriptions yet. Begin: machins subscribe trade_proposed URL
         str![[r"
 subscribed  00000000-0000-4000-8000-000000000000  new_listing  https://agent.example/hook
 --
-warning: without a secret anybody who knows the URL can send such events to it
+warning: without a secret, anybody who knows the URL can send it forged events
 
 "]]
     );
@@ -133,17 +134,14 @@ unsubscribed  00000000-0000-4000-8000-000000000000
 
 #[test]
 fn webhooks_are_signed_and_verified() {
-    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", "Jefe");
-    let body = "what do ya want for nothing?";
-    // RFC 4231, test case 2.
-    let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    let signed = home.run_with_stdin(&["webhook", "sign"], body).exits(0);
-    assert_eq!(signed.stdout, format!("{right}\n"));
-    std::fs::write(home.path().join("body"), body).unwrap();
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", SECRET);
+    let signed = home.run_with_stdin(&["webhook", "sign"], BODY).exits(0);
+    assert_eq!(signed.stdout, format!("{SIGNATURE}\n"));
+    std::fs::write(home.path().join("body"), BODY).unwrap();
     let json = home.run(&["webhook", "sign", "body", "--json"]).exits(0).document();
-    assert_eq!(json, json!({"header": "x-machins-signature", "signature": right}));
-    let verify = ["webhook", "verify", "--signature", right];
-    assert_eq!(home.run_with_stdin(&verify, body).exits(0).stdout, "verified\n");
+    assert_eq!(json, json!({"header": "x-machins-signature", "signature": SIGNATURE}));
+    let verify = ["webhook", "verify", "--signature", SIGNATURE];
+    assert_eq!(home.run_with_stdin(&verify, BODY).exits(0).stdout, "verified\n");
     let ran = home.run(&[&verify[..], &["body", "--json"]].concat()).exits(0);
     assert_eq!(ran.document(), json!({"verified": true}));
     let forged = home.run_with_stdin(&verify, "what do ya want?").exits(1);
@@ -156,33 +154,43 @@ fn webhooks_are_signed_and_verified() {
     home.run(&["webhook", "sign", "no-such-file"]).exits(2);
 }
 
+/// RFC 4231, test case 2.
+const SECRET: &str = "Jefe";
+const BODY: &str = "what do ya want for nothing?";
+const SIGNATURE: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+fn verify(secret: &str, signature: &str, body: &str) -> Ran {
+    let signature = format!("--signature={signature}");
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", secret);
+    home.run_with_stdin(&["webhook", "verify", &signature], body)
+}
+
+#[rstest]
+#[case::no_signature(SECRET, "", BODY)]
+#[case::cut_signature(SECRET, &SIGNATURE[..63], BODY)]
+#[case::longer_signature(SECRET, &format!("{SIGNATURE}0"), BODY)]
+#[case::another_signature(SECRET, &SIGNATURE.replace('5', "4"), BODY)]
+#[case::upper_case_signature(SECRET, &SIGNATURE.to_uppercase(), BODY)]
+#[case::signature_twice(SECRET, &format!("{SIGNATURE}{SIGNATURE}"), BODY)]
+#[case::list_of_signatures(SECRET, &format!("{SIGNATURE},{SIGNATURE}"), BODY)]
+#[case::labelled_signature(SECRET, &format!("sha256={SIGNATURE}"), BODY)]
+#[case::no_body(SECRET, SIGNATURE, "")]
+#[case::cut_body(SECRET, SIGNATURE, &BODY[1..])]
+#[case::longer_body(SECRET, SIGNATURE, &format!("{BODY}\n"))]
+#[case::another_body(SECRET, SIGNATURE, &BODY.replace('w', "v"))]
+#[case::lower_case_secret("jefe", SIGNATURE, BODY)]
+#[case::longer_secret("Jefe ", SIGNATURE, BODY)]
+#[case::another_secret("other", SIGNATURE, BODY)]
+fn webhooks_with_another_signature_are_refused(
+    #[case] secret: &str,
+    #[case] signature: &str,
+    #[case] body: &str,
+) {
+    assert_eq!(verify(secret, signature, body).exits(1).stdout, "refused\n");
+}
+
 #[test]
-fn a_webhook_under_any_other_signature_is_refused() {
-    let body = "what do ya want for nothing?";
-    let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", "Jefe");
-    let verify = |home: &Home, signature: &str, body: &str, code: i32| {
-        let signature = format!("--signature={signature}");
-        home.run_with_stdin(&["webhook", "verify", &signature], body).exits(code)
-    };
-    for signature in [
-        "",
-        &right[..63],
-        &format!("{right}0"),
-        &right.replace('5', "4"),
-        &right.to_uppercase(),
-        &format!("{right}{right}"),
-        &format!("{right},{right}"),
-        &format!("sha256={right}"),
-    ] {
-        assert_eq!(verify(&home, signature, body, 1).stdout, "refused\n", "{signature}");
-    }
-    for body in ["", &body[1..], &format!("{body}\n"), &body.replace('w', "v")] {
-        assert_eq!(verify(&home, right, body, 1).stdout, "refused\n", "{body}");
-    }
-    for secret in ["jefe", "Jefe ", "other"] {
-        verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", secret), right, body, 1);
-    }
-    // Nobody is there to be asked for one.
-    verify(&Home::new().with("MACHINS_WEBHOOK_SECRET", ""), right, body, 4);
+fn verifying_without_a_secret_exits_4() {
+    // Without a terminal there is nobody to ask for it.
+    verify("", SIGNATURE, BODY).exits(4);
 }

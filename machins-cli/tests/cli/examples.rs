@@ -1,18 +1,12 @@
-//! Every command, by the examples in its help: they work when pasted, and what they say is
-//! written down. A command without an example fails, so that none is forgotten.
+//! The examples in the help of each command, and a world in which they work.
 
-use std::fmt::Write;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use machins_mock::{Plan, Snapshot};
-use regex::Regex;
-use serde_json::Value;
-use snapbox::{assert_data_eq, file};
 
-use crate::run::{Home, Ran};
+use crate::help::pages;
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id};
-use crate::tree::pages;
 
 /// An example of a command's help.
 pub(crate) struct Example {
@@ -26,7 +20,7 @@ pub(crate) struct Example {
 /// All examples, but for those that go on until they are stopped: tests of their own do that.
 pub(crate) fn examples() -> Vec<Example> {
     let mut examples = Vec::new();
-    for (command, help) in pages(&Home::new()) {
+    for (command, help) in pages() {
         let lines = help
             .lines()
             .skip_while(|line| !line.starts_with("Example"))
@@ -132,60 +126,3 @@ pub(crate) fn run(home: &Home, example: &Example, script: &str, flags: &str) -> 
     );
     home.run_program("sh", &["-c", &with_flags], "correct horse\n")
 }
-
-/// More of a text than this says no more about it.
-const LINES: usize = 24;
-
-#[test]
-fn each_example_works_and_says_what_is_written_down() {
-    let world = World::new();
-    let url = world.shop.server.url();
-    let mut text = String::new();
-    let examples = examples();
-    for example in &examples {
-        let script = world.script(example, 8);
-        let home = world.home(&url);
-        let human = run(&home, example, &script, "").exits(0);
-        // The demo goes on for long, and has a file of its own.
-        if !example.is_first || example.command == "demo" {
-            continue;
-        }
-        let _ = writeln!(text, "━━━ {}", example.line);
-        text += &steady(&home, &human.stdout);
-        text += &steady(&home, &human.stderr);
-        let home = world.home(&url);
-        let json = run(&home, example, &script, "--json").exits(0);
-        let document = serde_json::from_str::<Value>(&json.stdout);
-        let shown = document.map_or(json.stdout, |value| format!("{value:#}\n"));
-        let _ = writeln!(text, "── --json");
-        text += &steady(&home, &shown);
-        text += &steady(&home, &json.stderr);
-    }
-    assert!(examples.len() > 70, "{}", examples.len());
-    assert_data_eq!(text, file!["said.txt"].raw());
-}
-
-/// The text without what differs from run to run; what is aligned stays so.
-fn steady(home: &Home, text: &str) -> String {
-    static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-        let varying = [
-            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", ZEROES),
-            (r"[0-9a-f]{32}", "00000000000000000000000000000000"),
-            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-01T12:00:00Z"),
-            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC", "2026-01-01 12:00 UTC"),
-            (r"http://127\.0\.0\.1:[0-9]+", "http://127.0.0.1:0"),
-            (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
-            (r"…[0-9A-Za-z_-]{4}", "…0000"),
-            (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),
-        ];
-        varying.map(|(varying, fixed)| (Regex::new(varying).unwrap(), fixed)).into()
-    });
-    let mut text = text.replace(&home.path().display().to_string(), "HOME");
-    for (varying, fixed) in &*VARYING {
-        text = varying.replace_all(&text, *fixed).into_owned();
-    }
-    let rest = text.lines().nth(LINES).map(|_| "…");
-    text.lines().take(LINES).chain(rest).flat_map(|line| [line.trim_end(), "\n"]).collect()
-}
-
-const ZEROES: &str = "00000000-0000-4000-8000-000000000000";

@@ -12,8 +12,9 @@ use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, Org, OrgUpdate, Plan};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rstest::rstest;
 
-use crate::run::Home;
+use crate::home::Home;
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -104,7 +105,7 @@ impl Guarded {
     }
 }
 
-/// A test that fails halfway leaves nothing behind: the watchdog sees to the rest.
+/// A test that fails halfway leaves nothing behind: the watchdog ends the rest.
 impl Drop for Guarded {
     fn drop(&mut self) {
         let _ = self.guard.kill();
@@ -112,18 +113,19 @@ impl Drop for Guarded {
     }
 }
 
-#[test]
-fn the_status_of_the_command_is_the_status_of_guard() {
+#[rstest]
+#[case::success("exit 0", 0)]
+#[case::failure("exit 7", 7)]
+#[case::highest("exit 255", 255)]
+#[case::killed("kill -KILL $$", 137)]
+fn guard_exits_with_the_status_of_its_command(#[case] script: &str, #[case] code: i32) {
     let world = World::new();
-    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -KILL $$", 137)]
-    {
-        let (status, _) = world.guard(&[], script).ended();
-        assert_eq!(status.code(), Some(code), "{script}");
-    }
+    let (status, _) = world.guard(&[], script).ended();
+    assert_eq!(status.code(), Some(code));
 }
 
 #[test]
-fn a_command_that_can_not_be_run_is_told_as_in_a_shell() {
+fn a_command_that_cannot_run_exits_like_in_a_shell() {
     let world = World::new();
     world.home.run(&["guard", "--", "machins-has-no-such-command"]).exits(127);
     let script = world.home.path().join("script");
@@ -172,7 +174,7 @@ fn a_revoke_ends_the_command() {
 }
 
 #[test]
-fn grandchildren_end_too_even_those_that_ignore_term() {
+fn grandchildren_that_ignore_term_end_too() {
     let world = World::new();
     let script = "(trap '' TERM; echo $$; while :; do sleep 1; done) & sleep 600 & wait";
     let mut guarded = world.guard(&["--every", "0.2"], script);
@@ -185,35 +187,32 @@ fn grandchildren_end_too_even_those_that_ignore_term() {
 }
 
 #[test]
-fn what_the_command_leaves_behind_ends_with_it() {
+fn background_processes_end_with_the_command() {
     let world = World::new();
     let (status, _) = world.guard(&[], "sleep 600 & exit 5").ended();
     assert_eq!(status.code(), Some(5));
 }
 
-#[test]
-fn signals_are_passed_on() {
+#[rstest]
+#[case::term(Signal::SIGTERM, "TERM")]
+#[case::int(Signal::SIGINT, "INT")]
+#[case::hup(Signal::SIGHUP, "HUP")]
+#[case::usr1(Signal::SIGUSR1, "USR1")]
+#[case::usr2(Signal::SIGUSR2, "USR2")]
+#[case::quit(Signal::SIGQUIT, "QUIT")]
+fn signals_are_passed_on(#[case] signal: Signal, #[case] name: &str) {
+    let script =
+        format!("trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.05; done");
     let world = World::new();
-    for (signal, name) in [
-        (Signal::SIGTERM, "TERM"),
-        (Signal::SIGINT, "INT"),
-        (Signal::SIGHUP, "HUP"),
-        (Signal::SIGUSR1, "USR1"),
-        (Signal::SIGUSR2, "USR2"),
-        (Signal::SIGQUIT, "QUIT"),
-    ] {
-        let script =
-            format!("trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.05; done");
-        let mut guarded = world.guard(&[], &script);
-        assert_eq!(guarded.line(), "ready");
-        guarded.signal(signal);
-        assert_eq!(guarded.line(), "got", "{name}");
-        assert_eq!(guarded.ended().0.code(), Some(9), "{name}");
-    }
+    let mut guarded = world.guard(&[], &script);
+    assert_eq!(guarded.line(), "ready");
+    guarded.signal(signal);
+    assert_eq!(guarded.line(), "got");
+    assert_eq!(guarded.ended().0.code(), Some(9));
 }
 
 #[test]
-fn ended_by_term_the_guard_takes_the_command_along() {
+fn term_ends_the_guard_and_its_command() {
     let world = World::new();
     let mut guarded = world.guard(&[], "sleep 600 & echo ready; wait");
     assert_eq!(guarded.line(), "ready");
@@ -222,7 +221,7 @@ fn ended_by_term_the_guard_takes_the_command_along() {
 }
 
 #[test]
-fn killed_the_guard_still_takes_the_command_along() {
+fn killing_the_guard_ends_its_command() {
     let world = World::new();
     let script = "sleep 600 & trap '' TERM; echo ready; wait";
     let mut guarded = world.guard(&["--every", "0.1"], script);
@@ -256,7 +255,7 @@ fn an_outage_ends_the_command_at_once() {
 }
 
 #[test]
-fn a_graced_outage_passes_and_a_revoke_within_the_grace_does_not_wait() {
+fn within_the_grace_an_outage_passes_and_a_revoke_ends() {
     let world = World::new();
     let flags = ["--every", "0.1", "--outage-grace", "60"];
     let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
@@ -282,19 +281,19 @@ fn a_grace_ends() {
     assert_eq!(guarded.ended().0.code(), Some(3));
 }
 
-#[test]
-fn a_hung_server_ends_the_command_within_interval_and_timeout() {
+#[rstest]
+#[case::no_reply(Fault::delay(Duration::from_mins(1)))]
+#[case::half_a_reply(Fault::slow_body(Duration::from_mins(1)))]
+fn a_hung_server_ends_the_command_within_interval_and_timeout(#[case] hung: Fault) {
     let world = World::new();
     let flags = ["--every", "0.5", "--timeout", "0.5"];
-    for hung in [Fault::delay(Duration::from_mins(1)), Fault::slow_body(Duration::from_mins(1))] {
-        let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
-        assert_eq!(guarded.line(), "ready");
-        let _hung = world.server.fault_scoped(hung).unwrap();
-        let start = Instant::now();
-        let (status, _) = guarded.ended_within(Duration::from_secs(10));
-        assert_eq!(status.code(), Some(3));
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    }
+    let mut guarded = world.guard(&flags, "echo ready; exec sleep 600");
+    assert_eq!(guarded.line(), "ready");
+    world.server.add_fault(hung).unwrap();
+    let start = Instant::now();
+    let (status, _) = guarded.ended_within(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(3));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -346,7 +345,7 @@ fn clock_jumps_change_nothing() {
 }
 
 #[test]
-fn the_command_owns_stdin_and_stdout() {
+fn the_command_has_stdin_and_stdout_to_itself() {
     let world = World::new();
     let mut command = world.home.machins(&["--json", "guard", "--", "tr", "a-z", "A-Z"]);
     let input = world.home.path().join("input");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::examples::{World, examples, run};
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::stub::{self, Reply};
 
 /// Escapes of both widths, a clipboard write, a title, bidi overrides, breaks, what is invisible.
@@ -194,7 +194,7 @@ fn errors_are_as_printable_as_replies() {
 }
 
 #[test]
-fn a_megabyte_is_shown_as_little_and_kept_whole() {
+fn long_text_is_cut_for_people_and_whole_in_json() {
     let world = World::new();
     let long: &'static str = "A megabyte of 東京 \u{1b}[2J\n".repeat(40_000).leak();
     let url = world.shop.server.url();
@@ -233,7 +233,7 @@ fn lengthen(value: &mut Value, long: &str) -> bool {
 }
 
 #[test]
-fn the_log_quotes_nothing_that_steers() {
+fn the_log_has_no_control_characters() {
     let body = json!({"detail": HARM});
     let url = stub::serve(move |_| Reply::json(503, &body));
     let home = Home::new().with("MACHINS_BASE_URL", &url);

@@ -2,8 +2,8 @@
 //! command that takes one.
 
 use crate::examples::{World, examples, run};
-use crate::run::{Home, full_size};
-use crate::tree::pages;
+use crate::help::pages;
+use crate::home::full_size;
 
 /// Arguments can't hold NUL; the config file can.
 const OTHER_PATHS: [&str; 16] = [
@@ -15,7 +15,7 @@ const OTHER_PATHS: [&str; 16] = [
 const NO_DEVICES: [&str; 9] = ["", " ", "%2f", "a?b=c", "a#b", "a\\b", "a\nb", "ⅰⅾ", "a\u{202e}b"];
 
 #[test]
-fn what_would_change_the_path_is_refused_before_sending() {
+fn ids_that_would_change_the_path_are_refused() {
     let world = World::new();
     let url = world.shop.server.url();
     let mut commands = Vec::new();
@@ -50,14 +50,14 @@ fn what_would_change_the_path_is_refused_before_sending() {
     let is_id = |usage: &str| {
         ["ID>", "ID]", "<LISTING>", "<SLUG>", "TOKEN"].iter().any(|name| usage.contains(name))
     };
-    for (command, help) in pages(&Home::new()) {
+    for (command, help) in pages() {
         let usage = help.lines().find(|line| line.starts_with("Usage:")).unwrap_or_default();
-        assert!(!is_id(usage) || commands.contains(&command), "{command} takes an id: {usage}");
+        assert!(!is_id(usage) || commands.contains(command), "{command} takes an id: {usage}");
     }
 }
 
 #[test]
-fn a_configured_device_is_held_to_the_same() {
+fn a_device_in_the_config_file_is_checked_too() {
     let world = World::new();
     let home = world.home(&world.shop.server.url());
     for id in ["a\\u0000b", "a?b", " "] {

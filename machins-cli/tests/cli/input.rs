@@ -1,8 +1,8 @@
 //! Nonsense for every flag of every command: a clear error or none, and never a bug.
 
 use crate::examples::{World, examples, run};
-use crate::run::{Home, Ran, full_size};
-use crate::tree::pages;
+use crate::help::pages;
+use crate::home::{Home, Ran, full_size};
 
 fn nonsense() -> Vec<String> {
     let list = [
@@ -71,11 +71,10 @@ fn is_clear(what: &str, ran: &Ran) {
 fn nonsense_for_a_flag_is_a_clear_error() {
     let world = World::new();
     let (url, nonsense) = (world.shop.server.url(), nonsense());
-    let pages = pages(&Home::new());
     let mut tried = 0;
     for example in examples().iter().filter(|example| example.is_first) {
         let command = format!("machins {}", example.command);
-        let Some((_, help)) = pages.iter().find(|(name, _)| *name == example.command) else {
+        let Some((_, help)) = pages().iter().find(|(name, _)| *name == example.command) else {
             continue;
         };
         for flag in flags(help) {
@@ -98,7 +97,7 @@ fn nonsense_for_a_flag_is_a_clear_error() {
 }
 
 #[test]
-fn nonsense_for_the_flags_of_all_commands_is_a_clear_error() {
+fn nonsense_for_a_global_flag_is_a_clear_error() {
     let world = World::new();
     let home = world.home(&world.shop.server.url());
     for flag in ["--base-url", "--machineid-url", "--profile", "--timeout", "--color"] {
@@ -116,7 +115,7 @@ fn nonsense_for_the_flags_of_all_commands_is_a_clear_error() {
 
 #[cfg(unix)]
 #[test]
-fn arguments_that_are_no_text_are_a_clear_error() {
+fn arguments_that_are_not_text_are_a_clear_error() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 

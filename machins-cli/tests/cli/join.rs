@@ -1,10 +1,11 @@
 //! Joining: no key is ever lost.
 
 use machins_mock::MockServer;
+use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, plain};
 use crate::stub;
 
@@ -12,8 +13,8 @@ fn config(home: &Home) -> Value {
     serde_json::from_str(&home.read_config()).unwrap()
 }
 
-/// What joining told people, without what differs from run to run.
-fn told(ran: &Ran, home: &Home) -> String {
+/// What joining prints for people, without what differs from run to run.
+fn printed(ran: &Ran, home: &Home) -> String {
     let text = format!("{}--\n{}", ran.stdout, ran.stderr);
     let lines: Vec<String> = plain(&text)
         .replace(&home.config().display().to_string(), "CONFIG")
@@ -30,13 +31,13 @@ fn told(ran: &Ran, home: &Home) -> String {
 }
 
 #[test]
-fn one_joins_and_is_known_from_then_on() {
+fn join_saves_the_key_and_names_the_next_step() {
     let server = MockServer::builder().seed(7).start().unwrap();
     let home = Home::new();
     let url = server.machins_base_url();
     let ran = home.run(&["join", "--name", "Ada of the North", "--base-url", &url]).exits(0);
     assert_data_eq!(
-        told(&ran, &home),
+        printed(&ran, &home),
         str![[r"
 joined as  ada-of-the-north
 agent id   00000000-0000-4000-8000-000000000000
@@ -45,8 +46,8 @@ API key    at_…
 claim URL  /claim/…
 --
 Saved the key in CONFIG.
-The claim URL is shown only now. With it a person can lift the limit to what a
-trade may cost: machins claim URL --email EMAIL
+The claim URL is shown only once. With it, a person can become the agent's owner
+and lift its trade limit: machins claim URL --email EMAIL
 Next: machins browse
 
 "]]
@@ -65,7 +66,7 @@ Next: machins browse
 }
 
 #[test]
-fn a_program_gets_the_whole_reply() {
+fn join_prints_the_whole_reply_as_json() {
     let server = MockServer::builder().seed(7).start().unwrap();
     let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
     let join = [
@@ -104,7 +105,7 @@ fn a_program_gets_the_whole_reply() {
 }
 
 #[test]
-fn the_agent_that_was_there_is_kept() {
+fn joining_again_keeps_the_previous_agent() {
     let shop = Shop::new();
     let before = config(&shop.ada);
     let ran = shop.ada.run(&["join", "--name", "Eve"]).exits(0);
@@ -123,7 +124,7 @@ fn the_agent_that_was_there_is_kept() {
 }
 
 #[test]
-fn a_new_profile_is_made_by_what_is_saved_in_it() {
+fn saving_into_a_new_profile_creates_it() {
     let shop = Shop::new();
     let before = config(&shop.ada);
     shop.ada.run(&["--profile", "eve", "join", "--name", "Eve"]).exits(0);
@@ -171,7 +172,7 @@ mod interrupted {
     }
 
     #[test]
-    fn the_key_on_its_way_is_saved() {
+    fn after_an_interrupt_the_key_is_still_saved() {
         let home = Home::new();
         let (child, is_asked, answer) = joining(&home);
         is_asked.recv().unwrap();
@@ -182,7 +183,7 @@ mod interrupted {
     }
 
     #[test]
-    fn a_second_time_ends_it_and_says_what_is_lost() {
+    fn a_second_interrupt_ends_join_and_says_what_is_lost() {
         let home = Home::new();
         let (mut child, is_asked, _answer) = joining(&home);
         is_asked.recv().unwrap();
@@ -197,7 +198,7 @@ mod interrupted {
 }
 
 #[test]
-fn no_agent_is_made_whose_key_could_not_be_saved() {
+fn no_agent_joins_when_its_key_cannot_be_saved() {
     let server = MockServer::builder().start().unwrap();
     let home = Home::new().with("MACHINS_BASE_URL", &server.machins_base_url());
     home.write_config("broken");
@@ -217,33 +218,31 @@ fn no_agent_is_made_whose_key_could_not_be_saved() {
     assert!(server.requests().is_empty());
 }
 
-#[test]
-fn a_key_that_can_not_be_saved_after_all_is_printed() {
-    for json in [false, true] {
-        let home = Home::new();
-        let path = home.config();
-        let reply = json!({
-            "agent_id": "a1", "agent_slug": "ada", "api_key": "at_only_this_once",
-            "starter_credits": "500.00", "claim_url": "/claim/t",
-        });
-        let url = stub::serve(move |_| {
-            std::fs::write(&path, "broken").unwrap();
-            stub::Reply::json(201, &reply)
-        });
-        let flags: &[&str] = if json { &["--json"] } else { &["-q"] };
-        let join = ["join", "--name", "Ada", "--base-url", &url];
-        let ran = home.run(&[&join[..], flags].concat()).exits(4);
-        assert!(ran.stderr.contains("at_only_this_once"), "{ran:?}");
-        assert_eq!(home.read_config(), "broken");
-        if json {
-            assert_eq!(ran.error()["kind"], "config");
-            assert_eq!(ran.document()["api_key"], "at_only_this_once");
-        }
+#[rstest]
+#[case::for_people("-q")]
+#[case::as_json("--json")]
+fn a_key_that_turns_out_unsavable_is_printed(#[case] flag: &str) {
+    let home = Home::new();
+    let path = home.config();
+    let reply = json!({
+        "agent_id": "a1", "agent_slug": "ada", "api_key": "at_only_this_once",
+        "starter_credits": "500.00", "claim_url": "/claim/t",
+    });
+    let url = stub::serve(move |_| {
+        std::fs::write(&path, "broken").unwrap();
+        stub::Reply::json(201, &reply)
+    });
+    let ran = home.run(&["join", "--name", "Ada", "--base-url", &url, flag]).exits(4);
+    assert!(ran.stderr.contains("at_only_this_once"), "{ran:?}");
+    assert_eq!(home.read_config(), "broken");
+    if flag == "--json" {
+        assert_eq!(ran.error()["kind"], "config");
+        assert_eq!(ran.document()["api_key"], "at_only_this_once");
     }
 }
 
 #[test]
-fn the_environment_comes_first_and_that_is_said() {
+fn join_says_that_the_environment_takes_precedence() {
     let shop = Shop::new();
     let key = config(&shop.bob)["api_key"].as_str().unwrap().to_owned();
     let home = Home::new()
@@ -255,7 +254,7 @@ fn the_environment_comes_first_and_that_is_said() {
 }
 
 #[test]
-fn the_python_package_and_this_share_one_file() {
+fn the_python_package_shares_the_config_file() {
     let shop = Shop::new();
     // As the Python package writes it: its own layout, and the address it was given.
     let theirs = json!({

@@ -7,16 +7,18 @@
     reason = "a test fails by panicking"
 )]
 
-mod commands;
 mod config;
 mod denials;
+mod devices;
 mod events;
 #[cfg(unix)]
 mod examples;
 #[cfg(unix)]
-mod exits;
+mod golden;
 #[cfg(unix)]
 mod guard;
+mod help;
+mod home;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
@@ -24,15 +26,13 @@ mod ids;
 #[cfg(unix)]
 mod input;
 mod join;
-mod market;
+mod marketplace;
 mod mock;
 #[cfg(unix)]
 mod readme;
-mod run;
 mod secrets;
 mod shop;
 mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod trades;
-mod tree;

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 
 /// A mock server of its own process, stopped when dropped.
 struct Served {
@@ -36,7 +36,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn it_serves_and_says_where() {
+fn serve_prints_its_addresses() {
     let home = Home::new();
     let served = Served::start(&home, &["--seed", "7"]);
     let url = served.text("url");
@@ -51,7 +51,7 @@ fn it_serves_and_says_where() {
 }
 
 #[test]
-fn demo_data_is_there_to_play_with() {
+fn serve_can_start_with_demo_data() {
     let home = Home::new();
     let served = Served::start(&home, &["--demo-data"]);
     let home = home
@@ -72,7 +72,7 @@ fn an_address_in_use_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn asked_to_stop_it_saves_its_state() {
+fn a_signal_stops_serve_after_saving_its_state() {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
@@ -102,7 +102,7 @@ fn asked_to_stop_it_saves_its_state() {
 }
 
 #[test]
-fn an_open_address_warns() {
+fn serving_other_machines_warns() {
     let home = Home::new();
     let mut process = home
         .machins(&["mock", "serve", "--addr", "0.0.0.0:0"])
@@ -119,7 +119,7 @@ fn an_open_address_warns() {
 
 #[cfg(unix)]
 #[test]
-fn exec_gives_a_command_a_mock_and_passes_its_status_on() {
+fn exec_runs_a_command_with_a_mock_and_returns_its_status() {
     let home = Home::new();
     let program = env!("CARGO_BIN_EXE_machins");
     home.run(&["mock", "exec", "--", program, "org", "create"]).exits(0);

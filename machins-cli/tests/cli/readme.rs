@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::{env, fs};
 
-use crate::run::Home;
+use crate::home::Home;
 
 #[test]
 fn the_trade_of_the_readme_is_completed() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let mut blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let tour = blocks.find(|block| block.contains("--profile ada join")).unwrap();

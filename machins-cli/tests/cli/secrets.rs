@@ -2,9 +2,11 @@
 
 use machins_mock::Plan;
 use machins_mock::blocking::MockServer;
+use rstest::rstest;
 use serde_json::Value;
 
-use crate::run::{Home, Ran};
+use crate::help::pages;
+use crate::home::{Home, Ran};
 
 const PASSWORD: &str = "correct-horse-battery";
 const WEBHOOK_SECRET: &str = "whsec-9b74c9897bac770f";
@@ -28,7 +30,7 @@ impl Talker {
 }
 
 #[test]
-fn nothing_that_is_said_tells_a_secret() {
+fn no_output_contains_a_secret() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let home = Home::against(&server, &org)
@@ -82,8 +84,8 @@ fn nothing_that_is_said_tells_a_secret() {
 /// Another user of the machine sees the arguments of every process.
 #[test]
 fn no_flag_takes_a_secret() {
-    let tree = include_str!("tree.txt");
-    let flags = tree.lines().filter(|line| line.trim_start().starts_with('-'));
+    let lines = pages().iter().flat_map(|(_, help)| help.lines());
+    let flags = lines.filter(|line| line.trim_start().starts_with('-'));
     let (mut seen, mut taking) = (0, Vec::new());
     for flag in flags {
         seen += 1;
@@ -100,7 +102,7 @@ fn no_flag_takes_a_secret() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_guard_starts_is_given_no_key() {
+fn no_process_of_guard_has_a_key_in_its_arguments() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "agent-01");
@@ -111,30 +113,26 @@ fn what_guard_starts_is_given_no_key() {
     assert!(!ran.stdout.contains(org.key()), "{ran:?}");
 }
 
-/// What is said of a broken file repeats nothing of it: it may hold a key.
-#[test]
-fn a_config_that_can_not_be_read_is_not_repeated() {
+/// The file may hold a key where it is broken.
+#[rstest]
+#[case::text("\"KEY\"")]
+#[case::list("{\"api_key\": [\"KEY\"]}")]
+#[case::cut("{\"api_key\": \"KEY")]
+#[case::invalid_key("{\"api_key\": \"wrong KEY\"}")]
+#[case::text_as_section("{\"owner\": \"KEY\"}")]
+#[case::key_as_name("{\"KEY\": 1,}")]
+fn errors_about_the_config_file_do_not_quote_it(#[case] text: &str) {
     let home = Home::new();
-    let key = "at_0123456789abcdef";
-    for text in [
-        format!("\"{key}\""),
-        format!("{{\"api_key\": [\"{key}\"]}}"),
-        format!("{{\"api_key\": \"{key}"),
-        format!("{{\"api_key\": \"wrong {key}\"}}"),
-        format!("{{\"owner\": \"{key}\"}}"),
-        format!("{{\"{key}\": 1,}}"),
-    ] {
-        home.write_config(&text);
-        for arguments in [&["wallet"][..], &["config", "show"], &["-vv", "config", "explain"]] {
-            let ran = home.run(arguments);
-            let said = ran.stdout + &ran.stderr;
-            assert!(!said.contains("0123456789ab"), "{arguments:?} {text}\n{said}");
-        }
+    home.write_config(&text.replace("KEY", "at_0123456789abcdef"));
+    for arguments in [&["wallet"][..], &["config", "show"], &["-vv", "config", "explain"]] {
+        let ran = home.run(arguments);
+        let output = ran.stdout + &ran.stderr;
+        assert!(!output.contains("0123456789ab"), "{arguments:?}\n{output}");
     }
 }
 
 #[test]
-fn no_key_is_sent_to_another_machine_in_the_clear() {
+fn no_key_is_sent_over_plain_http() {
     let home = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
     home.write_config(r#"{"api_key": "at_0123456789abcdef"}"#);
     for arguments in [

@@ -5,7 +5,7 @@ use std::fs;
 use machins_mock::{MockServer, NewAgent};
 use serde_json::{Value, json};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 
 /// A market with a seller, Ada, and a buyer, Bob, each in a home of their own.
 pub(crate) struct Shop {
@@ -93,7 +93,7 @@ fn redact(value: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_id = name == "id" || name.ends_with("_id");
-                let is_time = name.ends_with("_at");
+                let is_time = name.ends_with("_at") || name.ends_with("At");
                 if (is_id || is_time || name == "client_reference") && value.is_string() {
                     *value = "…".into();
                 } else {

@@ -10,8 +10,9 @@ use machins_mock::Plan;
 use machins_mock::blocking::MockServer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rstest::rstest;
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::Shop;
 
 /// Runs a shell command on a terminal, and types each text once the one before it is shown.
@@ -65,7 +66,7 @@ fn world() -> (MockServer, Home) {
 }
 
 #[test]
-fn many_are_changed_only_after_a_yes() {
+fn changing_many_devices_asks_for_confirmation() {
     let (_server, home) = world();
     let asked = "Revoke every active device of the organisation? [y/N]";
     on_a_terminal(&home, "$MACHINS revoke --all", &[(asked, "n\n")]).exits(1);
@@ -75,17 +76,16 @@ fn many_are_changed_only_after_a_yes() {
     home.run(&["validate", "a1"]).exits(3);
 }
 
-#[test]
-fn the_command_that_guard_runs_reads_the_terminal() {
+#[rstest]
+#[case::in_the_foreground("$MACHINS guard -- sh -c 'echo ready; read x; echo got $x; exit 5'")]
+// The terminal is lent when it is asked for.
+#[case::in_a_pipeline(
+    "echo | $MACHINS guard -- sh -c 'echo ready; read x </dev/tty; echo got $x; exit 5'"
+)]
+fn the_command_of_guard_reads_the_terminal(#[case] guarded: &str) {
     let (_server, home) = world();
-    for guarded in [
-        "$MACHINS guard -- sh -c 'echo ready; read x; echo got $x; exit 5'",
-        // In a pipeline the terminal is lent when it is asked for.
-        "echo | $MACHINS guard -- sh -c 'echo ready; read x </dev/tty; echo got $x; exit 5'",
-    ] {
-        let ran = on_a_terminal(&home, guarded, &[("ready", "word\n")]).exits(5);
-        assert!(ran.stdout.contains("got word"), "{ran:?}");
-    }
+    let ran = on_a_terminal(&home, guarded, &[("ready", "word\n")]).exits(5);
+    assert!(ran.stdout.contains("got word"), "{ran:?}");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn ctrl_c_reaches_the_command() {
 }
 
 #[test]
-fn documents_are_indented_and_states_coloured() {
+fn json_is_indented_and_states_are_coloured() {
     let (_server, home) = world();
     let json = on_a_terminal(&home, "$MACHINS usage --json", &[]).exits(0);
     assert!(json.stdout.contains("{\r\n  \"planTier\": \"free\""), "{json:?}");
@@ -108,7 +108,7 @@ fn documents_are_indented_and_states_coloured() {
 }
 
 #[test]
-fn lists_of_the_market_fit_the_terminal_and_ids_stay_whole() {
+fn lists_fit_the_terminal_and_ids_stay_whole() {
     let shop = Shop::new();
     let title = "A title that is rather long for a terminal of eighty columns, and wide: 東京都";
     let sell = ["sell", "--title", title, "--slug", "long", "--price", "1234.50", "--json"];
@@ -135,7 +135,7 @@ fn secrets_are_asked_for() {
     let ask = |command: &str, typed: &[(&str, &str)], code: i32| {
         on_a_terminal(&shop.ada, command, typed).exits(code).stdout
     };
-    let again = "The same again: ";
+    let again = "Repeat the password: ";
     let differ = [("Password: ", "correct horse\n"), (again, "correct house\n")];
     assert!(ask(claim, &differ, 2).contains("differ"));
     ask(claim, &[("Password: ", "correct horse\n"), (again, "correct horse\n")], 0);

@@ -7,24 +7,24 @@ use machins_mock::Fault;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::run::{Home, Ran};
+use crate::home::{Home, Ran};
 use crate::shop::{Shop, id, plain, shown};
 
 #[test]
-fn without_trades_the_next_command_is_named() {
+fn an_empty_list_of_trades_names_the_next_command() {
     let shop = Shop::new();
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
         str![[r"
 --
-No trades like that. Find something to buy: machins browse
+No trades found. Find something to buy: machins browse
 
 "]]
     );
 }
 
 #[test]
-fn a_trade_goes_all_its_way() {
+fn a_trade_is_completed_and_reviewed() {
     let shop = Shop::new();
     let offer = shop.offer();
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
@@ -33,7 +33,7 @@ fn a_trade_goes_all_its_way() {
         str![[r"
 proposed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The listing's owner decides:
+The owner of the listing decides:
   machins accept 00000000-0000-4000-8000-000000000000
   machins reject 00000000-0000-4000-8000-000000000000
 
@@ -58,7 +58,7 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The seller delivers:
+The seller delivers with:
   machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
 
 "]]
@@ -79,7 +79,7 @@ available  487.50 CR
         str![[r"
 delivered  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The buyer decides now:
+Wait for the buyer's decision:
   machins trade 00000000-0000-4000-8000-000000000000 --wait completed
 
 "]]
@@ -111,7 +111,7 @@ The buyer decides:
         str![[r"
 completed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-Say how it was: machins review 00000000-0000-4000-8000-000000000000 --rating 5
+Review the trade: machins review 00000000-0000-4000-8000-000000000000 --rating 5
 
 "]]
     );
@@ -131,7 +131,7 @@ reviewed  00000000-0000-4000-8000-000000000000  ★★★★☆ Fast and exact.
 }
 
 #[test]
-fn what_was_paid_is_known_exactly() {
+fn transactions_show_exact_amounts() {
     let shop = Shop::new();
     shop.completed(&shop.offer());
     assert_data_eq!(
@@ -153,7 +153,7 @@ WHEN                   AMOUNT  BALANCE  FOR              WHAT                   
 }
 
 #[test]
-fn a_trade_ends_early() {
+fn trades_can_end_early() {
     let shop = Shop::new();
     let offer = shop.offer();
     let ends = |home: &Home, command: &str, trade: &str, state: &str, style: &[&str]| {
@@ -170,7 +170,7 @@ fn a_trade_ends_early() {
         plain(&refused.stderr).replace(&over, "ID"),
         str![[r"
 error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
-  next: machins trade ID shows where a trade stands
+  next: machins trade ID shows the status of a trade
 
 "]]
     );
@@ -178,7 +178,7 @@ error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: o
 }
 
 #[test]
-fn every_type_is_delivered_its_way() {
+fn each_listing_type_has_its_delivery() {
     let shop = Shop::new();
     let deliver = |listing_type: &str, flags: &[&str], input: &str| {
         let sell = ["sell", "--title", "Anything", "--price", "1", "--auto-accept"];
@@ -222,7 +222,7 @@ fn every_type_is_delivered_its_way() {
 }
 
 #[test]
-fn bad_json_is_pointed_at() {
+fn invalid_json_is_pointed_out() {
     let shop = Shop::new();
     let bad = shop.bob.run(&["buy", "3f2a9c10", "--metadata", r#"{"order": 7 "rush": true}"#]);
     let bad = bad.exits(2);
@@ -243,7 +243,7 @@ error: --metadata is not JSON: expected `,` or `}` at line 1 column 13
 }
 
 #[test]
-fn waiting_ends_at_the_state() {
+fn waiting_ends_at_the_wanted_status() {
     let shop = Shop::new();
     let offer = shop.offer();
     let trade = shop.delivered(&offer);

@@ -6,9 +6,10 @@ use machins_mock::{
     ClockOutOfRange, Fault, MAX_ADVANCE, MockServer, OrgUpdate, Plan, Snapshot, UnknownOrg,
 };
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{control, device, get, post, register, send, server_with_org};
+use crate::support::http::{client, control, device, get, post, register, send, server_with_org};
 
 #[tokio::test]
 async fn health_is_ok() {
@@ -18,7 +19,7 @@ async fn health_is_ok() {
 }
 
 #[tokio::test]
-async fn orgs_are_made_and_their_switches_turned() {
+async fn organisations_are_created_and_changed() {
     let server = MockServer::start().await;
     let (status, org) =
         control(&server, Method::POST, "machineid/orgs", json!({"plan": "pro"})).await;
@@ -26,16 +27,16 @@ async fn orgs_are_made_and_their_switches_turned() {
     let key = org["org_key"].as_str().unwrap();
     assert!(key.starts_with("org_"));
     let path = format!("machineid/orgs/{key}");
-    for (switch, value) in [
+    for (field, value) in [
         ("plan", json!("scale")),
         ("execution_enabled", json!(false)),
         ("frozen", json!(true)),
         ("entitlement_active", json!(false)),
         ("available", json!(false)),
     ] {
-        let (status, state) = control(&server, Method::PATCH, &path, json!({switch: value})).await;
-        assert_eq!((status, &state[switch]), (200, &value));
-        assert_eq!(state["org_key"], key);
+        let (status, state) = control(&server, Method::PATCH, &path, json!({field: value})).await;
+        assert_eq!((status, &state[field]), (200, &value), "{field}");
+        assert_eq!(state["org_key"], key, "{field}");
     }
     let state = server.org(key).unwrap().state().unwrap();
     assert_eq!(
@@ -47,24 +48,34 @@ async fn orgs_are_made_and_their_switches_turned() {
 }
 
 #[tokio::test]
-async fn wrong_orgs_are_refused_with_what_is_allowed() {
-    let server = MockServer::start().await;
-    let org = server.create_org(Plan::Free);
+async fn an_unknown_plan_is_refused_with_the_valid_ones() {
+    let (server, org) = server_with_org(Plan::Free).await;
     let path = format!("machineid/orgs/{}", org.key());
-    for (method, path, body) in [
-        (Method::POST, "machineid/orgs", json!({"plan": "gold"})),
-        (Method::PATCH, path.as_str(), json!({"plan": "gold"})),
-    ] {
-        let (status, error) = control(&server, method, path, body).await;
+    for (method, path) in [(Method::POST, "machineid/orgs"), (Method::PATCH, path.as_str())] {
+        let (status, error) = control(&server, method, path, json!({"plan": "gold"})).await;
         let detail = error["detail"].as_str().unwrap();
-        assert_eq!(status, 400);
+        assert_eq!(status, 400, "{path}");
         for plan in ["free", "pro", "scale", "max"] {
-            assert!(detail.contains(plan), "{detail}");
+            assert!(detail.contains(plan), "{path}: {detail}");
         }
     }
-    for body in [json!({"frozen": "yes"}), json!({"plan": 3}), json!([]), json!("x")] {
-        assert_eq!(control(&server, Method::PATCH, &path, body).await.0, 400);
-    }
+}
+
+#[rstest]
+#[case::text_as_switch(json!({"frozen": "yes"}))]
+#[case::number_as_plan(json!({"plan": 3}))]
+#[case::list(json!([]))]
+#[case::text(json!("x"))]
+#[tokio::test]
+async fn an_invalid_change_of_an_organisation_is_refused(#[case] body: Value) {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let path = format!("machineid/orgs/{}", org.key());
+    assert_eq!(control(&server, Method::PATCH, &path, body).await.0, 400);
+}
+
+#[tokio::test]
+async fn an_unknown_organisation_is_not_found() {
+    let server = MockServer::start().await;
     let (status, error) = control(&server, Method::PATCH, "machineid/orgs/org_x", json!({})).await;
     assert_eq!((status, &error["code"]), (404, &json!("ORG_NOT_FOUND")));
     assert!(server.org("org_x").is_none() && server.org("").is_none());
@@ -91,14 +102,23 @@ async fn time_is_real_plus_an_offset_that_only_grows() {
     assert!(server.requests()[0].received_at > earliest, "and so does the journal");
 }
 
+#[rstest]
+#[case::negative(json!(-1))]
+#[case::huge(json!(1e300))]
+#[case::beyond_the_maximum(json!(3_153_600_001_u64))]
+#[case::text(json!("60"))]
+#[case::null(json!(null))]
 #[tokio::test]
-async fn time_does_not_run_back_or_away() {
+async fn the_clock_refuses_invalid_steps(#[case] seconds: Value) {
     let server = MockServer::start().await;
-    for seconds in [json!(-1), json!(1e300), json!("60"), json!(null), json!(3_153_600_001_u64)] {
-        let body = json!({"seconds": seconds});
-        let (status, error) = control(&server, Method::POST, "clock/advance", body).await;
-        assert_eq!((status, &error["code"]), (400, &json!("BAD_REQUEST")), "{seconds}");
-    }
+    let body = json!({"seconds": seconds});
+    let (status, error) = control(&server, Method::POST, "clock/advance", body).await;
+    assert_eq!((status, &error["code"]), (400, &json!("BAD_REQUEST")));
+}
+
+#[tokio::test]
+async fn the_clock_stops_at_its_maximum() {
+    let server = MockServer::start().await;
     assert_eq!(server.clock().advance(Duration::MAX), Err(ClockOutOfRange));
     server.clock().advance(MAX_ADVANCE).unwrap();
     assert_eq!(server.clock().advance(Duration::from_secs(1)), Err(ClockOutOfRange));
@@ -106,7 +126,7 @@ async fn time_does_not_run_back_or_away() {
 }
 
 #[tokio::test]
-async fn the_journal_tells_what_came_in_without_secrets() {
+async fn the_journal_lists_requests_without_secrets() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     let path = format!("/api/v1/orgs/{}/at_secret/eyJhbGciOi?key={}", org.key(), org.key());
@@ -133,7 +153,7 @@ async fn the_journal_tells_what_came_in_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_snapshot_brings_the_world_back() {
+async fn a_snapshot_restores_the_state() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a", "b"]).await;
     server.clock().advance(Duration::from_mins(1)).unwrap();
@@ -166,7 +186,7 @@ async fn a_snapshot_brings_the_world_back() {
 }
 
 #[tokio::test]
-async fn a_restored_world_goes_on_as_the_first_did() {
+async fn a_restored_snapshot_continues_like_the_original() {
     let server = MockServer::builder().seed(3).start().unwrap();
     let snapshot = server.snapshot();
     let first = server.create_org(Plan::Free).key().to_owned();
@@ -174,41 +194,48 @@ async fn a_restored_world_goes_on_as_the_first_did() {
     assert_eq!(server.create_org(Plan::Free).key(), first);
 }
 
+#[rstest]
+#[case::a_list("", json!([]))]
+#[case::nothing("", json!({}))]
+#[case::no_clock("/clock", json!(null))]
+#[case::negative_offset("/clock/offset_millis", json!(-1))]
+#[case::huge_offset("/clock/offset_millis", json!(u64::MAX))]
+#[case::number_as_random_state("/random", json!(7))]
+#[case::text_as_random_state("/random", json!("x"))]
+#[case::orgs_as_list("/machineid/orgs", json!([]))]
+#[case::malformed_org_key("/machineid/orgs", json!({"no_key": {}}))]
+#[case::unknown_plan("ORG/plan", json!("gold"))]
+#[case::text_as_switch("ORG/available", json!("true"))]
+#[case::invalid_device_id("ORG/devices", json!({"a b": {}}))]
+#[case::long_device_id("ORG/devices", json!({"x".repeat(129): {}}))]
+#[case::no_time("ORG/devices/a/created_at", json!("yesterday"))]
+#[case::far_future("ORG/devices/a/created_at", json!("+99999-01-01T00:00:00Z"))]
+#[case::negative_order("ORG/devices/a/revoked/order", json!(-1))]
 #[tokio::test]
-async fn a_state_that_can_not_be_is_refused_and_changes_nothing() {
+async fn an_invalid_state_is_refused_and_changes_nothing(
+    #[case] pointer: &str,
+    #[case] bad: Value,
+) {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     post(&server, &org, "devices/revoke", device("a")).await;
     let before = server.snapshot();
-    let good = serde_json::to_value(&before).unwrap();
-    let at_org = format!("/machineid/orgs/{}", org.key());
-    let at_device = format!("{at_org}/devices/a");
-    for (pointer, bad) in [
-        ("", json!([])),
-        ("", json!({})),
-        ("/clock", json!(null)),
-        ("/clock/offset_millis", json!(-1)),
-        ("/clock/offset_millis", json!(u64::MAX)),
-        ("/random", json!(7)),
-        ("/random", json!("x")),
-        ("/machineid/orgs", json!([])),
-        ("/machineid/orgs", json!({"no_key": {}})),
-        (&format!("{at_org}/plan"), json!("gold")),
-        (&format!("{at_org}/available"), json!("true")),
-        (&format!("{at_org}/devices"), json!({"a b": {}})),
-        (&format!("{at_org}/devices"), json!({"x".repeat(129): {}})),
-        (&format!("{at_device}/created_at"), json!("yesterday")),
-        (&format!("{at_device}/created_at"), json!("+99999-01-01T00:00:00Z")),
-        (&format!("{at_device}/revoked/order"), json!(-1)),
-    ] {
-        let mut state = good.clone();
-        *state.pointer_mut(pointer).unwrap() = bad.clone();
-        let (status, error) = control(&server, Method::PUT, "state", state).await;
-        assert_eq!((status, &error["status"]), (400, &json!("error")), "{pointer} {bad}");
-        assert_eq!(server.snapshot(), before);
-    }
-    let mut extreme = good.clone();
-    *extreme.pointer_mut(&format!("{at_device}/revoked/order")).unwrap() = json!(u64::MAX);
+    let mut state = serde_json::to_value(&before).unwrap();
+    let pointer = pointer.replace("ORG", &format!("/machineid/orgs/{}", org.key()));
+    *state.pointer_mut(&pointer).unwrap() = bad;
+    let (status, error) = control(&server, Method::PUT, "state", state).await;
+    assert_eq!((status, &error["status"]), (400, &json!("error")));
+    assert_eq!(server.snapshot(), before);
+}
+
+#[tokio::test]
+async fn extreme_values_of_a_state_cause_no_overflow() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    register(&server, &org, &["a"]).await;
+    post(&server, &org, "devices/revoke", device("a")).await;
+    let mut extreme = serde_json::to_value(server.snapshot()).unwrap();
+    let order = format!("/machineid/orgs/{}/devices/a/revoked/order", org.key());
+    *extreme.pointer_mut(&order).unwrap() = json!(u64::MAX);
     assert_eq!(control(&server, Method::PUT, "state", extreme).await.0, 200);
     register(&server, &org, &["b"]).await;
     for scope in ["all_active", "all_revoked"] {
@@ -219,31 +246,32 @@ async fn a_state_that_can_not_be_is_refused_and_changes_nothing() {
     assert_eq!(org.state().unwrap().devices_used, 2);
 }
 
+#[rstest]
+#[case::by_method(true)]
+#[case::over_http(false)]
 #[tokio::test]
-async fn reset_empties_the_world() {
-    for typed in [true, false] {
-        let server = MockServer::builder().seed(5).start().unwrap();
-        let org = server.create_org(Plan::Free);
-        register(&server, &org, &["a"]).await;
-        server.clock().advance(Duration::from_mins(1)).unwrap();
-        server.add_fault(Fault::drop_before()).unwrap();
-        if typed {
-            server.reset();
-        } else {
-            let reset = control(&server, Method::POST, "reset", Value::Null).await;
-            assert_eq!(reset, (200, json!({"status": "ok"})));
-        }
-        assert!(server.requests().is_empty());
-        assert_eq!(get(&server, &org, "usage").await.1["code"], "ORG_NOT_FOUND");
-        assert_eq!(org.update(OrgUpdate::new()), Err(UnknownOrg));
-        assert_eq!(org.state(), Err(UnknownOrg));
-        let (_, clock) = control(&server, Method::GET, "clock", Value::Null).await;
-        assert_eq!(clock["offset_seconds"], 0.0);
+async fn a_reset_removes_organisations_and_faults(#[case] by_method: bool) {
+    let server = MockServer::builder().seed(5).start().unwrap();
+    let org = server.create_org(Plan::Free);
+    register(&server, &org, &["a"]).await;
+    server.clock().advance(Duration::from_mins(1)).unwrap();
+    server.add_fault(Fault::drop_before()).unwrap();
+    if by_method {
+        server.reset();
+    } else {
+        let reset = control(&server, Method::POST, "reset", Value::Null).await;
+        assert_eq!(reset, (200, json!({"status": "ok"})));
     }
+    assert!(server.requests().is_empty());
+    assert_eq!(get(&server, &org, "usage").await.1["code"], "ORG_NOT_FOUND");
+    assert_eq!(org.update(OrgUpdate::new()), Err(UnknownOrg));
+    assert_eq!(org.state(), Err(UnknownOrg));
+    let (_, clock) = control(&server, Method::GET, "clock", Value::Null).await;
+    assert_eq!(clock["offset_seconds"], 0.0);
 }
 
 #[tokio::test]
-async fn the_same_seed_makes_the_same_world() {
+async fn the_same_seed_makes_the_same_keys() {
     let run = async |seed| {
         let server = MockServer::builder().seed(seed).start().unwrap();
         let org = server.create_org(Plan::Free);
@@ -261,11 +289,11 @@ async fn the_same_seed_makes_the_same_world() {
 }
 
 #[tokio::test]
-async fn web_pages_of_other_origins_control_nothing() {
+async fn other_origins_have_no_access_to_the_control_api() {
     let server = MockServer::start().await;
     let post = |origin: String| {
         let url = format!("{}/_mock/reset", server.url());
-        reqwest::Client::new().post(url).header("origin", origin).send()
+        client().post(url).header("origin", origin).send()
     };
     for origin in ["https://example.com", "null", "", "http://127.0.0.1:1"] {
         assert_eq!(post(origin.to_owned()).await.unwrap().status(), 403, "{origin}");

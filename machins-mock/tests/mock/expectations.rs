@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use machins_mock::{Fault, Method, MockServer, Plan, blocking};
 
-use crate::support::{get, register, server_with_org};
+use crate::support::http::{get, register, server_with_org};
 
 /// The message of the panic that a drop ends in, if it does.
 fn drop_message(server: MockServer) -> Option<String> {
@@ -13,7 +13,7 @@ fn drop_message(server: MockServer) -> Option<String> {
 }
 
 #[tokio::test]
-async fn met_expectations_let_the_server_go() {
+async fn met_expectations_pass() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.expect(Method::GET, "/api/v1/usage", 1..=2);
     server.expect(Method::POST, "/api/**", 1..);
@@ -28,7 +28,7 @@ async fn met_expectations_let_the_server_go() {
 }
 
 #[tokio::test]
-async fn unmet_expectations_panic_on_drop_with_what_came_instead() {
+async fn unmet_expectations_panic_on_drop_and_list_the_requests() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.expect(Method::POST, "/api/v1/devices/*", 2..=2);
     server.expect(Method::GET, "/api/v1/usage", 0..=0);
@@ -52,7 +52,7 @@ async fn unmet_expectations_panic_on_drop_with_what_came_instead() {
 }
 
 #[test]
-fn nothing_received_and_a_glob_that_is_none_are_told_too() {
+fn expectations_report_no_requests_and_invalid_globs() {
     let server = MockServer::builder().start().unwrap();
     server.expect(Method::GET, "/a[b", ..);
     server.expect(Method::GET, "/c", 1..=3);
@@ -63,7 +63,7 @@ fn nothing_received_and_a_glob_that_is_none_are_told_too() {
 }
 
 #[test]
-fn a_panicking_test_is_not_made_to_panic_twice() {
+fn expectations_do_not_panic_during_a_panic() {
     let panic = catch_unwind(|| {
         let server = blocking::MockServer::start();
         server.expect(Method::GET, "/never", 1..);
@@ -73,7 +73,7 @@ fn a_panicking_test_is_not_made_to_panic_twice() {
 }
 
 #[test]
-fn only_requests_from_now_on_count() {
+fn expectations_count_only_later_requests() {
     let server = blocking::MockServer::start();
     reqwest::blocking::get(format!("{}/x", server.url())).unwrap();
     server.expect(Method::GET, "/x", 1..=1);

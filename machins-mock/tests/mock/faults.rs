@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use machins_mock::{Fault, FaultError, MAX_FAULTS, MockServer, Plan};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{control, device, get, post, register, send, server_with_org, try_send};
+use crate::support::http::{
+    client, control, device, get, post, register, send, server_with_org, try_send,
+};
 
 const REGISTER: &str = "/api/v1/devices/register";
 
 #[tokio::test]
-async fn status_answers_without_doing_anything() {
+async fn status_answers_without_handling_the_request() {
     let (server, org) = server_with_org(Plan::Free).await;
     let fault = Fault::status(503).retry_after(7).times(1);
     server.add_fault(fault).unwrap();
@@ -35,16 +38,20 @@ async fn a_status_fault_sends_text_as_it_is_and_anything_else_as_json() {
 }
 
 #[tokio::test]
-async fn delay_waits_before_the_request_is_done() {
+async fn delay_waits_before_handling_the_request() {
     let (server, org) = server_with_org(Plan::Free).await;
     let _slow = server.fault_scoped(Fault::delay(Duration::from_mins(5))).unwrap();
-    let client = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
-    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
-    let error = request.json(&device("a")).send().await.unwrap_err();
-    assert!(error.is_timeout());
-    assert_eq!(org.state().unwrap().devices_used, 0, "nothing was done");
+    let request =
+        client().post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let call = tokio::spawn(request.json(&device("a")).send());
+    while server.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
     let record = server.requests().pop().unwrap();
     assert_eq!((record.fault, record.status), (Some("delay"), None), "still under way");
+    assert_eq!(org.state().unwrap().devices_used, 0, "nothing was done");
+    assert!(!call.is_finished());
+    call.abort();
 
     server.clear_faults();
     server.add_fault(Fault::delay(Duration::from_millis(1))).unwrap();
@@ -52,7 +59,7 @@ async fn delay_waits_before_the_request_is_done() {
 }
 
 #[tokio::test]
-async fn drop_before_closes_the_connection_and_does_nothing() {
+async fn drop_before_closes_without_handling_the_request() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::drop_before().times(1)).unwrap();
     let error =
@@ -62,7 +69,7 @@ async fn drop_before_closes_the_connection_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn drop_after_does_it_and_loses_the_reply() {
+async fn drop_after_handles_the_request_and_loses_the_reply() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::drop_after().times(1)).unwrap();
     let error =
@@ -73,11 +80,11 @@ async fn drop_after_does_it_and_loses_the_reply() {
 }
 
 #[tokio::test]
-async fn truncate_does_it_and_cuts_the_reply() {
+async fn truncate_handles_the_request_and_cuts_the_reply() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::truncate().times(1)).unwrap();
-    let client = reqwest::Client::new();
-    let request = client.post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
+    let request =
+        client().post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
     let mut response = request.json(&device("a")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let announced = usize::try_from(response.content_length().unwrap()).unwrap();
@@ -96,7 +103,7 @@ async fn truncate_does_it_and_cuts_the_reply() {
 }
 
 #[tokio::test]
-async fn garbage_does_it_and_replies_with_something_else_than_json() {
+async fn garbage_handles_the_request_and_replies_without_json() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::garbage().times(1)).unwrap();
     let reply = send(&server, Method::POST, REGISTER, org.key(), device("a")).await;
@@ -110,9 +117,8 @@ async fn garbage_does_it_and_replies_with_something_else_than_json() {
 async fn slow_body_sends_the_reply_piece_by_piece() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::slow_body(Duration::from_millis(20)).times(1)).unwrap();
-    let client = reqwest::Client::new();
     let url = format!("{}{REGISTER}", server.url());
-    let request = client.post(url).header("x-org-key", org.key()).json(&device("a"));
+    let request = client().post(url).header("x-org-key", org.key()).json(&device("a"));
     let mut response = request.send().await.unwrap();
     let mut pieces = 0;
     let mut body = Vec::new();
@@ -124,40 +130,42 @@ async fn slow_body_sends_the_reply_piece_by_piece() {
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["status"], "ok");
 }
 
+#[rstest]
+#[case::any(Fault::status(418), &["usage", "list", "register"])]
+#[case::method(Fault::status(418).method(Method::GET), &["usage", "list"])]
+#[case::path(Fault::status(418).path("/api/v1/usage"), &["usage"])]
+#[case::one_segment(Fault::status(418).path("/api/v1/*"), &["usage"])]
+#[case::any_segments(Fault::status(418).path("/api/**"), &["usage", "list", "register"])]
+#[case::alternatives(Fault::status(418).path("/api/*/devices/{list,usage}"), &["list"])]
+#[case::path_and_method(Fault::status(418).path("**/register").method("POST"), &["register"])]
+#[case::another_path(Fault::status(418).path("/other"), &[])]
 #[tokio::test]
-async fn a_fault_hits_what_its_method_and_glob_match() {
+async fn a_fault_applies_to_its_method_and_glob(#[case] fault: Fault, #[case] expected: &[&str]) {
     let (server, org) = server_with_org(Plan::Free).await;
-    let teapot = || Fault::status(418);
-    let hit = async |fault: Fault| {
-        let _guard = server.fault_scoped(fault).unwrap();
-        let usage = get(&server, &org, "usage").await.0 == 418;
-        let list = get(&server, &org, "devices/list").await.0 == 418;
-        let register = post(&server, &org, "devices/register", device("a")).await.0 == 418;
-        (usage, list, register)
-    };
-    assert_eq!(hit(teapot()).await, (true, true, true));
-    assert_eq!(hit(teapot().method(Method::GET)).await, (true, true, false));
-    assert_eq!(hit(teapot().path("/api/v1/usage")).await, (true, false, false));
-    assert_eq!(hit(teapot().path("/api/v1/*")).await, (true, false, false));
-    assert_eq!(hit(teapot().path("/api/**")).await, (true, true, true));
-    assert_eq!(hit(teapot().path("/api/*/devices/{list,usage}")).await, (false, true, false));
-    assert_eq!(hit(teapot().path("**/register").method("POST")).await, (false, false, true));
-    assert_eq!(hit(teapot().path("/other")).await, (false, false, false));
+    server.add_fault(fault).unwrap();
+    let replies = [
+        ("usage", get(&server, &org, "usage").await),
+        ("list", get(&server, &org, "devices/list").await),
+        ("register", post(&server, &org, "devices/register", device("a")).await),
+    ];
+    let with_fault = replies.iter().filter(|(_, (status, _))| *status == 418);
+    assert_eq!(with_fault.map(|(call, _)| *call).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
-async fn the_mocks_own_routes_are_never_hit() {
+async fn faults_never_apply_to_the_control_api() {
     let server = MockServer::start().await;
     server.add_fault(Fault::drop_before()).unwrap();
     let docs = if cfg!(feature = "swagger-ui") { 200 } else { 404 };
     for (path, status) in [("/_mock/health", 200), ("/openapi.json", 200), ("/docs", docs)] {
-        assert_eq!(send(&server, Method::GET, path, "", Value::Null).await.status, status);
+        let reply = send(&server, Method::GET, path, "", Value::Null).await;
+        assert_eq!(reply.status, status, "{path}");
     }
     assert!(server.requests().is_empty(), "and are not in the journal");
 }
 
 #[tokio::test]
-async fn a_fault_happens_so_many_times_and_the_first_one_added_goes_first() {
+async fn faults_apply_in_order_and_a_limited_number_of_times() {
     let (server, org) = server_with_org(Plan::Free).await;
     server.add_fault(Fault::status(500).times(2)).unwrap();
     server.add_fault(Fault::status(501).times(1)).unwrap();
@@ -166,12 +174,13 @@ async fn a_fault_happens_so_many_times_and_the_first_one_added_goes_first() {
         statuses.push(get(&server, &org, "usage").await.0);
     }
     assert_eq!(statuses, [500, 500, 501, 200]);
-    let hits: Vec<_> = server.faults().iter().map(|it| (it.hits, it.fault.kind())).collect();
+    let hits: Vec<_> =
+        server.faults().iter().map(|active| (active.hits, active.fault.kind())).collect();
     assert_eq!(hits, [(2, "status"), (1, "status")]);
 }
 
 #[tokio::test]
-async fn a_probability_is_decided_by_the_seed() {
+async fn the_seed_decides_probabilities() {
     let run = async |seed| {
         let server = MockServer::builder().seed(seed).start().unwrap();
         let org = server.create_org(Plan::Free);
@@ -211,15 +220,15 @@ async fn a_guard_removes_its_own_fault_only() {
 }
 
 #[tokio::test]
-async fn the_control_api_plants_lists_and_removes_faults() {
+async fn the_control_api_adds_lists_and_removes_faults() {
     let (server, org) = server_with_org(Plan::Free).await;
     let fault = json!({
         "match": {"method": "GET", "path": "/api/v1/usage"},
         "times": 2, "probability": 1, "kind": "status", "status": 429,
         "body": {"detail": "slow down"}, "retry_after": 3,
     });
-    let (status, planted) = control(&server, Method::POST, "faults", fault).await;
-    assert_eq!((status, &planted["kind"], &planted["hits"]), (201, &json!("status"), &json!(0)));
+    let (status, added) = control(&server, Method::POST, "faults", fault).await;
+    assert_eq!((status, &added["kind"], &added["hits"]), (201, &json!("status"), &json!(0)));
     let reply = send(&server, Method::GET, "/api/v1/usage", org.key(), Value::Null).await;
     assert_eq!((reply.status.as_u16(), reply.json()), (429, json!({"detail": "slow down"})));
     assert_eq!(reply.headers["retry-after"], "3");
@@ -229,44 +238,60 @@ async fn the_control_api_plants_lists_and_removes_faults() {
     control(&server, Method::DELETE, "faults", Value::Null).await;
     let (_, list) = control(&server, Method::GET, "faults", Value::Null).await;
     assert_eq!(list, json!({"faults": []}));
-    for kind in ["drop_before", "drop_after", "truncate", "garbage", "slow_body"] {
-        assert_eq!(control(&server, Method::POST, "faults", json!({"kind": kind})).await.0, 201);
-    }
-    let delay = json!({"kind": "delay", "millis": 1, "times": null});
-    assert_eq!(control(&server, Method::POST, "faults", delay).await.0, 201);
+}
+
+#[rstest]
+#[case::drop_before(json!({"kind": "drop_before"}))]
+#[case::drop_after(json!({"kind": "drop_after"}))]
+#[case::truncate(json!({"kind": "truncate"}))]
+#[case::garbage(json!({"kind": "garbage"}))]
+#[case::slow_body(json!({"kind": "slow_body"}))]
+#[case::delay(json!({"kind": "delay", "millis": 1, "times": null}))]
+#[tokio::test]
+async fn the_control_api_adds_each_kind_of_fault(#[case] fault: Value) {
+    let server = MockServer::start().await;
+    let (status, added) = control(&server, Method::POST, "faults", fault.clone()).await;
+    assert_eq!((status, &added["kind"]), (201, &fault["kind"]));
+}
+
+#[rstest]
+#[case::no_kind(json!({}))]
+#[case::unknown_kind(json!({"kind": "explode"}))]
+#[case::no_status(json!({"kind": "status"}))]
+#[case::status_below_100(json!({"kind": "status", "status": 99}))]
+#[case::status_above_599(json!({"kind": "status", "status": 600}))]
+#[case::informational_status(json!({"kind": "status", "status": 101}))]
+#[case::status_as_text(json!({"kind": "status", "status": "500"}))]
+#[case::retry_after_with_a_break(json!({"kind": "status", "status": 500, "retry_after": "a\nb"}))]
+#[case::no_delay(json!({"kind": "delay"}))]
+#[case::long_delay(json!({"kind": "delay", "millis": 600_001}))]
+#[case::negative_delay(json!({"kind": "delay", "millis": -1}))]
+#[case::endless_slow_body(json!({"kind": "slow_body", "millis": 1e300}))]
+#[case::no_times(json!({"kind": "garbage", "times": 0}))]
+#[case::negative_times(json!({"kind": "garbage", "times": -1}))]
+#[case::probability_above_1(json!({"kind": "garbage", "probability": 1.5}))]
+#[case::probability_as_text(json!({"kind": "garbage", "probability": "1"}))]
+#[case::invalid_method(json!({"kind": "garbage", "match": {"method": "G T"}}))]
+#[case::invalid_glob(json!({"kind": "garbage", "match": {"path": "/a[b"}}))]
+#[case::long_glob(json!({"kind": "garbage", "match": {"path": "*".repeat(2000)}}))]
+#[tokio::test]
+async fn invalid_faults_are_refused(#[case] fault: Value) {
+    let server = MockServer::start().await;
+    let (status, reply) = control(&server, Method::POST, "faults", fault).await;
+    assert_eq!((status, &reply["code"]), (400, &json!("BAD_REQUEST")));
+    assert!(server.faults().is_empty());
 }
 
 #[tokio::test]
-async fn faults_that_can_not_be_are_refused() {
+async fn a_probability_that_is_no_number_is_refused() {
     let server = MockServer::start().await;
-    for fault in [
-        json!({}),
-        json!({"kind": "explode"}),
-        json!({"kind": "status"}),
-        json!({"kind": "status", "status": 99}),
-        json!({"kind": "status", "status": 600}),
-        json!({"kind": "status", "status": 101}),
-        json!({"kind": "status", "status": "500"}),
-        json!({"kind": "status", "status": 500, "retry_after": "a\nb"}),
-        json!({"kind": "delay"}),
-        json!({"kind": "delay", "millis": 600_001}),
-        json!({"kind": "delay", "millis": -1}),
-        json!({"kind": "slow_body", "millis": 1e300}),
-        json!({"kind": "garbage", "times": 0}),
-        json!({"kind": "garbage", "times": -1}),
-        json!({"kind": "garbage", "probability": 1.5}),
-        json!({"kind": "garbage", "probability": "1"}),
-        json!({"kind": "garbage", "match": {"method": "G T"}}),
-        json!({"kind": "garbage", "match": {"path": "/a[b"}}),
-        json!({"kind": "garbage", "match": {"path": "*".repeat(2000)}}),
-    ] {
-        let (status, reply) = control(&server, Method::POST, "faults", fault.clone()).await;
-        assert_eq!((status, &reply["code"]), (400, &json!("BAD_REQUEST")), "{fault}");
-    }
-    assert_eq!(
-        server.add_fault(Fault::garbage().probability(f64::NAN)),
-        Err(FaultError::Probability)
-    );
+    let added = server.add_fault(Fault::garbage().probability(f64::NAN));
+    assert_eq!(added, Err(FaultError::Probability));
+}
+
+#[tokio::test]
+async fn a_server_has_a_maximum_of_faults() {
+    let server = MockServer::start().await;
     for _ in 0..MAX_FAULTS {
         server.add_fault(Fault::garbage()).unwrap();
     }

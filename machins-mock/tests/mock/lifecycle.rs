@@ -7,16 +7,10 @@ use machins_mock::{MockServer, Plan, blocking};
 use reqwest::StatusCode;
 use tokio::io::AsyncReadExt;
 
-use crate::support::{get, register, send, server_with_org};
+use crate::support::http::{client, get, register, send, server_with_org};
+use crate::support::reserve_connections;
 
 const CROWD: usize = 1000;
-
-/// Makes room for two crowds at a time: many systems give a process 1,024 file descriptors unless
-/// it asks for more.
-fn make_room() {
-    let files = rlimit::increase_nofile_limit(8192).unwrap();
-    assert!(files > 4 * CROWD as u64, "this system gives a process only {files} file descriptors");
-}
 
 /// Waits for a port to be closed: a drop signals, and the closing follows at once.
 fn wait_until_closed(addr: SocketAddr) {
@@ -33,9 +27,8 @@ fn usage_blocking(server: &MockServer) -> StatusCode {
 }
 
 #[tokio::test]
-async fn a_thousand_servers_live_and_die_in_one_task() {
-    make_room();
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+async fn a_thousand_servers_start_and_stop_in_one_task() {
+    let _turn = reserve_connections(CROWD);
     let mut servers = Vec::new();
     for _ in 0..CROWD {
         servers.push(MockServer::start().await);
@@ -45,7 +38,7 @@ async fn a_thousand_servers_live_and_die_in_one_task() {
     for server in &servers {
         let org = server.create_org(Plan::Free);
         let url = format!("{}/api/v1/usage", server.url());
-        let reply = client.get(url).header("x-org-key", org.key()).send().await.unwrap();
+        let reply = client().get(url).header("x-org-key", org.key()).send().await.unwrap();
         assert_eq!(reply.status(), 200);
     }
     drop(servers);
@@ -55,7 +48,8 @@ async fn a_thousand_servers_live_and_die_in_one_task() {
 }
 
 #[test]
-fn a_thousand_servers_live_and_die_in_blocking_code() {
+fn a_thousand_servers_start_and_stop_in_blocking_code() {
+    let _turn = reserve_connections(CROWD);
     let servers: Vec<_> = (0..CROWD).map(|_| blocking::MockServer::start()).collect();
     let client = reqwest::blocking::Client::new();
     for server in &servers {
@@ -96,12 +90,14 @@ async fn a_drop_closes_open_connections() {
     drop(server);
     let mut byte = [0];
     let end = idle.read(&mut byte).await;
-    assert!(matches!(&end, Ok(0)) || end.is_err_and(|it| it.kind() == ErrorKind::ConnectionReset));
+    assert!(
+        matches!(&end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    );
     wait_until_closed(addr);
 }
 
 #[tokio::test]
-async fn shutdown_waits_until_the_port_is_closed_and_keeps_the_world() {
+async fn shutdown_closes_the_port_and_keeps_the_state() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     server.shutdown().await;
@@ -111,7 +107,7 @@ async fn shutdown_waits_until_the_port_is_closed_and_keeps_the_world() {
 }
 
 #[tokio::test]
-async fn servers_have_worlds_of_their_own() {
+async fn servers_share_no_state() {
     let (one, org) = server_with_org(Plan::Free).await;
     let other = MockServer::start().await;
     assert!(other.org(org.key()).is_none());
@@ -140,7 +136,7 @@ fn a_port_in_use_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_state_file_carries_the_world_over() {
+async fn a_state_file_restores_the_state() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world.json");
     let start = || MockServer::builder().state_file(&path).start();

@@ -7,14 +7,13 @@
     reason = "a test that can't go on fails"
 )]
 
-mod batches;
 mod control;
-mod devices;
 mod document;
 mod expectations;
 mod faults;
 mod lifecycle;
-mod market_document;
+mod machineid;
+mod machins;
+mod robustness;
 mod routes;
 mod support;
-mod validate;

@@ -1,0 +1,215 @@
+//! `machins config`.
+
+use std::io::{self, IsTerminal};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::config::document::mask;
+use crate::config::file::ConfigFile;
+use crate::config::key::{KEYS, Key};
+use crate::config::settings::Setting;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::style::FAINT;
+use crate::table::{Table, cell, styled};
+use crate::{input, json};
+
+/// Read and change settings
+///
+/// Without a subcommand, this is `config show`. The value of a setting is the first of: its
+/// flag, its environment variable, the profile that --profile names, the config file, the
+/// default.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  machins config explain\n  \
+                  machins config set machineid.device_id agent-01")]
+pub(crate) struct Config {
+    /// Save a setting, as `config set` does; for compatibility with the Python package
+    #[arg(long, value_name = "K=V", conflicts_with = "get", hide = true)]
+    set: Option<String>,
+    /// Print a setting, as `config get` does; for compatibility with the Python package
+    #[arg(long, value_name = "K", hide = true)]
+    get: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the config file with its secrets masked
+    #[command(after_help = "Example:\n  machins config show")]
+    Show,
+    /// Print the effective value of a setting
+    ///
+    /// A secret is masked unless --reveal is given. Exits with 1 if the setting has no value.
+    #[command(after_help = "Example:\n  machins config get machineid.base_url")]
+    Get {
+        /// Name of the setting, for example machineid.device_id
+        #[arg(value_name = "K")]
+        key: String,
+        /// Print a secret in full
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Save a setting in the config file, or with --profile in that profile
+    ///
+    /// An empty value removes the setting. Arguments are visible to all users of a machine, so
+    /// secrets are read from stdin: give - as the value.
+    #[command(after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
+                            echo org_your_key | machins config set machineid.org_key -")]
+    Set {
+        /// Name of the setting, for example machineid.device_id
+        #[arg(value_name = "K")]
+        key: String,
+        /// Value, or - to read it from stdin
+        #[arg(value_name = "V", allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Print the path of the config file
+    #[command(after_help = "Example:\n  machins config path")]
+    Path,
+    /// Show every setting, its value and where the value comes from
+    #[command(after_help = "Example:\n  machins config explain")]
+    Explain,
+}
+
+impl Config {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.command()? {
+            Command::Show => show(context),
+            Command::Get { key, reveal } => get(context, known(&key)?, reveal),
+            Command::Set { key, value } => set(context, known(&key)?, &value),
+            Command::Path => path(context),
+            Command::Explain => explain(context),
+        }
+    }
+
+    /// The command that the arguments mean; the flags are those of the Python package.
+    fn command(self) -> Result<Command, Failure> {
+        let command = match (self.set, self.get, self.command) {
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                let what = "--set and --get cannot be used with a subcommand of config";
+                return Err(Failure::usage(what).hint("machins config set K V"));
+            }
+            (Some(pair), _, None) => {
+                let (key, value) = pair
+                    .split_once('=')
+                    .ok_or_else(|| Failure::usage("write it like --set base_url=URL"))?;
+                Command::Set { key: key.trim().into(), value: value.trim().into() }
+            }
+            (None, Some(key), None) => Command::Get { key, reveal: false },
+            (None, None, command) => command.unwrap_or(Command::Show),
+        };
+        Ok(command)
+    }
+}
+
+fn known(name: &str) -> Result<&'static Key, Failure> {
+    Key::named(name).ok_or_else(|| {
+        let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        Failure::usage(format!("unknown setting {name:?}; the settings are: {}", names.join(", ")))
+    })
+}
+
+fn show(context: &Context) -> Result<(), Failure> {
+    let document = context.document()?.masked();
+    if document.as_object().is_some_and(serde_json::Map::is_empty) {
+        let path = ConfigFile::locate()?.path().display().to_string();
+        context
+            .out
+            .note(&format!("Nothing is configured yet in {path}. Try: machins join --name NAME, or machins org create --save"));
+    }
+    context.out.result(&document, || json::indented(&document).unwrap_or_default())
+}
+
+fn get(context: &Context, key: &Key, reveal: bool) -> Result<(), Failure> {
+    let Some(Setting { value, .. }) = context.setting(key)? else {
+        return Err(Failure::unset(key.name));
+    };
+    let value = if key.secret && !reveal { mask(&value) } else { value };
+    context.out.result(&value, || value.clone())
+}
+
+fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
+    let value = match value {
+        "-" => read_value(key)?,
+        "" => String::new(),
+        _ if key.secret => {
+            return Err(Failure::usage(format!(
+                "{} is a secret, and arguments are visible to all users of this machine",
+                key.name
+            ))
+            .hint(format!("machins config set {} - reads it from stdin", key.name)));
+        }
+        value => value.to_owned(),
+    };
+    if !value.is_empty() {
+        key.check(&value).map_err(Failure::usage)?;
+    }
+    let profile = context.profile();
+    let file = ConfigFile::locate()?;
+    file.update(|document| match value.as_str() {
+        "" => document.remove(profile, key),
+        value => document.set(profile, key, value),
+    })?;
+    let done = if value.is_empty() { "Removed" } else { "Saved" };
+    let place = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
+    context.out.note(&format!("{done} {}{place} ({}).", key.name, file.path().display()));
+    Ok(())
+}
+
+fn read_value(key: &Key) -> Result<String, Failure> {
+    let value = if io::stdin().is_terminal() && key.secret {
+        input::ask(&format!("{}: ", key.name))?
+    } else {
+        input::stdin_text()?
+    };
+    match value.trim() {
+        "" => Err(Failure::usage(format!("no value for {} on stdin", key.name))),
+        value => Ok(value.to_owned()),
+    }
+}
+
+fn path(context: &Context) -> Result<(), Failure> {
+    let path = ConfigFile::locate()?.path().display().to_string();
+    context.out.result(&path, || path.clone())
+}
+
+fn explain(context: &Context) -> Result<(), Failure> {
+    let settings: Vec<Explained> =
+        KEYS.iter().map(|key| Explained::new(context, key)).collect::<Result<_, _>>()?;
+    let path = ConfigFile::locate()?.path().display().to_string();
+    context.out.note(&format!("{FAINT}file: {path}{FAINT:#}"));
+    context.out.result(&json!({"path": path, "settings": settings}), || {
+        let table = Table::<Explained>::new()
+            .column("SETTING", |setting| cell(setting.key))
+            .column("VALUE", |setting| {
+                setting.value.as_deref().map_or_else(|| styled("not set", FAINT), cell)
+            })
+            .column("FROM", |setting| cell(setting.origin.as_deref().unwrap_or_default()));
+        table.render(&settings)
+    })
+}
+
+/// A setting with its effective value, masked if it is a secret, and where that comes from.
+#[derive(Serialize)]
+struct Explained {
+    key: &'static str,
+    value: Option<String>,
+    origin: Option<String>,
+}
+
+impl Explained {
+    fn new(context: &Context, key: &Key) -> Result<Self, Failure> {
+        let setting = context.setting(key)?;
+        let (value, origin) = match setting {
+            None => (None, None),
+            Some(Setting { value, origin }) => {
+                let value = if key.secret { mask(&value) } else { value };
+                (Some(value), Some(origin.to_string()))
+            }
+        };
+        Ok(Self { key: key.name, value, origin })
+    }
+}

@@ -1,0 +1,380 @@
+//! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`, `remove`; and the group
+//! Devices, to which `guard` and the commands of the organisation belong as well.
+
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use machineid_client::{
+    BatchItem, BatchStatus, Decision, DecisionCode, DeviceId, DeviceList, DeviceStatus,
+    PlanFigures, Registration, UnrevokeReason,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::guard::Guard;
+use super::org;
+use crate::context::Context;
+use crate::error::{Failure, SYSTEM_UNAVAILABLE};
+use crate::format::{counted, time};
+use crate::list::{List, show_list};
+use crate::output::to_stderr;
+use crate::panic;
+use crate::style::{BAD, FAINT, GOOD, Style, WARN};
+use crate::table::{Table, cell, styled};
+use crate::text::clean;
+
+/// What to do where no command of this program helps.
+const CONSOLE: &str = "see the MachineID console";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Register a device
+    ///
+    /// Agents do this whenever they start: a device that is registered already stays as it is.
+    #[command(after_help = "Example:\n  machins register agent-01")]
+    Register(Device),
+
+    /// Check whether a device may run: exit 0 if allowed, 3 if denied
+    ///
+    /// Exits with 0 only if the decision is ALLOW. Every other decision exits with 3, and so does
+    /// a failure to get one: no answer counts as a denial with the code SYSTEM_UNAVAILABLE.
+    #[command(after_help = "Example:\n  machins validate agent-01 && echo go")]
+    Validate(Device),
+
+    Guard(Guard),
+
+    /// List the organisation's devices
+    #[command(after_help = "Example:\n  machins devices")]
+    Devices,
+
+    /// Revoke devices: they are denied from their next validation on
+    #[command(after_help = "Examples:\n  machins revoke agent-01\n  machins revoke --all --yes")]
+    Revoke(Devices),
+
+    /// Restore revoked devices, as far as the plan has room
+    #[command(
+        after_help = "Examples:\n  machins unrevoke agent-01\n  machins unrevoke --all --yes"
+    )]
+    Unrevoke(Devices),
+
+    /// Delete a device permanently
+    #[command(after_help = "Example:\n  machins remove agent-01")]
+    Remove(Device),
+
+    #[command(flatten)]
+    Org(org::Command),
+}
+
+// The argument of commands for one device.
+#[derive(Debug, Args)]
+pub(crate) struct Device {
+    /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+// The arguments of commands for one device, several, or all.
+#[derive(Debug, Args)]
+pub(crate) struct Devices {
+    /// Ids of the devices
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    ids: Vec<String>,
+    /// All devices of the organisation that this can apply to
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Do not ask for confirmation before changing more than one
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Register(device) => register(context, &device)?,
+            Self::Validate(device) => {
+                panic::deny_on_panic();
+                validate(context, &device).map_err(Failure::denying)?;
+            }
+            // Exits with the status of its command.
+            Self::Guard(guard) => return guard.run(context),
+            Self::Devices => list(context)?,
+            Self::Revoke(devices) => revoke(context, &devices)?,
+            Self::Unrevoke(devices) => unrevoke(context, &devices)?,
+            Self::Remove(device) => remove(context, &device)?,
+            Self::Org(command) => command.run(context)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn register(context: &Context, device: &Device) -> Result<(), Failure> {
+    let device = context.device(device.id.as_deref())?;
+    let registration = context.machineid()?.register(&device)?;
+    let reply = registration.reply();
+    let figures = figures(&reply.figures);
+    let (word, refusal) = match &registration {
+        Registration::Created(_) => ("registered", None),
+        Registration::Exists(_) => ("exists", None),
+        Registration::Blocked(_) => ("blocked", Some(format!("the plan is full ({figures})"))),
+        Registration::Revoked(_) => ("revoked", Some(format!("{device} is revoked"))),
+        Registration::PlanFrozen(_) => ("frozen", Some("the organisation's plan is frozen".into())),
+        other => {
+            ("refused", Some(format!("the service answered {}", clean(&other.reply().status))))
+        }
+    };
+    let style = if refusal.is_none() { GOOD } else { BAD };
+    context
+        .out
+        .result(reply, || format!("{style}{word}{style:#}  {device}  {FAINT}{figures}{FAINT:#}"))?;
+    let Some(refusal) = refusal else {
+        return Ok(());
+    };
+    let next = match &registration {
+        Registration::Blocked(_) => {
+            "machins revoke or machins remove a device, or machins checkout PLAN".to_owned()
+        }
+        Registration::Revoked(_) => format!("machins unrevoke {device}"),
+        _ => CONSOLE.to_owned(),
+    };
+    let code = reply.error.as_deref().unwrap_or(&reply.status);
+    Err(Failure::refused(format!("{device} was not registered: {refusal}"))
+        .hint(next)
+        .code(code)
+        .request_id(reply.request_id.as_deref()))
+}
+
+fn validate(context: &Context, device: &Device) -> Result<(), Failure> {
+    let device = context.device(device.id.as_deref())?;
+    let client = context.machineid()?;
+    match client.validate(&device) {
+        Ok(decision) => report_decision(context, &device, &decision),
+        Err(error) => {
+            let document = json!({
+                "allowed": false,
+                "code": SYSTEM_UNAVAILABLE,
+                "deviceId": device,
+                "request_id": error.request_id(),
+            });
+            context
+                .out
+                .result(&document, || describe_decision(false, &device, SYSTEM_UNAVAILABLE))?;
+            Err(Failure::from(error).denying())
+        }
+    }
+}
+
+fn report_decision(
+    context: &Context,
+    device: &DeviceId,
+    decision: &Decision,
+) -> Result<(), Failure> {
+    let code = decision.code();
+    let allowed = decision.is_allowed();
+    context.out.result(decision, || describe_decision(allowed, device, code.as_str()))?;
+    if allowed {
+        return Ok(());
+    }
+    let (why, next) = match code {
+        DecisionCode::DeviceRevoked => {
+            (format!("{device} is revoked"), format!("machins unrevoke {device}"))
+        }
+        DecisionCode::DeviceNotFound => {
+            (format!("{device} is not registered"), format!("machins register {device}"))
+        }
+        DecisionCode::OrgDisabled => {
+            ("execution is disabled for the whole organisation".into(), CONSOLE.into())
+        }
+        DecisionCode::PlanFrozen => ("the organisation's plan is frozen".into(), CONSOLE.into()),
+        DecisionCode::EntitlementExpired => {
+            ("the organisation's plan has expired".into(), "machins checkout PLAN".into())
+        }
+        DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => (
+            "the org key is not valid".into(),
+            "machins config explain shows where it comes from".into(),
+        ),
+        DecisionCode::SystemUnavailable => {
+            ("the service could not decide".into(), "try again later".into())
+        }
+        _ => (format!("the service answered {}", clean(code.as_str())), CONSOLE.into()),
+    };
+    Err(Failure::denied(why)
+        .hint(next)
+        .status(decision.http_status())
+        .code(code.as_str())
+        .request_id(decision.request_id()))
+}
+
+/// Formats a decision on one line.
+fn describe_decision(allowed: bool, device: &DeviceId, code: &str) -> String {
+    let (word, style) = if allowed { ("allowed", GOOD) } else { ("denied", BAD) };
+    format!("{style}{word}{style:#}  {device}  {}", clean(code))
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let devices = context.machineid()?.list_devices()?;
+    let table = Table::<machineid_client::Device>::new()
+        .column("DEVICE", |device| cell(device.device_id.as_str()))
+        .column("STATE", |device| match &device.status {
+            Some(status @ DeviceStatus::Active) => styled(status.as_str(), GOOD),
+            Some(status @ DeviceStatus::Revoked) => styled(status.as_str(), BAD),
+            other => cell(other.as_ref().map_or("unknown", DeviceStatus::as_str)),
+        })
+        .column("REGISTERED", |device| time(device.created_at.as_ref(), "unknown"))
+        .column("LAST VALIDATED", |device| time(device.last_validated_at.as_ref(), "never"));
+    let if_empty = "No devices yet. Register one: machins register agent-01";
+    show_list(context.out, &devices, if_empty, &table)
+}
+
+impl List for DeviceList {
+    type Item = machineid_client::Device;
+
+    fn items(&self) -> &[machineid_client::Device] {
+        &self.devices
+    }
+
+    fn summary(&self) -> Option<String> {
+        Some(figures(&self.figures))
+    }
+}
+
+fn remove(context: &Context, device: &Device) -> Result<(), Failure> {
+    let device = context.device(device.id.as_deref())?;
+    let reply = context.machineid()?.remove(&device)?;
+    context.out.result(&reply, || format!("{GOOD}removed{GOOD:#}  {device}"))
+}
+
+fn revoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
+    let ids = ids(devices)?;
+    if let [device] = ids.as_slice() {
+        let reply = context.machineid()?.revoke(device)?;
+        return context.out.result(&reply, || format!("{BAD}revoked{BAD:#}  {device}"));
+    }
+    let client = context.machineid()?;
+    confirm("Revoke", "active", &ids, devices.yes)?;
+    let reply = if devices.all { client.revoke_all_active() } else { client.revoke_batch(&ids) }?;
+    let count = reply.revoked_count.unwrap_or_default();
+    report(context, &reply, &reply.results, &format!("{} revoked", counted(count, "device")))
+}
+
+fn unrevoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
+    let ids = ids(devices)?;
+    if let [device] = ids.as_slice() {
+        let reply = context.machineid()?.unrevoke(device)?;
+        return context.out.result(&reply, || format!("{GOOD}restored{GOOD:#}  {device}"));
+    }
+    let client = context.machineid()?;
+    confirm("Restore", "revoked", &ids, devices.yes)?;
+    let reply =
+        if devices.all { client.unrevoke_all_revoked() } else { client.unrevoke_batch(&ids) }?;
+    let mut summary =
+        format!("{} restored", counted(reply.unrevoked_count.unwrap_or_default(), "device"));
+    match &reply.reason {
+        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (machins usage)",
+        Some(UnrevokeReason::NoneRevoked) => summary += ": none was revoked",
+        _ => {}
+    }
+    for device in &reply.unrevoked_sample {
+        let _ = write!(summary, "\n{GOOD}restored{GOOD:#}  {}", clean(device.as_str()));
+    }
+    report(context, &reply, &reply.results, &summary)
+}
+
+fn ids(devices: &Devices) -> Result<Vec<DeviceId>, Failure> {
+    devices.ids.iter().map(|id| DeviceId::new(id).map_err(Failure::from)).collect()
+}
+
+/// Prints the result of a batch for each device. Fails if some of them could not be changed.
+fn report(
+    context: &Context,
+    reply: &impl Serialize,
+    items: &[BatchItem],
+    summary: &str,
+) -> Result<(), Failure> {
+    context.out.result(reply, || {
+        if items.is_empty() {
+            return summary.to_owned();
+        }
+        let table = Table::<BatchItem>::new()
+            .column("DEVICE", |item| {
+                let id = &item.device_id;
+                id.as_str().map_or_else(|| cell(&id.to_string()), cell)
+            })
+            .column("RESULT", |item| {
+                styled(&item.status.as_str().replace('_', " "), style(&item.status))
+            })
+            .column("", |item| cell(&item.error.as_deref().unwrap_or_default().replace('_', " ")));
+        table.render(items)
+    })?;
+    match items.iter().filter(|item| style(&item.status) == WARN).count() {
+        0 => Ok(()),
+        failed => Err(Failure::partial(format!(
+            "{failed} of {} could not be changed",
+            counted(items.len() as u64, "device")
+        ))
+        .hint("machins devices shows the devices and their states")),
+    }
+}
+
+/// The colour of a batch result. WARN marks the devices that could not be changed.
+fn style(status: &BatchStatus) -> Style {
+    match status {
+        BatchStatus::Revoked | BatchStatus::AlreadyRevoked => BAD,
+        BatchStatus::Unrevoked | BatchStatus::AlreadyActive => GOOD,
+        _ => WARN,
+    }
+}
+
+/// Asks before more than one device is changed.
+fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let what = match ids {
+        [] => format!("{verb} every {state} device of the organisation"),
+        ids => format!("{verb} {} devices", ids.len()),
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{what}: this needs confirmation, and there is no terminal to ask at"
+        ))
+        .hint("add --yes to confirm"));
+    }
+    to_stderr(&format!("{what}? [y/N] "));
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::local("could not read the answer", error))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::refused("not confirmed; nothing was changed")),
+    }
+}
+
+/// Formats a plan and how much of it is in use.
+fn figures(figures: &PlanFigures) -> String {
+    let used = figures.devices_used.map(|used| match figures.limit {
+        Some(limit) => format!("{used} of {limit} devices in use"),
+        None => format!("{used} devices in use"),
+    });
+    let plan = figures.plan_tier.as_ref().map(|plan| format!("{} plan", clean(plan.as_str())));
+    plan.into_iter().chain(used).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_words() {
+        let read = |value: Value| serde_json::from_value::<PlanFigures>(value).unwrap();
+        assert_eq!(
+            figures(&read(json!({"planTier": "free", "limit": 3, "devicesUsed": 1}))),
+            "free plan, 1 of 3 devices in use"
+        );
+        assert_eq!(figures(&read(json!({}))), "");
+    }
+}

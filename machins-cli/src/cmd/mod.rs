@@ -1,0 +1,176 @@
+//! The commands, in the groups that `machins --help` shows: the arguments, help, behaviour and
+//! output of each command are in one file.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments on arguments are the help that users read, where backticks would show"
+)]
+
+mod api;
+mod config;
+mod demo;
+mod devices;
+mod events;
+mod guard;
+mod inbox;
+mod join;
+mod listings;
+mod marketplace;
+mod mock;
+mod org;
+mod owner;
+mod public;
+pub(crate) mod python;
+mod shell;
+mod start;
+mod status;
+mod subscriptions;
+mod tools;
+mod trades;
+mod wallet;
+mod webhook;
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, FromArgMatches, Subcommand};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::flags::Global;
+
+/// A command, in the group that runs it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Start(start::Command),
+    #[command(flatten)]
+    Marketplace(marketplace::Command),
+    #[command(flatten)]
+    Listings(listings::Command),
+    #[command(flatten)]
+    Trades(trades::Command),
+    #[command(flatten)]
+    Wallet(wallet::Command),
+    #[command(flatten)]
+    Events(events::Command),
+    #[command(flatten)]
+    Owner(owner::Command),
+    #[command(flatten)]
+    Public(public::Command),
+    #[command(flatten)]
+    Devices(devices::Command),
+    #[command(flatten)]
+    Tools(tools::Command),
+}
+
+/// Adds the commands of a group to a command tree.
+type AddCommands = fn(clap::Command) -> clap::Command;
+
+/// The groups with their headings, in the order of the overview.
+const GROUPS: [(&str, AddCommands); 10] = [
+    ("Start", start::Command::augment_subcommands),
+    ("Marketplace", marketplace::Command::augment_subcommands),
+    ("Sell", listings::Command::augment_subcommands),
+    ("Trade", trades::Command::augment_subcommands),
+    ("Money", wallet::Command::augment_subcommands),
+    ("Events", events::Command::augment_subcommands),
+    ("Owner", owner::Command::augment_subcommands),
+    ("Public", public::Command::augment_subcommands),
+    ("Devices", devices::Command::augment_subcommands),
+    ("Tools", tools::Command::augment_subcommands),
+];
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+impl Command {
+    /// Runs the command.
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Start(command) => command.run(context)?,
+            Self::Marketplace(command) => command.run(context)?,
+            Self::Listings(command) => command.run(context)?,
+            Self::Trades(command) => command.run(context)?,
+            Self::Wallet(command) => command.run(context)?,
+            Self::Events(command) => command.run(context)?,
+            Self::Owner(command) => command.run(context)?,
+            Self::Public(command) => command.run(context)?,
+            // Some of these exit with the status of a child process.
+            Self::Devices(command) => return command.run(context),
+            Self::Tools(command) => return command.run(context, tree()),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Parses a command line. The command is `None` when the line names none.
+pub(crate) fn parse(
+    tree: clap::Command,
+    line: &[OsString],
+) -> Result<(Global, Option<Command>), clap::Error> {
+    let matches = tree.try_get_matches_from(line)?;
+    let command = match matches.subcommand() {
+        Some(_) => Some(Command::from_arg_matches(&matches)?),
+        None => None,
+    };
+    Ok((Global::from_arg_matches(&matches)?, command))
+}
+
+/// Builds the command tree, with the overview of all groups as its help.
+pub(crate) fn tree() -> clap::Command {
+    let (header, literal) = (STYLES.get_header(), STYLES.get_literal());
+    let mut tree = clap::Command::new("machins");
+    let mut overview = String::new();
+    for (heading, add) in GROUPS {
+        let known = tree.get_subcommands().count();
+        tree = add(tree);
+        // Writing to a string never fails.
+        let _ = writeln!(overview, "{header}{heading}:{header:#}");
+        for command in tree.get_subcommands().skip(known) {
+            let (name, about) = (command.get_name(), command.get_about().cloned());
+            let about = about.unwrap_or_default();
+            let _ = writeln!(overview, "  {literal}{name:<13}{literal:#} {about}");
+        }
+        overview.push('\n');
+    }
+    // clap copies a global flag to all commands below at every start. So the flags are global not
+    // to the root, but to the command that is called, which gets them only then. clap still takes
+    // the value of a flag from wherever on the line it is given.
+    let tree = Global::augment_args(tree)
+        .mut_args(|flag| flag.global(false))
+        .mut_subcommands(|command| command.defer(Global::augment_args));
+    tree.about("Command line for MachineID (may this device run?) and the machins marketplace")
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(100)
+        .styles(STYLES)
+        .help_template(format!(
+            "{{about}}\n\n{{usage-heading}} machins [OPTIONS] COMMAND\n\n{overview}\
+             Options, for every command:\n{{options}}\n\n\
+             Try it with no account and no network: machins demo\n"
+        ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_valid() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn the_overview_lists_the_commands_that_run() {
+        let names = |tree: &clap::Command| -> Vec<String> {
+            tree.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+        };
+        let derived = Command::augment_subcommands(clap::Command::new("machins"));
+        assert_eq!(names(&tree()), names(&derived));
+    }
+}

@@ -1,0 +1,245 @@
+//! Public data: `machins stats`, `leaderboard`, `agent`, `recent-trades`, `info`.
+
+use clap::Subcommand;
+use machins_client::{AgentId, AgentSlug, Money, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::format::{credits, json_cell, or_unknown, scalar, time};
+use crate::style::STRONG;
+use crate::table::{Cell, Fit, Table, cell, fields, pairs, styled};
+
+/// How many levels of a document without a documented form are taken apart.
+const DEPTH: usize = 3;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show statistics of the platform
+    #[command(after_help = "Example:\n  machins stats")]
+    Stats,
+
+    /// Show the leaderboard of agents
+    #[command(after_help = "Example:\n  machins leaderboard")]
+    Leaderboard,
+
+    /// Show an agent's public profile
+    #[command(after_help = "Example:\n  machins agent ada")]
+    Agent {
+        /// Slug of the agent
+        slug: String,
+    },
+
+    /// Show the latest trades on the platform
+    #[command(after_help = "Example:\n  machins recent-trades")]
+    RecentTrades,
+
+    /// Show information about the platform
+    #[command(after_help = "Example:\n  machins info")]
+    Info,
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Stats => stats(context),
+            Self::Leaderboard => leaderboard(context),
+            Self::Agent { slug } => agent(context, &slug),
+            Self::RecentTrades => recent_trades(context),
+            Self::Info => info(context),
+        }
+    }
+}
+
+fn stats(context: &Context) -> Result<(), Failure> {
+    let stats = context.machins_public()?.get_stats()?;
+    context.out.result(&stats, || {
+        let mut rows = vec![
+            ("agents".to_owned(), cell(&stats.total_agents.to_string())),
+            ("active listings".to_owned(), cell(&stats.active_listings.to_string())),
+            ("trades".to_owned(), cell(&stats.total_trades.to_string())),
+            ("volume".to_owned(), styled(&credits(stats.total_volume), STRONG)),
+        ];
+        for (listing_type, count) in &stats.trades_by_type {
+            rows.push((format!("{listing_type} trades"), json_cell(count)));
+        }
+        named(&rows)
+    })
+}
+
+fn leaderboard(context: &Context) -> Result<(), Failure> {
+    let list = context.machins_public()?.get_leaderboard()?;
+    let columns = [
+        ("RANK", Fit::Number, "rank"),
+        ("AGENT", Fit::Whole, "slug"),
+        ("NAME", Fit::Shortened, "name"),
+        ("REPUTATION", Fit::Number, "reputation_score"),
+        ("TRADES", Fit::Number, "total_trades"),
+    ];
+    let if_empty = "The leaderboard is empty. Be the first: machins join --name NAME";
+    show_rows(context, &list, if_empty, &columns)
+}
+
+fn recent_trades(context: &Context) -> Result<(), Failure> {
+    let list = context.machins_public()?.get_recent_trades()?;
+    let columns = [
+        ("WHEN", Fit::Whole, "completed_at"),
+        ("PRICE", Fit::Number, "price"),
+        ("TITLE", Fit::Shortened, "listing_title"),
+        ("BUYER", Fit::Optional, "buyer_agent_slug"),
+        ("SELLER", Fit::Optional, "seller_agent_slug"),
+        ("TYPE", Fit::Optional, "listing_type"),
+    ];
+    show_rows(context, &list, "No trades yet. Find something to buy: machins browse", &columns)
+}
+
+fn agent(context: &Context, slug: &str) -> Result<(), Failure> {
+    let slug = AgentSlug::new(slug)?;
+    let agent = context.machins_public()?.get_agent(&slug)?;
+    context.out.result(&agent, || {
+        let mut rows = vec![
+            ("agent", styled(agent.slug.as_ref().map_or(slug.as_str(), AgentSlug::as_str), STRONG)),
+            ("name", or_unknown(agent.name.as_deref())),
+            ("id", or_unknown(agent.id.as_ref().map(AgentId::as_str))),
+        ];
+        if let Some(about) = agent.description.as_deref().filter(|text| !text.is_empty()) {
+            rows.push(("about", cell(about)));
+        }
+        if !agent.capabilities.is_empty() {
+            rows.push(("can", cell(&agent.capabilities.join(", "))));
+        }
+        if let Some(score) = agent.reputation_score.as_ref().and_then(scalar) {
+            rows.push(("reputation", cell(&score)));
+        }
+        if let Some(count) = agent.total_trades {
+            rows.push(("trades", cell(&count.to_string())));
+        }
+        rows.push(("joined", time(agent.created_at.as_ref(), "unknown")));
+        fields(&rows)
+    })
+}
+
+fn info(context: &Context) -> Result<(), Failure> {
+    let info = context.machins_public()?.get_platform_info()?;
+    context.out.result(&info, || {
+        let mut rows = Vec::new();
+        flatten("", &info, DEPTH, &mut rows);
+        named(&rows)
+    })
+}
+
+fn named(rows: &[(String, Cell)]) -> String {
+    pairs(rows.iter().map(|(name, cell)| (name.as_str(), cell)))
+}
+
+/// Takes a document without a documented form apart, name by name.
+fn flatten(prefix: &str, value: &Value, depth: usize, rows: &mut Vec<(String, Cell)>) {
+    match value {
+        Value::Object(map) if depth > 0 => {
+            for (name, value) in map {
+                let name = name.replace('_', " ");
+                let name = if prefix.is_empty() { name } else { format!("{prefix} {name}") };
+                flatten(&name, value, depth - 1, rows);
+            }
+        }
+        Value::Array(items) if items.iter().all(|item| scalar(item).is_some()) => {
+            let words: Vec<String> = items.iter().filter_map(scalar).collect();
+            let longest = words.iter().map(String::len).max().unwrap_or(0);
+            // Sentences go on separate lines.
+            if longest > 30 {
+                for (at, text) in words.iter().enumerate() {
+                    rows.push((format!("{prefix} {}", at + 1), cell(text)));
+                }
+            } else {
+                rows.push((prefix.to_owned(), cell(&words.join(", "))));
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                let words = item.as_object().map(|map| map.values().filter_map(scalar).collect());
+                let text = words.map_or_else(|| item.to_string(), |words: Vec<_>| words.join("  "));
+                rows.push((prefix.to_owned(), cell(&text)));
+            }
+        }
+        Value::Null => {}
+        value => rows.push((prefix.to_owned(), cell(&scalar(value).unwrap_or_default()))),
+    }
+}
+
+/// Shows a list without a documented form: those of the columns (heading, fit, field) whose field
+/// some item has.
+fn show_rows(
+    context: &Context,
+    document: &Value,
+    if_empty: &str,
+    columns: &[(&'static str, Fit, &'static str)],
+) -> Result<(), Failure> {
+    let rows = rows(document);
+    if rows.is_empty() {
+        context.out.note(if_empty);
+        return context.out.result(document, String::new);
+    }
+    context.out.result(document, || {
+        let mut table = Table::<&Map<String, Value>>::new();
+        for &(heading, fit, field) in columns {
+            if rows.iter().any(|row| row.get(field).is_some_and(|value| !value.is_null())) {
+                table = table.add(heading, fit, move |row| readable(field, row.get(field)));
+            }
+        }
+        if table.is_empty() {
+            let mut all = Vec::new();
+            flatten("", document, DEPTH, &mut all);
+            return named(&all);
+        }
+        table.render(&rows)
+    })
+}
+
+/// The objects of a list, wherever the list is in the document.
+fn rows(document: &Value) -> Vec<&Map<String, Value>> {
+    let list = match document {
+        Value::Array(items) => Some(items),
+        Value::Object(map) => map.values().find_map(Value::as_array),
+        _ => None,
+    };
+    list.into_iter().flatten().filter_map(Value::as_object).collect()
+}
+
+/// A field as people read it: times and prices by their names.
+fn readable(name: &str, value: Option<&Value>) -> Cell {
+    let text = value.and_then(scalar).unwrap_or_default();
+    if name.ends_with("_at") && !text.is_empty() {
+        return time(Some(&Timestamp::from(text.as_str())), "");
+    }
+    match text.parse::<Money>() {
+        Ok(money) if name == "price" => cell(&credits(money)),
+        _ => cell(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_found_anywhere() {
+        assert_eq!(rows(&json!([{"a": 1}, 2])).len(), 1);
+        assert_eq!(rows(&json!({"total": 1, "agents": [{"a": 1}]})).len(), 1);
+        assert!(rows(&json!({"total": 1})).is_empty());
+        assert!(rows(&json!(null)).is_empty());
+    }
+
+    #[test]
+    fn any_document_can_be_shown() {
+        let mut lines = Vec::new();
+        let document = json!({
+            "name": "m", "economy": {"fee_percent": 5, "none": null}, "sides": ["offer", "request"],
+            "endpoints": [{"method": "GET", "path": "/x"}],
+        });
+        flatten("", &document, DEPTH, &mut lines);
+        let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["name", "economy fee percent", "sides", "endpoints"]);
+    }
+}

@@ -1,0 +1,35 @@
+//! The group Tools: `machins config`, `machins mock`, `machins api`, and what shells need.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::api::Api;
+use super::config::Config;
+use super::mock::Mock;
+use super::shell;
+use crate::context::Context;
+use crate::error::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Config(Config),
+    #[command(subcommand)]
+    Mock(Mock),
+    Api(Api),
+    #[command(flatten)]
+    Shell(shell::Command),
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context, tree: clap::Command) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Config(config) => config.run(context)?,
+            // `mock exec` exits with the status of its command.
+            Self::Mock(mock) => return mock.run(context.out),
+            Self::Api(api) => api.run(context)?,
+            Self::Shell(command) => command.run(context.out, tree)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,246 @@
+//! Trades: `machins buy`, `trades`, `trade`, and the steps of a trade.
+
+mod deliver;
+mod trade;
+mod wait;
+
+use clap::{Args, Subcommand, ValueHint};
+use machins_client::blocking::Client;
+use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, TradeStatus};
+
+use self::deliver::Deliver;
+use self::trade::{change, find, own_agent, report, show, unknown_outcome};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::format::{credits, stars, time, trade_style};
+use crate::list::show_list;
+use crate::pages::{self, Paging};
+use crate::progress::Progress;
+use crate::style::{GOOD, WARN};
+use crate::table::{Table, cell, styled};
+use crate::text::clean;
+use crate::{json_flag, lookup};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Propose a trade on a listing
+    ///
+    /// On an offer you are the buyer, on a request you are the seller. The buyer's credits are held
+    /// in escrow once the owner of the listing accepts.
+    #[command(after_help = "Example:\n  machins buy 3f2a9c10 --terms 'JSON, please'")]
+    Buy(Buy),
+
+    /// List your trades
+    #[command(
+        after_help = "Examples:\n  machins trades --status proposed\n  machins trades --role seller --all"
+    )]
+    Trades(Trades),
+
+    /// Show a trade, or wait until it reaches a status
+    ///
+    /// With --wait, the command returns once the trade has reached STATUS or gone past it, and
+    /// exits with 1 when the trade can no longer get there.
+    #[command(
+        after_help = "Examples:\n  machins trade c05d7e36\n  machins trade c05d7e36 --wait delivered"
+    )]
+    Trade {
+        /// Id of the trade, or a unique prefix of at least 6 characters
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Status to wait for: proposed, escrow_held, delivered, completed, rejected, cancelled,
+        /// disputed or resolved
+        #[arg(long, value_name = "STATUS", value_parser = wait::known_status)]
+        wait: Option<TradeStatus>,
+    },
+
+    /// Accept a proposal on your listing: the buyer's credits are held
+    #[command(after_help = "Example:\n  machins accept a1b2c3d4")]
+    Accept {
+        /// Id of the trade, or a unique prefix of at least 6 characters
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Accepted for compatibility with the Python package, and not sent
+        #[arg(long, value_name = "TEXT", hide = true)]
+        reason: Option<String>,
+    },
+
+    /// Decline a proposal on your listing
+    #[command(after_help = "Example:\n  machins reject a1b2c3d4 --reason 'fully booked'")]
+    Reject(Action),
+
+    Deliver(Deliver),
+
+    /// Confirm a delivery: the seller gets the credits, less the fee
+    #[command(after_help = "Example:\n  machins confirm d9f80a7b")]
+    Confirm {
+        /// Id of the trade, or a unique prefix of at least 6 characters
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+
+    /// Cancel a trade before delivery: the buyer gets the credits back
+    #[command(after_help = "Example:\n  machins cancel b7e69f58 --reason 'no longer needed'")]
+    Cancel(Action),
+
+    /// Dispute a delivery: the credits stay in escrow meanwhile
+    #[command(after_help = "Example:\n  machins dispute d9f80a7b --reason 'not what was agreed'")]
+    Dispute(Action),
+
+    /// Review the other party of a completed trade
+    #[command(
+        after_help = "Example:\n  machins review e2c4a6b8 --rating 5 --body 'Fast and exact.'"
+    )]
+    Review(Review),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Buy {
+    /// Id of the listing, or a unique prefix of at least 6 characters
+    #[arg(value_name = "LISTING")]
+    listing: String,
+    /// Message to the other party
+    #[arg(long, value_name = "TEXT")]
+    terms: Option<String>,
+    /// JSON object to attach, or - to read it from stdin
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    metadata: Option<String>,
+    /// URL that the platform asks whether to accept the delivery
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    verification_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trades {
+    /// Only trades in which you have this role: buyer or seller
+    #[arg(long)]
+    role: Option<String>,
+    /// Only trades with this status, for example proposed
+    #[arg(long)]
+    status: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+// The arguments of commands that end a trade early.
+#[derive(Debug, Args)]
+pub(crate) struct Action {
+    /// Id of the trade, or a unique prefix of at least 6 characters
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Reason, which the other party can read
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    /// Id of the trade, or a unique prefix of at least 6 characters
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Rating from 1 to 5
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    rating: u8,
+    /// Text of the review
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Buy(buy) => buy.run(context),
+            Self::Trades(trades) => trades.run(context),
+            Self::Trade { id, wait: None } => show(context, &id),
+            Self::Trade { id, wait: Some(status) } => wait::run(context, &id, &status),
+            Self::Accept { id, reason } => {
+                if reason.is_some() {
+                    context.out.warn("--reason is ignored: accepting a trade takes no reason");
+                }
+                change(context, &id, Client::accept_trade)
+            }
+            Self::Reject(Action { id, reason }) => {
+                change(context, &id, |client, id| client.reject_trade(id, reason.as_deref()))
+            }
+            Self::Deliver(deliver) => deliver.run(context),
+            Self::Confirm { id } => change(context, &id, Client::confirm_trade),
+            Self::Cancel(Action { id, reason }) => {
+                change(context, &id, |client, id| client.cancel_trade(id, reason.as_deref()))
+            }
+            Self::Dispute(Action { id, reason }) => {
+                change(context, &id, |client, id| client.dispute_trade(id, reason.as_deref()))
+            }
+            Self::Review(review) => review.run(context),
+        }
+    }
+}
+
+impl Buy {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let metadata =
+            self.metadata.map(|text| json_flag::object("--metadata", &text)).transpose()?;
+        let client = context.machins()?;
+        let progress = Progress::start(context.out, "Proposing the trade…");
+        let mut proposal = Proposal::new(&lookup::listing(&client, &progress, &self.listing)?);
+        if let Some(terms) = self.terms {
+            proposal = proposal.terms(terms);
+        }
+        for (name, value) in metadata.into_iter().flatten() {
+            proposal = proposal.metadata(name, value);
+        }
+        if let Some(url) = self.verification_url {
+            proposal = proposal.verification_url(url);
+        }
+        let proposed = client.propose_trade(&proposal);
+        drop(progress);
+        report(context, &proposed.map_err(unknown_outcome)?)
+    }
+}
+
+impl Trades {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let filter = TradeFilter {
+            role: self.role.map(Role::from),
+            status: self.status.map(TradeStatus::from),
+        };
+        let client = context.machins()?;
+        let trades = pages::fetch(
+            context.out,
+            &self.paging,
+            "trade",
+            filter,
+            |query| client.list_trades(query),
+            |query| client.trades_all(query),
+        )?;
+        let agent = own_agent(context)?;
+        let table = Table::<Trade>::new()
+            .column("ID", |trade| cell(trade.id.as_str()))
+            .column("STATUS", |trade| styled(trade.status.as_str(), trade_style(&trade.status)))
+            .number("PRICE", |trade| cell(&credits(trade.price)))
+            .optional("YOU", |trade| {
+                let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
+                cell(role.as_ref().map_or("", Role::as_str))
+            })
+            .optional("PROPOSED", |trade| {
+                time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")
+            })
+            .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
+        let if_empty = "No trades found. Find something to buy: machins browse";
+        show_list(context.out, &trades, if_empty, &table)
+    }
+}
+
+impl Review {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut review = NewReview::new(Rating::new(self.rating)?);
+        if let Some(body) = self.body {
+            review = review.body(body);
+        }
+        let (client, id) = find(context, &self.id)?;
+        let review = client.create_review(&id, &review).map_err(unknown_outcome)?;
+        context.out.result(&review, || {
+            let body = review.body.as_deref().unwrap_or_default();
+            let text = format!("{WARN}{}{WARN:#} {}", stars(review.rating), clean(body));
+            format!("{GOOD}reviewed{GOOD:#}  {}  {}", clean(id.as_str()), text.trim_end())
+        })
+    }
+}

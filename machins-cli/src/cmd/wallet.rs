@@ -1,0 +1,74 @@
+//! Money: `machins wallet`, `machins transactions`.
+
+use clap::Subcommand;
+use machins_client::{EntryType, Transaction};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::format::{amount, credits, time};
+use crate::list::show_list;
+use crate::pages::{self, Paging};
+use crate::style::{BAD, GOOD, STRONG};
+use crate::table::{Cell, Table, cell, fields, styled};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show your balance and how much of it is in escrow
+    #[command(after_help = "Example:\n  machins wallet")]
+    Wallet,
+
+    /// List the transactions of your wallet
+    #[command(after_help = "Example:\n  machins transactions --limit 5")]
+    Transactions(Paging),
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Wallet => wallet(context),
+            Self::Transactions(paging) => transactions(context, &paging),
+        }
+    }
+}
+
+fn wallet(context: &Context) -> Result<(), Failure> {
+    let wallet = context.machins()?.get_wallet()?;
+    context.out.result(&wallet, || {
+        fields(&[
+            ("balance", styled(&credits(wallet.balance), STRONG)),
+            ("in escrow", cell(&credits(wallet.held_balance))),
+            ("available", styled(&credits(wallet.available_balance), GOOD)),
+        ])
+    })
+}
+
+fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
+    let client = context.machins()?;
+    let transactions = pages::fetch(
+        context.out,
+        paging,
+        "transaction",
+        (),
+        |query| client.list_transactions(query),
+        |query| client.transactions_all(query),
+    )?;
+    let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
+    let table = Table::<Transaction>::new()
+        .column("WHEN", |entry| time(entry.created_at.as_ref(), ""))
+        .number("AMOUNT", signed)
+        .number("BALANCE", |entry| cell(&entry.balance_after.map(amount).unwrap_or_default()))
+        .column("FOR", |entry| text(&entry.category))
+        .text("WHAT", |entry| text(&entry.description))
+        .optional("ABOUT", |entry| text(&entry.reference_id));
+    let if_empty = "No transactions found. See your balance: machins wallet";
+    show_list(context.out, &transactions, if_empty, &table)
+}
+
+/// The amount of a transaction with the sign that it has in the wallet.
+fn signed(entry: &Transaction) -> Cell {
+    match entry.entry_type {
+        EntryType::Credit => styled(&format!("+{}", amount(entry.amount)), GOOD),
+        EntryType::Debit => styled(&format!("-{}", amount(entry.amount)), BAD),
+        _ => cell(&amount(entry.amount)),
+    }
+}

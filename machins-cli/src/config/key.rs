@@ -1,0 +1,96 @@
+//! The settings that exist.
+
+use machineid_client::{BaseUrl, DeviceId, OrgKey};
+use machins_client::ApiKey;
+
+/// A setting, and where its value may come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The name, which is also the place in the config file.
+    pub(crate) name: &'static str,
+    /// The environment variable that sets it.
+    pub(crate) variable: Option<&'static str>,
+    /// The flag that sets it.
+    pub(crate) flag: Option<&'static str>,
+    /// The value when nothing sets it.
+    pub(crate) default: Option<&'static str>,
+    /// Whether the value must be masked when it is shown.
+    pub(crate) secret: bool,
+}
+
+const BARE: Key = Key { name: "", variable: None, flag: None, default: None, secret: false };
+
+/// The agent's API key.
+pub(crate) const API_KEY: Key =
+    Key { name: "api_key", variable: Some("MACHINS_API_KEY"), secret: true, ..BARE };
+
+/// The id of the agent that the key belongs to.
+pub(crate) const AGENT_ID: Key = Key { name: "agent_id", ..BARE };
+
+/// The public name of that agent.
+pub(crate) const AGENT_SLUG: Key = Key { name: "agent_slug", ..BARE };
+
+/// The session token of the agent's owner.
+pub(crate) const OWNER_TOKEN: Key = Key { name: "owner.token", secret: true, ..BARE };
+
+/// The address of the machins API.
+pub(crate) const BASE_URL: Key = Key {
+    name: "base_url",
+    variable: Some("MACHINS_BASE_URL"),
+    flag: Some("--base-url"),
+    default: Some(machins_client::DEFAULT_BASE_URL),
+    ..BARE
+};
+
+/// The key that all devices of an organisation share.
+pub(crate) const MACHINEID_ORG_KEY: Key =
+    Key { name: "machineid.org_key", variable: Some("MACHINEID_ORG_KEY"), secret: true, ..BARE };
+
+/// The device that this machine runs as.
+pub(crate) const MACHINEID_DEVICE_ID: Key =
+    Key { name: "machineid.device_id", variable: Some("MACHINEID_DEVICE_ID"), ..BARE };
+
+/// The address of the MachineID API.
+pub(crate) const MACHINEID_BASE_URL: Key = Key {
+    name: "machineid.base_url",
+    variable: Some("MACHINEID_BASE_URL"),
+    flag: Some("--machineid-url"),
+    default: Some(machineid_client::DEFAULT_BASE_URL),
+    ..BARE
+};
+
+/// All settings.
+pub(crate) const KEYS: [Key; 8] = [
+    API_KEY,
+    AGENT_ID,
+    AGENT_SLUG,
+    BASE_URL,
+    MACHINEID_ORG_KEY,
+    MACHINEID_DEVICE_ID,
+    MACHINEID_BASE_URL,
+    OWNER_TOKEN,
+];
+
+impl Key {
+    /// Finds a setting by its name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The JSON pointer to it in the config file.
+    pub(crate) fn pointer(&self) -> String {
+        format!("/{}", self.name.replace('.', "/"))
+    }
+
+    /// Checks that a value is valid for this setting, and says why if it is not.
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        let checked = match self.name {
+            "api_key" => ApiKey::new(value).map(drop),
+            "machineid.org_key" => OrgKey::new(value).map(drop),
+            "machineid.device_id" => DeviceId::new(value).map(drop),
+            "machineid.base_url" | "base_url" => BaseUrl::parse(value).map(drop),
+            _ => Ok(()),
+        };
+        checked.map_err(|error| error.to_string())
+    }
+}

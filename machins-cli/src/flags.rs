@@ -1,0 +1,106 @@
+//! The flags that every command takes, and parsers of argument values.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments on arguments are the help that users read, where backticks would show"
+)]
+
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum, ValueHint};
+use machins_client::Money;
+
+// The flags of every command. A doc comment here would replace the help of each command.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options", next_display_order = 900)]
+pub(crate) struct Global {
+    /// Print one JSON document with the API's own field names
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// URL of the machins API
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) base_url: Option<String>,
+    /// URL of the MachineID API
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) machineid_url: Option<String>,
+    /// Profile of the config file whose settings come first
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) profile: Option<String>,
+    /// Time limit for each call, including its retries
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) color: Option<Color>,
+    /// Print only results and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Log the calls being made; repeat for more detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// A year: longer than any sensible timeout, and far from overflowing a clock.
+const MAX_SECONDS: f64 = 366.0 * 24.0 * 3600.0;
+
+/// Parses a number of seconds, fractions allowed.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {
+            Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+        }
+        Ok(_) => Err("must be between 0 and 31622400 seconds".into()),
+        Err(_) => Err("must be a number of seconds, for example 30 or 0.5".into()),
+    }
+}
+
+/// Parses a number of seconds that is not 0.
+pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("must be more than 0".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// Parses an amount of credits.
+pub(crate) fn money(text: &str) -> Result<Money, String> {
+    text.parse().map_err(|_| "must be a number like 45 or 45.50, with at most two decimals".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_bounded() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for bad in ["-1", "nan", "inf", "1e300", "", "soon", "31622401"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert!(positive_seconds("0").is_err());
+        assert!(positive_seconds("1e-12").is_err());
+    }
+
+    #[test]
+    fn prices_are_exact() {
+        assert_eq!(money("19.99"), Ok(Money::from_hundredths(1999)));
+        assert_eq!(money("0.1"), Ok(Money::from_hundredths(10)));
+        for bad in ["19.999", "1e3", "12,50", "", "NaN", "99999999999999999999"] {
+            assert!(money(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a user types: standard input, passwords and other secrets.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use machins_client::Secret;
+
+use crate::error::Failure;
+
+/// Reads stdin to its end as text.
+pub(crate) fn stdin_text() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Reads stdin to its end as bytes.
+pub(crate) fn stdin_bytes() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Reads a password: on a terminal by asking (twice for a new one), else from a line of stdin.
+pub(crate) fn password(is_new: bool) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        return stdin_secret("password");
+    }
+    let password = ask("Password: ")?;
+    if is_new && ask("Repeat the password: ")? != password {
+        return Err(Failure::usage("the two passwords differ; nothing was sent"));
+    }
+    not_empty("password", &password)
+}
+
+/// Reads a secret from the first line of stdin. `what` names it in errors.
+pub(crate) fn stdin_secret(what: &str) -> Result<Secret, Failure> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
+    not_empty(what, line.trim_end_matches(['\r', '\n']))
+}
+
+/// Asks for a secret at the terminal, even if stdin is something else.
+pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(prompt)
+        .map_err(|error| Failure::local("could not ask for it at a terminal", error))
+}
+
+fn not_empty(what: &str, text: &str) -> Result<Secret, Failure> {
+    if text.is_empty() {
+        return Err(Failure::usage(format!("no {what} on stdin")));
+    }
+    Ok(Secret::new(text))
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::local("could not read stdin", error)
+}

@@ -1,0 +1,142 @@
+//! What each command prints and how it exits, in one golden file for each command:
+//! `tests/golden/inbox-ack.txt` is that of `machins inbox ack`.
+//!
+//! `SNAPSHOTS=overwrite cargo test -p machins-cli --test cli` rewrites the files.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Value, json};
+use snapbox::Data;
+use snapbox::assert::{Action, Assert};
+
+use crate::examples::{Example, World, examples, run};
+use crate::home::{Home, Ran};
+use crate::stub::{self, Reply};
+
+/// How much of an output is kept: more of it says no more.
+const LINES: usize = 24;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+fn golden_file(command: &str) -> PathBuf {
+    Path::new(GOLDEN).join(format!("{}.txt", command.replace(' ', "-")))
+}
+
+fn compare() -> Assert {
+    Assert::new().action_env(snapbox::assert::DEFAULT_ACTION_ENV)
+}
+
+#[test]
+fn each_command_prints_and_exits_as_in_its_golden_file() {
+    let world = World::new();
+    let mock = world.shop.server.url();
+    let refusing = stub::serve(|_| Reply::json(403, &json!({"detail": "no"})));
+    let examples = examples();
+    assert!(examples.len() > 70, "{}", examples.len());
+    let mut differences = Vec::new();
+    for of_one_command in examples.chunk_by(|one, next| one.command == next.command) {
+        let mut text = String::new();
+        for example in of_one_command {
+            let script = world.script(example, 8);
+            for flags in ["", "--json"] {
+                let home = world.home(&mock);
+                let ran = run(&home, example, &script, flags);
+                if ran.code != Some(0) {
+                    differences.push(format!("{} {flags}: {ran:#?}", example.line));
+                }
+                text += &transcript(&home, example, flags, ran);
+            }
+        }
+        let first = &of_one_command[0];
+        text += &exit_codes(&world, first, &mock, &refusing);
+        let golden = Data::read_from(&golden_file(&first.command), None).raw();
+        let compared = compare().try_eq(Some(&first.command), text.into(), golden);
+        differences.extend(compared.err().map(|difference| difference.to_string()));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn each_golden_file_is_that_of_a_command() {
+    let commands: BTreeSet<_> =
+        examples().iter().map(|example| golden_file(&example.command)).collect();
+    let files = fs::read_dir(GOLDEN).unwrap().map(|entry| entry.unwrap().path());
+    let stale: Vec<_> = files.filter(|file| !commands.contains(file)).collect();
+    if compare().selected_action() == Action::Overwrite {
+        for file in stale {
+            fs::remove_file(file).unwrap();
+        }
+    } else {
+        assert!(stale.is_empty(), "there is no such command (any more): {stale:?}");
+    }
+}
+
+/// An example as typed, and what came of it.
+fn transcript(home: &Home, example: &Example, flags: &str, ran: Ran) -> String {
+    let document = serde_json::from_str::<Value>(&ran.stdout);
+    let stdout = match document {
+        Ok(document) if !flags.is_empty() => format!("{document:#}\n"),
+        _ => ran.stdout,
+    };
+    // The demo is a story, which is told to its end.
+    let most = if example.command == "demo" && flags.is_empty() { usize::MAX } else { LINES };
+    let with = if flags.is_empty() { String::new() } else { format!("    # with {flags}") };
+    let mut text = format!("$ {}{with}\n", example.line);
+    text += &steady(home, &stdout, most);
+    if !ran.stderr.is_empty() {
+        let _ = write!(text, "── stderr\n{}", steady(home, &ran.stderr, most));
+    }
+    let _ = writeln!(text, "── exit code {}\n", ran.code.unwrap());
+    text
+}
+
+/// The exit codes of an example when something is wrong.
+fn exit_codes(world: &World, example: &Example, mock: &str, refusing: &str) -> String {
+    let script = world.script(example, usize::MAX);
+    let code = |home: &Home| {
+        let ran = run(home, example, &script, "--json");
+        assert!(ran.code == Some(0) || !ran.stderr.is_empty(), "{}: {ran:?}", example.line);
+        ran.code.unwrap()
+    };
+    let keyless = world.home(mock).with("MACHINEID_ORG_KEY", "").with("MACHINS_WEBHOOK_SECRET", "");
+    keyless.write_config("{}");
+    let without_keys = code(&keyless);
+    // A folder is no file that could be half written.
+    let without_config = code(&world.home(mock).with("MACHINS_CONFIG", "/"));
+    format!(
+        "── exit code when the server refuses: {}\n\
+         ── exit code without keys: {without_keys}\n\
+         ── exit code when the config file is unreadable: {without_config}\n",
+        code(&world.home(refusing)),
+    )
+}
+
+/// The first lines of the text, without what differs from run to run; what is aligned stays so.
+fn steady(home: &Home, text: &str, most: usize) -> String {
+    static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let varying = [
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", ZEROES),
+            (r"[0-9a-f]{32}", "00000000000000000000000000000000"),
+            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-01T12:00:00Z"),
+            (r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC", "2026-01-01 12:00 UTC"),
+            (r"http://127\.0\.0\.1:[0-9]+", "http://127.0.0.1:0"),
+            (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
+            (r"…[0-9A-Za-z_-]{4}", "…0000"),
+            (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),
+        ];
+        varying.map(|(varying, fixed)| (Regex::new(varying).unwrap(), fixed)).into()
+    });
+    let mut text = text.replace(&home.path().display().to_string(), "HOME");
+    for (varying, fixed) in &*VARYING {
+        text = varying.replace_all(&text, *fixed).into_owned();
+    }
+    let rest = text.lines().nth(most).map(|_| "…");
+    text.lines().take(most).chain(rest).flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+const ZEROES: &str = "00000000-0000-4000-8000-000000000000";

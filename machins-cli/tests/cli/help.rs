@@ -1,0 +1,231 @@
+//! The commands, their help, and what is made from it.
+
+use std::fmt::Write;
+use std::process::Stdio;
+use std::sync::LazyLock;
+
+use rstest::rstest;
+use serde_json::Value;
+use snapbox::{assert_data_eq, file};
+
+use crate::home::Home;
+
+/// Every command with its long help, in the order of the overview. The root comes first, and its
+/// name is empty.
+pub(crate) fn pages() -> &'static [(String, String)] {
+    static PAGES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let home = Home::new();
+        let help = |command: &str| {
+            let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+            home.run(&words).exits(0).stdout
+        };
+        let root = help("");
+        let names = subcommands(&root);
+        let mut pages = vec![(String::new(), root)];
+        for name in names {
+            let page = help(&name);
+            let inner = subcommands(&page);
+            pages.push((name.clone(), page));
+            for child in inner {
+                let command = format!("{name} {child}");
+                let page = help(&command);
+                pages.push((command, page));
+            }
+        }
+        pages
+    });
+    &PAGES
+}
+
+/// The names of a command's subcommands: the first words of the indented lines before its options.
+fn subcommands(help: &str) -> Vec<String> {
+    help.lines()
+        .take_while(|line| !line.starts_with("Options"))
+        .filter(|line| line.starts_with("  ") && line[2..].starts_with(char::is_alphabetic))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(Into::into)
+        .collect()
+}
+
+#[test]
+fn the_page_of_commands_shows_the_help_of_each() {
+    let mut page = "# The commands of `machins`\n\n\
+        <!-- Generated: SNAPSHOTS=overwrite cargo test -p machins-cli --test cli help:: -->\n"
+        .to_owned();
+    for (command, help) in pages() {
+        let heading = match command.split_whitespace().count() {
+            0 => "This is the help of the program and of each command.".to_owned(),
+            1 => format!("## `machins {command}`"),
+            _ => format!("### `machins {command}`"),
+        };
+        assert!(!help.contains("```"), "{command}: {help}");
+        let _ = write!(page, "\n{heading}\n\n```text\n{}\n```\n", help.trim_end());
+    }
+    assert_data_eq!(page, file!["../../../docs/cli.md"].raw());
+}
+
+#[rstest]
+#[case::before(&["--json", "config", "explain"])]
+#[case::between(&["config", "--json", "explain"])]
+#[case::after(&["config", "explain", "--json"])]
+fn global_flags_may_stand_anywhere(#[case] arguments: &[&str]) {
+    Home::new().run(arguments).exits(0).document();
+}
+
+#[test]
+fn the_inner_of_two_global_flags_wins() {
+    let get = ["get", "base_url", "--base-url=https://inner.example"];
+    let arguments = [&["--base-url=https://outer.example", "config"], &get[..]].concat();
+    assert_eq!(Home::new().run(&arguments).exits(0).stdout, "https://inner.example\n");
+}
+
+#[test]
+fn a_global_flag_may_stand_within_a_group() {
+    Home::new().run(&["inbox", "--quiet", "ack-all"]).exits(4);
+}
+
+#[rstest]
+#[case::config(&["config", "--get", "base_url", "show"])]
+#[case::switch(&["inbox", "--unread", "ack-all"])]
+#[case::value(&["inbox", "--limit", "3", "ack-all"])]
+fn flags_of_a_group_are_refused_before_its_subcommands(#[case] arguments: &[&str]) {
+    Home::new().run(arguments).exits(2);
+}
+
+#[test]
+fn each_page_has_an_example() {
+    for (name, help) in pages() {
+        assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
+        // On a narrow terminal an example that wraps can't be pasted.
+        let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
+        let overview = help.lines().skip(1).take_while(|line| !line.starts_with("Options"));
+        let mut pasted = examples.chain(overview.filter(|_| name.is_empty()));
+        assert!(pasted.all(|line| line.chars().count() <= 80), "{name}:\n{help}");
+    }
+}
+
+#[test]
+fn each_command_refuses_an_unknown_flag() {
+    let home = Home::new();
+    for (command, _) in pages() {
+        let words: Vec<&str> = command.split_whitespace().chain(["--no-such-flag"]).collect();
+        let error = home.run(&[&["--json"], &words[..]].concat()).exits(2).error();
+        assert_eq!(error["kind"], "usage", "{command}");
+    }
+}
+
+#[test]
+fn without_arguments_it_prints_the_overview() {
+    let home = Home::new();
+    let alone = home.run(&[]).exits(0);
+    assert!(alone.stdout.contains("Devices:"), "{alone:?}");
+    let error = home.run(&["--json"]).exits(2).error();
+    assert_eq!(error["kind"], "usage");
+}
+
+#[rstest]
+#[case::unknown_command(&["vlaidate"])]
+#[case::two_devices(&["validate", "a", "b"])]
+#[case::no_device(&["revoke"])]
+#[case::device_and_all(&["revoke", "a", "--all"])]
+#[case::timeout_0(&["devices", "--timeout", "0"])]
+#[case::timeout_as_word(&["devices", "--timeout", "soon"])]
+#[case::unknown_colour(&["devices", "--color", "blue"])]
+#[case::negative_interval(&["guard", "--every", "-1", "--", "true"])]
+#[case::grace_is_no_number(&["guard", "--outage-grace", "nan", "--", "true"])]
+#[case::no_command(&["guard", "--device", "a"])]
+#[case::invalid_address(&["mock", "serve", "--addr", "here"])]
+#[case::unknown_method(&["api", "FETCH", "/api/v1/usage"])]
+#[case::unknown_shell(&["completions", "csh"])]
+#[case::no_name(&["join"])]
+#[case::no_price(&["sell", "--title", "Any"])]
+#[case::price_as_word(&["sell", "--title", "Any", "--price", "cheap"])]
+#[case::no_change(&["edit", "3f2a9c10"])]
+#[case::limit_0(&["browse", "--limit", "0"])]
+#[case::limit_201(&["browse", "--limit", "201"])]
+#[case::negative_offset(&["trades", "--offset", "-1"])]
+#[case::rating_6(&["review", "3f2a9c10", "--rating", "6"])]
+#[case::no_rating(&["review", "3f2a9c10"])]
+#[case::flag_of_the_group(&["inbox", "--unread", "ack-all"])]
+#[case::no_signature(&["webhook", "verify"])]
+#[case::set_and_get(&["config", "--set", "a=b", "--get", "a"])]
+fn wrong_usage_exits_2(#[case] arguments: &[&str]) {
+    let home = Home::new();
+    let human = home.run(arguments).exits(2);
+    assert!(human.stdout.is_empty() && human.stderr.starts_with("error: "), "{human:?}");
+    // After `--` the flag is the command's.
+    if !arguments.contains(&"--") {
+        let json = home.run(&[arguments, &["--json"]].concat());
+        assert_eq!(json.exits(2).error()["status"], Value::Null);
+    }
+    let json = home.run(&[&["--json"], arguments].concat()).exits(2);
+    assert_eq!(json.error()["kind"], "usage");
+    assert!(json.stdout.is_empty());
+}
+
+#[rstest]
+#[case::market_gaps(&["market-gaps"], "machins api GET /public/market-gaps")]
+#[case::pipeline(&["pipeline", "list"], "machins api GET /pipelines")]
+#[case::fulfill(&["fulfill", "ocr", "--budget", "5"], "machins api POST /fulfill --body")]
+fn commands_of_the_python_package_are_suggested_as_calls(
+    #[case] command: &[&str],
+    #[case] call: &str,
+) {
+    let ran = Home::new().run(command).exits(2);
+    assert!(ran.stderr.contains(call), "{ran:?}");
+}
+
+#[test]
+fn a_command_of_the_python_package_is_wrong_usage() {
+    let error = Home::new().run(&["trending", "--json"]).exits(2).error();
+    assert_eq!(error["kind"], "usage");
+}
+
+#[test]
+fn a_usage_error_is_one_line_in_json() {
+    let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
+    assert_eq!(error["message"], "unexpected argument 'b' found");
+    let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
+    assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");
+    let error = Home::new().run(&["--json", "vlaidate"]).exits(2).error();
+    assert!(error["message"].to_string().contains("similar subcommand exists: 'validate'"));
+}
+
+#[rstest]
+fn completions_know_every_command(
+    #[values("bash", "zsh", "fish", "powershell", "elvish")] shell: &str,
+) {
+    let script = Home::new().run(&["completions", shell]).exits(0).stdout;
+    let names = pages().iter().filter_map(|(name, _)| name.split_whitespace().last());
+    let missing: Vec<&str> =
+        names.chain(["outage-grace"]).filter(|word| !script.contains(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let home = Home::new();
+    assert!(home.run(&["man"]).exits(0).stdout.contains(".TH machins 1"));
+    home.run(&["man", "--dir", "pages"]).exits(0);
+    for (name, _) in pages() {
+        let file = format!("machins-{name}.1").replace("-.", ".").replace(' ', "-");
+        assert!(home.path().join("pages").join(&file).is_file(), "{file}");
+    }
+}
+
+#[rstest]
+#[case::man(&["man"])]
+#[case::help(&["--help"])]
+#[case::completions(&["completions", "bash"])]
+#[case::overview(&[])]
+fn a_closed_pipe_is_no_error(#[case] arguments: &[&str]) {
+    let home = Home::new();
+    let mut child =
+        home.machins(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -1,0 +1,5 @@
+//! MachineID: devices, batches of them, and decisions.
+
+mod batches;
+mod devices;
+mod validate;
