@@ -191,7 +191,7 @@ impl MockServer {
         self.app.controls().faults.all().to_vec()
     }
 
-    /// Removes all faults.
+    /// Removes all faults from the server.
     pub fn clear_faults(&self) {
         self.app.controls().faults.clear();
     }

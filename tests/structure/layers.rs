@@ -15,11 +15,70 @@ const MAX_LINES: usize = 600;
 type Layers = &'static [&'static str];
 
 const LAYERS: [(&str, Layers); 5] = [
-    ("client-core", &["lib"]),
-    ("machineid-client", &["lib"]),
-    ("machins-client", &["lib"]),
-    ("machins-mock", &["lib"]),
-    ("machins-cli", &["main"]),
+    (
+        "client-core",
+        &[
+            "lock text extra timestamp error retry open_enum",
+            "base_url clock credential reply secret_key",
+            "options request",
+            "call connection",
+            "transport/redact transport/traits transport/wire",
+            "transport",
+            "lib",
+        ],
+    ),
+    (
+        "machineid-client",
+        &[
+            "auth device_id fields",
+            "client",
+            "batch decision plan",
+            "device org registration",
+            "gate",
+            "blocking",
+            "lib",
+        ],
+    ),
+    (
+        "machins-client",
+        &[
+            "auth config model",
+            "client",
+            "pager items",
+            "endpoints",
+            "inbox_watch webhook",
+            "blocking",
+            "lib",
+        ],
+    ),
+    (
+        "machins-mock",
+        &[
+            "clock glob limits random sync tasks",
+            "machineid machins",
+            "world",
+            "fault journal expectation delivery",
+            "state",
+            "http",
+            "site",
+            "serve",
+            "handle state_file",
+            "server",
+            "builder blocking",
+            "lib",
+        ],
+    ),
+    (
+        "machins-cli",
+        &[
+            "text style error flags",
+            "json table format output input json_flag naming config process runtime",
+            "context progress verbose panic shown_once",
+            "list pages lookup",
+            "cmd",
+            "main",
+        ],
+    ),
 ];
 
 #[test]

@@ -51,7 +51,7 @@ pub struct ActiveFault {
     pub id: u64,
     /// The number of requests that the fault has hit.
     pub hits: u64,
-    /// The fault itself.
+    /// The fault as it was added.
     #[serde(flatten)]
     pub fault: Fault,
     #[serde(skip)]

@@ -22,7 +22,7 @@ pub struct UnknownOrg;
 pub struct OrgState {
     /// The organisation's key, `org_…`.
     pub org_key: String,
-    /// The organisation's plan.
+    /// The plan, which sets the number of active devices.
     pub plan: Plan,
     /// Whether the organisation's devices may run; if not, validations answer `ORG_DISABLED`.
     pub execution_enabled: bool,
