@@ -87,19 +87,19 @@ impl Source {
         let is_folder = matches!(name, "lib.rs" | "main.rs" | "mod.rs");
         let children = if is_folder { folder.to_owned() } else { path.with_extension("") };
         let items = syn::parse_file(&text).unwrap().items;
-        self.read_items(items, file, parent, &children, src)
+        self.read_items(items, &file, parent, &children, src)
     }
 
     fn read_items(
         &mut self,
         items: Vec<Item>,
-        file: String,
+        file: &str,
         parent: usize,
         folder: &Path,
         src: &Path,
     ) -> usize {
         let id = self.modules.len();
-        self.modules.push(Module { file: file.clone(), parent, ..Module::default() });
+        self.modules.push(Module { file: file.to_owned(), parent, ..Module::default() });
         for item in items {
             if attributes(&item).iter().any(is_test) {
                 continue;
@@ -107,9 +107,7 @@ impl Source {
             if let Item::Mod(item) = item {
                 let name = item.ident.to_string();
                 let child = match item.content {
-                    Some((_, items)) => {
-                        self.read_items(items, file.clone(), id, &folder.join(&name), src)
-                    }
+                    Some((_, items)) => self.read_items(items, file, id, &folder.join(&name), src),
                     None if folder.join(format!("{name}.rs")).exists() => {
                         self.read_file(folder, &format!("{name}.rs"), id, src)
                     }
@@ -125,9 +123,8 @@ impl Source {
                     import(&item.tree, Vec::new(), is_public, imports);
                     continue;
                 }
-                Item::Macro(item) => item.ident.as_ref().map(|name| {
-                    self.macros.insert(name.to_string(), file.clone());
-                    name
+                Item::Macro(item) => item.ident.as_ref().inspect(|name| {
+                    self.macros.insert(name.to_string(), file.to_owned());
                 }),
                 Item::Const(item) => Some(&item.ident),
                 Item::Enum(item) => Some(&item.ident),

@@ -72,9 +72,9 @@ impl TryFrom<String> for PasswordHash {
         if text.strip_prefix(PREFIX).and_then(unhex).is_some() {
             Ok(Self(text))
         } else {
-            Err("a password hash that this version can't verify: an owner's `password` must be \
-                 `hmac-sha256$…`, as stored since version 0.2; set the owner's `claim` to null \
-                 to claim the agent anew")
+            Err("an owner's `password` must begin with `hmac-sha256$`; snapshots with other \
+                 hashes were taken by an older version: set the owner's `claim` to null to \
+                 claim the agent anew")
         }
     }
 }
