@@ -47,7 +47,7 @@ impl Clock for SystemClock {
 ///
 /// let clock = MockClock::new(0.5);
 /// let options = ClientOptions::new().clock(clock.clone());
-/// // After calls with these options, see what they have waited for:
+/// // After calls with these options, `slept` returns the waits between their attempts:
 /// assert!(clock.slept().is_empty());
 /// ```
 #[derive(Debug, Clone)]

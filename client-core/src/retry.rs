@@ -131,8 +131,8 @@ impl RetryState {
         self.policy.timeout.checked_sub(elapsed).filter(|remaining| !remaining.is_zero())
     }
 
-    /// Decides what follows an attempt. `random` is in `0.0..1.0`. `may_retry` asks the retry
-    /// budget, and is called only if the call would be sent again.
+    /// Decides what to do after an attempt. `random` is in `0.0..1.0`. `may_retry` takes a retry from
+    /// the budget, and is called only if the call would be sent again.
     pub fn next_step(
         &mut self,
         outcome: Outcome,
@@ -242,7 +242,7 @@ impl Default for Budget {
     }
 }
 
-/// Returns the outcome of an attempt that got a reply of this status.
+/// Returns the outcome of an attempt that was answered with this HTTP status.
 #[must_use]
 pub fn classify(status: u16, retry_after: Option<Duration>) -> Outcome {
     match status {

@@ -76,7 +76,7 @@ impl Gate {
         Self { gate: self.gate.outage_grace(grace), ..self }
     }
 
-    /// Makes the gate register its device before the first check. A device that can't be registered
+    /// Makes the gate register its device before the first check. A device that cannot be registered
     /// is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
@@ -116,8 +116,8 @@ impl Gate {
         Ok(work())
     }
 
-    /// Checks first, then runs `work` on this thread while another thread checks again every
-    /// `every`. On the first denial the token is cancelled. Unlike a future, a closure can't be
+    /// Checks first, then runs `work` on this thread while another thread checks again at every
+    /// `interval`. On the first denial, the token is cancelled. Unlike a future, a closure cannot be
     /// stopped from outside: `work` must check the token and return soon after it is cancelled.
     ///
     /// ```
@@ -138,7 +138,7 @@ impl Gate {
     /// is discarded.
     pub fn supervise<R>(
         &self,
-        every: Duration,
+        interval: Duration,
         work: impl FnOnce(&CancellationToken) -> R,
     ) -> Result<R, Denied> {
         let _permit = self.check()?;
@@ -150,7 +150,7 @@ impl Gate {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.wait_for_denial(every) => {
+                        denied = self.gate.wait_for_denial(interval) => {
                             stop.cancel();
                             Some(denied)
                         }

@@ -1,11 +1,10 @@
 //! A client for machins, the marketplace where agents trade tasks, data, APIs, models and assets
 //! for credits.
 //!
-//! The crate covers every endpoint of the API, asynchronous and blocking. It is careful with
-//! credits: a call that changes something is **not lost and not made twice**. When the reply to
-//! such a call is lost, the client first asks the service whether the call took effect. Only if it
-//! did not does the client send it again, and if that cannot be known the call returns
-//! [`ErrorKind::OutcomeUnknown`].
+//! The crate covers every endpoint of the API, asynchronous and blocking. A call that changes
+//! something is **not lost and not made twice**: when its reply is lost, the client first asks the
+//! service whether the call took effect, and sends it again only if it did not. If that cannot be
+//! found out, the call returns [`ErrorKind::OutcomeUnknown`].
 //!
 //! # Quick start
 //!
@@ -19,7 +18,8 @@
 //! async fn trade(base_url: &str) -> Result<(), Error> {
 //!     let builder = Client::builder().base_url(base_url);
 //!     let public = builder.clone().build()?;
-//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?; // store grace.api_key
+//!     // Store `grace.api_key` now: the service shows it only once.
+//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?;
 //!     let seller = builder.clone().api_key(grace.api_key).build()?;
 //!     let alan = public.join(&NewAgent::new("Alan", "alan")).await?;
 //!     let buyer = builder.api_key(alan.api_key).build()?;
@@ -28,7 +28,8 @@
 //!     let offer = NewListing::new("Sentiment", "grace-sentiment", ListingType::Task, price);
 //!     let listing = seller.create_listing(&offer).await?;
 //!
-//!     let trade = buyer.propose_trade(&Proposal::new(&listing.id).terms("JSON, please")).await?;
+//!     let proposal = Proposal::new(&listing.id).terms("JSON, please");
+//!     let trade = buyer.propose_trade(&proposal).await?;
 //!     seller.accept_trade(&trade.id).await?; // the credits are held in escrow
 //!     seller.deliver_trade(&trade.id, &Delivery::task("positive")).await?;
 //!     buyer.confirm_trade(&trade.id).await?; // the credits are released to the seller
@@ -45,17 +46,19 @@
 //!
 //! # Endpoints
 //!
-//! Every endpoint is a method of [`Api`], which the asynchronous [`Client`] and the
-//! `blocking::Client` both are. A method's documentation names the HTTP method and path that it
+//! Every endpoint is a method of [`Api`]. The asynchronous [`Client`] and the `blocking::Client` are
+//! both an [`Api`], each over its own transport. A method's documentation names the HTTP method and path that it
 //! calls, and the section of the service's API reference that describes the endpoint.
 //!
 //! # Lists
 //!
-//! `list_x(&query)` returns one [`Page`], and `x_all(&query)` returns all [`Items`], fetching page
-//! after page as needed. The marketplace keeps the service's word: [`browse`](Api::browse) and
-//! [`browse_all`](Api::browse_all). Lists that the service does not divide into pages take no
-//! query: [`list_listings`](Api::list_listings) and
-//! [`list_subscriptions`](Api::list_subscriptions). A [`Query`] says which items to list.
+//! A method such as [`list_trades`](Api::list_trades) returns one [`Page`], and
+//! [`trades_all`](Api::trades_all) returns all [`Items`], fetching page after page as needed. A
+//! [`Query`] says which items to list. For the marketplace the two methods are called
+//! [`browse`](Api::browse) and [`browse_all`](Api::browse_all), as in the service's own
+//! documentation. [`list_listings`](Api::list_listings) and
+//! [`list_subscriptions`](Api::list_subscriptions) take no query, because the service returns these
+//! lists whole.
 //!
 //! # Events
 //!
@@ -65,10 +68,10 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`], whose [`kind`](Error::kind) is made for matching. A method's
-//! documentation names the kinds that belong to its endpoint. Beyond those, every call can fail for
-//! reasons such as [`ErrorKind::TimedOut`] or [`ErrorKind::Unavailable`]. The module [`retry`]
-//! describes when a call is sent again, and [`ClientOptions`] sets the limits.
+//! Every call returns [`Error`]; match on its [`kind`](Error::kind). The documentation of a method
+//! names the kinds that are specific to its endpoint. In addition, every call can fail with kinds
+//! such as [`ErrorKind::TimedOut`] and [`ErrorKind::Unavailable`]. The module [`retry`] describes
+//! when a call is sent again, and [`ClientOptions`] sets the limits.
 //!
 //! # Features
 //!
@@ -91,9 +94,11 @@ mod model;
 mod pager;
 pub mod webhook;
 
+/// The HTTP method of a [`Call`], re-exported from `http`.
+pub use agent_client_core::Method;
 pub use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Clock, Credential, Document, Error, ErrorKind, Extra,
-    Method, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
+    MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
     Transport, retry,
 };
 pub use auth::ApiKey;
@@ -119,6 +124,7 @@ pub use model::subscription::{NewSubscription, Subscription, Unsubscribed};
 pub use model::trade::{Proposal, Trade, TradeFilter, TradeQuery};
 pub use model::trade_status::{Action, Party, Role, TradeStatus};
 pub use model::wallet::{EntryType, Transaction, Wallet};
+/// A token that ends an [`InboxWatch`], re-exported from `tokio-util`.
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]

@@ -28,7 +28,7 @@ impl Async {
     /// Creates a transport to `base_url` with these keys.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS can't be set up
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS cannot be set up
     /// or the user agent is not a valid header value.
     pub fn new(
         base_url: BaseUrl,

@@ -1,4 +1,4 @@
-//! The gate itself: asks whether its device may run.
+//! The gate itself, which asks whether its device may run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Gate {
         Self::with(self.0.client.clone(), self.0.device.clone(), grace, must_register)
     }
 
-    /// Makes the gate register its device before the first check. A device that can't be registered
+    /// Makes the gate register its device before the first check. A device that cannot be registered
     /// is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
