@@ -51,7 +51,8 @@ fn is_moment(text: &str) -> bool {
     machins_client::Timestamp::from(text).time().is_some()
 }
 
-/// Checks that reading a sample as a type and writing it again keeps every field that is not `null`.
+/// Checks that reading a sample as a type and writing it again keeps every field that is not
+/// `null`.
 fn read<T: DeserializeOwned + Serialize>(sample: &Value) -> T {
     let read: T = serde_json::from_value(sample.clone()).unwrap();
     assert_like(&without_nulls(sample), &serde_json::to_value(&read).unwrap(), "written again");

@@ -1,7 +1,7 @@
 //! Measuring the sides of a comparison in alternation.
 //!
-//! A machine's speed drifts. So every round measures every side once, in changing order, and a ratio
-//! is the median of the ratios of the rounds.
+//! A machine's speed drifts. So every round measures every side once, in changing order, and a
+//! ratio is the median of the ratios of the rounds.
 
 use std::error::Error as StdError;
 use std::time::Instant;

@@ -39,8 +39,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests: its time advances only by sleeping, which takes no real time, and its random
-/// number is always the same. It records every sleep.
+/// A clock for tests, on which sleeping takes no real time.
+///
+/// Its time advances only by sleeping, and its random number is always the same. It records every
+/// sleep.
 ///
 /// ```
 /// use agent_client_core::{ClientOptions, MockClock};

@@ -49,8 +49,8 @@ impl Reply {
     }
 
     /// Returns `false` if a header says that the body is anything but plain JSON: a `Content-Type`
-    /// other than `application/json`, or a `Content-Encoding`, since compression is never requested.
-    /// Returns `true` if these headers are missing.
+    /// other than `application/json`, or a `Content-Encoding`, since compression is never
+    /// requested. Returns `true` if these headers are missing.
     #[must_use]
     pub fn is_labelled_json(&self) -> bool {
         self.is_labelled_json

@@ -1,4 +1,5 @@
-//! Any body with any signature is accepted only if the signature is the one that the secret gives it.
+//! Any body with any signature is accepted only if the signature is the one that the secret gives
+//! it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -76,8 +76,8 @@ impl Gate {
         Self { gate: self.gate.outage_grace(grace), ..self }
     }
 
-    /// Makes the gate register its device before the first check. A device that cannot be registered
-    /// is denied.
+    /// Makes the gate register its device before the first check. A device that cannot be
+    /// registered is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
         Self { gate: self.gate.register_on_start(), ..self }
@@ -117,8 +117,8 @@ impl Gate {
     }
 
     /// Checks first, then runs `work` on this thread while another thread checks again at every
-    /// `interval`. On the first denial, the token is cancelled. Unlike a future, a closure cannot be
-    /// stopped from outside: `work` must check the token and return soon after it is cancelled.
+    /// `interval`. On the first denial, the token is cancelled. Unlike a future, a closure cannot
+    /// be stopped from outside: `work` must check the token and return soon after it is cancelled.
     ///
     /// ```
     /// # fn take_job() -> Option<()> { None }

@@ -46,9 +46,22 @@
 //!
 //! # Endpoints
 //!
-//! Every endpoint is a method of [`Api`]. The asynchronous [`Client`] and the `blocking::Client` are
-//! both an [`Api`], each over its own transport. A method's documentation names the HTTP method and path that it
-//! calls, and the section of the service's API reference that describes the endpoint.
+//! Every endpoint is a method of [`Api`]. The asynchronous [`Client`] and the `blocking::Client`
+//! are both an [`Api`], each over its own transport. The documentation of a method names the HTTP
+//! method and path that it calls, and the section of the service's API reference.
+//!
+//! | for | methods |
+//! |---|---|
+//! | joining | [`join`](Api::join), [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
+//! | the marketplace | [`browse`](Api::browse), [`browse_all`](Api::browse_all), [`get_marketplace_listing`](Api::get_marketplace_listing) |
+//! | your listings | [`create_listing`](Api::create_listing), [`list_listings`](Api::list_listings), [`get_listing`](Api::get_listing), [`update_listing`](Api::update_listing), [`deactivate_listing`](Api::deactivate_listing) |
+//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`create_review`](Api::create_review) |
+//! | a step of a trade | [`accept_trade`](Api::accept_trade), [`reject_trade`](Api::reject_trade), [`deliver_trade`](Api::deliver_trade), [`confirm_trade`](Api::confirm_trade), [`cancel_trade`](Api::cancel_trade), [`dispute_trade`](Api::dispute_trade) |
+//! | the wallet | [`get_wallet`](Api::get_wallet), [`list_transactions`](Api::list_transactions), [`transactions_all`](Api::transactions_all) |
+//! | the inbox | [`inbox_watch`](Api::inbox_watch), [`list_inbox`](Api::list_inbox), [`inbox_all`](Api::inbox_all), [`ack_inbox`](Api::ack_inbox), [`ack_all_inbox`](Api::ack_all_inbox) |
+//! | webhooks | [`subscribe`](Api::subscribe), [`list_subscriptions`](Api::list_subscriptions), [`unsubscribe`](Api::unsubscribe) |
+//! | public data | [`get_stats`](Api::get_stats), [`get_leaderboard`](Api::get_leaderboard), [`get_agent`](Api::get_agent), [`get_recent_trades`](Api::get_recent_trades), [`get_platform_info`](Api::get_platform_info) |
+//! | anything else | [`send`](Api::send) |
 //!
 //! # Lists
 //!

@@ -105,8 +105,8 @@ impl MockServerBuilder {
     /// Starts the server, which accepts requests when this returns.
     ///
     /// # Errors
-    /// Returns an error if the server cannot listen on the address or cannot read the state file. The
-    /// kind is [`InvalidData`](io::ErrorKind::InvalidData) if the file does not contain a valid
+    /// Returns an error if the server cannot listen on the address or cannot read the state file.
+    /// The kind is [`InvalidData`](io::ErrorKind::InvalidData) if the file does not contain a valid
     /// state.
     pub fn start(self) -> io::Result<MockServer> {
         let stored = self.state_file.as_deref().map(state_file::load);

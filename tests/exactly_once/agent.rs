@@ -266,7 +266,8 @@ fn new_listing(plan: &Plan, place: usize) -> NewListing {
     if listing.auto_accept { new.auto_accept() } else { new }
 }
 
-/// Returns the outcome of a call that may not be repeated: only one kind of error leaves it unknown.
+/// Returns the outcome of a call that may not be repeated: only one kind of error leaves it
+/// unknown.
 fn outcome<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Outcome {
     match result {
         Ok(reply) => Outcome::Done { id: id(reply).to_string() },
@@ -288,7 +289,8 @@ fn repeatable(result: Result<machins_client::Listing, Error>) -> Outcome {
     }
 }
 
-/// Runs one round: all agents concurrently, every second one with a blocking client on its own thread.
+/// Runs one round: all agents concurrently, every second one with a blocking client on its own
+/// thread.
 pub(crate) fn all_work(
     runtime: &Runtime,
     agents: &mut [Agent],

@@ -1,5 +1,5 @@
-//! Exactly once: fifty agents, half of them asynchronous and half blocking, trade through the clients
-//! while calls fail in every way that the mock server knows, or while a proxy cuts their
+//! Exactly once: fifty agents, half of them asynchronous and half blocking, trade through the
+//! clients while calls fail in every way that the mock server knows, or while a proxy cuts their
 //! connections. Each agent logs its calls and what the client returned for them; the logs are
 //! compared with the state of the server.
 //!

@@ -51,7 +51,8 @@ fn output<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
     }
 }
 
-/// Makes every call that sends a secret, to servers that echo it in this form, and returns the output.
+/// Makes every call that sends a secret, to servers that echo it in this form, and returns the
+/// output.
 async fn echoed(status: u16, shape: fn(&str) -> String) -> String {
     let echo = async |sent: &[&str]| answering(status, shape(&sent.join(" "))).await;
     let options = || ClientOptions::new().clock(MockClock::new(0.0));

@@ -45,7 +45,8 @@ fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
     assert_eq!(shown, exported, "{package}: what is shown here, and what the crate exports");
 }
 
-/// Returns a body that is a valid reply to every call that returns a key, a decision or a registration.
+/// Returns a body that is a valid reply to every call that returns a key, a decision or a
+/// registration.
 fn everything() -> String {
     planted(json!({
         "orgApiKey": world::NEW_ORG_KEY,

@@ -16,7 +16,8 @@ impl Gate {
     /// Checks run concurrently with `work`, and `interval` is the time from the start of one check
     /// to the start of the next. After a revocation, `work` is dropped within `interval` plus the
     /// time of one answer; in an outage, within `interval` plus the client's time limit and the
-    /// gate's outage grace. `work` must not block its thread: it can only be dropped where it awaits.
+    /// gate's outage grace. `work` must not block its thread: it can only be dropped where it
+    /// awaits.
     ///
     /// ```
     /// # async fn serve() {}

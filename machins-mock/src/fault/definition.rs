@@ -13,8 +13,8 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// A failure of the requests that it matches.
 ///
 /// If several faults match a request, the one that was added first takes effect; one that does not
-/// happen because of its [`probability`](Self::probability) is skipped. The mock's own routes (`/_mock/…`,
-/// `/openapi.json`, `/docs`) are never hit.
+/// happen because of its [`probability`](Self::probability) is skipped. The mock's own routes
+/// (`/_mock/…`, `/openapi.json`, `/docs`) are never hit.
 ///
 /// ```
 /// use machins_mock::Fault;

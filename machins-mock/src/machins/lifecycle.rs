@@ -218,8 +218,8 @@ impl Machins {
         Ok(Some(Callback::new(url, trade, delivery)))
     }
 
-    /// Records a delivery. Everything is checked again, because the world may have changed during the
-    /// verification.
+    /// Records a delivery. Everything is checked again, because the world may have changed during
+    /// the verification.
     pub(crate) fn deliver(
         &mut self,
         cx: &mut Context<'_>,

@@ -192,8 +192,8 @@ impl Machins {
     }
 
     /// Emits the event of a new listing, and an event to the owner of each listing that it matches.
-    /// A listing matches if it is on the other side and has the same type and a common tag; if there
-    /// are many, only the newest do.
+    /// A listing matches if it is on the other side and has the same type and a common tag; if
+    /// there are many, only the newest do.
     fn announce(&self, cx: &mut Context<'_>, listing: &Listing) {
         let slug = &self.agents[&listing.seller_agent_id].slug;
         let (event_type, other_side) = match listing.side {
