@@ -1,4 +1,4 @@
-//! The least client there can be. It stands in where a server is measured.
+//! A minimal client, for measuring servers.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ impl Connection {
         Ok(Self { stream, reply: Vec::new() })
     }
 
-    /// Sends a request and gives the reply's body, which must be that of a success.
+    /// Sends a request and returns the body of the reply, which must be a success.
     pub(crate) async fn exchange(&mut self, request: &str) -> Result<&[u8]> {
         self.reply.clear();
         self.stream.write_all(request.as_bytes()).await?;

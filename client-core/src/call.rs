@@ -15,9 +15,9 @@ use crate::request::{Request, invalid};
 /// A call that has not been sent yet. `R` is the type that its reply is decoded as.
 ///
 /// A new call returns the raw [`Reply`], whatever its status. [`json`](Call::json) and
-/// [`decode`](Call::decode) make it return something else. Invalid input (a path parameter that
-/// would change the path, a body that can't be serialized) is kept in the call and returned as an
-/// error when the call is sent, before anything leaves.
+/// [`decode`](Call::decode) make it return something else. Invalid input, such as a path parameter
+/// that would change the path or a body that cannot be serialized, is kept in the call and returned
+/// as an error when the call is sent, before anything goes over the network.
 ///
 /// ```
 /// use agent_client_core::{Call, Method};
@@ -68,7 +68,7 @@ pub enum ProbeResult<R> {
     Absent,
     /// The server's answer does not tell whether the call took effect.
     Unknown,
-    /// The call can't take effect any more, for this reason.
+    /// The call cannot take effect any more, for this reason.
     Failed(Error),
     /// Not decided yet: this probe comes next.
     Next(Probe<R>),
@@ -128,7 +128,7 @@ impl<R> Call<R> {
     }
 
     /// Appends `parameters` to the query: a struct, a map or a slice of pairs. Fields that are
-    /// `None` are left out. Parameters that can't be written as `key=value` pairs make the call
+    /// `None` are left out. Parameters that cannot be written as `key=value` pairs make the call
     /// invalid.
     ///
     /// ```
@@ -149,7 +149,7 @@ impl<R> Call<R> {
     pub fn body(self, body: &impl Serialize) -> Self {
         self.try_set(|request| {
             let json = serde_json::to_vec(body)
-                .map_err(|error| invalid(format!("the body can't be written as JSON: {error}")))?;
+                .map_err(|error| invalid(format!("the body cannot be written as JSON: {error}")))?;
             request.body = Some(json.into());
             Ok(())
         })
@@ -160,8 +160,8 @@ impl<R> Call<R> {
         self.set(|request| request.scheme = Some(scheme))
     }
 
-    /// Redacts this text, for example a password in the body, in everything that the server
-    /// replies with an error, so that no error message repeats it.
+    /// Redacts this text, for example a password in the body, in every reply that is an error, so
+    /// that no error message repeats it.
     pub fn secret(self, secret: &Secret) -> Self {
         self.set(|request| request.secrets.push(secret.clone()))
     }

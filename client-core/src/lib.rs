@@ -20,7 +20,7 @@
 //!
 //! # What every call gets
 //!
-//! - **Safe retries.** A call is sent again only if it can't take effect twice; [`retry`] has the
+//! - **Safe retries.** A call is sent again only if it cannot take effect twice; [`retry`] has the
 //!   rules.
 //! - **Limits.** The time of connecting, of each attempt and of the whole call, and the size of the
 //!   reply are bounded; [`ClientOptions`] has the defaults.
@@ -65,6 +65,7 @@ pub use extra::{Document, Extra};
 pub use lock::lock;
 pub use options::ClientOptions;
 pub use reply::Reply;
+/// The HTTP method of a [`Call`], re-exported from `http`.
 pub use reqwest::Method;
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;

@@ -48,16 +48,16 @@ impl Reply {
         self.retry_after
     }
 
-    /// Returns whether no header contradicts that the body is plain JSON: every `Content-Type` is
-    /// `application/json`, and no `Content-Encoding` says that it is compressed, which is never asked
-    /// for. Missing headers do not contradict.
+    /// Returns `false` if a header says that the body is anything but plain JSON: a `Content-Type`
+    /// other than `application/json`, or a `Content-Encoding`, since compression is never
+    /// requested. Returns `true` if these headers are missing.
     #[must_use]
     pub fn is_labelled_json(&self) -> bool {
         self.is_labelled_json
     }
 
-    /// Returns whether an earlier attempt of the same call may have taken effect already. If so, a
-    /// 404 in reply to a removal means that the first attempt has removed the resource.
+    /// Returns whether an earlier attempt of the same call may already have taken effect. If so, a
+    /// 404 in reply to a removal can mean that the earlier attempt removed the resource.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.repeated

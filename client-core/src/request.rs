@@ -54,7 +54,7 @@ impl Request {
         let placeholder = format!("{{{name}}}");
         if matches!(value, "" | "." | "..") || value.chars().any(char::is_control) {
             // The value is not repeated: it may be a secret.
-            return Err(invalid(format!("this {name} can't be part of a path")));
+            return Err(invalid(format!("this {name} cannot be part of a path")));
         }
         if !self.path.contains(&placeholder) {
             return Err(invalid(format!("the path {} has no {placeholder}", self.template)));
@@ -70,7 +70,7 @@ impl Request {
         parameters: &(impl Serialize + ?Sized),
     ) -> Result<(), Error> {
         let parameters = serde_html_form::to_string(parameters).map_err(|error| {
-            invalid(format!("the query can't be written as key=value pairs: {error}"))
+            invalid(format!("the query cannot be written as key=value pairs: {error}"))
         })?;
         if !self.query.is_empty() && !parameters.is_empty() {
             self.query.push('&');

@@ -1,4 +1,4 @@
-//! Any status, headers and body, over a real connection: a permit only for the exact allow.
+//! Any status, headers and body over a real connection give a permit only for an exact allow.
 #![no_main]
 
 #[path = "../../machineid-client/tests/support/hostile.rs"]

@@ -14,8 +14,10 @@ pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
 
 const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
 
-/// The MachineID API over a transport, with a method for each endpoint. Use it as [`Client`] or,
-/// with the feature `blocking`, as `blocking::Client`.
+/// The MachineID API over a transport, with a method for each endpoint.
+///
+/// Use it as [`Client`] or, with the feature `blocking`, as `blocking::Client`. The
+/// [front page](crate#manage-devices) lists the methods by subject.
 ///
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
 #[derive(Clone)]

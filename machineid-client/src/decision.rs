@@ -42,9 +42,9 @@ open_enum! {
 ///
 /// It allows only if the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW`, no header
 /// says that the body is anything but plain JSON, and the reply is about the device that was asked
-/// about. A reply with the code `ALLOW` that fails one of the other conditions, or in which a name
-/// stands twice, is not a decision but an error. Every other decision denies, whatever its HTTP
-/// status.
+/// about. A reply with the code `ALLOW` that fails one of the other conditions, or a reply in which
+/// a field appears twice, is not a decision but an error. Every other decision denies, whatever its
+/// HTTP status.
 ///
 /// `Serialize` writes the fields of the reply, but `allowed` is `true` only if the decision allows.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,9 +1,9 @@
 //! The fields of a decision, read so that they have only one meaning.
 //!
-//! A derived struct can't replace this visitor. It would have to flatten the fields that are kept
-//! but not interpreted, and flattening accepts a name that stands twice and reads the values in two
-//! passes. And a typed field of an unexpected type would turn a denial into an unreadable reply,
-//! which an outage grace retries.
+//! A derived struct cannot replace this visitor. It would have to flatten the fields that are kept
+//! but not interpreted, and flattening accepts duplicate fields and reads the values in two passes.
+//! And a typed field of an unexpected type would turn a denial into an unreadable reply, which an
+//! outage grace retries.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A JSON object in which no name stands twice. Parsers differ in which of two values they take.
+/// A JSON object without duplicate fields: parsers differ in which of two values they take.
 #[derive(Default)]
 pub(crate) struct UniqueFields {
     pub(crate) fields: Map<String, Value>,
@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for UniqueFields {
                         _ => access.next_value()?,
                     };
                     if read.fields.insert(name, value).is_some() {
-                        return Err(Error::custom("a name stands twice"));
+                        return Err(Error::custom("a field appears twice"));
                     }
                 }
                 Ok(read)

@@ -1,4 +1,4 @@
-//! What a command works with: the flags, the settings, and a client when it needs one.
+//! The context of a command: flags, settings, output, and a client if it needs one.
 
 use std::cell::{Cell, OnceCell};
 

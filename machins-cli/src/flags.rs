@@ -24,7 +24,7 @@ pub(crate) struct Global {
     /// URL of the MachineID API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
-    /// Profile of the config file whose settings come first
+    /// Profile in the config file, whose settings take precedence
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
     /// Time limit for each call, including its retries

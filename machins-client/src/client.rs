@@ -15,10 +15,13 @@ pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
 
 const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 
-/// The machins API, with one method for each endpoint. Use it as [`Client`] or, with the feature
-/// `blocking`, as `blocking::Client`.
+/// The machins API over a transport, with a method for each endpoint.
 ///
-/// Cloning is cheap. All clones share connections, rate-limit pauses and the retry budget.
+/// Use it as [`Client`] or, with the feature `blocking`, as `blocking::Client`. The
+/// [front page](crate#endpoints) lists the methods by subject.
+///
+/// A clone is one pointer, and all clones share connections, rate-limit pauses and the retry
+/// budget.
 #[derive(Clone)]
 pub struct Api<T> {
     transport: T,

@@ -19,10 +19,10 @@ use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::world::World;
 
-/// One server's state, as its connections, its handles and its guards share it.
+/// One server's state, shared by its connections, handles and guards.
 pub(crate) type App = Arc<AppState>;
 
-/// What a test watches and disturbs its server with; none of it is in a snapshot.
+/// The controls of a test over its server; none of them is part of a snapshot.
 ///
 /// One lock guards all of it, because every request needs all of it.
 pub(crate) struct TestControls {

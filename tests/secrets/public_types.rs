@@ -1,6 +1,6 @@
 //! `Debug` of every public type, each with a secret wherever it can hold one.
 //!
-//! A type that is new must be added here: the walk through the sources finds it.
+//! The test fails for a public type that is not listed here.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::world::{self, SECRETS, answering, assert_hidden, planted, read, secre
 
 type Shown = Vec<(String, String)>;
 
-/// Debug-prints a value of each type. Gives its name, under `prefix`, and what was printed.
+/// Prints a value of each type with `Debug`. Returns its name, under `prefix`, and the output.
 macro_rules! show {
     ($krate:ident, $prefix:literal {
         $($name:ident $(<$($generic:ty),+>)? = $value:expr),+ $(,)?
@@ -31,7 +31,7 @@ macro_rules! show {
     }};
 }
 
-/// Every public type of the crate is shown, `traits` aside, and no secret with it.
+/// Checks that the output has every public type of the crate except `traits`, and no secret.
 fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{package} {name}");
@@ -45,7 +45,8 @@ fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
     assert_eq!(shown, exported, "{package}: what is shown here, and what the crate exports");
 }
 
-/// A reply to everything: each key that is handed out, a decision, a registration.
+/// Returns a body that is a valid reply to every call that returns a key, a decision or a
+/// registration.
 fn everything() -> String {
     planted(json!({
         "orgApiKey": world::NEW_ORG_KEY,

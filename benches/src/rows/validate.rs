@@ -1,4 +1,4 @@
-//! `validate` beside the same POST and parse by bare HTTP clients.
+//! `validate`, compared with the same POST and parsing with bare HTTP clients.
 
 use futures_util::future::try_join_all;
 use machineid_client::{Client, DeviceId, OrgKey, blocking};
@@ -13,7 +13,7 @@ use crate::report::{Bound, Figure, Line};
 use crate::server;
 
 const KEY: &str = "org_benchmark";
-/// What our client sends too, so that the same bytes go over the wire.
+/// The `Accept` header of our client, so that the same bytes go over the wire.
 const USER_AGENT: &str = "machineid-client/0.1.0";
 const JSON: &str = "application/json";
 const CALLS: u32 = 500;
@@ -80,10 +80,10 @@ fn asynchronous(rounds: usize, client: &Client, device: &DeviceId, url: &str) ->
     Ok(vec![
         Line::new(1, "`validate`, one at a time, async", "µs", alone.figure(0))
             .against("bare reqwest", alone.figure(1), alone.ratio(0, 1))
-            .reach(Bound::AtMost(1.03)),
+            .goal(Bound::AtMost(1.03)),
         Line::new(2, "`validate`, 64 at once, async", "µs", together.figure(0))
             .against("bare reqwest", together.figure(1), together.ratio(0, 1))
-            .reach(Bound::AtMost(1.03)),
+            .goal(Bound::AtMost(1.03)),
     ])
 }
 
@@ -136,7 +136,7 @@ fn blocking(
     Ok(vec![
         line()
             .against("reqwest::blocking", samples.figure(1), samples.ratio(0, 1))
-            .reach(Bound::AtMost(1.03)),
+            .goal(Bound::AtMost(1.03)),
         line().against("ureq", samples.figure(2), samples.ratio(0, 2)),
     ])
 }

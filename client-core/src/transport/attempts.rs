@@ -1,4 +1,4 @@
-//! Sends one request, again if need be, until there is a reply to act on.
+//! The attempts to send one request, until there is a reply or no further attempt is allowed.
 
 use std::time::{Duration, Instant};
 

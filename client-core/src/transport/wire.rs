@@ -1,4 +1,4 @@
-//! Sends one request and reads its reply: the only place that uses the HTTP library.
+//! One exchange of a request and a reply: the only file that sends anything.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Wire {
         let http = builder.build().map_err(|error| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("the HTTP client can't be set up: {}", root_cause(&error)),
+                format!("the HTTP client cannot be set up: {}", root_cause(&error)),
             )
             .with_source(error)
         })?;
@@ -163,7 +163,7 @@ impl Wire {
         let error = error.without_url();
         let cause = root_cause(&error);
         let (kind, message) = if error.is_connect() {
-            (ErrorKind::NotSent, format!("can't connect to {}: {cause}", self.base_url))
+            (ErrorKind::NotSent, format!("cannot connect to {}: {cause}", self.base_url))
         } else if error.is_timeout() {
             (ErrorKind::TimedOut, format!("{} did not answer in time", self.base_url))
         } else {

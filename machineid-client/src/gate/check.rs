@@ -1,4 +1,4 @@
-//! The gate itself: asks whether its device may run.
+//! The gate itself, which asks whether its device may run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +19,9 @@ use crate::registration::Registration;
 /// The longest wait between two requests during an outage.
 const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(5);
 
-/// Guards work by asking MachineID whether a device may run. It fails closed: every answer that is
-/// not a clear *allow* is [`Denied`], and so is no answer.
+/// Guards work by asking MachineID whether a device may run.
+///
+/// It fails closed: anything but a clear *allow*, including no answer at all, is [`Denied`].
 ///
 /// A check sends one request. An outage (`SYSTEM_UNAVAILABLE`, no answer, an unreadable answer)
 /// denies at once, unless [`outage_grace`](Self::outage_grace) permits retries.
@@ -61,15 +62,15 @@ impl Gate {
     /// Sets for how long a check retries during an outage, with growing waits, before it denies.
     /// The default is zero. Other denials are never delayed.
     ///
-    /// A request that hangs is ended by the client's own time limits, which come on top.
+    /// The client's own time limits, which end a request that hangs, are added to the grace.
     #[must_use]
     pub fn outage_grace(self, grace: Duration) -> Self {
         let must_register = self.0.must_register.load(Ordering::Relaxed);
         Self::with(self.0.client.clone(), self.0.device.clone(), grace, must_register)
     }
 
-    /// Makes the gate register its device before the first check. A device that can't be registered
-    /// is denied.
+    /// Makes the gate register its device before the first check. A device that cannot be
+    /// registered is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
         Self::with(self.0.client.clone(), self.0.device.clone(), self.0.outage_grace, true)

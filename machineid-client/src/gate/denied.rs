@@ -10,7 +10,7 @@ use agent_client_core::{Error, ErrorKind, printable};
 use crate::decision::{Decision, DecisionCode};
 use crate::registration::Registration;
 
-/// The device may not run, or it is unknown whether it may. Stop the work.
+/// A denial: the device may not run, or it is unknown whether it may. Stop the work.
 ///
 /// `Display` says why and what to do. [`code`](Self::code) is the service's decision code, or
 /// `SYSTEM_UNAVAILABLE` if there was no decision; [`source`](std::error::Error::source) is then the

@@ -1,4 +1,4 @@
-//! The gate: work runs only with a fresh permit.
+//! The gate, which runs work only with a fresh permit.
 
 mod check;
 mod coalescer;

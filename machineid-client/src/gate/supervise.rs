@@ -1,4 +1,4 @@
-//! Work that runs only as long as it is allowed to.
+//! Supervising work, which runs only as long as its device is allowed to.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,13 +10,14 @@ use super::check::Gate;
 use super::denied::Denied;
 
 impl Gate {
-    /// Checks first, then runs `work` and checks again every `every`. On the first denial it drops
-    /// `work`, which ends it at its current await point.
+    /// Checks first, then runs `work` and checks again at every `interval`. On the first denial it
+    /// drops `work`, which ends it at its current await point.
     ///
-    /// Checks run concurrently with `work`, and `every` is the time from the start of one check to
-    /// the start of the next. After a revocation `work` is dropped within `every` plus the time of
-    /// one answer; in an outage within `every` plus the client's time limit and the gate's outage
-    /// grace. `work` must not block its thread: it can only be dropped where it awaits.
+    /// Checks run concurrently with `work`, and `interval` is the time from the start of one check
+    /// to the start of the next. After a revocation, `work` is dropped within `interval` plus the
+    /// time of one answer; in an outage, within `interval` plus the client's time limit and the
+    /// gate's outage grace. `work` must not block its thread: it can only be dropped where it
+    /// awaits.
     ///
     /// ```
     /// # async fn serve() {}
@@ -31,10 +32,10 @@ impl Gate {
     /// Returns [`Denied`] if a check denies; `work` has not started or was dropped.
     pub async fn supervise<F: Future>(
         &self,
-        every: Duration,
+        interval: Duration,
         work: F,
     ) -> Result<F::Output, Denied> {
-        self.supervise_gracefully(every, Duration::ZERO, |_| work).await
+        self.supervise_gracefully(interval, Duration::ZERO, |_| work).await
     }
 
     /// Supervises `work` like [`supervise`](Self::supervise), but gives it time to stop by itself:
@@ -61,7 +62,7 @@ impl Gate {
     /// Returns [`Denied`] if a check denies; `work` has not started, has stopped or was dropped.
     pub async fn supervise_gracefully<F: Future>(
         &self,
-        every: Duration,
+        interval: Duration,
         grace: Duration,
         work: impl FnOnce(CancellationToken) -> F,
     ) -> Result<F::Output, Denied> {
@@ -74,7 +75,7 @@ impl Gate {
         let denied = tokio::select! {
             biased;
             output = &mut work => return Ok(output),
-            denied = unconstrained(self.wait_for_denial(every)) => denied,
+            denied = unconstrained(self.wait_for_denial(interval)) => denied,
         };
         stop.cancel();
         if !grace.is_zero() {
@@ -87,14 +88,14 @@ impl Gate {
         Err(denied)
     }
 
-    /// Checks every `every`, for the first time after that long, until a check denies. It does not
+    /// Checks at every `interval`, first after one interval, until a check denies. It does not
     /// share requests with other checks, because a shared check may take two requests.
-    pub(crate) async fn wait_for_denial(&self, every: Duration) -> Denied {
+    pub(crate) async fn wait_for_denial(&self, interval: Duration) -> Denied {
         let clock = self.clock();
         let mut last = clock.now();
         loop {
             let since = clock.now().saturating_duration_since(last);
-            clock.sleep(every.saturating_sub(since)).await;
+            clock.sleep(interval.saturating_sub(since)).await;
             last = clock.now();
             if let Err(denied) = self.decide().await {
                 return denied;

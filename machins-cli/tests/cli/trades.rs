@@ -260,7 +260,7 @@ fn waiting_ends_at_the_wanted_status() {
     assert_eq!(shop.asked("GET", &format!("/trades/{trade}")), 3);
     // It has been there.
     shop.bob.run(&["trade", &trade, "--wait", "proposed"]).exits(0);
-    // It can't get there.
+    // It cannot get there.
     let vain = shop.bob.run(&["trade", &trade, "--wait", "cancelled", "--json"]).exits(1);
     assert_eq!(vain.document()["status"], "delivered");
     assert_eq!(vain.error()["code"], "delivered");

@@ -33,7 +33,7 @@ pub(super) struct Client {
 /// The reason why a post got no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
-    #[error("the address can't be posted to: only http:// can")]
+    #[error("only http:// URLs can be posted to")]
     NotHttp,
     #[error("the address is not on this machine, and the server was not told to post elsewhere")]
     NotLoopback,
@@ -41,7 +41,7 @@ pub(super) enum PostError {
     NoAnswer(String),
     #[error("no answer within {} seconds", .0.as_secs_f64())]
     TooLate(Duration),
-    #[error("the answer did not arrive whole, or is larger than {MAX_ANSWER} bytes")]
+    #[error("the reply is incomplete or larger than {MAX_ANSWER} bytes")]
     Answer,
 }
 

@@ -27,14 +27,14 @@ struct BatchBody<Scope> {
     scope: Option<Scope>,
 }
 
-/// The devices to be revoked.
+/// The devices to revoke.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum RevokeScope {
     AllActive,
 }
 
-/// The devices to be restored.
+/// The devices to restore.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum UnrevokeScope {
@@ -59,7 +59,7 @@ fn selection<Scope>(
         },
         (None, Some(scope)) => Ok(Selection::Scope(scope)),
         _ => {
-            let message = "exactly one of deviceIds (not empty) and scope is needed";
+            let message = "give either deviceIds, which must not be empty, or scope";
             Err(Failure::new(ErrorCode::MissingParams, message, meta))
         }
     }
@@ -116,7 +116,7 @@ async fn unrevoke_batch(
     caller: Caller,
     JsonBody(body): JsonBody<BatchBody<UnrevokeScope>>,
 ) -> Result<Reply<200, BatchUnrevoked>, Failure> {
-    /// The most ids in a sample.
+    /// The maximum number of ids in a sample.
     const SAMPLE: usize = 25;
     let mut call = caller.call("devices/unrevoke_batch");
     let meta = call.meta;

@@ -1,4 +1,4 @@
-//! Who calls MachineID.
+//! The caller of a MachineID endpoint.
 
 use std::convert::Infallible;
 use std::sync::MutexGuard;
@@ -62,7 +62,7 @@ impl Input for Caller {
         operation.security(&Security {
             name: "machineid",
             proof: Proof::Header("x-org-key"),
-            description: "The organisation's key, org_…",
+            description: "The organisation's key, which begins with org_",
         });
     }
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::caller::Caller;
 use super::reply::{
-    Decision, DeviceEntry, DeviceList, ErrorCode, Failure, Meta, NoSuchDevice, Refused, Registered,
-    Removed, Standing, Status,
+    Decision, DeviceChange, DeviceEntry, DeviceList, ErrorCode, Failure, Meta, NoSuchDevice,
+    Refused, Registered, Removed, Status,
 };
 use crate::http::Refusal::{Forbidden, NotFound};
 use crate::http::{Api, BodyError, JsonBody, Reply, StoredBody};
@@ -22,7 +22,7 @@ pub(super) fn routes(api: Api) -> Api {
         .refuses([NotFound])
         .post("/api/v1/devices/unrevoke", "Restore a revoked device", unrevoke)
         .refuses([Forbidden, NotFound])
-        .post("/api/v1/devices/remove", "Remove a device for good", remove)
+        .post("/api/v1/devices/remove", "Delete a device permanently", remove)
         .refuses([NotFound])
 }
 
@@ -30,7 +30,7 @@ pub(super) fn routes(api: Api) -> Api {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeviceBody {
-    /// 1 to 128 of letters, digits and `. _ : @ / -`; whitespace around it is ignored.
+    /// 1 to 128 letters, digits and `. _ : @ / -`; whitespace around the id is ignored.
     device_id: String,
 }
 
@@ -90,14 +90,14 @@ async fn list(caller: Caller) -> Result<Reply<200, DeviceList>, Failure> {
 async fn revoke(
     caller: Caller,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Result<Reply<200, Standing>, Refused> {
+) -> Result<Reply<200, DeviceChange>, Refused> {
     let mut call = caller.call("devices/revoke");
     let (now, meta) = (call.now(), call.meta);
     let org = call.org()?;
     let id = device(body, meta)?;
     match org.revoke(&id, now) {
         Revoked::Now | Revoked::Already => {
-            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: true, meta }))
+            Ok(Reply(DeviceChange { status: Status::Ok, device_id: id, revoked: true, meta }))
         }
         Revoked::NotFound => Err(Refused::NoSuchDevice(NoSuchDevice::new(id, meta))),
     }
@@ -106,14 +106,14 @@ async fn revoke(
 async fn unrevoke(
     caller: Caller,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Result<Reply<200, Standing>, Refused> {
+) -> Result<Reply<200, DeviceChange>, Refused> {
     let mut call = caller.call("devices/unrevoke");
     let meta = call.meta;
     let org = call.org()?;
     let id = device(body, meta)?;
     match org.unrevoke(&id) {
         Restored::Now | Restored::Already => {
-            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: false, meta }))
+            Ok(Reply(DeviceChange { status: Status::Ok, device_id: id, revoked: false, meta }))
         }
         Restored::AtCap => Err(Refused::Blocked(Registered {
             status: Status::Blocked,

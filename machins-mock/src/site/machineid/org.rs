@@ -1,4 +1,4 @@
-//! The organisation itself: its creation, its usage, its payment.
+//! The organisation itself: creating it, its usage, and paying for a plan.
 
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -12,19 +12,19 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID organisation")
-        .post("/api/v1/org/create", "Create an organisation with the free plan", create)
-        .get("/api/v1/usage", "Get the plan and its usage", usage)
-        .post("/api/v1/billing/checkout", "Start the payment of a plan", checkout)
+        .post("/api/v1/org/create", "Create an organisation on the free plan", create)
+        .get("/api/v1/usage", "Get the plan and how much of it is used", usage)
+        .post("/api/v1/billing/checkout", "Create a checkout page for a plan", checkout)
 }
 
-/// The plan to be paid for.
+/// The plan to pay for.
 #[derive(Deserialize, JsonSchema)]
 struct CheckoutBody {
     /// `pro`, `scale` or `max`.
     plan: String,
 }
 
-/// No fields.
+/// An object without fields.
 #[derive(Deserialize, JsonSchema)]
 struct EmptyBody {}
 
@@ -55,7 +55,7 @@ async fn checkout(
     call.org()?;
     let body = body.map_err(|error| Failure::body(&error, meta))?;
     if !["pro", "scale", "max"].contains(&body.plan.as_str()) {
-        let message = "the plan is one of pro, scale and max";
+        let message = "the plan must be pro, scale or max";
         return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
     }
     let session = call.world.random.token("cs_test_");

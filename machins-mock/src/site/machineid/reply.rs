@@ -19,7 +19,7 @@ const PAYLOAD_TOO_LARGE: u16 = 413;
 /// What every reply carries.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct Meta {
-    /// The name of the call.
+    /// The name of the endpoint that answered.
     pub(super) handler: &'static str,
     /// An id of this request.
     pub(super) request_id: Uuid,
@@ -55,7 +55,7 @@ impl From<OrgFigures> for Figures {
     }
 }
 
-/// The result of a call, in a word.
+/// The result of a call in one word.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -176,7 +176,8 @@ impl Output for Decision {
     }
 }
 
-/// Returns the HTTP status that carries a decision: an organisation's own refusal is a 200.
+/// Returns the HTTP status of a decision. A denial because of the organisation's settings or the
+/// device's state has status 200.
 const fn http_status(code: DecisionCode) -> u16 {
     match code {
         DecisionCode::InvalidOrgKey => 401,
@@ -211,7 +212,7 @@ pub(super) struct DeviceEntry {
     status: DeviceStatus,
     created_at: Time,
     revoked_at: Option<Time>,
-    /// When a validation last allowed the device to run.
+    /// The time at which a validation last allowed the device to run.
     last_validated_at: Option<Time>,
 }
 
@@ -238,7 +239,7 @@ impl DeviceEntry {
 /// The status of a device after it was revoked or restored.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Standing {
+pub(super) struct DeviceChange {
     pub(super) status: Status,
     pub(super) device_id: DeviceId,
     pub(super) revoked: bool,
@@ -256,7 +257,7 @@ pub(super) struct Removed {
     pub(super) meta: Meta,
 }
 
-/// The refusal of a call about a device that does not exist.
+/// The refusal of a call because its device is not registered.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NoSuchDevice {
@@ -283,7 +284,7 @@ pub(super) struct BatchItem {
     pub(super) error: Option<ErrorCode>,
 }
 
-/// The result of an entry, in a word.
+/// The result of an entry in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BatchStatus {
@@ -320,7 +321,7 @@ pub(super) struct BatchUnrevoked {
     pub(super) results: Option<Vec<BatchItem>>,
     /// The number of devices that were revoked before and are active now.
     pub(super) unrevoked_count: usize,
-    /// The first of them, at most 25; only with a scope.
+    /// The first 25 of the restored devices; only with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unrevoked_sample: Option<Vec<DeviceId>>,
     /// The reason why no device was restored; only with a scope.
@@ -365,7 +366,7 @@ pub(super) struct Failure {
     /// The matching decision code, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<DecisionCode>,
-    /// What is wrong, for people.
+    /// A message, for people.
     message: String,
     #[serde(flatten)]
     meta: Meta,
@@ -432,7 +433,7 @@ impl Output for Failure {
     }
 }
 
-/// A call about one device that was refused.
+/// The refusal of a call about one device.
 pub(super) enum Refused {
     /// The plan does not allow it, or the device is revoked.
     Blocked(Registered),

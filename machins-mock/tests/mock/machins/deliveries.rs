@@ -117,7 +117,7 @@ async fn a_delivery_is_verified_before_the_reply() {
     assert_eq!(platform.get(&buyer, &format!("/trades/{}", id(&trade))).await, delivered);
 
     platform.refused(&seller, &action_path(&trade, "deliver"), result(), TRANSITION).await;
-    assert!(verifier.so_far().is_empty(), "nothing is asked about what can't be delivered");
+    assert!(verifier.so_far().is_empty(), "nothing is asked about what cannot be delivered");
 }
 
 #[tokio::test]
