@@ -89,7 +89,7 @@ impl<'a> Attempts<'a> {
             let (step, error) = match exchanged {
                 Ok(reply) => {
                     let reply = self.take_in(reply);
-                    match self.next_step(classify(reply.status, reply.retry_after)) {
+                    match self.next_step(classify(reply.status, reply.labels.retry_after)) {
                         Step::Finish => return Ok(reply),
                         step => (step, reply.error().map_texts(|text| self.redact(text))),
                     }
@@ -127,7 +127,7 @@ impl<'a> Attempts<'a> {
         // A success may contain a text that happens to equal a password, but never a key.
         let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
         reply.body = redact_body(reply.body, self.engine.keys().chain(sent));
-        reply.header_request_id = reply.header_request_id.map(|id| self.redact(&id));
+        reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
         self.span.record("status", reply.status);
         if !self.span.is_disabled()
             && let Some(request_id) = reply.request_id()

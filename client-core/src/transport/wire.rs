@@ -1,45 +1,46 @@
 //! Sends one request and reads its reply: the only place that uses the HTTP library.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, redirect};
 
 use crate::base_url::BaseUrl;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
+use crate::labels::Labels;
 use crate::options::ClientOptions;
-use crate::reply::{Reply, is_labelled_json, retry_after};
+use crate::reply::Reply;
 use crate::request::Request;
+use crate::request_ids::RequestIds;
 
 /// Idle connections are closed after this time, before most servers close them: if a request meets
 /// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
 
-/// The header with the request id, for replies whose body has none.
-const REQUEST_ID_HEADER: &str = "x-request-id";
-/// A longer id is ignored.
-const REQUEST_ID_BYTES: usize = 200;
-
 /// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// A stored reply is as wrong for a probe or a balance as it is for a decision.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
     http: Client,
     base_url: BaseUrl,
     max_reply_bytes: usize,
+    request_ids: Arc<RequestIds>,
 }
 
 impl Wire {
     pub(super) fn new(base_url: BaseUrl, options: &ClientOptions) -> Result<Self, Error> {
         let mut builder = Client::builder()
             .user_agent(options.user_agent.as_deref().unwrap_or(USER_AGENT))
-            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON)]))
+            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON), (CACHE_CONTROL, NO_STORE)]))
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
@@ -68,7 +69,8 @@ impl Wire {
             )
             .with_source(error)
         })?;
-        Ok(Self { http, base_url, max_reply_bytes: options.max_reply_bytes })
+        let max_reply_bytes = options.max_reply_bytes;
+        Ok(Self { http, base_url, max_reply_bytes, request_ids: Arc::default() })
     }
 
     pub(super) fn base_url(&self) -> &BaseUrl {
@@ -114,27 +116,14 @@ impl Wire {
     async fn read(&self, response: &mut Response) -> Result<Reply, Error> {
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
-        let header_request_id = response
-            .headers()
-            .get(REQUEST_ID_HEADER)
-            .and_then(|id| id.to_str().ok())
-            .filter(|id| id.len() <= REQUEST_ID_BYTES)
-            .map(str::to_owned);
-        let retry_after = retry_after(response.headers());
-        let is_labelled_json = is_labelled_json(response.headers());
+        let labels = Labels::read(response.headers());
         let body = match self.read_body(response).await {
             Ok(body) => body,
             Err((_, partial)) if !is_success => partial,
             Err((error, _)) => return Err(error.with_status(status)),
         };
-        Ok(Reply {
-            status,
-            body,
-            header_request_id,
-            retry_after,
-            is_labelled_json,
-            repeated: false,
-        })
+        let request_ids = Arc::clone(&self.request_ids);
+        Ok(Reply { status, body, labels, repeated: false, request_ids })
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {

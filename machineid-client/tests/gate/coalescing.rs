@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Barrier;
 
 use crate::servers::{held_server, request_count};
-use crate::support::{allow, builder, client, deny, device, server};
+use crate::support::{allow, allowing_server, builder, client, deny, device};
 
 fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -48,7 +48,7 @@ async fn a_decision_is_never_older_than_its_check() {
 async fn checks_that_start_together_share_one_request() {
     const CALLERS: usize = 10;
     const TIMES: usize = 20;
-    let server = server(200, &allow()).await;
+    let server = allowing_server().await;
     let gate = Gate::new(&client(&server), device());
     let ready = Arc::new(Barrier::new(CALLERS));
     let callers: Vec<_> = (0..CALLERS)

@@ -7,8 +7,8 @@ use rstest::rstest;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use crate::servers::{allowed, client_with_clock, request_count, server_with};
-use crate::support::{deny, device, server};
+use crate::servers::{client_with_clock, request_count, server_with};
+use crate::support::{Allow, deny, device, server};
 
 fn unavailable(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(deny("SYSTEM_UNAVAILABLE"))
@@ -16,7 +16,7 @@ fn unavailable(status: u16) -> ResponseTemplate {
 
 #[tokio::test]
 async fn an_outage_denies_at_once_by_default() {
-    let server = server_with(1, unavailable(503), allowed()).await;
+    let server = server_with(1, unavailable(503), Allow).await;
     let (client, clock) = client_with_clock(&server.uri());
     let denied = Gate::new(&client, device()).check().await.unwrap_err();
     assert!(denied.is_outage());
@@ -31,7 +31,7 @@ async fn an_outage_denies_at_once_by_default() {
 #[case::cut_off(ResponseTemplate::new(200).set_body_string("{\"allowed\":tr"))]
 #[tokio::test]
 async fn a_grace_outlasts_an_outage_but_not_for_longer(#[case] outage: ResponseTemplate) {
-    let server = server_with(5, outage.clone(), allowed()).await;
+    let server = server_with(5, outage.clone(), Allow).await;
     let (client, _) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device()).outage_grace(Duration::from_secs(30));
     assert!(gate.check().await.is_ok());
@@ -48,7 +48,7 @@ async fn a_grace_outlasts_an_outage_but_not_for_longer(#[case] outage: ResponseT
 #[tokio::test]
 async fn a_grace_waits_as_long_as_the_server_asked() {
     let outage = unavailable(503).insert_header("retry-after", "9");
-    let server = server_with(1, outage, allowed()).await;
+    let server = server_with(1, outage, Allow).await;
     let (client, clock) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
     assert!(gate.check().await.is_ok());
