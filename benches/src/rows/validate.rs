@@ -58,8 +58,10 @@ fn allocations(url: &str) -> Result<Line> {
 }
 
 fn asynchronous(rounds: usize, client: &Client, device: &DeviceId, url: &str) -> Result<Vec<Line>> {
-    let http =
-        reqwest::Client::builder().user_agent(USER_AGENT).default_headers(default_headers()).build()?;
+    let http = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(default_headers())
+        .build()?;
     let ours = async || -> Result<()> {
         client.validate(device).await?;
         Ok(())
@@ -123,7 +125,7 @@ fn blocking(
         Ok(())
     };
     let mut ureq = || {
-        let request = agent.post(url).header("x-org-key", KEY);
+        let request = agent.post(url).header("x-org-key", KEY).header("cache-control", "no-store");
         request.send_json(json!({"deviceId": device}))?.body_mut().read_json::<Value>()?;
         Ok(())
     };

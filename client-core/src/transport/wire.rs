@@ -1,6 +1,7 @@
 //! Sends one request and reads its reply: the only place that uses the HTTP library.
 
 use std::error::Error as StdError;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use crate::request_ids::RequestIds;
 /// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
+
+/// The addresses of this machine.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
@@ -53,6 +57,11 @@ impl Wire {
             .no_zstd()
             .no_deflate()
             .referer(false);
+        if let Some(name) = base_url.localhost_name() {
+            // Where a resolver says otherwise, the key would go to another machine. The port 0 stands
+            // for that of the URL.
+            builder = builder.resolve_to_addrs(name, &LOOPBACK.map(|ip| SocketAddr::new(ip, 0)));
+        }
         if base_url.is_loopback() {
             // A proxy would forward a call to this machine, with its key, to another machine.
             builder = builder.no_proxy();
