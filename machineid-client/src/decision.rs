@@ -169,5 +169,7 @@ pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
         .auth(&ORG_KEY)
         .body(&json!({"deviceId": device}))
         .idempotent()
+        // A question about a device that runs can't wait because of how often others are asked.
+        .separate_rate_limit()
         .decode(move |reply| Decision::decode(reply, &asked))
 }

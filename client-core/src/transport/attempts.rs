@@ -103,11 +103,14 @@ impl<'a> Attempts<'a> {
     /// Waits until a rate limit that holds for all calls has passed, then begins an attempt and
     /// returns its time limit.
     async fn begin_attempt(&mut self) -> Result<Duration, Error> {
-        let pause = self.engine.remaining_pause();
+        let longest = self.request.pause.longest;
+        let pause = longest.map_or(Duration::ZERO, |_| self.engine.remaining_pause(self.request));
         if !pause.is_zero() {
-            if self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause) {
+            let is_too_long = longest.is_some_and(|longest| longest < pause)
+                || self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause);
+            if is_too_long {
                 let message = format!(
-                    "the server has asked to wait {} s more, which is longer than this call's time limit",
+                    "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
                 );
                 return Err(
@@ -149,7 +152,7 @@ impl<'a> Attempts<'a> {
         match outcome {
             // Nothing to decide: no need to read the clock or draw a random number.
             Outcome::Answered => return Step::Finish,
-            Outcome::RateLimited(retry_after) => self.engine.pause(retry_after),
+            Outcome::RateLimited(retry_after) => self.engine.pause(self.request, retry_after),
             _ => {}
         }
         let random = self.engine.clock().random();

@@ -112,6 +112,17 @@ impl Denied {
         error.source()?.downcast_ref().copied()
     }
 
+    /// Returns this denial, or else the earlier one of the same check if only that one may have been
+    /// sent: a denial must not say that nothing was sent then.
+    pub(super) fn unless_not_sent(self, earlier: Option<Self>) -> Self {
+        match (&self.0.reason, earlier) {
+            (Reason::NoDecision(error), Some(earlier)) if error.kind() == ErrorKind::NotSent => {
+                earlier
+            }
+            _ => self,
+        }
+    }
+
     fn advice(&self) -> &'static str {
         match &self.0.code {
             DecisionCode::OrgDisabled => "an operator has disabled the whole org",

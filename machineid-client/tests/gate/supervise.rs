@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use machineid_client::{ClientOptions, DecisionCode, Gate};
+use machineid_client::{ClientOptions, Clock, DecisionCode, Gate};
+use rstest::rstest;
 use tokio::sync::mpsc;
 
 use crate::servers::{client_with_clock, held_server, request_count, revoked, server_with};
@@ -69,6 +70,36 @@ async fn supervise_drops_the_work_on_the_first_denial() {
     assert!(dropped.load(Ordering::SeqCst));
     assert_eq!(request_count(&server).await, 4, "one check at the start and one every interval");
     assert_eq!(clock.slept(), [Duration::from_secs(30); 3]);
+}
+
+#[tokio::test]
+async fn supervise_asks_at_most_ten_times_a_second() {
+    let server = server_with(4, Allow, revoked()).await;
+    let (client, clock) = client_with_clock(&server.uri());
+    let gate = Gate::new(&client, device());
+    gate.supervise(Duration::ZERO, pending::<()>()).await.unwrap_err();
+    assert_eq!(clock.slept(), [Duration::from_millis(100); 4]);
+}
+
+#[rstest]
+#[case::revoked_meanwhile(1, Err(DecisionCode::DeviceRevoked))]
+#[case::still_allowed(2, Ok("done"))]
+#[tokio::test]
+async fn work_that_blocked_its_thread_is_checked_once_more(
+    #[case] allowed: u64,
+    #[case] expected: Result<&str, DecisionCode>,
+) {
+    let server = server_with(allowed, Allow, revoked()).await;
+    let (client, clock) = client_with_clock(&server.uri());
+    let work = async {
+        // Time passes without an await.
+        drop(clock.sleep(Duration::from_secs(31)));
+        "done"
+    };
+    let gate = Gate::new(&client, device());
+    let result = gate.supervise(Duration::from_secs(30), work).await;
+    assert_eq!(result.map_err(|denied| denied.code().clone()), expected);
+    assert_eq!(request_count(&server).await, 2);
 }
 
 #[tokio::test]
