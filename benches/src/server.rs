@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,13 @@ use crate::bench::Result;
 
 /// MachineID's decision about a device that may run.
 pub(crate) const DECISION: &str = r#"{"handler":"devices/validate","request_id":"9e2a366e-a633-4435-9ed9-82394d6d31bb","status":"ok","deviceId":"agent-01","allowed":true,"code":"ALLOW","planTier":"free","devicesUsed":1,"limit":3,"remaining":2}"#;
+
+/// The decision with a request id that was not given before.
+pub(crate) fn decision() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    DECISION.replacen("9ed9-82394d6d31bb", &format!("9ed9-{count:012x}"), 1)
+}
 
 /// Serves until the process ends, on a thread of its own. `answer` is given each complete request
 /// and returns the body of its reply.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Serialize;
@@ -174,6 +175,24 @@ impl<R> Call<R> {
     /// Sends this call at most once, whatever the client's options say about retries.
     pub fn single_attempt(self) -> Self {
         self.set(|request| request.single_attempt = true)
+    }
+
+    /// Gives this call's endpoint a rate limit of its own: a 429 in reply to another call does not
+    /// hold this one up, and a 429 in reply to this one holds no other up.
+    pub fn separate_rate_limit(self) -> Self {
+        self.set(|request| request.pause.is_separate = true)
+    }
+
+    /// Sets the longest pause after a 429 that this call waits for. During a longer one it fails with
+    /// [`RateLimited`](crate::ErrorKind::RateLimited) at once. By default it waits for every pause
+    /// that ends within its time limit.
+    pub fn longest_pause(self, limit: Duration) -> Self {
+        self.set(|request| request.pause.longest = Some(limit))
+    }
+
+    /// Sends this call even if the server has asked to pause: for a question that can't wait.
+    pub fn ignore_pause(self) -> Self {
+        self.set(|request| request.pause.longest = None)
     }
 
     /// Sets what an error of kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) advises

@@ -41,13 +41,16 @@ mod call;
 mod clock;
 mod connection;
 mod credential;
+mod environment;
 mod error;
 mod extra;
+mod labels;
 mod lock;
 mod open_enum;
 mod options;
 mod reply;
 mod request;
+mod request_ids;
 pub mod retry;
 mod secret_key;
 mod text;
@@ -59,6 +62,8 @@ pub use call::{Call, Probe, ProbeResult};
 pub use clock::{Clock, MockClock, SystemClock};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
+#[doc(hidden)]
+pub use environment::variable;
 pub use error::{Error, ErrorKind};
 pub use extra::{Document, Extra};
 #[doc(hidden)]

@@ -53,6 +53,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allow;
 mod auth;
 mod batch;
 #[cfg(feature = "blocking")]
@@ -73,6 +74,7 @@ pub use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, MockClock,
     Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, retry,
 };
+pub use allow::InvalidAllow;
 pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

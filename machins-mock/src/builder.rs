@@ -58,8 +58,8 @@ impl MockServerBuilder {
 
     /// Lets webhooks and verifications be posted to any machine.
     ///
-    /// By default, a post to anything but a loopback address or `localhost` fails, so that a client
-    /// cannot use the server to reach other machines.
+    /// By default, a post to anything but a loopback address, `localhost` or a name under it fails,
+    /// so that a client cannot use the server to reach other machines.
     #[must_use]
     pub fn deliver_everywhere(mut self) -> Self {
         self.deliveries.everywhere = true;

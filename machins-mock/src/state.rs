@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::clock::{ClockOutOfRange, Time};
 use crate::delivery::{Deliveries, Policy};
@@ -15,6 +16,7 @@ use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, RecordId};
 use crate::limits::Limits;
 use crate::machins::{Context, Machins};
+use crate::random::Random;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::world::World;
@@ -64,6 +66,9 @@ pub(crate) struct AppState {
     pub(crate) deliveries: Arc<Deliveries>,
     seed: u64,
     world: Arc<Mutex<World>>,
+    /// Where request ids come from. It is no part of the world, because a server that has been reset
+    /// or restored must not repeat one: a client takes that for a stored reply.
+    request_ids: Mutex<Random>,
     controls: Mutex<TestControls>,
 }
 
@@ -83,6 +88,7 @@ impl AppState {
             deliveries: Arc::new(Deliveries::new(policy, tasks, Arc::clone(&world))),
             seed,
             world,
+            request_ids: Mutex::new(Random::new(!seed)),
             controls: Mutex::new(TestControls::new(seed)),
         }
     }
@@ -93,6 +99,11 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> MutexGuard<'_, TestControls> {
         lock(&self.controls)
+    }
+
+    /// Returns a request id that this server has never given.
+    pub(crate) fn new_request_id(&self) -> Uuid {
+        lock(&self.request_ids).uuid()
     }
 
     /// Returns whether the world has reached its bound, so that nothing may be added to it.

@@ -55,6 +55,7 @@ fn everything() -> String {
         "claim_url": format!("https://machins.co/claim/{}", world::CLAIM_TOKEN),
         "allowed": true,
         "code": "ALLOW",
+        "request_id": "r1",
         "status": "ok",
     }))
     .to_string()

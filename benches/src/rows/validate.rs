@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use machineid_client::{Client, DeviceId, OrgKey, blocking};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -21,7 +21,7 @@ const AT_ONCE: u32 = 64;
 const CALLS_OF_EACH: u32 = 30;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
-    let base_url = format!("http://{}", server::start(|_| server::DECISION.to_owned())?);
+    let base_url = format!("http://{}", server::start(|_| server::decision())?);
     let device = DeviceId::new("agent-01")?;
     let url = format!("{base_url}/api/v1/devices/validate");
     let builder = Client::builder().org_key(OrgKey::new(KEY)?).base_url(&base_url);
@@ -31,8 +31,9 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn accept() -> HeaderMap {
-    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(JSON))])
+fn default_headers() -> HeaderMap {
+    let no_store = HeaderValue::from_static("no-store");
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(JSON)), (CACHE_CONTROL, no_store)])
 }
 
 fn allocations(url: &str) -> Result<Line> {
@@ -57,8 +58,10 @@ fn allocations(url: &str) -> Result<Line> {
 }
 
 fn asynchronous(rounds: usize, client: &Client, device: &DeviceId, url: &str) -> Result<Vec<Line>> {
-    let http =
-        reqwest::Client::builder().user_agent(USER_AGENT).default_headers(accept()).build()?;
+    let http = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(default_headers())
+        .build()?;
     let ours = async || -> Result<()> {
         client.validate(device).await?;
         Ok(())
@@ -109,7 +112,7 @@ fn blocking(
     url: &str,
 ) -> Result<Vec<Line>> {
     let http = reqwest::blocking::Client::builder();
-    let http = http.user_agent(USER_AGENT).default_headers(accept()).build()?;
+    let http = http.user_agent(USER_AGENT).default_headers(default_headers()).build()?;
     let agent = ureq::Agent::config_builder().user_agent(USER_AGENT).accept(JSON).build();
     let agent = ureq::Agent::new_with_config(agent);
     let mut ours = || {
@@ -122,7 +125,7 @@ fn blocking(
         Ok(())
     };
     let mut ureq = || {
-        let request = agent.post(url).header("x-org-key", KEY);
+        let request = agent.post(url).header("x-org-key", KEY).header("cache-control", "no-store");
         request.send_json(json!({"deviceId": device}))?.body_mut().read_json::<Value>()?;
         Ok(())
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use agent_client_core::{Error, ErrorKind, printable};
 
+use crate::allow::InvalidAllow;
 use crate::decision::{Decision, DecisionCode};
 use crate::registration::Registration;
 
@@ -91,6 +92,34 @@ impl Denied {
             Reason::NoDecision(error) => error.retry_after(),
             Reason::Refused(decision) => decision.retry_after(),
             Reason::NotRegistered(_) => None,
+        }
+    }
+
+    /// Returns why an `ALLOW` was not believed, or `None` if the denial has another reason.
+    ///
+    /// ```
+    /// # fn example(denied: machineid_client::Denied) {
+    /// use machineid_client::InvalidAllow;
+    ///
+    /// if denied.invalid_allow() == Some(InvalidAllow::FromCache) {
+    ///     eprintln!("there is a caching proxy in front of MachineID");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn invalid_allow(&self) -> Option<InvalidAllow> {
+        let Reason::NoDecision(error) = &self.0.reason else { return None };
+        error.source()?.downcast_ref().copied()
+    }
+
+    /// Returns this denial, or else the earlier one of the same check if only that one may have been
+    /// sent: a denial must not say that nothing was sent then.
+    pub(super) fn unless_not_sent(self, earlier: Option<Self>) -> Self {
+        match (&self.0.reason, earlier) {
+            (Reason::NoDecision(error), Some(earlier)) if error.kind() == ErrorKind::NotSent => {
+                earlier
+            }
+            _ => self,
         }
     }
 

@@ -6,6 +6,7 @@ mod denied;
 #[cfg(feature = "tower")]
 mod layer;
 mod permit;
+mod question;
 mod supervise;
 
 pub use check::Gate;

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::home::Home;
 
-const EXACT: &str = r#"{"allowed":true,"code":"ALLOW"}"#;
+const EXACT: &str = r#"{"allowed":true,"code":"ALLOW","request_id":"r1"}"#;
 const JSON: &str = "content-type: application/json\r\n";
 
 /// What follows the bytes of a reply.
@@ -82,6 +82,7 @@ fn only_the_exact_allow_exits_0() {
     let body = |body: &str| (whole(200, JSON, body), Ending::Close);
     let status = |status| (whole(status, JSON, EXACT), Ending::Close);
     let labelled = |headers: &str| (whole(200, headers, EXACT), Ending::Close);
+    let with = |field: &str| EXACT.replacen('{', &format!("{{{field},"), 1);
     let raw = |text: String, ending| (text.into_bytes(), ending);
     let cut = || format!("HTTP/1.1 200 OK\r\n{JSON}content-length: 99\r\n\r\n{EXACT}");
     let gzip = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
@@ -91,17 +92,26 @@ fn only_the_exact_allow_exits_0() {
         ("cut JSON", body(&EXACT[..EXACT.len() - 1])),
         ("only true", body("true")),
         ("list", body(r#"["ALLOW",true]"#)),
-        ("allowed as text", body(r#"{"allowed":"true","code":"ALLOW"}"#)),
-        ("allowed as number", body(r#"{"allowed":1,"code":"ALLOW"}"#)),
-        ("allowed as null", body(r#"{"allowed":null,"code":"ALLOW"}"#)),
-        ("allowed as list", body(r#"{"allowed":[true],"code":"ALLOW"}"#)),
-        ("not allowed", body(r#"{"allowed":false,"code":"ALLOW"}"#)),
+        ("allowed as text", body(r#"{"allowed":"true","code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as number", body(r#"{"allowed":1,"code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as null", body(r#"{"allowed":null,"code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as list", body(r#"{"allowed":[true],"code":"ALLOW","request_id":"r1"}"#)),
+        ("not allowed", body(r#"{"allowed":false,"code":"ALLOW","request_id":"r1"}"#)),
         ("no code", body(r#"{"allowed":true}"#)),
         ("no allowed", body(r#"{"code":"ALLOW"}"#)),
         ("another code", body(r#"{"allowed":true,"code":"DEVICE_REVOKED"}"#)),
         ("code in lower case", body(r#"{"allowed":true,"code":"allow"}"#)),
         ("allowed twice", body(r#"{"allowed":false,"code":"ALLOW","allowed":true}"#)),
         ("code twice", body(r#"{"allowed":true,"code":"ORG_DISABLED","code":"ALLOW"}"#)),
+        ("no request id", body(r#"{"allowed":true,"code":"ALLOW"}"#)),
+        ("status revoked", body(&with(r#""status":"revoked""#))),
+        ("error", body(&with(r#""error":"device_revoked""#))),
+        ("other device", body(&with(r#""device_id":"agent-02""#))),
+        ("other handler", body(&with(r#""handler":"devices.revoke""#))),
+        ("status 202", status(202)),
+        ("status 206", status(206)),
+        ("from a cache", labelled("age: 800000000\r\n")),
+        ("other charset", labelled("content-type: application/json; charset=utf-16\r\n")),
         ("nested", body(r#"{"data":{"allowed":true,"code":"ALLOW"}}"#)),
         ("two documents", body(&format!("{EXACT}{EXACT}"))),
         ("nine megabytes", body(&format!("{EXACT}{}", " ".repeat(9 << 20)))),

@@ -33,7 +33,7 @@ fn no_route(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem
     let nearest = nearest(routes, method, path);
     let detail = format!("no such route; the nearest are {}", nearest.join(", "));
     let mut problem = Problem::new(404, "ROUTE_NOT_FOUND", detail);
-    problem.request_id = Some(app.world().random.uuid());
+    problem.request_id = Some(app.new_request_id());
     problem.nearest = nearest;
     problem
 }
@@ -50,7 +50,7 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Pro
     };
     let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
     problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
-    problem.request_id = Some(app.world().random.uuid());
+    problem.request_id = Some(app.new_request_id());
     problem
 }
 

@@ -30,9 +30,8 @@ pub(super) struct Call<'a> {
 impl Caller {
     /// Starts a call of this name.
     pub(super) fn call(&self, handler: &'static str) -> Call<'_> {
-        let mut world = self.app.world();
-        let meta = Meta::new(handler, &mut world.random);
-        Call { world, key: self.key.as_deref(), meta }
+        let meta = Meta { handler, request_id: self.app.new_request_id() };
+        Call { world: self.app.world(), key: self.key.as_deref(), meta }
     }
 }
 

@@ -32,9 +32,9 @@ async fn create(
     State(app): State<App>,
     StoredBody { body, .. }: StoredBody<EmptyBody>,
 ) -> Result<Reply<200, OrgCreated>, Failure> {
-    let world = &mut *app.world();
-    let meta = Meta::new("org_create", &mut world.random);
+    let meta = Meta { handler: "org_create", request_id: app.new_request_id() };
     body.map_err(|error| Failure::body(&error, meta))?;
+    let world = &mut *app.world();
     let key = world.machineid.create_org(Plan::Free, &mut world.random);
     Ok(Reply(OrgCreated { status: Status::Ok, org_api_key: key.into(), meta }))
 }

@@ -11,7 +11,6 @@ use crate::http::{BodyError, Output, Responses, json};
 use crate::machineid::{
     DecisionCode, Device, DeviceId, Figures as OrgFigures, KeyError, MAX_BATCH, Plan,
 };
-use crate::random::Random;
 
 /// The HTTP status for a body over the limit.
 const PAYLOAD_TOO_LARGE: u16 = 413;
@@ -23,12 +22,6 @@ pub(super) struct Meta {
     pub(super) handler: &'static str,
     /// An id of this request.
     pub(super) request_id: Uuid,
-}
-
-impl Meta {
-    pub(super) fn new(handler: &'static str, random: &mut Random) -> Self {
-        Self { handler, request_id: random.uuid() }
-    }
 }
 
 /// The plan and how much of it is used.

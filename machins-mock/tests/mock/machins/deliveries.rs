@@ -162,6 +162,17 @@ async fn a_silent_verifier_is_given_up() {
     assert!(reason.contains("0.05 seconds"), "{reason}");
 }
 
+/// No resolver knows the name.
+#[tokio::test]
+async fn a_name_under_localhost_is_this_machine() {
+    let platform = Platform::start().await;
+    let verifier = Receiver::start(|_| answer(200, r#"{"accepted": true}"#)).await;
+    let url = verifier.url.replace("127.0.0.1", "who.knows.this.localhost");
+    let (seller, _, trade) = accepted(&platform, "task", Some(&url)).await;
+    let delivered = platform.act(&seller, &trade, "deliver").await;
+    assert_eq!(delivered["delivery_verified"], true, "{delivered}");
+}
+
 #[rstest]
 #[case::closed_port(&format!("http://{}/", closed_port()))]
 #[case::another_machine("http://198.51.100.1/")]
