@@ -134,6 +134,8 @@ async fn machineid_shows_no_secret() {
     let gate = || Gate::new(&client, device());
     let silent = answering(401, world::planted(json!({"error": world::ORG_KEY})).to_string()).await;
     let refused = Gate::new(&world::machineid(&silent).build().unwrap(), device());
+    // The server repeats its request id, which each client believes once.
+    let fresh = || world::machineid(&url).build().unwrap();
     let blocking = world::machineid(&url).build_blocking().unwrap();
     let mut shown = show!(machineid, "" {
         Api<machineid::Async> = client.clone(),
@@ -143,7 +145,7 @@ async fn machineid_shows_no_secret() {
         Checkout = read(json!({"url": "https://checkout"})),
         Client = client.clone(),
         ClientBuilder = world::machineid(&url),
-        Decision = client.validate(&device()).await.unwrap(),
+        Decision = fresh().validate(&device()).await.unwrap(),
         DecisionCode = machineid::DecisionCode::Allow,
         Denied = refused.check().await.unwrap_err(),
         Device = read(json!({"deviceId": "a"})),
@@ -154,12 +156,13 @@ async fn machineid_shows_no_secret() {
         Gate = gate(),
         GateLayer = machineid::GateLayer::new(gate()),
         GateService<()> = machineid::GateLayer::new(gate()).layer(()),
+        InvalidAllow = machineid::InvalidAllow::HttpStatus(202),
         NewOrg = client.create_org().await.unwrap(),
         OrgKey = machineid::OrgKey::new(world::ORG_KEY).unwrap(),
-        Permit = gate().check().await.unwrap(),
+        Permit = Gate::new(&fresh(), device()).check().await.unwrap(),
         PlanFigures = serde_json::from_value(json!({"planTier": "free"})).unwrap(),
         PlanTier = machineid::PlanTier::Free,
-        Reason = Reason::Refused(client.validate(&device()).await.unwrap()),
+        Reason = Reason::Refused(fresh().validate(&device()).await.unwrap()),
         Registration = client.register(&device()).await.unwrap(),
         RegistrationReply = client.register(&device()).await.unwrap().reply().clone(),
         RevokeBatch = read(json!({"results": []})),

@@ -19,8 +19,8 @@ const LAYERS: [(&str, Layers); 5] = [
         "client-core",
         &[
             "lock text extra timestamp error retry open_enum",
-            "base_url clock credential reply secret_key",
-            "options request",
+            "base_url clock credential environment labels request_ids secret_key",
+            "options reply request",
             "call connection",
             "transport/redact transport/traits transport/wire",
             "transport",
@@ -32,7 +32,8 @@ const LAYERS: [(&str, Layers); 5] = [
         &[
             "auth device_id fields",
             "client",
-            "batch decision plan",
+            "allow batch plan",
+            "decision",
             "device org registration",
             "gate",
             "blocking",
