@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::bench::Result;
-use crate::server::{body_of, message_length};
+use crate::server::{body, message_length};
 
 /// One connection, kept open.
 pub(crate) struct Connection {
@@ -39,7 +39,7 @@ impl Connection {
         if !self.reply.starts_with(b"HTTP/1.1 2") {
             return Err(String::from_utf8_lossy(&self.reply).into());
         }
-        Ok(body_of(&self.reply))
+        Ok(body(&self.reply))
     }
 
     pub(crate) async fn exchange_json<T: DeserializeOwned>(&mut self, request: &str) -> Result<T> {

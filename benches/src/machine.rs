@@ -20,8 +20,8 @@ pub(crate) struct Machine {
 impl Machine {
     /// Describes this machine.
     pub(crate) fn this() -> Self {
-        let memory = field("/proc/meminfo", "MemTotal").and_then(|it| {
-            let kibibytes: u64 = it.trim_end_matches(" kB").parse().ok()?;
+        let memory = field("/proc/meminfo", "MemTotal").and_then(|size| {
+            let kibibytes: u64 = size.trim_end_matches(" kB").parse().ok()?;
             Some(kibibytes.div_ceil(1024 * 1024))
         });
         Self {
@@ -55,5 +55,8 @@ fn field(path: &str, name: &str) -> Option<String> {
 
 fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or_else(|_| unknown(), |it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
+    output.map_or_else(
+        |_| unknown(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

@@ -89,7 +89,7 @@ fn reply(body: &str) -> String {
 }
 
 /// Returns the part of a message after its head.
-pub(crate) fn body_of(message: &[u8]) -> &[u8] {
+pub(crate) fn body(message: &[u8]) -> &[u8] {
     head_length(message).map_or(&[], |head| &message[head..])
 }
 

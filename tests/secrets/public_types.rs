@@ -12,7 +12,7 @@ use machins_mock::{self as mock, blocking as mock_blocking};
 use serde_json::json;
 
 use crate::exported;
-use crate::world::{self, SECRETS, answering, assert_hidden, planted, read, secret};
+use crate::world::{self, SECRETS, answering, assert_hidden, read, secret, with_secrets};
 
 type Shown = Vec<(String, String)>;
 
@@ -48,7 +48,7 @@ fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
 /// Returns a body that is a valid reply to every call that returns a key, a decision or a
 /// registration.
 fn everything() -> String {
-    planted(json!({
+    with_secrets(json!({
         "orgApiKey": world::NEW_ORG_KEY,
         "api_key": world::NEW_API_KEY,
         "access_token": world::NEW_TOKEN,
@@ -85,7 +85,7 @@ async fn the_core_shows_no_secret() {
             .auth(&SCHEME)
             .body(&json!({"password": world::PASSWORD}))
     };
-    let look = || core::Probe::new(call(), |_| Ok(core::ProbeResult::Absent));
+    let probe = || core::Probe::new(call(), |_| Ok(core::ProbeResult::Absent));
     let blocking = core::Blocking::new(base_url(), vec![credential()], options()).unwrap();
     let mut shown = show!(core, "" {
         Async = transport.clone(),
@@ -94,11 +94,11 @@ async fn the_core_shows_no_secret() {
         Call<core::Reply> = call(),
         Connection = core::Connection::default().base_url(&url).options(options()),
         Credential = credential(),
-        Document = core::Document::from(planted(json!({}))),
+        Document = core::Document::from(with_secrets(json!({}))),
         Error = transport.send(call().json::<u8>()).await.unwrap_err(),
         ErrorKind = core::ErrorKind::NotSent,
         Extra = read(json!({})),
-        Probe<core::Reply> = look(),
+        Probe<core::Reply> = probe(),
         Method = core::Method::POST,
         ClientOptions = options(),
         Pending<core::Reply> = transport.send(call()),
@@ -108,7 +108,7 @@ async fn the_core_shows_no_secret() {
         SystemClock = core::SystemClock,
         MockClock = core::MockClock::new(0.0),
         Timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap(),
-        ProbeResult<core::Reply> = core::ProbeResult::Next(look()),
+        ProbeResult<core::Reply> = core::ProbeResult::Next(probe()),
     });
     let policy = core::retry::Policy::default;
     shown.extend(show!(retry, "retry::" {
@@ -132,7 +132,8 @@ async fn machineid_shows_no_secret() {
     let client = world::machineid(&url).build().unwrap();
     let device = || DeviceId::new("agent-01").unwrap();
     let gate = || Gate::new(&client, device());
-    let silent = answering(401, world::planted(json!({"error": world::ORG_KEY})).to_string()).await;
+    let silent =
+        answering(401, world::with_secrets(json!({"error": world::ORG_KEY})).to_string()).await;
     let refused = Gate::new(&world::machineid(&silent).build().unwrap(), device());
     // The server repeats its request id, which each client believes once.
     let fresh = || world::machineid(&url).build().unwrap();
@@ -190,11 +191,11 @@ async fn machins_shows_no_secret() {
         read::<Trade>(json!({
             "id": "t1", "listing_id": "l1", "buyer_agent_id": "a1", "seller_agent_id": "a2",
             "status": "delivered", "price": "1.00",
-            "metadata": planted(json!({})), "delivery_payload": planted(json!({})),
-            "delivery_verification": planted(json!({})),
+            "metadata": with_secrets(json!({})), "delivery_payload": with_secrets(json!({})),
+            "delivery_verification": with_secrets(json!({})),
         }))
     };
-    let data = || planted(json!({"trade_id": "t1", "listing_id": "l1"}));
+    let data = || with_secrets(json!({"trade_id": "t1", "listing_id": "l1"}));
     let hook = || {
         read::<webhook::Webhook>(
             json!({"event": "new_agent", "subscription_id": "s", "data": data()}),

@@ -172,5 +172,5 @@ fn a_second(number: usize, since: Instant) -> Result<f64> {
 fn nth(durations: &mut [Duration], percent: usize) -> f64 {
     durations.sort_unstable();
     let last = durations.len().saturating_sub(1);
-    durations.get(last * percent / 100).map_or(f64::NAN, |it| it.as_secs_f64() * 1e6)
+    durations.get(last * percent / 100).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1e6)
 }

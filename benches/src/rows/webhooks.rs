@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bench::{Result, in_turns, micros_each};
 use crate::load::{Connection, request};
 use crate::report::Line;
-use crate::server::{self, body_of};
+use crate::server::{self, body};
 
 const SUBSCRIPTIONS: u32 = 16;
 /// The number of listings in a round; every subscription receives each of them.
@@ -90,7 +90,9 @@ impl Feed {
         let arrived =
             std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         let expected: Vec<u32> = (first..self.listings).collect();
-        if arrived.len() != SUBSCRIPTIONS as usize || arrived.values().any(|it| *it != expected) {
+        if arrived.len() != SUBSCRIPTIONS as usize
+            || arrived.values().any(|posts| *posts != expected)
+        {
             return Err("events were lost, doubled or out of order".into());
         }
         Ok(f64::from(SUBSCRIPTIONS * LISTINGS) / took * 1e6)
@@ -110,7 +112,7 @@ fn receiver(arrived: Arrived) -> Result<SocketAddr> {
     }
 
     server::start(move |request| {
-        let event: Option<Event> = serde_json::from_slice(body_of(request)).ok();
+        let event: Option<Event> = serde_json::from_slice(body(request)).ok();
         let numbered = event.and_then(|Event { subscription_id, data }| {
             Some((subscription_id, data.slug.strip_prefix("listing-")?.parse().ok()?))
         });

@@ -43,8 +43,8 @@ impl Denied {
     pub(crate) fn new(reason: Reason) -> Self {
         let code = match &reason {
             Reason::Refused(decision) => decision.code().clone(),
-            Reason::NotRegistered(registration) => code_of(registration),
-            Reason::NoDecision(error) => code_of_error(error),
+            Reason::NotRegistered(registration) => registration_code(registration),
+            Reason::NoDecision(error) => error_code(error),
         };
         // A denial never has the code of a permit.
         let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
@@ -144,7 +144,7 @@ impl Denied {
 }
 
 /// A missing or wrong key has its own code. Any other error is no decision.
-fn code_of_error(error: &Error) -> DecisionCode {
+fn error_code(error: &Error) -> DecisionCode {
     if error.kind() == ErrorKind::MissingCredential {
         return DecisionCode::InvalidOrgKey;
     }
@@ -154,7 +154,7 @@ fn code_of_error(error: &Error) -> DecisionCode {
     }
 }
 
-fn code_of(registration: &Registration) -> DecisionCode {
+fn registration_code(registration: &Registration) -> DecisionCode {
     match registration {
         Registration::Revoked(_) => DecisionCode::DeviceRevoked,
         Registration::PlanFrozen(_) => DecisionCode::PlanFrozen,

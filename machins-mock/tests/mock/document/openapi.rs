@@ -137,7 +137,10 @@ async fn the_document_is_valid_openapi() {
         }
     }
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
-        assert!(!name.ends_with(|it: char| it.is_ascii_digit()), "{name}: two types of one name");
+        assert!(
+            !name.ends_with(|last: char| last.is_ascii_digit()),
+            "{name}: two types of one name"
+        );
     }
     let references = document.to_string().matches("\"$ref\":\"").count();
     let inside = document.to_string().matches("\"$ref\":\"#/components/schemas/").count();
