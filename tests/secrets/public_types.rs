@@ -12,7 +12,7 @@ use machins_mock::{self as mock, blocking as mock_blocking};
 use serde_json::json;
 
 use crate::exported;
-use crate::world::{self, SECRETS, answering, assert_hidden, planted, read, secret};
+use crate::world::{self, SECRETS, answering, assert_hidden, read, secret, with_secrets};
 
 type Shown = Vec<(String, String)>;
 
@@ -47,8 +47,8 @@ fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
 
 /// Returns a body that is a valid reply to every call that returns a key, a decision or a
 /// registration.
-fn everything() -> String {
-    planted(json!({
+fn any_reply() -> String {
+    with_secrets(json!({
         "orgApiKey": world::NEW_ORG_KEY,
         "api_key": world::NEW_API_KEY,
         "access_token": world::NEW_TOKEN,
@@ -71,7 +71,7 @@ fn in_another_thread<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static
 async fn the_core_shows_no_secret() {
     use core::retry;
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let base_url = || core::BaseUrl::parse(&url).unwrap();
     let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
     let options = || core::ClientOptions::new().user_agent("test");
@@ -93,7 +93,7 @@ async fn the_core_shows_no_secret() {
         Call<core::Reply> = call(),
         Connection = core::Connection::default().base_url(&url).options(options()),
         Credential = credential(),
-        Document = core::Document::from(planted(json!({}))),
+        Document = core::Document::from(with_secrets(json!({}))),
         Error = transport.send(call().json::<u8>()).await.unwrap_err(),
         ErrorKind = core::ErrorKind::NotSent,
         Extra = read(json!({})),
@@ -127,11 +127,12 @@ async fn machineid_shows_no_secret() {
     use machineid::{DeviceId, Gate, Reason};
     use tower::Layer;
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let client = world::machineid(&url).build().unwrap();
     let device = || DeviceId::new("agent-01").unwrap();
     let gate = || Gate::new(&client, device());
-    let silent = answering(401, world::planted(json!({"error": world::ORG_KEY})).to_string()).await;
+    let silent =
+        answering(401, world::with_secrets(json!({"error": world::ORG_KEY})).to_string()).await;
     let refused = Gate::new(&world::machineid(&silent).build().unwrap(), device());
     let blocking = world::machineid(&url).build_blocking().unwrap();
     let mut shown = show!(machineid, "" {
@@ -179,18 +180,18 @@ async fn machineid_shows_no_secret() {
 async fn machins_shows_no_secret() {
     use machins::{EventType, Money, Role, Side, Trade, TradeId};
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let client = world::machins(&url).build().unwrap();
     let id = || TradeId::new("t1").unwrap();
     let trade = || {
         read::<Trade>(json!({
             "id": "t1", "listing_id": "l1", "buyer_agent_id": "a1", "seller_agent_id": "a2",
             "status": "delivered", "price": "1.00",
-            "metadata": planted(json!({})), "delivery_payload": planted(json!({})),
-            "delivery_verification": planted(json!({})),
+            "metadata": with_secrets(json!({})), "delivery_payload": with_secrets(json!({})),
+            "delivery_verification": with_secrets(json!({})),
         }))
     };
-    let data = || planted(json!({"trade_id": "t1", "listing_id": "l1"}));
+    let data = || with_secrets(json!({"trade_id": "t1", "listing_id": "l1"}));
     let hook = || {
         read::<webhook::Webhook>(
             json!({"event": "new_agent", "subscription_id": "s", "data": data()}),

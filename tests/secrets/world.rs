@@ -55,9 +55,9 @@ pub fn machins(url: &str) -> machins_client::ClientBuilder {
 }
 
 /// Returns these fields with every secret added in fields that no type knows.
-pub fn planted(mut fields: Value) -> Value {
+pub fn with_secrets(mut fields: Value) -> Value {
     let more = fields.as_object_mut().unwrap();
-    more.insert("planted".into(), json!({"deep": SECRETS}));
+    more.insert("unknown_field".into(), json!({"deep": SECRETS}));
     more.insert("secret".into(), json!(WEBHOOK_SECRET));
     more.insert("token".into(), json!(NEW_TOKEN));
     more.insert("password_hash".into(), json!(PASSWORD));
@@ -66,7 +66,7 @@ pub fn planted(mut fields: Value) -> Value {
 
 /// Reads a value from these fields and the added ones.
 pub fn read<T: DeserializeOwned>(fields: Value) -> T {
-    serde_json::from_value(planted(fields)).unwrap()
+    serde_json::from_value(with_secrets(fields)).unwrap()
 }
 
 /// Starts a server that answers every request with this body. Returns its URL.
