@@ -59,7 +59,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Err(error) => return not_run(&error, arguments),
     };
     let out = Output::new(&global);
-    verbose::start(global.verbose);
+    verbose::start(global.verbosity.verbose);
     let result = match command {
         Some(command) => command.run(&Context::new(global, out)),
         None => overview(out),

@@ -83,6 +83,9 @@ impl<'ast> Visit<'ast> for Comments {
         if matches!(item.vis, Visibility::Public(_)) {
             for variant in &item.variants {
                 self.check_text(&variant.attrs);
+                for field in &variant.fields {
+                    self.check_text(&field.attrs);
+                }
             }
         }
     }
@@ -91,8 +94,11 @@ impl<'ast> Visit<'ast> for Comments {
         self.check(&item.vis, &item.attrs);
         if matches!(item.vis, Visibility::Public(_)) {
             for item in &item.items {
-                if let syn::TraitItem::Fn(item) = item {
-                    self.check_text(&item.attrs);
+                match item {
+                    syn::TraitItem::Const(item) => self.check_text(&item.attrs),
+                    syn::TraitItem::Fn(item) => self.check_text(&item.attrs),
+                    syn::TraitItem::Type(item) => self.check_text(&item.attrs),
+                    _ => {}
                 }
             }
         }
@@ -106,12 +112,20 @@ impl<'ast> Visit<'ast> for Comments {
         self.check(&item.vis, &item.attrs);
     }
 
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        self.check(&item.vis, &item.attrs);
+    }
+
     fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
         self.check(&item.vis, &item.attrs);
     }
 
     fn visit_field(&mut self, field: &'ast syn::Field) {
         self.check(&field.vis, &field.attrs);
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast syn::ImplItemConst) {
+        self.check(&item.vis, &item.attrs);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {

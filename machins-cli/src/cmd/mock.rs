@@ -77,7 +77,7 @@ impl Serve {
             builder = builder.state_file(path);
         }
         let server = builder.start().map_err(|error| {
-            Failure::local(format!("the mock server could not listen on {}", self.addr), error)
+            Failure::local(format!("the mock server could not start on {}", self.addr), error)
         })?;
         if !server.is_loopback() {
             out.warn(
