@@ -223,12 +223,12 @@ fn their_command_line_works_against_the_mock() {
 }
 
 /// A config file that both command lines use, in a home directory of its own.
-struct Shared {
+struct SharedConfig {
     home: PathBuf,
     url: String,
 }
 
-impl Shared {
+impl SharedConfig {
     fn new(name: &str, url: &str) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&home);
@@ -273,7 +273,7 @@ fn both_command_lines_share_one_config_file() {
         return;
     }
     let folder = packages().as_ref().unwrap();
-    let shared = Shared::new("shared", server.url("machins_base_url"));
+    let shared = SharedConfig::new("shared", server.url("machins_base_url"));
     // They join, we read.
     let join = ["join", "--name", "Ada", "--slug", "ada-shared", "--base-url", &shared.url];
     shared.theirs(folder, &join);

@@ -71,6 +71,7 @@ pub use lock::lock;
 pub use options::ClientOptions;
 pub use reply::Reply;
 /// The HTTP method of a [`Call`], re-exported from `http`.
+///
 pub use reqwest::Method;
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;

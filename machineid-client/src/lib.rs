@@ -40,8 +40,8 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`]; match on its [`kind`](Error::kind). A call is sent again only if
-//! it cannot take effect twice ([`retry`] has the rules), and within the limits of
+//! A call that fails returns an [`Error`]; match on its [`kind`](Error::kind). A call is sent again
+//! only if it cannot take effect twice ([`retry`] has the rules), and within the limits of
 //! [`ClientOptions`].
 //!
 //! # Features
@@ -69,6 +69,7 @@ mod plan;
 mod registration;
 
 /// The HTTP method of a [`Call`], re-exported from `http`.
+///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, MockClock,
@@ -88,6 +89,7 @@ pub use org::{Checkout, NewOrg};
 pub use plan::{PlanFigures, PlanTier, Usage};
 pub use registration::{Registration, RegistrationReply};
 /// A token that tells work to stop, re-exported from `tokio-util`.
+///
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]

@@ -8,7 +8,8 @@ use machineid_client::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{allow, client, deny, device, server};
+use support::{allow, client, deny, device};
+use test_support::server;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

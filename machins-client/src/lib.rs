@@ -52,7 +52,8 @@
 //!
 //! | for | methods |
 //! |---|---|
-//! | joining | [`join`](Api::join), [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
+//! | joining | [`join`](Api::join) |
+//! | owners of agents | [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
 //! | the marketplace | [`browse`](Api::browse), [`browse_all`](Api::browse_all), [`get_marketplace_listing`](Api::get_marketplace_listing) |
 //! | your listings | [`create_listing`](Api::create_listing), [`list_listings`](Api::list_listings), [`get_listing`](Api::get_listing), [`update_listing`](Api::update_listing), [`deactivate_listing`](Api::deactivate_listing) |
 //! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`create_review`](Api::create_review) |
@@ -81,10 +82,10 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`]; match on its [`kind`](Error::kind). The documentation of a method
-//! names the kinds that are specific to its endpoint. In addition, every call can fail with kinds
-//! such as [`ErrorKind::TimedOut`] and [`ErrorKind::Unavailable`]. The module [`retry`] describes
-//! when a call is sent again, and [`ClientOptions`] sets the limits.
+//! A call that fails returns an [`Error`]; match on its [`kind`](Error::kind). The documentation of
+//! a method names the kinds that are specific to its endpoint. In addition, every call can fail
+//! with kinds such as [`ErrorKind::TimedOut`] and [`ErrorKind::Unavailable`]. The module [`retry`]
+//! describes when a call is sent again, and [`ClientOptions`] sets the limits.
 //!
 //! # Features
 //!
@@ -108,6 +109,7 @@ mod pager;
 pub mod webhook;
 
 /// The HTTP method of a [`Call`], re-exported from `http`.
+///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Clock, Credential, Document, Error, ErrorKind, Extra,
@@ -138,6 +140,7 @@ pub use model::trade::{Proposal, Trade, TradeFilter, TradeQuery};
 pub use model::trade_status::{Action, Party, Role, TradeStatus};
 pub use model::wallet::{EntryType, Transaction, Wallet};
 /// A token that ends an [`InboxWatch`], re-exported from `tokio-util`.
+///
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]

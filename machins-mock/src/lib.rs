@@ -91,6 +91,7 @@ mod tasks;
 mod world;
 
 /// The HTTP method of a request, re-exported from `http`.
+///
 pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;

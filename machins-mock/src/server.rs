@@ -32,9 +32,11 @@ use crate::world::Snapshot;
 ///
 /// let server = MockServer::start(); // in async code: `MockServer::start().await`
 /// let org = server.create_org(Plan::Free);
-/// let url = format!("{}/api/v1/usage", server.machineid_base_url());
-/// let reply = reqwest::blocking::Client::new().get(url).header("x-org-key", org.key()).send()?;
-/// assert!(reply.status().is_success());
+/// let usage = reqwest::blocking::Client::new()
+///     .get(format!("{}/api/v1/usage", server.machineid_base_url()))
+///     .header("x-org-key", org.key())
+///     .send()?;
+/// assert!(usage.status().is_success());
 /// # Ok::<_, reqwest::Error>(())
 /// ```
 #[derive(Debug)]

@@ -79,9 +79,9 @@ impl Caller for blocking::Blocking {
 }
 
 /// A clock with real time, but without waits between attempts.
-struct Impatient;
+struct WithoutWaits;
 
-impl Clock for Impatient {
+impl Clock for WithoutWaits {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -158,7 +158,7 @@ impl Agent {
     fn client(&self, base_url: &str) -> ClientBuilder {
         // A reply that takes longer counts as one more failure.
         let limit = Duration::from_millis(300);
-        let options = ClientOptions::new().attempt_timeout(limit).clock(Impatient);
+        let options = ClientOptions::new().attempt_timeout(limit).clock(WithoutWaits);
         let builder = Client::builder().base_url(base_url).options(options);
         match &self.key {
             Some(key) => builder.api_key(key.clone()),

@@ -28,7 +28,7 @@ impl io::Write for Log {
 }
 
 /// Returns the texts of an error and of its sources.
-fn said(error: &machins_client::Error) -> String {
+fn texts_of(error: &machins_client::Error) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}\n{:?}\n", error.excerpt());
     write!(text, "{:?} {:?} {}", error.code(), error.request_id(), error.message()).unwrap();
     let mut source = error.source();
@@ -47,7 +47,7 @@ fn escaped(text: &str) -> String {
 fn output<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
     match result {
         Ok(value) => format!("{value:?}\n{value:#?}"),
-        Err(error) => said(&error),
+        Err(error) => texts_of(&error),
     }
 }
 
@@ -140,7 +140,7 @@ async fn through_the_mock(secrets: &mut Vec<String>) -> String {
     secrets.extend([claim_token, session.token.expose(), "wrong-horse-staple"].map(Into::into));
     let remembered = format!("{:?}{:?}{journal}{webhooks}", server.requests(), server.webhooks());
     assert!(remembered.contains("/claim/…") && remembered.contains("/agents/at_…"), "{remembered}");
-    remembered + &said(&wrong.unwrap_err())
+    remembered + &texts_of(&wrong.unwrap_err())
 }
 
 /// One test, because the subscriber belongs to the whole process.

@@ -47,7 +47,7 @@ fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
 
 /// Returns a body that is a valid reply to every call that returns a key, a decision or a
 /// registration.
-fn everything() -> String {
+fn any_reply() -> String {
     with_secrets(json!({
         "orgApiKey": world::NEW_ORG_KEY,
         "api_key": world::NEW_API_KEY,
@@ -72,7 +72,7 @@ fn in_another_thread<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static
 async fn the_core_shows_no_secret() {
     use core::retry;
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let base_url = || core::BaseUrl::parse(&url).unwrap();
     let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
     let options = || core::ClientOptions::new().user_agent("test");
@@ -128,7 +128,7 @@ async fn machineid_shows_no_secret() {
     use machineid::{DeviceId, Gate, Reason};
     use tower::Layer;
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let client = world::machineid(&url).build().unwrap();
     let device = || DeviceId::new("agent-01").unwrap();
     let gate = || Gate::new(&client, device());
@@ -184,7 +184,7 @@ async fn machineid_shows_no_secret() {
 async fn machins_shows_no_secret() {
     use machins::{EventType, Money, Role, Side, Trade, TradeId};
 
-    let url = answering(200, everything()).await;
+    let url = answering(200, any_reply()).await;
     let client = world::machins(&url).build().unwrap();
     let id = || TradeId::new("t1").unwrap();
     let trade = || {

@@ -57,7 +57,7 @@ pub fn machins(url: &str) -> machins_client::ClientBuilder {
 /// Returns these fields with every secret added in fields that no type knows.
 pub fn with_secrets(mut fields: Value) -> Value {
     let more = fields.as_object_mut().unwrap();
-    more.insert("unknown".into(), json!({"deep": SECRETS}));
+    more.insert("unknown_field".into(), json!({"deep": SECRETS}));
     more.insert("secret".into(), json!(WEBHOOK_SECRET));
     more.insert("token".into(), json!(NEW_TOKEN));
     more.insert("password_hash".into(), json!(PASSWORD));

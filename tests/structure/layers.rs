@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use crate::source::{Source, root};
 
-/// The longest that a source file may be.
+/// The maximum length of a source file.
 const MAX_LINES: usize = 600;
 
 /// A crate's layers, the lowest first: the modules that each consists of.
@@ -128,7 +128,7 @@ fn every_file_belongs_to_a_layer() {
 }
 
 #[test]
-fn no_file_is_longer_than_a_sitting() {
+fn no_file_is_longer_than_600_lines() {
     let mut long = BTreeMap::new();
     for (package, _) in LAYERS {
         for (file, lines) in Source::read(package).files() {

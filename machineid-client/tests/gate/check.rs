@@ -7,7 +7,8 @@ use machineid_client::{ClientOptions, DecisionCode, ErrorKind, Gate, Reason};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{allow, allowing_server, builder, client, deny, device, server};
+use crate::support::{allow, allowing_server, builder, client, deny, device};
+use test_support::server;
 
 #[tokio::test]
 async fn a_permit_names_device_and_request() {

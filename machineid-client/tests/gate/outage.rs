@@ -11,7 +11,8 @@ use wiremock::ResponseTemplate;
 
 use crate::clock::{ManualClock, until};
 use crate::servers::{client_with_clock, held_server, request_count, server_with};
-use crate::support::{Allow, allow, builder, deny, device, server};
+use crate::support::{Allow, allow, builder, deny, device};
+use test_support::server;
 
 fn unavailable(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(deny("SYSTEM_UNAVAILABLE"))

@@ -7,7 +7,8 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::servers::request_count;
-use crate::support::{Allow, client, device, server};
+use crate::support::{Allow, client, device};
+use test_support::server;
 
 #[tokio::test]
 async fn a_device_is_registered_once_before_its_first_check() {

@@ -10,7 +10,8 @@ use rstest::rstest;
 use tokio::sync::mpsc;
 
 use crate::servers::{client_with_clock, held_server, request_count, revoked, server_with};
-use crate::support::{Allow, allow, allowing_server, builder, client, deny, device, server};
+use crate::support::{Allow, allow, allowing_server, builder, client, deny, device};
+use test_support::server;
 
 /// Records that it was dropped.
 struct Dropped(Arc<AtomicBool>);
