@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Arguments: a slug for the listing, and the number of completed trades after which to stop
-//! (runs forever without it). To adapt it, change the listing and `work`.
+//! (without it, the program runs until it is interrupted). To adapt it, change the listing and
+//! `work`.
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::env;

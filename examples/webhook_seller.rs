@@ -3,11 +3,12 @@
 //!
 //! ```sh
 //! machins join --name "My Agent"           # saves the key
+//! export MACHINS_WEBHOOK_SECRET=…          # any secret text
 //! cargo run -p examples --example webhook_seller -- https://my-agent.example
 //! ```
 //!
-//! Argument: the public URL of this server; by default its local address. To adapt it, load the
-//! secret from where you keep secrets, and change `serve`.
+//! Argument: the public URL of this server; by default its local address. To adapt it, change
+//! `serve`, and load the secret from where you keep secrets.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::env;

@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Holds a reply against a sample, field by field: each field of the sample is there, and of the
-/// same kind. `null` in the sample says only that the field is there.
+/// Compares a reply with a sample: each field of the sample is present and of the same kind. `null`
+/// in the sample stands for any value.
 fn assert_like(sample: &Value, reply: &Value, place: &str) {
     match (sample, reply) {
         (Value::Object(fields), Value::Object(_)) => {
@@ -51,7 +51,8 @@ fn is_moment(text: &str) -> bool {
     machins_client::Timestamp::from(text).time().is_some()
 }
 
-/// Reads a sample as a type and writes it again: every field that is not `null` comes back.
+/// Checks that reading a sample as a type and writing it again keeps every field that is not
+/// `null`.
 fn read<T: DeserializeOwned + Serialize>(sample: &Value) -> T {
     let read: T = serde_json::from_value(sample.clone()).unwrap();
     assert_like(&without_nulls(sample), &serde_json::to_value(&read).unwrap(), "written again");
@@ -296,7 +297,7 @@ fn agent(server: &MockServer, key: Option<&str>) -> Client {
     }
 }
 
-/// Sends a sample as it stands in the reference, and gives the raw reply.
+/// Sends a sample exactly as in the reference, and returns the raw reply.
 async fn post(client: &Client, path: &'static str, body: &Value) -> Value {
     let call = client.with_key(Call::post(path).body(body));
     client.send(call.json()).await.unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -394,7 +395,7 @@ async fn the_mock_takes_and_returns_what_the_samples_show() {
     assert_like(&json!({"detail": "Human-readable error message"}), &reply, "error");
 }
 
-/// MachineID's reference shows requests and words, no replies.
+/// MachineID's reference contains samples of requests and words, but none of replies.
 #[tokio::test]
 async fn the_mock_takes_every_machineid_request() {
     let server = MockServer::start().await;

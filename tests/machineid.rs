@@ -210,7 +210,7 @@ async fn an_org_is_created_and_upgraded() {
     assert_eq!((error.kind(), error.code()), (ErrorKind::BadRequest, Some("invalid_plan")));
 }
 
-/// A document that says ALLOW and is no decision.
+/// A document that contains ALLOW but is not a decision.
 const NO_DECISION: &str = r#"{"message":"ALLOW"}"#;
 
 #[rstest]
@@ -261,7 +261,7 @@ async fn lost_replies_do_not_change_the_effect() {
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "a creation is not repeated");
 }
 
-/// Many tasks check at full speed; the device is revoked; from then on every check is denied.
+/// Many tasks check at full speed; once the device is revoked, every check is denied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_revoke_no_check_is_allowed() {
     let (_server, _org, client) = start(Plan::Free).await;

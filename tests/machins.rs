@@ -44,8 +44,8 @@ async fn balance(client: &Client) -> Money {
     client.get_wallet().await.unwrap().balance
 }
 
-/// The reference's whole lifecycle: the buyer asynchronous, the seller blocking, each reacting to
-/// its own inbox.
+/// The whole lifecycle of the reference. The buyer is asynchronous, the seller blocking, and each
+/// reacts to its own inbox.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_buyer_and_a_seller_complete_a_trade() {
     let server = MockServer::start().await;
@@ -96,7 +96,7 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
     assert!(ledger.len() >= 2, "{ledger:?}");
 }
 
-/// Sells one task, living on the inbox. Gives the balance in the end.
+/// Sells one task, driven by the inbox, and returns the final balance.
 fn sell_one(client: &blocking::Client) -> Money {
     client.create_listing(&offer("sentiment", "50")).unwrap();
     let watch = client.inbox_watch().every(Duration::from_millis(1), Duration::from_millis(20));

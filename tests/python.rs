@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 const PACKAGES: [&str; 2] = ["machineid-io==0.1.6", "machins[cli]==0.1.0"];
 
-/// The folder that holds the packages, or why there is none.
+/// Returns the folder with the packages, or the reason why there is none.
 fn packages() -> &'static Result<PathBuf, String> {
     static PACKAGES_FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PACKAGES_FOLDER.get_or_init(|| {
@@ -58,7 +58,7 @@ fn python(script: &str, arguments: &[&str]) -> Option<Value> {
         Ok(folder) => folder,
         Err(why) if env::var_os("REQUIRE_PYTHON").is_some() => panic!("no Python packages: {why}"),
         Err(why) => {
-            eprintln!("SKIPPED: the official Python packages can't be installed here: {why}");
+            eprintln!("SKIPPED: the official Python packages cannot be installed here: {why}");
             return None;
         }
     };
@@ -222,13 +222,13 @@ fn their_command_line_works_against_the_mock() {
     assert!(output("reject").contains("rejected"), "{}", output("reject"));
 }
 
-/// Both command lines have one config file, in a home of its own.
-struct Shared {
+/// A config file that both command lines use, in a home directory of its own.
+struct SharedConfig {
     home: PathBuf,
     url: String,
 }
 
-impl Shared {
+impl SharedConfig {
     fn new(name: &str, url: &str) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&home);
@@ -236,7 +236,7 @@ impl Shared {
         Self { home, url: url.to_owned() }
     }
 
-    /// What a command of ours or theirs printed.
+    /// Runs a command of either command line and returns its output.
     #[track_caller]
     fn run(&self, command: &mut Command, arguments: &[&str]) -> String {
         for name in ["MACHINS_API_KEY", "MACHINS_BASE_URL", "MACHINS_CONFIG"] {
@@ -273,7 +273,7 @@ fn both_command_lines_share_one_config_file() {
         return;
     }
     let folder = packages().as_ref().unwrap();
-    let shared = Shared::new("shared", server.url("machins_base_url"));
+    let shared = SharedConfig::new("shared", server.url("machins_base_url"));
     // They join, we read.
     let join = ["join", "--name", "Ada", "--slug", "ada-shared", "--base-url", &shared.url];
     shared.theirs(folder, &join);

@@ -1,7 +1,7 @@
-//! Sides measured in turns.
+//! Measuring the sides of a comparison in alternation.
 //!
-//! A machine's speed drifts. So every round measures every side once, one right after the other
-//! and in changing order, and a ratio is the median of the rounds' own ratios.
+//! A machine's speed drifts. So every round measures every side once, in changing order, and a
+//! ratio is the median of the ratios of the rounds.
 
 use std::error::Error as StdError;
 use std::time::Instant;
@@ -11,20 +11,20 @@ use nix::unistd::Pid;
 
 use crate::report::Figure;
 
-/// Whatever stops a row.
+/// The result of a row, which any error ends.
 pub(crate) type Error = Box<dyn StdError + Send + Sync>;
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// One way of doing the work: does a round's worth of it and gives that round's figure.
+/// One side of a comparison: does the work of one round and returns its figure.
 pub(crate) type Side<'a> = &'a mut dyn FnMut() -> Result<f64>;
 
-/// What the rounds of all sides gave.
+/// The figures of all rounds of all sides.
 pub(crate) struct Samples {
     /// By side, then by round.
     figures: Vec<Vec<f64>>,
 }
 
-/// Measures the sides in turns, after one round each that does not count.
+/// Measures the sides in alternation, after one round that is not counted.
 pub(crate) fn in_turns<const SIDES: usize>(
     rounds: usize,
     mut sides: [Side<'_>; SIDES],
@@ -43,20 +43,20 @@ pub(crate) fn in_turns<const SIDES: usize>(
 }
 
 impl Samples {
-    /// A side's figure.
+    /// Returns the figure of a side over all rounds.
     pub(crate) fn figure(&self, side: usize) -> Figure {
         Figure::of(self.figures[side].iter().copied())
     }
 
-    /// How many times the figure of `other` the figure of `side` is, round by round.
+    /// Returns the ratio of `side` to `other`, computed round by round.
     pub(crate) fn ratio(&self, side: usize, other: usize) -> Figure {
         let pairs = self.figures[side].iter().zip(&self.figures[other]);
         Figure::of(pairs.map(|(side, other)| side / other))
     }
 }
 
-/// Does something on one core, with the threads and processes that it starts. Two programs that
-/// talk in turns then take the time of their work, and not of waking up the other core.
+/// Runs work on one core, with the threads and processes that it starts. The time of two programs
+/// that take turns is then the time of their work, not of waking the other core.
 pub(crate) fn on_one_core<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let this_thread = Pid::from_raw(0);
     let all = sched_getaffinity(this_thread)?;
@@ -73,7 +73,7 @@ pub(crate) fn on_one_core<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     result
 }
 
-/// Microseconds per repetition.
+/// Returns the microseconds per repetition of some work.
 pub(crate) fn micros_each(repetitions: u32, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     for _ in 0..repetitions {

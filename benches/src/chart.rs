@@ -1,24 +1,24 @@
-//! The table's ratios as a picture.
+//! The ratios of the table as a chart.
 //!
 //! Every ratio is a bar on one logarithmic scale: left of the line is less than the other side,
 //! right of it more.
 
 use std::fmt::Write as _;
 
-use crate::report::{Against, Line, Reach, Report, Times};
+use crate::report::{Against, Goal, Line, Report, Times};
 
 const WIDTH: f64 = 960.0;
 const ROW: f64 = 24.0;
 const TOP: f64 = 64.0;
-/// Where the ratio of one is, and how far a tenfold is from it.
+/// The position of the ratio 1, and the distance of the ratio 10 from it.
 const ONE: f64 = 660.0;
 const DECADE: f64 = 70.0;
 
-/// The colours follow the reader's.
+/// The colours follow the reader's light or dark theme.
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.dim{fill:#57606a}\
-    .reached{fill:#2da44e}.missed{fill:#cf222e}.told{fill:#8c959f}line{stroke:#8c959f}\
+    .met{fill:#2da44e}.missed{fill:#cf222e}.none{fill:#8c959f}line{stroke:#8c959f}\
     @media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#8d96a0}\
-    .reached{fill:#3fb950}.missed{fill:#f85149}}";
+    .met{fill:#3fb950}.missed{fill:#f85149}}";
 
 pub(crate) fn draw(report: &Report) -> String {
     let bars: Vec<_> = report
@@ -31,7 +31,7 @@ pub(crate) fn draw(report: &Report) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
          <title>How this project's figures compare</title>\n<style>{STYLE}</style>\n\
-         <text x=\"8\" y=\"22\">How many times the other side's figure ours is; what was to be reached is green if it was, red if not</text>\n\
+         <text x=\"8\" y=\"22\">Ratio of our figure to the other side's; green: the goal is met, red: missed, grey: no goal</text>\n\
          <text x=\"8\" y=\"42\" class=\"dim\">{}, {}</text>\n\
          <line x1=\"{ONE}\" x2=\"{ONE}\" y1=\"{}\" y2=\"{bottom}\"/>\n\
          <text x=\"{ONE}\" y=\"{}\" text-anchor=\"middle\" class=\"dim\">1 ×</text>\n",
@@ -51,12 +51,12 @@ fn bar(line: &Line, against: &Against, top: f64) -> String {
     let ratio = against.ratio.median;
     let end = ONE + ratio.log10() * DECADE;
     let (left, width) = (ONE.min(end), (end - ONE).abs().max(1.0));
-    let class = match &line.reach {
-        None => "told",
-        Some(Reach { reached: true, .. }) => "reached",
-        Some(Reach { reached: false, .. }) => "missed",
+    let class = match &line.goal {
+        None => "none",
+        Some(Goal { met: true, .. }) => "met",
+        Some(Goal { met: false, .. }) => "missed",
     };
-    // The number stands at the bar's far end.
+    // The number is at the far end of the bar.
     let (anchor, at) = if end < ONE { ("end", end - 6.0) } else { ("start", end + 6.0) };
     let text = top + 16.0;
     let Line { row, what, unit, .. } = line;

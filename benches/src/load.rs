@@ -1,4 +1,4 @@
-//! The least client there can be. It stands in where a server is measured.
+//! A minimal client, for measuring servers.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::bench::Result;
-use crate::server::{body_of, message_length};
+use crate::server::{body, message_length};
 
 /// One connection, kept open.
 pub(crate) struct Connection {
@@ -23,7 +23,7 @@ impl Connection {
         Ok(Self { stream, reply: Vec::new() })
     }
 
-    /// Sends a request and gives the reply's body, which must be that of a success.
+    /// Sends a request and returns the body of the reply, which must be a success.
     pub(crate) async fn exchange(&mut self, request: &str) -> Result<&[u8]> {
         self.reply.clear();
         self.stream.write_all(request.as_bytes()).await?;
@@ -39,7 +39,7 @@ impl Connection {
         if !self.reply.starts_with(b"HTTP/1.1 2") {
             return Err(String::from_utf8_lossy(&self.reply).into());
         }
-        Ok(body_of(&self.reply))
+        Ok(body(&self.reply))
     }
 
     pub(crate) async fn exchange_json<T: DeserializeOwned>(&mut self, request: &str) -> Result<T> {

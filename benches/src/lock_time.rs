@@ -1,4 +1,4 @@
-//! How long the mock server's world is locked, from the span that it opens meanwhile.
+//! How long the mock server's world is locked: the time in the span that it enters meanwhile.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -16,7 +16,7 @@ thread_local! {
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Does some work and adds up how long locks were held meanwhile.
+/// Runs some work and returns the total time for which locks were held meanwhile.
 pub(crate) fn during<T>(work: impl FnOnce() -> T) -> Result<(T, Duration)> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     if !INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Stopwatch).is_ok()) {
@@ -28,7 +28,7 @@ pub(crate) fn during<T>(work: impl FnOnce() -> T) -> Result<(T, Duration)> {
     Ok((result, Duration::from_nanos(held)))
 }
 
-/// Hears of one kind of span only, so that nothing else is slowed down.
+/// Subscribes to one kind of span only, so that nothing else is slowed down.
 struct Stopwatch;
 
 impl Subscriber for Stopwatch {

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine that the figures were measured on.
 
 use std::fmt;
 use std::fs;
@@ -18,18 +18,18 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This machine, as far as it tells.
+    /// Describes this machine.
     pub(crate) fn this() -> Self {
-        let memory = field("/proc/meminfo", "MemTotal").and_then(|it| {
-            let kibibytes: u64 = it.trim_end_matches(" kB").parse().ok()?;
+        let memory = field("/proc/meminfo", "MemTotal").and_then(|size| {
+            let kibibytes: u64 = size.trim_end_matches(" kB").parse().ok()?;
             Some(kibibytes.div_ceil(1024 * 1024))
         });
         Self {
             cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
             cores: available_parallelism().map_or(1, NonZero::get),
             memory_gib: memory.unwrap_or_default(),
-            system: said_by("uname", &["-sr"]),
-            compiler: said_by("rustc", &["--version"]),
+            system: output_of("uname", &["-sr"]),
+            compiler: output_of("rustc", &["--version"]),
         }
     }
 }
@@ -45,7 +45,7 @@ fn unknown() -> String {
     "unknown".to_owned()
 }
 
-/// The first `name: value` of a file of them.
+/// Returns the value of the first line `name: value` of a file.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let lines = text.lines().filter_map(|line| line.split_once(':'));
@@ -53,7 +53,10 @@ fn field(path: &str, name: &str) -> Option<String> {
     values.next().map(str::to_owned)
 }
 
-fn said_by(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or_else(|_| unknown(), |it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
+    output.map_or_else(
+        |_| unknown(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

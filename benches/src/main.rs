@@ -1,9 +1,9 @@
-//! Measures the project beside its peers, in one run.
+//! Measures the project and what it is compared with, in one run.
 //!
 //! ```sh
 //! cargo run --release -p client-benchmarks            # all rows; writes docs/benchmarks.*
-//! cargo run --release -p client-benchmarks -- 1 5     # these rows; prints only
-//! cargo run --release -p client-benchmarks -- --table # prints the table of the last whole run
+//! cargo run --release -p client-benchmarks -- 1 5     # these rows; only prints them
+//! cargo run --release -p client-benchmarks -- --table # the table of the last run of all rows
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
@@ -27,16 +27,17 @@ use crate::bench::Result;
 use crate::machine::Machine;
 use crate::report::Report;
 
-/// Measures the project beside its peers. A whole run writes docs/benchmarks.json and .svg.
+/// Measures the project and what it is compared with. A run of all rows writes docs/benchmarks.json
+/// and docs/benchmarks.svg.
 #[derive(Parser)]
 struct Arguments {
-    /// The rows to measure; all of them if none is named.
+    /// The rows to measure [default: all].
     #[arg(value_parser = clap::value_parser!(u8).range(1..=13))]
     rows: Vec<u8>,
-    /// How many times each side is measured.
+    /// How many times to measure each side.
     #[arg(long, default_value_t = 40)]
     rounds: usize,
-    /// Only print the table of the last whole run.
+    /// Print the table of the last run of all rows, without measuring.
     #[arg(long, conflicts_with_all = ["rows", "rounds"])]
     table: bool,
 }
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
         print!("{}", report.markdown());
         return Ok(());
     }
-    // Thousands of servers and connections live in this process.
+    // This process has thousands of servers and connections.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let mut lines = Vec::new();
     for (numbers, name, run) in rows::ALL {

@@ -1,4 +1,4 @@
-//! Programs that are measured from outside, or that measure in a process of their own.
+//! Other processes: programs to measure, and programs that measure themselves.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -20,14 +20,14 @@ pub(crate) fn target() -> Result<PathBuf> {
     Ok(target.to_owned())
 }
 
-/// A folder of this program's own in the build directory.
+/// Creates a folder for the benchmarks in the build directory.
 pub(crate) fn folder(name: &str) -> Result<PathBuf> {
     let folder = target()?.join("benchmarks").join(name);
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
 }
 
-/// A program of the workspace, built as users get it.
+/// Builds a program of the workspace in release mode.
 pub(crate) fn built(package: &str, program: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", program]);
@@ -35,7 +35,7 @@ pub(crate) fn built(package: &str, program: &str) -> Result<PathBuf> {
     Ok(target()?.join("release").join(program))
 }
 
-/// Runs a command to its end and gives what it printed.
+/// Runs a command to its end and returns its output.
 pub(crate) fn succeed(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     if !output.status.success() {
@@ -44,14 +44,14 @@ pub(crate) fn succeed(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Has the probe, which counts rather than times, look at something.
+/// Runs the probe, which counts allocations, and returns its result.
 pub(crate) fn probe<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
     Ok(serde_json::from_str(&succeed(
         Command::new(built("client-benchmarks", "probe")?).args(arguments),
     )?)?)
 }
 
-/// The folder that holds the vendors' Python packages.
+/// Returns the folder with the vendors' Python packages.
 pub(crate) fn python_packages() -> Result<PathBuf> {
     let packages = folder("python")?;
     if !packages.join("machins").exists() {
@@ -120,7 +120,7 @@ impl Served {
         Ok(Self { process, address })
     }
 
-    /// The memory that it occupies, in bytes.
+    /// Returns the resident memory of the process in bytes.
     pub(crate) fn resident(&self) -> Result<u64> {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.process.id()))?;

@@ -1,4 +1,4 @@
-//! What was measured, as data and as a table.
+//! The results, as data and as a table.
 
 use std::fmt::{self, Write as _};
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
-/// A whole run.
+/// The results of a run.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Report {
     /// The day of the run.
     pub(crate) date: String,
     pub(crate) machine: Machine,
-    /// How many rounds each side was measured in, unless a line says otherwise.
+    /// The number of rounds in which each side was measured, unless a line says otherwise.
     pub(crate) rounds: usize,
     pub(crate) lines: Vec<Line>,
 }
 
-/// One figure and what it is held against.
+/// One figure, with what it is compared with and its goal.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) row: u8,
@@ -27,28 +27,28 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) against: Option<Against>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reach: Option<Reach>,
+    pub(crate) goal: Option<Goal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
 }
 
-/// The other side.
+/// The other side of a comparison.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Against {
     pub(crate) what: String,
     pub(crate) figure: Figure,
-    /// How many times the other's figure ours is.
+    /// The ratio of our figure to the other side's.
     pub(crate) ratio: Figure,
 }
 
-/// What was to be reached, and whether it was.
+/// A goal, and whether it is met.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Reach {
+pub(crate) struct Goal {
     pub(crate) text: String,
-    pub(crate) reached: bool,
+    pub(crate) met: bool,
 }
 
-/// The median of the rounds; half of them lie between `low` and `high`.
+/// The median of the rounds, with the first and third quartiles `low` and `high`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) median: f64,
@@ -56,7 +56,7 @@ pub(crate) struct Figure {
     pub(crate) high: f64,
 }
 
-/// What a figure or ratio is to be.
+/// A goal for a figure or ratio.
 #[derive(Clone, Copy)]
 pub(crate) enum Bound {
     AtMost(f64),
@@ -67,7 +67,7 @@ impl Figure {
     pub(crate) fn of(samples: impl Iterator<Item = f64>) -> Self {
         let mut samples: Vec<f64> = samples.collect();
         samples.sort_by(f64::total_cmp);
-        // Quarters of the way, the nearest sample.
+        // The sample that is nearest to the quartile.
         let at = |quarters: usize| {
             samples.get((samples.len().saturating_sub(1) * quarters + 2) / 4).copied()
         };
@@ -75,7 +75,7 @@ impl Figure {
         Self { median, low, high }
     }
 
-    /// The median and, where the rounds differ, the middle half.
+    /// Formats the median and, if the rounds differ, the interquartile range.
     pub(crate) fn spread<N: fmt::Display>(self, number: impl Fn(f64) -> N) -> String {
         let Self { median, low, high } = self;
         let median = number(median);
@@ -85,7 +85,7 @@ impl Figure {
         median.to_string()
     }
 
-    /// A figure that is counted, not measured in rounds.
+    /// Creates a figure that was counted, not measured in rounds.
     pub(crate) fn exact(value: f64) -> Self {
         Self { median: value, low: value, high: value }
     }
@@ -94,7 +94,7 @@ impl Figure {
 impl Line {
     pub(crate) fn new(row: u8, what: impl Into<String>, unit: &str, figure: Figure) -> Self {
         let (what, unit) = (what.into(), unit.to_owned());
-        Self { row, what, unit, figure, against: None, reach: None, note: None }
+        Self { row, what, unit, figure, against: None, goal: None, note: None }
     }
 
     pub(crate) fn against(mut self, what: &str, figure: Figure, ratio: Figure) -> Self {
@@ -102,20 +102,20 @@ impl Line {
         self
     }
 
-    /// Holds the ratio, or the figure where there is no other side, to a bound.
-    pub(crate) fn reach(self, bound: Bound) -> Self {
+    /// Sets the goal for the ratio, or for the figure if there is no other side.
+    pub(crate) fn goal(self, bound: Bound) -> Self {
         let value = self.against.as_ref().map_or(self.figure, |against| against.ratio).median;
         let sign = if self.against.is_some() { " ×" } else { "" };
-        let (text, reached) = match bound {
+        let (text, met) = match bound {
             Bound::AtMost(most) => (format!("≤ {}{sign}", Short(most)), value <= most),
             Bound::AtLeast(least) => (format!("≥ {}{sign}", Short(least)), value >= least),
         };
-        self.reach_text(text, reached)
+        self.goal_text(text, met)
     }
 
-    /// Holds it to something that is put in words.
-    pub(crate) fn reach_text(mut self, text: impl Into<String>, reached: bool) -> Self {
-        self.reach = Some(Reach { text: text.into(), reached });
+    /// Sets a goal that is described in words.
+    pub(crate) fn goal_text(mut self, text: impl Into<String>, met: bool) -> Self {
+        self.goal = Some(Goal { text: text.into(), met });
         self
     }
 
@@ -126,12 +126,12 @@ impl Line {
 }
 
 impl Report {
-    /// The table, with what it was measured on.
+    /// Formats the table, with a description of the machine.
     pub(crate) fn markdown(&self) -> String {
         let Self { date, machine, rounds, lines } = self;
         let mut text = format!(
-            "{date}, {machine}. Medians of {rounds} interleaved rounds, in brackets where half of \
-             them lie.\n\n| # | what | figure | against | ratio | reach | |\n\
+            "{date}, {machine}. Each figure is the median of {rounds} interleaved rounds, with the \
+             interquartile range in parentheses.\n\n| # | what | figure | compared with | ratio | goal | |\n\
              |---|---|---|---|---|---|---|\n",
         );
         for line in lines {
@@ -140,22 +140,22 @@ impl Report {
                 let other = format!("{}: {} {unit}", against.what, Short(against.figure.median));
                 (other, against.ratio.spread(Times))
             });
-            let (reach, mark) = line.reach.as_ref().map_or(("", ""), |reach| {
-                (reach.text.as_str(), if reach.reached { "✓" } else { "missed" })
+            let (goal, mark) = line.goal.as_ref().map_or(("", ""), |goal| {
+                (goal.text.as_str(), if goal.met { "✓" } else { "missed" })
             });
             let figure = figure.spread(Short);
             let note = line.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,
-                "| {row} | {what}{note} | {figure} {unit} | {other} | {ratio} | {reach} | {mark} |",
+                "| {row} | {what}{note} | {figure} {unit} | {other} | {ratio} | {goal} | {mark} |",
             );
         }
         text
     }
 }
 
-/// A number to three figures, its thousands apart.
+/// A number with three significant digits and separated thousands.
 pub(crate) struct Short(pub(crate) f64);
 
 impl fmt::Display for Short {
@@ -184,7 +184,7 @@ impl fmt::Display for Short {
     }
 }
 
-/// How many times another figure one is; what is far below that, as a fraction.
+/// A ratio; one that is far below 1 is shown as a fraction.
 pub(crate) struct Times(pub(crate) f64);
 
 impl fmt::Display for Times {
@@ -208,11 +208,11 @@ mod tests {
     #[test]
     fn a_bound_holds_the_ratio_where_there_is_another_side() {
         let [one, two] = [1.0, 2.0].map(Figure::exact);
-        let reached = |line: Line| line.reach.map(|reach| (reach.text, reach.reached));
-        let alone = Line::new(1, "it", "µs", two).reach(Bound::AtMost(1.5));
-        assert_eq!(reached(alone), Some(("≤ 1.5".to_owned(), false)));
+        let met = |line: Line| line.goal.map(|goal| (goal.text, goal.met));
+        let alone = Line::new(1, "it", "µs", two).goal(Bound::AtMost(1.5));
+        assert_eq!(met(alone), Some(("≤ 1.5".to_owned(), false)));
         let line = Line::new(1, "it", "µs", two).against("other", two, one);
-        assert_eq!(reached(line.reach(Bound::AtMost(1.5))), Some(("≤ 1.5 ×".to_owned(), true)));
+        assert_eq!(met(line.goal(Bound::AtMost(1.5))), Some(("≤ 1.5 ×".to_owned(), true)));
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! The least server there can be: it reads a request and gives the same reply every time.
-//!
-//! It stands in where a client is measured, so that what is measured is the client.
+//! A minimal server, for measuring clients: it reads a request and sends the same reply every time.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,19 +14,26 @@ use tokio::runtime::Builder;
 
 use crate::bench::Result;
 
-/// What MachineID says of a device that may run.
+/// MachineID's decision about a device that may run.
 pub(crate) const DECISION: &str = r#"{"handler":"devices/validate","request_id":"9e2a366e-a633-4435-9ed9-82394d6d31bb","status":"ok","deviceId":"agent-01","allowed":true,"code":"ALLOW","planTier":"free","devicesUsed":1,"limit":3,"remaining":2}"#;
 
-/// Serves until the process ends, on a thread of its own. `answer` is given each request whole and
-/// makes the body of its reply.
+/// The decision with a request id that was not given before.
+pub(crate) fn decision() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    DECISION.replacen("9ed9-82394d6d31bb", &format!("9ed9-{count:012x}"), 1)
+}
+
+/// Serves until the process ends, on a thread of its own. `answer` is given each complete request
+/// and returns the body of its reply.
 pub(crate) fn start(
     answer: impl Fn(&[u8]) -> String + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
-    start_away(Duration::ZERO, answer)
+    start_delayed(Duration::ZERO, answer)
 }
 
-/// The same with a server that is so far away: the reply is made at once and takes that long.
-pub(crate) fn start_away(
+/// Starts a server whose replies take this long to arrive; they are created at once.
+pub(crate) fn start_delayed(
     distance: Duration,
     answer: impl Fn(&[u8]) -> String + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
@@ -82,12 +88,12 @@ fn reply(body: &str) -> String {
     )
 }
 
-/// What comes after the head.
-pub(crate) fn body_of(message: &[u8]) -> &[u8] {
+/// Returns the part of a message after its head.
+pub(crate) fn body(message: &[u8]) -> &[u8] {
     head_length(message).map_or(&[], |head| &message[head..])
 }
 
-/// How long the HTTP message is that begins here, once its head is there.
+/// Returns the length of an HTTP message, once its head is complete.
 pub(crate) fn message_length(message: &[u8]) -> Option<usize> {
     let head = head_length(message)?;
     let mut lines = str::from_utf8(&message[..head]).ok()?.lines();

@@ -9,14 +9,16 @@ use crate::error::{Error, ErrorKind};
 /// The address that the paths of a client's calls are appended to.
 ///
 /// It must be `https`, because a key sent in plain text can be read on the way. Plain `http` is
-/// allowed for this machine (`localhost`, `127.0.0.0/8`, `[::1]`); [`BaseUrl::parse_insecure`]
-/// allows it for every host.
+/// allowed for this machine (`localhost`, `*.localhost`, `127.0.0.0/8`, `[::1]`);
+/// [`BaseUrl::parse_insecure`] allows it for every host. `localhost` and `*.localhost` are loopback
+/// addresses, whatever a resolver says.
 ///
 /// ```
 /// use agent_client_core::BaseUrl;
 ///
 /// assert!(BaseUrl::parse("https://machineid.io").is_ok());
 /// assert!(BaseUrl::parse("http://127.0.0.1:8080/api/v1").is_ok());
+/// assert!(BaseUrl::parse("http://mock.localhost:8080").is_ok());
 /// assert!(BaseUrl::parse("http://machineid.io").is_err());
 /// assert!(BaseUrl::parse("https://user:password@machineid.io").is_err());
 /// ```
@@ -66,10 +68,18 @@ impl BaseUrl {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
-            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Domain(name)) => is_localhost(name),
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
+        }
+    }
+
+    /// Returns the host if it is a name that means this machine, whatever a resolver says.
+    pub(crate) fn localhost_name(&self) -> Option<&str> {
+        match self.0.host() {
+            Some(Host::Domain(name)) if is_localhost(name) => Some(name),
+            _ => None,
         }
     }
 
@@ -93,6 +103,12 @@ impl BaseUrl {
         }
         url
     }
+}
+
+/// Whether a name in lower case is reserved for this machine (RFC 6761, section 6.3).
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn refuse(why: &str) -> Error {

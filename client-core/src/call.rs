@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Serialize;
@@ -15,9 +16,9 @@ use crate::request::{Request, invalid};
 /// A call that has not been sent yet. `R` is the type that its reply is decoded as.
 ///
 /// A new call returns the raw [`Reply`], whatever its status. [`json`](Call::json) and
-/// [`decode`](Call::decode) make it return something else. Invalid input (a path parameter that
-/// would change the path, a body that can't be serialized) is kept in the call and returned as an
-/// error when the call is sent, before anything leaves.
+/// [`decode`](Call::decode) make it return something else. Invalid input, such as a path parameter
+/// that would change the path or a body that cannot be serialized, is kept in the call and returned
+/// as an error when the call is sent, before anything goes over the network.
 ///
 /// ```
 /// use agent_client_core::{Call, Method};
@@ -68,7 +69,7 @@ pub enum ProbeResult<R> {
     Absent,
     /// The server's answer does not tell whether the call took effect.
     Unknown,
-    /// The call can't take effect any more, for this reason.
+    /// The call cannot take effect any more, for this reason.
     Failed(Error),
     /// Not decided yet: this probe comes next.
     Next(Probe<R>),
@@ -128,7 +129,7 @@ impl<R> Call<R> {
     }
 
     /// Appends `parameters` to the query: a struct, a map or a slice of pairs. Fields that are
-    /// `None` are left out. Parameters that can't be written as `key=value` pairs make the call
+    /// `None` are left out. Parameters that cannot be written as `key=value` pairs make the call
     /// invalid.
     ///
     /// ```
@@ -149,7 +150,7 @@ impl<R> Call<R> {
     pub fn body(self, body: &impl Serialize) -> Self {
         self.try_set(|request| {
             let json = serde_json::to_vec(body)
-                .map_err(|error| invalid(format!("the body can't be written as JSON: {error}")))?;
+                .map_err(|error| invalid(format!("the body cannot be written as JSON: {error}")))?;
             request.body = Some(json.into());
             Ok(())
         })
@@ -160,8 +161,8 @@ impl<R> Call<R> {
         self.set(|request| request.scheme = Some(scheme))
     }
 
-    /// Redacts this text, for example a password in the body, in everything that the server
-    /// replies with an error, so that no error message repeats it.
+    /// Redacts this text, for example a password in the body, in every reply that is an error, so
+    /// that no error message repeats it.
     pub fn secret(self, secret: &Secret) -> Self {
         self.set(|request| request.secrets.push(secret.clone()))
     }
@@ -174,6 +175,24 @@ impl<R> Call<R> {
     /// Sends this call at most once, whatever the client's options say about retries.
     pub fn single_attempt(self) -> Self {
         self.set(|request| request.single_attempt = true)
+    }
+
+    /// Gives this call's endpoint a rate limit of its own: a 429 in reply to another call does not
+    /// hold this one up, and a 429 in reply to this one holds no other up.
+    pub fn separate_rate_limit(self) -> Self {
+        self.set(|request| request.pause.is_separate = true)
+    }
+
+    /// Sets the longest pause after a 429 that this call waits for. During a longer one it fails with
+    /// [`RateLimited`](crate::ErrorKind::RateLimited) at once. By default it waits for every pause
+    /// that ends within its time limit.
+    pub fn longest_pause(self, limit: Duration) -> Self {
+        self.set(|request| request.pause.longest = Some(limit))
+    }
+
+    /// Sends this call even if the server has asked to pause: for a question that can't wait.
+    pub fn ignore_pause(self) -> Self {
+        self.set(|request| request.pause.longest = None)
     }
 
     /// Sets what an error of kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) advises

@@ -39,15 +39,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests: its time advances only by sleeping, which takes no real time, and its random
-/// number is always the same. It records every sleep.
+/// A clock for tests, on which sleeping takes no real time.
+///
+/// Its time advances only by sleeping, and its random number is always the same. It records every
+/// sleep.
 ///
 /// ```
 /// use agent_client_core::{ClientOptions, MockClock};
 ///
 /// let clock = MockClock::new(0.5);
 /// let options = ClientOptions::new().clock(clock.clone());
-/// // After calls with these options, see what they have waited for:
+/// // After calls with these options, `slept` returns the waits between their attempts:
 /// assert!(clock.slept().is_empty());
 /// ```
 #[derive(Debug, Clone)]

@@ -4,8 +4,9 @@ use crate::base_url::BaseUrl;
 use crate::error::Error;
 use crate::options::ClientOptions;
 
-/// The settings of a client builder that do not depend on the service: base URL and options. Meant
-/// for crates that define endpoints.
+/// The settings of a client builder that do not depend on the service: base URL and options.
+///
+/// Meant for crates that define endpoints.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Connection {

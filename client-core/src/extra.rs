@@ -6,9 +6,9 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The fields of a reply that its type does not name. Dereferences to a map from field name to
-/// value.
+/// The fields of a reply that its type does not name.
 ///
+/// It dereferences to a map from field name to value.
 /// `Debug` shows only the names, because a value may be a token.
 ///
 /// ```

@@ -20,7 +20,7 @@
 //!
 //! # What every call gets
 //!
-//! - **Safe retries.** A call is sent again only if it can't take effect twice; [`retry`] has the
+//! - **Safe retries.** A call is sent again only if it cannot take effect twice; [`retry`] has the
 //!   rules.
 //! - **Limits.** The time of connecting, of each attempt and of the whole call, and the size of the
 //!   reply are bounded; [`ClientOptions`] has the defaults.
@@ -41,13 +41,16 @@ mod call;
 mod clock;
 mod connection;
 mod credential;
+mod environment;
 mod error;
 mod extra;
+mod labels;
 mod lock;
 mod open_enum;
 mod options;
 mod reply;
 mod request;
+mod request_ids;
 pub mod retry;
 mod secret_key;
 mod text;
@@ -59,12 +62,16 @@ pub use call::{Call, Probe, ProbeResult};
 pub use clock::{Clock, MockClock, SystemClock};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
+#[doc(hidden)]
+pub use environment::variable;
 pub use error::{Error, ErrorKind};
 pub use extra::{Document, Extra};
 #[doc(hidden)]
 pub use lock::lock;
 pub use options::ClientOptions;
 pub use reply::Reply;
+/// The HTTP method of a [`Call`], re-exported from `http`.
+///
 pub use reqwest::Method;
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;

@@ -1,9 +1,9 @@
-//! Locking a mutex that is never poisoned for long.
+//! Locking a mutex regardless of poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex whose value is whole at every moment, so that a panic of another holder does not
-/// matter. Meant for the client crates.
+/// Locks a mutex even if another thread panicked while it held the lock. Meant for values that are
+/// valid at every moment, and for the client crates only.
 #[doc(hidden)]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,15 +1,17 @@
 //! A complete reply, and the error that it stands for if it is not a success.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
+use crate::labels::Labels;
+use crate::request_ids::RequestIds;
 use crate::text::{MAX_PRINTABLE_CHARS, printable};
 
 /// A complete reply, not decoded yet.
@@ -17,10 +19,9 @@ use crate::text::{MAX_PRINTABLE_CHARS, printable};
 pub struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
-    pub(crate) header_request_id: Option<String>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) is_labelled_json: bool,
+    pub(crate) labels: Labels,
     pub(crate) repeated: bool,
+    pub(crate) request_ids: Arc<RequestIds>,
 }
 
 impl Reply {
@@ -45,19 +46,39 @@ impl Reply {
     /// Returns how long the server asked to wait before the next call, or `None` if it did not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.labels.retry_after
     }
 
-    /// Returns whether no header contradicts that the body is plain JSON: every `Content-Type` is
-    /// `application/json`, and no `Content-Encoding` says that it is compressed, which is never asked
-    /// for. Missing headers do not contradict.
+    /// Returns `false` if a header says that the body is anything but plain JSON: a `Content-Type`
+    /// other than `application/json` in UTF-8, or a `Content-Encoding`, since compression is never
+    /// requested. Returns `true` if these headers are missing.
     #[must_use]
     pub fn is_labelled_json(&self) -> bool {
-        self.is_labelled_json
+        self.labels.is_json
     }
 
-    /// Returns whether an earlier attempt of the same call may have taken effect already. If so, a
-    /// 404 in reply to a removal means that the first attempt has removed the resource.
+    /// Returns whether a cache says that it had stored this reply: a header `Age` is not 0.
+    #[must_use]
+    pub fn is_from_cache(&self) -> bool {
+        self.labels.is_from_cache
+    }
+
+    /// Returns whether the reply has both a `Content-Length` and a `Transfer-Encoding`, so that two
+    /// readers may disagree on where it ends.
+    #[must_use]
+    pub fn has_two_lengths(&self) -> bool {
+        self.labels.has_two_lengths
+    }
+
+    /// Remembers that this reply has this request id. Returns whether none of the last 1,024 ids
+    /// that were remembered by this client and its clones is the same.
+    #[must_use]
+    pub fn remember_request_id(&self, id: &str) -> bool {
+        self.request_ids.remember(id)
+    }
+
+    /// Returns whether an earlier attempt of the same call may already have taken effect. If so, a
+    /// 404 in reply to a removal can mean that the earlier attempt removed the resource.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.repeated
@@ -110,14 +131,14 @@ impl Reply {
         if let Some(text) = text {
             message.extend([": ", &printable(text)]);
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.labels.retry_after {
             message.extend(["; it asks to wait ", &wait.as_secs().to_string(), " s"]);
         }
         let error = Error::new(kind, message)
             .with_status(self.status)
             .with_code(code)
             .with_request_id(self.request_id())
-            .with_retry_after(self.retry_after);
+            .with_retry_after(self.labels.retry_after);
         match excerpt {
             Some(excerpt) => error.with_excerpt(excerpt),
             None => error,
@@ -135,7 +156,7 @@ impl Reply {
         let id = serde_json::from_slice(&self.body)
             .ok()
             .map(|body: Body| body.request_id)
-            .or_else(|| self.header_request_id.clone())?;
+            .or_else(|| self.labels.request_id.clone())?;
         Some(printable(&id))
     }
 }
@@ -173,73 +194,20 @@ fn excerpt(body: &[u8]) -> String {
     printable(&String::from_utf8_lossy(head))
 }
 
-/// Reads `Retry-After`: seconds or a date. A date is relative to the reply's own `Date`, so that a
-/// wrong clock on either side does no harm.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    let now = headers
-        .get(DATE)
-        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
-        .unwrap_or_else(SystemTime::now);
-    Some(at.duration_since(now).unwrap_or_default())
-}
-
-/// The value of [`Reply::is_labelled_json`] for these headers.
-pub(crate) fn is_labelled_json(headers: &HeaderMap) -> bool {
-    let each_is = |name: HeaderName, expected: &str| {
-        headers.get_all(name).iter().all(|value| {
-            let value = value.to_str().unwrap_or_default();
-            value.split(';').next().is_some_and(|first| first.trim().eq_ignore_ascii_case(expected))
-        })
-    };
-    each_is(CONTENT_TYPE, "application/json") && each_is(CONTENT_ENCODING, "identity")
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
 
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
-
     fn reply(status: u16, body: &str) -> Reply {
         Reply {
             status,
             body: Bytes::copy_from_slice(body.as_bytes()),
-            header_request_id: None,
-            retry_after: None,
-            is_labelled_json: true,
+            labels: Labels::default(),
             repeated: false,
+            request_ids: Arc::default(),
         }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "7")])), Some(Duration::from_secs(7)));
-        let date = headers(&[
-            (RETRY_AFTER, "Wed, 21 Oct 2026 07:28:30 GMT"),
-            (DATE, "Wed, 21 Oct 2026 07:28:00 GMT"),
-        ]);
-        assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
-        let past = headers(&[(RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")]);
-        assert_eq!(retry_after(&past), Some(Duration::ZERO));
-    }
-
-    #[rstest]
-    #[case::word("soon")]
-    #[case::negative("-1")]
-    #[case::float("1e3")]
-    #[case::empty("")]
-    #[case::overflow("99999999999999999999999")]
-    fn a_malformed_retry_after_is_ignored(#[case] value: &str) {
-        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, value)])), None);
     }
 
     #[rstest]

@@ -1,6 +1,7 @@
 //! What goes over the wire: the same for every attempt of a call.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,8 +25,24 @@ pub(crate) struct Request {
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
+    pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
+}
+
+/// How a request takes the pauses that the server asks for with status 429.
+#[derive(Clone, Copy)]
+pub(crate) struct PauseRule {
+    /// Whether the pauses are those of this endpoint alone.
+    pub(crate) is_separate: bool,
+    /// The longest pause that is waited for; `None` if no pause is.
+    pub(crate) longest: Option<Duration>,
+}
+
+impl Default for PauseRule {
+    fn default() -> Self {
+        Self { is_separate: false, longest: Some(Duration::MAX) }
+    }
 }
 
 impl Request {
@@ -44,6 +61,7 @@ impl Request {
             body: None,
             scheme: None,
             single_attempt: false,
+            pause: PauseRule::default(),
             unknown_hint: None,
             secrets: Vec::new(),
         })
@@ -54,7 +72,7 @@ impl Request {
         let placeholder = format!("{{{name}}}");
         if matches!(value, "" | "." | "..") || value.chars().any(char::is_control) {
             // The value is not repeated: it may be a secret.
-            return Err(invalid(format!("this {name} can't be part of a path")));
+            return Err(invalid(format!("this {name} cannot be part of a path")));
         }
         if !self.path.contains(&placeholder) {
             return Err(invalid(format!("the path {} has no {placeholder}", self.template)));
@@ -70,7 +88,7 @@ impl Request {
         parameters: &(impl Serialize + ?Sized),
     ) -> Result<(), Error> {
         let parameters = serde_html_form::to_string(parameters).map_err(|error| {
-            invalid(format!("the query can't be written as key=value pairs: {error}"))
+            invalid(format!("the query cannot be written as key=value pairs: {error}"))
         })?;
         if !self.query.is_empty() && !parameters.is_empty() {
             self.query.push('&');

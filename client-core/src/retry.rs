@@ -3,13 +3,13 @@
 //! An [`Outcome`] is what is known after an attempt, and [`Idempotency`] is what the call allows.
 //! [`RetryState::next_step`] combines both into the next [`Step`]:
 //!
-//! | outcome | any call | idempotent | recoverable | non-idempotent |
-//! |---|---|---|---|---|
-//! | [`NotSent`](Outcome::NotSent) (refused, name not found, TLS) | send again | | | |
-//! | [`RateLimited`](Outcome::RateLimited) (429) | send again after `Retry-After` | | | |
-//! | [`Transient`](Outcome::Transient) (cut off, timed out, 408, 500, 502, 503, 504) | | send again | probe, then decide | outcome unknown |
-//! | [`Inconclusive`](Outcome::Inconclusive) (unreadable success, other 5xx) | | give up | probe, then decide | outcome unknown |
-//! | [`Answered`](Outcome::Answered) (anything else) | return the answer | | | |
+//! | outcome | idempotent | recoverable | non-idempotent |
+//! |---|---|---|---|
+//! | [`NotSent`](Outcome::NotSent) (refused, name not found, TLS) | send again | send again | send again |
+//! | [`RateLimited`](Outcome::RateLimited) (429) | send again after `Retry-After` | send again after `Retry-After` | send again after `Retry-After` |
+//! | [`Transient`](Outcome::Transient) (cut off, timed out, 408, 500, 502, 503, 504) | send again | probe, then decide | outcome unknown |
+//! | [`Inconclusive`](Outcome::Inconclusive) (unreadable success, other 5xx) | return the error | probe, then decide | outcome unknown |
+//! | [`Answered`](Outcome::Answered) (anything else) | return the answer | return the answer | return the answer |
 //!
 //! The wait before the next step has decorrelated jitter: it is random between the first delay and
 //! three times the previous wait, but not longer than the longest delay. A wait that would end
@@ -131,8 +131,8 @@ impl RetryState {
         self.policy.timeout.checked_sub(elapsed).filter(|remaining| !remaining.is_zero())
     }
 
-    /// Decides what follows an attempt. `random` is in `0.0..1.0`. `may_retry` asks the retry
-    /// budget, and is called only if the call would be sent again.
+    /// Decides what to do after an attempt. `random` is in `0.0..1.0`. `may_retry` takes a retry
+    /// from the budget, and is called only if the call would be sent again.
     pub fn next_step(
         &mut self,
         outcome: Outcome,
@@ -208,6 +208,7 @@ pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
 }
 
 /// The retry budget of a client: a token bucket that keeps it from flooding a service that is down.
+///
 /// A retry takes ten tokens and a success adds one. A new bucket holds a hundred, which is also
 /// the maximum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,7 +243,7 @@ impl Default for Budget {
     }
 }
 
-/// Returns the outcome of an attempt that got a reply of this status.
+/// Returns the outcome of an attempt that was answered with this HTTP status.
 #[must_use]
 pub fn classify(status: u16, retry_after: Option<Duration>) -> Outcome {
     match status {

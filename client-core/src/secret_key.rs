@@ -1,4 +1,4 @@
-//! Key types: secrets with a prefix that tells them apart.
+//! Key types: secrets that begin with the prefix of their kind.
 
 /// Defines the type of a service's keys: a [`Secret`](crate::Secret) that must start with the
 /// service's prefix.

@@ -3,8 +3,8 @@
 /// The longest text that [`printable`] returns, in characters.
 pub(crate) const MAX_PRINTABLE_CHARS: usize = 200;
 
-/// Returns whether a character may be shown: it is visible or a plain space, and neither steers a
-/// terminal nor changes how the text around it reads.
+/// Returns whether a character may be shown: it is visible or a plain space, and it neither
+/// controls a terminal nor changes how the surrounding text is displayed.
 ///
 /// Control characters, bidirectional controls, line and paragraph separators and invisible format
 /// characters are not printable. The zero-width joiner is, because it is part of many emoji.

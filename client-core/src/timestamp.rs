@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time as the service wrote it, for example `2026-03-01T12:00:00Z`. The text is kept,
-/// so that one that is not a valid time neither makes a reply unreadable nor is lost.
+/// A point in time as the service wrote it, for example `2026-03-01T12:00:00Z`.
+///
+/// The text is kept as it is, so that an invalid time neither makes a reply unreadable nor is lost.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -63,6 +63,8 @@ async fn no_redirect_is_followed_and_no_key_leaves(#[values(301, 302, 303, 307, 
 #[rstest]
 #[case::https("https://machineid.io")]
 #[case::localhost("http://localhost:8080")]
+#[case::name_under_localhost("http://mock.localhost:8080")]
+#[case::localhost_in_capitals("http://LOCALHOST.:8080")]
 #[case::ipv4_loopback("http://127.0.0.1")]
 #[case::other_ipv4_loopback("http://127.9.9.9")]
 #[case::ipv6_loopback_with_path("http://[::1]:1/api/v1/")]
@@ -75,6 +77,7 @@ fn a_base_url_is_https_or_on_this_machine(#[case] url: &str) {
 #[case::private_address("http://10.0.0.1")]
 #[case::unspecified_address("http://0.0.0.0")]
 #[case::localhost_as_subdomain("http://localhost.example.com")]
+#[case::localhost_as_suffix("http://mylocalhost")]
 #[case::loopback_as_subdomain("http://127.0.0.1.example.com")]
 #[case::user_name("https://user@machineid.io")]
 #[case::password("https://:password@machineid.io")]
@@ -87,6 +90,21 @@ fn any_other_base_url_is_refused(#[case] url: &str) {
     let error = BaseUrl::parse(url).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(!error.to_string().contains("password@"), "{error}");
+}
+
+/// No resolver knows these names; one that answers for them all would send the key elsewhere.
+#[rstest]
+#[case::localhost("localhost")]
+#[case::a_name_under_it("who.knows.this.localhost")]
+#[case::with_a_dot("nobody.localhost.")]
+#[tokio::test]
+async fn localhost_is_this_machine_without_a_resolver(#[case] name: &str) {
+    let server = MockServer::start().await;
+    let reply = ResponseTemplate::new(200).set_body_json(serde_json::json!({"here": true}));
+    Mock::given(path("/thing")).respond_with(reply).mount(&server).await;
+    let url = format!("http://{name}:{}", server.address().port());
+    let (transport, _) = transport(&url, ClientOptions::new().max_attempts(1));
+    assert_eq!(send(&transport, get()).await.unwrap()["here"], true);
 }
 
 #[test]

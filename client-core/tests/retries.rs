@@ -127,10 +127,14 @@ async fn a_call_that_was_not_sent_is_always_sent_again() {
     assert_eq!(clock.slept().len(), 2, "three attempts");
 }
 
+/// A reply that limits the rate for this long.
+fn limited(seconds: u32) -> ResponseTemplate {
+    ResponseTemplate::new(429).insert_header("retry-after", &*seconds.to_string())
+}
+
 #[tokio::test]
 async fn a_rate_limited_call_of_any_kind_waits_as_asked() {
-    let limited = ResponseTemplate::new(429).insert_header("retry-after", "7");
-    let server = server(vec![limited]).await;
+    let server = server(vec![limited(7)]).await;
     let (transport, clock) = transport(&server.uri(), ClientOptions::new());
     send(&transport, post()).await.unwrap();
     assert_eq!(clock.slept(), [Duration::from_secs(7)]);
@@ -150,8 +154,7 @@ async fn retry_after_may_be_a_date() {
 
 #[tokio::test]
 async fn a_rate_limit_holds_for_every_clone() {
-    let limited = ResponseTemplate::new(429).insert_header("retry-after", "50");
-    let server = server(vec![limited]).await;
+    let server = server(vec![limited(50)]).await;
     let (first, clock) = transport(&server.uri(), ClientOptions::new().max_attempts(1));
     let second = first.clone();
     let error = send(&first, get()).await.unwrap_err();
@@ -165,8 +168,7 @@ async fn a_rate_limit_holds_for_every_clone() {
 
 #[tokio::test]
 async fn a_rate_limit_past_the_deadline_ends_the_call_unsent() {
-    let limited = ResponseTemplate::new(429).insert_header("retry-after", "99999999");
-    let server = server(vec![limited]).await;
+    let server = server(vec![limited(99_999_999)]).await;
     let (transport, clock) = transport(&server.uri(), ClientOptions::new());
     for _ in 0..2 {
         let error = send(&transport, get()).await.unwrap_err();
@@ -178,6 +180,38 @@ async fn a_rate_limit_past_the_deadline_ends_the_call_unsent() {
     // However long the server asked for, after five minutes the client asks again.
     clock.sleep(Duration::from_mins(5)).await;
     send(&transport, get()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rate_limit_of_its_own_is_not_that_of_the_others() {
+    let server = server(vec![limited(20), limited(30)]).await;
+    let (transport, clock) = transport(&server.uri(), ClientOptions::new().max_attempts(1));
+    let other = || post().separate_rate_limit();
+    send(&transport, get()).await.unwrap_err();
+    send(&transport, other()).await.unwrap_err();
+    assert!(clock.slept().is_empty(), "the second did not wait for the first");
+    assert_eq!(count(&server).await, 2);
+
+    send(&transport, get()).await.unwrap();
+    assert_eq!(clock.slept(), [Duration::from_secs(20)], "nor the first for the second");
+    send(&transport, other()).await.unwrap();
+    assert_eq!(clock.slept(), [Duration::from_secs(20), Duration::from_secs(10)]);
+}
+
+#[tokio::test]
+async fn a_pause_longer_than_a_call_may_wait_fails_it_at_once() {
+    let server = server(vec![limited(20)]).await;
+    let (transport, clock) = transport(&server.uri(), ClientOptions::new().max_attempts(1));
+    send(&transport, get()).await.unwrap_err();
+    let error = send(&transport, get().longest_pause(Duration::from_secs(19))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
+    assert_eq!((count(&server).await, clock.slept()), (1, vec![]), "it was not sent");
+
+    send(&transport, get().ignore_pause()).await.unwrap();
+    assert!(clock.slept().is_empty(), "it was sent during the pause");
+    send(&transport, get().longest_pause(Duration::from_secs(20))).await.unwrap();
+    assert_eq!(clock.slept(), [Duration::from_secs(20)]);
 }
 
 #[tokio::test]

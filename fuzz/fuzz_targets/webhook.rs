@@ -1,4 +1,5 @@
-//! Any body under any signature: believed only under the one that its secret makes.
+//! Any body with any signature is accepted only if the signature is the one that the secret gives
+//! it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -19,7 +19,7 @@ secret_key! {
     }
 }
 
-/// How a call authenticates as an org.
+/// The header with which a call authenticates as an org.
 pub(crate) static ORG_KEY: Scheme = Scheme {
     name: "org key",
     header: "x-org-key",

@@ -129,7 +129,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// can't be revoked is not an error: see [`BatchItem::status`].
+    /// cannot be revoked is not an error: see [`BatchItem::status`].
     pub fn revoke_batch(&self, devices: &[DeviceId]) -> T::Reply<RevokeBatch> {
         self.send(selected(REVOKE, devices))
     }
@@ -149,7 +149,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// can't be restored is not an error: see [`BatchItem::status`].
+    /// cannot be restored is not an error: see [`BatchItem::status`].
     pub fn unrevoke_batch(&self, devices: &[DeviceId]) -> T::Reply<UnrevokeBatch> {
         self.send(selected(UNREVOKE, devices))
     }

@@ -76,8 +76,8 @@ impl Gate {
         Self { gate: self.gate.outage_grace(grace), ..self }
     }
 
-    /// Makes the gate register its device before the first check. A device that can't be registered
-    /// is denied.
+    /// Makes the gate register its device before the first check. A device that cannot be
+    /// registered is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
         Self { gate: self.gate.register_on_start(), ..self }
@@ -116,9 +116,9 @@ impl Gate {
         Ok(work())
     }
 
-    /// Checks first, then runs `work` on this thread while another thread checks again every
-    /// `every`. On the first denial the token is cancelled. Unlike a future, a closure can't be
-    /// stopped from outside: `work` must check the token and return soon after it is cancelled.
+    /// Checks first, then runs `work` on this thread while another thread checks again at every
+    /// `interval`. On the first denial, the token is cancelled. Unlike a future, a closure cannot
+    /// be stopped from outside: `work` must check the token and return soon after it is cancelled.
     ///
     /// ```
     /// # fn take_job() -> Option<()> { None }
@@ -138,7 +138,7 @@ impl Gate {
     /// is discarded.
     pub fn supervise<R>(
         &self,
-        every: Duration,
+        interval: Duration,
         work: impl FnOnce(&CancellationToken) -> R,
     ) -> Result<R, Denied> {
         let _permit = self.check()?;
@@ -150,7 +150,7 @@ impl Gate {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.wait_for_denial(every) => {
+                        denied = self.gate.wait_for_denial(interval) => {
                             stop.cancel();
                             Some(denied)
                         }

@@ -1,10 +1,10 @@
 //! The client: the API over a transport, and its builder.
 
-use std::env;
 use std::fmt;
 
 use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Transport,
+    variable,
 };
 
 use crate::auth::{ORG_KEY, OrgKey};
@@ -14,8 +14,10 @@ pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
 
 const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
 
-/// The MachineID API over a transport, with a method for each endpoint. Use it as [`Client`] or,
-/// with the feature `blocking`, as `blocking::Client`.
+/// The MachineID API over a transport, with a method for each endpoint.
+///
+/// Use it as [`Client`] or, with the feature `blocking`, as `blocking::Client`. The
+/// [front page](crate#manage-devices) lists the methods by subject.
 ///
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
 #[derive(Clone)]
@@ -121,17 +123,16 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Returns [`ErrorKind::MissingCredential`] if `MACHINEID_ORG_KEY` is not set, and
-    /// [`ErrorKind::InvalidInput`] if it is not a valid org key.
+    /// [`ErrorKind::InvalidInput`] if it is not a valid org key or one of the variables is not UTF-8.
     pub fn from_env() -> Result<Self, Error> {
-        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let key = variable("MACHINEID_ORG_KEY").ok_or_else(|| {
+        let key = variable("MACHINEID_ORG_KEY")?.ok_or_else(|| {
             Error::new(
                 ErrorKind::MissingCredential,
                 "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it",
             )
         })?;
         let builder = Self::default().org_key(OrgKey::new(&key)?);
-        Ok(match variable("MACHINEID_BASE_URL") {
+        Ok(match variable("MACHINEID_BASE_URL")? {
             Some(url) => builder.base_url(url),
             None => builder,
         })

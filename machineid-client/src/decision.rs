@@ -6,6 +6,7 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::allow::{request_id, verify};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::DeviceId;
@@ -40,11 +41,10 @@ open_enum! {
 
 /// The service's decision whether a device may run.
 ///
-/// It allows only if the status is 2xx, `allowed` is JSON `true`, the code is `ALLOW`, no header
-/// says that the body is anything but plain JSON, and the reply is about the device that was asked
-/// about. A reply with the code `ALLOW` that fails one of the other conditions, or in which a name
-/// stands twice, is not a decision but an error. Every other decision denies, whatever its HTTP
-/// status.
+/// It allows only if the code is `ALLOW`, `allowed` is JSON `true`, and nothing else in the reply
+/// contradicts that: [`InvalidAllow`](crate::InvalidAllow) lists what does. A reply with the code
+/// `ALLOW` that is not believed, or a reply in which a field appears twice, is not a decision but an
+/// error. Every other decision denies, whatever its HTTP status.
 ///
 /// `Serialize` writes the fields of the reply, but `allowed` is `true` only if the decision allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,35 +98,26 @@ impl Decision {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
         };
-        let UniqueFields { mut fields, allowed, code, device_id } =
-            reply.json().map_err(no_decision)?;
-        let code = code.map(DecisionCode::from);
+        let UniqueFields(mut fields) = reply.json().map_err(no_decision)?;
+        let code = fields.get("code").and_then(Value::as_str).map(DecisionCode::from);
         let is_decision = match &code {
             None => false,
             // Either a new code, or the error of a proxy that happens to have one.
-            Some(DecisionCode::Unknown(_)) => reply.status() < 500 && allowed.is_some(),
+            Some(DecisionCode::Unknown(_)) => {
+                reply.status() < 500 && fields.get("allowed").is_some_and(Value::is_boolean)
+            }
             Some(_) => true,
         };
         let Some(code) = code.filter(|_| is_decision) else {
             return Err(no_decision(reply.unreadable("the reply contains no decision")));
         };
-        // If replies are off by one on a connection, this is the reply to another request.
-        let is_about_asked = match &device_id {
-            Some(device_id) => device_id == asked.as_str(),
-            None => !fields.contains_key("deviceId"),
-        };
-        if code == DecisionCode::Allow
-            && !(allowed == Some(true)
-                && is_about_asked
-                && reply.is_success()
-                && reply.is_labelled_json())
-        {
-            return Err(reply.unreadable(format!(
-                "the reply contradicts itself: its code is ALLOW, but \"allowed\" is not true, or the status {}, the device or the content type is wrong",
-                reply.status()
-            )));
-        }
-        if code != DecisionCode::Allow {
+        let is_new = request_id(&fields).is_some_and(|id| reply.remember_request_id(id));
+        if code == DecisionCode::Allow {
+            verify(reply, &fields, asked, is_new).map_err(|invalid| {
+                let message = format!("the reply says ALLOW, but {invalid}");
+                reply.unreadable(message).with_source(invalid)
+            })?;
+        } else {
             fields.insert("allowed".to_owned(), Value::Bool(false));
         }
         Ok(Self {
@@ -178,5 +169,7 @@ pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
         .auth(&ORG_KEY)
         .body(&json!({"deviceId": device}))
         .idempotent()
+        // A question about a device that runs can't wait because of how often others are asked.
+        .separate_rate_limit()
         .decode(move |reply| Decision::decode(reply, &asked))
 }

@@ -1,10 +1,9 @@
 //! Device ids.
 
-use std::env;
 use std::fmt;
 use std::str::FromStr;
 
-use agent_client_core::{Error, ErrorKind};
+use agent_client_core::{Error, ErrorKind, variable};
 use serde::{Deserialize, Serialize};
 
 const MAX_LENGTH: usize = 128;
@@ -56,9 +55,9 @@ impl DeviceId {
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`] if the variable is not set or not a valid device id.
     pub fn from_env() -> Result<Self, Error> {
-        match env::var("MACHINEID_DEVICE_ID") {
-            Ok(id) => Self::new(&id),
-            Err(_) => Err(Error::new(
+        match variable("MACHINEID_DEVICE_ID")? {
+            Some(id) => Self::new(&id),
+            None => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "MACHINEID_DEVICE_ID is not set; export the id of this device",
             )),

@@ -1,51 +1,22 @@
 //! The fields of a decision, read so that they have only one meaning.
 //!
-//! A derived struct can't replace this visitor. It would have to flatten the fields that are kept
-//! but not interpreted, and flattening accepts a name that stands twice and reads the values in two
-//! passes. And a typed field of an unexpected type would turn a denial into an unreadable reply,
-//! which an outage grace retries.
+//! A derived struct cannot replace this visitor. It would have to flatten the fields that are kept
+//! but not interpreted, and flattening accepts duplicate fields and reads the values in two passes.
+//! And a typed field of an unexpected type would turn a denial into an unreadable reply, which an
+//! outage grace retries.
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A JSON object in which no name stands twice. Parsers differ in which of two values they take.
-#[derive(Default)]
-pub(crate) struct UniqueFields {
-    pub(crate) fields: Map<String, Value>,
-    /// The value of `allowed` if it is a JSON boolean.
-    pub(crate) allowed: Option<bool>,
-    /// The value of `code` if it is a JSON string.
-    pub(crate) code: Option<String>,
-    /// The value of `deviceId` if it is a JSON string.
-    pub(crate) device_id: Option<String>,
-}
+/// The fields that decide whether a device may run.
+const DECISIVE: [&str; 7] =
+    ["allowed", "code", "deviceId", "device_id", "handler", "request_id", "status"];
 
-/// A value of the expected type, or any other value.
-///
-/// A [`Value`] alone does not tell: with the features `raw_value` and `arbitrary_precision` of
-/// `serde_json`, which any crate may enable, an object with a certain name becomes the value in it.
-#[derive(Deserialize)]
-#[serde(untagged, bound(deserialize = "T: DeserializeOwned"))]
-enum Typed<T> {
-    Expected(T),
-    Other(Value),
-}
-
-impl<T: Clone + Into<Value>> Typed<T> {
-    /// Returns the value as JSON, and stores it in `expected` if it is of the expected type.
-    fn into_json(self, expected: &mut Option<T>) -> Value {
-        match self {
-            Self::Expected(value) => {
-                *expected = Some(value.clone());
-                value.into()
-            }
-            Self::Other(value) => value,
-        }
-    }
-}
+/// A JSON object without duplicate fields: parsers differ in which of two values they take.
+pub(crate) struct UniqueFields(pub(crate) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -59,24 +30,83 @@ impl<'de> Deserialize<'de> for UniqueFields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
-                let mut read = UniqueFields::default();
+                let mut fields = Map::new();
                 while let Some(name) = access.next_key::<String>()? {
-                    let value = match name.as_str() {
-                        "allowed" => access.next_value::<Typed<_>>()?.into_json(&mut read.allowed),
-                        "code" => access.next_value::<Typed<_>>()?.into_json(&mut read.code),
-                        "deviceId" => {
-                            access.next_value::<Typed<_>>()?.into_json(&mut read.device_id)
-                        }
-                        _ => access.next_value()?,
+                    let value = if DECISIVE.contains(&name.as_str()) {
+                        access.next_value::<Literal>()?.0
+                    } else {
+                        access.next_value()?
                     };
-                    if read.fields.insert(name, value).is_some() {
-                        return Err(Error::custom("a name stands twice"));
+                    if fields.insert(name, value).is_some() {
+                        return Err(Error::custom("a field appears twice"));
                     }
                 }
-                Ok(read)
+                Ok(UniqueFields(fields))
             }
         }
 
         deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// A value that is a string or a boolean only if the JSON text has one in its place.
+///
+/// A [`Value`] alone does not tell: with the features `raw_value` and `arbitrary_precision` of
+/// `serde_json`, which any crate may enable, an object with a certain name becomes the value in it.
+struct Literal(Value);
+
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LiteralVisitor;
+
+        impl<'de> Visitor<'de> for LiteralVisitor {
+            type Value = Literal;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Literal, E> {
+                Ok(Literal(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Literal, E> {
+                Ok(Literal(Value::Null))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Literal, A::Error> {
+                Value::deserialize(SeqAccessDeserializer::new(access)).map(Literal)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Literal, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, value)) = access.next_entry()? {
+                    object.insert(name, value);
+                }
+                Ok(Literal(object.into()))
+            }
+        }
+
+        deserializer.deserialize_any(LiteralVisitor)
     }
 }

@@ -1,4 +1,4 @@
-//! Client for [MachineID](https://machineid.io), which decides whether a device may run.
+//! A client for [MachineID](https://machineid.io), which decides whether a device may run.
 //!
 //! Start with [`Gate`], which asks before work starts and **fails closed**: no answer, a wrong
 //! answer and an unreadable answer all deny. [`Client`] has every endpoint of the API, to register
@@ -21,14 +21,14 @@
 //! let permit = gate.check().await?;
 //! println!("allowed, request {:?}", permit.request_id());
 //!
-//! // For as long as the work runs: checked now and every 30 seconds, dropped on the first denial.
+//! // During the work: checks now and every 30 seconds, and drops it on the first denial.
 //! gate.supervise(Duration::from_secs(30), async { /* … */ }).await?;
 //! # Ok(()) });
 //! ```
 //!
 //! # Manage devices
 //!
-//! | | |
+//! | for | methods |
 //! |---|---|
 //! | one device | [`register`](Api::register), [`validate`](Api::validate), [`revoke`](Api::revoke), [`unrevoke`](Api::unrevoke), [`remove`](Api::remove) |
 //! | many devices | [`list_devices`](Api::list_devices), [`revoke_batch`](Api::revoke_batch), [`revoke_all_active`](Api::revoke_all_active), [`unrevoke_batch`](Api::unrevoke_batch), [`unrevoke_all_revoked`](Api::unrevoke_all_revoked) |
@@ -36,12 +36,12 @@
 //! | anything else | [`send`](Api::send) |
 //!
 //! [`Client`] is asynchronous. `blocking::Client` (feature `blocking`) has the same methods for
-//! programs without an async runtime. Both are an [`Api`], over a different transport.
+//! programs without an async runtime. Both are an [`Api`], each over its own transport.
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`]; match on its [`kind`](Error::kind). A call is sent again only if
-//! it can't take effect twice ([`retry`] has the rules), and within the limits of
+//! A call that fails returns an [`Error`]; match on its [`kind`](Error::kind). A call is sent again
+//! only if it cannot take effect twice ([`retry`] has the rules), and within the limits of
 //! [`ClientOptions`].
 //!
 //! # Features
@@ -53,6 +53,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allow;
 mod auth;
 mod batch;
 #[cfg(feature = "blocking")]
@@ -67,11 +68,14 @@ mod org;
 mod plan;
 mod registration;
 
+/// The HTTP method of a [`Call`], re-exported from `http`.
+///
+pub use agent_client_core::Method;
 pub use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, Method,
-    MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
-    Transport, retry,
+    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, MockClock,
+    Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, retry,
 };
+pub use allow::InvalidAllow;
 pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
@@ -84,6 +88,8 @@ pub use gate::{GateLayer, GateService};
 pub use org::{Checkout, NewOrg};
 pub use plan::{PlanFigures, PlanTier, Usage};
 pub use registration::{Registration, RegistrationReply};
+/// A token that tells work to stop, re-exported from `tokio-util`.
+///
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! Plans, and how much of one is used.
+//! Plans, and how much of a plan is used.
 
 use agent_client_core::{Call, Extra, Transport, open_enum};
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,13 @@
 
 mod support;
 
-use machineid_client::{Decision, DecisionCode, Denied, ErrorKind, Gate, Permit, Reason};
+use machineid_client::{
+    Decision, DecisionCode, Denied, ErrorKind, Gate, InvalidAllow, Permit, Reason,
+};
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{allow, client, deny, device, server};
+use support::{allow, client, deny, device};
+use test_support::server;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -29,12 +32,13 @@ fn allow_with(field: &str, value: Value) -> Value {
 
 #[tokio::test]
 async fn a_complete_allow_allows_and_keeps_every_field() {
-    let decision = validate(200, &allow()).await.unwrap();
+    let body = allow();
+    let decision = validate(200, &body).await.unwrap();
     assert!(decision.is_allowed());
     assert_eq!(decision.code(), &DecisionCode::Allow);
-    assert_eq!(decision.request_id(), Some("5f2e7c1a-0000-4000-8000-000000000001"));
+    assert_eq!(decision.request_id(), body["request_id"].as_str());
     assert_eq!(decision.field("deviceId"), Some(&json!("agent-01")));
-    assert_eq!(serde_json::to_value(&decision).unwrap(), allow());
+    assert_eq!(serde_json::to_value(&decision).unwrap(), body);
 }
 
 #[rstest]
@@ -102,14 +106,139 @@ async fn an_allow_that_contradicts_itself_is_no_decision(
 }
 
 #[rstest]
-#[case::other_device(json!("agent-02"))]
-#[case::null(json!(null))]
-#[case::array(json!(["agent-01"]))]
-#[case::raw(json!({"$serde_json::private::RawValue": "\"agent-01\""}))]
+#[case::other_device("deviceId", json!("agent-02"), InvalidAllow::OtherDevice)]
+#[case::no_device("deviceId", json!(null), InvalidAllow::OtherDevice)]
+#[case::devices("deviceId", json!(["agent-01"]), InvalidAllow::OtherDevice)]
+#[case::raw_device(
+    "deviceId",
+    json!({"$serde_json::private::RawValue": "\"agent-01\""}),
+    InvalidAllow::OtherDevice
+)]
+#[case::other_device_id("device_id", json!("agent-02"), InvalidAllow::OtherDevice)]
+#[case::status_revoked("status", json!("revoked"), InvalidAllow::OtherStatus)]
+#[case::status_blocked("status", json!("blocked"), InvalidAllow::OtherStatus)]
+#[case::status_error("status", json!(" Error"), InvalidAllow::OtherStatus)]
+#[case::status_not_found("status", json!("not_found"), InvalidAllow::OtherStatus)]
+#[case::status_no_text("status", json!(["ok"]), InvalidAllow::OtherStatus)]
+#[case::error("error", json!("device_revoked"), InvalidAllow::HasError)]
+#[case::error_null("error", json!(null), InvalidAllow::HasError)]
+#[case::handler_revoke("handler", json!("devices/revoke"), InvalidAllow::OtherHandler)]
+#[case::handler_list("handler", json!("devices.list"), InvalidAllow::OtherHandler)]
+#[case::handler_batch("handler", json!("devices-revoke-batch"), InvalidAllow::OtherHandler)]
+#[case::handler_register("handler", json!("DEVICES_REGISTER"), InvalidAllow::OtherHandler)]
+#[case::handler_path("handler", json!("/api/v1/devices/unrevoke"), InvalidAllow::OtherHandler)]
+#[case::handler_usage("handler", json!("usage"), InvalidAllow::OtherHandler)]
+#[case::handler_no_text("handler", json!(7), InvalidAllow::OtherHandler)]
+#[case::request_id_null("request_id", json!(null), InvalidAllow::NoRequestId)]
+#[case::request_id_number("request_id", json!(7), InvalidAllow::NoRequestId)]
+#[case::request_id_blank("request_id", json!(" "), InvalidAllow::NoRequestId)]
+#[case::allowed("allowed", json!("true"), InvalidAllow::NotAllowed)]
 #[tokio::test]
-async fn an_allow_for_another_device_is_no_decision(#[case] device_id: Value) {
-    let error = validate(200, &allow_with("deviceId", device_id)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
+async fn a_field_that_contradicts_an_allow_denies(
+    #[case] field: &str,
+    #[case] value: Value,
+    #[case] invalid: InvalidAllow,
+) {
+    let body = allow_with(field, value);
+    let denied = check(ResponseTemplate::new(200).set_body_json(body)).await.unwrap_err();
+    assert_eq!(denied.invalid_allow(), Some(invalid));
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+    assert!(denied.to_string().contains(&invalid.to_string()), "{denied}");
+}
+
+#[rstest]
+#[case::status("status", json!("active"))]
+#[case::no_handler("handler", json!("authorize"))]
+#[case::handler("handler", json!("devices.validate"))]
+#[case::handler_path("handler", json!("/api/v1/devices/validate"))]
+#[case::device_id("device_id", json!("agent-01"))]
+#[case::more("planTier", json!("free"))]
+#[tokio::test]
+async fn a_field_that_contradicts_nothing_allows(#[case] field: &str, #[case] value: Value) {
+    let body = allow_with(field, value);
+    assert!(check(ResponseTemplate::new(200).set_body_json(body)).await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_status_200_and_201_allow(
+    #[values(200, 201, 202, 203, 206, 208, 226, 299)] status: u16,
+) {
+    let checked = check(ResponseTemplate::new(status).set_body_json(allow())).await;
+    let invalid = checked.err().and_then(|denied| denied.invalid_allow());
+    let expected = (status > 201).then_some(InvalidAllow::HttpStatus(status));
+    assert_eq!(invalid, expected);
+}
+
+#[rstest]
+#[case::years("800000000")]
+#[case::a_second("1")]
+#[tokio::test]
+async fn a_reply_from_a_cache_denies(#[case] age: &str) {
+    let reply = ResponseTemplate::new(200).set_body_json(allow()).insert_header("age", age);
+    assert_eq!(check(reply).await.unwrap_err().invalid_allow(), Some(InvalidAllow::FromCache));
+}
+
+#[rstest]
+#[case::utf_16("application/json; charset=utf-16")]
+#[case::latin_1("application/json;charset=\"iso-8859-1\"")]
+#[case::html("text/html")]
+#[tokio::test]
+async fn a_body_that_is_not_json_in_utf_8_denies(#[case] content_type: &str) {
+    let reply = ResponseTemplate::new(200).set_body_raw(allow().to_string(), content_type);
+    assert_eq!(check(reply).await.unwrap_err().invalid_allow(), Some(InvalidAllow::NotPlainJson));
+}
+
+#[tokio::test]
+async fn an_age_of_zero_and_utf_8_allow() {
+    let body = allow().to_string();
+    let reply = ResponseTemplate::new(200).set_body_raw(body, "application/json; charset=UTF-8");
+    assert!(check(reply.insert_header("age", "0")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_allow_without_a_request_id_denies() {
+    let mut body = allow();
+    body.as_object_mut().unwrap().remove("request_id");
+    let reply = ResponseTemplate::new(200).set_body_json(body);
+    let denied = check(reply.insert_header("x-request-id", "r1")).await.unwrap_err();
+    assert_eq!(denied.invalid_allow(), Some(InvalidAllow::NoRequestId));
+}
+
+#[tokio::test]
+async fn a_request_id_allows_only_once() {
+    let server = server(200, &allow()).await;
+    let client = client(&server);
+    let gate = Gate::new(&client, device());
+    assert!(gate.check().await.is_ok());
+    for gate in [gate.clone(), Gate::new(&client.clone(), device())] {
+        let denied = gate.check().await.unwrap_err();
+        assert_eq!(denied.invalid_allow(), Some(InvalidAllow::RepeatedRequestId));
+    }
+    let error = client.validate(&device()).await.unwrap_err();
+    assert!(error.message().contains("request_id was given before"), "{error}");
+}
+
+#[tokio::test]
+async fn the_request_id_of_a_denial_does_not_allow() {
+    let (denial, mut body) = (deny("DEVICE_REVOKED"), allow());
+    body["request_id"] = denial["request_id"].clone();
+    let server = MockServer::start().await;
+    let reply = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+    Mock::given(any()).respond_with(reply(denial)).up_to_n_times(1).mount(&server).await;
+    Mock::given(any()).respond_with(reply(body)).mount(&server).await;
+    let gate = Gate::new(&client(&server), device());
+    assert_eq!(gate.check().await.unwrap_err().code(), &DecisionCode::DeviceRevoked);
+    let denied = gate.check().await.unwrap_err();
+    assert_eq!(denied.invalid_allow(), Some(InvalidAllow::RepeatedRequestId));
+}
+
+#[tokio::test]
+async fn requests_ask_caches_to_store_nothing() {
+    let server = server(200, &allow()).await;
+    client(&server).validate(&device()).await.unwrap();
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(request.headers["cache-control"], "no-store");
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use machineid_client::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{KEY, builder, client, device, server};
+use support::{KEY, builder, client, device};
+use test_support::server;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

@@ -9,14 +9,14 @@ mod support;
 
 use std::time::Duration;
 
-use hostile::{AfterReply, Framing, MAX_BODY, Reply, Server, raw};
-use machineid_client::{ClientOptions, Denied, Gate, MockClock, Permit};
+use hostile::{AfterReply, Framing, Judge, MAX_BODY, NEW_ID, Reply, STORED_ID, Server, raw};
+use machineid_client::{ClientOptions, Denied, Gate, InvalidAllow, MockClock, Permit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rstest::rstest;
-use support::{KEY, allow, builder, client, device, server};
+use support::{KEY, allow, allowing_server, builder, client, device};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -32,6 +32,7 @@ const WORKERS: u8 = 4;
 fn statuses() -> impl Strategy<Value = u16> {
     prop_oneof![
         12 => Just(200_u16),
+        1 => Just(201_u16),
         2 => 200_u16..300,
         1 => select(vec![301_u16, 302, 303, 304, 307, 308]),
         1 => select(vec![400_u16, 401, 403, 404, 408, 429, 500, 502, 503, 504]),
@@ -43,7 +44,10 @@ fn headers() -> impl Strategy<Value = Vec<String>> {
     let harmless = [
         "content-type: application/json",
         "Content-Type:application/JSON; charset=utf-8",
+        "content-type: application/json; charset=\"UTF-8\"",
         "content-encoding: identity",
+        "age: 0",
+        "cache-control: max-age=60",
         "location: /elsewhere",
         "set-cookie: allowed=true",
         "x-request-id: 5f2e7c1a",
@@ -57,6 +61,12 @@ fn headers() -> impl Strategy<Value = Vec<String>> {
         "content-type: application/jsonp",
         "content-type: application/json, text/html",
         "content-type:",
+        "content-type: application/json; charset=utf-16",
+        "content-type: application/json; x=y; charset=iso-8859-1",
+        "age: 1",
+        "Age:800000000",
+        "age: soon",
+        "age: 0, 7",
         "content-encoding: gzip",
         "content-encoding: br",
         "content-encoding: identity, deflate",
@@ -110,7 +120,6 @@ fn values(right: &'static str) -> impl Strategy<Value = String> {
 /// A field beside `allowed` and `code`, or one of these two again.
 fn more() -> impl Strategy<Value = String> {
     let fields = [
-        "\"request_id\":\"5f2e7c1a\"",
         "\"key\":\"org_0123456789abcdef\"",
         "\"extra\":{\"allowed\":false,\"code\":\"DEVICE_REVOKED\"}",
         "\"extra\":{\"a\":1,\"a\":2}",
@@ -120,7 +129,25 @@ fn more() -> impl Strategy<Value = String> {
         "\"deviceId\":\"agent-02\"",
         "\"deviceId\":null",
         "\"deviceId\":[\"agent-01\"]",
+        "\"device_id\":\"agent-01\"",
+        "\"device_id\":\"agent-02\"",
+        "\"status\":\"ok\"",
+        "\"status\":\"active\"",
+        "\"status\":\"revoked\"",
+        "\"status\":\"Blocked\"",
         "\"status\":\"error\"",
+        "\"status\":\"not_found\"",
+        "\"status\":null",
+        "\"error\":\"device_revoked\"",
+        "\"error\":null",
+        "\"handler\":\"devices/validate\"",
+        "\"handler\":\"devices.validate\"",
+        "\"handler\":\"devices/validate_v2\"",
+        "\"handler\":\"devices-revoke\"",
+        "\"handler\":\"devices_unrevoke_batch\"",
+        "\"handler\":\"/api/v1/usage\"",
+        "\"handler\":\"Devices.List\"",
+        "\"handler\":[\"devices/validate\"]",
         "\"\":[[[]]]",
     ];
     let again = [
@@ -128,6 +155,7 @@ fn more() -> impl Strategy<Value = String> {
         "\"allowed\":false",
         "\"code\":\"ALLOW\"",
         "\"code\":\"ORG_DISABLED\"",
+        "\"request_id\":\"5f2e7c1a\"",
         "\"\\u0061llowed\":true",
         "\"c\\u006fde\":\"ALLOW\"",
         "\"x\":1,\"x\":2",
@@ -141,10 +169,25 @@ fn more() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A new request id or, seldom, a used one, none or no text.
+fn request_ids() -> impl Strategy<Value = Option<String>> {
+    let text = |id: &str| Some(format!("\"request_id\":\"{id}\""));
+    prop_oneof![
+        18 => Just(text(NEW_ID)),
+        2 => Just(text(STORED_ID)),
+        1 => Just(text("")),
+        1 => Just(None),
+        1 => select(vec!["null", "7", "[\"x\"]", "{\"a\":\"b\"}"])
+            .prop_map(|other| Some(format!("\"request_id\":{other}"))),
+    ]
+}
+
 fn objects() -> impl Strategy<Value = String> {
-    let fields = (values("true"), values("\"ALLOW\""), prop::collection::vec(more(), 0..3));
-    let fields = fields.prop_map(|(allowed, code, mut more)| {
+    let more = prop::collection::vec(more(), 0..3);
+    let fields = (values("true"), values("\"ALLOW\""), request_ids(), more);
+    let fields = fields.prop_map(|(allowed, code, request_id, mut more)| {
         more.extend([format!("\"allowed\":{allowed}"), format!("\"code\":{code}")]);
+        more.extend(request_id);
         more
     });
     fields.prop_shuffle().prop_map(|fields| format!("{{{}}}", fields.join(",")))
@@ -193,6 +236,7 @@ fn replies() -> impl Strategy<Value = Reply> {
         8 => Just(Framing::Length),
         2 => Just(Framing::Chunked),
         1 => Just(Framing::UntilClose),
+        1 => Just(Framing::LengthAndChunked),
         1 => Just(Framing::Short),
         1 => Just(Framing::Unfinished),
     ];
@@ -213,15 +257,17 @@ async fn check_generated(seed: u8, count: usize) -> usize {
     let options = ClientOptions::new().max_reply_bytes(MAX_BODY).clock(MockClock::new(0.0));
     let client = builder(&server.url).options(options).build().unwrap();
     let gate = Gate::new(&client, device());
-    let mut permits = 0;
+    let mut judge = Judge::default();
     for _ in 0..count {
-        let reply = next();
+        let reply = judge.with_new_id(next());
         server.answer_with(reply.clone());
         let permit = gate.check().await;
-        assert_eq!(permit.is_ok(), reply.allows(), "{reply:?}\n{permit:?}");
-        permits += usize::from(permit.is_ok());
+        let request_id = permit.as_ref().ok().map(|permit| permit.request_id().unwrap());
+        if let Err(wrong) = judge.judge(&reply, request_id) {
+            panic!("{wrong}: {reply:?}\n{permit:?}");
+        }
     }
-    permits
+    judge.permits()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,7 +292,7 @@ async fn check_raw(reply: Vec<u8>, after: AfterReply, limit: Duration) -> Result
 }
 
 /// A body that allows.
-const EXACT: &str = r#"{"allowed":true,"code":"ALLOW"}"#;
+const EXACT: &str = r#"{"allowed":true,"code":"ALLOW","request_id":"r1"}"#;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
@@ -255,8 +301,17 @@ const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 /// The reply that those of the next test differ from.
 #[tokio::test]
 async fn a_complete_raw_reply_allows() {
-    let reply = format!("{HEAD}content-length: 31\r\n\r\n{EXACT}");
+    let reply = format!("{HEAD}content-length: {}\r\n\r\n{EXACT}", EXACT.len());
     assert!(check_raw(reply.into_bytes(), AfterReply::Close, LONG).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reply_with_two_lengths_denies() {
+    let length = EXACT.len();
+    let head = format!("{HEAD}content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let reply = format!("{head}{length:x}\r\n{EXACT}\r\n0\r\n\r\n");
+    let denied = check_raw(reply.into_bytes(), AfterReply::Close, LONG).await.unwrap_err();
+    assert_eq!(denied.invalid_allow(), Some(InvalidAllow::TwoLengths));
 }
 
 #[rstest]
@@ -264,12 +319,12 @@ async fn a_complete_raw_reply_allows() {
 #[case::no_reply("", AfterReply::Hang, SHORT)]
 #[case::endless_header("HTTP/1.1 200 OK\r\nx: ", AfterReply::Repeat("y"), LONG)]
 #[case::endless_continue(CONTINUE, AfterReply::Repeat(CONTINUE), SHORT)]
-#[case::short(&format!("{HEAD}content-length: 32\r\n\r\n{EXACT}"), AfterReply::Close, LONG)]
-#[case::short_and_open(&format!("{HEAD}content-length: 32\r\n\r\n{EXACT}"), AfterReply::Hang, SHORT)]
+#[case::short(&format!("{HEAD}content-length: 50\r\n\r\n{EXACT}"), AfterReply::Close, LONG)]
+#[case::short_and_open(&format!("{HEAD}content-length: 50\r\n\r\n{EXACT}"), AfterReply::Hang, SHORT)]
 #[case::no_length_and_open(&format!("{HEAD}\r\n{EXACT}"), AfterReply::Hang, SHORT)]
 #[case::endless_blanks(&format!("{HEAD}\r\n{EXACT}"), AfterReply::Repeat(" "), LONG)]
 #[case::no_last_chunk(
-    &format!("{HEAD}transfer-encoding: chunked\r\n\r\n1f\r\n{EXACT}\r\n"), AfterReply::Hang, SHORT
+    &format!("{HEAD}transfer-encoding: chunked\r\n\r\n31\r\n{EXACT}\r\n"), AfterReply::Hang, SHORT
 )]
 #[case::endless_chunks(
     &format!("{HEAD}transfer-encoding: chunked\r\n\r\n"), AfterReply::Repeat("1\r\n \r\n"), SHORT
@@ -294,7 +349,7 @@ async fn redaction_does_not_make_an_invalid_body_valid(
     #[case] before: &[u8],
     #[case] after: &[u8],
 ) {
-    let start = br#"{"allowed":true,"code":"ALLOW","key":""#;
+    let start = br#"{"allowed":true,"code":"ALLOW","request_id":"r1","key":""#;
     let body = [start, before, KEY.as_bytes(), after, b"\"}"].concat();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
     let reply = [head.as_bytes(), &body].concat();
@@ -302,7 +357,7 @@ async fn redaction_does_not_make_an_invalid_body_valid(
 }
 
 /// The exact allow, compressed by gzip.
-const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xcc\xc9\xc9\x2f\x4f\x4d\x51\xb2\x2a\x29\x2a\x4d\xd5\x51\x4a\xce\x4f\x49\x55\xb2\x52\x72\xf4\xf1\xf1\x0f\x57\xaa\x05\x00\x01\x57\x1d\x80\x1f\x00\x00\x00";
+const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xcc\xc9\xc9\x2f\x4f\x4d\x51\xb2\x2a\x29\x2a\x4d\xd5\x51\x4a\xce\x4f\x49\x55\xb2\x52\x72\xf4\xf1\xf1\x0f\x57\xd2\x51\x2a\x4a\x2d\x2c\x4d\x2d\x2e\x89\xcf\x04\x2a\x50\x2a\x32\x54\xaa\x05\x00\xda\xa0\x31\x79\x31\x00\x00\x00";
 
 #[rstest]
 #[case::without_a_label("")]
@@ -317,7 +372,7 @@ async fn a_compressed_reply_is_not_decompressed(#[case] label: &str) {
 
 #[tokio::test]
 async fn a_compressed_reply_is_not_asked_for() {
-    let server = server(200, &allow()).await;
+    let server = allowing_server().await;
     let _permit = Gate::new(&client(&server), device()).check().await.unwrap();
     let request = &server.received_requests().await.unwrap()[0];
     assert!(!request.headers.contains_key("accept-encoding"), "{request:?}");
@@ -326,7 +381,7 @@ async fn a_compressed_reply_is_not_asked_for() {
 #[rstest]
 #[tokio::test]
 async fn a_redirect_to_a_server_that_allows_denies(#[values(301, 302, 303, 307, 308)] status: u16) {
-    let allowing = server(200, &allow()).await;
+    let allowing = allowing_server().await;
     for target in [allowing.uri(), "/allow".to_owned()] {
         let server = MockServer::start().await;
         let away = ResponseTemplate::new(status)

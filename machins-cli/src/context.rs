@@ -1,7 +1,8 @@
-//! What a command works with: the flags, the settings, and a client when it needs one.
+//! The context of a command: flags, settings, output, and a client if it needs one.
 
 use std::cell::{Cell, OnceCell};
 
+use agent_client_core::variable;
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret};
 
@@ -55,8 +56,9 @@ impl Context {
     pub(crate) fn setting(&self, key: &Key) -> Result<Option<Setting>, Failure> {
         let document = self.document()?;
         self.check_profile(document)?;
-        let environment = |name: &str| std::env::var(name).ok();
-        Ok(settings::resolve(key, &self.global, environment, document))
+        let environment =
+            |name: &str| variable(name).map_err(|error| Failure::usage(error.message().to_owned()));
+        settings::resolve(key, &self.global, environment, document)
     }
 
     /// The effective value of a setting.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 use machins_client::Money;
 
 // The flags of every command. A doc comment here would replace the help of each command.
@@ -24,7 +24,7 @@ pub(crate) struct Global {
     /// URL of the MachineID API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
-    /// Profile of the config file whose settings come first
+    /// Profile in the config file, whose settings take precedence
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
     /// Time limit for each call, including its retries
@@ -36,9 +36,37 @@ pub(crate) struct Global {
     /// Print only results and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+}
+
+// Not a global flag: of one that is given before and after a command's name, clap keeps only the
+// last, but these are counted together.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Verbosity {
     /// Log the calls being made; repeat for more detail
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(
+        short,
+        long,
+        action = clap::ArgAction::Count,
+        help_heading = "Global options",
+        display_order = 950
+    )]
     pub(crate) verbose: u8,
+}
+
+impl Verbosity {
+    /// Counts the flags on all levels of a command line.
+    pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
+        let mut verbose = 0_u8;
+        let mut level = Some(matches);
+        while let Some(matches) = level {
+            let own = matches.try_get_one("verbose").ok().flatten();
+            verbose = verbose.saturating_add(own.copied().unwrap_or(0));
+            level = matches.subcommand().map(|(_, matches)| matches);
+        }
+        Self { verbose }
+    }
 }
 
 /// When to colour.

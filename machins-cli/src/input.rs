@@ -1,4 +1,4 @@
-//! What a user types: standard input, passwords and other secrets.
+//! Input from the user: standard input, passwords and other secrets.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 

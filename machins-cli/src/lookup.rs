@@ -1,4 +1,4 @@
-//! Finds whole ids by a unique beginning of them.
+//! Finds whole ids by a unique prefix.
 
 use machins_client::blocking::Client;
 use machins_client::{

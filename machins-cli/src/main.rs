@@ -2,11 +2,12 @@
 //!
 //! The modules in layers, each of which uses only those before it:
 //!
-//! 1. `text`, `style`, `error`, `flags`: what all others need.
-//! 2. `json`, `table`, `format`, `output`: what is printed, and how. `input`, `json_flag`, `naming`:
-//!    what is typed. `config`: the settings. `process`, `runtime`: child processes and waiting.
-//! 3. `context`: what a command works with. `progress`, `verbose`, `panic`, `shown_once`.
-//! 4. `list`, `pages`, `lookup`: what commands share.
+//! 1. `text`, `style`, `error`, `flags`: used by all others.
+//! 2. `json`, `table`, `format`, `output`: output. `input`, `json_flag`, `naming`: input. `config`:
+//!    the settings. `process`, `runtime`: child processes and waiting.
+//! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
+//!    `shown_once`.
+//! 4. `list`, `pages`, `lookup`: shared by several commands.
 //! 5. `cmd`: the commands.
 
 mod cmd;
@@ -58,7 +59,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Err(error) => return not_run(&error, arguments),
     };
     let out = Output::new(&global);
-    verbose::start(global.verbose);
+    verbose::start(global.verbosity.verbose);
     let result = match command {
         Some(command) => command.run(&Context::new(global, out)),
         None => overview(out),
@@ -84,7 +85,7 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let out = Output::new(&Global { json, ..Global::default() });
     if let Some((name, alternative)) = cmd::python::alternative(error) {
         let what = format!(
-            "{name} is a command of the Python package only, for an endpoint that is not documented"
+            "{name} is a command of the Python package only; its endpoint is not documented"
         );
         out.failure(&Failure::usage(what).hint(alternative));
     } else if json && error.use_stderr() {

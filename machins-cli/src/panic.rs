@@ -1,4 +1,4 @@
-//! Bugs in this program: a short report instead of a trace, and never an exit code that allows.
+//! Panics: a short report instead of a backtrace, and never an exit code that means "allowed".
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ fn report(info: &PanicHookInfo<'_>) {
         repository => format!("{repository}/issues"),
     };
     to_stderr(&format!(
-        "machins {} has a bug{place} and had to stop.\n\
+        "machins {} has stopped because of a bug{place}.\n\
          Please report this line, and the command you ran without its secrets, to {tracker}.\n",
         env!("CARGO_PKG_VERSION"),
     ));
@@ -57,7 +57,7 @@ mod tests {
             .unwrap();
         let report = String::from_utf8(child.stderr).unwrap();
         assert_eq!(report.lines().count(), 2, "{report}");
-        assert!(report.contains("has a bug at machins-cli/src/panic.rs:"), "{report}");
+        assert!(report.contains("a bug at machins-cli/src/panic.rs:"), "{report}");
         assert!(report.contains("Please report this line"), "{report}");
         assert!(report.contains("issue"), "where to: {report}");
         assert!(!report.contains("0123456789") && !report.contains("backtrace"), "{report}");

@@ -1,4 +1,4 @@
-//! Whatever is typed or received: taken, shown or refused, and never a bug.
+//! Properties: any input is accepted or refused, and never causes a panic.
 
 use std::iter;
 use std::sync::LazyLock;

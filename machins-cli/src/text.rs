@@ -1,4 +1,4 @@
-//! Text from the network or the user, made safe to show on a terminal.
+//! Text from the network or the user, made safe for a terminal.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What `-v` shows on stderr: the calls being made.
+//! The output of `-v` on stderr: the calls being made.
 
 use std::io::{self, Write};
 

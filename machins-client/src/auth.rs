@@ -19,7 +19,7 @@ secret_key! {
     }
 }
 
-/// How a call authenticates as an agent.
+/// The header with which a call authenticates as an agent.
 pub(crate) static API_KEY: Scheme = Scheme {
     name: "API key",
     header: "x-api-key",
@@ -27,7 +27,7 @@ pub(crate) static API_KEY: Scheme = Scheme {
     missing: "set MACHINS_API_KEY or call `ClientBuilder::api_key`; `join` creates a key",
 };
 
-/// How a call authenticates as an owner.
+/// The header with which a call authenticates as an owner.
 pub(crate) static OWNER_TOKEN: Scheme = Scheme {
     name: "owner token",
     header: "authorization",

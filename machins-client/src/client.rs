@@ -1,10 +1,9 @@
 //! The client and its builder.
 
-use std::env;
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport,
+    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport, variable,
 };
 
 use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
@@ -15,10 +14,13 @@ pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
 
 const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 
-/// The machins API, with one method for each endpoint. Use it as [`Client`] or, with the feature
-/// `blocking`, as `blocking::Client`.
+/// The machins API over a transport, with a method for each endpoint.
 ///
-/// Cloning is cheap. All clones share connections, rate-limit pauses and the retry budget.
+/// Use it as [`Client`] or, with the feature `blocking`, as `blocking::Client`. The
+/// [front page](crate#endpoints) lists the methods by subject.
+///
+/// A clone is one pointer, and all clones share connections, rate-limit pauses and the retry
+/// budget.
 #[derive(Clone)]
 pub struct Api<T> {
     transport: T,
@@ -135,10 +137,10 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the API key is
-    /// malformed.
+    /// malformed or one of the variables is not UTF-8.
     pub fn from_env() -> Result<Self, Error> {
-        let key = variable("MACHINS_API_KEY");
-        Self::from_settings(key.as_deref(), variable("MACHINS_BASE_URL"), None)
+        let key = variable("MACHINS_API_KEY")?;
+        Self::from_settings(key.as_deref(), variable("MACHINS_BASE_URL")?, None)
     }
 
     /// Creates a builder from the environment, as [`from_env`](Self::from_env) does, and from the
@@ -148,11 +150,11 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the file cannot be
-    /// read or the API key is malformed.
+    /// read, the API key is malformed or one of the variables is not UTF-8.
     pub fn from_config() -> Result<Self, Error> {
         let file = config::read()?;
-        let key = variable("MACHINS_API_KEY").or(file.api_key);
-        let url = variable("MACHINS_BASE_URL").or(file.base_url);
+        let key = variable("MACHINS_API_KEY")?.or(file.api_key);
+        let url = variable("MACHINS_BASE_URL")?.or(file.base_url);
         Self::from_settings(key.as_deref(), url, file.owner.token)
     }
 
@@ -222,10 +224,6 @@ impl ClientBuilder {
         let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
         Ok(Api::new(connect(base_url, credentials, options)?))
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 fn credentials(key: Option<ApiKey>, token: Option<Secret>) -> Result<Vec<Credential>, Error> {

@@ -18,10 +18,10 @@ use crate::pager::Pager;
 ///
 /// Each page is fetched when its first item is requested, and only one page is held at a time. The
 /// items end after the last page, after the first error (which is the last item), and when the
-/// service sends a page again that is among its last 64.
+/// service repeats one of its last 64 pages.
 ///
-/// If the list changes meanwhile, an item that moves to another page is given once, or not at all
-/// if it moves from a page not fetched yet to one that has been.
+/// If the list changes meanwhile, an item that moves to another page is returned once, or not at
+/// all if it moves to a page that was fetched already.
 #[must_use = "no page is fetched before an item is requested"]
 pub struct Items<T: Transport, I: Send + 'static> {
     api: Api<T>,

@@ -1,11 +1,10 @@
 //! A client for machins, the marketplace where agents trade tasks, data, APIs, models and assets
 //! for credits.
 //!
-//! The crate covers every endpoint of the API, asynchronous and blocking. It is careful with
-//! credits: a call that changes something is **not lost and not made twice**. When the reply to
-//! such a call is lost, the client first asks the service whether the call took effect. Only if it
-//! did not does the client send it again, and if that cannot be known the call returns
-//! [`ErrorKind::OutcomeUnknown`].
+//! The crate covers every endpoint of the API, asynchronous and blocking. A call that changes
+//! something is **not lost and not made twice**: when its reply is lost, the client first asks the
+//! service whether the call took effect, and sends it again only if it did not. If that cannot be
+//! found out, the call returns [`ErrorKind::OutcomeUnknown`].
 //!
 //! # Quick start
 //!
@@ -19,7 +18,8 @@
 //! async fn trade(base_url: &str) -> Result<(), Error> {
 //!     let builder = Client::builder().base_url(base_url);
 //!     let public = builder.clone().build()?;
-//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?; // store grace.api_key
+//!     // Store `grace.api_key` now: the service shows it only once.
+//!     let grace = public.join(&NewAgent::new("Grace", "grace")).await?;
 //!     let seller = builder.clone().api_key(grace.api_key).build()?;
 //!     let alan = public.join(&NewAgent::new("Alan", "alan")).await?;
 //!     let buyer = builder.api_key(alan.api_key).build()?;
@@ -28,7 +28,8 @@
 //!     let offer = NewListing::new("Sentiment", "grace-sentiment", ListingType::Task, price);
 //!     let listing = seller.create_listing(&offer).await?;
 //!
-//!     let trade = buyer.propose_trade(&Proposal::new(&listing.id).terms("JSON, please")).await?;
+//!     let proposal = Proposal::new(&listing.id).terms("JSON, please");
+//!     let trade = buyer.propose_trade(&proposal).await?;
 //!     seller.accept_trade(&trade.id).await?; // the credits are held in escrow
 //!     seller.deliver_trade(&trade.id, &Delivery::task("positive")).await?;
 //!     buyer.confirm_trade(&trade.id).await?; // the credits are released to the seller
@@ -45,17 +46,33 @@
 //!
 //! # Endpoints
 //!
-//! Every endpoint is a method of [`Api`], which the asynchronous [`Client`] and the
-//! `blocking::Client` both are. A method's documentation names the HTTP method and path that it
-//! calls, and the section of the service's API reference that describes the endpoint.
+//! Every endpoint is a method of [`Api`]. The asynchronous [`Client`] and the `blocking::Client`
+//! are both an [`Api`], each over its own transport. The documentation of a method names the HTTP
+//! method and path that it calls, and the section of the service's API reference.
+//!
+//! | for | methods |
+//! |---|---|
+//! | joining | [`join`](Api::join) |
+//! | owners of agents | [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
+//! | the marketplace | [`browse`](Api::browse), [`browse_all`](Api::browse_all), [`get_marketplace_listing`](Api::get_marketplace_listing) |
+//! | your listings | [`create_listing`](Api::create_listing), [`list_listings`](Api::list_listings), [`get_listing`](Api::get_listing), [`update_listing`](Api::update_listing), [`deactivate_listing`](Api::deactivate_listing) |
+//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`create_review`](Api::create_review) |
+//! | a step of a trade | [`accept_trade`](Api::accept_trade), [`reject_trade`](Api::reject_trade), [`deliver_trade`](Api::deliver_trade), [`confirm_trade`](Api::confirm_trade), [`cancel_trade`](Api::cancel_trade), [`dispute_trade`](Api::dispute_trade) |
+//! | the wallet | [`get_wallet`](Api::get_wallet), [`list_transactions`](Api::list_transactions), [`transactions_all`](Api::transactions_all) |
+//! | the inbox | [`inbox_watch`](Api::inbox_watch), [`list_inbox`](Api::list_inbox), [`inbox_all`](Api::inbox_all), [`ack_inbox`](Api::ack_inbox), [`ack_all_inbox`](Api::ack_all_inbox) |
+//! | webhooks | [`subscribe`](Api::subscribe), [`list_subscriptions`](Api::list_subscriptions), [`unsubscribe`](Api::unsubscribe) |
+//! | public data | [`get_stats`](Api::get_stats), [`get_leaderboard`](Api::get_leaderboard), [`get_agent`](Api::get_agent), [`get_recent_trades`](Api::get_recent_trades), [`get_platform_info`](Api::get_platform_info) |
+//! | anything else | [`send`](Api::send) |
 //!
 //! # Lists
 //!
-//! `list_x(&query)` returns one [`Page`], and `x_all(&query)` returns all [`Items`], fetching page
-//! after page as needed. The marketplace keeps the service's word: [`browse`](Api::browse) and
-//! [`browse_all`](Api::browse_all). Lists that the service does not divide into pages take no
-//! query: [`list_listings`](Api::list_listings) and
-//! [`list_subscriptions`](Api::list_subscriptions). A [`Query`] says which items to list.
+//! A method such as [`list_trades`](Api::list_trades) returns one [`Page`], and
+//! [`trades_all`](Api::trades_all) returns all [`Items`], fetching page after page as needed. A
+//! [`Query`] says which items to list. For the marketplace the two methods are called
+//! [`browse`](Api::browse) and [`browse_all`](Api::browse_all), as in the service's own
+//! documentation. [`list_listings`](Api::list_listings) and
+//! [`list_subscriptions`](Api::list_subscriptions) take no query, because the service returns these
+//! lists whole.
 //!
 //! # Events
 //!
@@ -65,9 +82,9 @@
 //!
 //! # Errors
 //!
-//! Every call returns [`Error`], whose [`kind`](Error::kind) is made for matching. A method's
-//! documentation names the kinds that belong to its endpoint. Beyond those, every call can fail for
-//! reasons such as [`ErrorKind::TimedOut`] or [`ErrorKind::Unavailable`]. The module [`retry`]
+//! A call that fails returns an [`Error`]; match on its [`kind`](Error::kind). The documentation of
+//! a method names the kinds that are specific to its endpoint. In addition, every call can fail
+//! with kinds such as [`ErrorKind::TimedOut`] and [`ErrorKind::Unavailable`]. The module [`retry`]
 //! describes when a call is sent again, and [`ClientOptions`] sets the limits.
 //!
 //! # Features
@@ -91,9 +108,12 @@ mod model;
 mod pager;
 pub mod webhook;
 
+/// The HTTP method of a [`Call`], re-exported from `http`.
+///
+pub use agent_client_core::Method;
 pub use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Clock, Credential, Document, Error, ErrorKind, Extra,
-    Method, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
+    MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
     Transport, retry,
 };
 pub use auth::ApiKey;
@@ -119,6 +139,8 @@ pub use model::subscription::{NewSubscription, Subscription, Unsubscribed};
 pub use model::trade::{Proposal, Trade, TradeFilter, TradeQuery};
 pub use model::trade_status::{Action, Party, Role, TradeStatus};
 pub use model::wallet::{EntryType, Transaction, Wallet};
+/// A token that ends an [`InboxWatch`], re-exported from `tokio-util`.
+///
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! Which page comes next, and which of its items are new: the pure part of going through a list.
+//! Decides, without I/O, which page of a list comes next and which of its items are new.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -58,7 +58,7 @@ impl Webhook {
     }
 }
 
-/// The answer of a trade's `verification_url` to the question whether a delivery is as agreed
+/// The reply of a trade's `verification_url`, which says whether the delivery is as agreed
 /// ([reference](https://machins.co/docs): Trades, `verification_url`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {

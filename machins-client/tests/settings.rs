@@ -4,6 +4,7 @@
 mod support;
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -30,13 +31,13 @@ async fn child() {
     }
 }
 
-fn run(from: &str, variables: &[(&str, &str)]) -> String {
+fn run(from: &str, variables: &[(&str, impl AsRef<OsStr>)]) -> String {
     let Output { stdout, .. } = Command::new(env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .env_remove("MACHINS_API_KEY")
         .env_remove("MACHINS_BASE_URL")
         .env("TEST_CLIENT_FROM", from)
-        .envs(variables.iter().copied())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
     String::from_utf8(stdout).unwrap()
@@ -88,6 +89,22 @@ fn a_file_that_cannot_be_read_is_named_and_not_shown(#[case] name: &str, #[case]
     let message = format!("{name} cannot be read: its content is invalid at line 1");
     assert!(out.contains("build: ") && out.contains(&message), "{out}");
     assert!(!out.contains("at_hush"), "{out}");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[tokio::test]
+async fn a_variable_that_is_not_utf_8_is_an_error(
+    #[values("MACHINS_API_KEY", "MACHINS_BASE_URL")] name: &str,
+    #[values("env", "config")] from: &str,
+) {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let value = OsStr::from_bytes(b"at_\xff");
+    let key = ("MACHINS_API_KEY", OsStr::new("at_env"));
+    let config = ("MACHINS_CONFIG", OsStr::new("/nonexistent/config.json"));
+    let out = run(from, &[key, config, (name, value)]);
+    assert!(out.contains(&format!("build: the environment variable {name} is not UTF-8")), "{out}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::tasks::Tasks;
 use crate::world::Snapshot;
 use crate::{serve, state_file};
 
-/// The options of a [`MockServer`], made by [`MockServer::builder`].
+/// The options of a [`MockServer`], created by [`MockServer::builder`].
 #[derive(Debug, Clone)]
 pub struct MockServerBuilder {
     addr: SocketAddr,
@@ -40,8 +40,8 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the seed of all randomness: with the same seed, the same calls make the same keys and
-    /// ids. The default is a random seed.
+    /// Sets the seed of all random values: with the same seed, the same calls produce the same keys
+    /// and ids. The default is a random seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -58,8 +58,8 @@ impl MockServerBuilder {
 
     /// Lets webhooks and verifications be posted to any machine.
     ///
-    /// By default, a post to anything but a loopback address or `localhost` fails: a client of a
-    /// test's server must not be able to make it talk to other machines.
+    /// By default, a post to anything but a loopback address, `localhost` or a name under it fails,
+    /// so that a client cannot use the server to reach other machines.
     #[must_use]
     pub fn deliver_everywhere(mut self) -> Self {
         self.deliveries.everywhere = true;
@@ -74,7 +74,7 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets how many connections are served at a time, at least one; further ones wait to be
+    /// Sets how many connections are served at a time, at least one; further connections wait to be
     /// accepted. The default is [`MAX_CONNECTIONS`](crate::MAX_CONNECTIONS).
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -95,7 +95,7 @@ impl MockServerBuilder {
     /// Sets the approximate size in bytes at which the world is full: requests that would add to it
     /// are then refused with status 413. The default is [`MAX_WORLD`](crate::MAX_WORLD).
     ///
-    /// The methods of [`MockServer`] are not bound by it.
+    /// The limit does not apply to the methods of [`MockServer`].
     #[must_use]
     pub fn max_world_bytes(mut self, bytes: usize) -> Self {
         self.limits.world = bytes;
@@ -105,8 +105,9 @@ impl MockServerBuilder {
     /// Starts the server, which accepts requests when this returns.
     ///
     /// # Errors
-    /// Returns an error if the address can't be listened on or if the state file can't be read,
-    /// with the kind [`InvalidData`](io::ErrorKind::InvalidData) if it holds no valid state.
+    /// Returns an error if the server cannot listen on the address or cannot read the state file.
+    /// The kind is [`InvalidData`](io::ErrorKind::InvalidData) if the file does not contain a valid
+    /// state.
     pub fn start(self) -> io::Result<MockServer> {
         let stored = self.state_file.as_deref().map(state_file::load);
         let snapshot = stored.transpose()?.flatten();
@@ -134,11 +135,11 @@ impl MockServer {
         Self::start_or_panic()
     }
 
-    #[expect(clippy::panic, reason = "documented: a test can't go on without its server")]
+    #[expect(clippy::panic, reason = "documented: a test cannot go on without its server")]
     pub(crate) fn start_or_panic() -> Self {
         match Self::builder().start() {
             Ok(server) => server,
-            Err(error) => panic!("the mock server can't listen at 127.0.0.1: {error}"),
+            Err(error) => panic!("the mock server cannot listen at 127.0.0.1: {error}"),
         }
     }
 

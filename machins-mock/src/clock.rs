@@ -28,7 +28,7 @@ pub struct ClockOutOfRange;
 pub(crate) struct Time(Timestamp);
 
 impl Time {
-    /// Returns the time so much later, or the latest time there is.
+    /// Returns the time later by this duration, or the latest time that can be represented.
     pub(crate) fn plus(self, by: Duration) -> Self {
         Self(self.0.checked_add(by).unwrap_or(Timestamp::MAX))
     }
@@ -75,7 +75,7 @@ impl Clock {
     }
 
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), ClockOutOfRange> {
-        // What a stored clock keeps: whole milliseconds.
+        // A stored clock keeps whole milliseconds.
         let by = Duration::new(by.as_secs(), by.subsec_millis() * 1_000_000);
         let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
         self.offset = offset.ok_or(ClockOutOfRange)?;

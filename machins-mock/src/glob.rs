@@ -3,7 +3,7 @@
 /// The longest glob, in bytes.
 const MAX_GLOB: usize = 1024;
 
-/// The most patterns that the alternatives of one glob may expand to.
+/// The maximum number of patterns that the alternatives of one glob may expand to.
 const MAX_PATTERNS: usize = 64;
 
 /// How much of an invalid glob an error shows, in characters.
@@ -21,7 +21,7 @@ pub struct InvalidGlob {
 /// A glob over request paths, ready to match.
 #[derive(Debug, Clone)]
 pub(crate) struct Glob {
-    /// What its alternatives expand to.
+    /// The patterns that the alternatives expand to.
     patterns: Vec<Vec<Segment>>,
 }
 
@@ -63,7 +63,7 @@ fn expand(glob: &str) -> Result<Vec<String>, String> {
         let group = group.strip_prefix('{').ok_or("a `}` has no `{` before it")?;
         let (alternatives, after) = group.split_once('}').ok_or("a `{` is not closed")?;
         if alternatives.contains('{') {
-            return Err("`{a,b}` can't be nested".to_owned());
+            return Err("`{a,b}` cannot be nested".to_owned());
         }
         patterns = patterns
             .iter()

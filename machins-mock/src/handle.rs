@@ -8,8 +8,8 @@ use crate::clock::ClockOutOfRange;
 use crate::machineid::{OrgKey, OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::state::App;
 
-/// A handle on an organisation of a [`MockServer`](crate::MockServer), which switches its plan and
-/// its service.
+/// A handle to an organisation of a [`MockServer`](crate::MockServer), to read and change its
+/// settings.
 ///
 /// ```
 /// use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
@@ -45,7 +45,7 @@ impl Org {
         self.key.as_str()
     }
 
-    /// Returns the organisation's switches and its number of devices.
+    /// Returns the organisation's settings and its number of active devices.
     ///
     /// # Errors
     /// Returns [`UnknownOrg`] if the organisation no longer exists.
@@ -53,7 +53,7 @@ impl Org {
         self.app.world().machineid.org_state(self.key.as_str())
     }
 
-    /// Changes the organisation's switches and returns its new state.
+    /// Changes the organisation's settings and returns its new state.
     ///
     /// # Errors
     /// Returns [`UnknownOrg`] if the organisation no longer exists.
@@ -81,8 +81,8 @@ impl ClockHandle<'_> {
         self.app.world().clock.now().into()
     }
 
-    /// Moves the time forward. Everything that becomes due on the way happens, in order, before
-    /// this returns.
+    /// Moves the time forward. Everything that falls due in between happens, in order, before this
+    /// returns.
     ///
     /// # Errors
     /// Returns [`ClockOutOfRange`] if the time would run more than
@@ -92,7 +92,7 @@ impl ClockHandle<'_> {
     }
 }
 
-/// A guard that removes its fault when it is dropped, made by
+/// A guard that removes its fault when it is dropped, created by
 /// [`MockServer::fault_scoped`](crate::MockServer::fault_scoped).
 #[derive(Debug)]
 #[must_use = "the fault is removed when the guard is dropped"]

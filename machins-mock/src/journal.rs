@@ -9,17 +9,17 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::Time;
 
-/// The most requests that a server remembers; it forgets older ones.
+/// The maximum number of requests that a server remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
 
-/// The most of a path that is remembered, in bytes.
+/// The length to which a remembered path is cut, in bytes.
 const MAX_PATH: usize = 512;
 
-/// How segments begin that are secrets: org keys, API keys, and JSON Web Tokens, which are base64
-/// of `{"`.
+/// The prefixes of path segments that are secrets: org keys, API keys, and JSON Web Tokens, which
+/// begin with the base64 of `{"`.
 const SECRETS: [&str; 3] = ["org_", "at_", "eyJ"];
 
-/// What follows it is a token.
+/// The part of a path that is followed by a claim token.
 const CLAIM: &str = "/claim/";
 
 /// A request that a server received.
@@ -35,7 +35,7 @@ pub struct RequestRecord {
     /// The HTTP status of the reply; `None` (null in JSON) while the request is being answered, or
     /// if no reply was sent.
     pub status: Option<u16>,
-    /// The kind of fault that hit the request; `None` (null in JSON) if none did.
+    /// The kind of the fault that hit the request; `None` (null in JSON) if none did.
     pub fault: Option<&'static str>,
     /// The virtual time at which the request arrived.
     #[serde(serialize_with = "time")]

@@ -2,7 +2,7 @@
 //! (`machins mock serve`) for tests in any language.
 //!
 //! Each [`MockServer`] has a port and a world of its own, starts within a millisecond and stops
-//! when it is dropped. Thousands can run in one process, as many as it may have files open.
+//! when it is dropped. Thousands can run in one process, up to its limit of open files.
 //!
 //! ```
 //! use machins_mock::{OrgUpdate, Plan, blocking::MockServer};
@@ -22,19 +22,21 @@
 //! ```
 //!
 //! # What a test can do
-//! * **Time**: [`MockServer::clock`] moves the server's virtual time forward. What becomes due on
-//!   the way (listings that expire, disputes that are resolved) happens.
+//! * **Organisations and devices**: [`MockServer::create_org`] creates an organisation on any plan,
+//!   and [`Org::update`] disables it, freezes its plan or makes MachineID unavailable to it.
 //! * **Agents and credits**: [`MockServer::create_agent`] creates agents with any number of
 //!   credits, [`MockServer::resolve_dispute`] decides disputes, [`MockServer::ledger`] returns all
 //!   accounts.
-//! * **Webhooks** are posted and signed for real, but only to this machine unless
+//! * **Time**: [`MockServer::clock`] moves the server's virtual time forward. Everything that falls
+//!   due in between, such as the expiry of a listing, happens in order.
+//! * **Webhooks** are really posted and signed, but only to this machine unless
 //!   [`MockServerBuilder::deliver_everywhere`] is set. [`MockServer::webhooks`] returns the
 //!   attempts.
-//! * **Faults**: a [`Fault`] makes requests fail, waits, drops connections, or truncates or garbles
-//!   replies.
-//! * **Requests**: [`MockServer::requests`] returns what was received, without secrets;
-//!   [`MockServer::expect`] states what must be received, and is checked when the server is
-//!   dropped.
+//! * **Faults**: a [`Fault`] answers requests with an error, delays them, drops their connections,
+//!   or truncates or garbles their replies.
+//! * **Requests**: [`MockServer::requests`] returns the requests received, without secrets;
+//!   [`MockServer::expect`] declares requests that must be received, which is checked when the
+//!   server is dropped.
 //! * **Snapshots**: [`MockServer::snapshot`] copies the world, [`MockServer::restore`] goes back to
 //!   it.
 //!
@@ -88,6 +90,8 @@ mod sync;
 mod tasks;
 mod world;
 
+/// The HTTP method of a request, re-exported from `http`.
+///
 pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;

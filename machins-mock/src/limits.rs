@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// The most connections that a server serves at a time by default; further ones wait to be
-/// accepted.
+/// The default for the maximum number of connections that a server serves at a time; further
+/// connections wait to be accepted.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// The approximate size in bytes at which a world is full by default: 1 GiB.
+/// The default for the approximate size in bytes at which a world is full: 1 GiB.
 pub const MAX_WORLD: usize = 1024 * 1024 * 1024;
 
-/// How long a request's head, and then its body, may take to arrive by default.
+/// The default for how long a request's head, and then its body, may take to arrive.
 const READ_TIME: Duration = Duration::from_secs(30);
 
-/// What a record without long texts counts for in the size of a world, in bytes: somewhat more than
-/// the JSON of a device or a notification.
+/// The size in bytes that a world counts for each record, apart from the texts that callers sent:
+/// somewhat more than the JSON of a device or a notification.
 pub(crate) const RECORD_SIZE: usize = 512;
 
 /// The limits of one server.

@@ -32,9 +32,11 @@ use crate::world::Snapshot;
 ///
 /// let server = MockServer::start(); // in async code: `MockServer::start().await`
 /// let org = server.create_org(Plan::Free);
-/// let url = format!("{}/api/v1/usage", server.machineid_base_url());
-/// let reply = reqwest::blocking::Client::new().get(url).header("x-org-key", org.key()).send()?;
-/// assert!(reply.status().is_success());
+/// let usage = reqwest::blocking::Client::new()
+///     .get(format!("{}/api/v1/usage", server.machineid_base_url()))
+///     .header("x-org-key", org.key())
+///     .send()?;
+/// assert!(usage.status().is_success());
 /// # Ok::<_, reqwest::Error>(())
 /// ```
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl MockServer {
         format!("{}/api/v1", self.url())
     }
 
-    /// Creates a MachineID organisation that is enabled, paid for, available and not frozen.
+    /// Creates a MachineID organisation on this plan, whose registered devices may run.
     #[must_use]
     pub fn create_org(&self, plan: Plan) -> Org {
         Org::create(&self.app, plan)
@@ -121,7 +123,7 @@ impl MockServer {
         Ok(self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?)
     }
 
-    /// Resolves a dispute now, with this outcome.
+    /// Resolves the dispute about a trade now, with this outcome.
     ///
     /// # Errors
     /// Returns [`MachinsError::NotFound`] if the trade does not exist, and
@@ -144,7 +146,7 @@ impl MockServer {
         self.app.deliveries.attempts()
     }
 
-    /// Waits until every webhook of what has happened so far was posted or has failed.
+    /// Waits until the webhook of every event so far has been posted or has failed.
     pub async fn webhooks_sent(&self) {
         self.app.deliveries.finished().await;
     }
@@ -155,7 +157,7 @@ impl MockServer {
         ClockHandle { app: &self.app }
     }
 
-    /// Adds a fault, which stays until it ends by itself or is removed by
+    /// Adds a fault, which lasts until it ends by itself (see [`Fault::times`]) or is removed by
     /// [`clear_faults`](Self::clear_faults).
     ///
     /// # Errors
@@ -203,13 +205,13 @@ impl MockServer {
         self.app.controls().journal.records().cloned().collect()
     }
 
-    /// Forgets the requests so far.
+    /// Forgets the requests that were received so far.
     pub fn clear_requests(&self) {
         self.app.controls().journal.clear();
     }
 
-    /// Empties the world, sets the clock to the real time, starts the seed over, and removes all
-    /// faults and all records of requests and webhooks. Expectations stay.
+    /// Resets the server to its state after the start: an empty world, the real time, the seed from
+    /// its beginning, no faults, and no records of requests and webhooks. Expectations stay.
     pub fn reset(&self) {
         self.app.reset();
     }
@@ -220,23 +222,23 @@ impl MockServer {
         Snapshot(self.app.world().clone())
     }
 
-    /// Replaces the world by a copy taken before, in this server or in another one.
+    /// Replaces the world with a copy that was taken before from this server or another one.
     pub fn restore(&self, snapshot: &Snapshot) {
         self.app.replace(snapshot.0.clone());
     }
 
-    /// Writes the world to the builder's [state file](crate::MockServerBuilder::state_file),
-    /// atomically and readable by its owner only, because it holds keys. Does nothing if there is
-    /// no state file.
+    /// Writes the world to the [state file](crate::MockServerBuilder::state_file) that the builder
+    /// was given; does nothing if it was given none. The file is replaced atomically, and only its
+    /// owner can read it, because it contains keys.
     ///
     /// # Errors
-    /// Returns an error if the file can't be written.
+    /// Returns an error if the file cannot be written.
     pub fn save_state(&self) -> io::Result<()> {
         self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
     }
 
-    /// Expects this number of requests with this method and a path that matches the glob (see
-    /// [`Fault::path`]), from now on until [`verify`](Self::verify) and the server's drop.
+    /// Expects this number of requests, from now on, with this method and a path that matches this
+    /// glob (see [`Fault::path`]). [`verify`](Self::verify) and dropping the server check it.
     ///
     /// Dropping the server panics if an expectation is not met, unless the thread is already
     /// panicking. The message lists what was expected and what was received. An expectation with an

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::clock::{ClockOutOfRange, Time};
 use crate::delivery::{Deliveries, Policy};
@@ -15,14 +16,15 @@ use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, RecordId};
 use crate::limits::Limits;
 use crate::machins::{Context, Machins};
+use crate::random::Random;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::world::World;
 
-/// One server's state, as its connections, its handles and its guards share it.
+/// One server's state, shared by its connections, handles and guards.
 pub(crate) type App = Arc<AppState>;
 
-/// What a test watches and disturbs its server with; none of it is in a snapshot.
+/// The controls of a test over its server; none of them is part of a snapshot.
 ///
 /// One lock guards all of it, because every request needs all of it.
 pub(crate) struct TestControls {
@@ -64,6 +66,9 @@ pub(crate) struct AppState {
     pub(crate) deliveries: Arc<Deliveries>,
     seed: u64,
     world: Arc<Mutex<World>>,
+    /// Where request ids come from. It is no part of the world, because a server that has been reset
+    /// or restored must not repeat one: a client takes that for a stored reply.
+    request_ids: Mutex<Random>,
     controls: Mutex<TestControls>,
 }
 
@@ -83,6 +88,7 @@ impl AppState {
             deliveries: Arc::new(Deliveries::new(policy, tasks, Arc::clone(&world))),
             seed,
             world,
+            request_ids: Mutex::new(Random::new(!seed)),
             controls: Mutex::new(TestControls::new(seed)),
         }
     }
@@ -93,6 +99,11 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> MutexGuard<'_, TestControls> {
         lock(&self.controls)
+    }
+
+    /// Returns a request id that this server has never given.
+    pub(crate) fn new_request_id(&self) -> Uuid {
+        lock(&self.request_ids).uuid()
     }
 
     /// Returns whether the world has reached its bound, so that nothing may be added to it.

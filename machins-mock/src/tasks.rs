@@ -1,4 +1,4 @@
-//! The tasks of all servers of the process, and the runtime that carries them.
+//! The tasks of all servers of the process, and the runtime that runs them.
 
 use std::future::Future;
 use std::io;
@@ -13,8 +13,8 @@ use tokio_util::task::task_tracker::TrackedFuture;
 /// Four threads keep every test's servers busy; more would only cost memory.
 const MAX_THREADS: usize = 4;
 
-/// The runtime of the tasks of all servers of the process. It is none of their owners', so that a
-/// server can be started and dropped anywhere.
+/// The runtime of the tasks of all servers of the process. It does not belong to the code that
+/// starts a server, so that a server can be started and dropped anywhere.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()

@@ -34,9 +34,9 @@ impl World {
 
 /// A copy of a server's world at one moment, to be restored later in this server or in another.
 ///
-/// It holds the clock, the organisations and devices, and everything on the machins platform. It
-/// does not hold faults, the journal, expectations or webhooks under way. It serializes to JSON,
-/// keys included; a snapshot is checked when it is deserialized.
+/// It contains the clock, the organisations and devices, and everything on the machins platform. It
+/// does not contain faults, the recorded requests, expectations or webhooks under way. It can be
+/// serialized, keys included, and is checked when it is deserialized.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Snapshot(pub(crate) World);

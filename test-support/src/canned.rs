@@ -4,7 +4,7 @@ use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Starts a server that gives this reply to every request.
+/// Starts a server that answers every request with this reply.
 pub async fn server(status: u16, body: &Value) -> MockServer {
     let server = MockServer::start().await;
     let reply = ResponseTemplate::new(status).set_body_json(body);

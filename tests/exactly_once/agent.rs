@@ -1,4 +1,4 @@
-//! An agent at work, and its log of calls.
+//! One agent: the calls that it makes, and its log of their outcomes.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -17,10 +17,10 @@ use tokio::runtime::Runtime;
 use crate::plan::{ListingEnd, Plan};
 use crate::world::World;
 
-/// What a retitled listing is called.
+/// The new title of a listing that is changed.
 pub(crate) const NEW_TITLE: &str = "Better work";
 
-/// Something that an agent asks the server for, once a round. Numbers are places in the plan.
+/// One call that an agent makes in a round. Numbers are indexes into the plan.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Job {
     Join { slug: String },
@@ -32,14 +32,14 @@ pub(crate) enum Job {
     Review { trade: usize, reviewer_id: String },
 }
 
-/// What the client returned for a call.
+/// The outcome of a call, according to the client.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// It took effect, on the thing of this id.
+    /// The call took effect, on the object with this id.
     Done { id: String },
-    /// It did not take effect.
+    /// The call did not take effect.
     Failed(ErrorKind),
-    /// It may have taken effect.
+    /// The call may have taken effect.
     Unknown(ErrorKind),
 }
 
@@ -55,11 +55,11 @@ pub(crate) struct Agent {
     number: usize,
     key: Option<ApiKey>,
     log: Vec<Entry>,
-    /// How many entries were there before the latest round.
+    /// The number of entries before the latest round.
     read: usize,
 }
 
-/// A transport whose replies can be awaited, whether they are there at once or not.
+/// A transport whose replies can be awaited, asynchronous or blocking.
 trait Caller: Transport {
     fn wait<R: Send + 'static>(
         reply: Self::Reply<R>,
@@ -78,10 +78,10 @@ impl Caller for blocking::Blocking {
     }
 }
 
-/// Real time, but nobody waits between attempts.
-struct Impatient;
+/// A clock with real time, but without waits between attempts.
+struct WithoutWaits;
 
-impl Clock for Impatient {
+impl Clock for WithoutWaits {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -100,12 +100,12 @@ impl Agent {
         Self { number, key: None, log: Vec::new(), read: 0 }
     }
 
-    /// The entries of the latest round.
+    /// Returns the entries of the latest round.
     pub(crate) fn round(&self) -> &[Entry] {
         &self.log[self.read..]
     }
 
-    /// Every slug that it has tried to join under.
+    /// Returns every slug that the agent has tried to join with.
     pub(crate) fn slugs(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.log.iter().filter_map(|entry| match &entry.job {
             Job::Join { slug } => Some(slug.as_str()),
@@ -113,15 +113,15 @@ impl Agent {
         })
     }
 
-    /// The one that it is known by: its last.
+    /// Returns the slug that the agent has now, which is the last one.
     pub(crate) fn slug(&self) -> &str {
         self.slugs().next_back().unwrap()
     }
 
-    /// What is left for it to do, as the world is.
+    /// Returns the calls that the agent still has to make, given the state of the world.
     pub(crate) fn jobs(&self, plan: &Plan, world: &World) -> Vec<Job> {
         if self.key.is_none() {
-            // A key whose showing was lost is lost: the agent starts anew under another name.
+            // If the reply with the key was lost, the agent joins again with another slug.
             let slug = format!("agent-{}-{}", self.number, self.slugs().count());
             return vec![Job::Join { slug }];
         }
@@ -156,9 +156,9 @@ impl Agent {
     }
 
     fn client(&self, base_url: &str) -> ClientBuilder {
-        // Short enough to be waited for; a reply that takes longer is one more failure.
+        // A reply that takes longer counts as one more failure.
         let limit = Duration::from_millis(300);
-        let options = ClientOptions::new().attempt_timeout(limit).clock(Impatient);
+        let options = ClientOptions::new().attempt_timeout(limit).clock(WithoutWaits);
         let builder = Client::builder().base_url(base_url).options(options);
         match &self.key {
             Some(key) => builder.api_key(key.clone()),
@@ -266,7 +266,8 @@ fn new_listing(plan: &Plan, place: usize) -> NewListing {
     if listing.auto_accept { new.auto_accept() } else { new }
 }
 
-/// The outcome of a call that may not be repeated: only one kind of error leaves it unknown.
+/// Returns the outcome of a call that may not be repeated: only one kind of error leaves it
+/// unknown.
 fn outcome<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) -> Outcome {
     match result {
         Ok(reply) => Outcome::Done { id: id(reply).to_string() },
@@ -275,7 +276,7 @@ fn outcome<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) ->
     }
 }
 
-/// The outcome of an idempotent call: without a readable reply it is unknown.
+/// Returns the outcome of an idempotent call: without a readable reply it is unknown.
 fn repeatable(result: Result<machins_client::Listing, Error>) -> Outcome {
     match outcome(result, |listing| listing.id) {
         Outcome::Failed(
@@ -288,7 +289,8 @@ fn repeatable(result: Result<machins_client::Listing, Error>) -> Outcome {
     }
 }
 
-/// One round: all agents at once, every second one with a blocking client on a thread of its own.
+/// Runs one round: all agents concurrently, every second one with a blocking client on its own
+/// thread.
 pub(crate) fn all_work(
     runtime: &Runtime,
     agents: &mut [Agent],

@@ -13,7 +13,7 @@ use crate::world::World;
 /// What an agent has when it has joined.
 const STARTER_CENTS: i64 = 50_000;
 
-/// Every outcome that the client returned is true. No call is under way any more.
+/// Checks that every outcome that the client returned is true. No call is under way any more.
 pub(crate) fn outcomes_are_true(round: &[Entry], plan: &Plan, world: &World) {
     for entry in round {
         let found = effect(&entry.job, plan, world);
@@ -25,7 +25,7 @@ pub(crate) fn outcomes_are_true(round: &[Entry], plan: &Plan, world: &World) {
     }
 }
 
-/// The id of what a job has come to, if it has taken effect.
+/// Returns the id of the result of a job, if the job has taken effect.
 fn effect(job: &Job, plan: &Plan, world: &World) -> Option<String> {
     let listing = |place: usize| world.listings.get(&plan.listings[place].slug);
     let trade = |place: usize| world.trades.get(&plan.trades[place].reference);
@@ -49,7 +49,7 @@ fn effect(job: &Job, plan: &Plan, world: &World) -> Option<String> {
     }
 }
 
-/// Each intention exists, nothing else does, and every cent is where it belongs.
+/// Checks that everything in the plan exists once, nothing else does, and every balance is right.
 pub(crate) fn everything_is_as_intended(
     plan: &Plan,
     agents: &[Agent],
@@ -71,7 +71,7 @@ pub(crate) fn everything_is_as_intended(
         trade.reviewed && world.trades[&trade.reference].status == TradeStatus::Completed
     };
     assert_eq!(world.reviews.len(), 2 * plan.trades.iter().filter(completed).count());
-    // Agents whose keys were lost on the way are there too, but none that nobody asked for.
+    // Agents whose keys were lost exist too, but no agent that was not requested.
     let asked: HashSet<_> = agents.iter().flat_map(Agent::slugs).collect();
     assert!(world.agents.keys().all(|slug| asked.contains(slug.as_str())));
 
@@ -85,7 +85,7 @@ pub(crate) fn everything_is_as_intended(
     }
 }
 
-/// What every account holds if each trade has happened once.
+/// Returns the balance of every account if each trade has happened once.
 fn balances(plan: &Plan, agents: &[Agent], world: &World) -> BTreeMap<(AccountKind, String), i64> {
     let mut accounts: BTreeMap<(AccountKind, String), i64> = BTreeMap::new();
     let mut add = |kind, slug: &str, cents| {
@@ -135,7 +135,7 @@ fn cents(balance: &str) -> i64 {
     balance.replace('.', "").parse().unwrap()
 }
 
-/// What a run came to.
+/// The totals of a run.
 #[derive(Default)]
 pub(crate) struct Figures {
     calls: u64,

@@ -1,4 +1,4 @@
-//! What makes calls fail.
+//! Making calls fail.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 /// The share of requests that get a fault.
 const SHARE: f64 = 0.2;
 
-/// What makes calls of a round fail.
+/// The cause of failures in a round.
 pub(crate) enum Failures {
     /// Every kind of fault that the mock server knows, a fifth of all requests together.
     Faults,
@@ -39,7 +39,7 @@ impl Failures {
 }
 
 impl Endpoint {
-    /// How often each kind of failure happened.
+    /// Returns how often each kind of failure happened.
     pub(crate) fn end(self, server: &MockServer) -> Vec<(String, u64)> {
         if let Some(proxy) = self.proxy {
             return proxy.end();
@@ -56,7 +56,7 @@ fn add_faults(server: &MockServer) {
     let blink = Duration::from_millis(2);
     let kinds = [
         [&statuses[..], &refusals].concat(),
-        // One in four takes longer than anybody waits.
+        // One in four takes longer than the time limit.
         vec![
             Fault::delay(Duration::from_mins(10)),
             Fault::delay(blink),
@@ -70,7 +70,7 @@ fn add_faults(server: &MockServer) {
         vec![Fault::slow_body(blink)],
     ];
     let count = f64::from(u8::try_from(kinds.len()).unwrap());
-    // A fault has its chance only when those before it did not apply.
+    // A fault is considered only if no fault before it applied.
     let mut left = 1.0;
     for kind in kinds {
         let share = SHARE / count / f64::from(u8::try_from(kind.len()).unwrap());

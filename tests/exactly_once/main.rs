@@ -1,5 +1,5 @@
-//! Exactly once: fifty agents, half of them asynchronous and half blocking, trade through the SDK
-//! while calls fail in every way that the mock server knows, or while a proxy cuts their
+//! Exactly once: fifty agents, half of them asynchronous and half blocking, trade through the
+//! clients while calls fail in every way that the mock server knows, or while a proxy cuts their
 //! connections. Each agent logs its calls and what the client returned for them; the logs are
 //! compared with the state of the server.
 //!
@@ -11,7 +11,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test that can't go on fails, and one of this size tells its figures"
+    reason = "a test that cannot go on fails, and one of this size tells its figures"
 )]
 
 mod agent;
@@ -32,7 +32,7 @@ use crate::failures::Failures;
 use crate::plan::Plan;
 use crate::world::World;
 
-/// Chance decides how many rounds it takes; more than these are a bug.
+/// The number of rounds is random; more than this is a bug.
 const MOST_ROUNDS: u64 = 60;
 
 fn plan(seed: u64) -> Plan {
@@ -40,11 +40,11 @@ fn plan(seed: u64) -> Plan {
     if full { Plan::draw(seed, 50, 10_000) } else { Plan::draw(seed, 10, 100) }
 }
 
-/// Lets the agents go on, round after round, until each has all that it intended.
+/// Runs rounds until everything in the plan has happened.
 ///
-/// In a round an agent makes one call for each of its intentions. Then the server is stopped, and
-/// no call is under way any more: what the client returned can be compared with the state. The
-/// server of the next round goes on with that state.
+/// In a round an agent makes one call for each thing that it still has to do. Then the server is
+/// stopped, so that no call is under way and the returned outcomes can be compared with the state.
+/// The server of the next round continues with that state.
 fn trade(plan: &Plan, failures: impl Fn(u64) -> Failures) {
     let start = Instant::now();
     let runtime = Runtime::new().unwrap();

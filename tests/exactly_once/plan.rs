@@ -1,16 +1,16 @@
-//! What the agents intend, drawn from a seed.
+//! The plan of the agents, drawn from a seed.
 
 use fastrand::Rng;
 use machins_client::{Action, Role, Side, TradeStatus};
 
-/// Every intention.
+/// The listings and trades that are to happen.
 pub(crate) struct Plan {
     pub(crate) agents: usize,
     pub(crate) listings: Vec<Listing>,
     pub(crate) trades: Vec<Trade>,
 }
 
-/// A listing that is to be.
+/// A planned listing.
 pub(crate) struct Listing {
     pub(crate) owner: usize,
     pub(crate) slug: String,
@@ -21,7 +21,7 @@ pub(crate) struct Listing {
     pub(crate) end: ListingEnd,
 }
 
-/// What becomes of a listing.
+/// The planned end of a listing.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum ListingEnd {
     Listed,
@@ -29,9 +29,9 @@ pub(crate) enum ListingEnd {
     TakenDown,
 }
 
-/// A trade that is to be.
+/// A planned trade.
 pub(crate) struct Trade {
-    /// By which it is found again.
+    /// The reference by which the trade is found.
     pub(crate) reference: String,
     pub(crate) listing: usize,
     pub(crate) proposer: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Trade {
     pub(crate) reviewed: bool,
 }
 
-/// How a trade ends.
+/// The planned end of a trade.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Goal {
     Rejected,
@@ -81,7 +81,7 @@ impl Plan {
         Self { agents, listings, trades }
     }
 
-    /// The agent at this end of a trade.
+    /// Returns the agent with this role in a trade.
     pub(crate) fn party(&self, trade: &Trade, role: &Role) -> usize {
         let listing = &self.listings[trade.listing];
         let owner = if listing.side == Side::Offer { Role::Seller } else { Role::Buyer };
@@ -106,7 +106,7 @@ impl Listing {
 }
 
 impl Trade {
-    /// Who does what next with a trade that stands here.
+    /// Returns the next actions, and their agents, for a trade with this status.
     pub(crate) fn next(&self, plan: &Plan, status: &TradeStatus) -> Vec<(usize, Action)> {
         let listing = &plan.listings[self.listing];
         let by = |role| plan.party(self, &role);
@@ -126,7 +126,7 @@ impl Trade {
         }
     }
 
-    /// Whether a trade that stands here has ended as intended.
+    /// Returns whether a trade with this status has ended as planned.
     pub(crate) fn is_met(&self, status: &TradeStatus) -> bool {
         match self.goal {
             Goal::Rejected => *status == TradeStatus::Rejected,

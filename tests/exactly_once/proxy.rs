@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How many bytes go through a connection, at most, before it is cut: some ten requests.
+/// The maximum number of bytes before a connection is cut: about ten requests.
 const MOST_BYTES: usize = 4_000;
 
-/// Runs until it is ended or dropped with its runtime.
+/// A proxy, which runs until it is ended or its runtime is dropped.
 pub(crate) struct Proxy {
     addr: SocketAddr,
     cuts: Arc<Cuts>,
@@ -122,7 +122,7 @@ async fn carry(
         let until = *accepted.borrow() + connections;
         let came = accepted.wait_for(|count| *count >= until).await.is_ok();
         if came && server.write_all(&rest).await.is_ok() {
-            // Whatever is answered, nobody hears it.
+            // Nobody receives the answer.
             let _ = server.read(&mut [0; 1024]).await;
         }
     }

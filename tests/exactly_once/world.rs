@@ -1,4 +1,4 @@
-//! The server's world as the server itself shows it, without the client's help.
+//! The server's world, read from its stored form without the client.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use machins_client::TradeStatus;
 use machins_mock::MockServer;
 use serde::Deserialize;
 
-/// Everything, by the names that the plan gave it. Whatever is there twice fails the test.
+/// Everything in the world, by the names in the plan. The test fails if anything exists twice.
 pub(crate) struct World {
     /// Ids by slug.
     pub(crate) agents: HashMap<String, String>,

@@ -1,4 +1,4 @@
-//! Where a secret is sent: to the address that was configured, and nowhere else.
+//! Secrets are sent to the configured address only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,8 @@ use rstest::rstest;
 
 use crate::world::{self, secret};
 
-/// A server that sends every request on to this address. Gives its URL and counts the requests.
+/// Starts a server that redirects every request to this address. Returns its URL and the number of
+/// its requests.
 async fn redirecting(status: u16, target: String) -> (String, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&requests);

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use syn::{Item, UseTree, Visibility};
 
-/// Every type that the crate in this folder shows, with the public module it is in. What it shows
-/// of `agent-client-core` is left to the walk of that crate.
+/// Returns every type that the crate in this folder exports, with its public module. Types that it
+/// re-exports from `agent-client-core` are checked with that crate.
 pub fn types(package: &str) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src");
     let mut names = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! What is logged at the most talkative level, what errors say, and what the mock remembers.
+//! Logs at level TRACE, error messages and the mock server's journal contain no secret.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
@@ -27,8 +27,8 @@ impl io::Write for Log {
     }
 }
 
-/// Everything that an error says, and everything beneath it.
-fn said(error: &machins_client::Error) -> String {
+/// Returns the texts of an error and of its sources.
+fn texts_of(error: &machins_client::Error) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}\n{:?}\n", error.excerpt());
     write!(text, "{:?} {:?} {}", error.code(), error.request_id(), error.message()).unwrap();
     let mut source = error.source();
@@ -39,7 +39,7 @@ fn said(error: &machins_client::Error) -> String {
     text
 }
 
-/// The text as JSON may also write it.
+/// Returns the text with every character as a JSON escape.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |json, c| format!("{json}\\u{:04x}", u32::from(c)))
 }
@@ -47,11 +47,12 @@ fn escaped(text: &str) -> String {
 fn output<T: fmt::Debug>(result: Result<T, machins_client::Error>) -> String {
     match result {
         Ok(value) => format!("{value:?}\n{value:#?}"),
-        Err(error) => said(&error),
+        Err(error) => texts_of(&error),
     }
 }
 
-/// What comes of every call that sends a secret, against servers that give it back in this shape.
+/// Makes every call that sends a secret, to servers that echo it in this form, and returns the
+/// output.
 async fn echoed(status: u16, shape: fn(&str) -> String) -> String {
     let echo = async |sent: &[&str]| answering(status, shape(&sent.join(" "))).await;
     let options = || ClientOptions::new().clock(MockClock::new(0.0));
@@ -86,7 +87,7 @@ async fn echoed(status: u16, shape: fn(&str) -> String) -> String {
     text
 }
 
-/// Every call that gets a secret or sends one, against the mock. Gives what it remembers.
+/// Makes every call that receives or sends a secret, to the mock server, and returns its journal.
 async fn through_the_mock(secrets: &mut Vec<String>) -> String {
     let server = MockServer::start().await;
     let org = server.create_org(Plan::Free);
@@ -139,10 +140,10 @@ async fn through_the_mock(secrets: &mut Vec<String>) -> String {
     secrets.extend([claim_token, session.token.expose(), "wrong-horse-staple"].map(Into::into));
     let remembered = format!("{:?}{:?}{journal}{webhooks}", server.requests(), server.webhooks());
     assert!(remembered.contains("/claim/…") && remembered.contains("/agents/at_…"), "{remembered}");
-    remembered + &said(&wrong.unwrap_err())
+    remembered + &texts_of(&wrong.unwrap_err())
 }
 
-/// One test, because the subscriber is this process's own.
+/// One test, because the subscriber belongs to the whole process.
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_errors_and_the_journal_contain_no_secret() {
     let log = Log::default();

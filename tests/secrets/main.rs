@@ -1,4 +1,5 @@
-//! What is secret is shown nowhere.
+//! Secrets do not appear in `Debug` output, logs, errors or the journal, and go to one address
+//! only.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod destinations;

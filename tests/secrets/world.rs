@@ -1,4 +1,4 @@
-//! Secrets, and a server that puts them wherever a reply may hold them.
+//! Secrets, and a server that returns them in every place of a reply.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ pub const OWNER_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJvd25lciJ9.b3duZXItdG9rZW4
 pub const PASSWORD: &str = "correct-horse-battery";
 pub const WEBHOOK_SECRET: &str = "whsec-9b74c9897bac770f";
 pub const CLAIM_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJjbGFpbSJ9.Y2xhaW0tdG9rZW4";
-/// What a server gives out new, and the client has not been told.
+/// Secrets that only the server knows before it returns them.
 pub const NEW_ORG_KEY: &str = "org_098f6bcd4621d373cade4e832627b4f6";
 pub const NEW_API_KEY: &str = "at_ad0234829205b9033196ba818f7a872b";
 pub const NEW_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJuZXciOjF9.bmV3LXRva2Vu";
@@ -30,7 +30,7 @@ pub const SECRETS: [&str; 9] = [
     NEW_TOKEN,
 ];
 
-/// Fails when a secret stands in the text, plainly or by any eight characters from its inside.
+/// Fails if the text contains a secret, or eight characters from the middle of one.
 #[track_caller]
 pub fn assert_hidden(what: &str, text: &str, secrets: &[&str]) {
     for secret in secrets {
@@ -54,22 +54,22 @@ pub fn machins(url: &str) -> machins_client::ClientBuilder {
         .base_url(url)
 }
 
-/// These fields, and every secret in fields that no type knows.
-pub fn planted(mut fields: Value) -> Value {
+/// Returns these fields with every secret added in fields that no type knows.
+pub fn with_secrets(mut fields: Value) -> Value {
     let more = fields.as_object_mut().unwrap();
-    more.insert("planted".into(), json!({"deep": SECRETS}));
+    more.insert("unknown_field".into(), json!({"deep": SECRETS}));
     more.insert("secret".into(), json!(WEBHOOK_SECRET));
     more.insert("token".into(), json!(NEW_TOKEN));
     more.insert("password_hash".into(), json!(PASSWORD));
     fields
 }
 
-/// A value read from these fields and the planted ones.
+/// Reads a value from these fields and the added ones.
 pub fn read<T: DeserializeOwned>(fields: Value) -> T {
-    serde_json::from_value(planted(fields)).unwrap()
+    serde_json::from_value(with_secrets(fields)).unwrap()
 }
 
-/// A server that answers everything with this. Gives its URL.
+/// Starts a server that answers every request with this body. Returns its URL.
 pub async fn answering(status: u16, body: String) -> String {
     let answer = move || {
         let status = StatusCode::from_u16(status).unwrap();

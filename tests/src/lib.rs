@@ -1,4 +1,4 @@
-//! The end-to-end tests are beside this folder. This library only holds the README to its word.
+//! The end-to-end tests are beside this folder. This library only tests the example in the README.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

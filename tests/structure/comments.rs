@@ -1,12 +1,11 @@
-//! What every public item says of itself.
+//! The comments of public items, and the names of tests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Visibility};
 
-use crate::source::root;
+use crate::source::{files, root};
 
 /// A comment as short as this needs its neighbours to be understood.
 const MIN_WORDS: usize = 4;
@@ -19,7 +18,7 @@ const LIBRARIES: [&str; 4] = ["client-core", "machineid-client", "machins-client
 fn public_comments_are_sentences() {
     let mut terse = Vec::new();
     for package in LIBRARIES {
-        for path in rust_files(&root().join(package).join("src")) {
+        for path in files(&root().join(package).join("src"), "rs") {
             let text = fs::read_to_string(&path).unwrap();
             let mut comments = Comments::default();
             comments.visit_file(&syn::parse_file(&text).unwrap());
@@ -33,7 +32,7 @@ fn public_comments_are_sentences() {
 #[test]
 fn test_names_fit_on_a_line() {
     let mut long = Vec::new();
-    for path in rust_files(&root()) {
+    for path in files(&root(), "rs") {
         let text = fs::read_to_string(&path).unwrap();
         let mut names = Names::default();
         names.visit_file(&syn::parse_file(&text).unwrap());
@@ -84,6 +83,9 @@ impl<'ast> Visit<'ast> for Comments {
         if matches!(item.vis, Visibility::Public(_)) {
             for variant in &item.variants {
                 self.check_text(&variant.attrs);
+                for field in &variant.fields {
+                    self.check_text(&field.attrs);
+                }
             }
         }
     }
@@ -92,8 +94,11 @@ impl<'ast> Visit<'ast> for Comments {
         self.check(&item.vis, &item.attrs);
         if matches!(item.vis, Visibility::Public(_)) {
             for item in &item.items {
-                if let syn::TraitItem::Fn(item) = item {
-                    self.check_text(&item.attrs);
+                match item {
+                    syn::TraitItem::Const(item) => self.check_text(&item.attrs),
+                    syn::TraitItem::Fn(item) => self.check_text(&item.attrs),
+                    syn::TraitItem::Type(item) => self.check_text(&item.attrs),
+                    _ => {}
                 }
             }
         }
@@ -107,12 +112,20 @@ impl<'ast> Visit<'ast> for Comments {
         self.check(&item.vis, &item.attrs);
     }
 
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        self.check(&item.vis, &item.attrs);
+    }
+
     fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
         self.check(&item.vis, &item.attrs);
     }
 
     fn visit_field(&mut self, field: &'ast syn::Field) {
         self.check(&field.vis, &field.attrs);
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast syn::ImplItemConst) {
+        self.check(&item.vis, &item.attrs);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
@@ -176,21 +189,4 @@ impl<'ast> Visit<'ast> for Names {
             self.long.push(name);
         }
     }
-}
-
-/// Every Rust source file below a folder, but for what is built.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
-                rust_files(&path)
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                vec![path]
-            } else {
-                Vec::new()
-            }
-        })
-        .collect()
 }

@@ -25,9 +25,13 @@ fn crates_depend_on_lower_ones_only() {
         let mut tables = vec![manifest.get("dependencies"), manifest.get("build-dependencies")];
         let targets = manifest.get("target").and_then(Value::as_table);
         tables.extend(targets.into_iter().flatten().map(|(_, target)| target.get("dependencies")));
-        let used = tables.into_iter().flatten().filter_map(Value::as_table).flat_map(Table::keys);
-        for name in used.filter(|name| ours.contains(*name)) {
-            assert!(allowed.contains(&name.as_str()), "{package} depends on {name}");
+        let used = tables.into_iter().flatten().filter_map(Value::as_table).flatten();
+        // A dependency may have another name than its package.
+        let names = used.map(|(name, dependency)| {
+            dependency.get("package").and_then(Value::as_str).unwrap_or(name)
+        });
+        for name in names.filter(|name| ours.contains(*name)) {
+            assert!(allowed.contains(&name), "{package} depends on {name}");
         }
     }
 }

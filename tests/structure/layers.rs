@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use crate::source::{Source, root};
 
-/// The longest that a source file may be.
+/// The maximum length of a source file.
 const MAX_LINES: usize = 600;
 
 /// A crate's layers, the lowest first: the modules that each consists of.
@@ -19,8 +19,8 @@ const LAYERS: [(&str, Layers); 5] = [
         "client-core",
         &[
             "lock text extra timestamp error retry open_enum",
-            "base_url clock credential reply secret_key",
-            "options request",
+            "base_url clock credential environment labels request_ids secret_key",
+            "options reply request",
             "call connection",
             "transport/redact transport/traits transport/wire",
             "transport",
@@ -32,7 +32,8 @@ const LAYERS: [(&str, Layers); 5] = [
         &[
             "auth device_id fields",
             "client",
-            "batch decision plan",
+            "allow batch plan",
+            "decision",
             "device org registration",
             "gate",
             "blocking",
@@ -127,7 +128,7 @@ fn every_file_belongs_to_a_layer() {
 }
 
 #[test]
-fn no_file_is_longer_than_a_sitting() {
+fn no_file_is_longer_than_600_lines() {
     let mut long = BTreeMap::new();
     for (package, _) in LAYERS {
         for (file, lines) in Source::read(package).files() {

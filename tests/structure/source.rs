@@ -4,13 +4,30 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Item, UseTree};
 
 /// The folder of the workspace.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// All files below a folder that have this extension, except what is built and hidden folders.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                files(&path, extension)
+            } else if path.extension().is_some_and(|found| found == extension) {
+                vec![path]
+            } else {
+                Vec::new()
+            }
+        })
+        .collect()
 }
 
 /// A crate's source files, by their paths below `src`, and the modules in them.
@@ -67,12 +84,20 @@ impl Source {
         for (id, module) in self.modules.iter().enumerate() {
             let imports = module.imports.iter().filter(|import| !import.is_public);
             let imports = imports.map(|import| &import.path);
-            for path in imports.chain(&module.paths) {
-                if let Some(Target::Item(file)) = self.resolve(id, path, 0)
-                    && file != module.file
-                {
-                    uses.entry(module.file.clone()).or_default().insert(file);
+            let items =
+                imports.chain(&module.paths).filter_map(|path| match self.resolve(id, path, 0) {
+                    Some(Target::Item(file)) => Some(file),
+                    _ => None,
+                });
+            // An import within a function may name a module; what is used of it then is not known.
+            let modules = module.paths.iter().filter(|path| path.len() > 1).filter_map(|path| {
+                match self.resolve(id, path, 0) {
+                    Some(Target::Module(module)) => Some(self.modules[module].file.clone()),
+                    _ => None,
                 }
+            });
+            for file in items.chain(modules).filter(|file| *file != module.file) {
+                uses.entry(module.file.clone()).or_default().insert(file);
             }
         }
         uses
@@ -249,8 +274,16 @@ fn paths(tokens: TokenStream, found: &mut Vec<Vec<String>>) {
             }
             TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
             TokenTree::Group(group) => {
-                colons = 0;
+                let inner = found.len();
                 paths(group.stream(), found);
+                // `use a::{b, c}` within a function.
+                if colons == 2 && group.delimiter() == Delimiter::Brace {
+                    for path_in_group in &mut found[inner..] {
+                        path_in_group.splice(0..0, path.iter().cloned());
+                    }
+                    path.clear();
+                }
+                colons = 0;
             }
             _ => colons = 0,
         }

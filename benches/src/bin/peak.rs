@@ -1,7 +1,7 @@
-//! Runs a command and prints the most memory that it occupied, in bytes.
+//! Runs a command and prints its peak memory in bytes.
 //!
-//! The system counts what the starting process occupied, too. So this is a program of its own,
-//! and smaller than whatever it starts.
+//! The system includes the memory of the process that started the command. So this is a separate
+//! program, smaller than any that it starts.
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::env;

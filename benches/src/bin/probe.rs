@@ -1,5 +1,5 @@
-//! Counts what would be disturbed by being counted among other things: in a process of its own,
-//! with an allocator that counts. The benchmarks start it; it prints a JSON object.
+//! Counts allocations in a process of its own, with a counting allocator. The benchmarks start it,
+//! and it prints a JSON object.
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::error::Error;
@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// How often one `validate` allocates, beside the same by bare reqwest.
+/// Counts the allocations of one `validate`, and of the same call with bare reqwest.
 fn allocations(url: &str) -> Result<Value> {
     let device = DeviceId::new("agent-01")?;
     let client = machineid_client::Client::builder().org_key(OrgKey::new(KEY)?).base_url(url);
@@ -47,7 +47,7 @@ fn allocations(url: &str) -> Result<Value> {
     Ok(json!({"ours": counted(ours)?, "bare": counted(bare)?}))
 }
 
-/// Allocations of one call, once it is warm, and their bytes. Everything happens on this thread.
+/// Counts the allocations of one call and their bytes after a warm-up, all on this thread.
 fn counted(call: impl AsyncFn() -> Result<()>) -> Result<Value> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     for _ in 0..CALLS {
@@ -62,7 +62,7 @@ fn counted(call: impl AsyncFn() -> Result<()>) -> Result<Value> {
     Ok(json!({"count": info.count_total / calls, "bytes": info.bytes_total / calls}))
 }
 
-/// The memory of idle clones, the list that holds them included.
+/// Measures the memory of idle clones, including the list that holds them.
 fn clones() -> Result<Value> {
     let client = machins_client::Client::builder().build()?;
     let mut clones = Vec::new();
@@ -72,7 +72,7 @@ fn clones() -> Result<Value> {
     Ok(json!({"bytes": info.bytes_current, "clones": clones.len()}))
 }
 
-/// The most memory that going through a whole marketplace takes at a time.
+/// Measures the peak memory of going through a whole marketplace.
 fn pager(url: &str) -> Result<Value> {
     let client = machins_client::Client::builder().base_url(url).build_blocking()?;
     let query = MarketplaceQuery::new().listing_type(ListingType::Task);

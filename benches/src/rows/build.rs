@@ -1,4 +1,4 @@
-//! What the clients cost to build, beside other API clients.
+//! Crates and build time of the clients, compared with other API clients.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +31,7 @@ pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
             lines.push(
                 Line::new(12, format!("crates of {}", client.name), "crates", Figure::exact(ours))
                     .against(name, Figure::exact(theirs), Figure::exact(ours / theirs))
-                    .reach_text("fewest", ours < theirs),
+                    .goal_text("fewest", ours < theirs),
             );
             let seconds = Figure::exact(took);
             lines.push(
@@ -47,7 +47,7 @@ pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// An empty project with one dependency, its features as they come.
+/// An empty project with one dependency and its default features.
 struct Project {
     name: &'static str,
     folder: PathBuf,
@@ -74,7 +74,7 @@ impl Project {
         cargo
     }
 
-    /// The crates that end up in a program, the client itself included.
+    /// Counts the crates in a program, the client itself included.
     fn crates(&self) -> Result<f64> {
         let tree = succeed(self.cargo("tree").args(["--edges", "normal", "--prefix", "none"]))?;
         let crates: BTreeSet<&str> =
@@ -83,7 +83,7 @@ impl Project {
         Ok(f64::from(u32::try_from(crates.len())? - 1))
     }
 
-    /// Seconds of a build from nothing but the sources.
+    /// Measures a build into an empty directory, in seconds.
     fn build(&self) -> Result<f64> {
         let target = self.folder.join("target");
         if target.exists() {

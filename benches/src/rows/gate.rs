@@ -1,4 +1,4 @@
-//! The gate, asked by many tasks at full speed.
+//! The gate, with many tasks that check at full speed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,20 +17,20 @@ const MOST_TASKS: u32 = 10_000;
 /// One request per check takes one connection per task.
 const MOST_CONNECTIONS: u32 = 1_000;
 const ROUND: Duration = Duration::from_millis(150);
-/// A service elsewhere on the continent.
+/// The distance of a service elsewhere on the continent.
 const DISTANCE: Duration = Duration::from_millis(20);
 const LEAST_CHECKS: f64 = 1_000_000.0;
 const MOST_ROUND_TRIPS: f64 = 3.0;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let epoch = Instant::now();
-    // The reply says when it was made, so that each caller can see how old its decision is.
+    // The reply contains its time, so that each caller can verify the age of its decision.
     let stamped = move |_: &[u8]| {
         let stamp = epoch.elapsed().as_nanos();
         server::DECISION.replace("9e2a366e-a633-4435-9ed9-82394d6d31bb", &stamp.to_string())
     };
     let here = Bench::open(epoch, server::start(stamped)?)?;
-    let away = Bench::open(epoch, server::start_away(DISTANCE, stamped)?)?;
+    let distant = Bench::open(epoch, server::start_delayed(DISTANCE, stamped)?)?;
     let mut lines = Vec::new();
     for tasks in TASKS {
         lines.push(here.speed(rounds, tasks)?);
@@ -38,7 +38,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     for tasks in TASKS {
         lines.push(here.waits(rounds, tasks, "loopback")?);
     }
-    lines.push(away.waits(rounds, MOST_TASKS, "a service 20 ms away")?);
+    lines.push(distant.waits(rounds, MOST_TASKS, "a service 20 ms away")?);
     Ok(lines)
 }
 
@@ -58,7 +58,7 @@ impl Bench {
         Ok(Self { client, device: DeviceId::new("agent-01")?, epoch, runtime: Runtime::new()? })
     }
 
-    /// Checks a second, with and without the gate.
+    /// Measures the checks per second, with and without the gate.
     fn speed(&self, rounds: usize, tasks: u32) -> Result<Line> {
         let alone = tasks.min(MOST_CONNECTIONS);
         let samples = in_turns(
@@ -82,40 +82,40 @@ impl Bench {
         if tasks < MOST_TASKS {
             return Ok(line);
         }
-        let reached = figure.median >= LEAST_CHECKS;
+        let met = figure.median >= LEAST_CHECKS;
         Ok(line
-            .reach_text("≥ 1,000,000 a second, none older than its asking", reached)
+            .goal_text("≥ 1,000,000 per second, none older than its question", met)
             .note("every decision's age is checked"))
     }
 
-    /// The 99th percentile of a check, in round trips of the same rounds.
+    /// Measures the 99th percentile of a check, in round trips of the same rounds.
     fn waits(&self, rounds: usize, tasks: u32, place: &str) -> Result<Line> {
-        let (mut waits, mut trips) = (Vec::new(), Vec::new());
+        let (mut waits, mut round_trips) = (Vec::new(), Vec::new());
         let samples = in_turns(
             rounds,
             [&mut || {
-                let both = async { try_join!(self.checks(tasks), self.trips()) };
+                let both = async { try_join!(self.checks(tasks), self.round_trips()) };
                 let (mut checks, mut requests) = self.runtime.block_on(both)?;
-                let (wait, trip) = (nth(&mut checks, 99), nth(&mut requests, 50));
+                let (wait, round_trip) = (nth(&mut checks, 99), nth(&mut requests, 50));
                 waits.push(wait);
-                trips.push(trip);
-                Ok(wait / trip)
+                round_trips.push(round_trip);
+                Ok(wait / round_trip)
             }],
         )?;
         let spread = |samples: Vec<f64>| Figure::of(samples.into_iter()).spread(Short);
-        let (wait, trip) = (spread(waits), spread(trips));
+        let (wait, round_trip) = (spread(waits), spread(round_trips));
         let tasks = Short(f64::from(tasks));
         let what = format!("gate, asked by {tasks}, {place}: p99 of a check");
         Ok(Line::new(5, what, "round trips", samples.figure(0))
-            .reach(Bound::AtMost(MOST_ROUND_TRIPS))
-            .note(format!("{wait} µs, where one task's own `validate` takes {trip} µs")))
+            .goal(Bound::AtMost(MOST_ROUND_TRIPS))
+            .note(format!("{wait} µs, where one task's own `validate` takes {round_trip} µs")))
     }
 
-    /// Everybody checks again and again; gives how long each check took.
+    /// Lets all tasks check without pause, and returns how long each check took.
     async fn checks(&self, tasks: u32) -> Result<Vec<Duration>> {
         let gate = Gate::new(&self.client, self.device.clone());
         let callers = (0..tasks).map(|_| tokio::spawn(check_on(gate.clone(), self.epoch)));
-        // All are there before the first one is waited for.
+        // All tasks are spawned before the first one is awaited.
         let callers: Vec<_> = callers.collect();
         let mut waits = Vec::new();
         for caller in join_all(callers).await {
@@ -124,32 +124,32 @@ impl Bench {
         Ok(waits)
     }
 
-    /// One task goes without the gate; gives how long each of its requests took.
-    async fn trips(&self) -> Result<Vec<Duration>> {
+    /// Lets one task bypass the gate, and returns how long each of its requests took.
+    async fn round_trips(&self) -> Result<Vec<Duration>> {
         let (client, device) = (self.client.clone(), self.device.clone());
         let traveller = tokio::spawn(async move {
             let start = Instant::now();
-            let mut trips = Vec::new();
+            let mut round_trips = Vec::new();
             while start.elapsed() < ROUND {
                 let sent = Instant::now();
                 client.validate(&device).await?;
-                trips.push(sent.elapsed());
+                round_trips.push(sent.elapsed());
             }
-            Ok(trips)
+            Ok(round_trips)
         });
         traveller.await?
     }
 
-    /// The same by many tasks, a second.
+    /// Lets many tasks bypass the gate, and returns their requests per second.
     async fn requests(&self, tasks: u32) -> Result<f64> {
         let start = Instant::now();
-        let trips = try_join_all((0..tasks).map(|_| self.trips())).await?;
-        a_second(trips.iter().map(Vec::len).sum(), start)
+        let round_trips = try_join_all((0..tasks).map(|_| self.round_trips())).await?;
+        a_second(round_trips.iter().map(Vec::len).sum(), start)
     }
 }
 
-/// Checks again and again, makes sure that no decision is older than its asking, and gives how
-/// long each check took.
+/// Checks without pause, verifies that no decision is older than its question, and returns how long
+/// each check took.
 async fn check_on(gate: Gate, epoch: Instant) -> Result<Vec<Duration>> {
     let start = Instant::now();
     let mut waits = Vec::new();
@@ -172,5 +172,5 @@ fn a_second(number: usize, since: Instant) -> Result<f64> {
 fn nth(durations: &mut [Duration], percent: usize) -> f64 {
     durations.sort_unstable();
     let last = durations.len().saturating_sub(1);
-    durations.get(last * percent / 100).map_or(f64::NAN, |it| it.as_secs_f64() * 1e6)
+    durations.get(last * percent / 100).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1e6)
 }

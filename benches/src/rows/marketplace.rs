@@ -18,7 +18,7 @@ const SIZES: [u32; 3] = [100, 10_000, 100_000];
 const SELLERS: u32 = 8;
 const TAGS: u32 = 20;
 const SEARCHES: usize = 51;
-/// Everything at once; a twentieth of the listings have the tag. The page is as full everywhere.
+/// A search with all filters. One listing in twenty has the tag, and every page has as many items.
 const SEARCH: &str = "/api/v1/marketplace?listing_type=task&tags=tag-7&search=analysis\
                       &min_price=10&max_price=90&limit=2&offset=2";
 
@@ -35,7 +35,7 @@ struct Found {
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let machins = built("machins-cli", "machins")?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let [small, middle, large] = SIZES.map(|size| Market::open(&machins, &runtime, size));
+    let [small, middle, large] = SIZES.map(|size| SearchServer::open(&machins, &runtime, size));
     let (small, middle, large) = (small?, middle?, large?);
     let samples = in_turns(
         rounds,
@@ -44,7 +44,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         }],
     )?;
     let (least, ratio) = (samples.figure(0), samples.ratio(2, 0));
-    let line = |side, market: &Market| {
+    let line = |side, market: &SearchServer| {
         let what = format!("search among {} listings, p50", Short(market.size.into()));
         Line::new(9, what, "µs", samples.figure(side))
             .note(format!("{} match", Short(market.matching.into())))
@@ -52,20 +52,20 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     Ok(vec![
         line(0, &small),
         line(1, &middle),
-        line(2, &large).against("100 listings", least, ratio).reach(Bound::AtMost(10.0)),
+        line(2, &large).against("100 listings", least, ratio).goal(Bound::AtMost(10.0)),
         Line::new(9, "memory of a listing", "bytes", Figure::exact(large.bytes_each)),
     ])
 }
 
 /// A mock server in a process of its own, with listings.
-struct Market {
+struct SearchServer {
     server: Served,
     size: u32,
     matching: u32,
     bytes_each: f64,
 }
 
-impl Market {
+impl SearchServer {
     fn open(machins: &Path, runtime: &Runtime, size: u32) -> Result<Self> {
         let server = Served::start(machins)?;
         let before = server.resident()?;
@@ -80,7 +80,7 @@ impl Market {
         Ok(Self { server, size, matching: total, bytes_each })
     }
 
-    /// The median of some searches, in microseconds.
+    /// Measures the median of some searches, in microseconds.
     fn search(&self, runtime: &Runtime) -> Result<f64> {
         let search = request(SEARCH, ("x-api-key", "none"), None);
         let took = runtime.block_on(async {
@@ -97,7 +97,7 @@ impl Market {
     }
 }
 
-/// Every eighth listing is this seller's.
+/// Creates every eighth listing, as this seller.
 async fn fill(address: SocketAddr, seller: u32, size: u32) -> Result<()> {
     let mut connection = Connection::open(address).await?;
     let agent = json!({"name": "Seller", "slug": format!("seller-{seller}")});

@@ -1,4 +1,4 @@
-//! Memory of clients at rest and of going through a long list.
+//! Memory of idle clients, and of going through a long list.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::server;
 
 const FEW: u32 = 1_000;
 const MANY: u32 = 100_000;
-/// How much more the long list may take than the short one, and still count as no more.
+/// By how much the memory for the long list may exceed that for the short one.
 const FLAT: f64 = 1.1;
 
 pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
@@ -25,14 +25,14 @@ pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
     let (few, many) = (pager_kibibytes(FEW)?, pager_kibibytes(MANY)?);
     Ok(vec![
         Line::new(13, "an idle clone of a client, of 10,000", "bytes", Figure::exact(each))
-            .reach_text("one pointer", bytes as usize == clones as usize * size_of::<usize>()),
+            .goal_text("one pointer", bytes as usize == clones as usize * size_of::<usize>()),
         Line::new(13, "going through 100,000 listings, peak", "KiB", Figure::exact(many))
             .against("1,000 listings", Figure::exact(few), Figure::exact(many / few))
-            .reach_text("flat", many <= few * FLAT),
+            .goal_text("flat", many <= few * FLAT),
     ])
 }
 
-/// The most that the pager holds at a time, on its way through so many listings.
+/// Measures the peak memory of going through this number of listings.
 fn pager_kibibytes(listings: u32) -> Result<f64> {
     #[derive(Deserialize)]
     struct Pager {
@@ -48,7 +48,7 @@ fn pager_kibibytes(listings: u32) -> Result<f64> {
     Ok(f64::from(found.peak_bytes) / 1024.0)
 }
 
-/// The page that a request asks for.
+/// Returns the page that a request asks for.
 fn page(request: &[u8], listings: u32) -> String {
     let head = String::from_utf8_lossy(request);
     let query = head.split_whitespace().nth(1).and_then(|path| path.split_once('?'));

@@ -16,7 +16,7 @@ use std::ops::RangeInclusive;
 use crate::bench::{Result, on_one_core};
 use crate::report::Line;
 
-/// Measures some rows, in so many rounds.
+/// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
 pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [

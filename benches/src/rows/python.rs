@@ -1,4 +1,4 @@
-//! `validate` and `get_wallet` beside the vendors' Python packages.
+//! `validate` and `get_wallet`, compared with the vendors' Python packages.
 
 use std::path::Path;
 use std::process::Command;
@@ -90,7 +90,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         let faster = samples.ratio(1, 0).median;
         Line::new(4, what, "µs", samples.figure(0))
             .against(package, samples.figure(1), samples.ratio(0, 1))
-            .reach_text(format!("≥ {times} × faster"), faster >= times)
+            .goal_text(format!("≥ {times} × faster"), faster >= times)
     };
     Ok(comparisons.into_iter().map(line).collect())
 }

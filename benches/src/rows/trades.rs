@@ -13,14 +13,14 @@ use crate::load::{Connection, request};
 use crate::lock_time;
 use crate::report::{Figure, Line};
 
-/// In a round, whoever makes them.
+/// The number of trades in a round, for any number of agents.
 const TRADES: u32 = 1_280;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let mut one = Floor::open(&runtime, 1)?;
-    let mut eight = Floor::open(&runtime, 8)?;
-    let mut many = Floor::open(&runtime, 64)?;
+    let mut one = TradingServer::open(&runtime, 1)?;
+    let mut eight = TradingServer::open(&runtime, 8)?;
+    let mut many = TradingServer::open(&runtime, 64)?;
     let samples = in_turns(
         rounds,
         [&mut || one.round(&runtime), &mut || eight.round(&runtime), &mut || many.round(&runtime)],
@@ -28,7 +28,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let line = |side, agents: &str| {
         Line::new(10, format!("trades by {agents}"), "trades/s", samples.figure(side))
     };
-    // Three of four rounds' ratios or more below one would be a fall.
+    // It is a fall if the ratio is below one in at least three quarters of the rounds.
     let ratio = samples.ratio(2, 1);
     let (result, held) = lock_time::during(|| many.round(&runtime))?;
     result?;
@@ -37,7 +37,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         line(1, "8 agents"),
         line(2, "64 agents")
             .against("8 agents", samples.figure(1), ratio)
-            .reach_text("no fall", ratio.high >= 1.0),
+            .goal_text("no fall", ratio.high >= 1.0),
         Line::new(
             10,
             "a trade's four requests hold the marketplace's lock",
@@ -47,13 +47,13 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     ])
 }
 
-/// A server with agents who buy at once, each from a seller of its own.
-struct Floor {
+/// A server with agents that buy concurrently, each from its own seller.
+struct TradingServer {
     _server: MockServer,
     pairs: Vec<Pair>,
 }
 
-impl Floor {
+impl TradingServer {
     fn open(runtime: &Runtime, pairs: u32) -> Result<Self> {
         let server = MockServer::builder().max_world_bytes(usize::MAX).start()?;
         let pairs = (0..pairs).map(|number| runtime.block_on(Pair::open(&server, number)));
@@ -61,7 +61,7 @@ impl Floor {
         Ok(Self { _server: server, pairs })
     }
 
-    /// Trades a second.
+    /// Measures the trades per second.
     fn round(&mut self, runtime: &Runtime) -> Result<f64> {
         let each = TRADES / u32::try_from(self.pairs.len())?;
         let all = micros_each(1, || {
@@ -98,8 +98,8 @@ impl Pair {
         for _ in 0..times {
             let trade = self.buyer.post("trades", &json!({"listing_id": self.listing})).await?;
             self.seller.post(&format!("trades/{trade}/accept"), &json!({})).await?;
-            let goods = json!({"payload": {"result": "positive"}});
-            self.seller.post(&format!("trades/{trade}/deliver"), &goods).await?;
+            let delivery = json!({"payload": {"result": "positive"}});
+            self.seller.post(&format!("trades/{trade}/deliver"), &delivery).await?;
             self.buyer.post(&format!("trades/{trade}/confirm"), &json!({})).await?;
         }
         Ok(())
@@ -116,15 +116,15 @@ impl Party {
         Ok(Self { connection: Connection::open(address).await?, key })
     }
 
-    /// Gives the id of what was made or changed.
+    /// Posts a body and returns the id in the reply.
     async fn post(&mut self, path: &str, body: &Value) -> Result<String> {
         #[derive(Deserialize)]
-        struct Made {
+        struct Created {
             id: String,
         }
 
         let asked = request(&format!("/api/v1/{path}"), ("x-api-key", &self.key), Some(body));
-        let Made { id } = self.connection.exchange_json(&asked).await?;
+        let Created { id } = self.connection.exchange_json(&asked).await?;
         Ok(id)
     }
 }

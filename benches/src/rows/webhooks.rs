@@ -12,10 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bench::{Result, in_turns, micros_each};
 use crate::load::{Connection, request};
 use crate::report::Line;
-use crate::server::{self, body_of};
+use crate::server::{self, body};
 
 const SUBSCRIPTIONS: u32 = 16;
-/// In a round; every subscription is told of every listing.
+/// The number of listings in a round; every subscription receives each of them.
 const LISTINGS: u32 = 250;
 const LEAST_EVENTS: f64 = 5_000.0;
 
@@ -26,12 +26,12 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let figure = samples.figure(0);
     Ok(vec![
         Line::new(11, "webhooks to a local receiver, 16 subscriptions", "events/s", figure)
-            .reach_text("≥ 5,000, ordered per subscription", figure.median >= LEAST_EVENTS)
+            .goal_text("≥ 5,000, ordered per subscription", figure.median >= LEAST_EVENTS)
             .note("every event is checked for its place; at most 10,000 wait per subscription"),
     ])
 }
 
-/// What has arrived: the numbers of the listings, by subscription.
+/// The numbers of the listings that have arrived, by subscription.
 type Arrived = Arc<Mutex<HashMap<String, Vec<u32>>>>;
 
 /// A server with a seller and subscriptions to its new listings.
@@ -66,7 +66,7 @@ impl Feed {
         Ok(Self { server, connection, key, arrived, listings: 0 })
     }
 
-    /// Events a second, from the first listing to the last event's arrival.
+    /// Measures the events per second, from the first listing to the arrival of the last event.
     fn round(&mut self, runtime: &Runtime) -> Result<f64> {
         let first = self.listings;
         self.listings += LISTINGS;
@@ -90,7 +90,9 @@ impl Feed {
         let arrived =
             std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         let expected: Vec<u32> = (first..self.listings).collect();
-        if arrived.len() != SUBSCRIPTIONS as usize || arrived.values().any(|it| *it != expected) {
+        if arrived.len() != SUBSCRIPTIONS as usize
+            || arrived.values().any(|posts| *posts != expected)
+        {
             return Err("events were lost, doubled or out of order".into());
         }
         Ok(f64::from(SUBSCRIPTIONS * LISTINGS) / took * 1e6)
@@ -110,11 +112,11 @@ fn receiver(arrived: Arrived) -> Result<SocketAddr> {
     }
 
     server::start(move |request| {
-        let event: Option<Event> = serde_json::from_slice(body_of(request)).ok();
+        let event: Option<Event> = serde_json::from_slice(body(request)).ok();
         let numbered = event.and_then(|Event { subscription_id, data }| {
             Some((subscription_id, data.slug.strip_prefix("listing-")?.parse().ok()?))
         });
-        // Anything else is missed in the end.
+        // An event that is lost here is missing in the end.
         if let Some((subscription, number)) = numbered {
             let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
             arrived.entry(subscription).or_default().push(number);

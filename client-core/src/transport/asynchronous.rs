@@ -15,8 +15,10 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::options::ClientOptions;
 
-/// Sends calls on the tokio runtime that polls them, which must have I/O and timers enabled. A
-/// clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
+/// Sends calls on the tokio runtime that polls them.
+///
+/// The runtime must have I/O and timers enabled. A clone is one pointer, and all clones share
+/// connections, rate-limit pauses and retry budget.
 ///
 /// A connection belongs to the runtime that opened it. If several runtimes share a transport, a
 /// call may be given a connection of a runtime that is not running at that moment, and time out:
@@ -28,7 +30,7 @@ impl Async {
     /// Creates a transport to `base_url` with these keys.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS can't be set up
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if TLS cannot be set up
     /// or the user agent is not a valid header value.
     pub fn new(
         base_url: BaseUrl,
@@ -65,8 +67,10 @@ impl fmt::Debug for Async {
     }
 }
 
-/// A call in progress: a future of its decoded reply. Nothing is sent until it is polled. If it is
-/// dropped before it completes, the call may or may not have taken effect.
+/// A call in progress: a future of its decoded reply.
+///
+/// Nothing is sent until it is polled. If it is dropped before it completes, the call may or may
+/// not have taken effect.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct Pending<R>(Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>);
 

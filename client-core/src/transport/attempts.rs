@@ -1,4 +1,4 @@
-//! Sends one request, again if need be, until there is a reply to act on.
+//! The attempts to send one request, until there is a reply or no further attempt is allowed.
 
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ impl<'a> Attempts<'a> {
             let (step, error) = match exchanged {
                 Ok(reply) => {
                     let reply = self.take_in(reply);
-                    match self.next_step(classify(reply.status, reply.retry_after)) {
+                    match self.next_step(classify(reply.status, reply.labels.retry_after)) {
                         Step::Finish => return Ok(reply),
                         step => (step, reply.error().map_texts(|text| self.redact(text))),
                     }
@@ -103,11 +103,14 @@ impl<'a> Attempts<'a> {
     /// Waits until a rate limit that holds for all calls has passed, then begins an attempt and
     /// returns its time limit.
     async fn begin_attempt(&mut self) -> Result<Duration, Error> {
-        let pause = self.engine.remaining_pause();
+        let longest = self.request.pause.longest;
+        let pause = longest.map_or(Duration::ZERO, |_| self.engine.remaining_pause(self.request));
         if !pause.is_zero() {
-            if self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause) {
+            let is_too_long = longest.is_some_and(|longest| longest < pause)
+                || self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause);
+            if is_too_long {
                 let message = format!(
-                    "the server has asked to wait {} s more, which is longer than this call's time limit",
+                    "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
                 );
                 return Err(
@@ -127,7 +130,7 @@ impl<'a> Attempts<'a> {
         // A success may contain a text that happens to equal a password, but never a key.
         let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
         reply.body = redact_body(reply.body, self.engine.keys().chain(sent));
-        reply.header_request_id = reply.header_request_id.map(|id| self.redact(&id));
+        reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
         self.span.record("status", reply.status);
         if !self.span.is_disabled()
             && let Some(request_id) = reply.request_id()
@@ -149,7 +152,7 @@ impl<'a> Attempts<'a> {
         match outcome {
             // Nothing to decide: no need to read the clock or draw a random number.
             Outcome::Answered => return Step::Finish,
-            Outcome::RateLimited(retry_after) => self.engine.pause(retry_after),
+            Outcome::RateLimited(retry_after) => self.engine.pause(self.request, retry_after),
             _ => {}
         }
         let random = self.engine.clock().random();

@@ -44,7 +44,7 @@ impl Blocking {
     ) -> Result<Self, Error> {
         let transport = Async::new(base_url, credentials, options)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Error::new(ErrorKind::NotSent, "the event loop can't be started").with_source(error)
+            Error::new(ErrorKind::NotSent, "the event loop cannot be started").with_source(error)
         })?;
         let runtime = scopeguard::guard(runtime, Runtime::shutdown_background as fn(_));
         Ok(Self(Arc::new(Inner { runtime, transport })))

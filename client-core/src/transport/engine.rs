@@ -1,5 +1,7 @@
 //! What all clones of a transport share: connections, keys, options, retry budget and pause.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,15 @@ pub(super) struct Engine {
     pub(super) options: ClientOptions,
     credentials: Vec<Credential>,
     budget: Mutex<Budget>,
-    paused_until: Mutex<Option<Instant>>,
+    pauses: Mutex<Pauses>,
+}
+
+/// When the pauses end that the server has asked for.
+#[derive(Default)]
+struct Pauses {
+    common: Option<Instant>,
+    /// Those of the endpoints with a rate limit of their own, by the path's template.
+    separate: HashMap<Cow<'static, str>, Instant>,
 }
 
 impl Engine {
@@ -32,7 +42,7 @@ impl Engine {
             credentials,
             options,
             budget: Mutex::default(),
-            paused_until: Mutex::default(),
+            pauses: Mutex::default(),
         })
     }
 
@@ -70,15 +80,27 @@ impl Engine {
         lock(&self.budget).deposit();
     }
 
-    /// How long calls must still wait because the server has limited their rate.
-    pub(super) fn remaining_pause(&self) -> Duration {
-        let end = *lock(&self.paused_until);
+    /// How long the request must still wait because the server has limited its rate.
+    pub(super) fn remaining_pause(&self, request: &Request) -> Duration {
+        let pauses = lock(&self.pauses);
+        let end = if request.pause.is_separate {
+            pauses.separate.get(&request.template).copied()
+        } else {
+            pauses.common
+        };
+        drop(pauses);
         end.map_or(Duration::ZERO, |end| end.saturating_duration_since(self.clock().now()))
     }
 
-    pub(super) fn pause(&self, retry_after: Option<Duration>) {
+    /// Makes this request, and all that share its rate limit, wait for this long.
+    pub(super) fn pause(&self, request: &Request, retry_after: Option<Duration>) {
         let end = self.clock().now() + shared_pause(retry_after);
-        let mut paused_until = lock(&self.paused_until);
-        *paused_until = Some(paused_until.map_or(end, |earlier| earlier.max(end)));
+        let pauses = &mut *lock(&self.pauses);
+        let paused_until = if request.pause.is_separate {
+            pauses.separate.entry(request.template.clone()).or_insert(end)
+        } else {
+            pauses.common.get_or_insert(end)
+        };
+        *paused_until = end.max(*paused_until);
     }
 }

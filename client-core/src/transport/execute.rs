@@ -1,4 +1,4 @@
-//! Runs a call to its end: sends it and, when its outcome is unknown, asks the server about it.
+//! Executing a call: sending it and, if its outcome is unknown, asking the server about it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,7 +35,7 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
             let (error, in_doubt) = match attempts.send_and_decode(&decode).await {
                 Ok(value) => return Ok(value),
                 Err(SendError::InDoubt(error)) => (error, true),
-                // A refusal after a doubt may be about an earlier attempt that arrived late.
+                // After an attempt in doubt, a refusal may be caused by that attempt arriving late.
                 Err(SendError::Failed(error)) => (error, false),
             };
             let recovery = recovery.as_ref().filter(|_| in_doubt || was_in_doubt);
@@ -84,8 +84,8 @@ async fn probe<R>(
     Ok(ProbeResult::Unknown)
 }
 
-/// Whether the server has examined the call and declined it, so that it would decline an earlier
-/// attempt that is still on its way too.
+/// Whether the server has examined the call and refused it, so that it would also refuse an earlier
+/// attempt that is still on its way.
 fn is_refusal(error: &Error) -> bool {
     !proves_no_effect(error) && matches!(error.status(), Some(300..=499))
 }

@@ -1,4 +1,4 @@
-//! Sends calls: one implementation, and two ways to wait for it.
+//! The transports, which send calls: one implementation, and two ways to wait for it.
 
 mod asynchronous;
 mod attempts;

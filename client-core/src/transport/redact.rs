@@ -1,4 +1,4 @@
-//! Removes secrets from what a server sends back.
+//! Removing secrets from what a server sends back.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;

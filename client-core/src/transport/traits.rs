@@ -2,8 +2,9 @@
 
 use crate::call::Call;
 
-/// Sends calls. An API that is written once over `T: Transport` serves asynchronous and blocking
-/// callers alike.
+/// Sends calls, asynchronously or blocking.
+///
+/// An API that is written once over `T: Transport` serves both kinds of callers.
 ///
 /// ```
 /// use agent_client_core::{Call, Transport};

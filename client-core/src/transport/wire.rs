@@ -1,45 +1,50 @@
-//! Sends one request and reads its reply: the only place that uses the HTTP library.
+//! One exchange of a request and a reply: the only file that sends anything.
 
 use std::error::Error as StdError;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, redirect};
 
 use crate::base_url::BaseUrl;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
+use crate::labels::Labels;
 use crate::options::ClientOptions;
-use crate::reply::{Reply, is_labelled_json, retry_after};
+use crate::reply::Reply;
 use crate::request::Request;
+use crate::request_ids::RequestIds;
 
 /// Idle connections are closed after this time, before most servers close them: if a request meets
 /// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
 
-/// The header with the request id, for replies whose body has none.
-const REQUEST_ID_HEADER: &str = "x-request-id";
-/// A longer id is ignored.
-const REQUEST_ID_BYTES: usize = 200;
+/// The addresses of this machine.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// A stored reply is as wrong for a probe or a balance as it is for a decision.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
     http: Client,
     base_url: BaseUrl,
     max_reply_bytes: usize,
+    request_ids: Arc<RequestIds>,
 }
 
 impl Wire {
     pub(super) fn new(base_url: BaseUrl, options: &ClientOptions) -> Result<Self, Error> {
         let mut builder = Client::builder()
             .user_agent(options.user_agent.as_deref().unwrap_or(USER_AGENT))
-            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON)]))
+            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON), (CACHE_CONTROL, NO_STORE)]))
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
@@ -52,6 +57,11 @@ impl Wire {
             .no_zstd()
             .no_deflate()
             .referer(false);
+        if let Some(name) = base_url.localhost_name() {
+            // Where a resolver says otherwise, the key would go to another machine. The port 0 stands
+            // for that of the URL.
+            builder = builder.resolve_to_addrs(name, &LOOPBACK.map(|ip| SocketAddr::new(ip, 0)));
+        }
         if base_url.is_loopback() {
             // A proxy would forward a call to this machine, with its key, to another machine.
             builder = builder.no_proxy();
@@ -64,11 +74,12 @@ impl Wire {
         let http = builder.build().map_err(|error| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("the HTTP client can't be set up: {}", root_cause(&error)),
+                format!("the HTTP client cannot be set up: {}", root_cause(&error)),
             )
             .with_source(error)
         })?;
-        Ok(Self { http, base_url, max_reply_bytes: options.max_reply_bytes })
+        let max_reply_bytes = options.max_reply_bytes;
+        Ok(Self { http, base_url, max_reply_bytes, request_ids: Arc::default() })
     }
 
     pub(super) fn base_url(&self) -> &BaseUrl {
@@ -114,27 +125,14 @@ impl Wire {
     async fn read(&self, response: &mut Response) -> Result<Reply, Error> {
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
-        let header_request_id = response
-            .headers()
-            .get(REQUEST_ID_HEADER)
-            .and_then(|id| id.to_str().ok())
-            .filter(|id| id.len() <= REQUEST_ID_BYTES)
-            .map(str::to_owned);
-        let retry_after = retry_after(response.headers());
-        let is_labelled_json = is_labelled_json(response.headers());
+        let labels = Labels::read(response.headers());
         let body = match self.read_body(response).await {
             Ok(body) => body,
             Err((_, partial)) if !is_success => partial,
             Err((error, _)) => return Err(error.with_status(status)),
         };
-        Ok(Reply {
-            status,
-            body,
-            header_request_id,
-            retry_after,
-            is_labelled_json,
-            repeated: false,
-        })
+        let request_ids = Arc::clone(&self.request_ids);
+        Ok(Reply { status, body, labels, repeated: false, request_ids })
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {
@@ -163,7 +161,7 @@ impl Wire {
         let error = error.without_url();
         let cause = root_cause(&error);
         let (kind, message) = if error.is_connect() {
-            (ErrorKind::NotSent, format!("can't connect to {}: {cause}", self.base_url))
+            (ErrorKind::NotSent, format!("cannot connect to {}: {cause}", self.base_url))
         } else if error.is_timeout() {
             (ErrorKind::TimedOut, format!("{} did not answer in time", self.base_url))
         } else {

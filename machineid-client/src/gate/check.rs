@@ -1,26 +1,25 @@
-//! The gate itself: asks whether its device may run.
+//! The gate itself, which asks whether its device may run.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agent_client_core::Clock;
-use agent_client_core::retry::{Idempotency, Outcome, Policy, RetryState, Step};
 
-use super::coalescer::{CheckResult, Coalescer};
+use super::coalescer::Coalescer;
 use super::denied::{Denied, Reason};
 use super::permit::Permit;
+use super::question::{Answer, Backoff, CheckResult, Question, outlast};
 use crate::client::Client;
-use crate::decision::{Decision, validate};
+use crate::decision::validate;
 use crate::device_id::DeviceId;
 use crate::registration::Registration;
 
-/// The longest wait between two requests during an outage.
-const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(5);
-
-/// Guards work by asking MachineID whether a device may run. It fails closed: every answer that is
-/// not a clear *allow* is [`Denied`], and so is no answer.
+/// Guards work by asking MachineID whether a device may run.
+///
+/// It fails closed: anything but a clear *allow*, including no answer at all, is [`Denied`].
 ///
 /// A check sends one request. An outage (`SYSTEM_UNAVAILABLE`, no answer, an unreadable answer)
 /// denies at once, unless [`outage_grace`](Self::outage_grace) permits retries.
@@ -49,6 +48,7 @@ struct Inner {
     outage_grace: Duration,
     must_register: AtomicBool,
     coalescer: Coalescer,
+    backoff: Backoff,
 }
 
 impl Gate {
@@ -58,18 +58,20 @@ impl Gate {
         Self::with(client.clone(), device, Duration::ZERO, false)
     }
 
-    /// Sets for how long a check retries during an outage, with growing waits, before it denies.
+    /// Sets for how long a check asks again during an outage, with growing waits, before it denies.
     /// The default is zero. Other denials are never delayed.
     ///
-    /// A request that hangs is ended by the client's own time limits, which come on top.
+    /// The grace begins when the check asks. When it ends, a question that is not answered yet is
+    /// given up, and a last one is asked, even if the service has asked for a longer wait. So a check
+    /// takes at most the grace and the client's time limit for one attempt.
     #[must_use]
     pub fn outage_grace(self, grace: Duration) -> Self {
         let must_register = self.0.must_register.load(Ordering::Relaxed);
         Self::with(self.0.client.clone(), self.0.device.clone(), grace, must_register)
     }
 
-    /// Makes the gate register its device before the first check. A device that can't be registered
-    /// is denied.
+    /// Makes the gate register its device before the first check. A device that cannot be
+    /// registered is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
         Self::with(self.0.client.clone(), self.0.device.clone(), self.0.outage_grace, true)
@@ -82,6 +84,7 @@ impl Gate {
             outage_grace,
             must_register: AtomicBool::new(must_register),
             coalescer: Coalescer::default(),
+            backoff: Backoff::default(),
         }))
     }
 
@@ -96,12 +99,10 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub async fn check(&self) -> Result<Permit, Denied> {
-        let gate = self.clone();
-        let request = move || {
-            let gate = gate.clone();
-            async move { gate.decide().await }
-        };
-        let decision = self.0.coalescer.join(request).await?;
+        let Inner { outage_grace, coalescer, .. } = &*self.0;
+        let question: &Arc<dyn Question> = &(Arc::clone(&self.0) as _);
+        let ask = |is_last| coalescer.join(question, is_last);
+        let decision = outlast(*outage_grace, self.clock(), ask).await?;
         Ok(Permit::new(self.0.device.clone(), decision))
     }
 
@@ -112,15 +113,7 @@ impl Gate {
     /// Returns [`Denied`] if the device is not registered afterwards: the plan is full, the device
     /// is revoked, or there was no answer.
     pub async fn register(&self) -> Result<Registration, Denied> {
-        let registration = match self.0.client.register(&self.0.device).await {
-            Ok(registration) => registration,
-            Err(error) => return Err(Denied::new(Reason::NoDecision(error))),
-        };
-        if !registration.is_registered() {
-            return Err(Denied::new(Reason::NotRegistered(registration)));
-        }
-        self.0.must_register.store(false, Ordering::Relaxed);
-        Ok(registration)
+        self.0.register().await
     }
 
     /// Checks once, and runs `work` only if the device is allowed to run.
@@ -140,54 +133,70 @@ impl Gate {
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
-        self.0.client.transport().clock()
+        self.0.clock()
     }
 
-    /// Requests a decision, again during an outage until the grace has passed.
-    pub(super) async fn decide(&self) -> CheckResult {
-        let clock = self.clock();
-        let start = clock.now();
-        let policy = outage_policy(self.0.outage_grace);
-        let mut state = RetryState::new(policy, Idempotency::Idempotent);
-        loop {
-            let denied = match self.decide_once().await {
-                Ok(decision) => return Ok(Arc::new(decision)),
-                Err(denied) => denied,
-            };
-            if !denied.is_outage() {
-                return Err(denied);
-            }
-            let elapsed = clock.now().saturating_duration_since(start);
-            let outage = Outcome::Transient(denied.retry_after());
-            match state.next_step(outage, elapsed, clock.random(), || true) {
-                Step::Send(wait) => {
-                    tracing::debug!(?wait, %denied, "asking again during an outage");
-                    clock.sleep(wait).await;
-                }
-                _ => return Err(denied),
-            }
+    /// Asks in requests that are not shared with other checks. During a pause that the service has
+    /// asked for and that is longer than `longest_pause`, there is no decision.
+    pub(super) async fn decide_alone(
+        &self,
+        backoff: &Backoff,
+        longest_pause: Duration,
+    ) -> CheckResult {
+        let ask = async |is_last: bool| {
+            let result = self.0.decide(Some(longest_pause).filter(|_| !is_last)).await;
+            backoff.answer(result, self.clock())
+        };
+        outlast(self.0.outage_grace, self.clock(), ask).await
+    }
+}
+
+impl Inner {
+    fn clock(&self) -> &dyn Clock {
+        self.client.transport().clock()
+    }
+
+    async fn register(&self) -> Result<Registration, Denied> {
+        let registration = match self.client.register(&self.device).await {
+            Ok(registration) => registration,
+            Err(error) => return Err(Denied::new(Reason::NoDecision(error))),
+        };
+        if !registration.is_registered() {
+            return Err(Denied::new(Reason::NotRegistered(registration)));
         }
+        self.must_register.store(false, Ordering::Relaxed);
+        Ok(registration)
     }
 
-    async fn decide_once(&self) -> Result<Decision, Denied> {
-        if self.0.must_register.load(Ordering::Relaxed) {
+    /// Requests one decision. It waits for a pause that is not longer than `longest_pause`, or for
+    /// none if that is `None`.
+    async fn decide(&self, longest_pause: Option<Duration>) -> CheckResult {
+        if self.must_register.load(Ordering::Relaxed) {
             let _registration = self.register().await?;
         }
-        match self.0.client.send(validate(&self.0.device).single_attempt()).await {
-            Ok(decision) if decision.is_allowed() => Ok(decision),
+        let call = validate(&self.device).single_attempt();
+        let call = match longest_pause {
+            Some(longest) => call.longest_pause(longest),
+            None => call.ignore_pause(),
+        };
+        match self.client.send(call).await {
+            Ok(decision) if decision.is_allowed() => Ok(Arc::new(decision)),
             Ok(decision) => Err(Denied::new(Reason::Refused(decision))),
             Err(error) => Err(Denied::new(Reason::NoDecision(error))),
         }
     }
 }
 
-/// The grace alone limits how often a check retries.
-fn outage_policy(grace: Duration) -> Policy {
-    Policy {
-        max_attempts: u32::MAX,
-        longest_delay: LONGEST_OUTAGE_DELAY,
-        timeout: grace,
-        ..Policy::default()
+impl Question for Inner {
+    fn ask(&self, is_last: bool) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(async move {
+            let result = self.decide(Some(Duration::MAX).filter(|_| !is_last)).await;
+            self.backoff.answer(result, self.clock())
+        })
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.clock().sleep(duration)
     }
 }
 

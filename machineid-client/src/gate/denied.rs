@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use agent_client_core::{Error, ErrorKind, printable};
 
+use crate::allow::InvalidAllow;
 use crate::decision::{Decision, DecisionCode};
 use crate::registration::Registration;
 
-/// The device may not run, or it is unknown whether it may. Stop the work.
+/// A denial: the device may not run, or it is unknown whether it may. Stop the work.
 ///
 /// `Display` says why and what to do. [`code`](Self::code) is the service's decision code, or
 /// `SYSTEM_UNAVAILABLE` if there was no decision; [`source`](std::error::Error::source) is then the
@@ -42,8 +43,8 @@ impl Denied {
     pub(crate) fn new(reason: Reason) -> Self {
         let code = match &reason {
             Reason::Refused(decision) => decision.code().clone(),
-            Reason::NotRegistered(registration) => code_of(registration),
-            Reason::NoDecision(error) => code_of_error(error),
+            Reason::NotRegistered(registration) => registration_code(registration),
+            Reason::NoDecision(error) => error_code(error),
         };
         // A denial never has the code of a permit.
         let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
@@ -94,6 +95,34 @@ impl Denied {
         }
     }
 
+    /// Returns why an `ALLOW` was not believed, or `None` if the denial has another reason.
+    ///
+    /// ```
+    /// # fn example(denied: machineid_client::Denied) {
+    /// use machineid_client::InvalidAllow;
+    ///
+    /// if denied.invalid_allow() == Some(InvalidAllow::FromCache) {
+    ///     eprintln!("there is a caching proxy in front of MachineID");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn invalid_allow(&self) -> Option<InvalidAllow> {
+        let Reason::NoDecision(error) = &self.0.reason else { return None };
+        error.source()?.downcast_ref().copied()
+    }
+
+    /// Returns this denial, or else the earlier one of the same check if only that one may have been
+    /// sent: a denial must not say that nothing was sent then.
+    pub(super) fn unless_not_sent(self, earlier: Option<Self>) -> Self {
+        match (&self.0.reason, earlier) {
+            (Reason::NoDecision(error), Some(earlier)) if error.kind() == ErrorKind::NotSent => {
+                earlier
+            }
+            _ => self,
+        }
+    }
+
     fn advice(&self) -> &'static str {
         match &self.0.code {
             DecisionCode::OrgDisabled => "an operator has disabled the whole org",
@@ -115,7 +144,7 @@ impl Denied {
 }
 
 /// A missing or wrong key has its own code. Any other error is no decision.
-fn code_of_error(error: &Error) -> DecisionCode {
+fn error_code(error: &Error) -> DecisionCode {
     if error.kind() == ErrorKind::MissingCredential {
         return DecisionCode::InvalidOrgKey;
     }
@@ -125,7 +154,7 @@ fn code_of_error(error: &Error) -> DecisionCode {
     }
 }
 
-fn code_of(registration: &Registration) -> DecisionCode {
+fn registration_code(registration: &Registration) -> DecisionCode {
     match registration {
         Registration::Revoked(_) => DecisionCode::DeviceRevoked,
         Registration::PlanFrozen(_) => DecisionCode::PlanFrozen,

@@ -12,8 +12,9 @@ use super::check::Gate;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A tower layer that checks before each request and passes the request on only if the device may
-/// run. A denied request fails with [`Denied`](crate::Denied).
+/// A tower layer that passes a request on only if the device may run.
+///
+/// It checks before each request. A denied request fails with [`Denied`](crate::Denied).
 ///
 /// ```
 /// use machineid_client::{Denied, Gate, GateLayer};

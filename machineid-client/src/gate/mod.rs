@@ -1,4 +1,4 @@
-//! The gate: work runs only with a fresh permit.
+//! The gate, which runs work only with a fresh permit.
 
 mod check;
 mod coalescer;
@@ -6,6 +6,7 @@ mod denied;
 #[cfg(feature = "tower")]
 mod layer;
 mod permit;
+mod question;
 mod supervise;
 
 pub use check::Gate;

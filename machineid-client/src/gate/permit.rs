@@ -7,11 +7,11 @@ use crate::device_id::DeviceId;
 
 /// The proof that MachineID has just allowed the device to run.
 ///
-/// Only [`Gate::check`](crate::Gate::check) creates one, and it can't be cloned. Take it as a
+/// Only [`Gate::check`](crate::Gate::check) creates one, and it cannot be cloned. Take it as a
 /// parameter where work must be allowed. Do not store it: it is valid for work that starts now.
 ///
 /// ```compile_fail
-/// let permit = machineid_client::Permit {}; // can't be created elsewhere
+/// let permit = machineid_client::Permit {}; // cannot be created elsewhere
 /// ```
 ///
 /// ```compile_fail

@@ -1,22 +1,36 @@
-//! Work that runs only as long as it is allowed to.
+//! Supervising work, which runs only as long as its device is allowed to.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use agent_client_core::lock;
 
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::check::Gate;
 use super::denied::Denied;
+use super::question::Backoff;
+
+/// The shortest time between two checks of supervised work.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// When the last permit was given.
+struct LastPermit(Mutex<Instant>);
 
 impl Gate {
-    /// Checks first, then runs `work` and checks again every `every`. On the first denial it drops
-    /// `work`, which ends it at its current await point.
+    /// Checks first, then runs `work` and checks again at every `interval`. On the first denial it
+    /// drops `work`, which ends it at its current await point.
     ///
-    /// Checks run concurrently with `work`, and `every` is the time from the start of one check to
-    /// the start of the next. After a revocation `work` is dropped within `every` plus the time of
-    /// one answer; in an outage within `every` plus the client's time limit and the gate's outage
-    /// grace. `work` must not block its thread: it can only be dropped where it awaits.
+    /// Checks run concurrently with `work`, and `interval` is the time from the start of one check
+    /// to the start of the next, but at least 100 ms. After a revocation, `work` is dropped within
+    /// `interval` plus the time of one answer; in an outage, within `interval` plus the client's
+    /// time limit and the gate's outage grace. If the service limits the rate of checks for longer
+    /// than `interval`, that counts as no decision.
+    ///
+    /// `work` must not block its thread: it can only be dropped where it awaits. If its last permit
+    /// is older than `interval` when it ends, one more check decides whether its result counts.
     ///
     /// ```
     /// # async fn serve() {}
@@ -28,13 +42,14 @@ impl Gate {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Denied`] if a check denies; `work` has not started or was dropped.
+    /// Returns [`Denied`] if a check denies; `work` has not started, was dropped, or has ended and
+    /// its result is discarded.
     pub async fn supervise<F: Future>(
         &self,
-        every: Duration,
+        interval: Duration,
         work: F,
     ) -> Result<F::Output, Denied> {
-        self.supervise_gracefully(every, Duration::ZERO, |_| work).await
+        self.supervise_gracefully(interval, Duration::ZERO, |_| work).await
     }
 
     /// Supervises `work` like [`supervise`](Self::supervise), but gives it time to stop by itself:
@@ -61,11 +76,13 @@ impl Gate {
     /// Returns [`Denied`] if a check denies; `work` has not started, has stopped or was dropped.
     pub async fn supervise_gracefully<F: Future>(
         &self,
-        every: Duration,
+        interval: Duration,
         grace: Duration,
         work: impl FnOnce(CancellationToken) -> F,
     ) -> Result<F::Output, Denied> {
         let _permit = self.check().await?;
+        let interval = interval.max(SHORTEST_INTERVAL);
+        let last_permit = LastPermit(Mutex::new(self.clock().now()));
         let stop = CancellationToken::new();
         let _cancelled_on_return = stop.clone().drop_guard();
         let mut work = pin!(work(stop.clone()));
@@ -73,8 +90,15 @@ impl Gate {
         // Timers and checks in the same task would then never be ready.
         let denied = tokio::select! {
             biased;
-            output = &mut work => return Ok(output),
-            denied = unconstrained(self.wait_for_denial(every)) => denied,
+            output = &mut work => {
+                let permitted_at = *lock(&last_permit.0);
+                // Work that blocks its thread also holds up the checks.
+                if self.clock().now().saturating_duration_since(permitted_at) > interval {
+                    self.decide_alone(&Backoff::default(), interval).await?;
+                }
+                return Ok(output);
+            }
+            denied = unconstrained(self.check_every(interval, &last_permit)) => denied,
         };
         stop.cancel();
         if !grace.is_zero() {
@@ -87,18 +111,26 @@ impl Gate {
         Err(denied)
     }
 
-    /// Checks every `every`, for the first time after that long, until a check denies. It does not
-    /// share requests with other checks, because a shared check may take two requests.
-    pub(crate) async fn wait_for_denial(&self, every: Duration) -> Denied {
+    /// Checks at every `interval`, first after one interval, until a check denies.
+    #[cfg(feature = "blocking")]
+    pub(crate) async fn wait_for_denial(&self, interval: Duration) -> Denied {
+        let last_permit = LastPermit(Mutex::new(self.clock().now()));
+        self.check_every(interval.max(SHORTEST_INTERVAL), &last_permit).await
+    }
+
+    /// The checks share no requests with others, because a shared check may take two requests.
+    async fn check_every(&self, interval: Duration, last_permit: &LastPermit) -> Denied {
         let clock = self.clock();
+        let backoff = Backoff::default();
         let mut last = clock.now();
         loop {
             let since = clock.now().saturating_duration_since(last);
-            clock.sleep(every.saturating_sub(since)).await;
+            clock.sleep(interval.saturating_sub(since)).await;
             last = clock.now();
-            if let Err(denied) = self.decide().await {
+            if let Err(denied) = self.decide_alone(&backoff, interval).await {
                 return denied;
             }
+            *lock(&last_permit.0) = clock.now();
         }
     }
 }

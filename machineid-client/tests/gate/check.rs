@@ -7,14 +7,16 @@ use machineid_client::{ClientOptions, DecisionCode, ErrorKind, Gate, Reason};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{allow, builder, client, deny, device, server};
+use crate::support::{allow, allowing_server, builder, client, deny, device};
+use test_support::server;
 
 #[tokio::test]
 async fn a_permit_names_device_and_request() {
-    let server = server(200, &allow()).await;
+    let body = allow();
+    let server = server(200, &body).await;
     let permit = Gate::new(&client(&server), device()).check().await.unwrap();
     assert_eq!(permit.device(), &device());
-    assert_eq!(permit.request_id(), allow()["request_id"].as_str());
+    assert_eq!(permit.request_id(), body["request_id"].as_str());
 }
 
 #[tokio::test]
@@ -71,7 +73,7 @@ async fn a_denial_shows_no_control_characters() {
 
 #[tokio::test]
 async fn run_returns_the_result_of_the_work() {
-    let server = server(200, &allow()).await;
+    let server = allowing_server().await;
     assert_eq!(Gate::new(&client(&server), device()).run(async { 42 }).await.unwrap(), 42);
 }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use machineid_client::{ErrorKind, Gate, Reason};
+use machineid_client::{ClientOptions, ErrorKind, Gate, Reason};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Barrier;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::servers::{held_server, request_count};
-use crate::support::{allow, builder, client, deny, device, server};
+use crate::clock::{ManualClock, until};
+use crate::servers::{client_with_clock, held_server, request_count};
+use crate::support::{allow, allowing_server, builder, client, deny, device};
 
 fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -48,7 +53,7 @@ async fn a_decision_is_never_older_than_its_check() {
 async fn checks_that_start_together_share_one_request() {
     const CALLERS: usize = 10;
     const TIMES: usize = 20;
-    let server = server(200, &allow()).await;
+    let server = allowing_server().await;
     let gate = Gate::new(&client(&server), device());
     let ready = Arc::new(Barrier::new(CALLERS));
     let callers: Vec<_> = (0..CALLERS)
@@ -88,6 +93,77 @@ async fn a_caller_that_stops_waiting_cancels_no_other() {
     held.send(allow()).unwrap();
     requests.recv().await.unwrap().send(allow()).unwrap();
     assert!(third.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_does_not_hold_up_the_next_check() {
+    let (url, mut requests) = held_server().await;
+    let clock = ManualClock::new();
+    let options = ClientOptions::new().clock(clock.clone());
+    let gate = Gate::new(&builder(&url).options(options).build().unwrap(), device());
+    let check = |gate: &Gate| {
+        let gate = gate.clone();
+        tokio::spawn(async move { gate.check().await.is_ok() })
+    };
+    let first = check(&gate);
+    let hanging = requests.recv().await.unwrap();
+    let second = check(&gate);
+    until(async || clock.sleepers() == 1).await;
+    assert!(requests.try_recv().is_err(), "it waits for the first for a while");
+
+    clock.advance(Duration::from_secs(1));
+    let other = tokio::time::timeout(Duration::from_secs(20), requests.recv()).await;
+    other.expect("it is sent beside the first").unwrap().send(deny("DEVICE_REVOKED")).unwrap();
+    assert!(!second.await.unwrap());
+    hanging.send(allow()).unwrap();
+    assert!(first.await.unwrap());
+}
+
+/// Reads from a connection until it is closed.
+async fn is_closed(mut stream: TcpStream) -> bool {
+    let closed = async { while stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {} };
+    tokio::time::timeout(Duration::from_secs(20), closed).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_waits_for_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let gate = Gate::new(&builder(&url).build().unwrap(), device());
+    let checks = [(); 2].map(|()| {
+        let gate = gate.clone();
+        tokio::spawn(async move { gate.check().await.map(drop) })
+    });
+    let (stream, _) = listener.accept().await.unwrap();
+    for check in checks {
+        check.abort();
+    }
+    assert!(is_closed(stream).await);
+}
+
+#[tokio::test]
+async fn a_check_that_nobody_waits_for_asks_no_more() {
+    let outage = ResponseTemplate::new(503).set_body_json(deny("SYSTEM_UNAVAILABLE"));
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(outage).mount(&server).await;
+    let (client, _) = client_with_clock(&server.uri());
+    let gate = Gate::new(&client, device()).outage_grace(Duration::from_hours(1_000_000));
+    let check = tokio::spawn(async move { gate.check().await.map(drop) });
+    until(async || request_count(&server).await > 2).await;
+    check.abort();
+    drop(client);
+
+    assert!(check.await.unwrap_err().is_cancelled());
+    let asked = request_count(&server).await;
+    // The answers to other requests tell that time has passed.
+    let (other, _) = client_with_clock(&server.uri());
+    for _ in 0..20 {
+        other.usage().await.unwrap_err();
+    }
+    let usage = "/api/v1/usage";
+    let requests = server.received_requests().await.unwrap();
+    let asked_later = requests.iter().filter(|request| request.url.path() != usage).count();
+    assert!(asked_later <= asked + 1, "{asked} {asked_later}");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use machineid_client::{DecisionCode, Denied, Gate, GateLayer};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::servers::{allowed, revoked, server_with};
-use crate::support::{client, device};
+use crate::servers::{revoked, server_with};
+use crate::support::{Allow, client, device};
 
 #[tokio::test]
 async fn the_layer_checks_before_each_request() {
-    let server = server_with(2, allowed(), revoked()).await;
+    let server = server_with(2, Allow, revoked()).await;
     let jobs = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&jobs);
     let mut service = ServiceBuilder::new()

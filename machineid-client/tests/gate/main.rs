@@ -4,10 +4,12 @@
 #[cfg(feature = "blocking")]
 mod blocking;
 mod check;
+mod clock;
 mod coalescing;
 #[cfg(feature = "tower")]
 mod layer;
 mod outage;
+mod rate_limit;
 mod registration;
 mod servers;
 mod supervise;

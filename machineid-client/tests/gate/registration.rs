@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::servers::{allowed, request_count};
-use crate::support::{client, device, server};
+use crate::servers::request_count;
+use crate::support::{Allow, client, device};
+use test_support::server;
 
 #[tokio::test]
 async fn a_device_is_registered_once_before_its_first_check() {
@@ -18,7 +19,7 @@ async fn a_device_is_registered_once_before_its_first_check() {
         .mount(&server)
         .await;
     Mock::given(path("/api/v1/devices/validate"))
-        .respond_with(allowed())
+        .respond_with(Allow)
         .expect(2)
         .mount(&server)
         .await;

@@ -6,19 +6,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-use crate::support::{allow, builder, deny};
+use crate::support::{builder, deny};
 
 /// A client whose waits take no time, and the clock that records them.
 pub fn client_with_clock(url: &str) -> (Client, MockClock) {
     let clock = MockClock::new(0.5);
     let options = ClientOptions::new().clock(clock.clone());
     (builder(url).options(options).build().unwrap(), clock)
-}
-
-pub fn allowed() -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(allow())
 }
 
 pub fn revoked() -> ResponseTemplate {
@@ -28,8 +24,8 @@ pub fn revoked() -> ResponseTemplate {
 /// A server that gives the first reply `times` times, and then always the last.
 pub async fn server_with(
     times: u64,
-    first: ResponseTemplate,
-    last: ResponseTemplate,
+    first: impl Respond + 'static,
+    last: impl Respond + 'static,
 ) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(first).up_to_n_times(times).mount(&server).await;

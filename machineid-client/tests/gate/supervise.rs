@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use machineid_client::{ClientOptions, DecisionCode, Gate};
+use machineid_client::{ClientOptions, Clock, DecisionCode, Gate};
+use rstest::rstest;
 use tokio::sync::mpsc;
 
-use crate::servers::{
-    allowed, client_with_clock, held_server, request_count, revoked, server_with,
-};
-use crate::support::{allow, builder, client, deny, device, server};
+use crate::servers::{client_with_clock, held_server, request_count, revoked, server_with};
+use crate::support::{Allow, allow, allowing_server, builder, client, deny, device};
+use test_support::server;
 
 /// Records that it was dropped.
 struct Dropped(Arc<AtomicBool>);
@@ -33,7 +33,7 @@ async fn busy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn busy_work_is_checked_and_dropped() {
-    let server = server_with(1, allowed(), revoked()).await;
+    let server = server_with(1, Allow, revoked()).await;
     let gate = Gate::new(&client(&server), device());
     let supervised = tokio::spawn({
         let gate = gate.clone();
@@ -45,7 +45,7 @@ async fn busy_work_is_checked_and_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn busy_work_is_dropped_after_the_grace() {
-    let server = server_with(1, allowed(), revoked()).await;
+    let server = server_with(1, Allow, revoked()).await;
     let gate = Gate::new(&client(&server), device());
     let supervised = tokio::spawn(async move {
         let (every, grace) = (Duration::from_millis(1), Duration::from_millis(1));
@@ -57,7 +57,7 @@ async fn busy_work_is_dropped_after_the_grace() {
 
 #[tokio::test]
 async fn supervise_drops_the_work_on_the_first_denial() {
-    let server = server_with(3, allowed(), revoked()).await;
+    let server = server_with(3, Allow, revoked()).await;
     let (client, clock) = client_with_clock(&server.uri());
     let dropped = Arc::new(AtomicBool::new(false));
     let guard = Dropped(Arc::clone(&dropped));
@@ -74,6 +74,36 @@ async fn supervise_drops_the_work_on_the_first_denial() {
 }
 
 #[tokio::test]
+async fn supervise_asks_at_most_ten_times_a_second() {
+    let server = server_with(4, Allow, revoked()).await;
+    let (client, clock) = client_with_clock(&server.uri());
+    let gate = Gate::new(&client, device());
+    gate.supervise(Duration::ZERO, pending::<()>()).await.unwrap_err();
+    assert_eq!(clock.slept(), [Duration::from_millis(100); 4]);
+}
+
+#[rstest]
+#[case::revoked_meanwhile(1, Err(DecisionCode::DeviceRevoked))]
+#[case::still_allowed(2, Ok("done"))]
+#[tokio::test]
+async fn work_that_blocked_its_thread_is_checked_once_more(
+    #[case] allowed: u64,
+    #[case] expected: Result<&str, DecisionCode>,
+) {
+    let server = server_with(allowed, Allow, revoked()).await;
+    let (client, clock) = client_with_clock(&server.uri());
+    let work = async {
+        // Time passes without an await.
+        drop(clock.sleep(Duration::from_secs(31)));
+        "done"
+    };
+    let gate = Gate::new(&client, device());
+    let result = gate.supervise(Duration::from_secs(30), work).await;
+    assert_eq!(result.map_err(|denied| denied.code().clone()), expected);
+    assert_eq!(request_count(&server).await, 2);
+}
+
+#[tokio::test]
 async fn supervise_does_not_start_work_that_is_denied() {
     let server = server(200, &deny("DEVICE_NOT_FOUND")).await;
     let started = AtomicBool::new(false);
@@ -85,7 +115,7 @@ async fn supervise_does_not_start_work_that_is_denied() {
 
 #[tokio::test]
 async fn supervise_returns_the_result_of_the_work() {
-    let server = server(200, &allow()).await;
+    let server = allowing_server().await;
     let gate = Gate::new(&client(&server), device());
     assert_eq!(gate.supervise(Duration::from_secs(30), async { "done" }).await.unwrap(), "done");
     assert_eq!(request_count(&server).await, 1);
@@ -106,7 +136,7 @@ async fn a_check_that_hangs_ends_the_work_within_the_time_limit() {
 
 #[tokio::test]
 async fn work_can_stop_by_itself_when_its_token_is_cancelled() {
-    let server = server_with(1, allowed(), revoked()).await;
+    let server = server_with(1, Allow, revoked()).await;
     let (client, _) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device());
     let cleaned_up = AtomicBool::new(false);
@@ -123,7 +153,7 @@ async fn work_can_stop_by_itself_when_its_token_is_cancelled() {
 
 #[tokio::test]
 async fn work_that_ignores_its_token_is_dropped_after_the_grace() {
-    let server = server_with(1, allowed(), revoked()).await;
+    let server = server_with(1, Allow, revoked()).await;
     let (client, clock) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device());
     let (every, grace) = (Duration::from_secs(1), Duration::from_secs(7));

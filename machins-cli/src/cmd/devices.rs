@@ -1,5 +1,5 @@
-//! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`, `remove`; and the group
-//! Devices, to which `guard` and the commands of the organisation belong as well.
+//! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`, `remove`; and the
+//! group Devices, to which `guard` and the commands of the organisation belong as well.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
@@ -32,7 +32,7 @@ const CONSOLE: &str = "see the MachineID console";
 pub(crate) enum Command {
     /// Register a device
     ///
-    /// Agents do this whenever they start: a device that is registered already stays as it is.
+    /// It is safe to do this at every start: a device that is already registered stays as it is.
     #[command(after_help = "Example:\n  machins register agent-01")]
     Register(Device),
 
@@ -53,7 +53,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  machins revoke agent-01\n  machins revoke --all --yes")]
     Revoke(Devices),
 
-    /// Restore revoked devices, as far as the plan has room
+    /// Restore revoked devices, until the plan is full
     #[command(
         after_help = "Examples:\n  machins unrevoke agent-01\n  machins unrevoke --all --yes"
     )]
@@ -81,7 +81,7 @@ pub(crate) struct Devices {
     /// Ids of the devices
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
-    /// All devices of the organisation that this can apply to
+    /// Apply to all devices of the organisation
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     /// Do not ask for confirmation before changing more than one

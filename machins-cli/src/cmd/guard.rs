@@ -19,10 +19,10 @@ use crate::{panic, runtime};
 /// seconds. On the first denial, the command's whole process group is terminated (SIGTERM, and
 /// SIGKILL after 10 seconds) and guard exits with 3. Otherwise guard exits with the status of
 /// the command (128 + n if signal n ended it, 127 if it was not found, 126 if it could not be
-/// executed), and terminates what the command left running in its group.
+/// executed), and terminates the processes that it left running in its group.
 ///
 /// The command owns stdin and stdout; guard writes to stderr only, and passes signals on. A
-/// process that leaves the group on purpose (setsid) is out of guard's reach.
+/// process that leaves the group (setsid) is not terminated.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins guard --device agent-01 -- echo working")]
 pub(crate) struct Guard {

@@ -49,6 +49,8 @@ impl Join {
             Some(slug) => slug,
             None => slug_from("name", &self.name)?,
         };
+        // A variable that can't be read is an error before there is a key, not after.
+        context.setting(&API_KEY)?;
         let file = ConfigFile::locate()?;
         // The file must be writable before there is a key to save.
         file.update(|_| ())?;

@@ -1,4 +1,4 @@
-//! What everybody offers and wants: `machins browse`, `machins show`.
+//! The offers and requests of all agents: `machins browse`, `machins show`.
 
 use std::fmt::Write;
 

@@ -20,14 +20,14 @@ use crate::style::{FAINT, STRONG};
 /// The devices of the demo data.
 const DEMO_DEVICES: [&str; 3] = ["agent-01", "agent-02", "agent-03"];
 
-/// Run a mock server of both APIs, for tests and first steps
+/// Run a mock server of both APIs, for tests and experiments
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  machins mock exec -- machins org create")]
 pub(crate) enum Mock {
     /// Serve until interrupted
     ///
-    /// With --json the first line on stdout is {"url","machins_base_url","machineid_base_url",
-    /// "pid"}, printed when the server is ready.
+    /// With --json, the first line on stdout is a JSON object with the fields url,
+    /// machins_base_url, machineid_base_url and pid, printed when the server is ready.
     #[command(after_help = "Example:\n  machins mock serve --addr 127.0.0.1:0")]
     Serve(Serve),
     /// Run a command against a mock server of its own
@@ -77,11 +77,11 @@ impl Serve {
             builder = builder.state_file(path);
         }
         let server = builder.start().map_err(|error| {
-            Failure::local(format!("the mock server could not listen on {}", self.addr), error)
+            Failure::local(format!("the mock server could not start on {}", self.addr), error)
         })?;
         if !server.is_loopback() {
             out.warn(
-                "anybody who can reach this address can control the mock server and read its keys",
+                "anyone who can reach this address can control the mock server and read its keys",
             );
         }
         let key = if self.demo_data { Some(demo_data(&server)?) } else { None };

@@ -39,7 +39,7 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::Global;
+use crate::flags::{Global, Verbosity};
 
 /// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
@@ -119,7 +119,9 @@ pub(crate) fn parse(
         Some(_) => Some(Command::from_arg_matches(&matches)?),
         None => None,
     };
-    Ok((Global::from_arg_matches(&matches)?, command))
+    let mut global = Global::from_arg_matches(&matches)?;
+    global.verbosity = Verbosity::from_levels(&matches);
+    Ok((global, command))
 }
 
 /// Builds the command tree, with the overview of all groups as its help.
@@ -144,7 +146,7 @@ pub(crate) fn tree() -> clap::Command {
     // the value of a flag from wherever on the line it is given.
     let tree = Global::augment_args(tree)
         .mut_args(|flag| flag.global(false))
-        .mut_subcommands(|command| command.defer(Global::augment_args));
+        .mut_subcommands(|command| command.defer(add_flags));
     tree.about("Command line for MachineID (may this device run?) and the machins marketplace")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
@@ -154,6 +156,11 @@ pub(crate) fn tree() -> clap::Command {
              Options, for every command:\n{{options}}\n\n\
              Try it with no account and no network: machins demo\n"
         ))
+}
+
+/// Adds the flags of every command to one command.
+fn add_flags(command: clap::Command) -> clap::Command {
+    Global::augment_args(command).mut_subcommands(Verbosity::augment_args)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What shells need: `machins completions`, `machins man`.
+//! Shell integration: `machins completions`, `machins man`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The group Tools: `machins config`, `machins mock`, `machins api`, and what shells need.
+//! The group Tools: `machins config`, `machins mock`, `machins api`, and shell integration.
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use agent_client_core::variable;
 use clap::{Subcommand, ValueHint};
 use machins_client::Secret;
 use machins_client::webhook::{SIGNATURE_HEADER, Signer, Verifier};
@@ -80,7 +81,8 @@ fn verify(context: &Context, file: Option<&Path>, signature: &str) -> Result<(),
 
 /// The secret from the environment, or asked for at the terminal, since stdin may be the body.
 fn shared_secret() -> Result<Secret, Failure> {
-    if let Some(secret) = std::env::var(VARIABLE).ok().filter(|secret| !secret.is_empty()) {
+    let secret = variable(VARIABLE).map_err(|error| Failure::usage(error.message().to_owned()))?;
+    if let Some(secret) = secret {
         return Ok(Secret::new(secret));
     }
     let secret = input::ask("Webhook secret: ").map_err(|failure| {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::document::Document;
 use super::key::Key;
+use crate::error::Failure;
 use crate::flags::Global;
 
 /// Where the value of a setting comes from.
@@ -54,15 +55,14 @@ fn from_flag<'a>(key: &Key, global: &'a Global) -> Option<&'a str> {
 pub(crate) fn resolve(
     key: &Key,
     global: &Global,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<Option<String>, Failure>,
     document: &Document,
-) -> Option<Setting> {
+) -> Result<Option<Setting>, Failure> {
     let profile = global.profile.as_deref();
     let flag = || Some((from_flag(key, global)?.to_owned(), Origin::Flag(key.flag?)));
-    let variable = || {
-        let name = key.variable?;
-        let value = environment(name).filter(|value| !value.is_empty())?;
-        Some((value, Origin::Environment(name)))
+    let variable = match key.variable.filter(|_| from_flag(key, global).is_none()) {
+        Some(name) => environment(name)?.map(|value| (value, Origin::Environment(name))),
+        None => None,
     };
     let from_profile = || {
         let value = document.get(Some(profile?), key)?;
@@ -70,9 +70,8 @@ pub(crate) fn resolve(
     };
     let file = || Some((document.get(None, key)?.to_owned(), Origin::File));
     let default = || Some((key.default?.to_owned(), Origin::Default));
-    let (value, origin) =
-        flag().or_else(variable).or_else(from_profile).or_else(file).or_else(default)?;
-    Some(Setting { value, origin })
+    let found = flag().or(variable).or_else(from_profile).or_else(file).or_else(default);
+    Ok(found.map(|(value, origin)| Setting { value, origin }))
 }
 
 #[cfg(test)]
@@ -97,9 +96,11 @@ mod tests {
                 let Setting { value, origin } = resolve(
                     key,
                     &global,
-                    |name| variable.filter(|_| name == "MACHINEID_BASE_URL").map(Into::into),
+                    |name| Ok(variable.filter(|_| name == "MACHINEID_BASE_URL").map(Into::into)),
                     document,
                 )
+                .ok()
+                .flatten()
                 .unwrap();
                 (value, origin.to_string())
             };
@@ -113,7 +114,7 @@ mod tests {
             value(None, Some("env"), ci, &document),
             pair("env", "environment MACHINEID_BASE_URL")
         );
-        assert_eq!(value(None, Some(""), ci, &document), pair("profile", "profile ci"));
+        assert_eq!(value(None, None, ci, &document), pair("profile", "profile ci"));
         assert_eq!(value(None, None, Some("bare"), &document), pair("file", "file"));
         assert_eq!(value(None, None, None, &document), pair("file", "file"));
         assert_eq!(

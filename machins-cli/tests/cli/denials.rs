@@ -6,19 +6,19 @@ use std::thread;
 
 use crate::home::Home;
 
-const EXACT: &str = r#"{"allowed":true,"code":"ALLOW"}"#;
+const EXACT: &str = r#"{"allowed":true,"code":"ALLOW","request_id":"r1"}"#;
 const JSON: &str = "content-type: application/json\r\n";
 
 /// What follows the bytes of a reply.
 #[derive(Clone, Copy)]
-enum Ending {
+enum AfterReply {
     Close,
     Hang,
 }
 
 /// A server whose devices are all registered, and which answers anything else with these bytes.
 /// Gives its URL.
-fn answering(reply: Vec<u8>, ending: Ending) -> String {
+fn answering(reply: Vec<u8>, after: AfterReply) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -30,7 +30,7 @@ fn answering(reply: Vec<u8>, ending: Ending) -> String {
             let is_registration = request.starts_with("POST /api/v1/devices/register ");
             // A client that has had enough closes.
             let _ = stream.write_all(if is_registration { &registered } else { &reply });
-            if matches!(ending, Ending::Hang) && !is_registration {
+            if matches!(after, AfterReply::Hang) && !is_registration {
                 hanging.push(stream);
             }
         }
@@ -60,14 +60,14 @@ fn whole(status: u16, headers: &str, body: &str) -> Vec<u8> {
 }
 
 /// The codes of `validate` and `guard` for this reply, and what they printed.
-fn exits(reply: Vec<u8>, ending: Ending) -> ([Option<i32>; 2], String) {
+fn exits(reply: Vec<u8>, after: AfterReply) -> ([Option<i32>; 2], String) {
     let home = Home::new()
-        .with("MACHINEID_BASE_URL", &answering(reply, ending))
+        .with("MACHINEID_BASE_URL", &answering(reply, after))
         .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
         .with("MACHINEID_DEVICE_ID", "agent-01");
-    let limit = match ending {
-        Ending::Close => "30",
-        Ending::Hang => "0.5",
+    let limit = match after {
+        AfterReply::Close => "30",
+        AfterReply::Hang => "0.5",
     };
     let validate = home.run(&["--timeout", limit, "validate"]);
     let guard = home.run(&["--timeout", limit, "guard", "--", "echo", "started"]);
@@ -76,13 +76,14 @@ fn exits(reply: Vec<u8>, ending: Ending) -> ([Option<i32>; 2], String) {
 
 #[test]
 fn only_the_exact_allow_exits_0() {
-    let (codes, shown) = exits(whole(200, JSON, EXACT), Ending::Close);
+    let (codes, shown) = exits(whole(200, JSON, EXACT), AfterReply::Close);
     assert_eq!((codes, shown.contains("started")), ([Some(0); 2], true), "{shown}");
 
-    let body = |body: &str| (whole(200, JSON, body), Ending::Close);
-    let status = |status| (whole(status, JSON, EXACT), Ending::Close);
-    let labelled = |headers: &str| (whole(200, headers, EXACT), Ending::Close);
-    let raw = |text: String, ending| (text.into_bytes(), ending);
+    let body = |body: &str| (whole(200, JSON, body), AfterReply::Close);
+    let status = |status| (whole(status, JSON, EXACT), AfterReply::Close);
+    let labelled = |headers: &str| (whole(200, headers, EXACT), AfterReply::Close);
+    let with = |field: &str| EXACT.replacen('{', &format!("{{{field},"), 1);
+    let raw = |text: String, after| (text.into_bytes(), after);
     let cut = || format!("HTTP/1.1 200 OK\r\n{JSON}content-length: 99\r\n\r\n{EXACT}");
     let gzip = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
     let cases = [
@@ -91,17 +92,26 @@ fn only_the_exact_allow_exits_0() {
         ("cut JSON", body(&EXACT[..EXACT.len() - 1])),
         ("only true", body("true")),
         ("list", body(r#"["ALLOW",true]"#)),
-        ("allowed as text", body(r#"{"allowed":"true","code":"ALLOW"}"#)),
-        ("allowed as number", body(r#"{"allowed":1,"code":"ALLOW"}"#)),
-        ("allowed as null", body(r#"{"allowed":null,"code":"ALLOW"}"#)),
-        ("allowed as list", body(r#"{"allowed":[true],"code":"ALLOW"}"#)),
-        ("not allowed", body(r#"{"allowed":false,"code":"ALLOW"}"#)),
+        ("allowed as text", body(r#"{"allowed":"true","code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as number", body(r#"{"allowed":1,"code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as null", body(r#"{"allowed":null,"code":"ALLOW","request_id":"r1"}"#)),
+        ("allowed as list", body(r#"{"allowed":[true],"code":"ALLOW","request_id":"r1"}"#)),
+        ("not allowed", body(r#"{"allowed":false,"code":"ALLOW","request_id":"r1"}"#)),
         ("no code", body(r#"{"allowed":true}"#)),
         ("no allowed", body(r#"{"code":"ALLOW"}"#)),
         ("another code", body(r#"{"allowed":true,"code":"DEVICE_REVOKED"}"#)),
         ("code in lower case", body(r#"{"allowed":true,"code":"allow"}"#)),
         ("allowed twice", body(r#"{"allowed":false,"code":"ALLOW","allowed":true}"#)),
         ("code twice", body(r#"{"allowed":true,"code":"ORG_DISABLED","code":"ALLOW"}"#)),
+        ("no request id", body(r#"{"allowed":true,"code":"ALLOW"}"#)),
+        ("status revoked", body(&with(r#""status":"revoked""#))),
+        ("error", body(&with(r#""error":"device_revoked""#))),
+        ("other device", body(&with(r#""device_id":"agent-02""#))),
+        ("other handler", body(&with(r#""handler":"devices.revoke""#))),
+        ("status 202", status(202)),
+        ("status 206", status(206)),
+        ("from a cache", labelled("age: 800000000\r\n")),
+        ("other charset", labelled("content-type: application/json; charset=utf-16\r\n")),
         ("nested", body(r#"{"data":{"allowed":true,"code":"ALLOW"}}"#)),
         ("two documents", body(&format!("{EXACT}{EXACT}"))),
         ("nine megabytes", body(&format!("{EXACT}{}", " ".repeat(9 << 20)))),
@@ -112,21 +122,21 @@ fn only_the_exact_allow_exits_0() {
         ("status 404", status(404)),
         ("status 500", status(500)),
         ("status 503", status(503)),
-        ("redirect", (whole(302, "location: /elsewhere\r\n", EXACT), Ending::Close)),
+        ("redirect", (whole(302, "location: /elsewhere\r\n", EXACT), AfterReply::Close)),
         ("type HTML", labelled("content-type: text/html\r\n")),
         ("false encoding", labelled(gzip)),
-        ("closed", raw(String::new(), Ending::Close)),
-        ("no reply", raw(String::new(), Ending::Hang)),
-        ("cut reply", raw(cut(), Ending::Close)),
-        ("hanging reply", raw(cut(), Ending::Hang)),
-        ("unknown version", raw(format!("HTTP/9.9 200 OK\r\n\r\n{EXACT}"), Ending::Close)),
-        ("no HTTP", raw(EXACT.to_owned(), Ending::Close)),
+        ("closed", raw(String::new(), AfterReply::Close)),
+        ("no reply", raw(String::new(), AfterReply::Hang)),
+        ("cut reply", raw(cut(), AfterReply::Close)),
+        ("hanging reply", raw(cut(), AfterReply::Hang)),
+        ("unknown version", raw(format!("HTTP/9.9 200 OK\r\n\r\n{EXACT}"), AfterReply::Close)),
+        ("no HTTP", raw(EXACT.to_owned(), AfterReply::Close)),
     ];
     // All at once: many of them wait.
     let allowed: Vec<String> = thread::scope(|scope| {
-        let running = cases.map(|(name, (reply, ending))| {
+        let running = cases.map(|(name, (reply, after))| {
             scope.spawn(move || {
-                let (codes, shown) = exits(reply, ending);
+                let (codes, shown) = exits(reply, after);
                 let is_denied =
                     codes == [Some(3); 2] && !shown.contains("started") && !shown.contains("ALLOW");
                 (!is_denied).then(|| format!("{name}: {codes:?} {shown}"))

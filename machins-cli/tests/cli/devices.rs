@@ -1,7 +1,7 @@
 //! The commands of MachineID, `api` and `demo`: what each says, to people and to programs.
 
 use machins_mock::blocking::MockServer;
-use machins_mock::{Fault, Org, OrgUpdate, Plan};
+use machins_mock::{Fault, NewAgent, Org, OrgUpdate, Plan};
 use rstest::rstest;
 use serde_json::json;
 use snapbox::{assert_data_eq, str};
@@ -435,6 +435,22 @@ fn verbose_shows_calls_and_no_key() {
         assert!(ran.stderr.contains("/api/v1/usage"), "{ran:?}");
         assert!(!ran.stderr.contains(org.key()), "{ran:?}");
     }
+}
+
+#[rstest]
+#[case::together("-vv usage")]
+#[case::apart("-v usage -v")]
+#[case::after_the_command("usage -v --verbose")]
+#[case::before_and_within_a_subcommand("-v inbox ack-all -v")]
+#[case::on_a_group_and_its_subcommand("inbox -v ack-all -v")]
+fn verbose_is_counted_wherever_it_is_given(#[case] line: &str) {
+    let (server, _org, home) = world(Plan::Free);
+    let agent = server.create_agent(NewAgent::new()).unwrap();
+    let base_url = format!("{}/api/v1", server.url());
+    let home = home.with("MACHINS_API_KEY", &agent.api_key).with("MACHINS_BASE_URL", &base_url);
+    let arguments: Vec<_> = line.split(' ').collect();
+    let ran = home.run(&arguments).exits(0);
+    assert!(ran.stderr.contains(" TRACE "), "{ran:?}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn each_page_has_an_example() {
     for (name, help) in pages() {
         assert!(help.contains("Example") || name.is_empty(), "{name}:\n{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}:\n{help}");
-        // On a narrow terminal an example that wraps can't be pasted.
+        // On a narrow terminal an example that wraps cannot be pasted.
         let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
         let overview = help.lines().skip(1).take_while(|line| !line.starts_with("Options"));
         let mut pasted = examples.chain(overview.filter(|_| name.is_empty()));

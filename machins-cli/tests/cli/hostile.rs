@@ -174,7 +174,7 @@ fn errors_are_as_printable_as_replies() {
         "detail": harm, "error": {"code": code, "message": harm, "details": {&harm: harm}},
         "code": code, "request_id": harm, "status": harm, "allowed": false, "deviceId": harm,
     });
-    let told = stub::serve(move |_| Reply {
+    let replies = stub::serve(move |_| Reply {
         headers: b"content-type: application/json\r\nx-request-id: \x9b31m\xe2\x80\xae\r\n".into(),
         ..Reply::json(422, &body)
     });
@@ -185,7 +185,7 @@ fn errors_are_as_printable_as_replies() {
     });
     for example in examples().iter().filter(|example| example.is_first) {
         let (line, script) = (&example.line, world.script(example, usize::MAX));
-        is_harmless(line, &run(&world.home(&told), example, &script, LOUD));
+        is_harmless(line, &run(&world.home(&replies), example, &script, LOUD));
         let ran = run(&world.home(&page), example, &script, "--json");
         is_harmless(line, &ran);
         if ran.code != Some(0) {

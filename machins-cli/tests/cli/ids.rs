@@ -5,7 +5,7 @@ use crate::examples::{World, examples, run};
 use crate::help::pages;
 use crate::home::full_size;
 
-/// Arguments can't hold NUL; the config file can.
+/// Arguments cannot hold NUL; the config file can.
 const OTHER_PATHS: [&str; 16] = [
     "", " ", ".", "..", "../x", "a/../b", "/", "a/b", "%2f", "..%2f..", "%2e%2e", "a?b=c", "a#b",
     "a\\b", "a\nb", "ⅰⅾ",

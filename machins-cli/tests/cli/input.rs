@@ -62,7 +62,7 @@ fn flags(help: &str) -> Vec<String> {
 fn is_clear(what: &str, ran: &Ran) {
     let code = ran.code.unwrap_or_else(|| panic!("{what}: {ran:?}"));
     assert!((0..=4).contains(&code), "{what}: {ran:?}");
-    assert!(!ran.stderr.contains("has a bug"), "{what}: {ran:?}");
+    assert!(!ran.stderr.contains("because of a bug"), "{what}: {ran:?}");
     let is_told = ran.stderr.lines().any(|line| line.starts_with("error: ") && line.len() > 10);
     assert!(code == 0 || is_told, "{what}: {ran:?}");
 }
@@ -125,5 +125,36 @@ fn arguments_that_are_not_text_are_a_clear_error() {
         let ran = Ran::from(home.machins(command).arg(invalid).output().unwrap());
         assert_eq!(ran.code, Some(2), "{ran:?}");
         is_clear("no text", &ran);
+    }
+}
+
+/// A key that is meant for a test's server must not go to the service because the address of that
+/// server can't be read.
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_exits_2() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let cases = [
+        ("MACHINEID_BASE_URL", &["validate"][..]),
+        ("MACHINEID_BASE_URL", &["guard", "--", "echo", "started"]),
+        ("MACHINEID_ORG_KEY", &["validate"]),
+        ("MACHINEID_DEVICE_ID", &["validate"]),
+        ("MACHINS_BASE_URL", &["wallet"]),
+        ("MACHINS_API_KEY", &["wallet"]),
+        ("MACHINS_API_KEY", &["join", "--name", "Ada"]),
+        ("MACHINS_WEBHOOK_SECRET", &["webhook", "sign"]),
+    ];
+    for (name, arguments) in cases {
+        let home = Home::new()
+            .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
+            .with("MACHINEID_DEVICE_ID", "agent-01")
+            .with("MACHINS_API_KEY", "at_0123456789abcdef");
+        let mut command = home.machins(arguments);
+        let ran = Ran::from(command.env(name, OsStr::from_bytes(b"org_\xff")).output().unwrap());
+        assert_eq!(ran.code, Some(2), "{name} {arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("{name} is not UTF-8")), "{ran:?}");
+        assert_eq!(ran.stdout, "", "{ran:?}");
     }
 }

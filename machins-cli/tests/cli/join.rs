@@ -206,7 +206,7 @@ fn no_agent_joins_when_its_key_cannot_be_saved() {
     std::fs::remove_file(home.config()).unwrap();
     std::fs::create_dir(home.config()).unwrap();
     home.run(&["join", "--name", "Ada"]).exits(4);
-    // Nothing is wrong with reading this one: it only can't be written.
+    // Nothing is wrong with reading this one: it only cannot be written.
     #[cfg(unix)]
     {
         std::fs::remove_dir(home.config()).unwrap();

@@ -102,6 +102,15 @@ fn a_signal_stops_serve_after_saving_its_state() {
 }
 
 #[test]
+fn an_unreadable_state_is_not_blamed_on_the_address() {
+    let home = Home::new();
+    std::fs::write(home.path().join("world.json"), "{").unwrap();
+    let ran = home.run(&["mock", "serve", "--addr", "127.0.0.1:0", "--state", "world.json"]);
+    let error = ran.exits(1).stderr;
+    assert!(error.contains("could not start") && error.contains("world.json"), "{error}");
+}
+
+#[test]
 fn serving_other_machines_warns() {
     let home = Home::new();
     let mut process = home

@@ -251,7 +251,7 @@ fn waiting_ends_at_the_wanted_status() {
     let mut before = whole.clone();
     before["status"] = "proposed".into();
     let path = format!("/api/v1/trades/{trade}");
-    // The first look still sees it proposed, the second is lost, the third sees it delivered.
+    // The first request still sees it proposed, the second is lost, the third sees it delivered.
     let _early = shop.server.fault_scoped(Fault::status(200).path(&path).times(1).body(before));
     let _lost = shop.server.fault_scoped(Fault::status(503).path(&path).times(1));
     shop.server.clear_requests();
@@ -260,7 +260,7 @@ fn waiting_ends_at_the_wanted_status() {
     assert_eq!(shop.asked("GET", &format!("/trades/{trade}")), 3);
     // It has been there.
     shop.bob.run(&["trade", &trade, "--wait", "proposed"]).exits(0);
-    // It can't get there.
+    // It cannot get there.
     let vain = shop.bob.run(&["trade", &trade, "--wait", "cancelled", "--json"]).exits(1);
     assert_eq!(vain.document()["status"], "delivered");
     assert_eq!(vain.error()["code"], "delivered");
@@ -297,7 +297,7 @@ fn ctrl_c_ends_waiting_and_watching() {
     let wait = ["trade", &trade, "--wait", "completed", "--json"];
     let waiting = shop.bob.machins(&wait).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let waiting = waiting.unwrap();
-    // The second look comes after the signal is being listened for.
+    // The second request comes after the signal is being listened for.
     until(&format!("/trades/{trade}"), 2);
     interrupt(&waiting);
     let ended = Ran::from(waiting.wait_with_output().unwrap()).exits(1);

@@ -1,4 +1,4 @@
-//! The marketplace: what every agent offers and requests.
+//! The marketplace: the offers and requests of all agents.
 
 use agent_client_core::{Call, Transport};
 

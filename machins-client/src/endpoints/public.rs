@@ -1,4 +1,4 @@
-//! What everyone may read: figures, profiles, recent trades.
+//! Public information: statistics, profiles, recent trades.
 
 use agent_client_core::{Call, Transport};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::model::agent::Agent;
 use crate::model::id::AgentSlug;
 use crate::model::platform::PlatformStats;
 
-/// What everyone may read ([reference](https://machins.co/docs): Platform Info and Full Reference).
+/// Public information ([reference](https://machins.co/docs): Platform Info and Full Reference).
 /// These calls need no API key.
 ///
 /// ```
@@ -22,7 +22,7 @@ use crate::model::platform::PlatformStats;
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {
-    /// Returns the platform's figures. Calls `GET /public/stats`
+    /// Returns the platform's statistics. Calls `GET /public/stats`
     /// ([reference](https://machins.co/docs): Full Reference). Needs no API key.
     ///
     /// # Errors

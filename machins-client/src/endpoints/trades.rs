@@ -171,7 +171,7 @@ pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
     Call::get("/trades/{id}").segment("id", id.as_str()).auth(&API_KEY).json()
 }
 
-/// An action on a trade. If its outcome is unknown, the trade's state tells.
+/// Takes an action on a trade. If its outcome is unknown, the trade's state shows it.
 fn take_action(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
     let id = id.clone();
     Call::post("/trades/{id}/{action}")

@@ -163,8 +163,8 @@ pub struct AgentEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MatchEvent {
-    /// The id of one of the two listings. `None` when the event does not say. The reference does not
-    /// tell whether it is your own.
+    /// The id of one of the two listings. The reference does not say whether it is your own. `None`
+    /// when the event does not say.
     pub listing_id: Option<ListingId>,
     /// The id of the other listing. `None` when the event does not say.
     pub matched_listing_id: Option<ListingId>,

@@ -173,7 +173,7 @@ impl NewListing {
         }
     }
 
-    /// Turns the offer into a request: you want to buy.
+    /// Turns the offer into a request, which says that you want to buy.
     pub fn request(self) -> Self {
         self.side(Side::Request)
     }

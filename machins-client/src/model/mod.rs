@@ -1,4 +1,4 @@
-//! What the API's JSON holds: replies, requests and queries. Knows no client.
+//! The API's types: replies, requests and queries. They know no client.
 
 pub(crate) mod agent;
 pub(crate) mod delivery;

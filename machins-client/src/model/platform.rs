@@ -1,4 +1,4 @@
-//! Figures about the platform.
+//! Statistics of the platform.
 
 use agent_client_core::Extra;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::model::money::Money;
 use crate::model::null_as_default::null_as_default;
 
-/// The platform's figures, from [`Api::get_stats`](crate::Api::get_stats).
+/// The platform's statistics, from [`Api::get_stats`](crate::Api::get_stats).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlatformStats {

@@ -11,6 +11,8 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::resolver::{Resolver, is_localhost};
+
 /// How long a post may take by default, its answer included.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -26,14 +28,14 @@ pub(crate) struct Policy {
 const MAX_ANSWER: usize = 64 * 1024;
 
 pub(super) struct Client {
-    client: HyperClient<HttpConnector, Full<Bytes>>,
+    client: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
     policy: Policy,
 }
 
 /// The reason why a post got no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
-    #[error("the address can't be posted to: only http:// can")]
+    #[error("only http:// URLs can be posted to")]
     NotHttp,
     #[error("the address is not on this machine, and the server was not told to post elsewhere")]
     NotLoopback,
@@ -41,13 +43,13 @@ pub(super) enum PostError {
     NoAnswer(String),
     #[error("no answer within {} seconds", .0.as_secs_f64())]
     TooLate(Duration),
-    #[error("the answer did not arrive whole, or is larger than {MAX_ANSWER} bytes")]
+    #[error("the reply is incomplete or larger than {MAX_ANSWER} bytes")]
     Answer,
 }
 
 impl Client {
     pub(super) fn new(policy: Policy) -> Self {
-        let mut connector = HttpConnector::new();
+        let mut connector = HttpConnector::new_with_resolver(Resolver::new());
         connector.set_nodelay(true);
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -86,7 +88,7 @@ impl Client {
 /// Returns the address, if it may be posted to.
 ///
 /// A client of a test's server must not be able to reach into the network through it. So names
-/// except `localhost` are not even resolved.
+/// other than `localhost` and those under it are refused before they are resolved.
 fn target(url: &str, everywhere: bool) -> Result<Uri, PostError> {
     let uri: Uri = url.parse().map_err(|_| PostError::NotHttp)?;
     if uri.scheme_str() != Some("http") {
@@ -94,8 +96,7 @@ fn target(url: &str, everywhere: bool) -> Result<Uri, PostError> {
     }
     let host = uri.host().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback =
-        literal.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback());
+    let loopback = literal.map_or_else(|_| is_localhost(host), |address| address.is_loopback());
     if loopback || everywhere { Ok(uri) } else { Err(PostError::NotLoopback) }
 }
 
@@ -111,12 +112,15 @@ mod tests {
             "http://[::1]:80/",
             "http://localhost:8080/x?y",
             "http://LOCALHOST/",
+            "http://hooks.localhost:8080/",
+            "http://localhost./",
         ] {
             assert!(target(url, false).is_ok(), "{url}");
         }
         for url in [
             "http://example.com/",
             "http://localhost.example.com/",
+            "http://mylocalhost/",
             "http://127.0.0.1.example.com/",
             "http://10.0.0.1/",
             "http://0.0.0.0/",

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::machins::Webhook;
 
-/// The most webhook attempts that a server remembers; it forgets older ones.
+/// The maximum number of webhook attempts that a server remembers; it forgets older ones.
 pub const MAX_WEBHOOKS: usize = 10_000;
 
-/// The most events that wait for one webhook subscription; further ones are dropped and logged as
-/// such.
+/// The maximum number of events that wait for one webhook subscription; further events are dropped
+/// and logged as dropped.
 pub const MAX_QUEUED: usize = 10_000;
 
 /// An attempt to post a webhook, or a webhook that was dropped because too many were waiting.
@@ -26,8 +26,8 @@ pub struct WebhookAttempt {
     pub url: String,
     /// The HTTP status of the answer; `None` (null in JSON) if there was no answer.
     pub status: Option<u16>,
-    /// Attempt number since the last successful delivery, starting at 1: after attempt 10 fails,
-    /// the subscription ends. 0 if the webhook was dropped.
+    /// The attempt number since the last successful delivery, starting at 1; 0 if the webhook was
+    /// dropped. After attempt 10 fails, the subscription ends.
     pub attempt: u32,
     /// The value of the `X-Machins-Signature` header; `None` (null in JSON) if the subscription has
     /// no secret.
@@ -52,7 +52,7 @@ impl WebhookAttempt {
     /// Returns the record of a webhook that was never sent, because its queue was full.
     pub(super) fn dropped(webhook: &Webhook) -> Self {
         let reason =
-            format!("not sent: {MAX_QUEUED} events were waiting for the subscription already");
+            format!("not sent: {MAX_QUEUED} events were already waiting for the subscription");
         Self::new(webhook, 0, Err(reason))
     }
 }

@@ -8,6 +8,7 @@
 mod client;
 mod log;
 mod queue;
+mod resolver;
 
 pub(crate) use self::client::{Policy, TIME_LIMIT};
 pub use self::log::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};

@@ -16,14 +16,14 @@ use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::world::World;
 
-/// The most posts under way at a time.
+/// The maximum number of posts under way at a time.
 const MAX_POSTS: usize = 256;
 
 /// The webhooks and verifications of one server.
 pub(crate) struct Deliveries {
     client: Client,
     tasks: Tasks,
-    /// Whose subscriptions they are; locked before `state`, if both are.
+    /// The world that holds the subscriptions; locked before `state` if both are locked.
     world: Arc<Mutex<World>>,
     free: Semaphore,
     state: Mutex<State>,
@@ -40,7 +40,7 @@ struct State {
 }
 
 struct Queue {
-    /// Identifies the task: one of an earlier world must not go on in this one.
+    /// Identifies the task: a task of a replaced world must not continue in the new one.
     lease: u64,
     waiting: VecDeque<Webhook>,
 }
@@ -61,7 +61,7 @@ impl Deliveries {
         lock(&self.state)
     }
 
-    /// Forgets what waits to be sent, and ignores the results of what is under way.
+    /// Forgets the webhooks that wait to be sent, and ignores the results of posts under way.
     pub(crate) fn forget(&self) {
         self.state().queues.clear();
         self.emptied.notify_waiters();
@@ -114,7 +114,7 @@ impl Deliveries {
         }
     }
 
-    /// Sends what waits for a subscription, until nothing does.
+    /// Sends the webhooks of a subscription until none is waiting.
     async fn work(self: Arc<Self>, id: Uuid, lease: u64) {
         while let Some((webhook, attempt)) = self.next(id, lease) {
             let Ok(_permit) = self.free.acquire().await else {

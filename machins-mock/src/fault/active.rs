@@ -10,7 +10,7 @@ use super::definition::{Fault, Kind, MAX_FAULT_DELAY};
 use crate::glob::{Glob, InvalidGlob};
 use crate::random::Random;
 
-/// The most faults that one server holds at a time.
+/// The maximum number of faults that one server holds at a time.
 pub const MAX_FAULTS: usize = 1000;
 
 /// The reason why a [`Fault`] was not added.
@@ -18,16 +18,16 @@ pub const MAX_FAULTS: usize = 1000;
 #[non_exhaustive]
 pub enum FaultError {
     /// The status of a `status` fault is not from 200 to 599.
-    #[error("a fault's status is from 200 to 599, not {0}")]
+    #[error("the status of a fault must be from 200 to 599, not {0}")]
     Status(u16),
     /// The time of a `delay` or `slow_body` fault, in milliseconds, exceeds [`MAX_FAULT_DELAY`].
-    #[error("a fault takes at most 600000 milliseconds, not {0}")]
+    #[error("a fault must take at most 600000 milliseconds, not {0}")]
     TooLong(u64),
     /// The fault is limited to 0 times, so it would never happen.
-    #[error("a fault happens at least once: leave `times` out for no end")]
+    #[error("a fault must happen at least once: leave out `times` for a fault that does not end")]
     Never,
     /// The probability is not a number from 0 to 1.
-    #[error("a probability is from 0 to 1")]
+    #[error("a probability must be from 0 to 1")]
     Probability,
     /// The method is not a valid HTTP method.
     #[error("`{0}` is no HTTP method")]
@@ -36,7 +36,7 @@ pub enum FaultError {
     #[error(transparent)]
     Path(#[from] InvalidGlob),
     /// The `Retry-After` value is not a valid header value.
-    #[error("Retry-After is seconds or an HTTP date")]
+    #[error("Retry-After must be a number of seconds or an HTTP date")]
     RetryAfter,
     /// The server already holds [`MAX_FAULTS`] faults.
     #[error("there are already {MAX_FAULTS} faults")]

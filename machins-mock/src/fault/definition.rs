@@ -1,4 +1,4 @@
-//! What a fault does, and to which requests.
+//! The definition of a fault: what it does, and to which requests.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,9 +12,9 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 
 /// A failure of the requests that it matches.
 ///
-/// If several faults match a request, only the first one added that happens (see
-/// [`probability`](Self::probability)) takes effect. The mock's own routes (`/_mock/…`,
-/// `/openapi.json`, `/docs`) are never hit.
+/// If several faults match a request, the one that was added first takes effect; one that does not
+/// happen because of its [`probability`](Self::probability) is skipped. The mock's own routes
+/// (`/_mock/…`, `/openapi.json`, `/docs`) are never hit.
 ///
 /// ```
 /// use machins_mock::Fault;
@@ -23,8 +23,8 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(
-    description = "Something that goes wrong with the requests it matches. Of several that \
-                          match, the first one added that happens is the only one."
+    description = "A failure of the requests that it matches. If several faults match a request, \
+                   the one that was added first takes effect."
 )]
 pub struct Fault {
     /// The requests that the fault hits; every request by default.
@@ -41,23 +41,23 @@ pub struct Fault {
     pub(crate) kind: Kind,
 }
 
-/// The requests that a fault hits: those that match everything given.
+/// The requests that a fault hits: those that match all given conditions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Matching {
     /// The HTTP method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) method: Option<String>,
-    /// A glob over the path: `*` matches within a segment, `**` across segments, `{a,b}` either
-    /// text.
+    /// A glob over the path: `*` matches within a segment, `**` across segments, and `{a,b}`
+    /// either alternative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
 }
 
-/// What goes wrong.
+/// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// The request is not executed, and answered with this status.
+    /// The request is not executed, and is answered with this status.
     Status {
         /// The status, from 200 to 599.
         status: u16,
@@ -77,11 +77,11 @@ pub(crate) enum Kind {
     DropBefore,
     /// The request is executed, then the connection is closed without a reply.
     DropAfter,
-    /// The request is executed, and the connection closed in the middle of the reply's body.
+    /// The request is executed, and the connection is closed in the middle of the reply's body.
     Truncate,
-    /// The request is executed, and the reply's body replaced by bytes that are not JSON.
+    /// The request is executed, and the reply's body is replaced with bytes that are not JSON.
     Garbage,
-    /// The request is executed, and the reply's body sent piece by piece.
+    /// The request is executed, and the reply's body is sent piece by piece.
     SlowBody {
         /// The time that the whole body takes in milliseconds, at most 600000.
         #[serde(default = "slow_body_millis")]
@@ -154,15 +154,15 @@ impl Fault {
         Self::new(Kind::Truncate)
     }
 
-    /// Creates a fault that executes the request and replaces the reply's body by bytes that are
+    /// Creates a fault that executes the request and replaces the reply's body with bytes that are
     /// not JSON.
     #[must_use]
     pub fn garbage() -> Self {
         Self::new(Kind::Garbage)
     }
 
-    /// Creates a fault that executes the request and sends the reply's body piece by piece over
-    /// this time, which is at most [`MAX_FAULT_DELAY`].
+    /// Creates a fault that executes the request and sends the reply's body piece by piece. The
+    /// whole body takes the time `over`, at most [`MAX_FAULT_DELAY`].
     #[must_use]
     pub fn slow_body(over: Duration) -> Self {
         Self::new(Kind::SlowBody { millis: millis(over) })
@@ -177,8 +177,9 @@ impl Fault {
 
     /// Limits the fault to requests whose path matches this glob. The default is every path.
     ///
-    /// `*` matches any text within a segment, a segment `**` any number of segments, and `{a,b}`
-    /// either text: `/api/v1/devices/{list,validate}`. Other wildcards are refused.
+    /// `*` matches any text within a segment, a segment `**` matches any number of segments, and
+    /// `{a,b}` matches either alternative: `/api/v1/devices/{list,validate}`. Other wildcards are
+    /// refused.
     #[must_use]
     pub fn path(mut self, glob: impl Into<String>) -> Self {
         self.matching.path = Some(glob.into());

@@ -1,4 +1,4 @@
-//! Failures on demand: which requests they hit, and what then goes wrong.
+//! Faults: failures on demand, and the requests that they hit.
 
 mod active;
 mod definition;

@@ -23,8 +23,8 @@ const MAX_WORLD_BODY: usize = 64 * 1024 * 1024;
 /// listening when the refusal is sent.
 const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 
-/// The JSON object that a request carries, or why it can't be read: the handler decides when that
-/// matters.
+/// The JSON object in the body of a request, or the reason why it cannot be read; the handler
+/// decides when to refuse it.
 pub(crate) struct JsonBody<T>(pub(crate) Result<T, BodyError>);
 
 /// The JSON object of a request that adds to the world; refused if the world is full.
@@ -40,16 +40,16 @@ pub(crate) struct OptionalBody<T>(pub(crate) Result<T, BodyError>);
 /// A whole stored world.
 pub(crate) struct WorldBody(pub(crate) Result<Snapshot, BodyError>);
 
-/// Why the body of a request can't be used.
+/// Why the body of a request cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    #[error("the body did not arrive whole")]
+    #[error("the body is incomplete")]
     Incomplete,
     #[error("the body must be a JSON object")]
     NotAnObject,
-    #[error("the mock server is full: it holds {0} bytes; POST /_mock/reset empties it")]
+    #[error("the mock server is full: it holds {0} bytes; empty it with POST /_mock/reset")]
     Full(usize),
     #[error("{0}")]
     Json(#[from] serde_json::Error),

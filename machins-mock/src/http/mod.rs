@@ -1,8 +1,8 @@
-//! The toolkit that routes are made with.
+//! The toolkit for routes.
 //!
-//! A route is registered with [`Api`], which takes only handlers whose arguments are [`Input`]s
-//! and whose result is an [`Output`]. The OpenAPI document is read from those types, so that a
-//! route can't be served undocumented and the document can't promise another shape.
+//! A route is registered with [`Api`], which accepts only handlers whose arguments are [`Input`]s
+//! and whose result is an [`Output`]. The OpenAPI document is generated from those types, so that
+//! every route is documented, with the types that it really uses.
 
 mod api;
 mod body;

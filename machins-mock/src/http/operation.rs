@@ -1,6 +1,7 @@
 //! One operation of the OpenAPI document, and what operations share.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
@@ -40,10 +41,12 @@ pub(crate) enum Proof {
 impl Components {
     pub(crate) fn new() -> Self {
         let settings = || {
-            SchemaSettings::draft2020_12().with(|settings| {
-                settings.meta_schema = None;
-                settings.definitions_path = "/components/schemas".into();
-            })
+            SchemaSettings::draft2020_12()
+                .with(|settings| {
+                    settings.meta_schema = None;
+                    settings.definitions_path = "/components/schemas".into();
+                })
+                .with_transform(RecursiveTransform(say_null))
         };
         Self {
             security: Map::new(),
@@ -139,7 +142,14 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// Removes null from the schema of a value that can be left out but can't be null.
+/// Adapts a doc comment that explains a Rust value to readers of the document, which is about JSON.
+fn say_null(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace("`None` (null in JSON)", "null");
+    }
+}
+
+/// Removes null from the schema of a value that can be left out but cannot be null.
 fn without_null(mut schema: Value) -> Value {
     if let Some(types) = schema.get_mut("type").filter(|types| types.is_array()) {
         *types = types[0].take();

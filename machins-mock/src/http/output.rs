@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
     Unauthorized = 401,
     /// The caller may not do this: 403.
     Forbidden = 403,
-    /// The path names nothing that exists: 404.
+    /// The path refers to something that does not exist: 404.
     NotFound = 404,
     /// Something else has the same name: 409.
     Conflict = 409,
@@ -38,7 +38,7 @@ pub(crate) enum Refusal {
 /// The documented replies of one route: schemas by HTTP status.
 pub(crate) struct Responses<'a> {
     generator: &'a mut SchemaGenerator,
-    /// What the requests carry, on which depends what can be wrong with them.
+    /// What the requests carry, which determines how they can be invalid.
     pub(crate) carries: Carries,
     refusals: &'a [Refusal],
     by_status: BTreeMap<u16, Vec<Schema>>,

@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::api::Input;
 use super::operation::Operation;
 
-/// The parameter in the path; empty, which names nothing, if it is not text.
+/// The parameter in the path; empty, and therefore unknown, if it is not valid UTF-8.
 pub(crate) struct PathText(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {

@@ -8,19 +8,19 @@ use uuid::Uuid;
 use super::body::BodyError;
 use super::output::{Output, Responses, json};
 
-/// An error that belongs to neither vendor's API: an unknown route, or one of the control API's
-/// own errors.
+/// An error that belongs to neither vendor's API: an unknown route, or an error of the control
+/// API.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(skip)]
     http_status: u16,
     /// Always `"error"`.
     status: &'static str,
-    /// What is wrong, for programs.
+    /// A stable code, for programs.
     code: &'static str,
-    /// What is wrong, for people.
+    /// A message, for people.
     detail: String,
-    /// The name of the call, if its path exists but not with this method.
+    /// The name of the endpoint, if the path exists but not with this method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) handler: Option<String>,
     /// An id of this request.
@@ -44,7 +44,7 @@ impl Problem {
         }
     }
 
-    /// A request to the control API that is wrong.
+    /// Returns the refusal of an invalid request to the control API.
     pub(crate) fn bad_request(error: &impl ToString) -> Self {
         Self::new(400, "BAD_REQUEST", error.to_string())
     }

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use super::api::Input;
 use super::operation::Operation;
 
-/// The query parameters, or why they can't be read: the handler decides when that matters. Unknown
-/// parameters are ignored.
+/// The query parameters, or the reason why they cannot be read; the handler decides when to refuse
+/// them. Unknown parameters are ignored.
 pub(crate) struct Query<T>(pub(crate) Result<T, QueryError>);
 
 /// An error: the value of a query parameter is invalid.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the query can't be read: {0}")]
+#[error("the query cannot be read: {0}")]
 pub(crate) struct QueryError(#[from] serde_urlencoded::de::Error);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {

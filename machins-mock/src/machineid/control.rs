@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::org::Switches;
+use super::org::Settings;
 use super::orgs::MachineId;
 use super::plan::Plan;
 
@@ -15,14 +15,14 @@ use super::plan::Plan;
 #[error("the mock server has no such organisation")]
 pub struct UnknownOrg;
 
-/// The switches of an organisation and its number of devices.
+/// An organisation's settings and its number of active devices.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings, not one state")]
 pub struct OrgState {
     /// The organisation's key, `org_…`.
     pub org_key: String,
-    /// The plan, which sets the number of active devices.
+    /// The plan, which limits the number of active devices.
     pub plan: Plan,
     /// Whether the organisation's devices may run; if not, validations answer `ORG_DISABLED`.
     pub execution_enabled: bool,
@@ -39,7 +39,7 @@ pub struct OrgState {
     pub devices_used: usize,
 }
 
-/// Changes to an organisation's switches; those that are not set stay as they are.
+/// Changes to an organisation's settings; those that are not set stay as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OrgUpdate {
@@ -53,8 +53,8 @@ pub struct OrgUpdate {
 impl MachineId {
     pub(crate) fn org_state(&self, key: &str) -> Result<OrgState, UnknownOrg> {
         let org = self.org(key).ok_or(UnknownOrg)?;
-        let Switches { plan, execution_enabled, frozen, entitlement_active, available } =
-            org.switches;
+        let Settings { plan, execution_enabled, frozen, entitlement_active, available } =
+            org.settings;
         Ok(OrgState {
             org_key: key.to_owned(),
             plan,
@@ -72,9 +72,9 @@ impl MachineId {
         key: &str,
         update: OrgUpdate,
     ) -> Result<OrgState, UnknownOrg> {
-        let switches = &mut self.org_mut(key).ok_or(UnknownOrg)?.switches;
-        let before = *switches;
-        *switches = Switches {
+        let settings = &mut self.org_mut(key).ok_or(UnknownOrg)?.settings;
+        let before = *settings;
+        *settings = Settings {
             plan: update.plan.unwrap_or(before.plan),
             execution_enabled: update.execution_enabled.unwrap_or(before.execution_enabled),
             frozen: update.frozen.unwrap_or(before.frozen),
@@ -99,28 +99,29 @@ impl OrgUpdate {
         self
     }
 
-    /// Lets the organisation's devices run, or stops them all.
+    /// Sets whether the organisation's devices may run. If not, validations answer `ORG_DISABLED`.
     #[must_use]
     pub fn execution_enabled(mut self, enabled: bool) -> Self {
         self.execution_enabled = Some(enabled);
         self
     }
 
-    /// Freezes the plan, or unfreezes it.
+    /// Sets whether the plan is frozen. If so, validations answer `PLAN_FROZEN`.
     #[must_use]
     pub fn frozen(mut self, frozen: bool) -> Self {
         self.frozen = Some(frozen);
         self
     }
 
-    /// Marks the plan as paid for, or as not paid for.
+    /// Sets whether the plan is paid for. If not, validations answer `ENTITLEMENT_EXPIRED`.
     #[must_use]
     pub fn entitlement_active(mut self, active: bool) -> Self {
         self.entitlement_active = Some(active);
         self
     }
 
-    /// Makes MachineID available to the organisation, or makes every call fail.
+    /// Sets whether MachineID is available to the organisation. If not, every call fails with
+    /// `SYSTEM_UNAVAILABLE`.
     #[must_use]
     pub fn available(mut self, available: bool) -> Self {
         self.available = Some(available);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 
-/// A valid device id: 1 to 128 of ASCII letters, digits and `. _ : @ / -`.
+/// A valid device id: 1 to 128 ASCII letters, digits and `. _ : @ / -`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[A-Za-z0-9._:@/-]{1,128}$"))]
@@ -16,7 +16,7 @@ pub(crate) struct DeviceId(String);
 
 /// An error: the text is not a device id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a device id is 1 to 128 of letters, digits and . _ : @ / -")]
+#[error("a device id must be 1 to 128 letters, digits and . _ : @ / -")]
 pub(crate) struct InvalidDeviceId;
 
 impl DeviceId {

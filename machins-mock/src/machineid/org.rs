@@ -1,4 +1,4 @@
-//! One organisation: its switches, its devices, and what may be done with them.
+//! One organisation: its settings, its devices, and the operations on them.
 
 use std::cmp::Reverse;
 
@@ -10,15 +10,15 @@ use super::device::{Device, DeviceId, InvalidDeviceId, Revocation};
 use super::plan::Plan;
 use crate::clock::Time;
 
-/// The most distinct valid ids in one batch.
+/// The maximum number of distinct valid ids in one batch.
 pub(crate) const MAX_BATCH: usize = 500;
 
-/// An organisation: its switches and its devices.
+/// An organisation: its settings and its devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OrgRecord")]
 pub(crate) struct Org {
     #[serde(flatten)]
-    pub(crate) switches: Switches,
+    pub(crate) settings: Settings,
     /// In order of registration.
     devices: IndexMap<DeviceId, Device>,
     /// How many devices are not revoked; counted anew on load.
@@ -26,10 +26,10 @@ pub(crate) struct Org {
     active: usize,
 }
 
-/// What the vendor or the console sets for an organisation.
+/// The settings that the vendor or its console makes for an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, not one state")]
-pub(crate) struct Switches {
+#[expect(clippy::struct_excessive_bools, reason = "independent settings, not one state")]
+pub(crate) struct Settings {
     pub(crate) plan: Plan,
     pub(crate) execution_enabled: bool,
     pub(crate) frozen: bool,
@@ -41,14 +41,14 @@ pub(crate) struct Switches {
 #[derive(Deserialize)]
 struct OrgRecord {
     #[serde(flatten)]
-    switches: Switches,
+    settings: Settings,
     devices: IndexMap<DeviceId, Device>,
 }
 
 impl From<OrgRecord> for Org {
-    fn from(OrgRecord { switches, devices }: OrgRecord) -> Self {
+    fn from(OrgRecord { settings, devices }: OrgRecord) -> Self {
         let active = devices.values().filter(|device| device.is_active()).count();
-        Self { switches, devices, active }
+        Self { settings, devices, active }
     }
 }
 
@@ -97,18 +97,18 @@ pub(crate) enum RestoredAll {
 
 impl Org {
     pub(crate) fn new(plan: Plan) -> Self {
-        let switches = Switches {
+        let settings = Settings {
             plan,
             execution_enabled: true,
             frozen: false,
             entitlement_active: true,
             available: true,
         };
-        Self { switches, devices: IndexMap::new(), active: 0 }
+        Self { settings, devices: IndexMap::new(), active: 0 }
     }
 
     pub(crate) fn figures(&self) -> Figures {
-        Figures { plan: self.switches.plan, used: self.active }
+        Figures { plan: self.settings.plan, used: self.active }
     }
 
     pub(crate) fn devices(&self) -> impl ExactSizeIterator<Item = (&DeviceId, &Device)> {
@@ -116,11 +116,11 @@ impl Org {
     }
 
     fn is_full(&self) -> bool {
-        self.active >= self.switches.plan.limit()
+        self.active >= self.settings.plan.limit()
     }
 
     pub(crate) fn register(&mut self, id: DeviceId, now: Time) -> Registration {
-        if self.switches.frozen {
+        if self.settings.frozen {
             return Registration::PlanFrozen;
         }
         match self.devices.get(&id) {
@@ -142,13 +142,13 @@ impl Org {
         id: Result<&DeviceId, InvalidDeviceId>,
         now: Time,
     ) -> DecisionCode {
-        if !self.switches.execution_enabled {
+        if !self.settings.execution_enabled {
             return DecisionCode::OrgDisabled;
         }
-        if self.switches.frozen {
+        if self.settings.frozen {
             return DecisionCode::PlanFrozen;
         }
-        if !self.switches.entitlement_active {
+        if !self.settings.entitlement_active {
             return DecisionCode::EntitlementExpired;
         }
         let Ok(id) = id else {
@@ -221,7 +221,7 @@ impl Org {
         if revoked.is_empty() {
             return RestoredAll::NoneRevoked;
         }
-        let room = self.switches.plan.limit().saturating_sub(self.active);
+        let room = self.settings.plan.limit().saturating_sub(self.active);
         if room == 0 {
             return RestoredAll::AtCap;
         }
@@ -238,7 +238,7 @@ impl Org {
         RestoredAll::Some(restored)
     }
 
-    /// Deletes a device for good; returns false if there is none.
+    /// Deletes a device permanently; returns false if there is none.
     pub(crate) fn remove(&mut self, id: &DeviceId) -> bool {
         let Some(device) = self.devices.shift_remove(id) else {
             return false;

@@ -1,4 +1,4 @@
-//! All organisations, and whom their keys let in.
+//! All organisations, and the check of their keys.
 
 use std::fmt;
 
@@ -24,14 +24,14 @@ pub(crate) struct MachineId {
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct OrgKey(String);
 
-/// The reason why a key names no available organisation.
+/// The reason why a key was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyError {
     /// The key is missing, or not `org_…`.
     Malformed,
     /// No organisation has the key.
     Unknown,
-    /// The service of the organisation is switched off.
+    /// MachineID is not available to the organisation.
     Unavailable,
 }
 
@@ -63,7 +63,7 @@ impl MachineId {
     pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
         let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
         let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;
-        if org.switches.available { Ok(org) } else { Err(KeyError::Unavailable) }
+        if org.settings.available { Ok(org) } else { Err(KeyError::Unavailable) }
     }
 
     /// Decides whether a device may run.

@@ -1,4 +1,4 @@
-//! Random operations on an organisation, held against a simpler one.
+//! Random operations on an organisation, compared with a simpler implementation.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// The plainest organisation there is: which devices there are, and since which operation they are
-/// revoked.
+/// The simplest possible organisation: its devices, and since which operation each is revoked.
 #[derive(Default)]
 struct Reference(BTreeMap<u8, Option<usize>>);
 
@@ -64,12 +63,12 @@ proptest! {
         let mut org = Org::new(Plan::Free);
         let mut reference = Reference::default();
         for (step, operation) in operations.into_iter().enumerate() {
-            let limit = org.switches.plan.limit();
+            let limit = org.settings.plan.limit();
             let (before, full) = (reference.active(), reference.active() >= limit);
             match operation {
                 Operation::Register(device) => {
                     let expected = match reference.0.get(&device) {
-                        _ if org.switches.frozen => Registration::PlanFrozen,
+                        _ if org.settings.frozen => Registration::PlanFrozen,
                         Some(None) => Registration::Exists,
                         Some(Some(_)) => Registration::Revoked,
                         None if full => Registration::AtCap,
@@ -82,8 +81,8 @@ proptest! {
                 }
                 Operation::Validate(device) => {
                     let expected = match reference.0.get(&device) {
-                        _ if !org.switches.execution_enabled => DecisionCode::OrgDisabled,
-                        _ if org.switches.frozen => DecisionCode::PlanFrozen,
+                        _ if !org.settings.execution_enabled => DecisionCode::OrgDisabled,
+                        _ if org.settings.frozen => DecisionCode::PlanFrozen,
                         None => DecisionCode::DeviceNotFound,
                         Some(Some(_)) => DecisionCode::DeviceRevoked,
                         Some(None) => DecisionCode::Allow,
@@ -146,9 +145,9 @@ proptest! {
                         }
                     }
                 }
-                Operation::SetPlan(plan) => org.switches.plan = plan,
-                Operation::SetFrozen(frozen) => org.switches.frozen = frozen,
-                Operation::SetEnabled(enabled) => org.switches.execution_enabled = enabled,
+                Operation::SetPlan(plan) => org.settings.plan = plan,
+                Operation::SetFrozen(frozen) => org.settings.frozen = frozen,
+                Operation::SetEnabled(enabled) => org.settings.execution_enabled = enabled,
                 Operation::StoreAndLoad => {
                     let stored = serde_json::to_string(&org).unwrap();
                     let loaded: Org = serde_json::from_str(&stored).unwrap();
@@ -157,10 +156,10 @@ proptest! {
                 }
             }
             let active = org.devices().filter(|(_, device)| device.is_active()).count();
-            prop_assert_eq!(org.figures().used, active, "what is counted is what there is");
+            prop_assert_eq!(org.figures().used, active, "the count is right");
             prop_assert_eq!(active, reference.active());
             prop_assert_eq!(org.devices().len(), reference.0.len());
-            let limit = org.switches.plan.limit();
+            let limit = org.settings.plan.limit();
             prop_assert!(active <= limit || active <= before, "grew beyond the plan");
         }
     }

@@ -1,4 +1,4 @@
-//! One operation on the platform, with all that it brings about.
+//! Running one operation on the platform, with its consequences: timers, events and webhooks.
 
 use super::context::{Audience, Context};
 use super::platform::{Machins, Timer};
@@ -7,8 +7,8 @@ use crate::clock::Time;
 use crate::random::Random;
 
 impl Machins {
-    /// Runs an operation, after everything that became due before it. Returns its result and the
-    /// webhooks that it caused.
+    /// Runs the timers that are due, then an operation. Returns the result of the operation and the
+    /// webhooks to send.
     pub(crate) fn act<T>(
         &mut self,
         now: Time,
@@ -24,7 +24,7 @@ impl Machins {
         (result, webhooks)
     }
 
-    /// Runs what is due by now, in the order and as of the time at which it became due.
+    /// Runs the timers that are due, in order, each at the time at which it became due.
     fn fire_timers(&mut self, now: Time, random: &mut Random, webhooks: &mut Vec<Webhook>) {
         while let Some((at, due)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.pop_first();

@@ -1,4 +1,4 @@
-//! Invariants, which must hold after every operation.
+//! The invariants of the platform, which must hold after every operation.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ const SMALL: usize = 200;
 const RARELY: u64 = 256;
 
 impl Machins {
-    /// Checks the invariants in debug builds: after every operation in a small world, now and then
-    /// in a large one.
+    /// Checks the invariants in debug builds: after every operation in a small world, and from time
+    /// to time in a large one.
     pub(super) fn check_sometimes(&mut self) {
         if cfg!(debug_assertions) {
             self.operations.0 = self.operations.0.wrapping_add(1);
@@ -27,7 +27,7 @@ impl Machins {
         }
     }
 
-    /// Returns what is wrong with the world, if anything is.
+    /// Returns an error if an invariant does not hold.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.ledger.total() != Money::ZERO {
             return Err("the ledger does not sum to zero");
@@ -58,11 +58,11 @@ impl Machins {
         let off =
             self.agents.keys().any(|id| self.ledger.balance(Account::Held(*id)) != held_by(*id));
         if off {
-            return Err("what is held is not what open escrows and bounties come to");
+            return Err("the held credits are not those of the open escrows and bounties");
         }
         let active = self.listings.values().filter(|listing| listing.is_active()).count();
         if active != self.search_index.len() {
-            return Err("the marketplace is not the active listings");
+            return Err("the search index does not contain exactly the active listings");
         }
         Ok(())
     }

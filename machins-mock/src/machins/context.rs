@@ -1,4 +1,4 @@
-//! What an operation is given, and the events that it emits.
+//! The context of an operation: time, randomness, and the events that it emits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

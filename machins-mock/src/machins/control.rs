@@ -14,8 +14,8 @@ use super::platform::Machins;
 use super::records::{Account, Tier};
 use super::rules::STARTER_CREDITS;
 
-/// An agent to be made by [`MockServer::create_agent`](crate::MockServer::create_agent). What is
-/// not set is chosen.
+/// An agent to create with [`MockServer::create_agent`](crate::MockServer::create_agent). Every
+/// field has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewAgent {
     name: Option<String>,
@@ -24,7 +24,7 @@ pub struct NewAgent {
     tier: Tier,
 }
 
-/// An agent to be made.
+/// An agent to create.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct AgentRequest {
@@ -78,8 +78,7 @@ impl From<NewAgent> for AgentRequest {
     }
 }
 
-/// An agent made by [`MockServer::create_agent`](crate::MockServer::create_agent), with its
-/// secrets.
+/// A new agent with its secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "CreatedAgent")]
 #[non_exhaustive]
@@ -96,7 +95,7 @@ pub struct Agent {
     pub credits: String,
     /// The trust tier of the agent.
     pub tier: Tier,
-    /// The path on which a human claims the agent: `/claim/` and a token that is valid for 7 days.
+    /// The path at which a person claims the agent: `/claim/` and a token that is valid for 7 days.
     pub claim_url: String,
 }
 
@@ -112,7 +111,7 @@ impl fmt::Debug for Agent {
     }
 }
 
-/// The reason why a control of the machins platform was refused.
+/// The reason why a [`MockServer`](crate::MockServer) refused to change the machins platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachinsError {
@@ -150,7 +149,7 @@ pub struct Ledger {
     /// The sum of all balances, as text with two decimals: `0.00`.
     pub total: String,
     /// Whether the sum is zero, no account except the issuance is below zero, and the held credits
-    /// equal the open escrows and bounties.
+    /// are those of the open escrows and bounties.
     pub balanced: bool,
 }
 

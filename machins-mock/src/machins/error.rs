@@ -1,4 +1,4 @@
-//! Refusals.
+//! The refusals of the platform.
 
 use std::fmt::Display;
 
@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The code of a refusal: the codes that the official package makes exceptions of, and some for
-/// what it has no code.
+/// The code of a refusal: those that the official package turns into exceptions, and further ones
+/// for refusals that it has no code for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schemars(rename = "MachinsErrorCode")]

@@ -1,4 +1,4 @@
-//! How a trade's credits move: held, refunded, released.
+//! Escrow: holding, refunding and releasing the credits of a trade.
 
 use super::context::{Context, EventType};
 use super::error::Result;

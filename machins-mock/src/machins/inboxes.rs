@@ -1,4 +1,4 @@
-//! Inboxes, as their agents read them.
+//! The inbox of an agent: reading and acknowledging notifications.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::page::{Page, Window};
 use super::platform::{Machins, Timer};
 use super::records::{KEPT, Notification};
 
-/// The most ids that one call acknowledges.
+/// The maximum number of ids that one call acknowledges.
 const MAX_ACK: usize = 1_000;
 
 /// An event that concerns the agent.
@@ -34,7 +34,7 @@ pub(crate) struct InboxPage {
     total: usize,
     offset: u64,
     limit: u64,
-    /// Whether more of what was asked for follows this page.
+    /// Whether more notifications that match the filters follow this page.
     has_more: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct InboxQuery {
     event_type: Option<EventType>,
 }
 
-/// Notifications to be marked as read.
+/// The notifications to mark as read.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Acknowledgement {
     /// At most 1000 ids; those that are not in the inbox are ignored.

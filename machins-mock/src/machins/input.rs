@@ -12,7 +12,7 @@ pub(super) const MAX_DESCRIPTION: usize = 10_000;
 pub(super) const MAX_REASON: usize = 2_000;
 const MAX_NAME: usize = 255;
 const MAX_URL: usize = 2_048;
-/// The deepest nesting of a free object: half of what the JSON reader takes.
+/// The maximum nesting of a free object: half of what the JSON parser accepts.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The largest free object, in bytes of JSON.
 const MAX_OBJECT: usize = 64 * 1024;

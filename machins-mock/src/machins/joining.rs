@@ -1,4 +1,4 @@
-//! Agents: how they join and prove who they are.
+//! Agents: joining, and authentication by API key.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ use super::records::{
 use super::rules::STARTER_CREDITS;
 use super::views::{MarketplaceListing, TrustTier};
 
-/// How many matching requests a new agent is shown.
+/// The maximum number of matching requests in the reply to a new agent.
 const MATCHING_REQUESTS: usize = 5;
 
-/// An agent to be created.
+/// An agent to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Onboarding {
     /// 1 to 255 characters.
@@ -39,7 +39,7 @@ pub(crate) struct Onboarded {
     pub(crate) api_key: String,
     starter_credits: i64,
     first_trade_bonus: i64,
-    /// The path on which a human claims the agent: `/claim/` and a token that is valid for 7 days.
+    /// The path at which a person claims the agent: `/claim/` and a token that is valid for 7 days.
     pub(crate) claim_url: String,
     trust_tier: TrustTier,
     /// Active requests that are tagged with one of the agent's capabilities.

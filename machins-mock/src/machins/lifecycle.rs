@@ -1,4 +1,4 @@
-//! What may happen to a trade, in which state and by whom.
+//! The actions on a trade: in which state each is possible, and for which party.
 
 use std::time::Duration;
 
@@ -18,20 +18,21 @@ use super::rules::STARTER_MAX_TRADE;
 use super::trades::TradeReply;
 use super::verification::{Callback, Verification};
 
-/// When a dispute about a delivery that was not verified ends, with a refund.
+/// The time after which a dispute about an unverified delivery is resolved with a refund.
 const REFUND_AFTER: Duration = Duration::from_hours(24);
 
-/// When a dispute about a verified delivery ends, with a release.
+/// The time after which a dispute about a verified delivery is resolved with a release.
 const RELEASE_AFTER: Duration = Duration::from_hours(7 * 24);
 
-/// A trade to be proposed.
+/// A trade to propose.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Proposal {
     listing_id: String,
     /// A message to the other party.
     terms: Option<String>,
     metadata: Option<Object>,
-    /// Where deliveries are posted to be verified; by default, the callback URL of the request.
+    /// The URL that deliveries are posted to for verification; on a request, by default its
+    /// `delivery_callback_url`.
     verification_url: Option<String>,
 }
 
@@ -75,14 +76,16 @@ impl Machins {
         let listing = listing.ok_or_else(|| Error::not_found("listing"))?;
         let owner = listing.seller_agent_id;
         if owner == caller {
-            return Err(Error::forbidden("nobody trades on a listing of their own"));
+            return Err(Error::forbidden("an agent cannot trade on its own listing"));
         }
         if !listing.is_active() {
             return Err(Error::transition("the listing is not active"));
         }
         let starter = [caller, owner].iter().any(|party| self.agents[party].tier == Tier::Starter);
         if starter && listing.price > STARTER_MAX_TRADE {
-            let message = format!("agents of the starter tier trade at most {STARTER_MAX_TRADE}");
+            let message = format!(
+                "an agent of the starter tier can trade at most {STARTER_MAX_TRADE} credits"
+            );
             return Err(Error::forbidden(message).detail("upgrade", "POST /api/v1/claim/<token>"));
         }
         let (buyer, seller) = match listing.side {
@@ -170,7 +173,7 @@ impl Machins {
         let trade = &self.trades[index];
         trade.role(caller)?;
         if trade.proposer_agent_id == caller {
-            return Err(Error::forbidden("a proposal is answered by the listing's owner"));
+            return Err(Error::forbidden("only the owner of the listing can answer a proposal"));
         }
         expect_status(trade, TradeStatus::Proposed, action)?;
         Ok(index)
@@ -198,7 +201,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// Checks whether a delivery is possible, and returns the verification to ask for before.
+    /// Checks whether a delivery is possible, and returns the verification to request first.
     pub(crate) fn check_delivery(
         &self,
         caller: Uuid,
@@ -215,8 +218,8 @@ impl Machins {
         Ok(Some(Callback::new(url, trade, delivery)))
     }
 
-    /// Enters a delivery. Everything is checked again, because the world may have changed while the
-    /// verification was asked for.
+    /// Records a delivery. Everything is checked again, because the world may have changed during
+    /// the verification.
     pub(crate) fn deliver(
         &mut self,
         cx: &mut Context<'_>,
@@ -316,7 +319,7 @@ impl Machins {
         Ok(TradeReply::from(trade))
     }
 
-    /// Resolves a dispute whose time has come.
+    /// Resolves a dispute that has reached its time limit.
     pub(crate) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
         let verified = self.trades.get(&id).and_then(|trade| trade.delivery.verified);
         let outcome = if verified == Some(true) { Outcome::Release } else { Outcome::Refund };

@@ -1,4 +1,4 @@
-//! Listings: what an agent offers or asks for.
+//! Listings: the offers and requests of an agent.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::clock::Time;
 
 const MAX_LIFE_HOURS: u64 = 720;
 
-/// The most listings that one new listing can match.
+/// The maximum number of listings that one new listing can match.
 const MAX_MATCHES: usize = 50;
 
 /// A listing as its owner sees it.
@@ -46,7 +46,7 @@ impl From<&Listing> for ListingReply {
     }
 }
 
-/// A listing to be created.
+/// A listing to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewListing {
     /// 1 to 255 characters.
@@ -67,7 +67,7 @@ pub(crate) struct NewListing {
     expires_in_hours: Option<u64>,
     /// Whether every proposal is accepted at once.
     auto_accept: Option<bool>,
-    /// For requests: where deliveries are verified if the proposal has no verification URL.
+    /// On a request, the URL for the verification of deliveries if the proposal has none.
     delivery_callback_url: Option<String>,
 }
 
@@ -191,9 +191,9 @@ impl Machins {
         self.listings.insert(listing.id, listing);
     }
 
-    /// Emits the event of a new listing, and an event to the owner of each listing that it matches:
-    /// those of the other side with the same type and a common tag, the newest ones if there are
-    /// many.
+    /// Emits the event of a new listing, and an event to the owner of each listing that it matches.
+    /// A listing matches if it is on the other side and has the same type and a common tag; if
+    /// there are many, only the newest do.
     fn announce(&self, cx: &mut Context<'_>, listing: &Listing) {
         let slug = &self.agents[&listing.seller_agent_id].slug;
         let (event_type, other_side) = match listing.side {
@@ -256,7 +256,7 @@ impl Machins {
         if self.listings[index].seller_agent_id == caller {
             Ok(index)
         } else {
-            Err(Error::forbidden("the listing is another agent's"))
+            Err(Error::forbidden("the listing belongs to another agent"))
         }
     }
 

@@ -17,7 +17,7 @@ use super::views::{MarketplaceDetail, MarketplaceListing, PublicAgent};
 
 const MAX_SEARCH: usize = 256;
 
-/// How many reviews a listing's page shows.
+/// The maximum number of reviews in the details of a listing.
 const SHOWN_REVIEWS: usize = 100;
 
 /// Filters of the marketplace, all of which must match, and the order of the results.
@@ -29,7 +29,7 @@ pub(crate) struct MarketplaceQuery {
     tags: Option<String>,
     min_price: Option<PriceBound>,
     max_price: Option<PriceBound>,
-    /// A part of the title or of the description, in upper or lower case.
+    /// Text to find in the title or the description, ignoring case.
     search: Option<String>,
     sort: Option<Sort>,
 }

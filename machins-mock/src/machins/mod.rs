@@ -1,12 +1,12 @@
 //! machins: a marketplace on which agents trade, with escrow.
 //!
 //! The model is plain functions on plain data: it knows no HTTP. An operation is given the time,
-//! randomness and what the caller sent, and returns a reply; what others learn of it are events,
-//! which go to inboxes and, as posts to be sent, out of the model.
+//! randomness and the caller's input, and returns a reply. It also emits events, which are added to
+//! inboxes and returned as webhooks to send.
 //!
-//! From the bottom up: texts, amounts, errors; [`records`], which are stored; [`views`] of them;
+//! From the bottom up: texts, amounts and errors; [`records`], which are stored; [`views`] of them;
 //! [`platform`], which holds all records and their indexes; a file of operations for each subject;
-//! and [`act`], which runs an operation with all that it brings about.
+//! and [`act`], which runs an operation with its consequences.
 
 mod act;
 mod check;

@@ -14,10 +14,11 @@ pub(crate) struct Money(i64);
 
 /// The text is not an amount with at most two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an amount of credits is a number with at most two decimals")]
+#[error("an amount of credits must be a number with at most two decimals")]
 pub(crate) struct InvalidMoney;
 
-/// The longest text of an amount, and the most digits of one in hundredths.
+/// The maximum length of the text of an amount, and the maximum number of digits of an amount in
+/// hundredths.
 const MAX_TEXT: usize = 64;
 const MAX_DIGITS: usize = 15;
 
@@ -193,7 +194,7 @@ impl<const MIN: i64, const MAX: i64> JsonSchema for Amount<MIN, MAX> {
         json_schema!({
             "type": ["number", "string"],
             "description": format!(
-                "{} to {}, with at most two decimals: a number or text.", Money(MIN), Money(MAX)
+                "A number or text from {} to {}, with at most two decimals.", Money(MIN), Money(MAX)
             ),
         })
     }

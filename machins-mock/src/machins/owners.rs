@@ -1,4 +1,4 @@
-//! The humans behind agents: claiming, logging in.
+//! The owners of agents: claiming an agent, and logging in.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const MAX_PASSWORD: usize = 1_024;
 
 const MAX_EMAIL: usize = 254;
 
-/// The human who claims an agent.
+/// The person who claims an agent.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ClaimRequest {
     email: String,
@@ -80,7 +80,7 @@ pub(crate) struct OwnerProfile {
     created_at: Time,
 }
 
-/// Returns the form of an address that all its spellings share.
+/// Returns the normal form of an email address, which all its spellings share.
 fn canonical(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -119,7 +119,7 @@ impl Machins {
         format!("/claim/{token}")
     }
 
-    /// Makes a human the owner of an agent, which is verified from now on.
+    /// Makes a person the owner of an agent, which is verified from now on.
     pub(crate) fn claim(
         &mut self,
         cx: &mut Context<'_>,

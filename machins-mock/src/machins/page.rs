@@ -8,12 +8,12 @@ use super::error::{Error, Result};
 const DEFAULT_LIMIT: u64 = 50;
 const MAX_LIMIT: u64 = 200;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub(crate) struct Window {
     /// The number of entries to skip; 0 by default.
     offset: Option<u64>,
-    /// The most entries to return, from 1 to 200; 50 by default.
+    /// The maximum number of entries to return, from 1 to 200; 50 by default.
     limit: Option<u64>,
 }
 

@@ -1,8 +1,8 @@
 //! Password hashes: HMAC-SHA256 with the world's secret, salted with the owner's id.
 //!
-//! This is not how a service keeps passwords: whoever has the world can try many passwords
-//! quickly. What a mock server keeps are tests' passwords, and whoever has the world has
-//! everything else anyway.
+//! A real service must use a slow hash, because whoever steals its hashes can otherwise try many
+//! passwords quickly. A mock server stores passwords of tests only, beside keys that are not hashed
+//! at all.
 
 use std::fmt;
 

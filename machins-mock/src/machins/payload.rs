@@ -1,4 +1,4 @@
-//! What a seller delivers: which fields, by the listing's type.
+//! Deliveries: which fields are required by the type of the listing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,8 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// What the buyer gets, if the delivery has what its listing's type asks for.
+    /// Returns what the buyer receives; refused if the delivery lacks a field that the type of its
+    /// listing requires.
     pub(crate) fn payload(&self, listing_type: ListingType) -> Result<Object> {
         input::url("endpoint_url", self.endpoint_url.as_deref())?;
         input::shallow("payload", self.payload.as_ref())?;
@@ -68,7 +69,7 @@ impl Delivery {
 }
 
 fn missing(field: &str, shape: &str) -> Error {
-    Error::field(field, format_args!("a delivery for this type of listing is {shape}"))
+    Error::field(field, format_args!("a delivery for this type of listing must be {shape}"))
 }
 
 pub(crate) fn object(value: Value) -> Object {

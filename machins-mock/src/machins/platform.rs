@@ -27,22 +27,23 @@ pub(crate) struct Machins {
     pub(super) subscriptions: IndexMap<Uuid, Subscription>,
     pub(super) ledger: Ledger,
 
-    // What follows from the above, and is made anew on load.
+    // Derived from the records above, and computed anew on load.
     pub(super) by_key: HashMap<ApiKey, Uuid>,
     pub(super) agent_slugs: HashMap<String, Uuid>,
     pub(super) listing_slugs: HashSet<String>,
     pub(super) emails: HashMap<String, Uuid>,
     pub(super) reviewed: HashSet<(Uuid, Uuid)>,
     pub(super) search_index: SearchIndex,
-    /// What happens by itself, and when.
+    /// The events that happen by themselves, in the order of their times.
     pub(super) timers: BTreeSet<(Time, Timer)>,
     /// The trades whose sellers were paid, in that order.
     pub(super) paid_trades: Vec<Uuid>,
     /// The sum of their prices.
     pub(super) volume: Money,
-    /// The bytes of stored request bodies, which bound the world; what is replaced stays counted.
+    /// The bytes of all request bodies that were stored, which bound the size of the world. Bodies
+    /// that were replaced stay counted.
     pub(super) stored_bytes: Uncompared<usize>,
-    /// How many operations there were, so that large worlds are checked now and then.
+    /// The number of operations so far, for the checks of large worlds.
     pub(super) operations: Uncompared<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Random operations of many agents with clock jumps, held against the plainest platform there is.
+//! Random operations of many agents and clock jumps, compared with a simpler implementation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -97,7 +97,7 @@ struct Traded {
     resolves: Option<u64>,
 }
 
-/// Amounts in hundredths, times in hours, and nothing derived from anything.
+/// A platform without indexes or other derived data: amounts in hundredths, times in hours.
 #[derive(Default)]
 struct Reference {
     available: [i64; AGENTS],
@@ -108,7 +108,7 @@ struct Reference {
     now: u64,
 }
 
-/// The state that something is then in, or the code of the refusal.
+/// The resulting state, or the code of the refusal.
 type Expected = std::result::Result<&'static str, ErrorCode>;
 
 impl Reference {
@@ -251,7 +251,7 @@ impl Reference {
     }
 }
 
-/// The platform under test and the ids of what is in it.
+/// The platform under test, and the ids of its records.
 struct Tested {
     machins: Machins,
     random: Random,
@@ -286,7 +286,7 @@ impl Tested {
         Self { machins, random, start: now, now, agents, listings: Vec::new(), trades: Vec::new() }
     }
 
-    /// Runs an operation and returns its result in the reference's words, with the reply.
+    /// Runs an operation and returns its result in the terms of the reference, with the reply.
     fn run<T: serde::Serialize>(
         &mut self,
         operation: impl FnOnce(&mut Machins, &mut Context<'_>) -> Result<T>,
@@ -334,7 +334,7 @@ fn hundredths(amount: i64) -> Money {
     Money::hundredths(amount)
 }
 
-/// Does the same on both platforms.
+/// Runs the same operation on both platforms.
 fn step(tested: &mut Tested, reference: &mut Reference, operation: &Operation) {
     let count = tested.listings.len();
     match *operation {

@@ -1,4 +1,4 @@
-//! What everybody may see: figures, the leaderboard, profiles, recent trades.
+//! Public information: statistics, the leaderboard, profiles, recent trades.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use super::rules::{FEE_PERCENT, STARTER_CREDITS, STARTER_MAX_TRADE};
 use super::views::{MarketplaceListing, PublicAgent, TrustTier};
 use crate::clock::Time;
 
-/// How many of the latest trades the statistics show.
+/// The number of latest trades in the statistics.
 const RECENT_ACTIVITY: usize = 10;
 
-/// How many listings and reviews a profile shows.
+/// The maximum number of listings, and of reviews, in a profile.
 const SHOWN: usize = 50;
 
-/// Figures of the whole platform. Trades count once their seller is paid.
+/// Statistics of the whole platform. A trade counts once its seller has been paid.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Stats {
     total_agents: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Stats {
     recent_activity: Vec<RecentTrade>,
 }
 
-/// A trade whose seller was paid.
+/// A trade whose seller has been paid.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RecentTrade {
     trade_id: Uuid,
@@ -62,13 +62,13 @@ pub(crate) struct LeaderboardEntry {
 pub(crate) struct AgentProfile {
     #[serde(flatten)]
     agent: PublicAgent,
-    /// Its newest 50 active listings.
+    /// The newest 50 active listings of the agent.
     listings: Vec<MarketplaceListing>,
-    /// The newest 50 reviews of it.
+    /// The newest 50 reviews of the agent.
     reviews: Vec<Review>,
 }
 
-/// What the platform is, and how to begin.
+/// A description of the platform, and how to begin.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PlatformInfo {
     name: &'static str,

@@ -12,7 +12,7 @@ use super::records::{Review, TradeStatus, rating};
 
 const MAX_BODY: usize = 5_000;
 
-/// A review to be created.
+/// A review to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NewReview {
     /// 1 to 5.

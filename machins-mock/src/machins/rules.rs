@@ -1,4 +1,4 @@
-//! Amounts and percentages that the platform fixes.
+//! The amounts and percentages set by the platform.
 
 use super::money::Money;
 

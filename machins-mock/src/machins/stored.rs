@@ -1,5 +1,5 @@
-//! The platform as it is stored: indexes and figures are left out, and are computed and checked on
-//! load.
+//! The platform as it is stored. Indexes and other derived data are left out, and are computed and
+//! checked on load.
 
 use std::collections::HashSet;
 
@@ -68,7 +68,7 @@ fn ensure(holds: bool, otherwise: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// Adds every record as if it was new, and refuses what can't have happened.
+/// Adds every record as if it was new, and refuses records that contradict each other.
 impl TryFrom<Stored> for Machins {
     type Error = &'static str;
 
@@ -83,7 +83,7 @@ impl TryFrom<Stored> for Machins {
         }
         world.subscriptions = by_id(stored.subscriptions, |subscription| subscription.id)?;
         let known = |subscription: &Subscription| world.agents.contains_key(&subscription.agent_id);
-        ensure(world.subscriptions.values().all(known), "a subscription is nobody's")?;
+        ensure(world.subscriptions.values().all(known), "a subscription belongs to no agent")?;
         for listing in stored.listings {
             world.load_listing(listing)?;
         }
@@ -120,7 +120,7 @@ impl Machins {
         for owner in self.owners.values() {
             if let Some(claim) = &owner.claim {
                 let other = self.emails.insert(claim.email.clone(), owner.id);
-                ensure(other.is_none(), "two owners have one email")?;
+                ensure(other.is_none(), "two owners have the same email")?;
             }
         }
         Ok(())
@@ -140,13 +140,13 @@ impl Machins {
     fn load_listing(&mut self, mut listing: Listing) -> Checked {
         ensure(self.agents.contains_key(&listing.seller_agent_id), "a listing is nobody's")?;
         ensure(!self.listings.contains_key(&listing.id), "two listings have one id")?;
-        ensure(!self.listing_slugs.contains(&listing.slug), "two listings have one slug")?;
+        ensure(!self.listing_slugs.contains(&listing.slug), "two listings have the same slug")?;
         let bounty = listing.bounty_amount;
         ensure(bounty.is_none() || listing.side == Side::Request, "an offer has a bounty")?;
         let priced = is_price(listing.price) && bounty.is_none_or(is_price);
         ensure(priced, "a listing's price is out of bounds")?;
         let distinct: HashSet<_> = listing.tags.iter().collect();
-        ensure(distinct.len() == listing.tags.len(), "a listing has a tag twice")?;
+        ensure(distinct.len() == listing.tags.len(), "a listing has the same tag twice")?;
         listing.update_search_text();
         self.add_listing(listing);
         Ok(())
@@ -171,7 +171,7 @@ impl Machins {
             }
             _ => true,
         };
-        ensure(complete, "a trade does not say when it was settled")?;
+        ensure(complete, "a settled trade has no time of settlement")?;
         self.add_trade(trade);
         Ok(())
     }
@@ -187,11 +187,11 @@ impl Machins {
             .collect();
         let releases: Vec<_> = self.ledger.releases().collect();
         for id in releases {
-            ensure(unpaid.remove(&id), "the ledger pays for a trade that is not done")?;
+            ensure(unpaid.remove(&id), "the ledger pays for a trade that is not completed")?;
             let index = self.trades.get_index_of(&id).ok_or("the ledger pays for no trade")?;
             self.paid(index);
         }
-        ensure(unpaid.is_empty(), "a trade is done and was not paid for")
+        ensure(unpaid.is_empty(), "a completed trade is not paid in the ledger")
     }
 
     fn load_review(&mut self, review: Review) -> Checked {
@@ -202,8 +202,11 @@ impl Machins {
             && review.reviewed_agent_id == trade.other_party(by)
             && review.listing_id == trade.listing_id
             && records::rating(review.rating.into()).is_ok();
-        ensure(right, "a review is not of its trade")?;
-        ensure(!self.reviewed.contains(&(trade.id, by)), "a trade has two reviews of one party")?;
+        ensure(right, "a review does not match its trade")?;
+        ensure(
+            !self.reviewed.contains(&(trade.id, by)),
+            "a trade has two reviews by the same party",
+        )?;
         self.add_review(review);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Subscriptions: which events are posted where.
+//! Subscriptions: the URLs that events are posted to.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,17 +14,17 @@ use crate::clock::Time;
 /// How many deliveries may fail in a row before the subscription ends.
 const MAX_FAILURES: u32 = 10;
 
-/// The most subscriptions of one agent.
+/// The maximum number of subscriptions of one agent.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
 
 const MAX_SECRET: usize = 1_024;
 
-/// A subscription to be created.
+/// A subscription to create.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct NewSubscription {
     event_type: EventType,
     webhook_url: String,
-    /// Signs every post; without it, posts are not signed.
+    /// The secret that signs every post; without it, posts are not signed.
     secret: Option<String>,
     /// Limits the subscription to events whose data has all of these values.
     filters: Option<Object>,
@@ -114,7 +114,7 @@ impl Machins {
         let subscription = id.parse().ok().and_then(|id: Uuid| self.subscriptions.get(&id));
         let subscription = subscription.ok_or_else(|| Error::not_found("subscription"))?;
         if subscription.agent_id != caller {
-            return Err(Error::forbidden("the subscription is another agent's"));
+            return Err(Error::forbidden("the subscription belongs to another agent"));
         }
         let id = subscription.id;
         self.subscriptions.shift_remove(&id);

@@ -1,4 +1,4 @@
-//! Trades, as their parties see them.
+//! Reading trades, as their parties see them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

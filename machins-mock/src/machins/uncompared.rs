@@ -1,6 +1,6 @@
-//! Numbers that are not part of the world.
+//! Counters that are left out when worlds are compared.
 
-/// A number that does not count when worlds are compared.
+/// A counter that is left out when worlds are compared.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Uncompared<T>(pub(super) T);
 

@@ -1,4 +1,4 @@
-//! Verifications of deliveries by the buyer's side.
+//! Verification of deliveries by the buyer's URL.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::input::{MAX_DEPTH, Object, is_shallow};
 use super::payload::{Delivery, object};
 use super::records::Trade;
 
-/// A verification to be asked for before a delivery is entered.
+/// A verification to request before a delivery is recorded.
 #[derive(Debug)]
 pub(crate) struct Callback {
     pub(crate) url: String,
@@ -41,7 +41,7 @@ impl Callback {
 }
 
 impl Verification {
-    /// Reads the answer to a verification.
+    /// Reads the reply to a verification.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
         let reply: Value = serde_json::from_slice(body).unwrap_or_default();
         let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
@@ -49,11 +49,13 @@ impl Verification {
             Some(accepted) if (200..300).contains(&status) => {
                 Self { accepted, reply, bytes: body.len() }
             }
-            _ => Self::failed(&format!("the verification answered {status} and no verdict")),
+            _ => Self::failed(&format!(
+                "the verification URL answered {status} without a valid result"
+            )),
         }
     }
 
-    /// Returns the result of a verification without an answer, which counts as refused.
+    /// Returns the result of a verification that got no reply, which counts as refused.
     pub(crate) fn failed(reason: &str) -> Self {
         let reply = object(json!({"accepted": false, "reason": reason}));
         Self { accepted: false, reply, bytes: reason.len() }

@@ -1,4 +1,4 @@
-//! What everybody sees of agents and listings; parts of several replies.
+//! The public views of agents and listings, which are parts of several replies.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +16,9 @@ use crate::clock::Time;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TrustTier {
     current: Tier,
-    /// The largest trade in whole credits; null if there is no limit.
+    /// The maximum price of a trade in whole credits; null if there is no limit.
     max_trade_size: Option<i64>,
-    /// What to do to reach the next tier; null if there is none.
+    /// The call that leads to the next tier; null if there is none.
     upgrade_action: Option<&'static str>,
 }
 
@@ -43,12 +43,12 @@ pub(crate) struct PublicAgent {
     agent_type: AgentType,
     capabilities: Vec<String>,
     trust_tier: Tier,
-    /// The mean of the ratings in its reviews; 0 without reviews.
+    /// The mean of the ratings in the agent's reviews; 0 without reviews.
     reputation_score: Money,
     review_count: usize,
-    /// The number of trades that it completed, as buyer or as seller.
+    /// The number of trades that the agent has completed, as buyer or as seller.
     total_trades: u64,
-    /// The sum of the prices of its completed sales.
+    /// The sum of the prices of the agent's completed sales.
     total_revenue: Money,
     is_active: bool,
     created_at: Time,
@@ -74,7 +74,7 @@ impl PublicAgent {
     }
 }
 
-/// A listing as everybody sees it.
+/// A listing as everyone sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MarketplaceListing {
     id: Uuid,

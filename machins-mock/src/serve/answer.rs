@@ -25,7 +25,7 @@ pub(super) async fn answer(
     let path = request.uri().path();
     if is_own_route(path) {
         if is_cross_origin(request.headers()) {
-            let detail = "web pages of other origins can't use the mock's own routes";
+            let detail = "web pages of other origins cannot use the mock's own routes";
             return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
         }
         let Ok(response) = router.call(request).await;

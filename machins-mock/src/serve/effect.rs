@@ -1,4 +1,4 @@
-//! What a fault does to a request and its reply.
+//! The effect of a fault on a request and its reply.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -89,7 +89,7 @@ fn default_body(status: u16) -> serde_json::Value {
     json!({"status": "error", "code": "FAULT", "detail": format!("a fault answers {status}")})
 }
 
-/// Returns the same reply with its body sent in another way.
+/// Returns the reply with its body sent in another way.
 async fn reshape(
     response: Response,
     shape: impl FnOnce(&Bytes) -> Pieces,
@@ -101,7 +101,7 @@ async fn reshape(
 
 /// A body that comes in pieces, with pauses or with a broken end.
 struct Pieces {
-    /// The length that the reply's head promises.
+    /// The length in the head of the reply.
     announced: usize,
     /// Last piece first.
     rest: Vec<Bytes>,

@@ -1,4 +1,4 @@
-//! Serving connections: accepting them, answering their requests, and what faults do to replies.
+//! Serving connections: accepting them, answering their requests, and applying faults.
 
 mod accept;
 mod answer;

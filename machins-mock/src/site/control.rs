@@ -21,27 +21,27 @@ use crate::world::Snapshot;
 pub(super) fn routes(api: Api) -> Api {
     api.tag("Mock control")
         .get("/_mock/health", "Check that the server is up", health)
-        .post("/_mock/reset", "Empty the world, and remove faults and records", reset)
+        .post("/_mock/reset", "Reset the world, the clock, the faults and the records", reset)
         .get("/_mock/clock", "Get the virtual time", clock)
         .post("/_mock/clock/advance", "Move the virtual time forward", advance)
         .post("/_mock/machineid/orgs", "Create an organisation", create_org)
-        .patch("/_mock/machineid/orgs/{org_key}", "Change an organisation's switches", update_org)
+        .patch("/_mock/machineid/orgs/{org_key}", "Change an organisation's settings", update_org)
         .post("/_mock/machins/agents", "Create an agent", create_agent)
         .refuses([Conflict])
         .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
         .refuses([InvalidState])
         .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
         .get("/_mock/webhooks", "List the webhook attempts, oldest first", webhooks)
-        .get("/_mock/requests", "List the requests, oldest first, without secrets", requests)
-        .delete("/_mock/requests", "Forget the requests", clear_requests)
+        .get("/_mock/requests", "List the requests received, oldest first", requests)
+        .delete("/_mock/requests", "Clear the recorded requests", clear_requests)
         .get("/_mock/faults", "List the faults", faults)
         .post("/_mock/faults", "Add a fault", add_fault)
         .delete("/_mock/faults", "Remove all faults", clear_faults)
         .get("/_mock/state", "Get the whole world, keys included", state)
-        .put("/_mock/state", "Replace the world by a stored one", restore)
+        .put("/_mock/state", "Replace the world with a stored one", restore)
 }
 
-/// A call that was carried out.
+/// The reply to a call that returns nothing else.
 #[derive(Serialize, JsonSchema)]
 struct Done {
     status: &'static str,
@@ -80,7 +80,7 @@ async fn clock(State(app): State<App>) -> Reply<200, ClockState> {
 /// How far to move the virtual time forward.
 #[derive(Deserialize, JsonSchema)]
 struct Advance {
-    /// The seconds, at least 0; fractions count to the millisecond.
+    /// The number of seconds, at least 0, with a precision of milliseconds.
     seconds: f64,
 }
 
@@ -90,13 +90,13 @@ async fn advance(
 ) -> Result<Reply<200, ClockState>, Problem> {
     let by = Duration::try_from_secs_f64(body?.seconds).map_err(|_| {
         let most = MAX_ADVANCE.as_secs();
-        Problem::bad_request(&format!("`seconds` is a number from 0 to {most}"))
+        Problem::bad_request(&format!("`seconds` must be a number from 0 to {most}"))
     })?;
     app.advance(by).map_err(|error| Problem::bad_request(&error))?;
     Ok(Reply(ClockState::new(&app)))
 }
 
-/// An organisation to be created.
+/// An organisation to create.
 #[derive(Deserialize, JsonSchema)]
 struct NewOrg {
     /// The plan; `free` by default.

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, put together route by route.
+//! The OpenAPI 3.1 document, generated from the routes.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,8 @@ use crate::http::{Components, Operation, Route};
 pub(super) fn document(routes: &[Route]) -> Value {
     let mut components = Components::new();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut tags: Vec<_> = routes.iter().map(|route| json!({"name": route.tag})).collect();
+    tags.dedup();
     for route in routes {
         let method = route.method.as_str().to_lowercase();
         let mut operation = Operation::new(entry(route, &method), &mut components, &route.refusals);
@@ -27,6 +29,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
+        "tags": tags,
         "paths": paths,
         "components": components.finish(),
     })

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, HeaderValue};
 use http::{Method, Uri};
 
 use crate::http::{Problem, Route};
@@ -35,12 +33,12 @@ fn no_route(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem
     let nearest = nearest(routes, method, path);
     let detail = format!("no such route; the nearest are {}", nearest.join(", "));
     let mut problem = Problem::new(404, "ROUTE_NOT_FOUND", detail);
-    problem.request_id = Some(app.world().random.uuid());
+    problem.request_id = Some(app.new_request_id());
     problem.nearest = nearest;
     problem
 }
 
-fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Response {
+fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem {
     let allowed: Vec<_> = routes
         .iter()
         .filter(|route| matches(route.path, path))
@@ -52,13 +50,8 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Res
     };
     let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
     problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
-    problem.request_id = Some(app.world().random.uuid());
-    let mut response = problem.into_response();
-    // Without it, axum's own list is sent.
-    if let (false, Ok(allowed)) = (allowed.is_empty(), HeaderValue::try_from(allowed.join(", "))) {
-        response.headers_mut().insert(ALLOW, allowed);
-    }
-    response
+    problem.request_id = Some(app.new_request_id());
+    problem
 }
 
 /// Returns whether a path is one of a route's, whose `{parameters}` stand for one segment each.

@@ -1,5 +1,5 @@
-//! Everything that a server answers: the routes of both APIs and of the control API, their
-//! OpenAPI document, and what no route takes.
+//! Everything that a server answers: the routes of both APIs and of the control API, their OpenAPI
+//! document, and the replies to unknown routes.
 
 mod control;
 mod document;

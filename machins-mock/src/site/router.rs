@@ -8,7 +8,7 @@ use super::{control, fallback, machineid, machins, swagger};
 use crate::http::Api;
 use crate::state::App;
 
-/// The routes, made once for the process.
+/// The routes, created once for the process.
 static ROUTER: LazyLock<Router<App>> = LazyLock::new(|| {
     let api = machineid::routes(Api::new());
     let api = machins::routes(api);

@@ -11,8 +11,8 @@ use super::document::document;
 use crate::http::Route;
 use crate::state::App;
 
-/// Adds the OpenAPI document of the routes, which is made when it is first asked for, and the page
-/// that shows it.
+/// Adds the OpenAPI document of the routes, which is created when it is first requested, and the
+/// page that shows it.
 pub(super) fn add(router: Router<App>, documented: Arc<[Route]>) -> Router<App> {
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
     let serve = async move || {
@@ -22,7 +22,7 @@ pub(super) fn add(router: Router<App>, documented: Arc<[Route]>) -> Router<App> 
     ui::add(router.route("/openapi.json", get(serve)))
 }
 
-/// Swagger UI, from assets inside the binary.
+/// Swagger UI, served from assets in the binary.
 #[cfg(feature = "swagger-ui")]
 mod ui {
     use axum::Router;
@@ -44,7 +44,7 @@ mod ui {
             .route("/docs/swagger-ui.css", get(async || asset("text/css", STYLE)))
     }
 
-    /// Sends an asset as it is stored: every browser unpacks gzip.
+    /// Sends an asset compressed, as it is stored: every browser accepts gzip.
     fn asset(content_type: &'static str, gzip: &'static [u8]) -> impl IntoResponse {
         ([(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")], gzip)
     }

@@ -1,5 +1,6 @@
 //! The control API and its typed twin: orgs, clock, journal, snapshots, reset.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use machins_mock::{
@@ -183,6 +184,38 @@ async fn a_snapshot_restores_the_state() {
     assert_eq!(decision["code"], "ALLOW");
     register(&other, &twin, &["c"]).await;
     assert_eq!(post(&other, &twin, "devices/register", device("d")).await.0, 403);
+}
+
+/// Clients take a repeated request id for a stored reply.
+#[tokio::test]
+async fn no_request_id_is_repeated_by_restore_or_reset() {
+    let server = MockServer::builder().seed(7).start().unwrap();
+    let snapshot = server.snapshot();
+    let mut seen = HashSet::new();
+    for _ in 0..3 {
+        let org = server.create_org(Plan::Free);
+        for path in ["devices/validate", "devices/register", "devices/validate"] {
+            let (_, reply) = post(&server, &org, path, device("a")).await;
+            assert!(seen.insert(reply["request_id"].to_string()), "{reply}");
+        }
+        server.restore(&snapshot);
+        let org = server.create_org(Plan::Free);
+        let (_, reply) = get(&server, &org, "no/such/route").await;
+        assert!(seen.insert(reply["request_id"].to_string()), "{reply}");
+        server.reset();
+    }
+}
+
+#[tokio::test]
+async fn a_seed_gives_the_same_request_ids_in_every_start() {
+    let ids = async || {
+        let server = MockServer::builder().seed(7).start().unwrap();
+        let org = server.create_org(Plan::Free);
+        let (_, first) = post(&server, &org, "devices/validate", device("a")).await;
+        let (_, second) = post(&server, &org, "devices/validate", device("a")).await;
+        [first["request_id"].clone(), second["request_id"].clone()]
+    };
+    assert_eq!(ids().await, ids().await);
 }
 
 #[tokio::test]

@@ -37,20 +37,20 @@ pub(crate) struct Agent {
     pub(crate) tier: Tier,
     pub(crate) created_at: Time,
     pub(crate) inbox: Inbox,
-    /// What follows from the other records.
+    /// The data derived from the other records.
     #[serde(skip)]
     pub(crate) record: Record,
 }
 
-/// An agent's listings, trades and figures, which are computed on load.
+/// An agent's listings, trades and totals, which are computed on load.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) listings: Vec<Uuid>,
     pub(crate) trades: Vec<Uuid>,
-    /// The reviews of it.
+    /// The reviews of the agent.
     pub(crate) reviews: Vec<Uuid>,
     pub(crate) completed_trades: u64,
-    /// The sum of the prices of its sales, including fees.
+    /// The sum of the prices of the agent's sales, including fees.
     pub(crate) revenue: Money,
     rating_sum: i64,
 }

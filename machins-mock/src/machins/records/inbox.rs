@@ -11,10 +11,10 @@ use crate::clock::Time;
 use crate::machins::context::{Context, Event, EventType};
 use crate::machins::input::Object;
 
-/// How long a notification is kept once it is read.
+/// How long a notification is kept after it was read.
 pub(crate) const KEPT: Duration = Duration::from_hours(7 * 24);
 
-/// The most notifications in one inbox; the oldest are dropped for new ones.
+/// The maximum number of notifications in one inbox; new ones replace the oldest.
 pub(crate) const MAX_NOTIFICATIONS: usize = 10_000;
 
 /// An inbox, oldest notification first.

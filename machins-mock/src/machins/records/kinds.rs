@@ -1,4 +1,4 @@
-//! The closed sets of words in records and replies.
+//! The enums in records and replies.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub(crate) enum TradeStatus {
     Delivered,
     /// Confirmed; the credits went to the seller, less the fee.
     Completed,
-    /// Rejected by the party that did not propose it.
+    /// Rejected by the owner of the listing.
     Rejected,
     /// Cancelled; the credits went back to the buyer.
     Cancelled,
@@ -94,7 +94,7 @@ pub enum Outcome {
     Release,
 }
 
-/// The type of an agent, by its own account.
+/// The type of an agent, as the agent states it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AgentType {
@@ -112,7 +112,7 @@ pub enum Tier {
     /// The agent trades at most 100 credits at a time.
     #[default]
     Starter,
-    /// A human has claimed the agent, which trades any amount.
+    /// A person has claimed the agent, which trades any amount.
     Verified,
 }
 

@@ -1,4 +1,4 @@
-//! A double-entry ledger: every transaction's entries sum to zero, so all accounts together do.
+//! A double-entry ledger: the entries of every transaction sum to zero, and so do all balances.
 
 use std::collections::HashMap;
 
@@ -63,12 +63,12 @@ struct Transaction {
 struct Entry {
     id: Uuid,
     account: Account,
-    /// Below zero for a debit.
+    /// The change of the balance, which is negative for a debit.
     amount: Money,
     balance_after: Money,
 }
 
-/// All transactions of a world, and the balances that follow from them.
+/// All transactions of a world, and the resulting balances.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Transaction>", into = "Vec<Transaction>")]
 pub(crate) struct Ledger {
@@ -282,7 +282,7 @@ impl TryFrom<Vec<Transaction>> for Ledger {
                     return Err("an amount in the ledger is too large");
                 }
                 if before.plus(amount) != balance_after {
-                    return Err("a balance in the ledger does not follow from its entries");
+                    return Err("a balance in the ledger is not the sum of its entries");
                 }
                 if balance_after.is_negative() && account != Account::Issuance {
                     return Err("an account in the ledger is below zero");

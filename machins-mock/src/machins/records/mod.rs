@@ -1,4 +1,4 @@
-//! What the platform stores: plain records, and what follows from one record alone.
+//! The records that the platform stores, with the functions that need one record alone.
 
 mod agent;
 mod inbox;

@@ -11,11 +11,11 @@ use crate::machins::password::PasswordHash;
 pub(crate) struct Owner {
     pub(crate) id: Uuid,
     pub(crate) created_at: Time,
-    /// `None` until a human has claimed the agent.
+    /// `None` until a person has claimed the agent.
     pub(crate) claim: Option<Claim>,
 }
 
-/// The human who has claimed the agent.
+/// The person who has claimed the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) email: String,

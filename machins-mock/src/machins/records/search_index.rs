@@ -1,8 +1,8 @@
 //! The active listings, indexed for searches.
 //!
-//! One list of all active listings and one for each tag, in order of creation. An entry carries what
-//! most filters ask for, so that a search walks one dense list and reads a listing itself only for
-//! its text or to send it.
+//! There is one list of all active listings and one for each tag, in order of creation. An entry
+//! contains what most filters need, so that a search goes through one dense list and reads a
+//! listing itself only to search its text or to return it.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -23,7 +23,7 @@ pub(crate) struct SearchIndex {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct IndexEntry {
     pub(crate) price: Money,
-    /// Which in the list of all listings: grows with time.
+    /// The index in the list of all listings, which grows with time.
     pub(crate) index: u32,
     pub(crate) listing_type: ListingType,
     pub(crate) side: Side,

@@ -1,4 +1,4 @@
-//! A subscription, as it is stored, and the posts that it asks for.
+//! A subscription, as it is stored, and its webhooks.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub(crate) struct Subscription {
     pub(crate) created_at: Time,
 }
 
-/// The key that signs a subscription's posts.
+/// The secret that signs a subscription's webhooks.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(pub(crate) String);
@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A post to be sent.
+/// A webhook to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
     pub(crate) subscription_id: Uuid,
@@ -55,7 +55,7 @@ struct Post<'a> {
 }
 
 impl Subscription {
-    /// Returns the post for an event, if the subscription is for it.
+    /// Returns the webhook of an event, if the subscription is for such events.
     pub(crate) fn webhook(&self, event: &Event) -> Option<Webhook> {
         let wanted = self.is_active
             && self.event_type == event.event_type

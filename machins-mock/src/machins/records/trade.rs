@@ -63,7 +63,7 @@ pub(crate) struct Progress {
     pub(crate) cancelled_at: Option<Time>,
     pub(crate) rejected_at: Option<Time>,
     pub(crate) disputed_at: Option<Time>,
-    /// When the dispute resolves by itself.
+    /// The time at which the dispute is resolved automatically.
     pub(crate) dispute_resolves_at: Option<Time>,
     pub(crate) resolved_at: Option<Time>,
     /// The outcome of the dispute.
@@ -88,7 +88,7 @@ impl Trade {
         } else if caller == self.seller_agent_id {
             Ok(Role::Seller)
         } else {
-            Err(Error::forbidden("the trade is between other agents"))
+            Err(Error::forbidden("the agent is not a party of the trade"))
         }
     }
 

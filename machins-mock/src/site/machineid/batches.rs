@@ -27,14 +27,14 @@ struct BatchBody<Scope> {
     scope: Option<Scope>,
 }
 
-/// The devices to be revoked.
+/// The devices to revoke.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum RevokeScope {
     AllActive,
 }
 
-/// The devices to be restored.
+/// The devices to restore.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum UnrevokeScope {
@@ -51,7 +51,7 @@ struct BatchItem {
     error: Option<ErrorCode>,
 }
 
-/// The result of an entry, in a word.
+/// The result of an entry in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BatchStatus {
@@ -88,7 +88,7 @@ struct BatchUnrevoked {
     results: Option<Vec<BatchItem>>,
     /// The number of devices that were revoked before and are active now.
     unrevoked_count: usize,
-    /// The first of them, at most 25; only with a scope.
+    /// The first 25 of the restored devices; only with a scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     unrevoked_sample: Option<Vec<DeviceId>>,
     /// The reason why no device was restored; only with a scope.
@@ -127,7 +127,7 @@ fn selection<Scope>(
         }
         (None, Some(scope)) => Ok(Selection::Scope(scope)),
         _ => {
-            let message = "exactly one of deviceIds (not empty) and scope is needed";
+            let message = "give either deviceIds, which must not be empty, or scope";
             Err(Failure::new(ErrorCode::MissingParams, message, meta))
         }
     }
@@ -184,7 +184,7 @@ async fn unrevoke_batch(
     caller: Caller,
     JsonBody(body): JsonBody<BatchBody<UnrevokeScope>>,
 ) -> Result<Reply<200, BatchUnrevoked>, Failure> {
-    /// The most ids in a sample.
+    /// The maximum number of ids in a sample.
     const SAMPLE: usize = 25;
     let mut call = caller.call("devices/unrevoke_batch");
     let meta = call.meta;

@@ -1,4 +1,4 @@
-//! Who calls MachineID.
+//! The caller of a MachineID endpoint.
 
 use std::convert::Infallible;
 use std::sync::MutexGuard;
@@ -30,9 +30,8 @@ pub(super) struct Call<'a> {
 impl Caller {
     /// Starts a call of this name.
     pub(super) fn call(&self, handler: &'static str) -> Call<'_> {
-        let mut world = self.app.world();
-        let meta = Meta::new(handler, &mut world.random);
-        Call { world, key: self.key.as_deref(), meta }
+        let meta = Meta { handler, request_id: self.app.new_request_id() };
+        Call { world: self.app.world(), key: self.key.as_deref(), meta }
     }
 }
 
@@ -62,7 +61,7 @@ impl Input for Caller {
         operation.security(&Security {
             name: "machineid",
             proof: Proof::Header("x-org-key"),
-            description: "The organisation's key, org_…",
+            description: "The organisation's key, which begins with org_",
         });
     }
 }

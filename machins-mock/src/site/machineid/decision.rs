@@ -63,7 +63,8 @@ impl Output for Decision {
     }
 }
 
-/// Returns the HTTP status that carries a decision: an organisation's own refusal is a 200.
+/// Returns the HTTP status of a decision. A denial because of the organisation's settings or the
+/// device's state has status 200.
 const fn http_status(code: DecisionCode) -> u16 {
     match code {
         DecisionCode::InvalidOrgKey => 401,

@@ -23,7 +23,7 @@ pub(super) fn routes(api: Api) -> Api {
         .refuses([NotFound])
         .post("/api/v1/devices/unrevoke", "Restore a revoked device", unrevoke)
         .refuses([Forbidden, NotFound])
-        .post("/api/v1/devices/remove", "Remove a device for good", remove)
+        .post("/api/v1/devices/remove", "Delete a device permanently", remove)
         .refuses([NotFound])
 }
 
@@ -31,7 +31,7 @@ pub(super) fn routes(api: Api) -> Api {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeviceBody {
-    /// 1 to 128 of letters, digits and `. _ : @ / -`; whitespace around it is ignored.
+    /// 1 to 128 letters, digits and `. _ : @ / -`; whitespace around the id is ignored.
     device_id: String,
 }
 
@@ -68,7 +68,7 @@ struct DeviceEntry {
     status: DeviceStatus,
     created_at: Time,
     revoked_at: Option<Time>,
-    /// When a validation last allowed the device to run.
+    /// The time at which a validation last allowed the device to run.
     last_validated_at: Option<Time>,
 }
 
@@ -95,7 +95,7 @@ impl DeviceEntry {
 /// The status of a device after it was revoked or restored.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Standing {
+struct DeviceChange {
     status: Status,
     device_id: DeviceId,
     revoked: bool,
@@ -113,7 +113,7 @@ struct Removed {
     meta: Meta,
 }
 
-/// The refusal of a call about a device that does not exist.
+/// The refusal of a call because its device is not registered.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct NoSuchDevice {
@@ -130,7 +130,7 @@ impl NoSuchDevice {
     }
 }
 
-/// A call about one device that was refused.
+/// The refusal of a call about one device.
 enum Refused {
     /// The plan does not allow it, or the device is revoked.
     Blocked(Registered),
@@ -222,14 +222,14 @@ async fn list(caller: Caller) -> Result<Reply<200, DeviceList>, Failure> {
 async fn revoke(
     caller: Caller,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Result<Reply<200, Standing>, Refused> {
+) -> Result<Reply<200, DeviceChange>, Refused> {
     let mut call = caller.call("devices/revoke");
     let (now, meta) = (call.now(), call.meta);
     let org = call.org()?;
     let id = device(body, meta)?;
     match org.revoke(&id, now) {
         Revoked::Now | Revoked::Already => {
-            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: true, meta }))
+            Ok(Reply(DeviceChange { status: Status::Ok, device_id: id, revoked: true, meta }))
         }
         Revoked::NotFound => Err(Refused::NoSuchDevice(NoSuchDevice::new(id, meta))),
     }
@@ -238,14 +238,14 @@ async fn revoke(
 async fn unrevoke(
     caller: Caller,
     JsonBody(body): JsonBody<DeviceBody>,
-) -> Result<Reply<200, Standing>, Refused> {
+) -> Result<Reply<200, DeviceChange>, Refused> {
     let mut call = caller.call("devices/unrevoke");
     let meta = call.meta;
     let org = call.org()?;
     let id = device(body, meta)?;
     match org.unrevoke(&id) {
         Restored::Now | Restored::Already => {
-            Ok(Reply(Standing { status: Status::Ok, device_id: id, revoked: false, meta }))
+            Ok(Reply(DeviceChange { status: Status::Ok, device_id: id, revoked: false, meta }))
         }
         Restored::AtCap => Err(Refused::Blocked(Registered {
             status: Status::Blocked,

@@ -1,4 +1,4 @@
-//! The organisation itself: its creation, its usage, its payment.
+//! The organisation itself: creating it, its usage, and paying for a plan.
 
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -12,19 +12,19 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID organisation")
-        .post("/api/v1/org/create", "Create an organisation with the free plan", create)
-        .get("/api/v1/usage", "Get the plan and its usage", usage)
-        .post("/api/v1/billing/checkout", "Start the payment of a plan", checkout)
+        .post("/api/v1/org/create", "Create an organisation on the free plan", create)
+        .get("/api/v1/usage", "Get the plan and how much of it is used", usage)
+        .post("/api/v1/billing/checkout", "Create a checkout page for a plan", checkout)
 }
 
-/// The plan to be paid for.
+/// The plan to pay for.
 #[derive(Deserialize, JsonSchema)]
 struct CheckoutBody {
     /// `pro`, `scale` or `max`.
     plan: String,
 }
 
-/// No fields.
+/// An object without fields.
 #[derive(Deserialize, JsonSchema)]
 struct EmptyBody {}
 
@@ -62,9 +62,9 @@ async fn create(
     State(app): State<App>,
     StoredBody { body, .. }: StoredBody<EmptyBody>,
 ) -> Result<Reply<200, OrgCreated>, Failure> {
-    let world = &mut *app.world();
-    let meta = Meta::new("org_create", &mut world.random);
+    let meta = Meta { handler: "org_create", request_id: app.new_request_id() };
     body.map_err(|error| Failure::body(&error, meta))?;
+    let world = &mut *app.world();
     let key = world.machineid.create_org(Plan::Free, &mut world.random);
     Ok(Reply(OrgCreated { status: Status::Ok, org_api_key: key.into(), meta }))
 }
@@ -85,7 +85,7 @@ async fn checkout(
     call.org()?;
     let body = body.map_err(|error| Failure::body(&error, meta))?;
     if !["pro", "scale", "max"].contains(&body.plan.as_str()) {
-        let message = "the plan is one of pro, scale and max";
+        let message = "the plan must be pro, scale or max";
         return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
     }
     let session = call.world.random.token("cs_test_");

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use crate::http::{BodyError, Output, Responses, json};
 use crate::machineid::org::Figures as OrgFigures;
 use crate::machineid::{DecisionCode, KeyError, Plan};
-use crate::random::Random;
 
 /// The HTTP status for a body over the limit.
 pub(super) const PAYLOAD_TOO_LARGE: u16 = 413;
@@ -16,16 +15,10 @@ pub(super) const PAYLOAD_TOO_LARGE: u16 = 413;
 /// What every reply carries.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct Meta {
-    /// The name of the call.
+    /// The name of the endpoint that answered.
     pub(super) handler: &'static str,
     /// An id of this request.
     pub(super) request_id: Uuid,
-}
-
-impl Meta {
-    pub(super) fn new(handler: &'static str, random: &mut Random) -> Self {
-        Self { handler, request_id: random.uuid() }
-    }
 }
 
 /// The plan and how much of it is used.
@@ -52,7 +45,7 @@ impl From<OrgFigures> for Figures {
     }
 }
 
-/// The result of a call, in a word.
+/// The result of a call in one word.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -101,7 +94,7 @@ pub(super) struct Failure {
     /// The matching decision code, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<DecisionCode>,
-    /// What is wrong, for people.
+    /// A message, for people.
     message: String,
     #[serde(flatten)]
     meta: Meta,

@@ -1,4 +1,4 @@
-//! How machins answers: replies, and refusals in its words.
+//! The replies of machins, and its refusals.
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
@@ -22,7 +22,7 @@ pub(super) type Created<T> = Result<Reply<201, T>, Error>;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "MachinsError")]
 struct ErrorReply {
-    /// What is wrong, for people.
+    /// A message, for people.
     detail: String,
     error: ErrorBody,
 }

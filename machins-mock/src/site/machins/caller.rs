@@ -1,4 +1,4 @@
-//! Who calls machins.
+//! The caller of a machins endpoint.
 
 use std::convert::Infallible;
 
@@ -78,7 +78,7 @@ impl Input for Agent {
         operation.security(&Security {
             name: "machins",
             proof: Proof::Header("X-API-Key"),
-            description: "The agent's key, at_…",
+            description: "The agent's API key, which begins with at_",
         });
     }
 }
@@ -104,7 +104,7 @@ impl Input for Owner {
         operation.security(&Security {
             name: "machins_owner",
             proof: Proof::Bearer,
-            description: "The token of POST /api/v1/owners/login",
+            description: "The token from the reply to POST /api/v1/owners/login",
         });
     }
 }

@@ -14,11 +14,11 @@ pub(super) fn routes(api: Api) -> Api {
     api.tag("machins onboarding")
         .post(
             "/api/v1/agents/onboard",
-            "Create an agent with a wallet, 500 credits and a key",
+            "Create an agent with a wallet, 500 credits and an API key",
             onboard,
         )
         .refuses([Conflict])
-        .post("/api/v1/claim/{token}", "Claim an agent for a human", claim)
+        .post("/api/v1/claim/{token}", "Claim an agent as its owner", claim)
         .refuses([Conflict, Unauthorized])
 }
 

@@ -1,4 +1,4 @@
-//! What the platform offers.
+//! The description of the platform.
 
 use std::sync::{Arc, OnceLock};
 

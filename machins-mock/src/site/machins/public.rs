@@ -11,10 +11,14 @@ use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins public")
-        .get("/api/v1/public/stats", "Get figures of the platform", stats)
-        .get("/api/v1/public/leaderboard", "List the best agents", leaderboard)
+        .get("/api/v1/public/stats", "Get statistics of the platform", stats)
+        .get("/api/v1/public/leaderboard", "List the agents by reputation", leaderboard)
         .refuses([Invalid])
-        .get("/api/v1/public/agent/{slug}", "Get an agent with its listings and reviews", agent)
+        .get(
+            "/api/v1/public/agent/{slug}",
+            "Get an agent's profile with its listings and reviews",
+            agent,
+        )
         .refuses([NotFound])
         .get("/api/v1/public/recent-trades", "List the latest trades", recent_trades)
         .refuses([Invalid])

@@ -9,7 +9,7 @@ use crate::machins::subscriptions::{NewSubscription, SubscriptionReply, Unsubscr
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins subscriptions")
-        .post("/api/v1/subscriptions", "Subscribe a URL to events", subscribe)
+        .post("/api/v1/subscriptions", "Subscribe to events of one type", subscribe)
         .get("/api/v1/subscriptions", "List the agent's subscriptions", list)
         .delete("/api/v1/subscriptions/{id}", "Delete a subscription", unsubscribe)
         .refuses([Forbidden, NotFound])

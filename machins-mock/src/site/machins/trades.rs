@@ -36,13 +36,13 @@ pub(super) fn routes(api: Api) -> Api {
         .refuses([Forbidden, NotFound, InvalidState])
         .post(
             "/api/v1/trades/{id}/deliver",
-            "Deliver, after a verification if the trade has a URL for it",
+            "Deliver; verified first if the trade has a verification URL",
             deliver,
         )
         .refuses([Forbidden, NotFound, InvalidState])
         .post(
             "/api/v1/trades/{id}/confirm",
-            "Confirm a delivery; the seller gets the credits",
+            "Confirm a delivery; the seller gets the credits, less the fee",
             confirm,
         )
         .refuses([Forbidden, NotFound, InvalidState])

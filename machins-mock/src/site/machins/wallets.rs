@@ -13,7 +13,7 @@ pub(super) fn routes(api: Api) -> Api {
         .get("/api/v1/wallets/me", "Get the agent's wallet", wallet)
         .get(
             "/api/v1/wallets/transactions",
-            "List the entries of the agent's accounts",
+            "List the entries of the agent's ledger, newest first",
             transactions,
         )
         .refuses([Invalid])

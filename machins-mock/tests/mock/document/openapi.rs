@@ -26,6 +26,7 @@ fn openapi_rules() -> Value {
                 },
             },
             "servers": {"type": "array", "items": {"required": ["url"]}},
+            "tags": {"type": "array", "uniqueItems": true, "items": {"required": ["name"]}},
             "paths": {
                 "type": "object",
                 "propertyNames": {"pattern": "^/"},
@@ -124,6 +125,8 @@ async fn the_document_is_valid_openapi() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.filter(|parameter| parameter["in"] == "path").count();
         assert_eq!(parameters, in_path, "{method} {path}: every path parameter is documented");
+        let tag = serde_json::json!({"name": operation["tags"][0]});
+        assert!(document["tags"].as_array().unwrap().contains(&tag), "{method} {path}: {tag}");
         for scheme in operation["security"].as_array().into_iter().flatten() {
             for name in scheme.as_object().unwrap().keys() {
                 assert!(document["components"]["securitySchemes"][name].is_object());
@@ -134,11 +137,17 @@ async fn the_document_is_valid_openapi() {
         }
     }
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
-        assert!(!name.ends_with(|it: char| it.is_ascii_digit()), "{name}: two types of one name");
+        assert!(
+            !name.ends_with(|last: char| last.is_ascii_digit()),
+            "{name}: two types of one name"
+        );
     }
     let references = document.to_string().matches("\"$ref\":\"").count();
     let inside = document.to_string().matches("\"$ref\":\"#/components/schemas/").count();
     assert_eq!(references, inside, "nothing refers elsewhere");
+    for rust in ["None`", "crate::"] {
+        assert!(!document.to_string().contains(rust), "a description is about Rust: {rust}");
+    }
 }
 
 /// Every route of the two tables of the specification that this server has.

@@ -117,7 +117,7 @@ async fn a_delivery_is_verified_before_the_reply() {
     assert_eq!(platform.get(&buyer, &format!("/trades/{}", id(&trade))).await, delivered);
 
     platform.refused(&seller, &action_path(&trade, "deliver"), result(), TRANSITION).await;
-    assert!(verifier.so_far().is_empty(), "nothing is asked about what can't be delivered");
+    assert!(verifier.so_far().is_empty(), "nothing is asked about what cannot be delivered");
 }
 
 #[tokio::test]
@@ -160,6 +160,17 @@ async fn a_silent_verifier_is_given_up() {
     assert_eq!(silent["delivery_verified"], false);
     let reason = silent["delivery_verification"]["reason"].as_str().unwrap();
     assert!(reason.contains("0.05 seconds"), "{reason}");
+}
+
+/// No resolver knows the name.
+#[tokio::test]
+async fn a_name_under_localhost_is_this_machine() {
+    let platform = Platform::start().await;
+    let verifier = Receiver::start(|_| answer(200, r#"{"accepted": true}"#)).await;
+    let url = verifier.url.replace("127.0.0.1", "who.knows.this.localhost");
+    let (seller, _, trade) = accepted(&platform, "task", Some(&url)).await;
+    let delivered = platform.act(&seller, &trade, "deliver").await;
+    assert_eq!(delivered["delivery_verified"], true, "{delivered}");
 }
 
 #[rstest]

@@ -147,7 +147,7 @@ async fn only_the_owner_changes_a_listing() {
     assert_eq!((&changed["title"], &changed["slug"]), (&json!("New"), &json!("new-slug")));
     assert_eq!((&changed["price"], &changed["tags"]), (&json!("60.50"), &json!(["new"])));
     assert_eq!(changed["description"], "d", "null leaves it");
-    assert_eq!(changed["listing_type"], "task", "what can't be changed is ignored");
+    assert_eq!(changed["listing_type"], "task", "what cannot be changed is ignored");
     assert!(changed["expires_at"].is_string() && changed["auto_accept"] == true);
     assert_eq!(platform.public("/marketplace?tags=old").await["total"], 0);
     let found = platform.public("/marketplace?tags=new&search=new&min_price=60.5").await;

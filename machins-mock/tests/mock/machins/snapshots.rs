@@ -1,4 +1,4 @@
-//! Stored worlds: they come back whole, and what can't be is refused.
+//! Stored worlds: they come back whole, and what cannot be is refused.
 
 use std::time::Duration;
 

@@ -125,6 +125,6 @@ async fn events_beyond_a_full_queue_are_dropped_and_logged() {
     assert_eq!(dropped.len(), BEYOND, "{:?}", dropped.first());
     for attempt in dropped {
         assert_eq!((attempt.status, attempt.attempt), (None, 0), "never sent");
-        assert!(attempt.error.unwrap().contains("10000 events were waiting"));
+        assert!(attempt.error.unwrap().contains("10000 events were already waiting"));
     }
 }

@@ -1,4 +1,4 @@
-//! The operations as the server's own document lists them, so that a new one can't be forgotten.
+//! The operations as the server's own document lists them, so that a new one cannot be forgotten.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

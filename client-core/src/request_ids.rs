@@ -1,0 +1,62 @@
+//! The request ids that a client has been given.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
+
+use crate::lock::lock;
+
+/// How many ids are remembered.
+const CAPACITY: usize = 1024;
+
+/// The last 1,024 different request ids that a client has been given, as hashes: that two ids have
+/// the same hash is less likely than that the server draws the same id twice.
+#[derive(Debug, Default)]
+pub(crate) struct RequestIds {
+    hasher: RandomState,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    hashes: HashSet<u64>,
+    /// The same hashes, the oldest first.
+    order: VecDeque<u64>,
+}
+
+impl RequestIds {
+    /// Remembers this id. Returns `false` if it was remembered already.
+    pub(crate) fn remember(&self, id: &str) -> bool {
+        let hash = self.hasher.hash_one(id);
+        let Recent { hashes, order } = &mut *lock(&self.recent);
+        if !hashes.insert(hash) {
+            return false;
+        }
+        order.push_back(hash);
+        if order.len() > CAPACITY
+            && let Some(oldest) = order.pop_front()
+        {
+            hashes.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_1024_ids_are_remembered() {
+        let ids = RequestIds::default();
+        for id in 0..1024 {
+            assert!(ids.remember(&id.to_string()), "{id} is new");
+        }
+        for id in 0..1024 {
+            assert!(!ids.remember(&id.to_string()), "{id} is remembered");
+        }
+        assert!(ids.remember("1024"));
+        assert!(ids.remember("0"), "the oldest is forgotten");
+        assert!(!ids.remember("2"), "the others are not");
+    }
+}

@@ -1,0 +1,146 @@
+//! When an `ALLOW` is believed.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use agent_client_core::Reply;
+use serde_json::{Map, Value};
+
+use crate::device_id::DeviceId;
+
+/// The other endpoints of the service's API Reference, and the one that only its templates use.
+const OTHER_ENDPOINTS: [&str; 10] = [
+    "devices/register",
+    "devices/list",
+    "devices/revoke",
+    "devices/unrevoke",
+    "devices/revoke_batch",
+    "devices/unrevoke_batch",
+    "devices/remove",
+    "usage",
+    "billing/checkout",
+    "org/create",
+];
+
+/// The handler of the endpoint that decides.
+const VALIDATE: &str = "devices/validate";
+
+/// The words of the service's replies that mean that a device may not run.
+const DENIALS: [&str; 5] = ["revoked", "blocked", "error", "not_found", "limit_reached"];
+
+/// Why a reply with the code `ALLOW` is not believed, so that the device is denied.
+///
+/// It is the [`source`](std::error::Error::source) of the error that stands for the reply;
+/// [`Denied::invalid_allow`](crate::Denied::invalid_allow) returns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidAllow {
+    /// The HTTP status is neither 200 nor 201.
+    HttpStatus(u16),
+    /// A header says that the body is not plain JSON in UTF-8.
+    NotPlainJson,
+    /// The reply has both a `Content-Length` and a `Transfer-Encoding`, so that proxies may
+    /// disagree on where it ends.
+    TwoLengths,
+    /// The reply comes from a cache: its `Age` is not 0.
+    FromCache,
+    /// The field `allowed` is not JSON `true`.
+    NotAllowed,
+    /// The field `error` is present.
+    HasError,
+    /// The field `status` says otherwise, for example `revoked`.
+    OtherStatus,
+    /// The field `deviceId` or `device_id` is not the device that was asked about.
+    OtherDevice,
+    /// The field `handler` names another endpoint than the one that was called.
+    OtherHandler,
+    /// The field `request_id` is missing, or is not a text.
+    NoRequestId,
+    /// This client or a clone of it has been given a decision with the same request id before, so
+    /// the reply is a stored or repeated one.
+    RepeatedRequestId,
+}
+
+impl fmt::Display for InvalidAllow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HttpStatus(status) => {
+                return write!(f, "its HTTP status is {status}, not 200 or 201");
+            }
+            Self::NotPlainJson => "a header says that it is not plain JSON in UTF-8",
+            Self::TwoLengths => "it has both a Content-Length and a Transfer-Encoding",
+            Self::FromCache => "it comes from a cache: its Age is not 0",
+            Self::NotAllowed => "its field \"allowed\" is not true",
+            Self::HasError => "it has a field \"error\"",
+            Self::OtherStatus => "its field \"status\" says otherwise",
+            Self::OtherDevice => "it is about another device",
+            Self::OtherHandler => "its field \"handler\" names another endpoint",
+            Self::NoRequestId => "it has no request_id",
+            Self::RepeatedRequestId => {
+                "its request_id was given before, so it is a stored or repeated reply"
+            }
+        })
+    }
+}
+
+impl StdError for InvalidAllow {}
+
+/// Checks everything but the code, which is `ALLOW`. `is_new` is whether the request id was not
+/// given before.
+pub(crate) fn verify(
+    reply: &Reply,
+    fields: &Map<String, Value>,
+    asked: &DeviceId,
+    is_new: bool,
+) -> Result<(), InvalidAllow> {
+    let text = |name: &str| fields.get(name).map(|value| value.as_str());
+    // If replies are off by one on a connection, this is the reply to another request.
+    let is_asked = |name: &str| text(name).is_none_or(|device| device == Some(asked.as_str()));
+    let requirements = [
+        (matches!(reply.status(), 200 | 201), InvalidAllow::HttpStatus(reply.status())),
+        (reply.is_labelled_json(), InvalidAllow::NotPlainJson),
+        (!reply.has_two_lengths(), InvalidAllow::TwoLengths),
+        (!reply.is_from_cache(), InvalidAllow::FromCache),
+        (fields.get("allowed") == Some(&Value::Bool(true)), InvalidAllow::NotAllowed),
+        (!fields.contains_key("error"), InvalidAllow::HasError),
+        (text("status").is_none_or(is_consistent_status), InvalidAllow::OtherStatus),
+        (is_asked("deviceId") && is_asked("device_id"), InvalidAllow::OtherDevice),
+        (text("handler").is_none_or(is_consistent_handler), InvalidAllow::OtherHandler),
+        (request_id(fields).is_some(), InvalidAllow::NoRequestId),
+        (is_new, InvalidAllow::RepeatedRequestId),
+    ];
+    match requirements.into_iter().find(|(is_met, _)| !is_met) {
+        Some((_, invalid)) => Err(invalid),
+        None => Ok(()),
+    }
+}
+
+/// The request id, unless it is empty.
+pub(crate) fn request_id(fields: &Map<String, Value>) -> Option<&str> {
+    fields.get("request_id")?.as_str().filter(|id| !id.trim().is_empty())
+}
+
+/// Whether a status is a word other than those that deny.
+fn is_consistent_status(status: Option<&str>) -> bool {
+    status.is_some_and(|status| {
+        !DENIALS.iter().any(|denial| status.trim().eq_ignore_ascii_case(denial))
+    })
+}
+
+/// Whether a handler is that of validate, or a name that no document mentions.
+fn is_consistent_handler(handler: Option<&str>) -> bool {
+    handler.is_some_and(|handler| {
+        handler == VALIDATE || {
+            let handler = normalized(handler);
+            !OTHER_ENDPOINTS.iter().any(|endpoint| normalized(endpoint) == handler)
+        }
+    })
+}
+
+/// The name in lower case and with one separator, without the path before it. The service writes
+/// names with different separators.
+fn normalized(name: &str) -> String {
+    let words = name.trim().split(['/', '_', '-', '.']).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("/").to_ascii_lowercase();
+    name.strip_prefix("api/v1/").map(str::to_owned).unwrap_or(name)
+}
