@@ -83,6 +83,16 @@ impl Gate {
         Self { gate: self.gate.register_on_start(), ..self }
     }
 
+    /// Sets a function that is given the result of each check: see
+    /// [`Gate::observer`](crate::Gate::observer).
+    #[must_use]
+    pub fn observer(
+        self,
+        observer: impl Fn(Result<&Permit, &Denied>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { gate: self.gate.observer(observer), ..self }
+    }
+
     /// Returns the device that this gate asks about.
     #[must_use]
     pub fn device(&self) -> &DeviceId {

@@ -50,6 +50,7 @@
 //!   it only plain `http` works.
 //! - `blocking`: the client and the gate for programs without an async runtime.
 //! - `tower`: `GateLayer`, which checks before each request of a tower service.
+//! - `axum`: `Denied` as a response.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -82,9 +83,9 @@ pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use decision::{Decision, DecisionCode};
 pub use device::{Device, DeviceChange, DeviceList, DeviceStatus};
 pub use device_id::DeviceId;
-pub use gate::{Denied, Gate, Permit, Reason};
 #[cfg(feature = "tower")]
-pub use gate::{GateLayer, GateService};
+pub use gate::{ByDevice, GateLayer, GateService, SelectGate};
+pub use gate::{Denied, Gate, Permit, PermitFacts, Reason};
 pub use org::{Checkout, NewOrg};
 pub use plan::{PlanFigures, PlanTier, Usage};
 pub use registration::{Registration, RegistrationReply};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use agent_client_core::Clock;
+use agent_client_core::{Clock, printable};
 
 use super::coalescer::Coalescer;
 use super::denied::{Denied, Reason};
@@ -43,19 +43,35 @@ use crate::registration::Registration;
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
-    client: Client,
-    device: DeviceId,
-    outage_grace: Duration,
+    settings: Settings,
     must_register: AtomicBool,
     coalescer: Coalescer,
     backoff: Backoff,
 }
 
+#[derive(Clone)]
+struct Settings {
+    client: Client,
+    device: DeviceId,
+    outage_grace: Duration,
+    register_on_start: bool,
+    observer: Option<Arc<Observer>>,
+}
+
+/// Is given the result of each check.
+type Observer = dyn Fn(Result<&Permit, &Denied>) + Send + Sync;
+
 impl Gate {
     /// Creates a gate for this device. Nothing is sent until a check.
     #[must_use]
     pub fn new(client: &Client, device: DeviceId) -> Self {
-        Self::with(client.clone(), device, Duration::ZERO, false)
+        Self::with(Settings {
+            client: client.clone(),
+            device,
+            outage_grace: Duration::ZERO,
+            register_on_start: false,
+            observer: None,
+        })
     }
 
     /// Sets for how long a check asks again during an outage, with growing waits, before it denies.
@@ -66,32 +82,68 @@ impl Gate {
     /// takes at most the grace and the client's time limit for one attempt.
     #[must_use]
     pub fn outage_grace(self, grace: Duration) -> Self {
-        let must_register = self.0.must_register.load(Ordering::Relaxed);
-        Self::with(self.0.client.clone(), self.0.device.clone(), grace, must_register)
+        self.change(|settings| settings.outage_grace = grace)
     }
 
     /// Makes the gate register its device before the first check. A device that cannot be
     /// registered is denied.
     #[must_use]
     pub fn register_on_start(self) -> Self {
-        Self::with(self.0.client.clone(), self.0.device.clone(), self.0.outage_grace, true)
+        self.change(|settings| settings.register_on_start = true)
     }
 
-    fn with(client: Client, device: DeviceId, outage_grace: Duration, must_register: bool) -> Self {
+    /// Sets a function that is given the result of each check, those of supervised work included, for
+    /// example to record it. It should return soon: the check waits for it. Without one, and also with
+    /// one, each result is logged by `tracing` at level `INFO`.
+    ///
+    /// ```
+    /// # test_support::gate(async |gate| {
+    /// let gate = gate.observer(|result| match result {
+    ///     Ok(permit) => println!("{} allowed, request {:?}", permit.device(), permit.request_id()),
+    ///     Err(denied) => println!("{denied}, request {:?}", denied.request_id()),
+    /// });
+    /// let _permit = gate.check().await?;
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn observer(
+        self,
+        observer: impl Fn(Result<&Permit, &Denied>) + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.0.settings.clone();
+        change(&mut settings);
+        Self::with(settings)
+    }
+
+    fn with(settings: Settings) -> Self {
         Self(Arc::new(Inner {
-            client,
-            device,
-            outage_grace,
-            must_register: AtomicBool::new(must_register),
+            must_register: AtomicBool::new(settings.register_on_start),
+            settings,
             coalescer: Coalescer::default(),
             backoff: Backoff::default(),
         }))
     }
 
+    /// Returns a gate with the same settings for another device.
+    #[cfg(feature = "tower")]
+    pub(super) fn for_device(&self, device: DeviceId) -> Self {
+        self.clone().change(|settings| settings.device = device)
+    }
+
+    /// Returns whether no clone of this gate exists.
+    #[cfg(feature = "tower")]
+    pub(super) fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// Returns the device that this gate asks about.
     #[must_use]
     pub fn device(&self) -> &DeviceId {
-        &self.0.device
+        &self.0.settings.device
     }
 
     /// Asks MachineID whether the device may run now.
@@ -99,11 +151,9 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub async fn check(&self) -> Result<Permit, Denied> {
-        let Inner { outage_grace, coalescer, .. } = &*self.0;
         let question: &Arc<dyn Question> = &(Arc::clone(&self.0) as _);
-        let ask = |is_last| coalescer.join(question, is_last);
-        let decision = outlast(*outage_grace, self.clock(), ask).await?;
-        Ok(Permit::new(self.0.device.clone(), decision))
+        let ask = |is_last| self.0.coalescer.join(question, is_last);
+        self.outlast(ask).await
     }
 
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
@@ -136,33 +186,69 @@ impl Gate {
         self.0.clock()
     }
 
+    /// Asks until there is a decision or the outage grace has passed, and tells the observer.
+    async fn outlast<F: Future<Output = Answer>>(
+        &self,
+        ask: impl Fn(bool) -> F,
+    ) -> Result<Permit, Denied> {
+        let Settings { device, outage_grace, .. } = &self.0.settings;
+        let result = outlast(device, *outage_grace, self.clock(), ask).await;
+        let result = result.map(|decision| Permit::new(device.clone(), decision));
+        self.observe(result.as_ref());
+        result
+    }
+
+    /// Logs the result of a check and tells the observer.
+    pub(super) fn observe(&self, result: Result<&Permit, &Denied>) {
+        let id = |id: Option<&str>| id.map(printable);
+        match result {
+            Ok(permit) => tracing::info!(
+                device = %permit.device(),
+                code = %permit.decision().code(),
+                request_id = id(permit.request_id()),
+                "allowed"
+            ),
+            Err(denied) => tracing::info!(
+                device = denied.device().map(tracing::field::display),
+                code = printable(denied.code().as_str()),
+                request_id = id(denied.request_id()),
+                reason = %denied,
+                "denied"
+            ),
+        }
+        if let Some(observer) = &self.0.settings.observer {
+            observer(result);
+        }
+    }
+
     /// Asks in requests that are not shared with other checks. During a pause that the service has
     /// asked for and that is longer than `longest_pause`, there is no decision.
-    pub(super) async fn decide_alone(
+    pub(super) async fn check_alone(
         &self,
         backoff: &Backoff,
         longest_pause: Duration,
-    ) -> CheckResult {
+    ) -> Result<Permit, Denied> {
         let ask = async |is_last: bool| {
             let result = self.0.decide(Some(longest_pause).filter(|_| !is_last)).await;
             backoff.answer(result, self.clock())
         };
-        outlast(self.0.outage_grace, self.clock(), ask).await
+        self.outlast(ask).await
     }
 }
 
 impl Inner {
     fn clock(&self) -> &dyn Clock {
-        self.client.transport().clock()
+        self.settings.client.transport().clock()
     }
 
     async fn register(&self) -> Result<Registration, Denied> {
-        let registration = match self.client.register(&self.device).await {
+        let device = &self.settings.device;
+        let registration = match self.settings.client.register(device).await {
             Ok(registration) => registration,
-            Err(error) => return Err(Denied::new(Reason::NoDecision(error))),
+            Err(error) => return Err(Denied::new(device, Reason::NoDecision(error))),
         };
         if !registration.is_registered() {
-            return Err(Denied::new(Reason::NotRegistered(registration)));
+            return Err(Denied::new(device, Reason::NotRegistered(registration)));
         }
         self.must_register.store(false, Ordering::Relaxed);
         Ok(registration)
@@ -174,15 +260,16 @@ impl Inner {
         if self.must_register.load(Ordering::Relaxed) {
             let _registration = self.register().await?;
         }
-        let call = validate(&self.device).single_attempt();
+        let device = &self.settings.device;
+        let call = validate(device).single_attempt();
         let call = match longest_pause {
             Some(longest) => call.longest_pause(longest),
             None => call.ignore_pause(),
         };
-        match self.client.send(call).await {
+        match self.settings.client.send(call).await {
             Ok(decision) if decision.is_allowed() => Ok(Arc::new(decision)),
-            Ok(decision) => Err(Denied::new(Reason::Refused(decision))),
-            Err(error) => Err(Denied::new(Reason::NoDecision(error))),
+            Ok(decision) => Err(Denied::new(device, Reason::Refused(decision))),
+            Err(error) => Err(Denied::new(device, Reason::NoDecision(error))),
         }
     }
 }
@@ -195,6 +282,10 @@ impl Question for Inner {
         })
     }
 
+    fn device(&self) -> &DeviceId {
+        &self.settings.device
+    }
+
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.clock().sleep(duration)
     }
@@ -203,8 +294,8 @@ impl Question for Inner {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate")
-            .field("device", &self.0.device)
-            .field("outage_grace", &self.0.outage_grace)
+            .field("device", self.device())
+            .field("outage_grace", &self.0.settings.outage_grace)
             .finish_non_exhaustive()
     }
 }

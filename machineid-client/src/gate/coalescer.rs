@@ -20,6 +20,7 @@ use tracing::Instrument;
 
 use super::denied::{Denied, Reason};
 use super::question::{Answer, Question};
+use crate::device_id::DeviceId;
 
 /// How long a check waits for the request of others before one is sent beside it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -56,6 +57,7 @@ impl Coalescer {
     pub(super) async fn join(&self, question: &Arc<dyn Question>, is_last: bool) -> Answer {
         let Ok(runtime) = Handle::try_current() else {
             return no_answer(
+                question.device(),
                 ErrorKind::InvalidInput,
                 "a gate must be used inside a tokio runtime",
             );
@@ -67,6 +69,7 @@ impl Coalescer {
         match answer.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(answer)) => answer.clone(),
             _ => no_answer(
+                question.device(),
                 ErrorKind::Interrupted,
                 "the task that sent the request ended before there was an answer",
             ),
@@ -189,7 +192,7 @@ async fn answer(question: &dyn Question, batch: Batch) {
     }
 }
 
-fn no_answer(kind: ErrorKind, message: &str) -> Answer {
-    let denied = Denied::new(Reason::NoDecision(Error::new(kind, message)));
+fn no_answer(device: &DeviceId, kind: ErrorKind, message: &str) -> Answer {
+    let denied = Denied::new(device, Reason::NoDecision(Error::new(kind, message)));
     Answer { result: Err(denied), wait: PATIENCE }
 }

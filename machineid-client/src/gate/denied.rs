@@ -9,6 +9,7 @@ use agent_client_core::{Error, ErrorKind, printable};
 
 use crate::allow::InvalidAllow;
 use crate::decision::{Decision, DecisionCode};
+use crate::device_id::DeviceId;
 use crate::registration::Registration;
 
 /// A denial: the device may not run, or it is unknown whether it may. Stop the work.
@@ -23,6 +24,7 @@ pub struct Denied(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    device: Option<DeviceId>,
     code: DecisionCode,
     reason: Reason,
 }
@@ -40,7 +42,7 @@ pub enum Reason {
 }
 
 impl Denied {
-    pub(crate) fn new(reason: Reason) -> Self {
+    pub(crate) fn new(device: &DeviceId, reason: Reason) -> Self {
         let code = match &reason {
             Reason::Refused(decision) => decision.code().clone(),
             Reason::NotRegistered(registration) => registration_code(registration),
@@ -48,7 +50,21 @@ impl Denied {
         };
         // A denial never has the code of a permit.
         let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
-        Self(Arc::new(Inner { code, reason }))
+        Self(Arc::new(Inner { device: Some(device.clone()), code, reason }))
+    }
+
+    /// Creates the denial of a request that names no valid device, for this reason.
+    #[cfg(feature = "tower")]
+    pub(super) fn without_device(error: Error) -> Self {
+        let (code, reason) = (DecisionCode::InvalidDeviceId, Reason::NoDecision(error));
+        Self(Arc::new(Inner { device: None, code, reason }))
+    }
+
+    /// Returns the device that may not run, or `None` if the request that was to be checked names no
+    /// valid device.
+    #[must_use]
+    pub fn device(&self) -> Option<&DeviceId> {
+        self.0.device.as_ref()
     }
 
     /// Returns why the device is denied. If it could not be registered because the plan is full,
@@ -123,7 +139,7 @@ impl Denied {
         }
     }
 
-    fn advice(&self) -> &'static str {
+    pub(super) fn advice(&self) -> &'static str {
         match &self.0.code {
             DecisionCode::OrgDisabled => "an operator has disabled the whole org",
             DecisionCode::SystemUnavailable => {
@@ -169,6 +185,9 @@ fn registration_code(registration: &Registration) -> DecisionCode {
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(device) = &self.0.device {
+            write!(f, "{device} ")?;
+        }
         write!(f, "denied, {}", printable(self.0.code.as_str()))?;
         if let Reason::NoDecision(error) = &self.0.reason {
             return write!(f, ": {error}");

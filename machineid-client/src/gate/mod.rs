@@ -7,10 +7,12 @@ mod denied;
 mod layer;
 mod permit;
 mod question;
+#[cfg(feature = "axum")]
+mod response;
 mod supervise;
 
 pub use check::Gate;
 pub use denied::{Denied, Reason};
 #[cfg(feature = "tower")]
-pub use layer::{GateLayer, GateService};
-pub use permit::Permit;
+pub use layer::{ByDevice, GateLayer, GateService, SelectGate};
+pub use permit::{Permit, PermitFacts};

@@ -20,29 +20,65 @@ use crate::device_id::DeviceId;
 #[derive(Debug)]
 #[must_use = "a permit is for work that starts now"]
 pub struct Permit {
+    facts: PermitFacts,
+}
+
+/// What a [`Permit`] was based on, to be logged or passed on. Unlike the permit it can be cloned, and
+/// it proves nothing.
+///
+/// `GateLayer::per_request` puts it into the extensions of each request that it passes on.
+#[derive(Debug, Clone)]
+pub struct PermitFacts {
     device: DeviceId,
     decision: Arc<Decision>,
 }
 
 impl Permit {
     pub(super) fn new(device: DeviceId, decision: Arc<Decision>) -> Self {
-        Self { device, decision }
+        Self { facts: PermitFacts { device, decision } }
     }
 
     /// Returns the device that may run.
     #[must_use]
     pub fn device(&self) -> &DeviceId {
-        &self.device
+        self.facts.device()
     }
 
     /// Returns the decision that the permit is based on.
     #[must_use]
     pub fn decision(&self) -> &Decision {
+        self.facts.decision()
+    }
+
+    /// Returns the service's id of the decision, to correlate logs. It is never `None`: without one
+    /// there is no permit.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.facts.request_id()
+    }
+
+    /// Returns what the permit is based on, to be kept.
+    #[must_use]
+    pub fn facts(&self) -> PermitFacts {
+        self.facts.clone()
+    }
+}
+
+impl PermitFacts {
+    /// Returns the device that was allowed to run.
+    #[must_use]
+    pub fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// Returns the decision that the permit was based on.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
         &self.decision
     }
 
-    /// Returns the service's id of the decision, to correlate logs, or `None` if the reply has
-    /// none.
+    /// Returns the service's id of the decision, to correlate logs. It is never `None`: without one
+    /// there is no permit.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.decision.request_id()

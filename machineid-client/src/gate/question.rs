@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::denied::{Denied, Reason};
 use crate::decision::Decision;
+use crate::device_id::DeviceId;
 
 /// The longest wait between two questions during an outage, unless the service asks for a longer
 /// one.
@@ -30,6 +31,8 @@ pub(super) struct Answer {
 pub(super) trait Question: Send + Sync {
     /// Asks once. The last question of a check waits for no pause that the service has asked for.
     fn ask(&self, is_last: bool) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+    /// Returns the device that is asked about.
+    fn device(&self) -> &DeviceId;
     /// Waits.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -79,6 +82,7 @@ fn new_state() -> RetryState {
 /// Asks until there is a decision, or the grace has passed since the first question. When it has, a
 /// question that is not answered yet is given up, and a last one is asked.
 pub(super) async fn outlast<F: Future<Output = Answer>>(
+    device: &DeviceId,
     grace: Duration,
     clock: &dyn Clock,
     ask: impl Fn(bool) -> F,
@@ -99,7 +103,7 @@ pub(super) async fn outlast<F: Future<Output = Answer>>(
             }
             Ok(Answer { result, .. }) => return result,
             Err(_) => {
-                outage = Some(not_answered());
+                outage = Some(not_answered(device));
                 Duration::MAX
             }
         };
@@ -114,7 +118,7 @@ pub(super) async fn outlast<F: Future<Output = Answer>>(
         .map_err(|denied| if denied.is_outage() { denied.unless_not_sent(outage) } else { denied })
 }
 
-fn not_answered() -> Denied {
+fn not_answered(device: &DeviceId) -> Denied {
     let message = "the service did not answer within the outage grace";
-    Denied::new(Reason::NoDecision(Error::new(ErrorKind::TimedOut, message)))
+    Denied::new(device, Reason::NoDecision(Error::new(ErrorKind::TimedOut, message)))
 }

@@ -94,7 +94,7 @@ impl Gate {
                 let permitted_at = *lock(&last_permit.0);
                 // Work that blocks its thread also holds up the checks.
                 if self.clock().now().saturating_duration_since(permitted_at) > interval {
-                    self.decide_alone(&Backoff::default(), interval).await?;
+                    let _permit = self.check_alone(&Backoff::default(), interval).await?;
                 }
                 return Ok(output);
             }
@@ -127,10 +127,10 @@ impl Gate {
             let since = clock.now().saturating_duration_since(last);
             clock.sleep(interval.saturating_sub(since)).await;
             last = clock.now();
-            if let Err(denied) = self.decide_alone(&backoff, interval).await {
-                return denied;
+            match self.check_alone(&backoff, interval).await {
+                Ok(_permit) => *lock(&last_permit.0) = clock.now(),
+                Err(denied) => return denied,
             }
-            *lock(&last_permit.0) = clock.now();
         }
     }
 }

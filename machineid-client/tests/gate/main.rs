@@ -8,9 +8,12 @@ mod clock;
 mod coalescing;
 #[cfg(feature = "tower")]
 mod layer;
+mod observer;
 mod outage;
 mod rate_limit;
 mod registration;
+#[cfg(feature = "axum")]
+mod response;
 mod servers;
 mod supervise;
 #[path = "../support/mod.rs"]
