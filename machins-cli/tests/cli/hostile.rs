@@ -51,6 +51,7 @@ fn unstyled(text: &str) -> String {
 /// Whether a text is a table; then each row has a gap before each column that its heading begins.
 #[track_caller]
 fn is_aligned(line: &str, text: &str) -> bool {
+    // The headings of numbers, which are aligned on the right.
     const RIGHT: [&str; 6] = ["PRICE", "AMOUNT", "BALANCE", "RANK", "REPUTATION", "TRADES"];
     let mut rows = text.lines();
     let headings = rows.next().unwrap_or_default();

@@ -6,7 +6,7 @@
 mod control;
 mod decision;
 mod device;
-mod org;
+pub(crate) mod org;
 mod orgs;
 mod plan;
 #[cfg(test)]
@@ -15,9 +15,5 @@ mod properties;
 pub use self::control::{OrgState, OrgUpdate, UnknownOrg};
 pub(crate) use self::decision::DecisionCode;
 pub(crate) use self::device::{Device, DeviceId, InvalidDeviceId};
-pub(crate) use self::org::{
-    BatchEntry, Figures, MAX_BATCH, Org, Registration, Restored, RestoredAll, Revoked, TooManyIds,
-    batch,
-};
 pub(crate) use self::orgs::{KeyError, MachineId, OrgKey};
 pub use self::plan::Plan;

@@ -1,15 +1,15 @@
 //! Many devices at once.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::reply::{
-    BatchItem, BatchRevoked, BatchStatus, BatchUnrevoked, ErrorCode, Failure, Meta,
-    NothingRestored, Status,
-};
+use super::reply::{ErrorCode, Failure, Meta, Status};
 use crate::http::{Api, BodyError, JsonBody, Reply};
-use crate::machineid::{BatchEntry, DeviceId, Restored, RestoredAll, Revoked, TooManyIds, batch};
+use crate::machineid::DeviceId;
+use crate::machineid::org::{
+    BatchEntry, MAX_BATCH, Restored, RestoredAll, Revoked, TooManyIds, batch,
+};
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
@@ -41,6 +41,71 @@ enum UnrevokeScope {
     AllRevoked,
 }
 
+/// The result of one entry of a batch.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BatchItem {
+    device_id: String,
+    status: BatchStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorCode>,
+}
+
+/// The result of an entry in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum BatchStatus {
+    Revoked,
+    AlreadyRevoked,
+    Unrevoked,
+    AlreadyActive,
+    Blocked,
+    NotFound,
+    Invalid,
+}
+
+/// The result of revoking many devices.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BatchRevoked {
+    status: Status,
+    /// One entry for each distinct id, in the order given; missing with a scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<BatchItem>>,
+    /// The number of devices that were active before and are revoked now.
+    revoked_count: usize,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// The result of restoring many devices.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BatchUnrevoked {
+    status: Status,
+    /// One entry for each distinct id, in the order given; missing with a scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<BatchItem>>,
+    /// The number of devices that were revoked before and are active now.
+    unrevoked_count: usize,
+    /// The first 25 of the restored devices; only with a scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unrevoked_sample: Option<Vec<DeviceId>>,
+    /// The reason why no device was restored; only with a scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<NothingRestored>,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// The reason why no device was restored.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum NothingRestored {
+    AtCap,
+    NoneRevoked,
+}
+
 /// Which devices a batch is about.
 enum Selection<Scope> {
     Entries(Vec<BatchEntry>),
@@ -53,10 +118,13 @@ fn selection<Scope>(
 ) -> Result<Selection<Scope>, Failure> {
     let body = body.map_err(|error| Failure::body(&error, meta))?;
     match (body.device_ids, body.scope) {
-        (Some(ids), None) if !ids.is_empty() => match batch(&ids) {
-            Ok(entries) => Ok(Selection::Entries(entries)),
-            Err(TooManyIds) => Err(Failure::too_many_ids(meta)),
-        },
+        (Some(ids), None) if !ids.is_empty() => {
+            let entries = batch(&ids).map_err(|TooManyIds| {
+                let message = format!("a batch holds at most {MAX_BATCH} distinct valid ids");
+                Failure::new(ErrorCode::TooManyIds, message, meta)
+            })?;
+            Ok(Selection::Entries(entries))
+        }
         (None, Some(scope)) => Ok(Selection::Scope(scope)),
         _ => {
             let message = "give either deviceIds, which must not be empty, or scope";

@@ -9,7 +9,7 @@ use http::request::Parts;
 use super::reply::{Failure, Meta};
 use crate::clock::Time;
 use crate::http::{Input, Operation, Proof, Security};
-use crate::machineid::Org;
+use crate::machineid::org::Org;
 use crate::state::App;
 use crate::world::World;
 

@@ -1,16 +1,17 @@
 //! One device at a time: register, validate, list, revoke, unrevoke, remove.
 
+use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::reply::{
-    Decision, DeviceChange, DeviceEntry, DeviceList, ErrorCode, Failure, Meta, NoSuchDevice,
-    Refused, Registered, Removed, Status,
-};
+use super::decision::Decision;
+use super::reply::{ErrorCode, Failure, Figures, Meta, Status};
+use crate::clock::Time;
 use crate::http::Refusal::{Forbidden, NotFound};
-use crate::http::{Api, BodyError, JsonBody, Reply, StoredBody};
-use crate::machineid::{DecisionCode, DeviceId, InvalidDeviceId, Registration, Restored, Revoked};
+use crate::http::{Api, BodyError, JsonBody, Output, Reply, Responses, StoredBody, json};
+use crate::machineid::org::{Registration, Restored, Revoked};
+use crate::machineid::{DecisionCode, Device, DeviceId, InvalidDeviceId};
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID devices")
@@ -32,6 +33,137 @@ pub(super) fn routes(api: Api) -> Api {
 struct DeviceBody {
     /// 1 to 128 letters, digits and `. _ : @ / -`; whitespace around the id is ignored.
     device_id: String,
+}
+
+/// The result of a registration; `error` is set if it was refused.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Registered {
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorCode>,
+    device_id: DeviceId,
+    #[serde(flatten)]
+    figures: Figures,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// All devices of an organisation, in order of registration.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DeviceList {
+    status: Status,
+    devices: Vec<DeviceEntry>,
+    #[serde(flatten)]
+    figures: Figures,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// A device.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeviceEntry {
+    device_id: DeviceId,
+    status: DeviceStatus,
+    created_at: Time,
+    revoked_at: Option<Time>,
+    /// The time at which a validation last allowed the device to run.
+    last_validated_at: Option<Time>,
+}
+
+/// The status of a device.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum DeviceStatus {
+    Active,
+    Revoked,
+}
+
+impl DeviceEntry {
+    fn new(id: &DeviceId, device: &Device) -> Self {
+        Self {
+            device_id: id.clone(),
+            status: if device.is_active() { DeviceStatus::Active } else { DeviceStatus::Revoked },
+            created_at: device.created_at,
+            revoked_at: device.revoked.map(|revocation| revocation.at),
+            last_validated_at: device.last_validated_at,
+        }
+    }
+}
+
+/// The status of a device after it was revoked or restored.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeviceChange {
+    status: Status,
+    device_id: DeviceId,
+    revoked: bool,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// A device that was removed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Removed {
+    status: Status,
+    device_id: DeviceId,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// The refusal of a call because its device is not registered.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct NoSuchDevice {
+    status: Status,
+    error: ErrorCode,
+    device_id: DeviceId,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+impl NoSuchDevice {
+    fn new(device_id: DeviceId, meta: Meta) -> Self {
+        Self { status: Status::NotFound, error: ErrorCode::DeviceNotFound, device_id, meta }
+    }
+}
+
+/// The refusal of a call about one device.
+enum Refused {
+    /// The plan does not allow it, or the device is revoked.
+    Blocked(Registered),
+    NoSuchDevice(NoSuchDevice),
+    Failure(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Blocked(reply) => json(403, &reply),
+            Self::NoSuchDevice(reply) => json(404, &reply),
+            Self::Failure(failure) => failure.into_response(),
+        }
+    }
+}
+
+impl Output for Refused {
+    fn describe(responses: &mut Responses<'_>) {
+        if responses.refuses(Forbidden) {
+            responses.add::<Registered>(403);
+        }
+        if responses.refuses(NotFound) {
+            responses.add::<NoSuchDevice>(404);
+        }
+        Failure::describe(responses);
+    }
 }
 
 /// Returns the device that a body names.

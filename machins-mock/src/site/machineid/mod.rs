@@ -2,6 +2,7 @@
 
 mod batches;
 mod caller;
+mod decision;
 mod devices;
 mod org;
 mod reply;

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::reply::{Checkout, ErrorCode, Failure, Meta, OrgCreated, Status, Usage};
+use super::reply::{ErrorCode, Failure, Figures, Meta, Status};
 use crate::http::{Api, JsonBody, Reply, StoredBody};
 use crate::machineid::Plan;
 use crate::state::App;
@@ -27,6 +27,36 @@ struct CheckoutBody {
 /// An object without fields.
 #[derive(Deserialize, JsonSchema)]
 struct EmptyBody {}
+
+/// A new organisation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct OrgCreated {
+    status: Status,
+    /// The organisation's key, for the x-org-key header.
+    org_api_key: String,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// The plan and how much of it is used.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Usage {
+    status: Status,
+    #[serde(flatten)]
+    figures: Figures,
+    #[serde(flatten)]
+    meta: Meta,
+}
+
+/// The URL at which a plan is paid for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Checkout {
+    status: Status,
+    url: String,
+    #[serde(flatten)]
+    meta: Meta,
+}
 
 async fn create(
     State(app): State<App>,

@@ -38,6 +38,7 @@ pub(crate) fn is_machins(path: &str) -> bool {
     resource.is_some_and(|resource| RESOURCES.contains(&resource))
 }
 
+/// The first segments of its paths.
 const RESOURCES: [&str; 11] = [
     "agents",
     "claim",
@@ -51,3 +52,15 @@ const RESOURCES: [&str; 11] = [
     "trades",
     "wallets",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_belongs_to_machins() {
+        let api = routes(Api::new());
+        let others: Vec<_> = api.routes().iter().filter(|route| !is_machins(route.path)).collect();
+        assert!(others.is_empty(), "not in RESOURCES: {others:?}");
+    }
+}

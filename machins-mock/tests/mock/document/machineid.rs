@@ -1,59 +1,108 @@
 //! Every reply of MachineID and of the control API is as `/openapi.json` says.
 
-use machins_mock::{Fault, Org, OrgUpdate, Plan};
+use machins_mock::{Fault, OrgUpdate, Plan};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Inspector, operations};
-use crate::support::http::{device, register, send, server_with_org};
+use crate::support::http::{device, post, register, send, server_with_org};
 
-/// Every MachineID call in every documented state of an organisation.
-async fn exercise(inspector: &mut Inspector, org: &Org) {
-    let calls = [
-        ("devices/register", device("a")),
-        ("devices/register", device("a")),
-        ("devices/register", device("b")),
-        ("devices/register", device("c")),
-        ("devices/register", device("d")),
-        ("devices/register", device("?")),
-        ("devices/validate", device("a")),
-        ("devices/validate", device("nobody")),
-        ("devices/validate", device("?")),
-        ("devices/validate", json!([])),
-        ("devices/list", Value::Null),
-        ("devices/revoke", device("a")),
-        ("devices/revoke", device("nobody")),
-        ("devices/validate", device("a")),
-        ("devices/register", device("a")),
-        ("devices/list", Value::Null),
-        ("devices/register", device("e")),
-        ("devices/unrevoke", device("a")),
-        ("devices/unrevoke", device("nobody")),
-        ("devices/unrevoke", json!({})),
-        ("devices/revoke_batch", json!({"deviceIds": ["a", "b", "?", "nobody"]})),
-        ("devices/unrevoke_batch", json!({"deviceIds": ["a", "b", "?", "nobody"]})),
-        ("devices/unrevoke", device("b")),
-        ("devices/revoke_batch", json!({"scope": "all_active"})),
-        ("devices/unrevoke_batch", json!({"scope": "all_revoked"})),
-        ("devices/unrevoke_batch", json!({"scope": "all_revoked"})),
-        ("devices/revoke_batch", json!({})),
-        (
-            "devices/unrevoke_batch",
-            json!({"deviceIds": (0..501).map(|n| n.to_string()).collect::<Vec<_>>()}),
-        ),
-        ("devices/remove", device("a")),
-        ("devices/remove", device("a")),
-        ("usage", Value::Null),
-        ("billing/checkout", json!({"plan": "max"})),
-        ("billing/checkout", json!({"plan": "gold"})),
-        ("billing/checkout", json!({})),
-        ("org/create", json!({})),
-        ("org/create", json!([])),
-        ("devices/revoke", device("?")),
-        ("devices/remove", device("?")),
-    ];
-    for (call, body) in calls {
-        inspector.machineid(org.key(), call, body).await;
+/// Values of every text: an active device, a revoked one, what does not exist or is invalid, a plan.
+const TEXTS: [&str; 5] = ["active", "revoked", "nobody", "?", "pro"];
+
+/// An operation of MachineID, and what it is sent.
+struct Call {
+    method: Method,
+    path: String,
+    bodies: Vec<Value>,
+}
+
+impl Call {
+    /// Every operation of MachineID that the document lists, with a body of every form that it
+    /// describes and one that it does not.
+    fn all(document: &Value) -> Vec<Self> {
+        let calls = operations(document).filter(|(.., operation)| {
+            operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("MachineID"))
+        });
+        calls
+            .map(|(method, path, operation)| {
+                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                let mut bodies = values(document, schema);
+                if !schema.is_null() {
+                    bodies.push(json!([]));
+                }
+                Self { method: method.parse().unwrap(), path: path.clone(), bodies }
+            })
+            .collect()
+    }
+}
+
+/// Values of every form that a schema of the document describes; null without a schema.
+fn values(document: &Value, schema: &Value) -> Vec<Value> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return values(document, document.pointer(reference.trim_start_matches('#')).unwrap());
+    }
+    for group in ["anyOf", "oneOf"] {
+        if let Some(schemas) = schema[group].as_array() {
+            return schemas.iter().flat_map(|schema| values(document, schema)).collect();
+        }
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return words.clone();
+    }
+    // A type is a name, or a list of a name and `null`.
+    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
+        Some("object") => {
+            let fields = schema["properties"].as_object().into_iter().flatten();
+            fields.fold(vec![json!({})], |objects, (name, schema)| {
+                let with_field = |object: &Value, value: Value| {
+                    let mut object = object.clone();
+                    object[name] = value;
+                    object
+                };
+                let values = values(document, schema);
+                let with_fields = objects.iter().flat_map(|object| {
+                    values.iter().map(move |value| with_field(object, value.clone()))
+                });
+                with_fields.chain(objects.iter().cloned()).collect()
+            })
+        }
+        Some("array") => {
+            let many = (0..501).map(|number| number.to_string()).collect();
+            vec![values(document, &schema["items"]).into(), many]
+        }
+        Some("string") => TEXTS.map(Value::from).into(),
+        _ => vec![schema["const"].clone()],
+    }
+}
+
+/// Makes all calls. Each is about an organisation of its own, in this state.
+async fn exercise(inspector: &mut Inspector, calls: &[Call], state: OrgUpdate) {
+    for Call { method, path, bodies } in calls {
+        let org = inspector.server.create_org(Plan::Free);
+        register(&inspector.server, &org, &["active", "revoked"]).await;
+        post(&inspector.server, &org, "devices/revoke", device("revoked")).await;
+        org.update(state).unwrap();
+        for body in bodies {
+            inspector.send(method.clone(), path, path, org.key(), body.clone()).await;
+        }
+    }
+}
+
+/// The calls that are answered otherwise when the plan is full.
+async fn exercise_a_full_plan(inspector: &mut Inspector) {
+    let org = inspector.server.create_org(Plan::Free);
+    register(&inspector.server, &org, &["a", "b", "c"]).await;
+    for (call, body) in [
+        ("register", device("d")),
+        ("revoke", device("a")),
+        ("register", device("d")),
+        ("unrevoke", device("a")),
+        ("unrevoke_batch", json!({"deviceIds": ["a"]})),
+        ("unrevoke_batch", json!({"scope": "all_revoked"})),
+    ] {
+        let path = format!("/api/v1/devices/{call}");
+        inspector.send(Method::POST, &path, &path, org.key(), body).await;
     }
 }
 
@@ -61,34 +110,25 @@ async fn exercise(inspector: &mut Inspector, org: &Org) {
 async fn every_reply_is_as_documented() {
     let (server, org) = server_with_org(Plan::Free).await;
     let mut inspector = Inspector::new(server).await;
-    exercise(&mut inspector, &org).await;
-    for update in [
+    let calls = Call::all(&inspector.document);
+    for state in [
+        OrgUpdate::new(),
         OrgUpdate::new().available(false),
-        OrgUpdate::new().available(true).execution_enabled(false),
-        OrgUpdate::new().execution_enabled(true).frozen(true),
-        OrgUpdate::new().frozen(false).entitlement_active(false),
+        OrgUpdate::new().execution_enabled(false),
+        OrgUpdate::new().frozen(true),
+        OrgUpdate::new().entitlement_active(false),
     ] {
-        org.update(update).unwrap();
-        exercise(&mut inspector, &org).await;
+        exercise(&mut inspector, &calls, state).await;
     }
-    org.update(OrgUpdate::new().entitlement_active(true)).unwrap();
-    let posts: Vec<_> = operations(&inspector.document)
-        .filter(|(method, _, operation)| {
-            let tag = operation["tags"][0].as_str().unwrap();
-            method == "POST" && tag.starts_with("MachineID")
-        })
-        .filter_map(|(_, path, _)| path.strip_prefix("/api/v1/").map(ToOwned::to_owned))
-        .collect();
+    exercise_a_full_plan(&mut inspector).await;
     let huge = device(&"x".repeat(2 * 1024 * 1024));
-    for call in posts {
-        inspector.machineid(org.key(), &call, huge.clone()).await;
+    for Call { method, path, bodies } in &calls {
         for key in ["", "org_nobody"] {
-            inspector.machineid(key, &call, device("a")).await;
+            inspector.send(method.clone(), path, path, key, bodies[0].clone()).await;
         }
-    }
-    for key in ["", "org_nobody"] {
-        inspector.machineid(key, "devices/list", Value::Null).await;
-        inspector.machineid(key, "usage", Value::Null).await;
+        if method == Method::POST {
+            inspector.send(Method::POST, path, path, org.key(), huge.clone()).await;
+        }
     }
     assert_eq!(inspector.unseen("MachineID"), Vec::<String>::new(), "documented, but never sent");
 }

@@ -4,7 +4,7 @@ mod machineid;
 mod machins;
 mod openapi;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jsonschema::Validator;
 use machins_mock::MockServer;
@@ -27,18 +27,32 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, &String, &Value
 
 /// The operations that need the API key of an agent, with their paths below the base URL.
 pub(crate) fn with_api_key(document: &Value) -> Vec<(Method, String)> {
-    let keyed = operations(document).filter(|(.., operation)| {
+    let keyed = of_machins(document, |operation| {
         let schemes = operation["security"].as_array().into_iter().flatten();
         schemes.into_iter().any(|scheme| scheme.get("machins").is_some())
     });
-    let operations: Vec<_> = keyed
+    assert!(keyed.len() >= 23, "{keyed:?}");
+    keyed
+}
+
+/// The operations of machins that take a body, with their paths below the base URL.
+fn with_body(document: &Value) -> Vec<(Method, String)> {
+    let with_body = of_machins(document, |operation| operation["requestBody"].is_object());
+    assert!(with_body.len() >= 13, "{with_body:?}");
+    with_body
+}
+
+fn of_machins(document: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<(Method, String)> {
+    operations(document)
+        .filter(|(.., operation)| {
+            let tag = operation["tags"][0].as_str().unwrap();
+            tag.starts_with("machins ") && is_wanted(operation)
+        })
         .map(|(method, path, _)| {
             let path = path.strip_prefix("/api/v1").unwrap();
             (method.parse().unwrap(), path.to_owned())
         })
-        .collect();
-    assert!(operations.len() >= 23, "{operations:?}");
-    operations
+        .collect()
 }
 
 /// A schema of the document, its references resolved within the document.
@@ -55,6 +69,8 @@ fn validator(document: &Value, schema: &Value) -> Validator {
 pub(crate) struct Inspector {
     pub(crate) server: MockServer,
     document: Value,
+    /// The schemas that were needed so far. Each takes long to compile.
+    validators: HashMap<String, Validator>,
     /// The `METHOD path status` that were seen.
     seen: HashSet<String>,
 }
@@ -62,7 +78,7 @@ pub(crate) struct Inspector {
 impl Inspector {
     pub(crate) async fn new(server: MockServer) -> Self {
         let document = document(&server).await;
-        Self { server, document, seen: HashSet::new() }
+        Self { server, document, validators: HashMap::new(), seen: HashSet::new() }
     }
 
     /// What is documented under these headings and was never sent.
@@ -96,25 +112,23 @@ impl Inspector {
         let documented = &operation["responses"][status]["content"]["application/json"]["schema"];
         assert!(!documented.is_null(), "{call} is not documented: {}", reply.text);
         assert_eq!(reply.headers["content-type"], "application/json");
-        let errors: Vec<_> = validator(&self.document, documented)
+        let errors: Vec<_> = self
+            .validators
+            .entry(call.clone())
+            .or_insert_with(|| validator(&self.document, documented))
             .iter_errors(&reply.json())
             .map(|error| error.to_string())
             .collect();
         assert!(errors.is_empty(), "{call}: {errors:#?}\n{}", reply.text);
         if reply.status.is_success() && !sent.is_null() && reply.json()["status"] != "blocked" {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            assert!(
-                validator(&self.document, schema).is_valid(&sent),
-                "{call}: taken but not documented: {sent}"
-            );
+            let validator = self
+                .validators
+                .entry(format!("{method} {template}"))
+                .or_insert_with(|| validator(&self.document, schema));
+            assert!(validator.is_valid(&sent), "{call}: taken but not documented: {sent}");
         }
         self.seen.insert(call);
         reply.json()
-    }
-
-    async fn machineid(&mut self, org: &str, call: &str, body: Value) {
-        let method = if body.is_null() { Method::GET } else { Method::POST };
-        let path = format!("/api/v1/{call}");
-        self.send(method, &path, &path, org, body).await;
     }
 }

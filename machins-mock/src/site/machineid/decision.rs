@@ -1,0 +1,81 @@
+//! A decision, as MachineID sends it.
+
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::reply::{ErrorCode, Meta, PAYLOAD_TOO_LARGE, Status};
+use crate::http::{Output, Responses, json};
+use crate::machineid::DecisionCode;
+
+/// A decision whether a device may run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Decision {
+    /// Whether the device may run: true only with the code `ALLOW`.
+    pub(super) allowed: bool,
+    pub(super) code: DecisionCode,
+    pub(super) status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<ErrorCode>,
+    /// The device id in the request; null if it could not be read.
+    pub(super) device_id: Option<String>,
+    #[serde(flatten)]
+    pub(super) meta: Meta,
+}
+
+impl Decision {
+    pub(super) fn new(code: DecisionCode, device_id: Option<String>, meta: Meta) -> Self {
+        let (status, error) = match code {
+            DecisionCode::Allow => (Status::Ok, None),
+            DecisionCode::InvalidOrgKey => (Status::Error, Some(ErrorCode::InvalidOrgKey)),
+            DecisionCode::SystemUnavailable => (Status::Error, Some(ErrorCode::SystemUnavailable)),
+            DecisionCode::OrgNotFound => (Status::Error, Some(ErrorCode::OrgNotFound)),
+            DecisionCode::OrgDisabled => (Status::Blocked, Some(ErrorCode::OrgDisabled)),
+            DecisionCode::PlanFrozen => (Status::Blocked, Some(ErrorCode::PlanFrozen)),
+            DecisionCode::EntitlementExpired => {
+                (Status::Blocked, Some(ErrorCode::EntitlementExpired))
+            }
+            DecisionCode::InvalidDeviceId => (Status::Error, Some(ErrorCode::InvalidDeviceId)),
+            DecisionCode::DeviceNotFound => (Status::NotFound, Some(ErrorCode::DeviceNotFound)),
+            DecisionCode::DeviceRevoked => (Status::Revoked, Some(ErrorCode::DeviceRevoked)),
+        };
+        Self { allowed: code.allowed(), code, status, error, device_id, meta }
+    }
+}
+
+impl IntoResponse for Decision {
+    fn into_response(self) -> Response {
+        let status = match self.error {
+            Some(ErrorCode::PayloadTooLarge) => PAYLOAD_TOO_LARGE,
+            _ => http_status(self.code),
+        };
+        json(status, &self)
+    }
+}
+
+impl Output for Decision {
+    fn describe(responses: &mut Responses<'_>) {
+        for code in DecisionCode::ALL {
+            responses.add::<Self>(http_status(code));
+        }
+        responses.add::<Self>(PAYLOAD_TOO_LARGE);
+    }
+}
+
+/// Returns the HTTP status of a decision. A denial because of the organisation's settings or the
+/// device's state has status 200.
+const fn http_status(code: DecisionCode) -> u16 {
+    match code {
+        DecisionCode::InvalidOrgKey => 401,
+        DecisionCode::SystemUnavailable => 503,
+        DecisionCode::OrgNotFound => 404,
+        DecisionCode::InvalidDeviceId => 400,
+        DecisionCode::OrgDisabled
+        | DecisionCode::PlanFrozen
+        | DecisionCode::EntitlementExpired
+        | DecisionCode::DeviceNotFound
+        | DecisionCode::DeviceRevoked
+        | DecisionCode::Allow => 200,
+    }
+}
