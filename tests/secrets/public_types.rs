@@ -31,14 +31,14 @@ macro_rules! show {
     }};
 }
 
-/// Checks that the output has every public type of the crate except `traits`, and no secret.
-fn check(package: &str, traits: &[&str], secrets: &[&str], shown: Shown) {
+/// Checks that the output has every public type of the crate except `others`, and no secret.
+fn check(package: &str, others: &[&str], secrets: &[&str], shown: Shown) {
     for (name, text) in &shown {
         assert!(!text.trim().is_empty(), "{package} {name}");
         assert_hidden(&format!("{package} {name}"), text, secrets);
     }
     let mut exported = exported::types(package);
-    for name in traits {
+    for name in others {
         assert!(exported.remove(*name), "{package} has no {name}");
     }
     let shown: BTreeSet<_> = shown.into_iter().map(|(name, _)| name).collect();
@@ -155,12 +155,15 @@ async fn machineid_shows_no_secret() {
         DeviceList = read(json!({"devices": []})),
         DeviceStatus = machineid::DeviceStatus::Active,
         Gate = gate(),
-        GateLayer = machineid::GateLayer::new(gate()),
+        GateLayer<_> = machineid::GateLayer::per_request(
+            gate(), |_: &axum::http::Request<()>| Ok(device()),
+        ),
         GateService<()> = machineid::GateLayer::new(gate()).layer(()),
         InvalidAllow = machineid::InvalidAllow::HttpStatus(202),
         NewOrg = client.create_org().await.unwrap(),
         OrgKey = machineid::OrgKey::new(world::ORG_KEY).unwrap(),
         Permit = Gate::new(&fresh(), device()).check().await.unwrap(),
+        PermitFacts = Gate::new(&fresh(), device()).check().await.unwrap().facts(),
         PlanFigures = serde_json::from_value(json!({"planTier": "free"})).unwrap(),
         PlanTier = machineid::PlanTier::Free,
         Reason = Reason::Refused(fresh().validate(&device()).await.unwrap()),
@@ -176,7 +179,8 @@ async fn machineid_shows_no_secret() {
         Gate = machineid_blocking::Gate::new(&blocking, device()),
     }));
     in_another_thread(move || drop(blocking));
-    check("machineid-client", &[], &SECRETS, shown);
+    // `ByDevice` is seen only within a `GateLayer`.
+    check("machineid-client", &["ByDevice", "SelectGate"], &SECRETS, shown);
 }
 
 #[expect(clippy::too_many_lines, reason = "as long as the list of types")]

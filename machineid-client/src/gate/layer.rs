@@ -132,7 +132,7 @@ impl<F> fmt::Debug for ByDevice<F> {
 /// Selects the gate that a request is checked with. [`Gate`] selects itself, [`ByDevice`] the gate of
 /// the device that the request names.
 pub trait SelectGate<Request> {
-    /// Returns the gate.
+    /// Returns the gate that decides about this request.
     ///
     /// # Errors
     /// Returns [`Denied`] if the request names no valid device.
