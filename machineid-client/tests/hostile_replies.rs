@@ -1,7 +1,7 @@
 //! Generated replies: only an exact allow gives a permit.
 //!
 //! `FULL_SIZE=1 cargo test -p machineid-client --test hostile_replies` is the full size.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "support/hostile.rs"]
 mod hostile;

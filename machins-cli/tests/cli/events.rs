@@ -1,6 +1,6 @@
 //! Inbox, subscriptions and webhooks: what each command says, to people and to programs.
 
-use std::process::Stdio;
+use std::io;
 
 use rstest::rstest;
 use serde_json::json;
@@ -67,11 +67,11 @@ fn a_watch_ends_when_nobody_reads_it() {
     let shop = Shop::new();
     let offer = shop.offer();
     shop.proposed(&offer);
-    let watch = ["inbox", "--watch"];
-    let mut watching =
-        shop.ada.machins(&watch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(watching.stdout.take());
-    let ended = Ran::from(watching.wait_with_output().unwrap()).exits(0);
+    // The reader is gone before the watch prints.
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let watch = shop.ada.machins(&["inbox", "--watch"]).stdout(writer).output().unwrap();
+    let ended = Ran::from(watch).exits(0);
     assert_eq!(ended.stderr, "");
     let unread = shop.ada.run(&["inbox", "--unread", "--json"]).exits(0).document();
     assert_eq!(unread["unread_count"], 1);
