@@ -10,9 +10,6 @@ use crate::source::{files, root};
 /// Endings of file names by which a text in backticks is recognised as a path.
 const EXTENSIONS: [&str; 6] = [".rs", ".md", ".toml", ".json", ".svg", ".py"];
 
-/// Its walk-through names files of an endpoint that does not exist.
-const WALK_THROUGH: &str = "CONTRIBUTING.md";
-
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
     let mut dead = Vec::new();
@@ -31,7 +28,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 #[test]
 fn every_path_in_backticks_exists() {
     let mut missing = Vec::new();
-    for page in pages().into_iter().filter(|page| page.name() != WALK_THROUGH) {
+    for page in pages() {
         for path in page.inline_code().filter(|code| is_path(code)) {
             if !root().join(path).exists() && !page.folder().join(path).exists() {
                 missing.push(format!("{}: {path}", page.name()));

@@ -126,6 +126,8 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
             (r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC", "2026-01-01 12:00 UTC"),
             (r"http://127\.0\.0\.1:[0-9]+", "http://127.0.0.1:0"),
             (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
+            (r"(at|org)_[0-9A-Za-z]{4}…", "${1}_KEY…"),
+            (r"cs_test_[0-9A-Za-z]{32}", "cs_test_SESSION"),
             (r"…[0-9A-Za-z_-]{4}", "…0000"),
             (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),
         ];
