@@ -127,7 +127,7 @@ impl Gate {
     }
 
     /// Checks first, then runs `work` on this thread while another thread checks again every
-    /// `every`. On the first denial the token is cancelled. Unlike a future, a closure can't be
+    /// `every`, but at most every 100 ms. On the first denial the token is cancelled. Unlike a future, a closure can't be
     /// stopped from outside: `work` must check the token and return soon after it is cancelled.
     ///
     /// ```

@@ -209,7 +209,8 @@ impl MockServer {
     }
 
     /// Empties the world, sets the clock to the real time, starts the seed over, and removes all
-    /// faults and all records of requests and webhooks. Expectations stay.
+    /// faults and all records of requests and webhooks. Expectations stay, and no request id is
+    /// repeated.
     pub fn reset(&self) {
         self.app.reset();
     }

@@ -54,7 +54,7 @@ fn everything() -> String {
         "claim_url": format!("https://machins.co/claim/{}", world::CLAIM_TOKEN),
         "allowed": true,
         "code": "ALLOW",
-        "request_id": "r1",
+        "request_id": world::NEW_ID,
         "status": "ok",
     }))
     .to_string()
@@ -127,10 +127,13 @@ async fn machineid_shows_no_secret() {
     use machineid::{DeviceId, Gate, Reason};
     use tower::Layer;
 
+    type SelectDevice = fn(&axum::http::Request<()>) -> Result<DeviceId, machineid::Error>;
+
     let url = answering(200, everything()).await;
     let client = world::machineid(&url).build().unwrap();
     let device = || DeviceId::new("agent-01").unwrap();
     let gate = || Gate::new(&client, device());
+    let select_device: SelectDevice = |_| DeviceId::new("agent-01");
     let silent = answering(401, world::planted(json!({"error": world::ORG_KEY})).to_string()).await;
     let refused = Gate::new(&world::machineid(&silent).build().unwrap(), device());
     let blocking = world::machineid(&url).build_blocking().unwrap();
@@ -138,6 +141,7 @@ async fn machineid_shows_no_secret() {
         Api<machineid::Async> = client.clone(),
         BatchItem = read(json!({"deviceId": "a", "status": "revoked"})),
         BatchStatus = machineid::BatchStatus::Revoked,
+        ByDevice<SelectDevice> = machineid::ByDevice::new(gate(), select_device),
         CancellationToken = machineid::CancellationToken::new(),
         Checkout = read(json!({"url": "https://checkout"})),
         Client = client.clone(),
@@ -153,9 +157,11 @@ async fn machineid_shows_no_secret() {
         Gate = gate(),
         GateLayer = machineid::GateLayer::new(gate()),
         GateService<()> = machineid::GateLayer::new(gate()).layer(()),
+        InvalidAllow = machineid::InvalidAllow::FromCache,
         NewOrg = client.create_org().await.unwrap(),
         OrgKey = machineid::OrgKey::new(world::ORG_KEY).unwrap(),
         Permit = gate().check().await.unwrap(),
+        PermitFacts = gate().check().await.unwrap().facts(),
         PlanFigures = serde_json::from_value(json!({"planTier": "free"})).unwrap(),
         PlanTier = machineid::PlanTier::Free,
         Reason = Reason::Refused(client.validate(&device()).await.unwrap()),
@@ -171,7 +177,7 @@ async fn machineid_shows_no_secret() {
         Gate = machineid_blocking::Gate::new(&blocking, device()),
     }));
     in_another_thread(move || drop(blocking));
-    check("machineid-client", &[], &SECRETS, shown);
+    check("machineid-client", &["SelectGate"], &SECRETS, shown);
 }
 
 #[expect(clippy::too_many_lines, reason = "as long as the list of types")]

@@ -1,5 +1,7 @@
 //! Secrets, and a server that puts them wherever a reply may hold them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::Router;
 use axum::http::StatusCode;
 use machineid_client::OrgKey;
@@ -69,11 +71,17 @@ pub fn read<T: DeserializeOwned>(fields: Value) -> T {
     serde_json::from_value(planted(fields)).unwrap()
 }
 
+/// Stands in a body for a request id that was not given before.
+pub const NEW_ID: &str = "NEW-ID";
+
 /// A server that answers everything with this. Gives its URL.
 pub async fn answering(status: u16, body: String) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let answer = move || {
+        let id = format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let body = body.replace(NEW_ID, &id);
         let status = StatusCode::from_u16(status).unwrap();
-        let reply = (status, [("content-type", "application/json")], body.clone());
+        let reply = (status, [("content-type", "application/json")], body);
         async move { reply }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -18,7 +18,7 @@ const LAYERS: [(&str, Layers); 5] = [
     (
         "client-core",
         &[
-            "lock text extra timestamp error retry open_enum",
+            "lock text extra timestamp error retry open_enum environment labels request_ids",
             "base_url clock credential reply secret_key",
             "options request",
             "call connection",
@@ -30,7 +30,7 @@ const LAYERS: [(&str, Layers); 5] = [
     (
         "machineid-client",
         &[
-            "auth device_id fields",
+            "allow auth device_id fields",
             "client",
             "batch decision plan",
             "device org registration",

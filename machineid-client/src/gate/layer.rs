@@ -85,7 +85,7 @@ impl<F> GateLayer<ByDevice<F>> {
     where
         F: Fn(&http::Request<B>) -> Result<DeviceId, Error>,
     {
-        Self { gates: ByDevice(Arc::new(Inner { template: gate, device, kept: Mutex::default() })) }
+        Self { gates: ByDevice::new(gate, device) }
     }
 }
 
@@ -96,6 +96,17 @@ struct Inner<F> {
     template: Gate,
     device: F,
     kept: Mutex<HashMap<DeviceId, Gate>>,
+}
+
+impl<F> ByDevice<F> {
+    /// Selects the gate of the device that `device` returns for a request, with the settings of
+    /// `gate`.
+    pub fn new<B>(gate: Gate, device: F) -> Self
+    where
+        F: Fn(&http::Request<B>) -> Result<DeviceId, Error>,
+    {
+        Self(Arc::new(Inner { template: gate, device, kept: Mutex::default() }))
+    }
 }
 
 impl<F> Inner<F> {
