@@ -142,7 +142,7 @@ impl<F> fmt::Debug for ByDevice<F> {
 /// Selects the gate that a request is checked with. [`Gate`] selects itself, [`ByDevice`] the gate of
 /// the device that the request names.
 pub trait SelectGate<Request> {
-    /// Returns the gate.
+    /// Returns the gate to check this request with.
     ///
     /// # Errors
     /// Returns [`Denied`] if the request names no valid device.

@@ -66,7 +66,7 @@ async fn a_limit_longer_than_the_interval_ends_the_work() {
 }
 
 #[tokio::test]
-async fn a_limit_longer_than_the_grace_does_not_prevent_its_last_question() {
+async fn a_limit_longer_than_the_grace_prevents_no_last_question() {
     let server = server_with(1, limited(3600), Allow).await;
     let (client, clock) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device()).outage_grace(Duration::from_secs(30));

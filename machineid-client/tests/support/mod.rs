@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use machineid_client::{Client, ClientBuilder, ClientOptions, DeviceId, OrgKey};
 use serde_json::{Value, json};
+#[allow(unused_imports, reason = "not every test uses it")]
 pub use test_support::server;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
