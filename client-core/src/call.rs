@@ -45,7 +45,8 @@ pub(crate) type Recovery<R> = Box<dyn Fn(&Error) -> Probe<R> + Send + Sync>;
 /// A call that asks the server whether another call, which returns an `R`, took effect.
 #[must_use = "a probe does nothing by itself: return it from the closure given to `Call::recover_with`"]
 pub struct Probe<R> {
-    pub(crate) request: Result<Request, Error>,
+    /// Boxed, because most results of probes hold no further one.
+    pub(crate) request: Box<Result<Request, Error>>,
     pub(crate) decode: Decode<ProbeResult<R>>,
 }
 
@@ -57,6 +58,7 @@ impl<R> Probe<R> {
         interpret: impl Fn(Result<T, Error>) -> Result<ProbeResult<R>, Error> + Send + Sync + 'static,
     ) -> Self {
         let Call { request, decode, .. } = call;
+        let request = Box::new(request);
         Self { request, decode: Box::new(move |reply| interpret(decode(reply))) }
     }
 }
@@ -264,7 +266,7 @@ impl<R> fmt::Debug for Call<R> {
 
 impl<R> fmt::Debug for Probe<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.request {
+        match &*self.request {
             Ok(request) => write!(f, "Probe({} {})", request.method, request.template),
             Err(error) => write!(f, "Probe(refused: {error})"),
         }

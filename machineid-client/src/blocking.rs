@@ -127,8 +127,9 @@ impl Gate {
     }
 
     /// Checks first, then runs `work` on this thread while another thread checks again at every
-    /// `interval`. On the first denial, the token is cancelled. Unlike a future, a closure cannot
-    /// be stopped from outside: `work` must check the token and return soon after it is cancelled.
+    /// `interval`, but at most every 100 ms. On the first denial, the token is cancelled. Unlike a
+    /// future, a closure cannot be stopped from outside: `work` must check the token and return soon
+    /// after it is cancelled.
     ///
     /// ```
     /// # fn take_job() -> Option<()> { None }

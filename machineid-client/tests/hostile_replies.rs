@@ -263,9 +263,8 @@ async fn check_generated(seed: u8, count: usize) -> usize {
         server.answer_with(reply.clone());
         let permit = gate.check().await;
         let request_id = permit.as_ref().ok().map(|permit| permit.request_id().unwrap());
-        if let Err(wrong) = judge.judge(&reply, request_id) {
-            panic!("{wrong}: {reply:?}\n{permit:?}");
-        }
+        let judged = judge.judge(&reply, request_id);
+        assert!(judged.is_ok(), "{judged:?}: {reply:?}\n{permit:?}");
     }
     judge.permits()
 }

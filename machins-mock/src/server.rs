@@ -211,7 +211,8 @@ impl MockServer {
     }
 
     /// Resets the server to its state after the start: an empty world, the real time, the seed from
-    /// its beginning, no faults, and no records of requests and webhooks. Expectations stay.
+    /// its beginning, no faults, and no records of requests and webhooks. Expectations stay, and no
+    /// request id is repeated.
     pub fn reset(&self) {
         self.app.reset();
     }

@@ -138,7 +138,7 @@ impl AppState {
         self.deliveries.forget();
     }
 
-    /// Empties the world, the journal and the faults, and starts the seed over.
+    /// Empties the world, the journal and the faults, and starts the seed over. Request ids go on.
     pub(crate) fn reset(&self) {
         self.replace(World::new(self.seed));
         self.deliveries.clear_log();

@@ -18,9 +18,9 @@ const LAYERS: [(&str, Layers); 5] = [
     (
         "client-core",
         &[
-            "lock text extra timestamp error retry open_enum",
-            "base_url clock credential environment labels request_ids secret_key",
-            "options reply request",
+            "lock text extra timestamp error retry open_enum environment labels request_ids",
+            "base_url clock credential reply secret_key",
+            "options request",
             "call connection",
             "transport/redact transport/traits transport/wire",
             "transport",
@@ -30,10 +30,9 @@ const LAYERS: [(&str, Layers); 5] = [
     (
         "machineid-client",
         &[
-            "auth device_id fields",
+            "allow auth device_id fields",
             "client",
-            "allow batch plan",
-            "decision",
+            "batch decision plan",
             "device org registration",
             "gate",
             "blocking",

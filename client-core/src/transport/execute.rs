@@ -70,7 +70,7 @@ async fn probe<R>(
 ) -> Result<ProbeResult<R>, Error> {
     for _ in 0..MAX_PROBE_CALLS {
         let Probe { request, decode } = probe;
-        let mut request = request?.complete()?;
+        let mut request = (*request)?.complete()?;
         request.secrets.extend_from_slice(secrets);
         let mut attempts = Attempts::new(engine, &request, false, start);
         let span = attempts.span.clone();

@@ -86,7 +86,7 @@ impl<F> GateLayer<ByDevice<F>> {
     where
         F: Fn(&http::Request<B>) -> Result<DeviceId, Error>,
     {
-        Self { gates: ByDevice(Arc::new(Inner { template: gate, device, kept: Mutex::default() })) }
+        Self { gates: ByDevice::new(gate, device) }
     }
 }
 
@@ -97,6 +97,17 @@ struct Inner<F> {
     template: Gate,
     device: F,
     kept: Mutex<HashMap<DeviceId, Gate>>,
+}
+
+impl<F> ByDevice<F> {
+    /// Selects the gate of the device that `device` returns for a request, with the settings of
+    /// `gate`.
+    pub fn new<B>(gate: Gate, device: F) -> Self
+    where
+        F: Fn(&http::Request<B>) -> Result<DeviceId, Error>,
+    {
+        Self(Arc::new(Inner { template: gate, device, kept: Mutex::default() }))
+    }
 }
 
 impl<F> Inner<F> {
@@ -132,7 +143,7 @@ impl<F> fmt::Debug for ByDevice<F> {
 /// Selects the gate that a request is checked with. [`Gate`] selects itself, [`ByDevice`] the gate of
 /// the device that the request names.
 pub trait SelectGate<Request> {
-    /// Returns the gate that decides about this request.
+    /// Returns the gate to check this request with.
     ///
     /// # Errors
     /// Returns [`Denied`] if the request names no valid device.
