@@ -64,7 +64,6 @@ impl<R> Probe<R> {
 }
 
 /// What a [`Probe`] found out about a call whose outcome was unknown.
-#[expect(clippy::large_enum_variant, reason = "one is made after a failure, and matched at once")]
 pub enum ProbeResult<R> {
     /// The call took effect, and this is its reply.
     Done(R),
