@@ -1,4 +1,5 @@
 //! Servers that answer in a certain order, and a client without real waits.
+#![allow(dead_code, reason = "not every test uses all of it")]
 
 use machineid_client::{Client, ClientOptions, MockClock};
 use serde_json::Value;
