@@ -1,0 +1,33 @@
+//! What only Linux offers: finding and holding all descendants.
+
+mod cgroup;
+mod members;
+pub(super) mod namespace;
+pub(super) mod proc;
+mod tree;
+
+pub(super) use members::{Members, Spared, children, identify, own_children};
+
+use std::io;
+
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, getppid, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal,
+};
+
+/// Makes orphaned descendants children of this process.
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Keeps other processes of the same user from tracing this one, which would stop it unnoticed.
+pub(super) fn forbid_tracing() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Has `signal` sent to this process when `parent` ends. False if it already has.
+pub(super) fn tie_to_parent(parent: Pid, signal: Signal) -> bool {
+    // The system knows the signal; without it other signs of the parent's end remain.
+    let _ = set_parent_process_death_signal(Some(signal));
+    getppid() == Some(parent)
+}
