@@ -13,6 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid, setpriority_process, wait};
 
+use signal_hook::consts::{SIGCHLD, SIGCONT};
+
 use super::channel::Channel;
 use super::ending::{Due, Ending};
 use super::heartbeat::{Heartbeat, WAKE};
@@ -46,18 +48,20 @@ fn prepare(caller: Option<Pid>) -> Result<(UnixStream, SigSet), Failure> {
     let failed = |error: io::Error| Failure::Setup { step: Step::Keeper, errno: errno(&error) };
     let (wakes, signals) = UnixStream::pair().map_err(failed)?;
     wakes.set_nonblocking(true).map_err(failed)?;
-    // Also where the caller ignores SIGCHLD: the system would not tell how children ended.
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signals)
-        .map_err(failed)?;
+    // SIGCHLD also where the caller ignores it: the system would not tell how children ended.
+    for signal in [SIGCHLD, SIGCONT] {
+        let signals = signals.try_clone().map_err(failed)?;
+        signal_hook::low_level::pipe::register(signal, signals).map_err(failed)?;
+    }
     let mask = super::block_signals().map_err(failed)?;
     #[cfg(target_os = "linux")]
     {
         super::linux::forbid_tracing();
         super::linux::adopt_orphans().map_err(failed)?;
-        // It is sent when the thread that started this process ends, too; then the caller lives on.
-        if let Some(caller) = caller {
-            super::linux::tie_to_parent(caller, Signal::CHILD);
-        } else {
+        // When the caller ends this signal comes, and lets a keeper go on that somebody has stopped. It
+        // comes when only the thread that started this process ends, too, and does no harm then.
+        super::linux::signal_on_parent_death(Signal::CONT);
+        if caller.is_none() {
             super::linux::namespace::mount_proc()
                 .map_err(|error| Failure::unavailable(Containment::PidNamespace, &error))?;
         }

@@ -7,7 +7,9 @@ use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::Pid;
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
+use rustix::process::{Pid, getppid};
 
 use super::channel::{Channel, Streams};
 use super::errno;
@@ -17,11 +19,10 @@ use super::message::{Failure, FromLauncher, Request, Step};
 pub(super) fn run(keeper: Pid) {
     // The command dies with its keeper, whatever else becomes of it.
     #[cfg(target_os = "linux")]
-    if !super::linux::tie_to_parent(keeper, rustix::process::Signal::KILL) {
+    super::linux::signal_on_parent_death(Signal::KILL);
+    if getppid() != Some(keeper) {
         return;
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = keeper;
     let Ok(mut channel) = Channel::from_stdin() else { return };
     let failure = match channel.receive_with_streams() {
         Ok(Some((request, streams))) => execute(&request, streams, &mut channel),

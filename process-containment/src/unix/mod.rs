@@ -24,7 +24,7 @@ use linux::Members;
 
 use std::io;
 
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::process::Pid;
 
 pub use job::Job;
@@ -53,12 +53,13 @@ fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error())
 }
 
-/// Blocks all signals that can be blocked, but for SIGCHLD. Returns which were blocked before.
+/// Blocks all signals that can be blocked, but for those that a keeper handles. Returns which were blocked before.
 ///
 /// Blocked, not ignored: the command is given the mask that the caller had, and what the caller ignores
 /// stays ignored.
 fn block_signals() -> io::Result<SigSet> {
     let mut signals = SigSet::all();
-    signals.remove(nix::sys::signal::Signal::SIGCHLD);
+    signals.remove(Signal::SIGCHLD);
+    signals.remove(Signal::SIGCONT);
     Ok(signals.thread_swap_mask(SigmaskHow::SIG_SETMASK)?)
 }

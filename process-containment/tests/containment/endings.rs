@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -112,28 +114,65 @@ fn what_may_not_be_signalled_is_named_and_waited_for() {
     assert!(caller.ends().starts_with("Requested"));
 }
 
-#[test]
-fn a_cgroup_ends_even_what_may_not_be_signalled() {
-    // Root may signal all; what is shown is that the cgroup, not the walk, reaches a process that has
-    // left the tree.
-    let mut caller = Caller::start(Setting::Plain, &[], "echo ready; exec sleep 600");
-    caller.prints("ready");
+/// The directory of a job's cgroup, or `None` where none can be had.
+fn cgroup(caller: &Caller) -> Option<String> {
     if caller.containment != "cgroup" {
         eprintln!("not tested: no cgroup can be had");
-        return;
+        return None;
     }
-    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", caller.pid)).unwrap();
-    let name = cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
+    let cgroups = fs::read_to_string(format!("/proc/{}/cgroup", caller.pid)).unwrap();
+    let name = cgroups.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
     assert!(name.ends_with(&format!("process-containment.{}", caller.keeper)), "{name}");
-    let mut stranger = std::process::Command::new("sleep").arg("600").spawn().unwrap();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();
-    let directory = format!("{}{name}", mount.split(' ').nth(1).unwrap());
-    fs::write(format!("{directory}/cgroup.procs"), stranger.id().to_string()).unwrap();
+    Some(format!("{}{name}", mount.split(' ').nth(1).unwrap()))
+}
+
+#[test]
+fn a_cgroup_ends_what_is_not_in_the_tree_and_is_removed() {
+    let mut caller = Caller::start(Setting::Plain, &[], "echo ready; exec sleep 600");
+    caller.prints("ready");
+    let Some(directory) = cgroup(&caller) else { return };
+    fs::create_dir(format!("{directory}/below")).unwrap();
+    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    fs::write(format!("{directory}/below/cgroup.procs"), stranger.id().to_string()).unwrap();
     caller.order("kill");
     caller.ends();
     assert!(!stranger.wait().unwrap().success());
-    wait_until("the cgroup is removed", || !fs::exists(&directory).unwrap());
+    assert!(!fs::exists(&directory).unwrap(), "the cgroup is still there");
+}
+
+#[test]
+fn a_job_that_leaves_its_cgroup_is_held_by_the_tree() {
+    let mut caller = Caller::start(
+        Setting::Plain,
+        &[],
+        "(while grep -q process-containment /proc/self/cgroup; do :; done
+          echo out; exec sleep 600) & echo $!; wait",
+    );
+    let child = caller.next_output();
+    let Some(directory) = cgroup(&caller) else { return };
+    let parent = Path::new(&directory).parent().unwrap();
+    fs::write(parent.join("cgroup.procs"), &child).unwrap();
+    caller.prints("out");
+    caller.order("kill");
+    caller.ends();
+}
+
+#[test]
+fn what_a_keeper_and_its_caller_left_is_removed_by_the_next() {
+    let caller = Caller::start(Setting::Plain, &[], "echo ready; exec sleep 600");
+    caller.prints("ready");
+    let Some(directory) = cgroup(&caller) else { return };
+    caller.kill_together_with_keeper();
+    wait_until("the command ends", || !is_alive(caller.pid));
+    let keeper = caller.keeper;
+    drop(caller);
+    wait_until("the keeper is gone", || state(keeper).is_none());
+    assert!(fs::exists(&directory).unwrap());
+    let mut next = Caller::start(Setting::Plain, &[], "exit 0");
+    next.ends();
+    assert!(!fs::exists(&directory).unwrap(), "the cgroup is still there");
 }
 
 #[rstest]
@@ -164,14 +203,14 @@ fn a_stopped_job_stands_still_and_goes_on(
 
 #[rstest]
 #[case::command("command", "", &["outer"])]
-#[case::tree("tree", "wait;", &["inner", "outer"])]
+#[case::tree("tree", "wait $inner;", &["inner", "outer"])]
 fn signals_reach_their_recipients(
     #[case] recipients: &str,
     #[case] first: &str,
     #[case] expected: &[&str],
 ) {
     let script = format!(
-        "setsid sh -c 'trap \"echo inner; exit\" USR1; echo ready; sleep 600 & wait' &
+        "setsid sh -c 'trap \"echo inner; exit\" USR1; echo ready; sleep 600 & wait' & inner=$!
         trap '{first} echo outer; exit' USR1; echo ready; sleep 600 & wait"
     );
     let mut caller = Caller::start(Setting::Plain, &[], &script);
@@ -186,8 +225,8 @@ fn signals_reach_their_recipients(
 
 #[test]
 fn a_group_signal_reaches_the_group() {
-    let script = "sh -c 'trap \"echo inner; exit\" USR1; echo ready; sleep 600 & wait' &
-        trap 'wait; echo outer; exit' USR1; echo ready; sleep 600 & wait";
+    let script = "sh -c 'trap \"echo inner; exit\" USR1; echo ready; sleep 600 & wait' & inner=$!
+        trap 'wait $inner; echo outer; exit' USR1; echo ready; sleep 600 & wait";
     let mut caller = Caller::start(Setting::Plain, &[], script);
     caller.prints("ready");
     caller.prints("ready");

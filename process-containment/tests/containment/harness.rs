@@ -252,6 +252,13 @@ impl Caller {
     pub(crate) fn id(&self) -> i32 {
         self.child.id().cast_signed()
     }
+
+    /// Kills both so that neither sees the other's end.
+    pub(crate) fn kill_together_with_keeper(&self) {
+        send(self.id(), Signal::SIGSTOP);
+        send(self.keeper, Signal::SIGKILL);
+        send(self.id(), Signal::SIGKILL);
+    }
 }
 
 /// A test that fails halfway leaves nothing behind.

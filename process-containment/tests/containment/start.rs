@@ -165,3 +165,39 @@ fn the_command_leads_a_group_of_its_own() {
     caller.prints(&format!("{0} {0}", caller.pid));
     caller.ends();
 }
+
+/// As in a container: the caller is the first process of its PID namespace.
+#[test]
+fn a_caller_can_be_process_one() {
+    if !is_root() {
+        eprintln!("not tested: needs root to make a PID namespace");
+        return;
+    }
+    let script = "setsid sh -c 'echo ready; exec sleep 600' & (sleep 600 &); echo ready; exit 3";
+    let prelude = r#"exec unshare --pid --fork --mount-proc --kill-child "$@""#;
+    let flags = ["--leftover-grace", "0"];
+    let Spawned::Started(caller) = Caller::after(prelude, &flags, &["sh", "-c", script]) else {
+        panic!("it was not started")
+    };
+    assert_eq!(caller.reports("exited"), "768");
+    assert_eq!(caller.reports("ended"), "Exited Some(768)");
+}
+
+/// `/proc` shows the user nothing of other users' processes, nor of own ones that can't be traced.
+#[test]
+fn hidden_processes_are_held() {
+    if !is_root() {
+        eprintln!("not tested: needs root to mount /proc");
+        return;
+    }
+    let prelude = r#"exec unshare --mount sh -c '
+        mount -t proc -o hidepid=2 proc /proc
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"' sh "$@""#;
+    let script = "setsid sh -c 'echo ready; exec sleep 600' & (sleep 600 &); wait";
+    let Spawned::Started(mut caller) = Caller::after(prelude, &[], &["sh", "-c", script]) else {
+        panic!("it was not started")
+    };
+    caller.prints("ready");
+    caller.order("kill");
+    assert_eq!(caller.ends(), "Requested Some(9)");
+}

@@ -124,7 +124,7 @@ fn signals_that_can_be_handled_do_not_end_a_keeper(
 fn caller_and_keeper_killed_at_once_end_the_command(#[case] setting: Setting) {
     let caller = Caller::start(setting, &[], "echo ready; exec sleep 600");
     caller.prints("ready");
-    kill_both(&caller);
+    caller.kill_together_with_keeper();
     wait_until("the command ends", || !is_alive(caller.pid));
 }
 
@@ -133,14 +133,21 @@ fn caller_and_keeper_killed_at_once_end_a_namespace() {
     let mut caller = Caller::start(Setting::PidNamespace, &[], JOB);
     caller.prints("ready");
     caller.prints("ready");
-    kill_both(&caller);
+    caller.kill_together_with_keeper();
     caller.everything_ends_within(Duration::from_secs(3));
 }
 
-fn kill_both(caller: &Caller) {
+#[rstest]
+fn a_stopped_keeper_goes_on_when_its_caller_is_killed(
+    #[values(Setting::Plain, Setting::WithoutCgroup, Setting::OrdinaryUser, Setting::PidNamespace)]
+    setting: Setting,
+) {
+    let mut caller = Caller::start(setting, &[], JOB);
+    caller.prints("ready");
+    caller.prints("ready");
     send(caller.keeper, Signal::SIGSTOP);
     send(caller.id(), Signal::SIGKILL);
-    send(caller.keeper, Signal::SIGKILL);
+    caller.everything_ends_within(Duration::from_secs(3));
 }
 
 #[rstest]

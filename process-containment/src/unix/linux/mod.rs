@@ -11,7 +11,7 @@ pub(super) use members::{Members, Spared, children, identify, own_children};
 use std::io;
 
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, getppid, set_child_subreaper, set_dumpable_behavior,
+    DumpableBehavior, Signal, set_child_subreaper, set_dumpable_behavior,
     set_parent_process_death_signal,
 };
 
@@ -25,9 +25,10 @@ pub(super) fn forbid_tracing() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Has `signal` sent to this process when `parent` ends. False if it already has.
-pub(super) fn tie_to_parent(parent: Pid, signal: Signal) -> bool {
-    // The system knows the signal; without it other signs of the parent's end remain.
+/// Has a signal sent to this process when its parent ends, or the thread that started it.
+///
+/// The parent may have ended already; ask for it afterwards.
+pub(super) fn signal_on_parent_death(signal: Signal) {
+    // Fails only for numbers that are no signals.
     let _ = set_parent_process_death_signal(Some(signal));
-    getppid() == Some(parent)
 }
