@@ -47,6 +47,8 @@
 //! | the caller is killed or executes another program | the keeper kills the job |
 //! | the caller is stopped or hangs | the keeper kills the job when the [heartbeat](Command::heartbeat) is missed |
 //! | the keeper is killed or stopped | the command dies; the caller, which adopts the orphans, kills the rest |
+//! | the keeper is stopped, and the caller killed before it notices | the keeper goes on, and kills the job |
+//! | the caller is stopped, and the keeper killed | the command dies; the rest when the caller goes on |
 //! | caller and keeper are killed in the same instant | the command dies; all of its tree only in a [PID namespace](Containment::PidNamespace) |
 //!
 //! # What the caller takes on
@@ -70,7 +72,8 @@
 //!   ends, or a PID namespace holds such processes too.
 //! - A command with the same user as the caller may send signals to the caller and to the keeper. That
 //!   ends the job, as the table says. A command that runs as root can undo whatever it likes.
-//! - A set-user-ID program is not killed by the death of its keeper alone: the kernel resets that.
+//! - A command that has changed its user (`su`, a set-user-ID program) does not die with its keeper by
+//!   itself, as the kernel resets that; the caller kills it with the rest.
 //! - Other Unix systems: the process group and the watch over the caller only. Compiled at times, not
 //!   tested.
 //! - Windows: a job object, no signals, no heartbeat. Not tested.

@@ -148,7 +148,7 @@ impl Connection {
     }
 
     /// Kills what a lost keeper left. To be repeated until nothing is.
-    pub(super) fn kill_orphans(&self) -> (Remaining, Option<ExitStatus>) {
+    pub(super) fn kill_orphans(&mut self) -> (Remaining, Option<ExitStatus>) {
         self.orphans.kill(self.command, self.cgroup.as_deref())
     }
 }

@@ -12,7 +12,6 @@ use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid, setpriority_process, wait};
-
 use signal_hook::consts::{SIGCHLD, SIGCONT};
 
 use super::channel::Channel;
@@ -349,7 +348,7 @@ impl Keeper {
     }
 
     fn fail(&mut self, failure: Failure) -> Finished {
-        // The launcher ends by itself now.
+        self.members.kill();
         while wait(WaitOptions::empty()).is_ok() {}
         self.members.clean_up();
         self.say_last(&FromKeeper::Failed(failure))

@@ -41,6 +41,7 @@ impl Keepers {
 pub(super) struct Orphans {
     /// The children that this process had before the job began.
     bystanders: super::linux::Spared,
+    members: Members,
 }
 
 #[cfg(target_os = "linux")]
@@ -48,12 +49,13 @@ impl Orphans {
     /// To be called before the keeper is started.
     pub(super) fn prepare() -> std::io::Result<Self> {
         super::linux::adopt_orphans()?;
-        Ok(Self { bystanders: super::linux::own_children() })
+        let bystanders = super::linux::own_children();
+        Ok(Self { bystanders, members: Members::orphans() })
     }
 
     /// Kills all, and says who is left. To be repeated until none is.
     pub(super) fn kill(
-        &self,
+        &mut self,
         command: Option<Pid>,
         cgroup: Option<&Path>,
     ) -> (Remaining, Option<ExitStatus>) {
@@ -75,10 +77,10 @@ impl Orphans {
                 status = Some(ExitStatus::from_raw(ended.as_raw()));
             }
         }
-        let mut members = Members::orphans(spared, cgroup);
-        let remaining = members.kill();
+        self.members.are_all_but(spared, cgroup);
+        let remaining = self.members.kill();
         if remaining.living.is_empty() {
-            members.clean_up();
+            self.members.clean_up();
         }
         (remaining, status)
     }
@@ -96,7 +98,7 @@ impl Orphans {
     }
 
     pub(super) fn kill(
-        &self,
+        &mut self,
         command: Option<Pid>,
         _cgroup: Option<&Path>,
     ) -> (Remaining, Option<ExitStatus>) {

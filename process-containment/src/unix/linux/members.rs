@@ -52,10 +52,15 @@ impl Members {
         Self::of(Tree::of_keeper(), None)
     }
 
-    /// The descendants of this process but for some, and what is left in a lost keeper's cgroup.
-    pub(in crate::sys) fn orphans(spared: Spared, cgroup: Option<&Path>) -> Self {
-        let cgroup = cgroup.map(|directory| Cgroup::existing(directory.to_owned()));
-        Self::of(Tree::except(spared), cgroup)
+    /// The descendants of a process that may have others as well.
+    pub(in crate::sys) fn orphans() -> Self {
+        Self::of(Tree::except(HashSet::new()), None)
+    }
+
+    /// Tells which children of this process are no members, and which cgroup a lost keeper has left.
+    pub(in crate::sys) fn are_all_but(&mut self, spared: Spared, cgroup: Option<&Path>) {
+        self.tree = Tree::except(spared);
+        self.cgroup = cgroup.map(|directory| Cgroup::existing(directory.to_owned()));
     }
 
     fn of(tree: Tree, cgroup: Option<Cgroup>) -> Self {
