@@ -1,5 +1,5 @@
-//! Prints how long it takes from `kill()` to the end of the last descendant, for 1, 100 and 1,000
-//! descendants in as many sessions.
+//! Prints how long it takes from `kill()` or `terminate()` to the end of the last descendant, for 1, 100
+//! and 1,000 descendants in as many sessions, which all end at TERM.
 //!
 //! ```sh
 //! cargo run --release -p process-containment --example kill_latency [auto|tree|cgroup|pidns]
@@ -17,9 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod linux {
     use std::error::Error;
     use std::io::{BufRead, BufReader, Read};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
-    use process_containment::{Command, Containment};
+    use process_containment::{Command, Containment, Job};
 
     const RUNS: usize = 5;
 
@@ -28,24 +28,41 @@ mod linux {
             Some(name) => name.parse()?,
             None => Containment::Auto,
         };
-        println!("{:>11}  {:>10}  in force  milliseconds, {RUNS} runs", "descendants", "median");
+        println!(
+            "{:>11}  {:<9}  in force  milliseconds, {RUNS} runs, sorted",
+            "descendants", "ended by"
+        );
         for descendants in [1, 100, 1_000] {
-            let mut times = Vec::new();
-            let mut in_force = Containment::Auto;
-            for _ in 0..RUNS {
-                let (containment, millis) = run(minimum, descendants)?;
-                in_force = containment;
-                times.push(millis);
+            for (name, end) in [("kill", kill as fn(&Job)), ("terminate", terminate)] {
+                let mut times = Vec::new();
+                let mut in_force = Containment::Auto;
+                for _ in 0..RUNS {
+                    let (containment, millis) = run(minimum, descendants, end)?;
+                    in_force = containment;
+                    times.push(millis);
+                }
+                times.sort_by(f64::total_cmp);
+                let times: Vec<_> = times.iter().map(|time| format!("{time:.1}")).collect();
+                println!("{descendants:>11}  {name:<9}  {in_force:<8}  {}", times.join("  "));
             }
-            times.sort_by(f64::total_cmp);
-            let all = times.iter().map(|time| format!("{time:.1}")).collect::<Vec<_>>().join(" ");
-            println!("{descendants:>11}  {:>7.1} ms  {in_force:<8}  {all}", times[RUNS / 2]);
         }
         Ok(())
     }
 
+    fn kill(job: &Job) {
+        job.kill();
+    }
+
+    fn terminate(job: &Job) {
+        job.terminate(Duration::from_mins(1));
+    }
+
     /// The last descendant's end is the end of the pipe that all of them hold.
-    fn run(minimum: Containment, descendants: u32) -> Result<(Containment, f64), Box<dyn Error>> {
+    fn run(
+        minimum: Containment,
+        descendants: u32,
+        end: fn(&Job),
+    ) -> Result<(Containment, f64), Box<dyn Error>> {
         let (reader, writer) = std::io::pipe()?;
         let script = format!(
             "i=1; while [ $i -lt {descendants} ]; do setsid -f sleep 600; i=$((i+1)); done
@@ -56,7 +73,7 @@ mod linux {
         let mut output = BufReader::new(reader);
         output.read_line(&mut String::new())?;
         let start = Instant::now();
-        job.kill();
+        end(&job);
         output.read_to_end(&mut Vec::new())?;
         let millis = start.elapsed().as_secs_f64() * 1_000.0;
         job.wait();

@@ -68,6 +68,7 @@ pub enum Error {
     UnknownSignal(i32),
 }
 
+#[cfg(unix)]
 impl Error {
     pub(crate) fn setup(step: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Setup { step, source }

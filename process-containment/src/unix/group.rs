@@ -1,6 +1,5 @@
 //! The processes of a job where the system has no better name for them: a process group.
 
-use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;

@@ -10,7 +10,9 @@ use rstest::rstest;
 use crate::harness::{Attempt, Setting};
 
 /// The job starts processes in new sessions all the time, slowly enough for the machine.
-const JOB: &str = "while :; do setsid sleep 600 & (setsid sleep 600 &); sleep 0.05; done";
+const JOB: &str = "i=0
+while [ $i -lt 100 ]; do setsid sleep 600 & (setsid sleep 600 &); sleep 0.05; i=$((i+1)); done
+exec sleep 600";
 
 /// At how many moments it is tried: 500 with `FULL_SIZE=1`.
 fn rounds() -> u64 {

@@ -33,12 +33,12 @@ pub(in crate::sys) type Spared = HashSet<Process>;
 /// All children that this process has now.
 pub(in crate::sys) fn own_children() -> Spared {
     let own = rustix::process::getpid();
-    Children::now().of(own).into_iter().filter_map(identify).collect()
+    Children::now().of(own, u32::MAX).into_iter().filter_map(identify).collect()
 }
 
 /// The children of another process.
 pub(in crate::sys) fn children(parent: Pid) -> Vec<Pid> {
-    Children::now().of(parent)
+    Children::now().of(parent, u32::MAX)
 }
 
 /// The process with this number, if there is one.
@@ -84,9 +84,8 @@ impl Members {
 
     /// Sends TERM to all at once. Returns those that can't be signalled.
     pub(in crate::sys) fn terminate(&mut self) -> Vec<Pid> {
-        let frozen = self.tree.freeze();
-        let pass = self.tree.signal(Signal::TERM);
-        self.asked.extend(frozen.living.into_iter().chain(pass.living));
+        let pass = self.tree.freeze_with(Signal::TERM);
+        self.asked.extend(pass.living);
         // What is stopped can't act on TERM.
         self.tree.signal(Signal::CONT);
         pass.refused
@@ -95,8 +94,9 @@ impl Members {
     /// Kills those that have appeared since TERM was sent.
     pub(in crate::sys) fn kill_newcomers(&mut self) -> Vec<Pid> {
         let asked = &self.asked;
-        let kill = |process: Process| (!asked.contains(&process)).then_some(Signal::KILL);
-        self.tree.walk(kill).refused
+        self.tree
+            .walk(|process| if asked.contains(&process) { &[] } else { &[Signal::KILL] })
+            .refused
     }
 
     /// Sends KILL to all. To be repeated until none is left.

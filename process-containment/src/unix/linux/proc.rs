@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
@@ -28,12 +28,13 @@ pub(super) struct Stat {
     pub(super) started: u64,
     /// Has ended and only waits for its parent to ask how.
     pub(super) ended: bool,
+    pub(super) threads: u32,
 }
 
 impl Stat {
     /// A child of `parent` of which `/proc` shows nothing.
     pub(super) fn hidden(parent: Pid) -> Self {
-        Self { parent: Some(parent), started: 0, ended: false }
+        Self { parent: Some(parent), started: 0, ended: false, threads: u32::MAX }
     }
 }
 
@@ -53,6 +54,7 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
         parent: Pid::from_raw(fields.get(1)?.parse().ok()?),
         started: fields.get(19)?.parse().ok()?,
         ended: matches!(state, "Z" | "X" | "x") && threads <= 1,
+        threads,
     })
 }
 
@@ -96,22 +98,28 @@ impl Children {
         Self::Scanned(by_parent)
     }
 
-    /// The children of a process, of all its threads. Empty when it is gone.
-    pub(super) fn of(&self, parent: Pid) -> Vec<Pid> {
+    /// The children of a process with so many threads. Empty when it is gone.
+    pub(super) fn of(&self, parent: Pid, threads: u32) -> Vec<Pid> {
         match self {
-            Self::Listed => listed(parent),
+            Self::Listed => listed(parent, threads),
             Self::Scanned(by_parent) => by_parent.get(&parent).cloned().unwrap_or_default(),
         }
     }
 }
 
-fn listed(parent: Pid) -> Vec<Pid> {
+fn listed(parent: Pid, threads: u32) -> Vec<Pid> {
+    let tasks = PathBuf::from(format!("/proc/{}/task", parent.as_raw_nonzero()));
     let mut children = Vec::new();
-    let threads = fs::read_dir(format!("/proc/{}/task", parent.as_raw_nonzero()));
-    for thread in threads.into_iter().flatten().flatten() {
-        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+    let mut add = |task: &Path| {
+        let list = fs::read_to_string(task.join("children")).unwrap_or_default();
         let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
         children.extend(pids.filter_map(Pid::from_raw));
+    };
+    if threads == 1 {
+        // Its only thread has the number of the process.
+        add(&tasks.join(parent.as_raw_nonzero().to_string()));
+    } else {
+        fs::read_dir(tasks).into_iter().flatten().flatten().for_each(|task| add(&task.path()));
     }
     children
 }
@@ -123,7 +131,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_spaces_is_read() {
         let line = b"7 (a) b (c) T 5 6 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 1234 1 1\n";
-        let expected = Stat { parent: Pid::from_raw(5), started: 1234, ended: false };
+        let expected = Stat { parent: Pid::from_raw(5), started: 1234, ended: false, threads: 3 };
         assert_eq!(parse_stat(line), Some(expected));
     }
 
@@ -145,9 +153,10 @@ mod tests {
             .unwrap();
         let own = rustix::process::getpid();
         let pid = Pid::from_child(&child);
-        assert!(Children::Listed.of(own).contains(&pid));
-        assert!(Children::scan().of(own).contains(&pid));
-        assert!(Children::scan().of(pid).is_empty());
+        for children in [Children::Listed, Children::scan()] {
+            assert!(children.of(own, 2).contains(&pid));
+            assert!(children.of(pid, 1).is_empty());
+        }
         drop(child.stdin.take());
         child.wait().unwrap();
     }

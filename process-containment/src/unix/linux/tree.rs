@@ -61,18 +61,42 @@ impl Tree {
         if self.only_reaper && matches!(signal, Signal::STOP | Signal::KILL) {
             strike(signal);
         }
-        self.walk(|_| Some(signal))
+        let signals = [signal];
+        self.walk(|_| &signals)
     }
 
-    /// Sends a signal to those for whom `wanted` gives one.
-    pub(super) fn walk(&self, mut wanted: impl FnMut(Process) -> Option<Signal>) -> Pass {
+    /// A keeper has one thread. Nothing is known of other programs.
+    fn threads(&self) -> u32 {
+        if self.only_reaper { 1 } else { u32::MAX }
+    }
+
+    /// Stops every process and sends it a signal, which takes effect when it goes on. Returns all of
+    /// them.
+    pub(super) fn freeze_with(&self, signal: Signal) -> Pass {
+        let mut known = HashSet::new();
+        let mut all = Pass::default();
+        for _ in 0..MAX_PASSES {
+            let found = known.len();
+            let stop = [Signal::STOP, signal];
+            let pass = self.walk(|process| if known.insert(process) { &stop } else { &[] });
+            all.refused.extend(pass.refused);
+            if known.len() == found {
+                break;
+            }
+        }
+        all.living.extend(known);
+        all
+    }
+
+    /// Sends every process the signals that `wanted` gives for it.
+    pub(super) fn walk<'a>(&self, mut wanted: impl FnMut(Process) -> &'a [Signal]) -> Pass {
         let children = Children::now();
         let root = getpid();
         let mut pass = Pass::default();
         let mut seen = HashSet::new();
-        let mut parents = VecDeque::from([root]);
-        while let Some(parent) = parents.pop_front() {
-            for pid in children.of(parent) {
+        let mut parents = VecDeque::from([(root, self.threads())]);
+        while let Some((parent, threads)) = parents.pop_front() {
+            for pid in children.of(parent, threads) {
                 if !seen.insert(pid) {
                     continue;
                 }
@@ -92,13 +116,13 @@ impl Tree {
                 if parent == root && self.spared.contains(&process) {
                     continue;
                 }
-                parents.push_back(pid);
+                parents.push_back((pid, stat.threads));
                 if stat.ended {
                     continue;
                 }
                 let sent = match wanted(process) {
-                    Some(signal) => handle.send(signal),
-                    None => handle.test(),
+                    [] => handle.test(),
+                    signals => signals.iter().try_for_each(|signal| handle.send(*signal)),
                 };
                 if sent != Err(Errno::SRCH) {
                     pass.living.push(process);
@@ -112,7 +136,7 @@ impl Tree {
     }
 }
 
-/// Sends a signal that takes effect at once to this process's children, until there are no new ones.
+/// Sends a signal that takes effect at once to a keeper's children, until there are no new ones.
 ///
 /// A process that starts another and ends, over and over, is always a child of this one. It is caught
 /// best without another look at it.
@@ -120,7 +144,7 @@ fn strike(signal: Signal) {
     let mut struck = HashSet::new();
     for _ in 0..MAX_PASSES {
         let found = struck.len();
-        for pid in Children::now().of(getpid()) {
+        for pid in Children::now().of(getpid(), 1) {
             if struck.insert(pid) {
                 let _ = kill_process(pid, signal);
             }
