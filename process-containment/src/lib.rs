@@ -63,6 +63,13 @@
 //!   be noticed. Asynchronous programs wait in a thread of their own, or for the readiness of the
 //!   [`Job`]'s descriptor and twice a second.
 //!
+//! # Terminals
+//!
+//! The command leads a process group in the caller's session and is in the background of its terminal
+//! until the caller makes it the foreground group (`tcsetpgrp` with [`Job::pid`]). After
+//! [`Event::Stopped`] a shell-like caller stops the whole job ([`Job::stop`]), takes the terminal back and
+//! stops itself; when it goes on it hands the terminal over again and calls [`Job::resume`].
+//!
 //! # Limits
 //!
 //! - A process that is started by somebody else on behalf of the command (a daemon such as `cron`,
@@ -74,9 +81,9 @@
 //!   ends the job, as the table says. A command that runs as root can undo whatever it likes.
 //! - A command that has changed its user (`su`, a set-user-ID program) does not die with its keeper by
 //!   itself, as the kernel resets that; the caller kills it with the rest.
-//! - Other Unix systems: the process group and the watch over the caller only. Compiled at times, not
-//!   tested.
-//! - Windows: a job object, no signals, no heartbeat. Not tested.
+//! - Only Linux is tested. The rest has been compiled, for FreeBSD, macOS and Windows, and not run.
+//! - Other Unix systems: the process group and the watch over the caller only.
+//! - Windows: a job object, no signals, no heartbeat.
 
 // The examples in the README are compiled too.
 #[cfg(doctest)]

@@ -23,12 +23,14 @@ pub(super) type Streams = [OwnedFd; 3];
 pub(super) struct Channel {
     socket: UnixStream,
     received: Vec<u8>,
+    /// How many of these bytes are known to hold no end of a line.
+    searched: usize,
     unsent: Vec<u8>,
 }
 
 impl Channel {
     pub(super) fn new(socket: UnixStream) -> Self {
-        Self { socket, received: Vec::new(), unsent: Vec::new() }
+        Self { socket, received: Vec::new(), searched: 0, unsent: Vec::new() }
     }
 
     /// The channel that a keeper or launcher finds as its standard input.
@@ -101,10 +103,13 @@ impl Channel {
 
     /// The next message among the bytes that have been received.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
-        let Some(end) = self.received.iter().position(|byte| *byte == b'\n') else {
+        let unsearched = &self.received[self.searched..];
+        let Some(end) = unsearched.iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.received.len();
             return Ok(None);
         };
-        let line: Vec<u8> = self.received.drain(..=end).collect();
+        let line: Vec<u8> = self.received.drain(..=self.searched + end).collect();
+        self.searched = 0;
         Ok(Some(serde_json::from_slice(&line)?))
     }
 

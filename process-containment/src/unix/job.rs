@@ -33,6 +33,36 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// All methods take `&self`, so that one thread can wait while others act. Somebody has to wait, with
 /// [`wait`](Self::wait) or [`next_event`](Self::next_event): that is also how the loss of the keeper is
 /// noticed. Dropping the job kills it and waits for up to two seconds until it has ended.
+///
+/// ```rust,standalone_crate
+/// use std::io::{self, Read};
+/// use std::time::Duration;
+///
+/// use process_containment::{Cause, Command, Event};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     process_containment::init();
+///
+///     let job = Command::new("sleep").arg("600").spawn()?;
+///     assert_eq!(job.try_wait(), None);
+///     job.kill();
+///     while let Some(event) = job.next_event(Duration::from_secs(30)) {
+///         if let Event::Ended(outcome) = event {
+///             assert_eq!(outcome.cause, Cause::Requested);
+///             break;
+///         }
+///     }
+///     assert!(job.try_wait().is_some());
+///     assert!(job.status().is_some());
+///     assert!(job.survivors().is_empty());
+///
+///     let (mut reader, writer) = io::pipe()?;
+///     drop(Command::new("sleep").arg("600").stdout(writer).spawn()?);
+///     // Nobody holds the other end of the pipe any more.
+///     assert_eq!(reader.read(&mut [0])?, 0);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Job {
     containment: Containment,

@@ -140,3 +140,14 @@ fn abandon(connection: &mut Connection) {
         thread::sleep(Duration::from_millis(2));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_call_init_starts_nothing() {
+        // Executed again, it would run as itself.
+        assert!(matches!(Command::new("true").spawn(), Err(Error::NotInitialized)));
+    }
+}

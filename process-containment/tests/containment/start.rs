@@ -133,6 +133,22 @@ fn the_command_has_the_callers_environment_and_directory() {
     caller.ends();
 }
 
+#[test]
+fn large_and_odd_arguments_arrive() {
+    let long = "x".repeat(100_000);
+    let odd = "ä \" \\ \t $HOME '";
+    let script = "for argument; do echo ${#argument}; done; printf '%s\\n' \"$1\"";
+    let mut program = vec!["bash", "-c", script, "bash", odd];
+    program.extend([long.as_str(); 10]);
+    let mut caller = Caller::start_program(Setting::Plain, &[], &program);
+    caller.next_output();
+    for _ in 0..10 {
+        caller.prints("100000");
+    }
+    caller.prints(odd);
+    caller.ends();
+}
+
 /// Neither descriptors of the caller nor of the keeper.
 #[rstest]
 fn the_command_has_no_more_descriptors_than_elsewhere(
