@@ -141,8 +141,8 @@ impl Job {
         self.known().status
     }
 
-    /// Returns the processes that could not be ended when that was last tried, in the order in which they
-    /// were found. Empty once the job has ended.
+    /// Returns the processes that could not be ended at once, in the order in which they were found; some
+    /// may have ended since. Empty once the job has ended.
     #[must_use]
     pub fn survivors(&self) -> Vec<Survivor> {
         self.known().survivors.clone()
