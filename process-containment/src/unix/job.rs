@@ -340,7 +340,7 @@ impl Listener {
                 self.events.push_back(Event::StillRunning(survivor));
             }
         }
-        if remaining.living.is_empty() {
+        if remaining.is_empty() {
             self.events.push_back(Event::Ended(Outcome { status, cause: Cause::KeeperLost }));
         }
     }

@@ -70,16 +70,25 @@ impl Orphans {
         spared.extend(keepers.pids().filter_map(identify));
         let spared_pids: HashSet<Pid> = spared.iter().map(|process| process.pid()).collect();
         let mut status = None;
-        for orphan in children(getpid()).into_iter().filter(|pid| !spared_pids.contains(pid)) {
-            if let Ok(Some((_, ended))) = waitpid(Some(orphan), WaitOptions::NOHANG)
-                && Some(orphan) == command
-            {
-                status = Some(ExitStatus::from_raw(ended.as_raw()));
+        let mut reap = || {
+            let mut all_reaped = true;
+            for orphan in children(getpid()).into_iter().filter(|pid| !spared_pids.contains(pid)) {
+                match waitpid(Some(orphan), WaitOptions::NOHANG) {
+                    Ok(Some((_, ended))) if Some(orphan) == command => {
+                        status = Some(ExitStatus::from_raw(ended.as_raw()));
+                    }
+                    Ok(None) => all_reaped = false,
+                    _ => {}
+                }
             }
-        }
+            all_reaped
+        };
+        reap();
         self.members.are_all_but(spared, cgroup);
-        let remaining = self.members.kill();
-        if remaining.living.is_empty() {
+        let mut remaining = self.members.kill();
+        // Nobody else clears away those that have ended, not even when this process ends soon.
+        remaining.zombies = !reap();
+        if remaining.is_empty() {
             self.members.clean_up();
         }
         (remaining, status)

@@ -134,7 +134,8 @@ fn abandon(connection: &mut Connection) {
     loop {
         let (remaining, _) = connection.kill_orphans();
         // What can't be ended now is not waited for: the command has not run.
-        if remaining.living.iter().all(|pid| remaining.refused.contains(pid)) {
+        let others = remaining.living.iter().filter(|pid| !remaining.refused.contains(pid)).count();
+        if remaining.is_empty() || (others == 0 && !remaining.refused.is_empty()) {
             return;
         }
         thread::sleep(Duration::from_millis(2));

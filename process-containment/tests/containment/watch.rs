@@ -86,6 +86,7 @@ fn a_lost_keeper_is_noticed_within_a_second(#[case] signal: Signal) {
     caller.prints("ready");
     let start = Instant::now();
     send(caller.keeper, signal);
+    assert_eq!(caller.reports("exited"), "9");
     assert_eq!(caller.ends(), "KeeperLost Some(9)");
     // A second is the aim; a busy machine gets more before this fails.
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
