@@ -365,7 +365,7 @@ impl Attempt {
         self.child.id().cast_signed()
     }
 
-    /// The keeper, or the helper that starts it, if there is one now.
+    /// The keeper, if there is one now.
     pub(crate) fn keeper(&self) -> Option<i32> {
         keepers(self.id()).first().copied()
     }
@@ -415,14 +415,31 @@ impl Drop for Attempt {
     }
 }
 
-/// The keepers that belong to a caller. They have no mark, but name the caller as an argument.
+/// The keepers that belong to a caller. They have no mark, but name the process that started them as an
+/// argument: the caller, or in a PID namespace a helper that names the caller.
 fn keepers(caller: i32) -> Vec<i32> {
-    let is_keeper = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        words.get(1).is_some_and(|role| role.starts_with(b"process-containment:"))
-            && words.get(2) == Some(&caller.to_string().as_bytes())
-            && is_alive(*pid)
-    };
-    processes().filter(is_keeper).collect()
+    let helpers = in_role("namespace").filter(|(_, starter)| *starter == caller);
+    let helpers: Vec<i32> = helpers.map(|(helper, _)| helper).collect();
+    let keepers = in_role("keeper").filter(|(_, starter)| *starter == caller);
+    let in_namespaces = in_role("namespace-keeper").filter(|(keeper, _)| {
+        parent(*keeper).is_some_and(|parent| parent == caller || helpers.contains(&parent))
+    });
+    keepers.chain(in_namespaces).map(|(keeper, _)| keeper).collect()
+}
+
+/// The living processes in a role of the crate, and who started each.
+fn in_role(role: &str) -> impl Iterator<Item = (i32, i32)> {
+    let role = format!("process-containment:{role}");
+    processes().filter_map(move |pid| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let mut words = line.split('\0').skip(1);
+        let is_in_role = words.next() == Some(&role) && is_alive(pid);
+        let starter = words.next()?.parse().ok()?;
+        is_in_role.then_some((pid, starter))
+    })
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
