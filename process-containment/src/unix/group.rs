@@ -42,7 +42,7 @@ impl Members {
     pub(super) fn kill(&mut self) -> Remaining {
         let refused = self.send(Signal::KILL);
         let living = self.group.filter(|_| !self.is_empty()).into_iter().collect();
-        Remaining { living, refused, zombies: false }
+        Remaining { living, refused, others: false }
     }
 
     pub(super) fn stop(&mut self) {

@@ -39,18 +39,18 @@ struct Remaining {
     living: Vec<Pid>,
     /// Those of them that the system did not allow to be signalled.
     refused: Vec<Pid>,
-    /// Some have ended, or are about to, and have not been cleared away.
-    zombies: bool,
+    /// There may be more: some have ended and have not been cleared away.
+    others: bool,
 }
 
 impl Remaining {
     fn is_empty(&self) -> bool {
-        self.living.is_empty() && !self.zombies
+        self.living.is_empty() && !self.others
     }
 
     /// Where only these are of interest.
     fn refused(refused: Vec<Pid>) -> Self {
-        Self { living: refused.clone(), refused, zombies: false }
+        Self { living: refused.clone(), refused, others: false }
     }
 }
 

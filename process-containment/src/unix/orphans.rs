@@ -69,25 +69,24 @@ impl Orphans {
         let mut spared = self.bystanders.clone();
         spared.extend(keepers.pids().filter_map(identify));
         let spared_pids: HashSet<Pid> = spared.iter().map(|process| process.pid()).collect();
-        let mut status = None;
-        let mut reap = || {
-            let mut all_reaped = true;
-            for orphan in children(getpid()).into_iter().filter(|pid| !spared_pids.contains(pid)) {
-                match waitpid(Some(orphan), WaitOptions::NOHANG) {
-                    Ok(Some((_, ended))) if Some(orphan) == command => {
-                        status = Some(ExitStatus::from_raw(ended.as_raw()));
-                    }
-                    Ok(None) => all_reaped = false,
-                    _ => {}
-                }
-            }
-            all_reaped
+        let orphans = || -> Vec<Pid> {
+            let mut children = children(getpid());
+            children.retain(|pid| !spared_pids.contains(pid));
+            children
         };
-        reap();
+        let mut status = None;
+        for orphan in orphans() {
+            if let Ok(Some((_, ended))) = waitpid(Some(orphan), WaitOptions::NOHANG)
+                && Some(orphan) == command
+            {
+                status = Some(ExitStatus::from_raw(ended.as_raw()));
+            }
+        }
         self.members.are_all_but(spared, cgroup);
         let mut remaining = self.members.kill();
-        // Nobody else clears away those that have ended, not even when this process ends soon.
-        remaining.zombies = !reap();
+        // One that starts another and ends, over and over, is not always found living. But then there is
+        // the one that has ended: only when there is no child at all is nothing left.
+        remaining.others = !orphans().is_empty();
         if remaining.is_empty() {
             self.members.clean_up();
         }

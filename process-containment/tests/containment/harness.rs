@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -217,7 +217,17 @@ impl Caller {
     pub(crate) fn ends(&mut self) -> String {
         let ended = self.reports("ended");
         self.assert_nothing_lives();
-        ended
+        self.child.wait().unwrap();
+        // Processes that come and go too fast to be seen hold the output open.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return ended,
+                Err(RecvTimeoutError::Timeout) => panic!("a process still holds the output"),
+            }
+        }
     }
 
     #[track_caller]

@@ -121,7 +121,7 @@ impl Members {
             pass = self.tree.signal(Signal::KILL);
         }
         let living = pass.living.into_iter().map(|process| process.pid).collect();
-        Remaining { living, refused: pass.refused, zombies: false }
+        Remaining { living, refused: pass.refused, others: false }
     }
 
     /// Whether nothing is left, given that the tree is empty: somebody may have moved a process of
