@@ -1,0 +1,160 @@
+//! The caller's connection to a keeper, from its start to its end or loss.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::Remaining;
+use super::channel::Channel;
+use super::message::FromKeeper;
+use super::orphans::{Keepers, Orphans};
+use super::program::Role;
+
+/// How often to look whether somebody has stopped the keeper: nothing tells.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A keeper and what it says.
+#[derive(Debug)]
+pub(super) struct Connection {
+    channel: Channel,
+    keeper: Pid,
+    /// Somebody has asked how the keeper ended, so that its number may be another process's.
+    reaped: bool,
+    /// Somebody has stopped it. The system tells that only once.
+    stopped: bool,
+    orphans: Orphans,
+    pub(super) command: Option<Pid>,
+    pub(super) cgroup: Option<PathBuf>,
+}
+
+/// What came from the keeper.
+pub(super) enum Heard {
+    Message(FromKeeper),
+    /// Nothing in that time.
+    Nothing,
+    /// The keeper has ended or been stopped, without a word.
+    Lost,
+}
+
+impl Connection {
+    /// Starts a keeper, or the helper that will start it. Also returns the connection to send on.
+    pub(super) fn start(role: Role) -> io::Result<(Self, UnixStream)> {
+        let orphans = Orphans::prepare()?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let sender = ours.try_clone()?;
+        let mut command = role.command(OwnedFd::from(theirs))?;
+        let mut keepers = Keepers::lock();
+        let keeper = Pid::from_child(&command.spawn()?);
+        keepers.add(keeper);
+        drop(keepers);
+        let channel = Channel::new(ours);
+        let connection = Self {
+            channel,
+            keeper,
+            reaped: false,
+            stopped: false,
+            orphans,
+            command: None,
+            cgroup: None,
+        };
+        Ok((connection, sender))
+    }
+
+    pub(super) fn keeper(&self) -> Pid {
+        self.keeper
+    }
+
+    /// The helper has started the keeper, and ends.
+    pub(super) fn replace_helper(&mut self, keeper: Pid) {
+        Keepers::lock().add(keeper);
+        self.wait_for_end();
+        self.keeper = keeper;
+        self.reaped = false;
+        self.stopped = false;
+    }
+
+    /// Waits for the next message, for `timeout` or half a second at most.
+    pub(super) fn hear(&mut self, timeout: Duration) -> Heard {
+        match self.channel.next() {
+            Ok(Some(message)) => return Heard::Message(message),
+            Ok(None) => {}
+            Err(_) => return Heard::Lost,
+        }
+        self.is_readable(timeout.min(LOOK));
+        // Looked at before reading: what a keeper said before it ended is there then.
+        let gone = self.has_ended_or_stopped();
+        let open = !self.is_readable(Duration::ZERO)
+            || self.channel.fill(&mut Vec::new()).is_ok_and(|open| open);
+        match self.channel.next() {
+            Ok(Some(message)) => Heard::Message(message),
+            Ok(None) if open && !gone => Heard::Nothing,
+            _ => Heard::Lost,
+        }
+    }
+
+    /// Waits until there is something to read, or the end of the connection.
+    fn is_readable(&self, timeout: Duration) -> bool {
+        let timeout = Timespec::try_from(timeout).ok();
+        match poll(&mut [PollFd::new(&self.channel, PollFlags::IN)], timeout.as_ref()) {
+            Ok(ready) => ready > 0,
+            Err(Errno::INTR) => false,
+            Err(_) => {
+                // The kernel is out of memory. That passes, or it does not matter any more.
+                thread::sleep(Duration::from_millis(10));
+                false
+            }
+        }
+    }
+
+    fn has_ended_or_stopped(&mut self) -> bool {
+        if !self.reaped {
+            match waitpid(Some(self.keeper), WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+                Ok(Some((_, status))) if status.stopped() => self.stopped = true,
+                Ok(Some(_)) | Err(Errno::CHILD) => self.reaped = true,
+                Ok(None) | Err(_) => {}
+            }
+        }
+        self.reaped || self.stopped
+    }
+
+    /// Makes sure that the keeper has ended and that its children have become this process's.
+    pub(super) fn end_keeper(&mut self) {
+        if !self.reaped {
+            let _ = kill_process(self.keeper, Signal::KILL);
+        }
+        self.wait_for_end();
+    }
+
+    /// Waits for a keeper that has said its last word.
+    pub(super) fn wait_for_end(&mut self) {
+        while !self.reaped {
+            match waitpid(Some(self.keeper), WaitOptions::UNTRACED) {
+                Ok(Some((_, status))) if status.stopped() => {
+                    let _ = kill_process(self.keeper, Signal::KILL);
+                }
+                Err(Errno::INTR) => {}
+                _ => self.reaped = true,
+            }
+        }
+        Keepers::lock().remove(self.keeper);
+    }
+
+    /// Kills what a lost keeper left. To be repeated until nothing is.
+    pub(super) fn kill_orphans(&mut self) -> (Remaining, Option<ExitStatus>) {
+        self.orphans.kill(self.command, self.cgroup.as_deref())
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}

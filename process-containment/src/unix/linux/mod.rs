@@ -1,0 +1,34 @@
+//! What only Linux offers: finding and holding all descendants.
+
+mod cgroup;
+mod members;
+pub(super) mod namespace;
+pub(super) mod proc;
+mod tree;
+
+pub(super) use members::{Members, Spared, children, identify, own_children};
+
+use std::io;
+
+use rustix::process::{
+    DumpableBehavior, Signal, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal,
+};
+
+/// Makes orphaned descendants children of this process.
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Keeps other processes of the same user from tracing this one, which would stop it unnoticed.
+pub(super) fn forbid_tracing() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Has a signal sent to this process when its parent ends, or the thread that started it.
+///
+/// The parent may have ended already; ask for it afterwards.
+pub(super) fn signal_on_parent_death(signal: Signal) {
+    // Fails only for numbers that are no signals.
+    let _ = set_parent_process_death_signal(Some(signal));
+}
