@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::containment::Containment;
-use crate::error::Error;
-use crate::sys::{Job, Stream};
+
+/// A standard stream of a command: a file or one end of a pipe.
+#[cfg(unix)]
+pub type Stream = std::os::fd::OwnedFd;
+/// A standard stream of a command: a file or one end of a pipe.
+#[cfg(windows)]
+pub type Stream = std::os::windows::io::OwnedHandle;
 
 /// A command to run under containment, described as with [`std::process::Command`].
 ///
@@ -49,13 +54,13 @@ impl Command {
         }
     }
 
-    /// Adds one argument.
+    /// Adds one argument to the command.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
         self
     }
 
-    /// Adds several arguments.
+    /// Adds several arguments to the command.
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
@@ -127,19 +132,6 @@ impl Command {
     pub fn leftover_grace(mut self, grace: Duration) -> Self {
         self.leftover_grace = grace;
         self
-    }
-
-    /// Starts the command.
-    ///
-    /// Call it from the main thread, or from another that lives as long as the job. On Linux it makes
-    /// the calling process a child subreaper, see the [crate documentation](crate#what-the-caller-takes-on).
-    ///
-    /// # Errors
-    /// Returns [`Error::NotFound`], [`Error::NotExecutable`] or [`Error::CurrentDir`] if it is the command
-    /// that cannot be started, [`Error::Unavailable`] if the demanded containment cannot be had, and
-    /// another error if the keeper cannot be started. The command does not run then.
-    pub fn spawn(self) -> Result<Job, Error> {
-        Job::spawn(self)
     }
 
     /// The whole environment of the command.

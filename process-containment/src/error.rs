@@ -40,7 +40,7 @@ pub enum Error {
     /// The demanded containment cannot be had here.
     #[error("containment {demanded} is not available: {reason}")]
     Unavailable {
-        /// What was demanded.
+        /// The containment that was demanded.
         demanded: Containment,
         /// Why it cannot be had.
         reason: String,

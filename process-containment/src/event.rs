@@ -72,7 +72,7 @@ pub enum SurvivorReason {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Recipients {
-    /// The command alone.
+    /// The process of the command alone.
     Command,
     /// The process group that the command leads, as the terminal would.
     Group,

@@ -90,25 +90,31 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-#[cfg_attr(unix, path = "unix/mod.rs")]
-#[cfg_attr(windows, path = "windows.rs")]
-mod sys;
-
 mod command;
 mod containment;
 mod error;
 mod event;
+mod spawn;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-pub use command::Command;
+pub use command::{Command, Stream};
 pub use containment::{Containment, UnknownContainment};
 pub use error::Error;
 pub use event::{Cause, Event, Outcome, Recipients, Survivor, SurvivorReason};
-pub use sys::{Job, Stream};
+#[cfg(unix)]
+pub use unix::Job;
+#[cfg(windows)]
+pub use windows::Job;
 
 /// Takes over if this process was started by the crate itself, and returns at once otherwise.
 ///
 /// Call it first in `main`. [`Command::spawn`] executes the current program again, and expects it to
 /// arrive here; the process then becomes the keeper or the command, and this function does not return.
 pub fn init() {
-    sys::init();
+    // Elsewhere nothing is executed again.
+    #[cfg(unix)]
+    unix::init();
 }

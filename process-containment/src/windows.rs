@@ -2,7 +2,6 @@
 //! there is no keeper.
 
 use std::io;
-use std::os::windows::io::OwnedHandle;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,14 +14,8 @@ use crate::containment::Containment;
 use crate::error::Error;
 use crate::event::{Cause, Event, Outcome, Recipients, Survivor};
 
-/// A standard stream of a command: a file or one end of a pipe.
-pub type Stream = OwnedHandle;
-
 /// How often to look whether the command has ended.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Nothing is executed again here.
-pub(crate) fn init() {}
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running command and everything it starts.
 ///
@@ -135,7 +128,7 @@ impl Job {
             if left.is_zero() {
                 return None;
             }
-            thread::sleep(LOOK.min(left));
+            thread::sleep(POLL_INTERVAL.min(left));
         }
     }
 

@@ -9,11 +9,12 @@ use crate::source::root;
 
 /// A crate's folder, and the crates of the workspace that it may depend on. What only its tests
 /// use is not counted.
-const MAY_DEPEND_ON: [(&str, &[&str]); 5] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 6] = [
     ("client-core", &[]),
     ("machineid-client", &["agent-client-core"]),
     ("machins-client", &["agent-client-core"]),
     ("machins-mock", &[]),
+    ("process-containment", &[]),
     ("machins-cli", &["agent-client-core", "machineid-client", "machins-client", "machins-mock"]),
 ];
 

@@ -14,7 +14,7 @@ const MAX_LINES: usize = 600;
 /// A crate's layers, the lowest first: the modules that each consists of.
 type Layers = &'static [&'static str];
 
-const LAYERS: [(&str, Layers); 5] = [
+const LAYERS: [(&str, Layers); 6] = [
     (
         "client-core",
         &[
@@ -67,6 +67,10 @@ const LAYERS: [(&str, Layers); 5] = [
             "builder blocking",
             "lib",
         ],
+    ),
+    (
+        "process-containment",
+        &["containment", "event error", "command", "unix windows", "spawn", "lib"],
     ),
     (
         "machins-cli",

@@ -12,11 +12,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::Remaining;
 use super::channel::Channel;
 use super::message::FromKeeper;
 use super::orphans::{Keepers, Orphans};
-use super::program::Role;
+use super::remaining::Remaining;
+use super::role::Role;
 
 /// How often to look whether somebody has stopped the keeper: nothing tells.
 const LOOK: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
-use super::Remaining;
+use super::remaining::Remaining;
 use crate::event::Recipients;
 
 /// The process group of a job.

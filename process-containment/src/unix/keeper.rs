@@ -14,12 +14,15 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid, setpriority_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGCONT};
 
+use super::Members;
 use super::channel::Channel;
 use super::ending::{Due, Ending};
+use super::errno::errno;
 use super::heartbeat::{Heartbeat, WAKE};
 use super::launch::{Launch, launch};
 use super::message::{Failure, FromKeeper, FromLauncher, Step, ToKeeper};
-use super::{Members, Remaining, errno};
+use super::remaining::Remaining;
+use super::signals::block_signals;
 use crate::containment::Containment;
 use crate::event::{Cause, Survivor, SurvivorReason};
 
@@ -52,7 +55,7 @@ fn prepare(caller: Option<Pid>) -> Result<(UnixStream, SigSet), Failure> {
         let signals = signals.try_clone().map_err(failed)?;
         signal_hook::low_level::pipe::register(signal, signals).map_err(failed)?;
     }
-    let mask = super::block_signals().map_err(failed)?;
+    let mask = block_signals().map_err(failed)?;
     #[cfg(target_os = "linux")]
     {
         super::linux::forbid_tracing();

@@ -8,10 +8,12 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use rustix::process::Pid;
 
+use super::Members;
 use super::channel::{Channel, Streams, send_all};
+use super::errno::errno;
 use super::message::{Failure, FromKeeper, Request, Step, ToKeeper};
-use super::program::Role;
-use super::{Members, errno};
+use super::role::Role;
+use super::signals::block_signals;
 use crate::containment::Containment;
 
 /// A launcher that has been given all it needs.
@@ -66,7 +68,7 @@ fn start_launcher(mask: &SigSet) -> io::Result<(UnixStream, Pid)> {
     // A process inherits the mask. A signal that ends this one now ends nothing else.
     mask.thread_set_mask()?;
     let process = command.spawn();
-    super::block_signals()?;
+    block_signals()?;
     Ok((ours, Pid::from_child(&process?)))
 }
 

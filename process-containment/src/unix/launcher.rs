@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use rustix::process::{Pid, getppid};
 
 use super::channel::{Channel, Streams};
-use super::errno;
+use super::errno::errno;
 use super::message::{Failure, FromLauncher, Request, Step};
 
 /// Becomes the command, or tells the keeper why not.

@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Pid;
 
-use super::{Members, Remaining};
+use super::Members;
+use super::remaining::Remaining;
 
 /// The keepers that this process has started and that have not ended. Locked while one is started, so
 /// that none is ever taken for an orphan of another.

@@ -10,11 +10,11 @@ use super::cgroup::Cgroup;
 use super::proc::{Children, Process, stat};
 use super::tree::Tree;
 use crate::event::Recipients;
-use crate::sys::Remaining;
+use crate::unix::remaining::Remaining;
 
 /// The processes of a job, as their keeper or, when that is lost, their keeper's caller sees them.
 #[derive(Debug)]
-pub(in crate::sys) struct Members {
+pub(in crate::unix) struct Members {
     tree: Tree,
     cgroup: Option<Cgroup>,
     /// Those that have been asked to end.
@@ -28,37 +28,37 @@ pub(in crate::sys) struct Members {
 const MAX_FREEZES: u32 = 3;
 
 /// Children of a process that are not part of a job.
-pub(in crate::sys) type Spared = HashSet<Process>;
+pub(in crate::unix) type Spared = HashSet<Process>;
 
 /// All children that this process has now.
-pub(in crate::sys) fn own_children() -> Spared {
+pub(in crate::unix) fn own_children() -> Spared {
     let own = rustix::process::getpid();
     Children::now().of(own, u32::MAX).into_iter().filter_map(identify).collect()
 }
 
 /// The children of another process.
-pub(in crate::sys) fn children(parent: Pid) -> Vec<Pid> {
+pub(in crate::unix) fn children(parent: Pid) -> Vec<Pid> {
     Children::now().of(parent, u32::MAX)
 }
 
 /// The process with this number, if there is one.
-pub(in crate::sys) fn identify(pid: Pid) -> Option<Process> {
+pub(in crate::unix) fn identify(pid: Pid) -> Option<Process> {
     stat(pid).ok().map(|stat| Process { pid, started: stat.started })
 }
 
 impl Members {
     /// The descendants of this process, which has no other children than those of the job.
-    pub(in crate::sys) fn of_keeper() -> Self {
+    pub(in crate::unix) fn of_keeper() -> Self {
         Self::of(Tree::of_keeper(), None)
     }
 
     /// The descendants of a process that may have others as well.
-    pub(in crate::sys) fn orphans() -> Self {
+    pub(in crate::unix) fn orphans() -> Self {
         Self::of(Tree::except(HashSet::new()), None)
     }
 
     /// Tells which children of this process are no members, and which cgroup a lost keeper has left.
-    pub(in crate::sys) fn are_all_but(&mut self, spared: Spared, cgroup: Option<&Path>) {
+    pub(in crate::unix) fn are_all_but(&mut self, spared: Spared, cgroup: Option<&Path>) {
         self.tree = Tree::except(spared);
         self.cgroup = cgroup.map(|directory| Cgroup::existing(directory.to_owned()));
     }
@@ -68,7 +68,7 @@ impl Members {
     }
 
     /// Moves the launcher into a new cgroup, and with it all that it will start.
-    pub(in crate::sys) fn enter_cgroup(&mut self, launcher: Pid) -> io::Result<()> {
+    pub(in crate::unix) fn enter_cgroup(&mut self, launcher: Pid) -> io::Result<()> {
         let cgroup = Cgroup::create()?;
         if let Err(error) = cgroup.add(launcher) {
             cgroup.remove();
@@ -78,12 +78,12 @@ impl Members {
         Ok(())
     }
 
-    pub(in crate::sys) fn cgroup(&self) -> Option<PathBuf> {
+    pub(in crate::unix) fn cgroup(&self) -> Option<PathBuf> {
         self.cgroup.as_ref().map(|cgroup| cgroup.directory().to_owned())
     }
 
     /// Sends TERM to all at once. Returns those that can't be signalled.
-    pub(in crate::sys) fn terminate(&mut self) -> Vec<Pid> {
+    pub(in crate::unix) fn terminate(&mut self) -> Vec<Pid> {
         let pass = self.tree.freeze_with(Signal::TERM);
         self.asked.extend(pass.living);
         // What is stopped can't act on TERM.
@@ -92,7 +92,7 @@ impl Members {
     }
 
     /// Kills those that have appeared since TERM was sent.
-    pub(in crate::sys) fn kill_newcomers(&mut self) -> Vec<Pid> {
+    pub(in crate::unix) fn kill_newcomers(&mut self) -> Vec<Pid> {
         let asked = &self.asked;
         self.tree
             .walk(|process| if asked.contains(&process) { &[] } else { &[Signal::KILL] })
@@ -104,7 +104,7 @@ impl Members {
     /// They are stopped first: one that is only stopped takes up its place among the processes that its
     /// user may have, and its parent is not told. As long as that finds more, KILL waits, but not for
     /// long; and between two looks the caller clears away those that have ended.
-    pub(in crate::sys) fn kill(&mut self) -> Remaining {
+    pub(in crate::unix) fn kill(&mut self) -> Remaining {
         if let Some(cgroup) = &self.cgroup {
             cgroup.kill();
         }
@@ -126,22 +126,22 @@ impl Members {
 
     /// Whether nothing is left, given that the tree is empty: somebody may have moved a process of
     /// another tree into the cgroup.
-    pub(in crate::sys) fn is_empty(&self) -> bool {
+    pub(in crate::unix) fn is_empty(&self) -> bool {
         !self.cgroup.as_ref().is_some_and(Cgroup::is_populated)
     }
 
     /// Stops all, also those that somebody has let go on.
-    pub(in crate::sys) fn stop(&mut self) {
+    pub(in crate::unix) fn stop(&mut self) {
         self.tree.freeze();
     }
 
     /// Lets all go on.
-    pub(in crate::sys) fn resume(&mut self) {
+    pub(in crate::unix) fn resume(&mut self) {
         self.tree.signal(Signal::CONT);
     }
 
     /// Sends a signal to some. `command` is `None` when it has ended.
-    pub(in crate::sys) fn signal(
+    pub(in crate::unix) fn signal(
         &mut self,
         command: Option<Pid>,
         recipients: Recipients,
@@ -159,7 +159,7 @@ impl Members {
     }
 
     /// Clears away what the job used, when all of it has ended.
-    pub(in crate::sys) fn clean_up(&mut self) {
+    pub(in crate::unix) fn clean_up(&mut self) {
         if let Some(cgroup) = self.cgroup.take() {
             cgroup.remove();
         }

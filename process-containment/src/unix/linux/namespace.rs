@@ -17,12 +17,12 @@ use rustix::thread::{
 };
 
 use crate::containment::Containment;
-use crate::sys::channel::Channel;
-use crate::sys::message::{Failure, FromKeeper};
-use crate::sys::program::Role;
+use crate::unix::channel::Channel;
+use crate::unix::message::{Failure, FromKeeper};
+use crate::unix::role::Role;
 
 /// Makes a namespace, starts the keeper in it and tells the caller its number.
-pub(in crate::sys) fn run_helper() {
+pub(in crate::unix) fn run_helper() {
     let Ok(mut channel) = Channel::from_stdin() else { return };
     let keeper = make().and_then(|()| Role::NamespaceKeeper.command(Stdio::inherit())?.spawn());
     let message = match keeper {
@@ -57,7 +57,7 @@ fn pass_on_the_right_to_mount() -> io::Result<()> {
 }
 
 /// Mounts the namespace's own `/proc`, as the first process in it.
-pub(in crate::sys) fn mount_proc() -> io::Result<()> {
+pub(in crate::unix) fn mount_proc() -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None)?;
     if capability_is_in_ambient_set(CapabilitySet::SYS_ADMIN)? {

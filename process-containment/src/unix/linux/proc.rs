@@ -9,14 +9,14 @@ use rustix::process::Pid;
 
 /// A process that will never be taken for a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::sys) struct Process {
+pub(in crate::unix) struct Process {
     pub(super) pid: Pid,
     /// In clock ticks since the system started.
     pub(super) started: u64,
 }
 
 impl Process {
-    pub(in crate::sys) fn pid(self) -> Pid {
+    pub(in crate::unix) fn pid(self) -> Pid {
         self.pid
     }
 }
