@@ -1,7 +1,7 @@
 //! The request ids that a client has been given.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Mutex;
 
 use crate::lock::lock;
@@ -19,9 +19,29 @@ pub(crate) struct RequestIds {
 
 #[derive(Debug, Default)]
 struct Recent {
-    hashes: HashSet<u64>,
+    hashes: HashSet<u64, BuildHasherDefault<AlreadyHashed>>,
     /// The same hashes, the oldest first.
     order: VecDeque<u64>,
+}
+
+/// Takes a hash for its own hash.
+#[derive(Default)]
+struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl RequestIds {
