@@ -14,12 +14,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid, setpriority_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGCONT};
 
-use super::Members;
 use super::channel::Channel;
 use super::ending::{Due, Ending};
 use super::errno::errno;
 use super::heartbeat::{Heartbeat, WAKE};
 use super::launch::{Launch, launch};
+use super::members::Members;
 use super::message::{Failure, FromKeeper, FromLauncher, Step, ToKeeper};
 use super::remaining::Remaining;
 use super::signals::block_signals;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use rustix::process::Pid;
 
-use super::Members;
 use super::channel::{Channel, Streams, send_all};
 use super::errno::errno;
+use super::members::Members;
 use super::message::{Failure, FromKeeper, Request, Step, ToKeeper};
 use super::role::Role;
 use super::signals::block_signals;

@@ -13,6 +13,7 @@ mod launch;
 mod launcher;
 #[cfg(target_os = "linux")]
 mod linux;
+mod members;
 mod message;
 mod orphans;
 mod program;
@@ -20,11 +21,6 @@ mod remaining;
 mod role;
 mod signals;
 mod start;
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) use group::Members;
-#[cfg(target_os = "linux")]
-pub(crate) use linux::Members;
 
 pub use job::Job;
 pub(crate) use program::init;

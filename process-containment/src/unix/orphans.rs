@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Pid;
 
-use super::Members;
+use super::members::Members;
 use super::remaining::Remaining;
 
 /// The keepers that this process has started and that have not ended. Locked while one is started, so
