@@ -115,8 +115,8 @@ impl Command {
         self
     }
 
-    /// Ends the job when [`Job::beat`](crate::Job::beat) is not called for longer than `limit`: the caller hangs or is
-    /// stopped. Without it only the death of the caller ends the job.
+    /// Ends the job when [`Job::beat`](crate::Job::beat) is not called for longer than `limit`: the
+    /// caller hangs or is stopped. Without it only the death of the caller ends the job.
     ///
     /// The keeper measures the silence by its own wakes, of which each counts for half a second at most.
     /// A paused container or an overloaded machine, where the keeper does not run either, therefore ends
