@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use machineid_client::BatchStatus::{NotFound, Revoked, Unrevoked};
 use machineid_client::{
-    BatchStatus, CancellationToken, Client, ClientBuilder, ClientOptions, DecisionCode, DeviceId,
-    DeviceStatus, ErrorKind, Gate, OrgKey, PlanTier, Reason, Registration, UnrevokeReason,
-    blocking,
+    BatchStatus, Call, CancellationToken, Client, ClientBuilder, ClientOptions, DecisionCode,
+    DeviceId, DeviceStatus, ErrorKind, Gate, OrgKey, PlanTier, Reason, Registration,
+    UnrevokeReason, blocking,
 };
 use machins_mock::{Fault, Method, MockServer, Org, OrgUpdate, Plan};
 use rstest::rstest;
+use serde_json::{Value, json};
 
 fn id(name: &str) -> DeviceId {
     DeviceId::new(name).unwrap()
@@ -35,6 +36,31 @@ async fn start(plan: Plan) -> (MockServer, Org, Client) {
 
 async fn code(client: &Client, name: &str) -> DecisionCode {
     client.validate(&id(name)).await.unwrap().code().clone()
+}
+
+/// A new endpoint of the mock server fails this test until the client knows its handler.
+#[tokio::test]
+async fn only_the_handler_of_validate_can_allow() {
+    let (server, _org, client) = start(Plan::Free).await;
+    let document: Value = client.send(Call::get("/openapi.json").json()).await.unwrap();
+    let paths = document["paths"].as_object().unwrap().iter().filter(|(_, operations)| {
+        let mut operations = operations.as_object().unwrap().values();
+        operations.any(|operation| operation["tags"][0].as_str().unwrap().starts_with("MachineID"))
+    });
+    let mut allowing = Vec::new();
+    for (path, _) in paths {
+        let allow = json!({
+            "allowed": true, "code": "ALLOW", "status": "ok", "deviceId": "agent-01",
+            "handler": path, "request_id": format!("request about {path}"),
+        });
+        let fault = Fault::status(200).path("/api/v1/devices/validate").body(allow);
+        let _fault = server.fault_scoped(fault).unwrap();
+        let decision = client.validate(&id("agent-01")).await;
+        if decision.is_ok_and(|decision| decision.is_allowed()) {
+            allowing.push(path);
+        }
+    }
+    assert_eq!(allowing, ["/api/v1/devices/validate"]);
 }
 
 #[tokio::test]

@@ -7,20 +7,11 @@ use agent_client_core::Reply;
 use serde_json::{Map, Value};
 
 use crate::device_id::DeviceId;
+use crate::{batch, device, org, plan, registration};
 
-/// The other endpoints of the service's API Reference, and the one that only its templates use.
-const OTHER_ENDPOINTS: [&str; 10] = [
-    "devices/register",
-    "devices/list",
-    "devices/revoke",
-    "devices/unrevoke",
-    "devices/revoke_batch",
-    "devices/unrevoke_batch",
-    "devices/remove",
-    "usage",
-    "billing/checkout",
-    "org/create",
-];
+/// The handlers of the other endpoints of the service's API Reference.
+const OTHER_HANDLERS: [&[&str]; 5] =
+    [batch::HANDLERS, device::HANDLERS, org::HANDLERS, plan::HANDLERS, registration::HANDLERS];
 
 /// The handler of the endpoint that decides.
 const VALIDATE: &str = "devices/validate";
@@ -132,7 +123,7 @@ fn is_consistent_handler(handler: Option<&str>) -> bool {
     handler.is_some_and(|handler| {
         handler == VALIDATE || {
             let handler = normalized(handler);
-            !OTHER_ENDPOINTS.iter().any(|endpoint| normalized(endpoint) == handler)
+            !OTHER_HANDLERS.iter().copied().flatten().any(|other| normalized(other) == handler)
         }
     })
 }

@@ -9,6 +9,9 @@ use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::DeviceId;
 
+/// The handlers of this file's endpoints, which cannot be the source of a decision.
+pub(crate) const HANDLERS: &[&str] = &["devices/revoke_batch", "devices/unrevoke_batch"];
+
 /// The maximum number of device ids in one batch.
 const MAX_IDS: usize = 500;
 

@@ -9,6 +9,10 @@ use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::plan::PlanFigures;
 
+/// The handlers of this file's endpoints, which cannot be the source of a decision.
+pub(crate) const HANDLERS: &[&str] =
+    &["devices/list", "devices/revoke", "devices/unrevoke", "devices/remove"];
+
 open_enum! {
     /// The status of a device. An active device may run if the org and its plan allow it.
     pub enum DeviceStatus {

@@ -8,6 +8,9 @@ use crate::auth::{ORG_KEY, OrgKey};
 use crate::client::Api;
 use crate::plan::PlanTier;
 
+/// The handlers of this file's endpoints, which cannot be the source of a decision.
+pub(crate) const HANDLERS: &[&str] = &["billing/checkout", "org/create"];
+
 /// A new org on the free plan, as [`Api::create_org`] returns it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

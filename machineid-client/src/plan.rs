@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
 
+/// The handlers of this file's endpoints, which cannot be the source of a decision.
+pub(crate) const HANDLERS: &[&str] = &["usage"];
+
 open_enum! {
     /// A plan, which limits how many devices of the org may be active at the same time.
     pub enum PlanTier {

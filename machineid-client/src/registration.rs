@@ -9,6 +9,9 @@ use crate::client::Api;
 use crate::device_id::DeviceId;
 use crate::plan::PlanFigures;
 
+/// The handlers of this file's endpoints, which cannot be the source of a decision.
+pub(crate) const HANDLERS: &[&str] = &["devices/register"];
+
 /// The result of registering a device. Every variant contains the whole reply.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

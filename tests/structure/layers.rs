@@ -30,10 +30,12 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machineid-client",
         &[
-            "allow auth device_id fields",
+            "auth device_id fields",
             "client",
-            "batch decision plan",
+            "batch plan",
             "device org registration",
+            "allow",
+            "decision",
             "gate",
             "blocking",
             "lib",
