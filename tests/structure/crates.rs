@@ -37,6 +37,15 @@ fn crates_depend_on_lower_ones_only() {
     }
 }
 
+#[test]
+fn cargo_run_means_the_command_line() {
+    let members = manifest(".")["workspace"]["default-members"].as_array().unwrap().clone();
+    let with_program = members.iter().map(|member| member.as_str().unwrap()).filter(|member| {
+        root().join(member).join("src/main.rs").exists() || manifest(member).contains_key("bin")
+    });
+    assert_eq!(with_program.collect::<Vec<_>>(), ["machins-cli"]);
+}
+
 fn workspace_crates() -> BTreeSet<String> {
     let members = manifest(".")["workspace"]["members"].as_array().unwrap().clone();
     members
