@@ -36,6 +36,7 @@ const LAYERS: [(&str, Layers); 6] = [
             "device org registration",
             "allow",
             "decision",
+            "decision_log",
             "gate",
             "blocking",
             "lib",
