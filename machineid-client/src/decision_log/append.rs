@@ -60,13 +60,23 @@ pub(super) fn append(settings: &Settings<'_>, record: &Record) -> Result<String,
     }
 }
 
-/// Creates the file if it does not exist, and checks that it is a log which can be written.
+/// Checks that the file is a log, if it exists. Nobody is waited for, so its last line may be
+/// unfinished.
 pub(super) fn check(path: &Path) -> Result<(), LogError> {
-    let deadline = Instant::now() + LONGEST_WAIT;
+    let failed = LogError::io(path, "read");
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(&failed)?,
+    };
+    if !metadata.is_file() {
+        return Err(failed(not_regular()));
+    }
+    let mut file = File::open(path).map_err(&failed)?;
+    let tail = Tail::read(&mut file, metadata.len()).map_err(failed)?;
+    let tail = tail.map_err(|why| LogError::not_a_log(path, why))?;
     let target = &target(path)?;
-    let tail = Locked::open(target, deadline)?.tail()?;
-    if tail.hash.is_none() {
-        hash_before(target, target != path, deadline)?;
+    if tail.hash.is_none() && target != path {
+        hash_before(target, true, Instant::now() + LONGEST_WAIT)?;
     }
     Ok(())
 }
@@ -140,9 +150,11 @@ impl<'a> Locked<'a> {
         Ok(())
     }
 
-    /// Waits until the lines are on the disk. That of a new file also needs the name of the file.
-    fn sync(&self, is_new: bool) -> Result<(), LogError> {
+    /// Waits until the lines are on the disk, while others may append. That of a new file also needs
+    /// the name of the file.
+    fn sync(self, is_new: bool) -> Result<(), LogError> {
         let failed = LogError::io(self.path, "written");
+        self.handle.as_file().unlock().map_err(&failed)?;
         self.handle.as_file().sync_data().map_err(&failed)?;
         if is_new { sync_folder(self.path).map_err(failed) } else { Ok(()) }
     }
@@ -165,8 +177,7 @@ fn open(path: &Path) -> Result<Option<File>, LogError> {
     options.read(true).append(true);
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
-            let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
-            return Err(failed(error));
+            return Err(failed(not_regular()));
         }
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -181,6 +192,10 @@ fn open(path: &Path) -> Result<Option<File>, LogError> {
         Err(error) if error.kind() == ErrorKind::NotFound && folder_exists(path) => Ok(None),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
 }
 
 fn folder_exists(path: &Path) -> bool {

@@ -17,8 +17,8 @@ pub enum LogError {
         /// What the file is instead.
         why: String,
     },
-    /// Another process has locked the file for longer than two seconds.
-    #[error("the decision log {} has been locked by another process for two seconds", path.display())]
+    /// Another process has locked the file for longer than a second.
+    #[error("the decision log {} has been locked by another process for a second", path.display())]
     Locked {
         /// The path of the file.
         path: PathBuf,

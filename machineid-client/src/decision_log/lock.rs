@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The longest wait for a lock. Those who append hold it for less than a millisecond.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// Waits until `lock` succeeds. Returns whether it did before the deadline.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use agent_client_core::printable;
@@ -15,7 +15,7 @@ use super::lock::LONGEST_WAIT;
 use super::writer::Writer;
 
 /// The longest wait for an allow to be written.
-const LONGEST_WRITE: Duration = LONGEST_WAIT.saturating_add(Duration::from_secs(1));
+const LONGEST_WRITE: Duration = LONGEST_WAIT.saturating_add(Duration::from_millis(500));
 
 /// Is told that a decision could not be written.
 type OnFailure = dyn Fn(&Record, &LogError) + Send + Sync;
@@ -24,8 +24,7 @@ type OnFailure = dyn Fn(&Record, &LogError) + Send + Sync;
 /// changed or removed later.
 ///
 /// Any number of processes can write to one file. A log that cannot be written never delays or
-/// prevents a denial. An allow waits until it is written, for three seconds at most; if it cannot be
-/// written it is valid nevertheless, unless the log is [`required`](Self::required).
+/// prevents a denial. An allow waits until it is written, for 1.5 s at most; if it cannot be written it is valid nevertheless, unless the log is [`required`](Self::required).
 ///
 /// A clone is a few pointers. When the last clone is dropped, those of gates included, decisions that
 /// are not written yet are waited for, as by [`flush`](Self::flush).
@@ -122,58 +121,73 @@ impl DecisionLog {
         self.target.is_required
     }
 
-    /// Checks that decisions can be written to the file, which is created if it does not exist.
+    /// Checks that the file, if it exists, is a decision log.
     ///
     /// # Errors
     /// Returns [`LogError::NotALog`] if the file has other content, and another error if it cannot be
-    /// opened.
+    /// read.
     pub fn check(&self) -> Result<(), LogError> {
         append::check(self.path())
     }
 
-    /// Writes a decision, and returns the hash of its line. It waits for the lock of the file for two
-    /// seconds at most. A [`Gate`](crate::Gate) with this log does it by itself.
+    /// Writes a decision, and returns the hash of its line. It waits for the file for 1.5 s at most. A [`Gate`](crate::Gate) with this log does it by itself.
     ///
     /// # Errors
     /// Returns an error if the decision could not be written; no part of it is then in the file.
     pub fn append(&self, record: &Record) -> Result<String, LogError> {
-        self.target.append(record)
+        let (done, written) = mpsc::channel();
+        let waiting = Arc::new(());
+        let is_awaited = Arc::downgrade(&waiting);
+        self.queue(record, move |target, record| {
+            // What nobody waits for any more was reported as not written.
+            if is_awaited.strong_count() > 0 {
+                let _ = done.send(target.append(record));
+            }
+        });
+        let result = written.recv_timeout(LONGEST_WRITE);
+        drop(waiting);
+        result.unwrap_or_else(|_| Err(self.target.too_slow(record)))
     }
 
-    /// Waits until the denials so far are written, for three seconds at most. Call it before the
+    /// Lets the thread do something with the record. Returns false if too many are waiting.
+    fn queue(
+        &self,
+        record: &Record,
+        write: impl FnOnce(&Target, &Record) + Send + 'static,
+    ) -> bool {
+        let (target, record) = (self.target.clone(), record.clone());
+        self.writer.run(move || write(&target, &record))
+    }
+
+    /// Waits until the denials so far are written, for two seconds at most. Call it before the
     /// program exits.
     pub fn flush(&self) {
         self.writer.drain();
     }
 
     /// Has an allow written, and waits for it. Returns an error if the allow must not be used.
-    pub(crate) async fn write_allow(&self, record: Record) -> Result<(), LogError> {
+    pub(crate) async fn write_allow(&self, record: &Record) -> Result<(), LogError> {
         let (done, written) = oneshot::channel();
-        let target = self.target.clone();
-        let late = record.clone();
-        self.writer.run(move || {
-            // Nobody waits for it any more: it was not used, or used without a line.
+        self.queue(record, move |target, record| {
             if !done.is_closed() {
-                let _ = done.send(target.append(&record).map(drop));
+                let _ = done.send(target.append(record));
             }
         });
         let result = match tokio::time::timeout(LONGEST_WRITE, written).await {
-            Ok(Ok(result)) => result,
+            Ok(Ok(result)) => result.map(drop),
             // It took too long, or was not even queued.
-            _ => Err(self.target.too_slow(&late)),
+            _ => Err(self.target.too_slow(record)),
         };
         result.or_else(|error| if self.is_required() { Err(error) } else { Ok(()) })
     }
 
     /// Has a denial written, and does not wait for it.
-    pub(crate) fn write_denial(&self, record: Record) {
-        let target = self.target.clone();
-        let late = record.clone();
-        let is_queued = self.writer.run(move || {
-            let _ = target.append(&record);
+    pub(crate) fn write_denial(&self, record: &Record) {
+        let is_queued = self.queue(record, |target, record| {
+            let _ = target.append(record);
         });
         if !is_queued {
-            self.target.too_slow(&late);
+            self.target.too_slow(record);
         }
     }
 }

@@ -254,13 +254,13 @@ impl Gate {
         let permit = match result {
             Ok(permit) => permit,
             Err(denied) => {
-                log.write_denial(denial(&denied, consequences));
+                log.write_denial(&denial(&denied, consequences));
                 return Err(denied);
             }
         };
         let (code, request_id) = (permit.decision().code(), permit.request_id());
         let record = Record::new(Some(permit.device()), code, request_id, consequences.if_allowed);
-        match log.write_allow(record).await {
+        match log.write_allow(&record).await {
             Ok(()) => Ok(permit),
             Err(error) => {
                 let decision = permit.facts().into_decision();
@@ -280,7 +280,7 @@ impl Gate {
     pub(super) fn refuse(&self, denied: &Denied, consequences: Consequences) {
         #[cfg(feature = "decision-log")]
         if let Some(log) = &self.0.settings.log {
-            log.write_denial(denial(denied, consequences));
+            log.write_denial(&denial(denied, consequences));
         }
         let _ = consequences;
         self.observe(Err(denied));

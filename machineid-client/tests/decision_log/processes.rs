@@ -1,7 +1,7 @@
 //! Many processes that write to one log, rename it and are killed.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
 use machineid_client::decision_log::{DecisionLog, LogError, Problem, Verifier};
@@ -91,7 +91,7 @@ fn a_log_that_is_renamed_while_it_is_written_is_one_chain() {
     }
     wait(writers);
     // The last rename may have left no file for the next line.
-    folder.log().check().unwrap();
+    File::options().append(true).create(true).open(folder.file()).unwrap();
     is_complete(&folder);
     assert!(rotations > 3, "{rotations}");
 }
