@@ -81,7 +81,7 @@ const LAYERS: [(&str, Layers); 6] = [
             "text style error flags",
             "json table format output input json_flag naming config process runtime",
             "context progress verbose panic shown_once",
-            "list pages lookup",
+            "list pages lookup decision_log",
             "cmd",
             "main",
         ],

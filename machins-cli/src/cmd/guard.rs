@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use machineid_client::Gate;
 
 use crate::context::Context;
+use crate::decision_log::DecisionLogFlags;
 use crate::error::Failure;
 use crate::flags::{positive_seconds, seconds};
 use crate::process::{self, Job};
@@ -35,6 +36,8 @@ pub(crate) struct Guard {
     /// How long to retry when there is no decision, before that counts as a denial
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     outage_grace: Duration,
+    #[command(flatten)]
+    log: DecisionLogFlags,
     /// Command to run, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
@@ -46,6 +49,7 @@ impl Guard {
         let device = context.device(self.device.as_deref())?;
         let client = context.machineid_with_key()?.build()?;
         let gate = Gate::new(&client, device).outage_grace(self.outage_grace).register_on_start();
+        let gate = self.log.attach(gate, context)?;
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::usage("no command given"));
         };
