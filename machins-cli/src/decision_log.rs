@@ -50,6 +50,15 @@ impl DecisionLogFlags {
         context: &Context,
         asked_by: &str,
     ) -> Result<Option<DecisionLog>, Failure> {
+        match context.document() {
+            // Nothing needs a decision log.
+            Err(failure) if failure.exit == Exit::Setup => context.out.warn(&format!(
+                "{}; a decision log that it names is not written",
+                failure.message()
+            )),
+            Err(failure) => return Err(failure),
+            Ok(_) => {}
+        }
         let configured = match &self.file {
             None => configured_path(context)?,
             Some(_) => None,
@@ -118,14 +127,10 @@ fn setting(context: &Context, key: &Key) -> Result<Option<String>, Failure> {
     }
 }
 
-/// A setting that nothing needs: a config file that cannot be used is a warning only.
+/// A setting that nothing needs. `None` also if the config file cannot be used.
 fn optional(context: &Context, key: &Key) -> Result<Option<Setting>, Failure> {
     match context.setting(key) {
-        Err(failure) if failure.exit == Exit::Setup => {
-            let message = failure.message();
-            context.out.warn(&format!("{message}; a decision log that it names is not written"));
-            Ok(None)
-        }
+        Err(failure) if failure.exit == Exit::Setup => Ok(None),
         result => result,
     }
 }

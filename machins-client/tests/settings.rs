@@ -82,6 +82,26 @@ fn a_missing_file_is_an_empty_one() {
 }
 
 #[rstest]
+#[case::empty("empty.json", "")]
+#[case::blank("blank.json", " \n")]
+#[case::byte_order_mark("mark.json", "\u{feff}{}")]
+fn a_file_without_content_is_an_empty_one(#[case] name: &str, #[case] text: &str) {
+    let out = run("config", &[("MACHINS_CONFIG", &file(name, text))]);
+    assert!(out.contains("this call needs the API key"), "{out}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_can_be_named_below_the_home() {
+    let server = wallet().await;
+    let config = json!({"api_key": "at_home", "base_url": server.uri()});
+    let config = PathBuf::from(file("of-home.json", &config.to_string()));
+    let home = config.parent().unwrap().to_str().unwrap();
+    let out = run("config", &[("HOME", home), ("MACHINS_CONFIG", "~/of-home.json")]);
+    assert!(out.contains("balance 7.00"), "{out}");
+}
+
+#[rstest]
 #[case::malformed("malformed.json", r#"{"api_key": "at_hush", "base_url": }"#)]
 #[case::of_another_shape("other.json", r#"{"api_key": {"at_hush": 1}}"#)]
 fn a_file_that_cannot_be_read_is_named_and_not_shown(#[case] name: &str, #[case] text: &str) {
@@ -89,6 +109,15 @@ fn a_file_that_cannot_be_read_is_named_and_not_shown(#[case] name: &str, #[case]
     let message = format!("{name} cannot be read: its content is invalid at line 1");
     assert!(out.contains("build: ") && out.contains(&message), "{out}");
     assert!(!out.contains("at_hush"), "{out}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_config_path_that_is_not_utf_8_is_an_error() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let out = run("config", &[("MACHINS_CONFIG", OsStr::from_bytes(b"\xff"))]);
+    assert!(out.contains("build: the environment variable MACHINS_CONFIG is not UTF-8"), "{out}");
 }
 
 #[cfg(unix)]

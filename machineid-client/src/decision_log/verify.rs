@@ -1,6 +1,7 @@
 //! Reads a log with the files that it was continued from, and checks its chain.
 
 use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::vec;
@@ -150,18 +151,22 @@ impl std::fmt::Debug for Entries {
 /// Returns the files of a log, the oldest first: this one, and those that it was continued from, back
 /// to the one that begins after this hash.
 fn files(path: &Path, after: Option<&str>) -> Result<Vec<PathBuf>, LogError> {
-    let mut lines = open(path)?;
-    let first = lines.next().map_err(LogError::io(path, "read"))?;
     let mut rotated = rotated::find(path, Instant::now() + LONGEST_WAIT)?;
-    let mut previous = match first {
-        None => rotated::last_hash(&rotated).to_owned(),
-        Some(line) => match Entry::parse(&line.text) {
-            Ok(entry) => entry.previous_hash,
-            // An unfinished first line takes the place of one after the last hash.
-            Err(_) => rotated::last_hash(&rotated).to_owned(),
-        },
+    let (mut files, first) = match open(path) {
+        Ok(mut lines) => (vec![path.to_owned()], lines.next().map_err(LogError::io(path, "read"))?),
+        // It was renamed, and no decision was written since.
+        Err(LogError::Io { error, .. })
+            if error.kind() == ErrorKind::NotFound && !rotated.is_empty() =>
+        {
+            (Vec::new(), None)
+        }
+        Err(error) => return Err(error),
     };
-    let mut files = vec![path.to_owned()];
+    // An unfinished first line takes the place of one after the last hash.
+    let mut previous = match first.and_then(|line| Entry::parse(&line.text).ok()) {
+        Some(entry) => entry.previous_hash,
+        None => rotated::last_hash(&rotated).to_owned(),
+    };
     while after != Some(&*previous)
         && let Some(at) = rotated.iter().position(|file| file.head == previous)
     {
@@ -178,7 +183,7 @@ fn open(path: &Path) -> Result<Lines, LogError> {
     let failed = LogError::io(path, "read");
     let file = File::open(path).map_err(&failed)?;
     if !file.metadata().map_err(&failed)?.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
+        return Err(failed(io::Error::other("it is not a regular file")));
     }
     if !lock_for_reading(&file, Instant::now() + LONGEST_WAIT).map_err(&failed)? {
         return Err(LogError::Locked { path: path.to_owned() });

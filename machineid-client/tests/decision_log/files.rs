@@ -133,9 +133,11 @@ fn rename(folder: &Folder, to: &str) {
 fn a_renamed_log_is_continued(#[case] newer: &str, #[case] older: &str) {
     let (folder, first) = Folder::filled(3);
     rename(&folder, older);
+    assert_eq!(folder.count(), 3, "before the next decision");
     let log = folder.log();
     let second = log.append(&record("second")).unwrap();
     rename(&folder, newer);
+    assert!(Verifier::new(folder.file()).expect(&second).verify().is_ok());
     // A log of its own, and one that is empty, are not continued.
     fs::write(folder.path().join("decisions.jsonl.empty"), "").unwrap();
     fs::write(folder.path().join("decisions.jsonl.gz"), "no log").unwrap();

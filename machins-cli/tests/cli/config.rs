@@ -104,6 +104,7 @@ fn an_unusable_file_matters_only_when_it_is_needed() {
     home.write_config(CORRUPT);
     let ran = home.run(&["validate"]).exits(0);
     assert!(ran.stderr.contains("is corrupt") && ran.stderr.contains("decision log"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1);
     home.run(&["usage"]).exits(0);
     home.run(&["config", "show"]).exits(4);
     home.run(&["--profile", "ci", "validate"]).exits(4);

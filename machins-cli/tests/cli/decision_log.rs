@@ -120,6 +120,22 @@ fn an_allow_passes_a_full_disk_with_a_warning(#[case] flags: &[&str]) {
     assert_eq!(ran.stderr.lines().count(), 1);
 }
 
+/// The limit of the file is in the middle of a line.
+#[cfg(unix)]
+#[test]
+fn a_line_that_fits_only_in_part_is_not_written() {
+    let (_server, _org, home) = world();
+    let script = r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#;
+    let program = [&["-c", script, env!("CARGO_BIN_EXE_machins")], VALIDATE].concat();
+    let written =
+        (0..6).filter(|_| home.run_program("sh", &program, "").exits(0).stderr.is_empty());
+    let written = written.count();
+    assert!((1..6).contains(&written), "{written}");
+    assert_eq!(verify(&home, &[]).exits(0).document()["entries"], written);
+    home.run(VALIDATE).exits(0);
+    assert!(lines(&home).iter().all(|line| line.get("discarded_bytes").is_none()));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_denial_passes_a_full_disk() {
