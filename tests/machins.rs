@@ -90,7 +90,7 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
     let detail = buyer.get_marketplace_listing(&listing.id).await.unwrap();
     assert_eq!(detail.reviews.unwrap()[0].rating, 5);
     let profile = buyer.get_agent(&detail.seller_agent_slug.unwrap()).await.unwrap();
-    assert_eq!(profile.reputation_score, Some(json!("5.00")));
+    assert_eq!(profile.reputation_score, Some("5.00".into()));
     let ledger: Vec<_> =
         buyer.transactions_all(&PageQuery::new().limit(1)).try_collect().await.unwrap();
     assert!(ledger.len() >= 2, "{ledger:?}");

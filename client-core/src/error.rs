@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 /// The category of an [`Error`], for programs to match on.
 ///
 /// The kind also tells what is known about the call's effect: see [`Error::is_retryable`] and
@@ -36,7 +38,7 @@ pub enum ErrorKind {
     ReplyTooLarge,
     /// The reply is not what the API documents: not JSON, cut off, or without an expected field.
     UnreadableReply,
-    /// Status 400: the request is invalid.
+    /// Status 400, or 422 with a list of invalid fields: the request is invalid.
     BadRequest,
     /// Status 400 with code `INSUFFICIENT_FUNDS`: the wallet's balance is too low.
     InsufficientFunds,
@@ -127,6 +129,12 @@ impl ErrorKind {
     }
 }
 
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -145,6 +153,7 @@ impl fmt::Display for ErrorKind {
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
 /// assert!(!error.is_retryable());
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Details>);
 
 #[derive(Clone)]

@@ -41,6 +41,7 @@ mod call;
 mod clock;
 mod connection;
 mod credential;
+mod document;
 mod environment;
 mod error;
 mod extra;
@@ -48,6 +49,7 @@ mod labels;
 mod lock;
 mod open_enum;
 mod options;
+mod plain_value;
 mod reply;
 mod request;
 mod request_ids;
@@ -62,10 +64,11 @@ pub use call::{Call, Probe, ProbeResult};
 pub use clock::{Clock, MockClock, SystemClock};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
+pub use document::Document;
 #[doc(hidden)]
 pub use environment::variable;
 pub use error::{Error, ErrorKind};
-pub use extra::{Document, Extra};
+pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
 pub use lock::lock;
 pub use options::ClientOptions;

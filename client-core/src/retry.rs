@@ -21,7 +21,7 @@ use std::time::Duration;
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// How often and for how long a call is tried.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The maximum number of times that a call is sent.
     pub max_attempts: u32,

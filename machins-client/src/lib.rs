@@ -121,7 +121,7 @@ pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use inbox_watch::{InboxWatch, WatchError};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
-pub use model::delivery::Delivery;
+pub use model::delivery::{Delivery, ReceivedDelivery};
 pub use model::event::{AgentEvent, Event, EventType, ListingEvent, MatchEvent, TradeEvent};
 pub use model::id::{
     AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId,

@@ -120,7 +120,7 @@ async fn the_core_shows_no_secret() {
         Step = retry::Step::Send(Duration::ZERO),
     }));
     in_another_thread(move || drop(blocking));
-    check("client-core", &["Clock", "Transport"], &SECRETS, shown);
+    check("client-core", &["Clock", "Transport", "WithExtra"], &SECRETS, shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,6 +227,9 @@ async fn machins_shows_no_secret() {
         Client = client.clone(),
         ClientBuilder = world::machins(&url),
         Delivery = machins::Delivery::api("https://api", access()),
+        ReceivedDelivery = machins::ReceivedDelivery::from(&read::<machins::Extra>(json!({
+            "endpoint_url": "https://api", "credentials": access()
+        }))),
         EntryType = machins::EntryType::Debit,
         Event = machins::Event::new("another".into(), data()),
         EventType = EventType::NewAgent,

@@ -18,7 +18,9 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "client-core",
         &[
-            "lock text extra timestamp error retry open_enum environment labels request_ids",
+            "lock text timestamp plain_value error retry open_enum environment labels request_ids",
+            "document",
+            "extra",
             "base_url clock credential reply secret_key",
             "options request",
             "call connection",
