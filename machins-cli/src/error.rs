@@ -114,6 +114,11 @@ impl Failure {
         Self::new(Exit::Refused, "unset", format!("{name} is not set"))
     }
 
+    /// A command cannot be held, so it was not started or has been ended.
+    pub(crate) fn containment(exit: Exit, message: impl Into<String>) -> Self {
+        Self::new(exit, "containment", message)
+    }
+
     /// A child command could not be started.
     pub(crate) fn command(exit: Exit, message: impl Into<String>) -> Self {
         Self::new(exit, "command", message)

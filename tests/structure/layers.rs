@@ -79,7 +79,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-cli",
         &[
-            "text style error flags",
+            "text style error flags background",
             "json table format output input json_flag naming config process runtime",
             "context progress verbose panic shown_once",
             "list pages lookup",
