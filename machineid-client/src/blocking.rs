@@ -20,6 +20,8 @@ use agent_client_core::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Api, ClientBuilder};
+#[cfg(feature = "decision-log")]
+use crate::decision_log::DecisionLog;
 use crate::device_id::DeviceId;
 use crate::gate::{Denied, Permit};
 use crate::registration::Registration;
@@ -93,6 +95,14 @@ impl Gate {
         Self { gate: self.gate.observer(observer), ..self }
     }
 
+    /// Sets a decision log to which the result of each check is written: see
+    /// [`Gate::decision_log`](crate::Gate::decision_log).
+    #[cfg(feature = "decision-log")]
+    #[must_use]
+    pub fn decision_log(self, log: DecisionLog) -> Self {
+        Self { gate: self.gate.decision_log(log), ..self }
+    }
+
     /// Returns the device that this gate asks about.
     #[must_use]
     pub fn device(&self) -> &DeviceId {
@@ -122,7 +132,7 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] if the device may not run; `work` has not started.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> Result<R, Denied> {
-        let _permit = self.check()?;
+        let _permit = self.transport.wait(self.gate.check_to_start())?;
         Ok(work())
     }
 
@@ -152,7 +162,7 @@ impl Gate {
         interval: Duration,
         work: impl FnOnce(&CancellationToken) -> R,
     ) -> Result<R, Denied> {
-        let _permit = self.check()?;
+        let _permit = self.transport.wait(self.gate.check_to_start())?;
         let stop = CancellationToken::new();
         let done = CancellationToken::new();
         thread::scope(|scope| {

@@ -51,6 +51,7 @@
 //! - `blocking`: the client and the gate for programs without an async runtime.
 //! - `tower`: `GateLayer`, which checks before each request of a tower service.
 //! - `axum`: `Denied` as a response.
+//! - `decision-log`: `decision_log::DecisionLog`, a file to which a gate writes its decisions.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -61,6 +62,8 @@ mod batch;
 pub mod blocking;
 mod client;
 mod decision;
+#[cfg(feature = "decision-log")]
+pub mod decision_log;
 mod device;
 mod device_id;
 mod fields;

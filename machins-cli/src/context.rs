@@ -53,12 +53,14 @@ impl Context {
         self.global.profile.as_deref()
     }
 
-    /// The content of the config file.
+    /// The content of the config file, which is empty for a user without a home directory.
     pub(crate) fn document(&self) -> Result<&Document, Failure> {
         if let Some(document) = self.document.get() {
             return Ok(document);
         }
-        let file = ConfigFile::locate()?;
+        let Some(file) = ConfigFile::find()? else {
+            return Ok(self.document.get_or_init(Document::default));
+        };
         let document = file.read()?;
         if let Some(warning) = file.permission_warning() {
             self.out.warn(&warning);
@@ -68,11 +70,12 @@ impl Context {
 
     /// The effective value of a setting, and where it comes from.
     pub(crate) fn setting(&self, key: &Key) -> Result<Option<Setting>, Failure> {
-        let document = self.document()?;
-        self.check_profile(document)?;
+        if self.profile().is_some() {
+            self.check_profile(self.document()?)?;
+        }
         let environment =
             |name: &str| variable(name).map_err(|error| Failure::usage(error.message().to_owned()));
-        settings::resolve(key, &self.global, environment, document)
+        settings::resolve(key, &self.global, environment, || self.document())
     }
 
     /// The effective value of a setting.

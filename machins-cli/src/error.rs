@@ -28,6 +28,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Who can change a denial. How is not for the party that is denied.
+pub(crate) const OPERATOR_DECIDES: &str = "the operator of this organisation decides; ask them";
+
 /// The code of a denial for which the service gave none.
 pub(crate) const SYSTEM_UNAVAILABLE: &str = "SYSTEM_UNAVAILABLE";
 
@@ -82,9 +85,12 @@ impl Failure {
     /// run. Failures before the call (usage, credentials) keep their own exit code.
     pub(crate) fn denying(self) -> Self {
         match self.exit {
-            Exit::Refused => {
-                Self { exit: Exit::Denied, code: Some(SYSTEM_UNAVAILABLE.into()), ..self }
-            }
+            Exit::Refused => Self {
+                exit: Exit::Denied,
+                code: Some(SYSTEM_UNAVAILABLE.into()),
+                hint: Some("nothing may run without a decision; try again later".into()),
+                ..self
+            },
             _ => self,
         }
     }
@@ -117,6 +123,11 @@ impl Failure {
     /// A command cannot be held, so it was not started or has been ended.
     pub(crate) fn containment(exit: Exit, message: impl Into<String>) -> Self {
         Self::new(exit, "containment", message)
+    }
+
+    /// A decision log is not as it was written.
+    pub(crate) fn broken_log(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "broken_log", message)
     }
 
     /// A child command could not be started.

@@ -103,6 +103,11 @@ pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a number of bytes that is not 0.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| "must be a number of bytes".into())
+}
+
 /// Parses an amount of credits.
 pub(crate) fn money(text: &str) -> Result<Money, String> {
     text.parse().map_err(|_| "must be a number like 45 or 45.50, with at most two decimals".into())

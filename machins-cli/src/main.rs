@@ -7,13 +7,14 @@
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`.
-//! 4. `list`, `pages`, `lookup`: shared by several commands.
+//! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
 //! 5. `cmd`: the commands.
 
 mod background;
 mod cmd;
 mod config;
 mod context;
+mod decision_log;
 mod error;
 mod flags;
 mod format;

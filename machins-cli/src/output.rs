@@ -119,6 +119,16 @@ impl Output {
         }
     }
 
+    /// Prints a warning on stderr even with `--quiet`, and with `--json` as a document.
+    pub(crate) fn warn_always(self, text: &str) {
+        if self.json {
+            let line = json::line(&serde_json::json!({"warning": {"message": text}}));
+            to_stderr(&format!("{}\n", line.unwrap_or_default()));
+        } else {
+            to_stderr(&format!("{WARN}warning:{WARN:#} {}\n", clean(text)));
+        }
+    }
+
     /// Prints a failure on stderr: with `--json` as a document, else as text.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {

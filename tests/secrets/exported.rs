@@ -16,8 +16,8 @@ pub fn types(package: &str) -> BTreeSet<String> {
 }
 
 fn module(folder: &Path, file: &str, prefix: &str, names: &mut BTreeSet<String>) {
-    let path = folder.join(file).with_extension("rs");
-    let text = fs::read_to_string(path).unwrap();
+    let paths = [folder.join(file).with_extension("rs"), folder.join(file).join("mod.rs")];
+    let text = paths.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap();
     items(syn::parse_file(&text).unwrap().items, folder, prefix, names);
 }
 

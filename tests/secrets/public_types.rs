@@ -3,13 +3,15 @@
 //! The test fails for a public type that is not listed here.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_client_core::{self as core, Transport};
-use machineid_client::{self as machineid, blocking as machineid_blocking};
+use machineid_client::{self as machineid, blocking as machineid_blocking, decision_log};
 use machins_client::{self as machins, blocking as machins_blocking, webhook};
 use machins_mock::{self as mock, blocking as mock_blocking};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::exported;
 use crate::world::{self, SECRETS, answering, assert_hidden, read, secret, with_secrets};
@@ -179,8 +181,30 @@ async fn machineid_shows_no_secret() {
         Gate = machineid_blocking::Gate::new(&blocking, device()),
     }));
     in_another_thread(move || drop(blocking));
+    let (_folder, path) = decision_log().await;
+    shown.extend(show!(decision_log, "decision_log::" {
+        DecisionLog = decision_log::DecisionLog::new(&path),
+        Entries = decision_log::entries(&path).unwrap(),
+        Entry = decision_log::entries(&path).unwrap().next().unwrap().unwrap(),
+        LogError = decision_log::Verifier::new("missing").verify().unwrap_err(),
+        Problem = decision_log::Problem::Changed,
+        Record = decision_log::Record::new(None, &machineid::DecisionCode::Allow, None, "started"),
+        Verified = decision_log::Verifier::new(&path).verify().unwrap(),
+        Verifier = decision_log::Verifier::new(&path),
+    }));
     // `ByDevice` is seen only within a `GateLayer`.
     check("machineid-client", &["ByDevice", "SelectGate"], &SECRETS, shown);
+}
+
+/// A decision log with a line, in a folder of its own. The server repeats every secret.
+async fn decision_log() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("decisions.jsonl");
+    let client = world::machineid(&answering(200, any_reply()).await).build().unwrap();
+    let log = decision_log::DecisionLog::new(&path);
+    let gate = machineid::Gate::new(&client, machineid::DeviceId::new("a").unwrap());
+    let _permit = gate.decision_log(log).check().await.unwrap();
+    (folder, path)
 }
 
 #[expect(clippy::too_many_lines, reason = "as long as the list of types")]

@@ -14,6 +14,8 @@ use super::permit::Permit;
 use super::question::{Answer, Backoff, CheckResult, Question, outlast};
 use crate::client::Client;
 use crate::decision::validate;
+#[cfg(feature = "decision-log")]
+use crate::decision_log::{DecisionLog, Record};
 use crate::device_id::DeviceId;
 use crate::registration::Registration;
 
@@ -57,7 +59,25 @@ struct Settings {
     register_on_start: bool,
     observer: Option<Arc<Observer>>,
     outage_observer: Option<Arc<OutageObserver>>,
+    #[cfg(feature = "decision-log")]
+    log: Option<DecisionLog>,
 }
+
+/// What follows from a check, in the words of the decision log.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "decision-log"),
+    expect(dead_code, reason = "only a decision log has them")
+)]
+pub(super) struct Consequences {
+    pub(super) if_allowed: &'static str,
+    pub(super) if_denied: &'static str,
+}
+
+const CHECK: Consequences = Consequences { if_allowed: "permitted", if_denied: "denied" };
+/// Of a check before work starts.
+pub(super) const START: Consequences =
+    Consequences { if_allowed: "started", if_denied: "not_started" };
 
 /// Is given the result of each check.
 type Observer = dyn Fn(Result<&Permit, &Denied>) + Send + Sync;
@@ -75,6 +95,8 @@ impl Gate {
             register_on_start: false,
             observer: None,
             outage_observer: None,
+            #[cfg(feature = "decision-log")]
+            log: None,
         })
     }
 
@@ -133,6 +155,14 @@ impl Gate {
         self.change(|settings| settings.outage_observer = Some(Arc::new(observer)))
     }
 
+    /// Sets a decision log to which the result of each check is written, with what followed. An allow
+    /// waits until it is written, a denial does not. The observer is told afterwards.
+    #[cfg(feature = "decision-log")]
+    #[must_use]
+    pub fn decision_log(self, log: DecisionLog) -> Self {
+        self.change(|settings| settings.log = Some(log))
+    }
+
     fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.0.settings.clone();
         change(&mut settings);
@@ -171,9 +201,20 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub async fn check(&self) -> Result<Permit, Denied> {
+        self.check_before(CHECK).await
+    }
+
+    /// Checks before work starts.
+    #[cfg(feature = "blocking")]
+    pub(crate) async fn check_to_start(&self) -> Result<Permit, Denied> {
+        self.check_before(START).await
+    }
+
+    /// Checks, and logs what follows.
+    pub(super) async fn check_before(&self, consequences: Consequences) -> Result<Permit, Denied> {
         let question: &Arc<dyn Question> = &(Arc::clone(&self.0) as _);
         let ask = |is_last| self.0.coalescer.join(question, is_last);
-        self.outlast(ask).await
+        self.outlast(consequences, ask).await
     }
 
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
@@ -198,7 +239,7 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] if the device may not run; `work` has not started.
     pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Denied> {
-        let _permit = self.check().await?;
+        let _permit = self.check_before(START).await?;
         Ok(work.await)
     }
 
@@ -206,9 +247,11 @@ impl Gate {
         self.0.clock()
     }
 
-    /// Asks until there is a decision or the outage grace has passed, and tells the observer.
+    /// Asks until there is a decision or the outage grace has passed, writes it to the decision log,
+    /// and tells the observer.
     async fn outlast<F: Future<Output = Answer>>(
         &self,
+        consequences: Consequences,
         ask: impl Fn(bool) -> F,
     ) -> Result<Permit, Denied> {
         let Settings { device, outage_grace, outage_observer, .. } = &self.0.settings;
@@ -219,12 +262,57 @@ impl Gate {
         };
         let result = outlast(device, *outage_grace, self.clock(), outage_begins, ask).await;
         let result = result.map(|decision| Permit::new(device.clone(), decision));
+        let result = self.log(result, consequences).await;
         self.observe(result.as_ref());
         result
     }
 
+    /// Writes the result of a check to the decision log, if there is one. Without a line that is
+    /// required, an allow becomes a denial.
+    #[cfg(feature = "decision-log")]
+    async fn log(
+        &self,
+        result: Result<Permit, Denied>,
+        consequences: Consequences,
+    ) -> Result<Permit, Denied> {
+        let Some(log) = &self.0.settings.log else { return result };
+        let permit = match result {
+            Ok(permit) => permit,
+            Err(denied) => {
+                log.write_denial(&denial(&denied, consequences));
+                return Err(denied);
+            }
+        };
+        let (code, request_id) = (permit.decision().code(), permit.request_id());
+        let record = Record::new(Some(permit.device()), code, request_id, consequences.if_allowed);
+        match log.write_allow(&record).await {
+            Ok(()) => Ok(permit),
+            Err(error) => {
+                let decision = permit.facts().into_decision();
+                Err(Denied::new(permit.device(), Reason::NotLogged { decision, error }))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "decision-log"))]
+    #[expect(clippy::unused_async, reason = "as with a decision log")]
+    async fn log(&self, result: Result<Permit, Denied>, _: Consequences) -> Result<Permit, Denied> {
+        result
+    }
+
+    /// Logs a denial for which nothing was asked, and tells the observer.
+    #[cfg(feature = "tower")]
+    pub(super) fn refuse(&self, denied: &Denied, consequences: Consequences) {
+        #[cfg(feature = "decision-log")]
+        if let Some(log) = &self.0.settings.log {
+            log.write_denial(&denial(denied, consequences));
+        }
+        let _ = consequences;
+        self.observe(Err(denied));
+    }
+
     /// Logs the result of a check and tells the observer.
-    pub(super) fn observe(&self, result: Result<&Permit, &Denied>) {
+    fn observe(&self, result: Result<&Permit, &Denied>) {
         let id = |id: Option<&str>| id.map(printable);
         match result {
             Ok(permit) => tracing::info!(
@@ -250,6 +338,7 @@ impl Gate {
     /// asked for and that is longer than `longest_pause`, there is no decision.
     pub(super) async fn check_alone(
         &self,
+        consequences: Consequences,
         backoff: &Backoff,
         longest_pause: Duration,
     ) -> Result<Permit, Denied> {
@@ -257,8 +346,13 @@ impl Gate {
             let result = self.0.decide(Some(longest_pause).filter(|_| !is_last)).await;
             backoff.answer(result, self.clock())
         };
-        self.outlast(ask).await
+        self.outlast(consequences, ask).await
     }
+}
+
+#[cfg(feature = "decision-log")]
+fn denial(denied: &Denied, consequences: Consequences) -> Record {
+    Record::new(denied.device(), denied.code(), denied.request_id(), consequences.if_denied)
 }
 
 impl Inner {

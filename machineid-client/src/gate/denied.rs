@@ -9,12 +9,14 @@ use agent_client_core::{Error, ErrorKind, printable};
 
 use crate::allow::InvalidAllow;
 use crate::decision::{Decision, DecisionCode};
+#[cfg(feature = "decision-log")]
+use crate::decision_log::LogError;
 use crate::device_id::DeviceId;
 use crate::registration::Registration;
 
 /// A denial: the device may not run, or it is unknown whether it may. Stop the work.
 ///
-/// `Display` says why and what to do. [`code`](Self::code) is the service's decision code, or
+/// `Display` says why and who decides, but never how to undo it: the party that is denied reads it. [`code`](Self::code) is the service's decision code, or
 /// `SYSTEM_UNAVAILABLE` if there was no decision; [`source`](std::error::Error::source) is then the
 /// cause.
 ///
@@ -39,6 +41,15 @@ pub enum Reason {
     NotRegistered(Registration),
     /// There is no decision. Contains the error that prevented it.
     NoDecision(Error),
+    /// The service allowed, but the decision could not be written to the decision log, which is
+    /// required.
+    #[cfg(feature = "decision-log")]
+    NotLogged {
+        /// The decision of the service.
+        decision: Arc<Decision>,
+        /// Why the decision could not be written.
+        error: LogError,
+    },
 }
 
 impl Denied {
@@ -47,6 +58,8 @@ impl Denied {
             Reason::Refused(decision) => decision.code().clone(),
             Reason::NotRegistered(registration) => registration_code(registration),
             Reason::NoDecision(error) => error_code(error),
+            #[cfg(feature = "decision-log")]
+            Reason::NotLogged { .. } => DecisionCode::SystemUnavailable,
         };
         // A denial never has the code of a permit.
         let code = if code == DecisionCode::Allow { DecisionCode::SystemUnavailable } else { code };
@@ -98,6 +111,8 @@ impl Denied {
             Reason::Refused(decision) => decision.request_id(),
             Reason::NotRegistered(registration) => registration.reply().request_id.as_deref(),
             Reason::NoDecision(error) => error.request_id(),
+            #[cfg(feature = "decision-log")]
+            Reason::NotLogged { decision, .. } => decision.request_id(),
         }
     }
 
@@ -108,6 +123,8 @@ impl Denied {
             Reason::NoDecision(error) => error.retry_after(),
             Reason::Refused(decision) => decision.retry_after(),
             Reason::NotRegistered(_) => None,
+            #[cfg(feature = "decision-log")]
+            Reason::NotLogged { .. } => None,
         }
     }
 
@@ -141,20 +158,28 @@ impl Denied {
 
     pub(super) fn advice(&self) -> &'static str {
         match &self.0.code {
-            DecisionCode::OrgDisabled => "an operator has disabled the whole org",
+            DecisionCode::OrgDisabled => {
+                "execution is disabled for the whole org; the org's operator decides"
+            }
             DecisionCode::SystemUnavailable => {
                 "nothing may run without a decision; try again later"
             }
-            DecisionCode::PlanFrozen => "the org's plan is frozen: see the MachineID console",
-            DecisionCode::EntitlementExpired => "the org's plan has expired: see `checkout`",
-            DecisionCode::DeviceRevoked => "an operator has revoked this device",
-            DecisionCode::DeviceNotFound => "register the device first",
-            DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => "check the org key",
-            DecisionCode::InvalidDeviceId => "check the device id",
-            DecisionCode::Unknown(code) if code == "device_limit_reached" => {
-                "the plan is full: remove or revoke a device, or upgrade the plan"
+            DecisionCode::PlanFrozen => "the org's plan is frozen; the org's operator decides",
+            DecisionCode::EntitlementExpired => {
+                "the org's plan has expired; the org's operator decides"
             }
-            _ => "stop",
+            DecisionCode::DeviceRevoked => "the device is revoked; the org's operator decides",
+            DecisionCode::DeviceNotFound => {
+                "the org has no such device; the org's operator decides"
+            }
+            DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => {
+                "the org key is not valid; the org's operator knows it"
+            }
+            DecisionCode::InvalidDeviceId => "the device id is not valid",
+            DecisionCode::Unknown(code) if code == "device_limit_reached" => {
+                "the org's plan is full; the org's operator decides"
+            }
+            _ => "the service said no; the org's operator decides",
         }
     }
 }
@@ -189,10 +214,15 @@ impl fmt::Display for Denied {
             write!(f, "{device} ")?;
         }
         write!(f, "denied, {}", printable(self.0.code.as_str()))?;
-        if let Reason::NoDecision(error) = &self.0.reason {
-            return write!(f, ": {error}");
+        match &self.0.reason {
+            Reason::NoDecision(error) => write!(f, ": {error}"),
+            #[cfg(feature = "decision-log")]
+            Reason::NotLogged { error, .. } => write!(
+                f,
+                ": the service allowed, but a decision that is not logged does not count: {error}"
+            ),
+            _ => write!(f, ": {}", self.advice()),
         }
-        write!(f, ": {}", self.advice())
     }
 }
 
@@ -200,6 +230,8 @@ impl StdError for Denied {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.reason {
             Reason::NoDecision(error) => Some(error),
+            #[cfg(feature = "decision-log")]
+            Reason::NotLogged { error, .. } => Some(error),
             _ => None,
         }
     }

@@ -12,12 +12,15 @@ use agent_client_core::{Error, lock};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::check::Gate;
+use super::check::{Consequences, Gate};
 use super::denied::Denied;
 use super::permit::Permit;
 use crate::device_id::DeviceId;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What follows from the check of a request.
+const REQUEST: Consequences = Consequences { if_allowed: "passed_on", if_denied: "refused" };
 
 /// How many gates of different devices are kept between requests.
 const KEPT_GATES: usize = 1024;
@@ -170,7 +173,7 @@ where
             Ok(device) => Ok(self.0.gate(device)),
             Err(error) => {
                 let denied = Denied::without_device(error);
-                self.0.template.observe(Err(&denied));
+                self.0.template.refuse(&denied, REQUEST);
                 Err(denied)
             }
         }
@@ -217,7 +220,7 @@ where
         let fresh = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
-            let permit = gate?.check().await?;
+            let permit = gate?.check_before(REQUEST).await?;
             gates.permitted(&mut request, &permit);
             ready.call(request).await.map_err(Into::into)
         })

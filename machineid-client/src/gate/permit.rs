@@ -65,6 +65,11 @@ impl Permit {
 }
 
 impl PermitFacts {
+    #[cfg(feature = "decision-log")]
+    pub(super) fn into_decision(self) -> Arc<Decision> {
+        self.decision
+    }
+
     /// Returns the device that was allowed to run.
     #[must_use]
     pub fn device(&self) -> &DeviceId {

@@ -9,12 +9,17 @@ use agent_client_core::lock;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::check::Gate;
+use super::check::{Consequences, Gate, START};
 use super::denied::Denied;
 use super::question::Backoff;
 
 /// The shortest time between two checks of supervised work.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What follows from a check while work runs.
+const RUNNING: Consequences = Consequences { if_allowed: "continued", if_denied: "ended" };
+/// What follows from a check after work has ended.
+const FINISHED: Consequences = Consequences { if_allowed: "finished", if_denied: "discarded" };
 
 /// When the last permit was given.
 struct LastPermit(Mutex<Instant>);
@@ -80,7 +85,7 @@ impl Gate {
         grace: Duration,
         work: impl FnOnce(CancellationToken) -> F,
     ) -> Result<F::Output, Denied> {
-        let _permit = self.check().await?;
+        let _permit = self.check_before(START).await?;
         let interval = interval.max(SHORTEST_INTERVAL);
         let last_permit = LastPermit(Mutex::new(self.clock().now()));
         let stop = CancellationToken::new();
@@ -94,7 +99,7 @@ impl Gate {
                 let permitted_at = *lock(&last_permit.0);
                 // Work that blocks its thread also holds up the checks.
                 if self.clock().now().saturating_duration_since(permitted_at) > interval {
-                    let _permit = self.check_alone(&Backoff::default(), interval).await?;
+                    let _permit = self.check_alone(FINISHED, &Backoff::default(), interval).await?;
                 }
                 return Ok(output);
             }
@@ -127,7 +132,7 @@ impl Gate {
             let since = clock.now().saturating_duration_since(last);
             clock.sleep(interval.saturating_sub(since)).await;
             last = clock.now();
-            match self.check_alone(&backoff, interval).await {
+            match self.check_alone(RUNNING, &backoff, interval).await {
                 Ok(_permit) => *lock(&last_permit.0) = clock.now(),
                 Err(denied) => return denied,
             }

@@ -33,7 +33,7 @@ async fn a_refusal_is_403_with_code_device_and_request_id() {
     let expected = json!({"error": {
         "kind": "denied",
         "code": "DEVICE_REVOKED",
-        "message": "an operator has revoked this device",
+        "message": "the device is revoked; the org's operator decides",
         "device_id": "agent-01",
         "request_id": denial["request_id"],
     }});

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use machineid_client::decision_log::Record;
 use machineid_client::{
     BatchItem, BatchStatus, Decision, DecisionCode, DeviceId, DeviceList, DeviceStatus,
     PlanFigures, Registration, UnrevokeReason,
@@ -16,7 +17,8 @@ use serde_json::json;
 use super::guard::Guard;
 use super::org;
 use crate::context::Context;
-use crate::error::{Failure, SYSTEM_UNAVAILABLE};
+use crate::decision_log::DecisionLogFlags;
+use crate::error::{Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
 use crate::format::{counted, time};
 use crate::list::{List, show_list};
 use crate::output::to_stderr;
@@ -24,9 +26,6 @@ use crate::panic;
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
-
-/// What to do where no command of this program helps.
-const CONSOLE: &str = "see the MachineID console";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,7 +40,7 @@ pub(crate) enum Command {
     /// Exits with 0 only if the decision is ALLOW. Every other decision exits with 3, and so does
     /// a failure to get one: no answer counts as a denial with the code SYSTEM_UNAVAILABLE.
     #[command(after_help = "Example:\n  machins validate agent-01 && echo go")]
-    Validate(Device),
+    Validate(Validate),
 
     Guard(Guard),
 
@@ -75,6 +74,15 @@ pub(crate) struct Device {
     id: Option<String>,
 }
 
+// The arguments of `machins validate`.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    device: Device,
+    #[command(flatten)]
+    log: DecisionLogFlags,
+}
+
 // The arguments of commands for one device, several, or all.
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
@@ -93,9 +101,9 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         match self {
             Self::Register(device) => register(context, &device)?,
-            Self::Validate(device) => {
+            Self::Validate(arguments) => {
                 panic::deny_on_panic();
-                validate(context, &device).map_err(Failure::denying)?;
+                validate(context, &arguments).map_err(Failure::denying)?;
             }
             // Exits with the status of its command.
             Self::Guard(guard) => return guard.run(context),
@@ -131,38 +139,69 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
     let Some(refusal) = refusal else {
         return Ok(());
     };
-    let next = match &registration {
-        Registration::Blocked(_) => {
-            "machins revoke or machins remove a device, or machins checkout PLAN".to_owned()
-        }
-        Registration::Revoked(_) => format!("machins unrevoke {device}"),
-        _ => CONSOLE.to_owned(),
-    };
     let code = reply.error.as_deref().unwrap_or(&reply.status);
     Err(Failure::refused(format!("{device} was not registered: {refusal}"))
-        .hint(next)
+        .hint(OPERATOR_DECIDES)
         .code(code)
         .request_id(reply.request_id.as_deref()))
 }
 
-fn validate(context: &Context, device: &Device) -> Result<(), Failure> {
-    let device = context.device(device.id.as_deref())?;
+fn validate(context: &Context, Validate { device, log }: &Validate) -> Result<(), Failure> {
+    let device = &context.device(device.id.as_deref())?;
+    let log = log.open(context, "validate")?;
     let client = context.machineid()?;
-    match client.validate(&device) {
-        Ok(decision) => report_decision(context, &device, &decision),
+    let decision = client.validate(device);
+    let record = match &decision {
+        Ok(decision) => {
+            let followed = if decision.is_allowed() { "exit_0" } else { "exit_3" };
+            Record::new(Some(device), decision.code(), decision.request_id(), followed)
+        }
         Err(error) => {
-            let document = json!({
-                "allowed": false,
-                "code": SYSTEM_UNAVAILABLE,
-                "deviceId": device,
-                "request_id": error.request_id(),
-            });
-            context
-                .out
-                .result(&document, || describe_decision(false, &device, SYSTEM_UNAVAILABLE))?;
+            let code = DecisionCode::SystemUnavailable;
+            Record::new(Some(device), &code, error.request_id(), "exit_3")
+        }
+    };
+    // Who is allowed must be in the log first, who is denied must not wait for it.
+    if let Some(log) = &log
+        && record.is_allowed()
+        && let Err(error) = log.append(&record)
+        && log.is_required()
+    {
+        let request_id = decision.as_ref().ok().and_then(Decision::request_id);
+        report_no_decision(context, device, request_id)?;
+        return Err(Failure::denied(format!(
+            "{device} is allowed, but a decision that is not logged does not count: {error}"
+        ))
+        .code(SYSTEM_UNAVAILABLE)
+        .request_id(request_id));
+    }
+    let result = match decision {
+        Ok(decision) => report_decision(context, device, &decision),
+        Err(error) => {
+            report_no_decision(context, device, error.request_id())?;
             Err(Failure::from(error).denying())
         }
+    };
+    if let Some(log) = log.filter(|_| !record.is_allowed()) {
+        // A denial stands whether it can be logged or not.
+        let _ = log.append(&record);
     }
+    result
+}
+
+/// Prints the denial that stands where no decision counts.
+fn report_no_decision(
+    context: &Context,
+    device: &DeviceId,
+    request_id: Option<&str>,
+) -> Result<(), Failure> {
+    let document = json!({
+        "allowed": false,
+        "code": SYSTEM_UNAVAILABLE,
+        "deviceId": device,
+        "request_id": request_id,
+    });
+    context.out.result(&document, || describe_decision(false, device, SYSTEM_UNAVAILABLE))
 }
 
 fn report_decision(
@@ -176,28 +215,21 @@ fn report_decision(
     if allowed {
         return Ok(());
     }
-    let (why, next) = match code {
-        DecisionCode::DeviceRevoked => {
-            (format!("{device} is revoked"), format!("machins unrevoke {device}"))
+    let why = match code {
+        DecisionCode::DeviceRevoked => format!("{device} is revoked"),
+        DecisionCode::DeviceNotFound => format!("the organisation has no device {device}"),
+        DecisionCode::OrgDisabled => "execution is disabled for the whole organisation".into(),
+        DecisionCode::PlanFrozen => "the organisation's plan is frozen".into(),
+        DecisionCode::EntitlementExpired => "the organisation's plan has expired".into(),
+        DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => {
+            "the org key is not valid".into()
         }
-        DecisionCode::DeviceNotFound => {
-            (format!("{device} is not registered"), format!("machins register {device}"))
-        }
-        DecisionCode::OrgDisabled => {
-            ("execution is disabled for the whole organisation".into(), CONSOLE.into())
-        }
-        DecisionCode::PlanFrozen => ("the organisation's plan is frozen".into(), CONSOLE.into()),
-        DecisionCode::EntitlementExpired => {
-            ("the organisation's plan has expired".into(), "machins checkout PLAN".into())
-        }
-        DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => (
-            "the org key is not valid".into(),
-            "machins config explain shows where it comes from".into(),
-        ),
-        DecisionCode::SystemUnavailable => {
-            ("the service could not decide".into(), "try again later".into())
-        }
-        _ => (format!("the service answered {}", clean(code.as_str())), CONSOLE.into()),
+        DecisionCode::SystemUnavailable => "the service could not decide".into(),
+        _ => format!("the service answered {}", clean(code.as_str())),
+    };
+    let next = match code {
+        DecisionCode::SystemUnavailable => "nothing may run without a decision; try again later",
+        _ => OPERATOR_DECIDES,
     };
     Err(Failure::denied(why)
         .hint(next)

@@ -13,6 +13,7 @@ use machineid_client::{Denied, Gate, Permit};
 use process_containment::{Command, Containment, UnknownContainment};
 
 use crate::context::Context;
+use crate::decision_log::DecisionLogFlags;
 use crate::error::{Exit, Failure};
 use crate::flags::{positive_seconds, seconds};
 use crate::output::{Output, to_stderr};
@@ -66,6 +67,8 @@ pub(crate) struct Guard {
     /// Leave MACHINEID_ORG_KEY in the environment of the command
     #[arg(long)]
     pass_org_key: bool,
+    #[command(flatten)]
+    log: DecisionLogFlags,
     /// Command to run, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
@@ -99,6 +102,7 @@ impl Guard {
             .register_on_start()
             .observer(move |result| results.decided(result))
             .outage_observer(move |denied| outages.outage_begins(denied));
+        let gate = self.log.attach(gate, context)?;
         let silence = [question, self.outage_grace, TOLERANCE]
             .iter()
             .fold(self.every, |sum, part| sum.saturating_add(*part));

@@ -15,6 +15,7 @@ mod guard;
 mod inbox;
 mod join;
 mod listings;
+mod log;
 mod marketplace;
 mod mock;
 mod org;

@@ -1,4 +1,4 @@
-//! The group Tools: `machins config`, `machins mock`, `machins api`, and shell integration.
+//! The group Tools: `machins config`, `machins mock`, `machins api`, `machins log`, and shell integration.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+use super::log::Log;
 use super::mock::Mock;
 use super::shell;
 use crate::context::Context;
@@ -17,6 +18,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Mock(Mock),
     Api(Api),
+    #[command(subcommand)]
+    Log(Log),
     #[command(flatten)]
     Shell(shell::Command),
 }
@@ -28,6 +31,7 @@ impl Command {
             // `mock exec` exits with the status of its command.
             Self::Mock(mock) => return mock.run(context.out),
             Self::Api(api) => api.run(context)?,
+            Self::Log(log) => log.run(context)?,
             Self::Shell(command) => command.run(context.out, tree)?,
         }
         Ok(ExitCode::SUCCESS)

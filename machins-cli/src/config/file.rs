@@ -2,16 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use agent_client_core::variable;
+
 use super::document::Document;
+use super::trust::{self, Purpose};
 use crate::error::Failure;
 
 /// The variable that names another file than `~/.machins/config.json`.
 const VARIABLE: &str = "MACHINS_CONFIG";
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How long a file that looks corrupt is read again: the Python package truncates the file before
 /// it writes.
 const HALF_WRITTEN: Duration = Duration::from_millis(250);
@@ -30,17 +35,28 @@ pub(crate) struct ConfigFile {
 impl ConfigFile {
     /// Finds the file: the one that `MACHINS_CONFIG` names, or the one in the home directory.
     pub(crate) fn locate() -> Result<Self, Failure> {
-        if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-            return Ok(Self { path: path.into(), own_folder: false });
-        }
-        let directories = directories::BaseDirs::new().ok_or_else(|| {
+        Self::find()?.ok_or_else(|| {
             Failure::config("this user has no home directory for the config file")
                 .hint(format!("set {VARIABLE} to the path of a config file"))
-        })?;
-        Ok(Self {
-            path: directories.home_dir().join(".machins").join("config.json"),
-            own_folder: true,
         })
+    }
+
+    /// Finds the file. `None` if the user has no home directory, and so no config file.
+    pub(crate) fn find() -> Result<Option<Self>, Failure> {
+        let named =
+            variable(VARIABLE).map_err(|error| Failure::usage(error.message().to_owned()))?;
+        let home = || directories::BaseDirs::new().map(|found| found.home_dir().to_owned());
+        let path = match named {
+            None => home().map(|home| home.join(".machins").join("config.json")),
+            Some(ref path) => match path.strip_prefix("~/") {
+                None => Some(path.into()),
+                Some(rest) => Some(home().map(|home| home.join(rest)).ok_or_else(|| {
+                    let what = format!("{VARIABLE} is {path}, but this user has no home directory");
+                    Failure::config(what)
+                })?),
+            },
+        };
+        Ok(path.map(|path| Self { path, own_folder: named.is_none() }))
     }
 
     /// The path of the file.
@@ -48,8 +64,12 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Reads the file. A missing file is an empty document.
+    /// Reads the file to use what is in it. A missing file is an empty document.
     pub(crate) fn read(&self) -> Result<Document, Failure> {
+        self.read_for(Purpose::Use)
+    }
+
+    fn read_for(&self, purpose: Purpose) -> Result<Document, Failure> {
         let mut deadline = None;
         let pause = || {
             let now = Instant::now();
@@ -60,7 +80,26 @@ impl ConfigFile {
             }
             again
         };
-        match read_whole(|| fs::read(&self.path), pause) {
+        let mut distrust = None;
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            // Of the file that is open, not of one that takes its place meanwhile.
+            distrust = trust::distrust(&file.metadata()?, purpose);
+            if distrust.is_some() {
+                return Err(ErrorKind::PermissionDenied.into());
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let content = read_whole(read, pause);
+        if let Some(why) = distrust {
+            return Err(self.failure("is not trusted", &why).hint(format!(
+                "check its content, then make it yours alone: chown and chmod 600 {}",
+                self.path.display()
+            )));
+        }
+        match content {
             Ok(Ok(document)) => Ok(document),
             Ok(Err(complaint)) => Err(self
                 .failure("is corrupt", &complaint)
@@ -79,9 +118,10 @@ impl ConfigFile {
             _ => Path::new("."),
         };
         make_folder(folder, self.own_folder).map_err(writing)?;
-        let _lock = self.lock(folder, &target)?;
+        let lock = self.lock(folder, &target)?;
+        trust::keep_owner(&lock, &target).map_err(writing)?;
         remove_leftovers(folder, &temporary(&target));
-        let mut document = self.read()?;
+        let mut document = self.read_for(Purpose::Change)?;
         let result = change(&mut document);
         replace(folder, &target, document.to_text().as_bytes()).map_err(writing)?;
         Ok(result)
@@ -90,7 +130,7 @@ impl ConfigFile {
     /// Warns if other users can read or change the file. `None` if they cannot.
     pub(crate) fn permission_warning(&self) -> Option<String> {
         let folder = self.path.parent().filter(|_| self.own_folder);
-        file_warning(&self.path).or_else(|| folder.and_then(folder_warning))
+        trust::file_warning(&self.path).or_else(|| folder.and_then(trust::folder_warning))
     }
 
     /// The file that a symbolic link leads to: a rename would replace the link itself.
@@ -140,17 +180,23 @@ impl ConfigFile {
     }
 }
 
-/// Reads until the document can be parsed, or until `pause` returns false.
+/// Reads until the document can be parsed, or until `pause` returns false. A file that is still empty
+/// then is an empty document.
 fn read_whole(
     mut read: impl FnMut() -> io::Result<Vec<u8>>,
     mut pause: impl FnMut() -> bool,
 ) -> io::Result<Result<Document, String>> {
     loop {
         let bytes = read()?;
-        let parsed =
-            str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(Document::parse);
-        if parsed.is_ok() || !pause() {
+        let text =
+            str::from_utf8(&bytes).map(|text| text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text));
+        let parsed = text.map_err(|error| error.to_string()).and_then(Document::parse);
+        if parsed.is_ok() {
             return Ok(parsed);
+        }
+        if !pause() {
+            let is_empty = text.is_ok_and(|text| text.trim().is_empty());
+            return Ok(if is_empty { Ok(Document::default()) } else { parsed });
         }
     }
 }
@@ -159,6 +205,7 @@ fn read_whole(
 fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     // tempfile creates its files with mode 0600.
     let mut file = tempfile::Builder::new().prefix(&temporary(target)).tempfile_in(folder)?;
+    trust::keep_owner(file.as_file(), target)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
@@ -221,41 +268,6 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn file_warning(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
-        format!(
-            "{path} holds keys, and other users can access it (mode {mode:04o}): chmod 600 {path}",
-            path = path.display()
-        )
-    })
-}
-
-#[cfg(not(unix))]
-fn file_warning(_path: &Path) -> Option<String> {
-    None
-}
-
-/// Warns about a folder that others can write to: they could put another file there.
-#[cfg(unix)]
-fn folder_warning(folder: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
-    (mode & 0o022 != 0).then(|| {
-        format!(
-            "other users can change the files in {folder} (mode {mode:04o}): chmod 700 {folder}",
-            folder = folder.display()
-        )
-    })
-}
-
-#[cfg(not(unix))]
-fn folder_warning(_folder: &Path) -> Option<String> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,5 +291,19 @@ mod tests {
         assert!(document.err().unwrap().contains("EOF"));
         assert_eq!(pauses, 3);
         assert!(read_whole(|| Err(ErrorKind::PermissionDenied.into()), || true).is_err());
+    }
+
+    #[test]
+    fn a_file_that_stays_empty_is_an_empty_document() {
+        for empty in ["", " \n", "\u{feff}"] {
+            let mut pauses = 0;
+            let pause = || {
+                pauses += 1;
+                pauses < 3
+            };
+            let document = read_whole(|| Ok(empty.into()), pause).unwrap();
+            assert!(document.is_ok_and(|document| document == Document::default()), "{empty:?}");
+            assert_eq!(pauses, 3, "another program may be writing it");
+        }
     }
 }

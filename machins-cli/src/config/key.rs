@@ -3,6 +3,8 @@
 use machineid_client::{BaseUrl, DeviceId, OrgKey};
 use machins_client::ApiKey;
 
+use crate::flags::bytes;
+
 /// A setting, and where its value may come from.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -59,8 +61,20 @@ pub(crate) const MACHINEID_BASE_URL: Key = Key {
     ..BARE
 };
 
+/// The file to which decisions are written.
+pub(crate) const MACHINEID_DECISION_LOG: Key =
+    Key { name: "machineid.decision_log", variable: Some("MACHINEID_DECISION_LOG"), ..BARE };
+
+/// The length in bytes that this file is not to exceed.
+pub(crate) const MACHINEID_DECISION_LOG_MAX_BYTES: Key =
+    Key { name: "machineid.decision_log_max_bytes", ..BARE };
+
+/// Whether an ALLOW that cannot be written to it is a denial.
+pub(crate) const MACHINEID_DECISION_LOG_REQUIRED: Key =
+    Key { name: "machineid.decision_log_required", ..BARE };
+
 /// All settings.
-pub(crate) const KEYS: [Key; 8] = [
+pub(crate) const KEYS: [Key; 11] = [
     API_KEY,
     AGENT_ID,
     AGENT_SLUG,
@@ -68,6 +82,9 @@ pub(crate) const KEYS: [Key; 8] = [
     MACHINEID_ORG_KEY,
     MACHINEID_DEVICE_ID,
     MACHINEID_BASE_URL,
+    MACHINEID_DECISION_LOG,
+    MACHINEID_DECISION_LOG_MAX_BYTES,
+    MACHINEID_DECISION_LOG_REQUIRED,
     OWNER_TOKEN,
 ];
 
@@ -89,6 +106,12 @@ impl Key {
             "machineid.org_key" => OrgKey::new(value).map(drop),
             "machineid.device_id" => DeviceId::new(value).map(drop),
             "machineid.base_url" | "base_url" => BaseUrl::parse(value).map(drop),
+            "machineid.decision_log_max_bytes" => {
+                return bytes(value).map(drop);
+            }
+            "machineid.decision_log_required" => {
+                return value.parse().map(|_: bool| ()).map_err(|_| "must be true or false".into());
+            }
             _ => Ok(()),
         };
         checked.map_err(|error| error.to_string())

@@ -4,3 +4,4 @@ pub(crate) mod document;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod settings;
+mod trust;

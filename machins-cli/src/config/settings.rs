@@ -51,26 +51,30 @@ fn from_flag<'a>(key: &Key, global: &'a Global) -> Option<&'a str> {
 }
 
 /// Finds the effective value of a setting: from its flag, the environment, the profile, the config
-/// file or its default, in this order.
-pub(crate) fn resolve(
+/// file or its default, in this order. The config file is read only if it is its turn.
+pub(crate) fn resolve<'a>(
     key: &Key,
     global: &Global,
     environment: impl Fn(&str) -> Result<Option<String>, Failure>,
-    document: &Document,
+    document: impl FnOnce() -> Result<&'a Document, Failure>,
 ) -> Result<Option<Setting>, Failure> {
+    if let (Some(flag), Some(value)) = (key.flag, from_flag(key, global)) {
+        return Ok(Some(Setting { value: value.to_owned(), origin: Origin::Flag(flag) }));
+    }
+    if let Some(name) = key.variable
+        && let Some(value) = environment(name)?
+    {
+        return Ok(Some(Setting { value, origin: Origin::Environment(name) }));
+    }
+    let document = document()?;
     let profile = global.profile.as_deref();
-    let flag = || Some((from_flag(key, global)?.to_owned(), Origin::Flag(key.flag?)));
-    let variable = match key.variable.filter(|_| from_flag(key, global).is_none()) {
-        Some(name) => environment(name)?.map(|value| (value, Origin::Environment(name))),
-        None => None,
-    };
     let from_profile = || {
         let value = document.get(Some(profile?), key)?;
         Some((value.to_owned(), Origin::Profile(profile?.to_owned())))
     };
     let file = || Some((document.get(None, key)?.to_owned(), Origin::File));
     let default = || Some((key.default?.to_owned(), Origin::Default));
-    let found = flag().or(variable).or_else(from_profile).or_else(file).or_else(default);
+    let found = from_profile().or_else(file).or_else(default);
     Ok(found.map(|(value, origin)| Setting { value, origin }))
 }
 
@@ -97,7 +101,7 @@ mod tests {
                     key,
                     &global,
                     |name| Ok(variable.filter(|_| name == "MACHINEID_BASE_URL").map(Into::into)),
-                    document,
+                    || Ok(document),
                 )
                 .ok()
                 .flatten()

@@ -4,8 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 
+use machins_mock::Plan;
+use machins_mock::blocking::MockServer;
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
 use crate::home::{Home, full_size};
@@ -44,7 +46,6 @@ const SET: &[&str] = &["config", "set", "machineid.device_id", "agent-01"];
 #[case::guard(CORRUPT, &["guard", "--device", "agent-01", "--", "true"])]
 #[case::org_create(CORRUPT, &["org", "create", "--save"])]
 #[case::cut_json(CORRUPT, SET)]
-#[case::empty("", SET)]
 #[case::list("[]", SET)]
 #[case::number_as_section("{\"machineid\": 1}", SET)]
 #[case::nul("\u{0}", SET)]
@@ -57,6 +58,59 @@ fn a_corrupt_file_is_an_error_and_never_overwritten(
     let ran = home.run(&[&["--json"], arguments].concat()).exits(4);
     assert_eq!(ran.error()["kind"], "config");
     assert_eq!(home.read_config(), text);
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::blank("\n")]
+#[case::byte_order_mark("\u{feff}")]
+#[case::byte_order_mark_and_settings("\u{feff}{}")]
+fn an_empty_file_is_an_empty_config(#[case] text: &str) {
+    let home = Home::new();
+    home.write_config(text);
+    assert_eq!(home.run(&["config", "show", "--json"]).exits(0).document(), json!({}));
+    home.run(SET).exits(0);
+    assert_eq!(home.run(&["config", "get", "machineid.device_id"]).stdout, "agent-01\n");
+    assert!(home.read_config().starts_with('{'));
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let home = Home::new();
+    home.write_config("\u{feff}{\"agent_slug\": \"zoe\"}");
+    assert_eq!(home.run(&["config", "get", "agent_slug"]).exits(0).stdout, "zoe\n");
+}
+
+#[test]
+fn the_file_can_be_named_below_the_home() {
+    let home = Home::new().with("MACHINS_CONFIG", "~/kept/machins.json");
+    home.run(SET).exits(0);
+    assert!(home.path().join("kept/machins.json").exists());
+}
+
+/// A server with a registered device, and a home in which all that `validate` needs is in the
+/// environment.
+fn all_in_the_environment() -> (MockServer, Home) {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "agent-01");
+    home.run(&["register"]).exits(0);
+    (server, home)
+}
+
+#[test]
+fn an_unusable_file_matters_only_when_it_is_needed() {
+    let (server, home) = all_in_the_environment();
+    home.write_config(CORRUPT);
+    let ran = home.run(&["validate"]).exits(0);
+    assert!(ran.stderr.contains("is corrupt") && ran.stderr.contains("decision log"), "{ran:?}");
+    home.run(&["usage"]).exits(0);
+    home.run(&["config", "show"]).exits(4);
+    home.run(&["--profile", "ci", "validate"]).exits(4);
+    let without_url = Home::new().with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    without_url.write_config(CORRUPT);
+    without_url.run(&["validate", "agent-01"]).exits(4);
+    drop(server);
 }
 
 #[test]
@@ -170,15 +224,18 @@ fn the_origin_of_each_value_is_explained() {
     assert_data_eq!(
         ran.stdout,
         str![[r"
-SETTING              VALUE               FROM
-api_key              not set
-agent_id             not set
-agent_slug           zoe                 file
-base_url             http://localhost:2  flag --base-url
-machineid.org_key    org_…cdef           profile ci
-machineid.device_id  from-environment    environment MACHINEID_DEVICE_ID
-machineid.base_url   http://localhost:1  file
-owner.token          not set
+SETTING                           VALUE               FROM
+api_key                           not set
+agent_id                          not set
+agent_slug                        zoe                 file
+base_url                          http://localhost:2  flag --base-url
+machineid.org_key                 org_…cdef           profile ci
+machineid.device_id               from-environment    environment MACHINEID_DEVICE_ID
+machineid.base_url                http://localhost:1  file
+machineid.decision_log            not set
+machineid.decision_log_max_bytes  not set
+machineid.decision_log_required   not set
+owner.token                       not set
 
 "]]
     );
@@ -208,13 +265,17 @@ fn the_environment_can_name_another_file() {
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::OsStr;
     use std::fs::OpenOptions;
-    use std::os::unix::fs::{OpenOptionsExt, symlink};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown, symlink};
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
 
     use nix::libc::O_NONBLOCK;
 
     use super::*;
-    use crate::home::{mode, set_mode};
+    use crate::home::{Ran, mode, set_mode};
 
     #[test]
     fn the_file_is_readable_by_its_owner_only() {
@@ -279,6 +340,160 @@ mod unix {
         assert_eq!(mode(&home.config()), 0o600);
         assert_eq!(mode(home.config().parent().unwrap()), 0o700);
         assert!(!home.run(&["config", "explain"]).stderr.contains("mode"));
+    }
+
+    const KEY: &str = r#"{"machineid": {"org_key": "org_0123456789abcdef", "device_id": "d"}}"#;
+
+    #[rstest]
+    #[case::by_the_group(0o620, "0620")]
+    #[case::by_all(0o602, "0602")]
+    #[case::by_both(0o666, "0666")]
+    fn a_file_that_others_can_write_is_not_used(#[case] mode: u32, #[case] shown: &str) {
+        let server = MockServer::start();
+        let home = Home::new().with("MACHINEID_BASE_URL", &server.machineid_base_url());
+        home.write_config(KEY);
+        set_mode(&home.config(), mode);
+        for arguments in [&["validate"][..], &["devices"], &["config", "show"], SET] {
+            let ran = home.run(arguments).exits(4);
+            assert!(ran.stderr.contains("config.json is not trusted"), "{ran:?}");
+            assert!(ran.stderr.contains(&format!("mode {shown}")), "{ran:?}");
+        }
+        assert_eq!(home.read_config(), KEY);
+        assert!(server.requests().is_empty());
+    }
+
+    /// A user who is neither root nor the one who runs the tests.
+    const STRANGER: u32 = 54_321;
+    const OTHER: u32 = 54_322;
+
+    /// Whether files can be given to other users. Says so if not.
+    #[allow(clippy::print_stderr, reason = "the test did not run")]
+    fn is_root() -> bool {
+        let is_root = nix::unistd::geteuid().is_root();
+        if !is_root {
+            eprintln!("skipped: only root can give a file to another user");
+        }
+        is_root
+    }
+
+    fn give(path: &Path, user: u32) {
+        chown(path, Some(user), Some(user)).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_not_used() {
+        if !is_root() {
+            return;
+        }
+        let server = MockServer::start();
+        let home = Home::new().with("MACHINEID_BASE_URL", &server.machineid_base_url());
+        home.write_config(KEY);
+        give(&home.config(), STRANGER);
+        for arguments in [&["validate"][..], &["guard", "--", "true"], &["devices"], &["config"]] {
+            let ran = home.run(arguments).exits(4);
+            assert!(ran.stderr.contains("config.json is not trusted"), "{ran:?}");
+            assert!(ran.stderr.contains("belongs to uid 54321"), "{ran:?}");
+        }
+        assert!(server.requests().is_empty());
+    }
+
+    #[test]
+    fn root_that_changes_another_users_file_keeps_its_owner() {
+        if !is_root() {
+            return;
+        }
+        let home = Home::new();
+        home.write_config(KEY);
+        let folder = home.config().parent().unwrap().to_owned();
+        give(&home.config(), STRANGER);
+        give(&folder, STRANGER);
+        home.run(SET).exits(0);
+        for path in [home.config(), home.config().with_file_name("config.json.lock"), folder] {
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid()), (STRANGER, STRANGER), "{path:?}");
+        }
+        assert_eq!(mode(&home.config()), 0o600);
+        assert!(home.read_config().contains("agent-01") && home.read_config().contains("org_0"));
+    }
+
+    /// A copy of the program that every user can run: the folder of the build may be closed to them.
+    fn program_for_all(home: &Home) -> std::path::PathBuf {
+        let copy = home.path().join("machins");
+        fs::copy(env!("CARGO_BIN_EXE_machins"), &copy).unwrap();
+        set_mode(home.path(), 0o755);
+        copy
+    }
+
+    #[test]
+    fn an_ordinary_user_uses_own_files_and_those_of_root() {
+        if !is_root() {
+            return;
+        }
+        let home = Home::new().with("MACHINS_CONFIG", "config.json");
+        let program = program_for_all(&home);
+        let file = home.path().join("config.json");
+        fs::write(&file, KEY).unwrap();
+        set_mode(&file, 0o644);
+        let get = |user| {
+            let mut command = home.command(&program);
+            Ran::from(
+                command.args(["config", "get", "machineid.device_id"]).uid(user).output().unwrap(),
+            )
+        };
+        assert_eq!(get(STRANGER).exits(0).stdout, "d\n", "of root");
+        give(&file, STRANGER);
+        assert_eq!(get(STRANGER).exits(0).stdout, "d\n", "own");
+        let refused = get(OTHER).exits(4);
+        assert!(refused.stderr.contains("belongs to uid 54321"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_user_without_a_home_needs_none() {
+        if !is_root() {
+            return;
+        }
+        let (_server, home) = all_in_the_environment();
+        let program = program_for_all(&home);
+        let run = |arguments: &[&str]| {
+            let mut command = home.command(&program);
+            Ran::from(command.args(arguments).env_remove("HOME").uid(STRANGER).output().unwrap())
+        };
+        let ran = run(&["validate"]).exits(0);
+        assert_eq!(ran.stderr, "");
+        let ran = run(SET).exits(4);
+        assert!(ran.stderr.contains("no home directory"), "{ran:?}");
+    }
+
+    #[test]
+    fn an_unreadable_home_needs_not_be_read() {
+        if !is_root() {
+            return;
+        }
+        let (_server, home) = all_in_the_environment();
+        let program = program_for_all(&home);
+        home.write_config(KEY);
+        let run = |arguments: &[&str]| {
+            let mut command = home.command(&program);
+            Ran::from(command.args(arguments).uid(STRANGER).output().unwrap())
+        };
+        run(&["validate"]).exits(0);
+        run(&["config", "show"]).exits(4);
+    }
+
+    #[rstest]
+    #[case::config_file("MACHINS_CONFIG")]
+    #[case::org_key("MACHINEID_ORG_KEY")]
+    #[case::device("MACHINEID_DEVICE_ID")]
+    #[case::address("MACHINEID_BASE_URL")]
+    #[case::decision_log("MACHINEID_DECISION_LOG")]
+    fn a_variable_that_is_not_utf_8_is_an_error(#[case] name: &str) {
+        let (server, home) = all_in_the_environment();
+        server.clear_requests();
+        let mut command = home.machins(&["validate"]);
+        let ran =
+            Ran::from(command.env(name, OsStr::from_bytes(b"a\xff")).output().unwrap()).exits(2);
+        assert!(ran.stderr.contains(name) && ran.stderr.contains("not UTF-8"), "{ran:?}");
+        assert!(server.requests().is_empty());
     }
 
     #[test]

@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use rstest::rstest;
+use serde_json::{Value, json};
+
 use crate::home::Home;
+use crate::stub::{self, Reply};
 
 const EXACT: &str = r#"{"allowed":true,"code":"ALLOW","request_id":"r1"}"#;
 const JSON: &str = "content-type: application/json\r\n";
@@ -145,4 +149,75 @@ fn only_the_exact_allow_exits_0() {
         running.into_iter().filter_map(|case| case.join().unwrap()).collect()
     });
     assert!(allowed.is_empty(), "{allowed:#?}");
+}
+
+/// What `validate`, `guard` and `register` print, to people and to programs, with and without `-v`, if
+/// a device is registered with the first reply and validated with the second.
+fn printed(registration: (u16, Value), decision: (u16, Value)) -> String {
+    let url = stub::serve(move |request| {
+        let is_registration = request.head.starts_with("POST /api/v1/devices/register ");
+        let (status, body) = if is_registration { &registration } else { &decision };
+        Reply::json(*status, body)
+    });
+    let home = Home::new()
+        .with("MACHINEID_BASE_URL", &url)
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
+        .with("MACHINEID_DEVICE_ID", "agent-01");
+    let mut printed = String::new();
+    for command in [&["validate"][..], &["guard", "--", "echo", "started"], &["register"]] {
+        for flags in [
+            &["--timeout", "0.5"][..],
+            &["--timeout", "0.5", "--json"],
+            &["--timeout", "0.5", "-v"],
+        ] {
+            let ran = home.run(&[flags, command].concat());
+            assert!(ran.code != Some(0) || command == ["register"], "{ran:?}");
+            printed += &(ran.stdout + &ran.stderr);
+        }
+    }
+    printed
+}
+
+/// A party that is denied does what it reads.
+#[track_caller]
+fn says_not_how_to_undo_it(printed: &str) {
+    // These are in the paths and in the service's own words.
+    let text = printed.replace("/devices/register", "").replace("is_registered", "");
+    for word in ["machins ", "unrevoke", "restore", "checkout", "upgrade", "remove", "register "] {
+        assert!(!text.contains(word), "{word:?} in {printed}");
+    }
+}
+
+#[rstest]
+#[case::org_disabled("ORG_DISABLED", 403)]
+#[case::unavailable("SYSTEM_UNAVAILABLE", 503)]
+#[case::plan_frozen("PLAN_FROZEN", 403)]
+#[case::entitlement_expired("ENTITLEMENT_EXPIRED", 402)]
+#[case::device_revoked("DEVICE_REVOKED", 403)]
+#[case::device_not_found("DEVICE_NOT_FOUND", 404)]
+#[case::org_not_found("ORG_NOT_FOUND", 404)]
+#[case::invalid_org_key("INVALID_ORG_KEY", 401)]
+#[case::invalid_device_id("INVALID_DEVICE_ID", 400)]
+#[case::unknown("NOT_TODAY", 403)]
+fn no_decision_is_told_how_to_undo_it(#[case] code: &str, #[case] status: u16) {
+    let decision = json!({"allowed": false, "code": code, "request_id": "r1"});
+    let printed = printed((200, json!({"status": "ok"})), (status, decision));
+    says_not_how_to_undo_it(&printed);
+    let names_who_decides = printed.contains("operator of this organisation decides")
+        && printed.contains("the org's operator");
+    let nobody_decides = ["SYSTEM_UNAVAILABLE", "INVALID_DEVICE_ID"].contains(&code);
+    assert!(names_who_decides || nobody_decides, "{printed}");
+}
+
+#[rstest]
+#[case::full(json!({"status": "blocked", "error": "device_limit_reached", "limit": 3, "devicesUsed": 3}))]
+#[case::revoked(json!({"status": "revoked"}))]
+#[case::frozen(json!({"status": "error", "error": "plan_frozen"}))]
+#[case::other(json!({"status": "later"}))]
+fn no_registration_is_told_how_to_undo_it(#[case] reply: Value) {
+    let decision = json!({"allowed": false, "code": "DEVICE_NOT_FOUND", "request_id": "r1"});
+    let printed = printed((200, reply), (404, decision));
+    says_not_how_to_undo_it(&printed);
+    assert!(printed.contains("the operator of this organisation decides; ask them"), "{printed}");
+    assert!(printed.contains("the org's operator decides"), "{printed}");
 }

@@ -39,7 +39,7 @@ fn register_says_how_much_of_the_plan_is_used() {
         full.stderr,
         str![[r"
 error: agent-04 was not registered: the plan is full (free plan, 3 of 3 devices in use)
-  next: machins revoke or machins remove a device, or machins checkout PLAN
+  next: the operator of this organisation decides; ask them
 
 "]]
     );

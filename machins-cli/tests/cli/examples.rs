@@ -8,6 +8,9 @@ use crate::help::pages;
 use crate::home::{Home, Ran};
 use crate::shop::{Shop, id};
 
+/// The decision log that examples name.
+const DECISION_LOG: &str = "decisions.jsonl";
+
 /// An example of a command's help.
 pub(crate) struct Example {
     /// The command, without the program's name.
@@ -45,6 +48,7 @@ pub(crate) struct World {
     market: Snapshot,
     config: String,
     org_key: String,
+    decision_log: String,
     claim_url: String,
 }
 
@@ -84,9 +88,14 @@ impl World {
         shop.ada.run_with_stdin(&login, "correct horse\n").exits(0);
         let claim_url = claim_url(&shop.bob).unwrap();
         let org = shop.server.create_org(Plan::Free);
-        Home::against(&shop.server, &org).run(&["register", "agent-01"]).exits(0);
+        let device = Home::against(&shop.server, &org);
+        device.run(&["register", "agent-01"]).exits(0);
+        device.run(&["validate", "agent-02", "--decision-log", DECISION_LOG]).exits(3);
+        device.run(&["validate", "agent-01", "--decision-log", DECISION_LOG]).exits(0);
+        let decision_log = std::fs::read_to_string(device.path().join(DECISION_LOG)).unwrap();
         let (market, config) = (shop.server.snapshot(), shop.ada.read_config());
-        Self { shop, ids, market, config, org_key: org.key().to_owned(), claim_url }
+        let org_key = org.key().to_owned();
+        Self { shop, ids, market, config, org_key, decision_log, claim_url }
     }
 
     /// A new home in the world as it was in the beginning. `url` is where its server is, or what
@@ -103,6 +112,7 @@ impl World {
             .with("CLAIM_URL", &self.claim_url)
             .with("PATH", &path);
         home.write_config(&self.config);
+        std::fs::write(home.path().join(DECISION_LOG), &self.decision_log).unwrap();
         home
     }
 

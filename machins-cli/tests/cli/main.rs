@@ -8,6 +8,7 @@
 )]
 
 mod config;
+mod decision_log;
 mod denials;
 mod devices;
 mod events;
