@@ -1,6 +1,7 @@
 //! The machins client against the mock server: two readings of one reference.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -295,6 +296,25 @@ async fn listings_are_changed_and_taken_down() {
     assert_eq!(down.is_active, Some(false));
     let found = seller.browse(&MarketplaceQuery::new()).await.unwrap();
     assert_eq!(found.total, Some(0));
+}
+
+/// Accepting a trade takes it off the list of proposed trades.
+#[tokio::test]
+async fn every_proposed_trade_is_listed_while_each_is_accepted() {
+    let server = MockServer::start().await;
+    let (seller, buyer) = (agent(&server, "seller").await, agent(&server, "buyer").await);
+    let listing = seller.create_listing(&offer("work", "1")).await.unwrap();
+    for _ in 0..95 {
+        buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    }
+    let mut proposed =
+        seller.trades_all(&TradeQuery::new().status(TradeStatus::Proposed).limit(20));
+    let mut accepted = HashSet::new();
+    while let Some(trade) = proposed.try_next().await.unwrap() {
+        seller.accept_trade(&trade.id).await.unwrap();
+        accepted.insert(trade.id);
+    }
+    assert_eq!(accepted.len(), 95);
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ mod inbox_watch;
 mod items;
 mod model;
 mod pager;
+mod remembered_ids;
 pub mod webhook;
 
 /// The HTTP method of a [`Call`], re-exported from `http`.
