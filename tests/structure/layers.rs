@@ -47,7 +47,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-client",
         &[
-            "auth config model",
+            "auth config model remembered_ids",
             "client",
             "pager items",
             "endpoints",
