@@ -48,6 +48,7 @@ mod labels;
 mod lock;
 mod open_enum;
 mod options;
+mod process;
 mod reply;
 mod request;
 mod request_ids;

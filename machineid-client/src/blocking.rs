@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Api, ClientBuilder};
 use crate::device_id::DeviceId;
-use crate::gate::{Denied, Permit};
+use crate::gate::{Denied, Permit, Reason};
 use crate::registration::Registration;
 
 /// The blocking client. It has the methods of [`Api`], and each returns when its call is complete.
@@ -104,7 +104,7 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub fn check(&self) -> Result<Permit, Denied> {
-        self.transport.wait(self.gate.check())
+        self.wait(self.gate.check())
     }
 
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
@@ -114,7 +114,18 @@ impl Gate {
     /// Returns [`Denied`] if the device is not registered afterwards: the plan is full, the device
     /// is revoked, or there was no answer.
     pub fn register(&self) -> Result<Registration, Denied> {
-        self.transport.wait(self.gate.register())
+        self.wait(self.gate.register())
+    }
+
+    fn wait<R: Send>(
+        &self,
+        question: impl Future<Output = Result<R, Denied>> + Send,
+    ) -> Result<R, Denied> {
+        self.transport.try_wait(question).unwrap_or_else(|error| Err(self.no_decision(error)))
+    }
+
+    fn no_decision(&self, error: Error) -> Denied {
+        Denied::new(self.device(), Reason::NoDecision(error))
     }
 
     /// Checks once, and runs `work` only if the device is allowed to run.
@@ -157,16 +168,18 @@ impl Gate {
         let done = CancellationToken::new();
         thread::scope(|scope| {
             let watcher = scope.spawn(|| {
-                self.transport.wait(async {
+                let watched = self.transport.try_wait(async {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.wait_for_denial(interval) => {
-                            stop.cancel();
-                            Some(denied)
-                        }
+                        denied = self.gate.wait_for_denial(interval) => Some(denied),
                     }
-                })
+                });
+                let denied = watched.unwrap_or_else(|error| Some(self.no_decision(error)));
+                if denied.is_some() {
+                    stop.cancel();
+                }
+                denied
             });
             let finished = done.clone().drop_guard();
             let output = work(&stop);

@@ -19,10 +19,10 @@ const LAYERS: [(&str, Layers); 6] = [
         "client-core",
         &[
             "lock text extra timestamp error retry open_enum environment labels request_ids",
-            "base_url clock credential reply secret_key",
+            "base_url clock credential process reply secret_key",
             "options request",
             "call connection",
-            "transport/redact transport/traits transport/wire",
+            "transport/redact transport/wire",
             "transport",
             "lib",
         ],

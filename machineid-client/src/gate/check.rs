@@ -192,7 +192,10 @@ impl Gate {
         ask: impl Fn(bool) -> F,
     ) -> Result<Permit, Denied> {
         let Settings { device, outage_grace, .. } = &self.0.settings;
-        let result = outlast(device, *outage_grace, self.clock(), ask).await;
+        let result = match self.0.settings.client.transport().check_usable() {
+            Ok(()) => outlast(device, *outage_grace, self.clock(), ask).await,
+            Err(error) => Err(Denied::new(device, Reason::NoDecision(error))),
+        };
         let result = result.map(|decision| Permit::new(device.clone(), decision));
         self.observe(result.as_ref());
         result
