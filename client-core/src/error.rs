@@ -19,6 +19,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// The call needs a key or token that the client was not given. Nothing was sent.
     MissingCredential,
+    /// The client was created before this process was made by `fork`, and connections cannot be
+    /// shared with the parent. Create a client after the fork. Nothing was sent.
+    Forked,
     /// No connection could be made (refused, name not found, TLS failure, connect timeout). Nothing
     /// was sent.
     NotSent,
@@ -72,6 +75,7 @@ impl ErrorKind {
         match self {
             Self::InvalidInput => "invalid_input",
             Self::MissingCredential => "missing_credential",
+            Self::Forked => "forked",
             Self::NotSent => "not_sent",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
@@ -112,6 +116,7 @@ impl ErrorKind {
     /// What the reader of the message can do.
     fn advice(self) -> Option<&'static str> {
         match self {
+            Self::Forked => Some("nothing was sent: create a new client in this process"),
             Self::NotSent => {
                 Some("nothing was sent: check the address and the network, then try again")
             }

@@ -50,6 +50,7 @@ mod lock;
 mod open_enum;
 mod options;
 mod plain_value;
+mod process;
 mod reply;
 mod request;
 mod request_ids;

@@ -260,7 +260,10 @@ impl Gate {
                 observer(denied);
             }
         };
-        let result = outlast(device, *outage_grace, self.clock(), outage_begins, ask).await;
+        let result = match self.0.settings.client.transport().check_usable() {
+            Ok(()) => outlast(device, *outage_grace, self.clock(), outage_begins, ask).await,
+            Err(error) => Err(Denied::new(device, Reason::NoDecision(error))),
+        };
         let result = result.map(|decision| Permit::new(device.clone(), decision));
         let result = self.log(result, consequences).await;
         self.observe(result.as_ref());

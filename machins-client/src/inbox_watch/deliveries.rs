@@ -392,7 +392,8 @@ impl Iterator for Deliveries<agent_client_core::Blocking> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let transport = self.transport.clone();
-        transport.wait(poll_fn(|context| self.poll_item(context)))
+        let item = transport.try_wait(poll_fn(|context| self.poll_item(context)));
+        item.unwrap_or_else(|error| Some(Err(error)))
     }
 }
 
