@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crate::delivery::{self, Policy};
 use crate::limits::Limits;
+use crate::random::Seed;
 use crate::server::MockServer;
-use crate::state::AppState;
+use crate::server_state::ServerState;
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
+use crate::worlds::Worlds;
 use crate::{serve, state_file};
 
 /// The options of a [`MockServer`], created by [`MockServer::builder`].
@@ -112,16 +114,16 @@ impl MockServerBuilder {
         let stored = self.state_file.as_deref().map(state_file::load);
         let snapshot = stored.transpose()?.flatten();
         let listener = serve::listen(self.addr)?;
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let tasks = Tasks::default();
         let addr = listener.local_addr()?;
-        let state = AppState::new(addr, seed, self.limits, self.deliveries, tasks.clone());
-        let app = Arc::new(state);
+        let seed = Seed::new(self.seed);
+        let server = ServerState::new(addr, self.limits, seed, self.deliveries);
+        let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
         if let Some(Snapshot(world)) = snapshot {
-            app.replace(world);
+            worlds.own().replace(world);
         }
-        serve::spawn(listener, Arc::clone(&app), &tasks);
-        Ok(MockServer::new(app, tasks, self.state_file))
+        serve::spawn(listener, Arc::clone(&worlds), &tasks);
+        Ok(MockServer::new(worlds, tasks, self.state_file))
     }
 }
 

@@ -81,14 +81,17 @@ mod limits;
 mod machineid;
 mod machins;
 mod random;
+mod request_ids;
 mod serve;
 mod server;
+mod server_state;
 mod site;
 mod state;
 mod state_file;
 mod sync;
 mod tasks;
 mod world;
+mod worlds;
 
 /// The HTTP method of a request, re-exported from `http`.
 ///
@@ -109,6 +112,7 @@ pub use crate::machins::{
 };
 pub use crate::server::MockServer;
 pub use crate::world::Snapshot;
+pub use crate::worlds::{MAX_WORLDS, WorldError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,27 +1,26 @@
-//! The state of one server: its world, and the test's controls around it.
+//! The state of one world, and the test's controls around it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::Method;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::clock::{ClockOutOfRange, Time};
-use crate::delivery::{Deliveries, Policy};
+use crate::delivery::Deliveries;
 use crate::expectation::Expectation;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, RecordId};
-use crate::limits::Limits;
 use crate::machins::{Context, Machins};
-use crate::random::Random;
+use crate::random::Seed;
+use crate::request_ids::RequestIds;
+use crate::server_state::ServerState;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::world::World;
 
-/// One server's state, shared by its connections, handles and guards.
+/// One world's state, which its requests, handles and guards hold.
 pub(crate) type App = Arc<AppState>;
 
 /// The controls of a test over its server; none of them is part of a snapshot.
@@ -34,7 +33,7 @@ pub(crate) struct TestControls {
 }
 
 impl TestControls {
-    fn new(seed: u64) -> Self {
+    fn new(seed: Seed) -> Self {
         Self { faults: Faults::new(seed), journal: Journal::default(), expectations: Vec::new() }
     }
 
@@ -54,42 +53,51 @@ impl TestControls {
     }
 }
 
-/// One server's state.
+/// One world's state.
 ///
-/// No lock is held across an await, and no two are held at once, except that the lock of the
-/// deliveries is taken within that of the world.
+/// No lock is held across an await, and no two are held at once, except that the locks of the
+/// deliveries and of the request ids are taken within that of the world.
 pub(crate) struct AppState {
-    pub(crate) addr: SocketAddr,
-    pub(crate) limits: Limits,
-    /// Held while a stored world is read from a request: stored worlds are large.
-    pub(crate) restoring: Semaphore,
+    pub(crate) server: Arc<ServerState>,
+    /// The name of the world; empty for the server's own.
+    pub(crate) name: String,
     pub(crate) deliveries: Arc<Deliveries>,
-    seed: u64,
     world: Arc<Mutex<World>>,
-    /// Where request ids come from. It is no part of the world, because a server that has been reset
-    /// or restored must not repeat one: a client takes that for a stored reply.
-    request_ids: Mutex<Random>,
+    origin: Mutex<Origin>,
+    request_ids: Mutex<RequestIds>,
     controls: Mutex<TestControls>,
 }
 
+/// Where a world's random values come from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    seed: Seed,
+    /// The number of resets, and of earlier worlds with the same name.
+    generation: u64,
+}
+
 impl AppState {
+    /// Creates an empty world. `generation` is the number of earlier worlds with the same name.
     pub(crate) fn new(
-        addr: SocketAddr,
-        seed: u64,
-        limits: Limits,
-        policy: Policy,
+        server: Arc<ServerState>,
+        name: String,
+        seed: Seed,
+        generation: u64,
         tasks: Tasks,
     ) -> Self {
         let world = Arc::new(Mutex::new(World::new(seed)));
         Self {
-            addr,
-            limits,
-            restoring: Semaphore::new(1),
-            deliveries: Arc::new(Deliveries::new(policy, tasks, Arc::clone(&world))),
-            seed,
+            deliveries: Arc::new(Deliveries::new(
+                Arc::clone(&server.client),
+                tasks,
+                Arc::clone(&world),
+            )),
+            server,
             world,
-            request_ids: Mutex::new(Random::new(!seed)),
+            origin: Mutex::new(Origin { seed, generation }),
+            request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
+            name,
         }
     }
 
@@ -101,14 +109,22 @@ impl AppState {
         lock(&self.controls)
     }
 
-    /// Returns a request id that this server has never given.
-    pub(crate) fn new_request_id(&self) -> Uuid {
-        lock(&self.request_ids).uuid()
+    /// Returns an id that this server has never given, for a request of a known organisation or of
+    /// anyone else.
+    pub(crate) fn new_request_id(&self, known: bool) -> Uuid {
+        lock(&self.request_ids).next(known)
+    }
+
+    /// Returns the number of worlds with this name so far, resets included; `None` if another
+    /// world of this name will have another seed anyway.
+    pub(crate) fn repeated_generations(&self) -> Option<u64> {
+        let Origin { seed, generation } = *lock(&self.origin);
+        seed.is_chosen().then_some(generation + 1)
     }
 
     /// Returns whether the world has reached its bound, so that nothing may be added to it.
     pub(crate) fn is_full(&self) -> bool {
-        self.world().size() >= self.limits.world
+        self.world().size() >= self.server.limits.world
     }
 
     /// Runs an operation on the machins platform, and sends the webhooks that follow from it.
@@ -138,12 +154,19 @@ impl AppState {
         self.deliveries.forget();
     }
 
-    /// Empties the world, the journal and the faults, and starts the seed over. Request ids go on.
+    /// Empties the world, the journal and the faults. A seed that the user chose starts over;
+    /// request ids are not repeated.
     pub(crate) fn reset(&self) {
-        self.replace(World::new(self.seed));
+        let Origin { seed, generation } = {
+            let mut origin = lock(&self.origin);
+            *origin = Origin { seed: origin.seed.again(), generation: origin.generation + 1 };
+            *origin
+        };
+        self.replace(World::new(seed));
+        *lock(&self.request_ids) = RequestIds::new(seed, &self.name, generation);
         self.deliveries.clear_log();
         let controls = &mut *self.controls();
-        controls.faults = Faults::new(self.seed);
+        controls.faults = Faults::new(seed);
         controls.journal.clear();
     }
 }
@@ -151,6 +174,9 @@ impl AppState {
 /// Leaves out the world and the journal, which hold secrets.
 impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppState").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("AppState")
+            .field("addr", &self.server.addr)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -56,11 +56,13 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock glob limits random sync tasks",
+            "clock glob limits random request_ids sync tasks",
             "machineid machins",
             "world",
             "fault journal expectation delivery",
+            "server_state",
             "state",
+            "worlds",
             "http",
             "site",
             "serve",

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use super::client::{Client, Policy};
+use super::client::Client;
 use super::log::{Log, MAX_QUEUED, WebhookAttempt};
 use crate::machins::Webhook;
 use crate::machins::verification::{Callback, Verification};
@@ -21,7 +21,7 @@ const MAX_POSTS: usize = 256;
 
 /// The webhooks and verifications of one server.
 pub(crate) struct Deliveries {
-    client: Client,
+    client: Arc<Client>,
     tasks: Tasks,
     /// The world that holds the subscriptions; locked before `state` if both are locked.
     world: Arc<Mutex<World>>,
@@ -46,9 +46,9 @@ struct Queue {
 }
 
 impl Deliveries {
-    pub(crate) fn new(policy: Policy, tasks: Tasks, world: Arc<Mutex<World>>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, tasks: Tasks, world: Arc<Mutex<World>>) -> Self {
         Self {
-            client: Client::new(policy),
+            client,
             tasks,
             world,
             free: Semaphore::new(MAX_POSTS),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::definition::{Fault, Kind, MAX_FAULT_DELAY};
 use crate::glob::{Glob, InvalidGlob};
-use crate::random::Random;
+use crate::random::{Random, Seed};
 
 /// The maximum number of faults that one server holds at a time.
 pub const MAX_FAULTS: usize = 1000;
@@ -69,8 +69,8 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { active: Vec::new(), next_id: 1, random: Random::new(seed) }
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { active: Vec::new(), next_id: 1, random: seed.derive(&["faults"]).random() }
     }
 
     pub(crate) fn add(&mut self, fault: Fault) -> Result<&ActiveFault, FaultError> {

@@ -11,6 +11,7 @@ mod output;
 mod path;
 mod problem;
 mod query;
+mod received;
 
 pub(crate) use self::api::{Api, Input, Route};
 pub(crate) use self::body::{BodyError, JsonBody, OptionalBody, StoredBody, WorldBody};
@@ -19,3 +20,4 @@ pub(crate) use self::output::{Output, Refusal, Reply, Responses, json};
 pub(crate) use self::path::PathText;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::query::{Query, QueryError};
+pub(crate) use self::received::{AllWorlds, BaseUrl, CurrentApp, ReadError, Received};

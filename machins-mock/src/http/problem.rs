@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::body::BodyError;
 use super::output::{Output, Responses, json};
+use super::received::ReadError;
 
 /// An error that belongs to neither vendor's API: an unknown route, or an error of the control
 /// API.
@@ -53,7 +54,7 @@ impl Problem {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => {
+            BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => {
                 Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string())
             }
             error => Self::bad_request(&error),

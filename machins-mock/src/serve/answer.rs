@@ -1,38 +1,51 @@
 //! Answering one request.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::Incoming;
 use tower_service::Service;
 
+use super::body::receive;
 use super::effect::{ConnectionLost, apply};
 use crate::fault::Fault;
-use crate::http::Problem;
+use crate::http::{Problem, Received};
 use crate::journal::{RecordId, mask};
-use crate::site::{is_cross_origin, is_machins, is_own_route};
+use crate::site::{enter_world, is_cross_origin, is_machins, is_own_route};
 use crate::state::App;
+use crate::worlds::Worlds;
 
-/// Answers one request, faults included, and records it in the journal.
+/// Answers one request, faults included, and records it in the journal of its world.
 pub(super) async fn answer(
-    app: &App,
+    worlds: &Arc<Worlds>,
     mut router: Router,
     request: Request<Incoming>,
 ) -> Result<Response, ConnectionLost> {
-    let path = request.uri().path();
-    if is_own_route(path) {
-        if is_cross_origin(request.headers()) {
-            let detail = "web pages of other origins cannot use the mock's own routes";
-            return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
-        }
+    let (mut parts, body) = request.into_parts();
+    let app = match enter_world(worlds, &mut parts.uri) {
+        Ok(app) => app,
+        Err(problem) => return Ok(problem.into_response()),
+    };
+    let is_own = is_own_route(parts.uri.path());
+    if is_own && is_cross_origin(&parts.headers) {
+        let detail = "web pages of other origins cannot use the mock's own routes";
+        return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
+    }
+    let body = receive(&app.server, &parts, body).await;
+    let received = Received { app: Arc::clone(&app), worlds: Arc::clone(worlds), body };
+    parts.extensions.insert(received);
+    let request = Request::from_parts(parts, Body::empty());
+    if is_own {
         let Ok(response) = router.call(request).await;
         return Ok(response);
     }
-    let (exchange, fault) = Exchange::record(app, &request);
-    let about_machins = fault.is_some() && is_machins(path);
+    let (exchange, fault) = Exchange::record(&app, &request);
+    let about_machins = fault.is_some() && is_machins(request.uri().path());
     let reply = pin!(router.call(request));
     let result = match fault {
         None => {
@@ -55,7 +68,7 @@ struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Records a request, and returns the fault that hits it, if any.
-    fn record(app: &'a App, request: &Request<Incoming>) -> (Self, Option<Fault>) {
+    fn record(app: &'a App, request: &Request<Body>) -> (Self, Option<Fault>) {
         let started = Instant::now();
         let (method, path) = (request.method(), request.uri().path());
         let now = app.world().clock.now();

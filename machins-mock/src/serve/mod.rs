@@ -2,6 +2,7 @@
 
 mod accept;
 mod answer;
+mod body;
 mod effect;
 
 pub(crate) use self::accept::{listen, spawn};

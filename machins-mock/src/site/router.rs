@@ -6,10 +6,9 @@ use axum::Router;
 
 use super::{control, fallback, machineid, machins, swagger};
 use crate::http::Api;
-use crate::state::App;
 
 /// The routes, created once for the process.
-static ROUTER: LazyLock<Router<App>> = LazyLock::new(|| {
+static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let api = machineid::routes(Api::new());
     let api = machins::routes(api);
     let api = control::routes(api);
@@ -19,7 +18,7 @@ static ROUTER: LazyLock<Router<App>> = LazyLock::new(|| {
     fallback::add(router, routes)
 });
 
-/// Returns the routes of one server.
-pub(crate) fn router(app: App) -> Router {
-    ROUTER.clone().with_state(app)
+/// Returns the routes, which all servers of the process share.
+pub(crate) fn router() -> Router {
+    ROUTER.clone()
 }

@@ -17,3 +17,4 @@ mod machins;
 mod robustness;
 mod routes;
 mod support;
+mod worlds;

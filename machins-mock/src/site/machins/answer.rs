@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::http::{self as toolkit, BodyError, Output, QueryError, Reply, Responses};
+use crate::http::{self as toolkit, BodyError, Output, QueryError, ReadError, Reply, Responses};
 use crate::machins::Error;
 use crate::machins::error::ErrorCode;
 use crate::machins::input::Object;
@@ -38,7 +38,9 @@ struct ErrorBody {
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
         let code = match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => ErrorCode::PayloadTooLarge,
+            BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => {
+                ErrorCode::PayloadTooLarge
+            }
             _ => ErrorCode::ValidationError,
         };
         Self::new(code, error.to_string())
