@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delivery::{self, Policy};
+use crate::delivery::{self, Client, Policy};
+use tokio::sync::Semaphore;
+
 use crate::limits::Limits;
 use crate::random::Seed;
 use crate::server::MockServer;
@@ -24,13 +26,21 @@ pub struct MockServerBuilder {
     state_file: Option<PathBuf>,
     deliveries: Policy,
     limits: Limits,
+    is_strict: bool,
 }
 
 impl MockServerBuilder {
     pub(crate) fn new() -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let deliveries = Policy { everywhere: false, time_limit: delivery::TIME_LIMIT };
-        Self { addr, seed: None, state_file: None, deliveries, limits: Limits::default() }
+        Self {
+            addr,
+            seed: None,
+            state_file: None,
+            deliveries,
+            limits: Limits::default(),
+            is_strict: false,
+        }
     }
 
     /// Sets the address to listen on. The default is `127.0.0.1:0`, which takes any free port.
@@ -55,6 +65,17 @@ impl MockServerBuilder {
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
+        self
+    }
+
+    /// Refuses, in the vendors' routes too, requests with unknown fields or parameters and bodies
+    /// whose content type is not JSON.
+    ///
+    /// By default they are ignored there, as by the services. The control API always refuses
+    /// unknown fields and parameters.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
         self
     }
 
@@ -117,7 +138,14 @@ impl MockServerBuilder {
         let tasks = Tasks::default();
         let addr = listener.local_addr()?;
         let seed = Seed::new(self.seed);
-        let server = ServerState::new(addr, self.limits, seed, self.deliveries);
+        let server = ServerState {
+            addr,
+            limits: self.limits,
+            seed,
+            is_strict: self.is_strict,
+            large_bodies: Semaphore::new(1),
+            client: Arc::new(Client::new(self.deliveries)),
+        };
         let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
         if let Some(Snapshot(world)) = snapshot {
             worlds.own().replace(world);

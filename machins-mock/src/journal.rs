@@ -8,19 +8,13 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Time;
+use crate::mask::mask;
 
 /// The maximum number of requests that a server remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
 
 /// The length to which a remembered path is cut, in bytes.
 const MAX_PATH: usize = 512;
-
-/// The prefixes of path segments that are secrets: org keys, API keys, and JSON Web Tokens, which
-/// begin with the base64 of `{"`.
-const SECRETS: [&str; 3] = ["org_", "at_", "eyJ"];
-
-/// The part of a path that is followed by a claim token.
-const CLAIM: &str = "/claim/";
 
 /// A request that a server received.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -89,7 +83,7 @@ impl Journal {
         }
         self.records.push_back(RequestRecord {
             method: method.clone(),
-            path: mask(path),
+            path: shown_path(path),
             status: None,
             fault,
             received_at: now.into(),
@@ -114,28 +108,9 @@ impl Journal {
     }
 }
 
-/// Returns a path that can be shown: what looks like a key or a token is cut off after its prefix.
-pub(crate) fn mask(path: &str) -> String {
-    let path = &path[..path.floor_char_boundary(MAX_PATH)];
-    if !path.contains(CLAIM) && !SECRETS.iter().any(|prefix| path.contains(prefix)) {
-        return path.to_owned();
-    }
-    let mut masked = String::with_capacity(path.len());
-    for segment in path.split_inclusive('/') {
-        if masked.ends_with(CLAIM) {
-            masked.push('…');
-            continue;
-        }
-        match SECRETS.into_iter().find(|prefix| segment.starts_with(prefix)) {
-            None => masked.push_str(segment),
-            Some(prefix) => {
-                masked.push_str(prefix);
-                masked.push('…');
-                masked.extend(segment.ends_with('/').then_some('/'));
-            }
-        }
-    }
-    masked
+/// Returns the beginning of a path, with keys and tokens masked.
+pub(crate) fn shown_path(path: &str) -> String {
+    mask(&path[..path.floor_char_boundary(MAX_PATH)]).into_owned()
 }
 
 #[cfg(test)]
@@ -163,6 +138,6 @@ mod tests {
     #[test]
     fn long_paths_are_cut() {
         let path = "é".repeat(MAX_PATH);
-        assert_eq!(mask(&path).len(), MAX_PATH);
+        assert_eq!(shown_path(&path).len(), MAX_PATH);
     }
 }

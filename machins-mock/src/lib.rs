@@ -80,6 +80,7 @@ mod journal;
 mod limits;
 mod machineid;
 mod machins;
+mod mask;
 mod random;
 mod request_ids;
 mod serve;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::delivery::{Client, Policy};
+use crate::delivery::Client;
 use crate::limits::Limits;
 use crate::random::Seed;
 
@@ -14,6 +14,8 @@ pub(crate) struct ServerState {
     pub(crate) addr: SocketAddr,
     pub(crate) limits: Limits,
     pub(crate) seed: Seed,
+    /// Whether the vendors' routes refuse unknown fields and bodies of another content type.
+    pub(crate) is_strict: bool,
     /// Held while a large body is read from a request.
     pub(crate) large_bodies: Semaphore,
     /// Posts webhooks and verifications.
@@ -21,11 +23,6 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
-    pub(crate) fn new(addr: SocketAddr, limits: Limits, seed: Seed, policy: Policy) -> Self {
-        let large_bodies = Semaphore::new(1);
-        Self { addr, limits, seed, large_bodies, client: Arc::new(Client::new(policy)) }
-    }
-
     /// Returns the URL of the server, `http://HOST:PORT`, as this machine reaches it.
     pub(crate) fn url(&self) -> String {
         let mut addr = self.addr;

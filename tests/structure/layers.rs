@@ -56,7 +56,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock glob limits random request_ids sync tasks",
+            "clock glob limits mask random request_ids sync tasks",
             "machineid machins",
             "world",
             "fault journal expectation delivery",

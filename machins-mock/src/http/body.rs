@@ -2,11 +2,13 @@
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
+use super::field_error::{FieldError, shape};
 use super::operation::Operation;
 use super::received::{ReadError, Received};
 use crate::world::Snapshot;
@@ -37,40 +39,49 @@ pub(crate) enum BodyError {
     NotAnObject,
     #[error("the mock server is full: it holds {0} bytes; empty it with POST /_mock/reset")]
     Full(usize),
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
+    #[error("the body is not valid JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("the body must be JSON, with the header `content-type: application/json`")]
+    ContentType,
+    #[error(transparent)]
+    Field(#[from] FieldError),
 }
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned + JsonSchema + 'static, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = StatusCode;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
-        let Received { body, .. } = Received::get(request.extensions())?;
-        Ok(Self(read(body).and_then(parse)))
+        let received = Received::get(request.extensions())?;
+        Ok(Self(read(received, request.headers()).and_then(|bytes| parse(received, bytes))))
     }
 }
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for StoredBody<T> {
+impl<T: DeserializeOwned + JsonSchema + 'static, S: Sync> FromRequest<S> for StoredBody<T> {
     type Rejection = StatusCode;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
-        let Received { app, body, .. } = Received::get(request.extensions())?;
-        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let received = Received::get(request.extensions())?;
+        let app = &received.app;
+        let bytes = received.body.as_ref().map_or(0, Bytes::len);
         let full = || BodyError::Full(app.server.limits.world);
-        let body = read(body)
-            .and_then(parse)
+        let body = read(received, request.headers())
+            .and_then(|bytes| parse(received, bytes))
             .and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) });
         Ok(Self { body, bytes })
     }
 }
 
-impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + JsonSchema + Default + 'static, S: Sync> FromRequest<S>
+    for OptionalBody<T>
+{
     type Rejection = StatusCode;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
-        let Received { body, .. } = Received::get(request.extensions())?;
-        let parse = |bytes: &Bytes| if bytes.is_empty() { Ok(T::default()) } else { parse(bytes) };
-        Ok(Self(read(body).and_then(parse)))
+        let received = Received::get(request.extensions())?;
+        let body = read(received, request.headers());
+        Ok(Self(body.and_then(|bytes| {
+            if bytes.is_empty() { Ok(T::default()) } else { parse(received, bytes) }
+        })))
     }
 }
 
@@ -78,9 +89,10 @@ impl<S: Sync> FromRequest<S> for WorldBody {
     type Rejection = StatusCode;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
-        let Received { body, .. } = Received::get(request.extensions())?;
-        Ok(Self(read(body).and_then(|bytes| {
-            parse::<Snapshot>(bytes).map(|snapshot| snapshot.count_stored(bytes.len()))
+        let received = Received::get(request.extensions())?;
+        Ok(Self(read(received, request.headers()).and_then(|bytes| {
+            let snapshot: Snapshot = from_json(bytes)?;
+            Ok(snapshot.count_stored(bytes.len()))
         })))
     }
 }
@@ -109,14 +121,72 @@ impl Input for WorldBody {
     }
 }
 
-fn read(body: &Result<Bytes, ReadError>) -> Result<&Bytes, BodyError> {
-    body.as_ref().map_err(|error| BodyError::Read(*error))
+/// Returns the body that was received, if its content type is one that the server takes.
+fn read<'a>(received: &'a Received, headers: &HeaderMap) -> Result<&'a Bytes, BodyError> {
+    let bytes = received.body.as_ref().map_err(|error| BodyError::Read(*error))?;
+    if received.is_strict && !received.is_own && !bytes.is_empty() && !is_json(headers) {
+        return Err(BodyError::ContentType);
+    }
+    Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, BodyError> {
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T>(received: &Received, bytes: &Bytes) -> Result<T, BodyError>
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
     // serde would take an array for a struct as well.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BodyError::NotAnObject);
     }
-    Ok(serde_json::from_slice(bytes)?)
+    if received.is_strict {
+        let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
+        if let Some(error) = shape::<T>().unknown_field(&value) {
+            return Err(error.into());
+        }
+    }
+    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
+}
+
+/// Explains why a body cannot be read, in the words of the schema of its type.
+fn explain<T>(bytes: &Bytes, error: &serde_json::Error) -> BodyError
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
+    if !error.is_data() {
+        return not_json(error);
+    }
+    let misfit = serde_json::from_slice(bytes).ok().and_then(|value| shape::<T>().misfit(&value));
+    misfit.map_or_else(|| from_json::<T>(bytes).err().unwrap_or(BodyError::NotAnObject), Into::into)
+}
+
+/// Reads a value whose own words explain why it cannot be read.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        let error = error.into_inner();
+        if !error.is_data() {
+            return not_json(&error);
+        }
+        let message = error.to_string();
+        let reason = message.rsplit_once(" at line ").map_or(&*message, |(reason, _)| reason);
+        BodyError::Field(FieldError::new(path, reason))
+    })?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> BodyError {
+    BodyError::NotJson { line: error.line(), column: error.column() }
 }

@@ -21,6 +21,10 @@ pub(crate) struct Received {
     pub(crate) app: App,
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) body: Result<Bytes, ReadError>,
+    /// Whether the request is for the mock's own routes.
+    pub(crate) is_own: bool,
+    /// Whether unknown fields and parameters are refused.
+    pub(crate) is_strict: bool,
 }
 
 /// Why the body of a request was not received.

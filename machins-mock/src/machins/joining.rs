@@ -8,6 +8,7 @@ use super::context::{Audience, Context, EventType};
 use super::error::{Error, Result};
 use super::input::{self, MAX_DESCRIPTION};
 use super::money::Money;
+use super::object::Object;
 use super::platform::Machins;
 use super::records::{
     Account, Agent, AgentType, ApiKey, Category, Cause, Inbox, Owner, Record, ReferenceType, Side,
@@ -44,8 +45,8 @@ pub(crate) struct Onboarded {
     trust_tier: TrustTier,
     /// Active requests that are tagged with one of the agent's capabilities.
     matching_requests: Vec<MarketplaceListing>,
-    suggested_categories: Vec<input::Object>,
-    platform_gaps: Vec<input::Object>,
+    suggested_categories: Vec<Object>,
+    platform_gaps: Vec<Object>,
 }
 
 impl Machins {

@@ -15,8 +15,8 @@ use super::body::receive;
 use super::effect::{ConnectionLost, apply};
 use crate::fault::Fault;
 use crate::http::{Problem, Received};
-use crate::journal::{RecordId, mask};
-use crate::site::{enter_world, is_cross_origin, is_machins, is_own_route};
+use crate::journal::{RecordId, shown_path};
+use crate::site::{enter_world, is_cross_origin, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
 use crate::worlds::Worlds;
 
@@ -37,7 +37,15 @@ pub(super) async fn answer(
         return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
     }
     let body = receive(&app.server, &parts, body).await;
-    let received = Received { app: Arc::clone(&app), worlds: Arc::clone(worlds), body };
+    if is_own && let Ok(body) = &body {
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        if let Err(error) = refuse_extras(&parts.method, path, query, body) {
+            return Ok(Problem::from(error).into_response());
+        }
+    }
+    let is_strict = is_own || app.server.is_strict;
+    let worlds = Arc::clone(worlds);
+    let received = Received { app: Arc::clone(&app), worlds, body, is_own, is_strict };
     parts.extensions.insert(received);
     let request = Request::from_parts(parts, Body::empty());
     if is_own {
@@ -74,7 +82,7 @@ impl<'a> Exchange<'a> {
         let now = app.world().clock.now();
         let (fault, record) = app.controls().record_request(method, path, now);
         let kind = fault.as_ref().map(Fault::kind);
-        tracing::debug!(%method, path = mask(path), fault = kind, "request");
+        tracing::debug!(%method, path = shown_path(path), fault = kind, "request");
         (Self { app, record, started }, fault)
     }
 

@@ -54,7 +54,7 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Pro
 }
 
 /// Returns whether a path is one of a route's, whose `{parameters}` stand for one segment each.
-fn matches(route: &str, path: &str) -> bool {
+pub(super) fn matches(route: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     let fits = |expected: &str| {
         segments.next().is_some_and(|segment| {

@@ -16,5 +16,6 @@ mod machineid;
 mod machins;
 mod robustness;
 mod routes;
+mod strict;
 mod support;
 mod worlds;

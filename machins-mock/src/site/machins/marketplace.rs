@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use crate::http::Refusal::{Invalid, NotFound};
-use crate::http::{Api, CurrentApp, PathText, Query, Reply};
+use crate::http::{Api, CurrentApp, PathText, Reply, TwoQueries};
 use crate::machins::marketplace::MarketplaceQuery;
 use crate::machins::page::{Page, Window};
 use crate::machins::views::{MarketplaceDetail, MarketplaceListing};
@@ -21,10 +21,13 @@ pub(super) fn routes(api: Api) -> Api {
 
 async fn browse(
     CurrentApp(app): CurrentApp,
-    Query(query): Query<MarketplaceQuery>,
-    Query(window): Query<Window>,
+    TwoQueries(query): TwoQueries<MarketplaceQuery, Window>,
 ) -> Answer<Page<MarketplaceListing>> {
-    app.machins(|machins, _| machins.browse(&query?, window?)).map(Reply)
+    app.machins(|machins, _| {
+        let (query, window) = query?;
+        machins.browse(&query, window)
+    })
+    .map(Reply)
 }
 
 async fn detail(CurrentApp(app): CurrentApp, PathText(id): PathText) -> Answer<MarketplaceDetail> {

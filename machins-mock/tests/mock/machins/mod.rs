@@ -8,6 +8,7 @@ mod inboxes;
 mod joining;
 mod listings;
 mod marketplace;
+mod numbers;
 mod owners;
 mod public;
 mod snapshots;
