@@ -1,5 +1,6 @@
 //! Starting a server.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
 use crate::random::Seed;
+use crate::request_log::{Logger, RequestLine};
 use crate::server::MockServer;
 use crate::server_state::ServerState;
 use crate::tasks::Tasks;
@@ -19,7 +21,7 @@ use crate::worlds::Worlds;
 use crate::{serve, state_file};
 
 /// The options of a [`MockServer`], created by [`MockServer::builder`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MockServerBuilder {
     addr: SocketAddr,
     seed: Option<u64>,
@@ -27,6 +29,7 @@ pub struct MockServerBuilder {
     deliveries: Policy,
     limits: Limits,
     is_strict: bool,
+    logger: Option<Logger>,
 }
 
 impl MockServerBuilder {
@@ -40,6 +43,7 @@ impl MockServerBuilder {
             deliveries,
             limits: Limits::default(),
             is_strict: false,
+            logger: None,
         }
     }
 
@@ -76,6 +80,21 @@ impl MockServerBuilder {
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.is_strict = true;
+        self
+    }
+
+    /// Calls a function with every request once it has been answered, those to the mock's own routes
+    /// included. The function is called by the thread that answers, so it should be quick.
+    ///
+    /// ```
+    /// use machins_mock::MockServer;
+    ///
+    /// let server = MockServer::builder().on_request(|line| eprintln!("{line}")).start()?;
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_request(mut self, call: impl Fn(&RequestLine) + Send + Sync + 'static) -> Self {
+        self.logger = Some(Arc::new(call));
         self
     }
 
@@ -143,6 +162,7 @@ impl MockServerBuilder {
             limits: self.limits,
             seed,
             is_strict: self.is_strict,
+            logger: self.logger,
             large_bodies: Semaphore::new(1),
             client: Arc::new(Client::new(self.deliveries)),
         };
@@ -152,6 +172,19 @@ impl MockServerBuilder {
         }
         serve::spawn(listener, Arc::clone(&worlds), &tasks);
         Ok(MockServer::new(worlds, tasks, self.state_file))
+    }
+}
+
+impl fmt::Debug for MockServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockServerBuilder")
+            .field("addr", &self.addr)
+            .field("seed", &self.seed)
+            .field("state_file", &self.state_file)
+            .field("deliveries", &self.deliveries)
+            .field("limits", &self.limits)
+            .field("is_strict", &self.is_strict)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,19 +5,22 @@ use std::net::SocketAddr;
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
+use crate::conditions::{Conditions, Matcher, Purpose};
 use crate::delivery::WebhookAttempt;
 use crate::expectation::{Expectation, UnmetExpectations, unmet};
 use crate::fault::{ActiveFault, Fault, FaultError};
 use crate::handle::{ClockHandle, FaultGuard, Org};
-use crate::journal::RequestRecord;
+use crate::journal::{RequestRecord, Search};
 use crate::machineid::Plan;
 use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
 use crate::state::App;
 use crate::state_file;
 use crate::tasks::Tasks;
+use crate::wait::WaitError;
 use crate::world::Snapshot;
 use crate::worlds::{WorldError, Worlds, path_of_world};
 
@@ -170,6 +173,77 @@ impl MockServer {
         self.app.deliveries.attempts()
     }
 
+    /// Forgets the webhook attempts so far.
+    pub fn clear_webhooks(&self) {
+        self.app.deliveries.clear_log();
+    }
+
+    /// Posts what was posted in an attempt once more, and returns the new attempt; `None` if no
+    /// attempt with this [number](WebhookAttempt::n) is remembered. The result does not count for
+    /// the subscription.
+    pub async fn resend_webhook(&self, n: u64) -> Option<WebhookAttempt> {
+        self.app.deliveries.resend(n).await
+    }
+
+    /// Waits until this many webhooks or verifications that meet the conditions have been posted or
+    /// have failed, and returns them; those that came before the call count.
+    ///
+    /// # Errors
+    /// Returns [`WaitError::Timeout`] with what came instead if the time is over before, and
+    /// [`WaitError::Conditions`] if the conditions are not valid.
+    pub async fn wait_for_webhooks(
+        &self,
+        conditions: Conditions,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<WebhookAttempt>, WaitError> {
+        let matcher = Matcher::new(conditions, Purpose::Webhooks)?;
+        let matched = self.app.deliveries.matched(&matcher, 0, count);
+        let in_time = tokio::time::timeout(timeout, matched).await.is_ok();
+        let (matched, others) = self.app.deliveries.sort(&matcher, 0);
+        if in_time {
+            return Ok(matched);
+        }
+        Err(WaitError::timeout("webhooks", matched.len(), count, &others))
+    }
+
+    /// Waits until this many requests that meet the conditions have been answered, and returns
+    /// them; those that came before the call count.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use machins_mock::{Conditions, MockServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), machins_mock::WaitError> {
+    /// let server = MockServer::start().await;
+    /// # let url = format!("{}/api/v1/public/stats", server.url());
+    /// # tokio::spawn(async move { reqwest::get(url).await });
+    /// let stats = Conditions::new().method("GET").path("/api/v1/public/*");
+    /// let requests = server.wait_for_requests(stats, 1, Duration::from_secs(5)).await?;
+    /// assert_eq!(requests[0].status, Some(200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`WaitError::Timeout`] with what came instead if the time is over before, and
+    /// [`WaitError::Conditions`] if the conditions are not valid.
+    pub async fn wait_for_requests(
+        &self,
+        conditions: Conditions,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<RequestRecord>, WaitError> {
+        let mut search = Search::new(conditions, 0)?;
+        let found = self.app.answered.until(|| search.go_on(&self.app.controls().journal, count));
+        if let Ok(requests) = tokio::time::timeout(timeout, found).await {
+            return Ok(requests);
+        }
+        let (matched, others) = search.sort(&self.app.controls().journal);
+        Err(WaitError::timeout("requests", matched.len(), count, &others))
+    }
+
     /// Waits until the webhook of every event so far has been posted or has failed.
     pub async fn webhooks_sent(&self) {
         self.app.deliveries.finished().await;
@@ -187,7 +261,7 @@ impl MockServer {
     /// # Errors
     /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.app.controls().faults.add(fault).map(|_| ())
+        self.app.add_fault(fault).map(|_| ())
     }
 
     /// Adds a fault, which is removed when the returned guard is dropped.
@@ -207,26 +281,26 @@ impl MockServer {
     /// # Errors
     /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
-        let id = self.app.controls().faults.add(fault)?.id;
+        let id = self.app.add_fault(fault)?.id;
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// Returns the faults in the order in which they were added, including those that have ended.
     #[must_use]
     pub fn faults(&self) -> Vec<ActiveFault> {
-        self.app.controls().faults.all().to_vec()
+        self.app.faults()
     }
 
     /// Removes all faults from the server.
     pub fn clear_faults(&self) {
-        self.app.controls().faults.clear();
+        self.app.clear_faults();
     }
 
     /// Returns the requests so far, oldest first: the latest [`MAX_REQUESTS`](crate::MAX_REQUESTS),
     /// without those to the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.controls().journal.records().cloned().collect()
+        self.app.controls().journal.records().collect()
     }
 
     /// Forgets the requests that were received so far.

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use crate::delivery::Client;
 use crate::limits::Limits;
 use crate::random::Seed;
+use crate::request_log::Logger;
 
 /// The part of a server's state that is the same in all of its worlds.
 pub(crate) struct ServerState {
@@ -18,6 +19,8 @@ pub(crate) struct ServerState {
     pub(crate) is_strict: bool,
     /// Held while a large body is read from a request.
     pub(crate) large_bodies: Semaphore,
+    /// Called with every request.
+    pub(crate) logger: Option<Logger>,
     /// Posts webhooks and verifications.
     pub(crate) client: Arc<Client>,
 }

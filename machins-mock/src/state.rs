@@ -4,19 +4,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use http::Method;
 use uuid::Uuid;
 
-use crate::clock::{ClockOutOfRange, Time};
+use crate::clock::ClockOutOfRange;
 use crate::delivery::Deliveries;
 use crate::expectation::Expectation;
-use crate::fault::{Fault, Faults};
-use crate::journal::{Journal, RecordId};
+use crate::fault::{ActiveFault, Fault, FaultError, Faults, Target};
+use crate::journal::{Arrival, EntryId, Journal};
 use crate::machins::{Context, Machins};
 use crate::random::Seed;
 use crate::request_ids::RequestIds;
 use crate::server_state::ServerState;
-use crate::sync::lock;
+use crate::sync::{Changes, lock};
 use crate::tasks::Tasks;
 use crate::world::World;
 
@@ -27,36 +26,44 @@ pub(crate) type App = Arc<AppState>;
 ///
 /// One lock guards all of it, because every request needs all of it.
 pub(crate) struct TestControls {
-    pub(crate) faults: Faults,
+    /// The faults that hit requests.
+    faults: Faults,
+    next_fault: u64,
     pub(crate) journal: Journal,
     pub(crate) expectations: Vec<Expectation>,
 }
 
 impl TestControls {
     fn new(seed: Seed) -> Self {
-        Self { faults: Faults::new(seed), journal: Journal::default(), expectations: Vec::new() }
+        Self {
+            faults: Faults::new(seed),
+            next_fault: 1,
+            journal: Journal::default(),
+            expectations: Vec::new(),
+        }
     }
 
     /// Records a request, and returns the fault that hits it, if any.
-    pub(crate) fn record_request(
-        &mut self,
-        method: &Method,
-        path: &str,
-        now: Time,
-    ) -> (Option<Fault>, RecordId) {
-        let fault = self.faults.hit(method, path);
-        let record = self.journal.record(method, path, fault.as_ref().map(Fault::kind), now);
+    pub(crate) fn record_request(&mut self, arrival: Arrival<'_>) -> (Option<Fault>, EntryId) {
+        let fault = if self.faults.is_empty() {
+            None
+        } else {
+            let has_header = |name: &str, value: &str| arrival.has_header(name, value);
+            self.faults.hit(&arrival.candidate(&has_header))
+        };
         for expectation in &mut self.expectations {
-            expectation.count(method, path);
+            expectation.count(arrival.method, arrival.uri.path());
         }
-        (fault, record)
+        let entry = self.journal.record(arrival, fault.as_ref().map(Fault::kind));
+        (fault, entry)
     }
 }
 
 /// One world's state.
 ///
-/// No lock is held across an await, and no two are held at once, except that the locks of the
-/// deliveries and of the request ids are taken within that of the world.
+/// No lock is held across an await, and no two are held at once, except that the lock of the
+/// deliveries is taken within that of the world and within that of the controls, and the lock of the
+/// request ids within that of the world.
 pub(crate) struct AppState {
     pub(crate) server: Arc<ServerState>,
     /// The name of the world; empty for the server's own.
@@ -66,6 +73,8 @@ pub(crate) struct AppState {
     origin: Mutex<Origin>,
     request_ids: Mutex<RequestIds>,
     controls: Mutex<TestControls>,
+    /// Announced when a request has been answered.
+    pub(crate) answered: Changes,
 }
 
 /// Where a world's random values come from.
@@ -91,12 +100,14 @@ impl AppState {
                 Arc::clone(&server.client),
                 tasks,
                 Arc::clone(&world),
+                seed,
             )),
             server,
             world,
             origin: Mutex::new(Origin { seed, generation }),
             request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
+            answered: Changes::default(),
             name,
         }
     }
@@ -136,7 +147,7 @@ impl AppState {
         // The world is locked while the span is entered: the benchmarks measure it.
         let _locked = tracing::trace_span!("machins").entered();
         let (result, webhooks) = machins.act(clock.now(), random, operation);
-        self.deliveries.send(webhooks);
+        self.deliveries.send(webhooks, clock.now());
         result
     }
 
@@ -163,11 +174,43 @@ impl AppState {
             *origin
         };
         self.replace(World::new(seed));
+        self.deliveries.reset_faults(seed);
         *lock(&self.request_ids) = RequestIds::new(seed, &self.name, generation);
         self.deliveries.clear_log();
         let controls = &mut *self.controls();
         controls.faults = Faults::new(seed);
+        controls.next_fault = 1;
         controls.journal.clear();
+    }
+
+    /// Adds a fault, and returns it with its id.
+    pub(crate) fn add_fault(&self, fault: Fault) -> Result<ActiveFault, FaultError> {
+        let mut controls = self.controls();
+        let active = ActiveFault::new(controls.next_fault, fault)?;
+        match active.fault.on {
+            Target::Request => controls.faults.add(active.clone())?,
+            Target::Webhook => self.deliveries.add_fault(active.clone())?,
+        }
+        controls.next_fault += 1;
+        Ok(active)
+    }
+
+    /// Returns all faults, in the order in which they were added.
+    pub(crate) fn faults(&self) -> Vec<ActiveFault> {
+        let mut faults = self.controls().faults.all().to_vec();
+        faults.extend(self.deliveries.faults());
+        faults.sort_by_key(|fault| fault.id);
+        faults
+    }
+
+    /// Removes a fault; returns false if there is none with this id.
+    pub(crate) fn remove_fault(&self, id: u64) -> bool {
+        self.controls().faults.remove(id) || self.deliveries.remove_fault(id)
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.controls().faults.clear();
+        self.deliveries.clear_faults();
     }
 }
 

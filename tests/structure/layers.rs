@@ -56,7 +56,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock glob limits mask random request_ids sync tasks",
+            "clock conditions glob limits mask random raw_json request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
             "fault journal expectation delivery",

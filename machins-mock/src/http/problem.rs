@@ -57,6 +57,13 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Returns the refusal of a field's value.
+    pub(crate) fn field(field: &str, rule: impl std::fmt::Display) -> Self {
+        FieldError::new(field, rule).into()
+    }
+}
+
 impl From<FieldError> for Problem {
     fn from(FieldError { field, message, nearest }: FieldError) -> Self {
         let mut problem = Self::bad_request(&message);

@@ -132,6 +132,12 @@ impl Machins {
         requests.iter().filter_map(|entry| self.view_at(entry.index)).collect()
     }
 
+    /// Returns the slug of the agent that has this API key.
+    pub(crate) fn slug_of_key(&self, key: &str) -> Option<&str> {
+        let id = self.by_key.get(&ApiKey(key.to_owned()))?;
+        self.agents.get(id).map(|agent| &*agent.slug)
+    }
+
     /// Returns the agent that has this API key.
     pub(crate) fn authorize(&self, key: Option<&str>) -> Result<Uuid> {
         let key = key.filter(|key| !key.is_empty());

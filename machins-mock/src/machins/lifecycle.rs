@@ -219,7 +219,8 @@ impl Machins {
         let Some(url) = trade.verification_url.clone() else {
             return Ok(None);
         };
-        Ok(Some(Callback::new(url, trade, delivery)))
+        let agent = self.agents[&caller].slug.clone();
+        Ok(Some(Callback::new(url, agent, trade, delivery)))
     }
 
     /// Records a delivery. Everything is checked again, because the world may have changed during

@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::raw_json::{depth, outside_strings};
+
 /// A JSON object of any shape, without white space between its parts.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
@@ -54,30 +56,7 @@ impl Object {
 
     /// Returns how deep objects and lists are nested in each other, this one included.
     pub(crate) fn depth(&self) -> usize {
-        let (mut depth, mut deepest) = (0_usize, 0);
-        outside_strings(self.as_str(), |byte| match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        });
-        deepest
-    }
-}
-
-/// Calls a function for each byte of a JSON text that is in none of its strings.
-fn outside_strings(json: &str, mut each: impl FnMut(u8)) {
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            _ => each(byte),
-        }
+        depth(self.as_str())
     }
 }
 

@@ -14,6 +14,8 @@ use super::records::Trade;
 pub(crate) struct Callback {
     pub(crate) url: String,
     pub(crate) body: Vec<u8>,
+    /// The slug of the agent whose delivery is verified.
+    pub(crate) agent: String,
 }
 
 /// The result of a verification.
@@ -34,10 +36,10 @@ struct Post<'a> {
 }
 
 impl Callback {
-    pub(super) fn new(url: String, trade: &Trade, delivery: &Delivery) -> Self {
+    pub(super) fn new(url: String, agent: String, trade: &Trade, delivery: &Delivery) -> Self {
         let post = Post { trade_id: trade.id, listing_id: trade.listing_id, delivery };
         // Nothing of it is a map with keys that are not text.
-        Self { url, body: serde_json::to_vec(&post).unwrap_or_default() }
+        Self { url, agent, body: serde_json::to_vec(&post).unwrap_or_default() }
     }
 }
 

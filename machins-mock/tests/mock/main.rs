@@ -11,6 +11,7 @@ mod control;
 mod document;
 mod expectations;
 mod faults;
+mod journal;
 mod lifecycle;
 mod machineid;
 mod machins;

@@ -66,7 +66,7 @@ async fn a_route_refuses_what_it_does_not_take(
 #[case::choice("machineid/orgs/KEY", json!({"plan": "gold"}), r#"`plan`: must be one of free, pro, scale, max, not "gold""#)]
 #[case::number("clock/advance", json!({"seconds": "5"}), r#"`seconds`: must be a number"#)]
 #[case::missing("clock/advance", json!({}), "`seconds`: is missing; it must be a number")]
-#[case::kind("faults", json!({"kind": "drop"}), "`kind`: must be one of status, delay, drop_before,")]
+#[case::kind("faults", json!({"kind": "dorp"}), "`kind`: must be one of status, delay, drop_before,")]
 #[case::no_kind("faults", json!({}), "`kind`: is missing; it must be one of status, delay,")]
 #[case::range("faults", json!({"kind": "status", "status": 70_000}), "`status`: must be a whole number from 0 to 65535, not 70000")]
 #[case::list("machins/agents", json!([]), "the body must be a JSON object")]

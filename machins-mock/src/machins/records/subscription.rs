@@ -42,6 +42,8 @@ impl fmt::Debug for Secret {
 /// A webhook to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
+    /// The slug of the agent whose subscription it is.
+    pub(crate) agent_slug: String,
     pub(crate) subscription_id: Uuid,
     pub(crate) event_type: EventType,
     pub(crate) url: String,
@@ -68,7 +70,7 @@ impl Subscription {
     }
 
     /// Returns the webhook of an event, if the subscription is for such events.
-    pub(crate) fn webhook(&self, event: &Event) -> Option<Webhook> {
+    pub(crate) fn webhook(&self, event: &Event, agent_slug: &str) -> Option<Webhook> {
         let wanted =
             self.is_active && self.event_type == event.event_type && self.lets_pass(&event.data);
         if !wanted {
@@ -79,6 +81,7 @@ impl Subscription {
         let sign =
             |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
         Some(Webhook {
+            agent_slug: agent_slug.to_owned(),
             subscription_id: self.id,
             event_type: event.event_type,
             url: self.webhook_url.clone(),

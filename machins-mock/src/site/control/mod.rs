@@ -1,5 +1,9 @@
 //! The control API under `/_mock`: what the typed controls do, for tests in any language.
 
+mod faults;
+mod requests;
+mod wait;
+mod webhooks;
 mod worlds;
 
 use std::time::Duration;
@@ -8,11 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{MAX_ADVANCE, Time};
-use crate::delivery::WebhookAttempt;
-use crate::fault::{ActiveFault, Fault};
 use crate::http::Refusal::{Conflict, InvalidState};
 use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Reply, StoredBody, WorldBody};
-use crate::journal::RequestRecord;
 use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::machins::trades::TradeReply;
 use crate::machins::{Agent, AgentRequest, Ledger, MachinsError, Outcome};
@@ -33,14 +34,11 @@ pub(super) fn routes(api: Api) -> Api {
         .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
         .refuses([InvalidState])
         .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
-        .get("/_mock/webhooks", "List the webhook attempts, oldest first", webhooks)
-        .get("/_mock/requests", "List the requests received, oldest first", requests)
-        .delete("/_mock/requests", "Clear the recorded requests", clear_requests)
-        .get("/_mock/faults", "List the faults", faults)
-        .post("/_mock/faults", "Add a fault", add_fault)
-        .delete("/_mock/faults", "Remove all faults", clear_faults)
         .get("/_mock/state", "Get the whole world, keys included", state)
         .put("/_mock/state", "Replace the world with a stored one", restore);
+    let api = requests::routes(api);
+    let api = webhooks::routes(api);
+    let api = faults::routes(api);
     worlds::routes(api)
 }
 
@@ -175,56 +173,6 @@ async fn resolve_dispute(
 
 async fn ledger(CurrentApp(app): CurrentApp) -> Reply<200, Ledger> {
     Reply(app.machins(|machins, _| machins.ledger()))
-}
-
-/// The webhook attempts so far, oldest first.
-#[derive(Serialize, JsonSchema)]
-struct Webhooks {
-    webhooks: Vec<WebhookAttempt>,
-}
-
-async fn webhooks(CurrentApp(app): CurrentApp) -> Reply<200, Webhooks> {
-    Reply(Webhooks { webhooks: app.deliveries.attempts() })
-}
-
-/// The requests so far, oldest first.
-#[derive(Serialize, JsonSchema)]
-struct Requests {
-    requests: Vec<RequestRecord>,
-}
-
-async fn requests(CurrentApp(app): CurrentApp) -> Reply<200, Requests> {
-    Reply(Requests { requests: app.controls().journal.records().cloned().collect() })
-}
-
-async fn clear_requests(CurrentApp(app): CurrentApp) -> Reply<200, Done> {
-    app.controls().journal.clear();
-    DONE
-}
-
-/// The faults in the order in which they were added, including those that have ended.
-#[derive(Serialize, JsonSchema)]
-struct FaultList {
-    faults: Vec<ActiveFault>,
-}
-
-async fn faults(CurrentApp(app): CurrentApp) -> Reply<200, FaultList> {
-    Reply(FaultList { faults: app.controls().faults.all().to_vec() })
-}
-
-async fn add_fault(
-    CurrentApp(app): CurrentApp,
-    JsonBody(body): JsonBody<Fault>,
-) -> Result<Reply<201, ActiveFault>, Problem> {
-    let fault = body?;
-    let faults = &mut app.controls().faults;
-    let added = faults.add(fault).map_err(|error| Problem::bad_request(&error))?;
-    Ok(Reply(added.clone()))
-}
-
-async fn clear_faults(CurrentApp(app): CurrentApp) -> Reply<200, Done> {
-    app.controls().faults.clear();
-    DONE
 }
 
 async fn state(CurrentApp(app): CurrentApp) -> Reply<200, Snapshot> {

@@ -15,4 +15,5 @@ mod snapshots;
 
 mod trades;
 mod wallets;
+mod webhook_log;
 mod webhooks;
