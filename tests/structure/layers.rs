@@ -59,11 +59,13 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock glob limits random sync tasks",
+            "clock conditions glob limits mask random raw_json request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
             "fault journal expectation delivery",
+            "server_state",
             "state",
+            "worlds",
             "http",
             "site",
             "serve",
