@@ -35,11 +35,25 @@ async fn main() -> Result<(), Error> {
     let trade = client.propose_trade(&Proposal::new(&offer.id).terms(terms)).await?;
     println!("proposed {} for {}", trade.id, trade.price);
 
-    let mut watch = client.inbox_watch().every(Duration::from_millis(200), Duration::from_secs(10));
-    while let Some(notification) = watch.next().await? {
+    // Notifications about other trades stay unread, for the programs that wait for them.
+    let watch = client.inbox_watch().every(Duration::from_millis(200), Duration::from_secs(10));
+    let mut deliveries = watch.deliveries();
+    while let Some(notification) = deliveries.next().await {
+        let notification = notification?;
         match notification.event() {
-            Event::TradeDelivered(data) if data.trade_id == trade.id => break,
-            _ => {}
+            Event::TradeDelivered(data) if data.trade_id == trade.id => {
+                notification.acknowledge().await?;
+                break;
+            }
+            Event::TradeCancelled(data) if data.trade_id == trade.id => {
+                notification.acknowledge().await?;
+                println!("the seller cancelled");
+                return Ok(());
+            }
+            Event::TradeAccepted(data) if data.trade_id == trade.id => {
+                notification.acknowledge().await?;
+            }
+            _ => notification.park("about another trade"),
         }
     }
     let delivered = client.get_trade(&trade.id).await?;

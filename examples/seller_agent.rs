@@ -9,14 +9,15 @@
 //! Arguments: a slug for the listing, and the number of completed trades after which to stop
 //! (without it, the program runs until it is interrupted). To adapt it, change the listing and
 //! `work`.
-#![expect(clippy::print_stdout, reason = "a program talks to its user")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::env;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use machins_client::{
     CancellationToken, Client, Delivery, Error, ErrorKind, Event, ListingType, Money, NewListing,
-    Trade, TradeStatus,
+    Notification, Trade, TradeId, TradeStatus,
 };
 
 #[tokio::main]
@@ -36,34 +37,45 @@ async fn main() -> Result<(), Error> {
     }
 
     let stop = CancellationToken::new();
-    let mut completed = 0;
-    let mut watch = client
-        .inbox_watch()
-        .every(Duration::from_millis(200), Duration::from_secs(10))
-        .stop(stop.clone());
-    while let Some(notification) = watch.next().await? {
+    let completed = AtomicU32::new(0);
+    // An error of the handler concerns one notification: it is tried again, and given up in the end.
+    let handler = async |notification: Notification| {
         match notification.event() {
             Event::TradeProposed(data) => serve(&client, &data.trade_id).await?,
             Event::TradeCompleted(data) => {
-                completed += 1;
                 println!("paid for {}", data.trade_id);
-                if trades == Some(completed) {
+                if Some(completed.fetch_add(1, Ordering::Relaxed) + 1) == trades {
                     stop.cancel();
                 }
             }
             _ => {}
         }
-    }
+        Ok::<(), Error>(())
+    };
+    let watch = client
+        .inbox_watch()
+        .every(Duration::from_millis(200), Duration::from_secs(10))
+        .concurrency(8)
+        .on_parked(|parked| eprintln!("gave up a notification: {}", parked.reason))
+        .stop(stop.clone());
+    watch.run(handler).await?;
     println!("balance {}", client.get_wallet().await?.balance);
     Ok(())
 }
 
 /// Accepts and delivers a trade. A notification may arrive twice, so each step depends on the
 /// trade's status.
-async fn serve(client: &Client, id: &machins_client::TradeId) -> Result<(), Error> {
+async fn serve(client: &Client, id: &TradeId) -> Result<(), Error> {
     let mut trade = client.get_trade(id).await?;
     if trade.status == TradeStatus::Proposed {
-        trade = client.accept_trade(id).await?;
+        trade = match client.accept_trade(id).await {
+            // Anybody can propose what they cannot pay. Their trade is refused, not waited for.
+            Err(error) if error.kind() == ErrorKind::InsufficientFunds => {
+                println!("rejected {id}: the buyer cannot pay");
+                client.reject_trade(id, Some("your balance is too low")).await?
+            }
+            result => result?,
+        };
     }
     if trade.status == TradeStatus::EscrowHeld {
         client.deliver_trade(id, &work(&trade)).await?;

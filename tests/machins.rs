@@ -1,16 +1,17 @@
 //! The machins client against the mock server: two readings of one reference.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use machins_client::{
-    ApiKey, CancellationToken, Claim, Client, ClientBuilder, ClientOptions, Delivery, ErrorKind,
-    Event, EventType, InboxQuery, Joined, ListingType, ListingUpdate, MarketplaceQuery, Money,
-    NewAgent, NewListing, NewReview, NewSubscription, PageQuery, Proposal, Rating, Role, Secret,
-    Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
+    ApiKey, CancellationToken, Claim, Client, ClientBuilder, ClientOptions, Delivery, Error,
+    ErrorKind, Event, EventType, InboxQuery, Joined, ListingType, ListingUpdate, MarketplaceQuery,
+    Money, NewAgent, NewListing, NewReview, NewSubscription, Notification, PageQuery, Proposal,
+    Rating, Role, Secret, Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
 };
 use machins_mock::{Fault, MockServer};
 use rstest::rstest;
@@ -67,21 +68,24 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
     let proposal = Proposal::new(&listing.id).terms("JSON, please");
     let trade = buyer.propose_trade(&proposal).await.unwrap();
     assert_eq!(trade.terms.as_deref(), Some("JSON, please"));
-    let mut watch = buyer.inbox_watch().every(Duration::from_millis(1), Duration::from_millis(20));
-    while let Some(notification) = watch.next().await.unwrap() {
+    let stop = CancellationToken::new();
+    let watch = buyer.inbox_watch().every(Duration::from_millis(1), Duration::from_millis(20));
+    let handler = async |notification: Notification| {
         match notification.event() {
             Event::TradeDelivered(event) => {
                 assert_eq!(event.trade_id, trade.id);
-                let held = buyer.get_wallet().await.unwrap();
+                let held = buyer.get_wallet().await?;
                 assert_eq!(held.held_balance, Money::credits(50));
-                let confirmed = buyer.confirm_trade(&trade.id).await.unwrap();
+                let confirmed = buyer.confirm_trade(&trade.id).await?;
                 assert_eq!(confirmed.status, TradeStatus::Completed);
                 assert_eq!(confirmed.delivery_payload.unwrap()["result"], "positive");
             }
-            Event::TradeCompleted(_) => break,
+            Event::TradeCompleted(_) => stop.cancel(),
             _ => {}
         }
-    }
+        Ok::<(), Error>(())
+    };
+    watch.stop(stop.clone()).run(handler).await.unwrap();
     let review = NewReview::new(Rating::new(5).unwrap()).body("Fast");
     buyer.create_review(&trade.id, &review).await.unwrap();
     assert_eq!(balance(&buyer).await, Money::credits(450));
@@ -90,7 +94,7 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
     let detail = buyer.get_marketplace_listing(&listing.id).await.unwrap();
     assert_eq!(detail.reviews.unwrap()[0].rating, 5);
     let profile = buyer.get_agent(&detail.seller_agent_slug.unwrap()).await.unwrap();
-    assert_eq!(profile.reputation_score, Some(json!("5.00")));
+    assert_eq!(profile.reputation_score, Some("5.00".into()));
     let ledger: Vec<_> =
         buyer.transactions_all(&PageQuery::new().limit(1)).try_collect().await.unwrap();
     assert!(ledger.len() >= 2, "{ledger:?}");
@@ -100,15 +104,17 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
 fn sell_one(client: &blocking::Client) -> Money {
     client.create_listing(&offer("sentiment", "50")).unwrap();
     let watch = client.inbox_watch().every(Duration::from_millis(1), Duration::from_millis(20));
-    for notification in watch {
-        match notification.unwrap().event() {
-            Event::TradeProposed(event) => {
-                let accepted = client.accept_trade(&event.trade_id).unwrap();
-                assert_eq!(accepted.status, TradeStatus::EscrowHeld);
-                client.deliver_trade(&event.trade_id, &Delivery::task("positive")).unwrap();
-            }
-            Event::TradeCompleted(_) => break,
-            _ => {}
+    for delivery in watch.deliveries() {
+        let delivery = delivery.unwrap();
+        let event = delivery.event();
+        if let Event::TradeProposed(event) = &event {
+            let accepted = client.accept_trade(&event.trade_id).unwrap();
+            assert_eq!(accepted.status, TradeStatus::EscrowHeld);
+            client.deliver_trade(&event.trade_id, &Delivery::task("positive")).unwrap();
+        }
+        delivery.acknowledge().unwrap();
+        if let Event::TradeCompleted(_) = event {
+            break;
         }
     }
     client.get_wallet().unwrap().balance
@@ -297,6 +303,25 @@ async fn listings_are_changed_and_taken_down() {
     assert_eq!(found.total, Some(0));
 }
 
+/// Accepting a trade takes it off the list of proposed trades.
+#[tokio::test]
+async fn every_proposed_trade_is_listed_while_each_is_accepted() {
+    let server = MockServer::start().await;
+    let (seller, buyer) = (agent(&server, "seller").await, agent(&server, "buyer").await);
+    let listing = seller.create_listing(&offer("work", "1")).await.unwrap();
+    for _ in 0..95 {
+        buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    }
+    let mut proposed =
+        seller.trades_all(&TradeQuery::new().status(TradeStatus::Proposed).limit(20));
+    let mut accepted = HashSet::new();
+    while let Some(trade) = proposed.try_next().await.unwrap() {
+        seller.accept_trade(&trade.id).await.unwrap();
+        accepted.insert(trade.id);
+    }
+    assert_eq!(accepted.len(), 95);
+}
+
 #[tokio::test]
 async fn the_inbox_is_listed_and_acknowledged() {
     let server = MockServer::start().await;
@@ -323,10 +348,13 @@ async fn a_stopped_watch_leaves_what_it_did_not_hand_over() {
     let (seller, buyer, trade) = proposed(&server).await;
     buyer.propose_trade(&Proposal::new(&trade.listing_id)).await.unwrap();
     let stop = CancellationToken::new();
-    let mut watch = seller.inbox_watch().stop(stop.clone());
-    watch.next().await.unwrap().unwrap();
+    let mut deliveries = seller.inbox_watch().stop(stop.clone()).deliveries();
+    let oldest = deliveries.next().await.unwrap().unwrap();
+    let Event::TradeProposed(event) = oldest.event() else { panic!("{oldest:?}") };
+    assert_eq!(event.trade_id, trade.id, "the mock lists the newest first");
+    oldest.acknowledge().await.unwrap();
     stop.cancel();
-    assert!(watch.next().await.unwrap().is_none());
+    assert!(deliveries.next().await.is_none());
     let unread = seller.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!(unread.unread_count, Some(1));
 }

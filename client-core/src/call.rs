@@ -179,8 +179,15 @@ impl<R> Call<R> {
         self.set(|request| request.single_attempt = true)
     }
 
+    /// Sets how long this call may take in total, if that is shorter than the
+    /// [`timeout`](crate::ClientOptions::timeout) of the client.
+    pub fn time_limit(self, limit: Duration) -> Self {
+        self.set(|request| request.time_limit = Some(limit))
+    }
+
     /// Gives this call's endpoint a rate limit of its own: a 429 in reply to another call does not
-    /// hold this one up, and a 429 in reply to this one holds no other up.
+    /// hold this one up, and a 429 in reply to this one holds no other up. By default a call shares
+    /// the pauses of its [family of endpoints](crate::retry#rate-limits).
     pub fn separate_rate_limit(self) -> Self {
         self.set(|request| request.pause.is_separate = true)
     }

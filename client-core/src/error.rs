@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 /// The category of an [`Error`], for programs to match on.
 ///
 /// The kind also tells what is known about the call's effect: see [`Error::is_retryable`] and
@@ -17,6 +19,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// The call needs a key or token that the client was not given. Nothing was sent.
     MissingCredential,
+    /// The client was created before this process was made by `fork`, and connections cannot be
+    /// shared with the parent. Create a client after the fork. Nothing was sent.
+    Forked,
     /// No connection could be made (refused, name not found, TLS failure, connect timeout). Nothing
     /// was sent.
     NotSent,
@@ -36,7 +41,7 @@ pub enum ErrorKind {
     ReplyTooLarge,
     /// The reply is not what the API documents: not JSON, cut off, or without an expected field.
     UnreadableReply,
-    /// Status 400: the request is invalid.
+    /// Status 400, or 422 with a list of invalid fields: the request is invalid.
     BadRequest,
     /// Status 400 with code `INSUFFICIENT_FUNDS`: the wallet's balance is too low.
     InsufficientFunds,
@@ -70,6 +75,7 @@ impl ErrorKind {
         match self {
             Self::InvalidInput => "invalid_input",
             Self::MissingCredential => "missing_credential",
+            Self::Forked => "forked",
             Self::NotSent => "not_sent",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
@@ -110,6 +116,7 @@ impl ErrorKind {
     /// What the reader of the message can do.
     fn advice(self) -> Option<&'static str> {
         match self {
+            Self::Forked => Some("nothing was sent: create a new client in this process"),
             Self::NotSent => {
                 Some("nothing was sent: check the address and the network, then try again")
             }
@@ -124,6 +131,12 @@ impl ErrorKind {
             Self::Unauthorized => Some("check the key"),
             _ => None,
         }
+    }
+}
+
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -145,6 +158,7 @@ impl fmt::Display for ErrorKind {
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
 /// assert!(!error.is_retryable());
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Details>);
 
 #[derive(Clone)]

@@ -1,10 +1,14 @@
-//! Fields of a reply that a type does not name, and JSON of any shape.
+//! The fields of a reply that its type does not name.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
+
+use crate::document::Document;
+use crate::error::Error as ClientError;
 
 /// The fields of a reply that its type does not name.
 ///
@@ -19,27 +23,68 @@ use serde_json::{Map, Value};
 /// assert!(!format!("{extra:?}").contains("hush"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Extra(Map<String, Value>);
+pub struct Extra(BTreeMap<String, Document>);
 
 impl Deref for Extra {
-    type Target = Map<String, Value>;
+    type Target = BTreeMap<String, Document>;
 
-    fn deref(&self) -> &Map<String, Value> {
+    fn deref(&self) -> &BTreeMap<String, Document> {
         &self.0
     }
 }
 
-impl From<Map<String, Value>> for Extra {
-    fn from(fields: Map<String, Value>) -> Self {
-        Self(fields)
+impl DerefMut for Extra {
+    fn deref_mut(&mut self) -> &mut BTreeMap<String, Document> {
+        &mut self.0
     }
 }
 
-impl From<Extra> for Map<String, Value> {
-    fn from(extra: Extra) -> Self {
-        extra.0
+impl Extra {
+    /// Removes the field of this name and reads it. Returns `None` if there is no such field, or if it
+    /// is `null`.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the field has another
+    /// shape than the type. It is then not removed.
+    pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ClientError> {
+        let Some(document) = self.0.get(name) else {
+            return Ok(None);
+        };
+        let value = document.to()?;
+        self.0.remove(name);
+        Ok(value)
+    }
+}
+
+impl<N: Into<String>, V: Into<Document>> FromIterator<(N, V)> for Extra {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl From<Extra> for Document {
+    fn from(fields: Extra) -> Self {
+        Self::from_parts(&fields)
+    }
+}
+
+impl IntoIterator for Extra {
+    type Item = (String, Document);
+    type IntoIter = std::collections::btree_map::IntoIter<String, Document>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Extra {
+    type Item = (&'a String, &'a Document);
+    type IntoIter = std::collections::btree_map::Iter<'a, String, Document>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 
@@ -49,53 +94,140 @@ impl fmt::Debug for Extra {
     }
 }
 
-/// A JSON document of any shape. Dereferences to a [`Value`].
+/// Implements `Serialize` and `Deserialize` for reply types with a field `extra` of type
+/// [`Extra`](crate::Extra), which receives the fields that the type does not name.
 ///
-/// `Debug` shows only the names of an object's fields, because a value may be a token.
+/// The type derives both with `#[serde(remote = "Self")]` and marks the field with
+/// `#[serde(flatten, skip_deserializing)]`. Flattening in both directions would read every value
+/// into a buffer that rounds long numbers.
 ///
 /// ```
-/// use agent_client_core::Document;
+/// use agent_client_core::{Extra, with_extra};
+/// use serde::{Deserialize, Serialize};
 ///
-/// let document = Document::from(serde_json::json!({"token": "hush"}));
-/// assert_eq!(document["token"], "hush");
-/// assert_eq!(format!("{document:?}"), r#"{"token"}"#);
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(remote = "Self")]
+/// struct Thing {
+///     name: String,
+///     #[serde(flatten, skip_deserializing)]
+///     extra: Extra,
+/// }
+/// with_extra!(Thing);
+///
+/// let json = r#"{"name":"lamp","serial":1234567890123456789012345}"#;
+/// let thing: Thing = serde_json::from_str(json)?;
+/// assert_eq!(thing.extra["serial"].as_json(), "1234567890123456789012345");
+/// assert_eq!(serde_json::to_string(&thing)?, json);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Document(Value);
-
-impl Deref for Document {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl From<Value> for Document {
-    fn from(value: Value) -> Self {
-        Self(value)
-    }
-}
-
-impl From<Document> for Value {
-    fn from(document: Document) -> Self {
-        document.0
-    }
-}
-
-impl PartialEq<Value> for Document {
-    fn eq(&self, value: &Value) -> bool {
-        self.0 == *value
-    }
-}
-
-impl fmt::Debug for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Value::Null => f.write_str("null"),
-            Value::Object(fields) => f.debug_set().entries(fields.keys()).finish(),
-            _ => f.write_str("[…]"),
+#[macro_export]
+macro_rules! with_extra {
+    ($($type:ident $(<$parameter:ident>)?),+ $(,)?) => { $(
+        impl$(<$parameter: $crate::__serde::Serialize>)? $crate::__serde::Serialize
+            for $type$(<$parameter>)?
+        {
+            fn serialize<S: $crate::__serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::core::result::Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
         }
+
+        impl<'de $(, $parameter: $crate::__serde::Deserialize<'de>)?>
+            $crate::__serde::Deserialize<'de> for $type$(<$parameter>)?
+        {
+            fn deserialize<D: $crate::__serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                let mut extra = $crate::Extra::default();
+                let value = Self::deserialize($crate::WithExtra::new(deserializer, &mut extra))?;
+                Ok(Self { extra, ..value })
+            }
+        }
+    )+ };
+}
+
+/// A deserializer for structs that collects the fields that the struct does not name.
+#[doc(hidden)]
+pub struct WithExtra<'a, D> {
+    deserializer: D,
+    extra: &'a mut Extra,
+}
+
+impl<'a, D> WithExtra<'a, D> {
+    /// Creates a deserializer that puts the fields which the struct does not name into `extra`.
+    pub fn new(deserializer: D, extra: &'a mut Extra) -> Self {
+        Self { deserializer, extra }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for WithExtra<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.deserializer.deserialize_map(Fields {
+            inner: visitor,
+            names: fields,
+            extra: self.extra,
+        })
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserializer.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// The visitor and the map of a struct, with what its deserializer collects.
+struct Fields<'a, T> {
+    inner: T,
+    names: &'static [&'static str],
+    extra: &'a mut Extra,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Fields<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.expecting(f)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.inner.visit_map(Fields { inner: map, names: self.names, extra: self.extra })
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(name) = self.inner.next_key::<String>()? {
+            if self.names.contains(&name.as_str()) {
+                return seed.deserialize(name.into_deserializer()).map(Some);
+            }
+            if self.extra.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+            }
+            let value = self.inner.next_value()?;
+            self.extra.insert(name, value);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.inner.next_value_seed(seed)
     }
 }

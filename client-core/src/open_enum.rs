@@ -3,7 +3,7 @@
 /// Defines an enum of the words that a service is known to use, with a variant `Unknown` that keeps
 /// any other word, so that a new word never makes a reply unreadable.
 ///
-/// The enum has `as_str`, `From<&str>`, `From<String>`, `Display`, `Serialize` and `Deserialize`.
+/// The enum has `as_str`, `FromStr`, `From<&str>`, `From<String>`, `Display`, `Serialize` and `Deserialize`.
 ///
 /// ```
 /// agent_client_core::open_enum! {
@@ -59,9 +59,17 @@ macro_rules! open_enum {
             }
         }
 
+        impl ::core::str::FromStr for $name {
+            type Err = ::core::convert::Infallible;
+
+            fn from_str(word: &str) -> ::core::result::Result<Self, Self::Err> {
+                Ok(Self::from(word))
+            }
+        }
+
         impl ::core::fmt::Display for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.write_str(self.as_str())
+                f.pad(self.as_str())
             }
         }
 

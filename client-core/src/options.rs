@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::retry::Policy;
+use crate::retry::{Budget, Policy};
 
 /// The options of a client: time limits, retries, reply size, user agent.
 ///
@@ -15,6 +15,7 @@ use crate::retry::Policy;
 /// | [`attempt_timeout`](Self::attempt_timeout) | 30 s |
 /// | [`timeout`](Self::timeout) (all attempts and waits together) | 60 s |
 /// | [`max_attempts`](Self::max_attempts) | 3 |
+/// | [`retry_budget`](Self::retry_budget) | 10 retries, and one more for every 10 successes |
 /// | [`max_reply_bytes`](Self::max_reply_bytes) | 8 MiB |
 ///
 /// ```
@@ -28,6 +29,7 @@ use crate::retry::Policy;
 pub struct ClientOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) retry: Policy,
+    pub(crate) budget: Budget,
     pub(crate) max_reply_bytes: usize,
     pub(crate) user_agent: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -39,6 +41,7 @@ impl ClientOptions {
         Self {
             connect_timeout: Duration::from_secs(5),
             retry: Policy::default(),
+            budget: Budget::default(),
             max_reply_bytes: 8 * 1024 * 1024,
             user_agent: None,
             clock: Arc::new(SystemClock),
@@ -66,6 +69,12 @@ impl ClientOptions {
     /// Sets how many times a call is sent at most. Zero counts as one.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.retry.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// Sets how many retries all calls of the client may make together: see [`Budget`].
+    pub fn retry_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -107,6 +116,7 @@ impl fmt::Debug for ClientOptions {
         f.debug_struct("ClientOptions")
             .field("connect_timeout", &self.connect_timeout)
             .field("retry", &self.retry)
+            .field("retry_budget", &self.budget)
             .field("max_reply_bytes", &self.max_reply_bytes)
             .field("user_agent", &self.user_agent)
             .finish_non_exhaustive()

@@ -114,14 +114,21 @@ impl Reply {
     ///
     /// The code and the message are taken from `{"detail": "…"}`,
     /// `{"detail": {"code", "message"}}`, `{"error": {"code", "message"}}` or
-    /// `{"error": "…", "code": "…"}`. The error of a body that is not JSON has the status and an
+    /// `{"error": "…", "code": "…"}`. A list of invalid fields, as `FastAPI` sends it with status 422
+    /// (`{"detail": [{"loc", "msg"}]}`), is a bad request. The error of a body that is not JSON has the status and an
     /// excerpt.
     #[must_use]
     pub fn error(&self) -> Error {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = error_code(&body);
-        let kind = ErrorKind::from_status(self.status, code.as_deref());
-        let text = error_message(&body).filter(|text| Some(*text) != code.as_deref());
+        let invalid_fields = invalid_fields(&body);
+        let kind = match (self.status, &invalid_fields) {
+            (422, Some(_)) => ErrorKind::BadRequest,
+            (status, _) => ErrorKind::from_status(status, code.as_deref()),
+        };
+        let text = invalid_fields
+            .or_else(|| error_message(&body).map(str::to_owned))
+            .filter(|text| Some(text) != code.as_ref());
         let excerpt = (body.is_null() && !self.body.is_empty()).then(|| excerpt(&self.body));
 
         let mut message = format!("the server answered {}", self.status);
@@ -129,7 +136,7 @@ impl Reply {
             message.extend([" ", code]);
         }
         if let Some(text) = text {
-            message.extend([": ", &printable(text)]);
+            message.extend([": ", &printable(&text)]);
         }
         if let Some(wait) = self.labels.retry_after {
             message.extend(["; it asks to wait ", &wait.as_secs().to_string(), " s"]);
@@ -187,6 +194,22 @@ fn error_message(body: &Value) -> Option<&str> {
         .find_map(|place| body.pointer(place)?.as_str())
 }
 
+/// The invalid fields that `FastAPI` lists, for example `price: Field required`.
+fn invalid_fields(body: &Value) -> Option<String> {
+    let field = |item: &Value| {
+        // The first step says where the field is: in the body, the query, the path or a header.
+        let place = item.get("loc")?.as_array()?.iter().skip(1).map(|step| match step {
+            Value::String(name) => name.clone(),
+            other => other.to_string(),
+        });
+        let place = place.collect::<Vec<_>>().join(".");
+        let problem = item.get("msg")?.as_str()?;
+        Some(if place.is_empty() { problem.to_owned() } else { format!("{place}: {problem}") })
+    };
+    let fields: Vec<String> = body.get("detail")?.as_array()?.iter().filter_map(field).collect();
+    (!fields.is_empty()).then(|| fields.join("; "))
+}
+
 /// Returns the beginning of a body, safe to show.
 fn excerpt(body: &[u8]) -> String {
     // UTF-8 uses at most four bytes for a character.
@@ -242,6 +265,38 @@ mod tests {
         assert_eq!(error.code(), code);
         assert_eq!(error.message(), format!("the server answered 404{message}"));
         assert_eq!(error.excerpt(), None);
+    }
+
+    #[rstest]
+    #[case::one_field(
+        r#"{"detail":[{"loc":["body","price"],"msg":"Field required","type":"missing"}]}"#,
+        ErrorKind::BadRequest,
+        ": price: Field required"
+    )]
+    #[case::two_fields(
+        r#"{"detail":[{"loc":["query","limit"],"msg":"Too large"},{"loc":["body","tags",0],"msg":"Not text"}]}"#,
+        ErrorKind::BadRequest,
+        ": limit: Too large; tags.0: Not text"
+    )]
+    #[case::the_whole_body(
+        r#"{"detail":[{"loc":["body"],"msg":"Field required"}]}"#,
+        ErrorKind::BadRequest,
+        ": Field required"
+    )]
+    #[case::a_transition(
+        r#"{"detail":"not proposed"}"#,
+        ErrorKind::InvalidTransition,
+        ": not proposed"
+    )]
+    #[case::an_empty_list(r#"{"detail":[]}"#, ErrorKind::InvalidTransition, "")]
+    fn a_list_of_invalid_fields_is_a_bad_request(
+        #[case] body: &str,
+        #[case] kind: ErrorKind,
+        #[case] message: &str,
+    ) {
+        let error = reply(422, body).error();
+        assert_eq!(error.kind(), kind);
+        assert_eq!(error.message(), format!("the server answered 422{message}"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Request {
     pub(crate) scheme: Option<&'static Scheme>,
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
+    pub(crate) time_limit: Option<Duration>,
     pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
@@ -61,6 +62,7 @@ impl Request {
             body: None,
             scheme: None,
             single_attempt: false,
+            time_limit: None,
             pause: PauseRule::default(),
             unknown_hint: None,
             secrets: Vec::new(),
@@ -95,6 +97,16 @@ impl Request {
         }
         self.query.push_str(&parameters);
         Ok(())
+    }
+
+    /// The endpoints that share this request's rate limit: the first segment of the path, after a
+    /// prefix like `/api/v1`.
+    pub(crate) fn family(&self) -> &str {
+        let is_version = |segment: &str| {
+            segment.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        let mut segments = self.template.split('/').skip(1);
+        segments.find(|segment| *segment != "api" && !is_version(segment)).unwrap_or_default()
     }
 
     /// Returns the request if every placeholder of its path is filled.

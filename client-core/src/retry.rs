@@ -14,14 +14,26 @@
 //! The wait before the next step has decorrelated jitter: it is random between the first delay and
 //! three times the previous wait, but not longer than the longest delay. A wait that would end
 //! after the call's deadline is not begun.
+//!
+//! # Rate limits
+//!
+//! If the server names a wait in `Retry-After`, the call waits at least that long, and sending it
+//! again costs the [`Budget`] nothing: the server has asked for it. A 429 also pauses the client's
+//! other calls to the same family of endpoints, which is the first segment of the path: `/trades`
+//! and `/trades/{id}` share their pauses, `/inbox` has its own. (A prefix like `/api/v1` is not
+//! counted.) When such a wait ends, callers leave [spread out](spread), so that they do not meet the
+//! limit together again.
 
 use std::time::Duration;
 
 /// The longest time for which a 429 pauses a client's other calls.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// The longest time over which callers are spread when a pause has ended.
+const LONGEST_SPREAD: Duration = Duration::from_secs(10);
+
 /// How often and for how long a call is tried.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The maximum number of times that a call is sent.
     pub max_attempts: u32,
@@ -96,6 +108,8 @@ pub struct RetryState {
     attempts: u32,
     last_delay: Duration,
     may_have_taken_effect: bool,
+    /// Whether the server named the wait after the latest attempt.
+    wait_was_named: bool,
 }
 
 impl RetryState {
@@ -103,7 +117,14 @@ impl RetryState {
     #[must_use]
     pub fn new(policy: Policy, idempotency: Idempotency) -> Self {
         let last_delay = policy.first_delay;
-        Self { policy, idempotency, attempts: 0, last_delay, may_have_taken_effect: false }
+        Self {
+            policy,
+            idempotency,
+            attempts: 0,
+            last_delay,
+            may_have_taken_effect: false,
+            wait_was_named: false,
+        }
     }
 
     /// Returns the number of attempts that have begun.
@@ -132,7 +153,8 @@ impl RetryState {
     }
 
     /// Decides what to do after an attempt. `random` is in `0.0..1.0`. `may_retry` takes a retry
-    /// from the budget, and is called only if the call would be sent again.
+    /// from the budget. It is called only if the call would be sent again and the server has not
+    /// named the wait.
     pub fn next_step(
         &mut self,
         outcome: Outcome,
@@ -140,32 +162,33 @@ impl RetryState {
         random: f64,
         may_retry: impl FnOnce() -> bool,
     ) -> Step {
-        let shortest_wait = match outcome {
-            Outcome::Answered => return Step::Finish,
-            Outcome::NotSent => None,
-            Outcome::RateLimited(wait) => wait,
-            Outcome::Transient(wait) => {
-                self.may_have_taken_effect = true;
-                match self.idempotency {
-                    Idempotency::Idempotent => wait,
-                    Idempotency::Recoverable => return self.probe(elapsed, random, wait),
-                    Idempotency::NonIdempotent => return Step::OutcomeUnknown,
-                }
-            }
-            Outcome::Inconclusive => {
-                return match self.idempotency {
-                    Idempotency::Idempotent => Step::Finish,
-                    Idempotency::Recoverable => self.probe(elapsed, random, None),
-                    Idempotency::NonIdempotent => Step::OutcomeUnknown,
-                };
-            }
+        let named = match outcome {
+            Outcome::RateLimited(wait) | Outcome::Transient(wait) => wait,
+            _ => None,
         };
+        let named = named.filter(|wait| !wait.is_zero());
+        self.wait_was_named = named.is_some();
+        match (outcome, self.idempotency) {
+            (Outcome::Answered, _) | (Outcome::Inconclusive, Idempotency::Idempotent) => {
+                return Step::Finish;
+            }
+            (Outcome::NotSent | Outcome::RateLimited(_), _) => {}
+            (Outcome::Transient(_), Idempotency::Idempotent) => self.may_have_taken_effect = true,
+            (Outcome::Transient(_) | Outcome::Inconclusive, Idempotency::NonIdempotent) => {
+                return Step::OutcomeUnknown;
+            }
+            (Outcome::Transient(_) | Outcome::Inconclusive, Idempotency::Recoverable) => {
+                self.may_have_taken_effect |= matches!(outcome, Outcome::Transient(_));
+                // A probe is useful even after the last attempt: it may turn an unknown outcome
+                // into an answer.
+                return self.wait(elapsed, random, named).map_or(Step::OutcomeUnknown, Step::Probe);
+            }
+        }
         if self.attempts >= self.policy.max_attempts {
             return Step::Finish;
         }
-        let wait = self.draw_delay(random).max(shortest_wait.unwrap_or_default());
-        match self.remaining(elapsed) {
-            Some(remaining) if wait < remaining && may_retry() => Step::Send(wait),
+        match self.wait(elapsed, random, named) {
+            Some(wait) if named.is_some() || may_retry() => Step::Send(wait),
             _ => Step::Finish,
         }
     }
@@ -178,26 +201,33 @@ impl RetryState {
         may_retry: impl FnOnce() -> bool,
     ) -> bool {
         self.may_have_taken_effect = false;
-        self.attempts < self.policy.max_attempts && self.remaining(elapsed).is_some() && may_retry()
+        self.attempts < self.policy.max_attempts
+            && self.remaining(elapsed).is_some()
+            && (self.wait_was_named || may_retry())
     }
 
-    /// A probe is useful even after the last attempt: it may turn an unknown outcome into an
-    /// answer.
-    fn probe(&mut self, elapsed: Duration, random: f64, shortest_wait: Option<Duration>) -> Step {
-        let wait = self.draw_delay(random).max(shortest_wait.unwrap_or_default());
-        match self.remaining(elapsed) {
-            Some(remaining) if wait < remaining => Step::Probe(wait),
-            _ => Step::OutcomeUnknown,
-        }
+    /// Returns how long to wait, or `None` if the wait would pass the deadline.
+    fn wait(
+        &mut self,
+        elapsed: Duration,
+        random: f64,
+        named: Option<Duration>,
+    ) -> Option<Duration> {
+        let wait = self.draw_delay(random).max(named.unwrap_or_default());
+        let room = self.remaining(elapsed)?.checked_sub(wait).filter(|room| !room.is_zero())?;
+        Some(named.map_or(wait, |named| wait + spread(named, room, random)))
     }
 
     fn draw_delay(&mut self, random: f64) -> Duration {
         let (first, longest) = (self.policy.first_delay, self.policy.longest_delay);
         let span = self.last_delay.saturating_mul(3).min(longest).saturating_sub(first);
-        let random = if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) };
-        self.last_delay = first.saturating_add(span.mul_f64(random)).min(longest);
+        self.last_delay = first.saturating_add(span.mul_f64(fraction(random))).min(longest);
         self.last_delay
     }
+}
+
+fn fraction(random: f64) -> f64 {
+    if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) }
 }
 
 /// Returns for how long a 429 pauses a client's other calls: as long as `Retry-After` asks, but
@@ -207,39 +237,100 @@ pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or_default().min(LONGEST_PAUSE)
 }
 
+/// Returns how much longer than a pause of this length a caller waits, so that callers do not all
+/// leave at its end.
+///
+/// The result is random between zero and the length of the pause, at most ten seconds. It takes at
+/// most half of `room`, which is what is left of the caller's own time limit when the pause ends:
+/// the other half is for sending the call. `random` is in `0.0..1.0`.
+///
+/// ```
+/// use std::time::Duration;
+/// use agent_client_core::retry::spread;
+///
+/// let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+/// assert_eq!(spread(second, minute, 0.25), Duration::from_millis(250));
+/// assert_eq!(spread(minute, minute, 0.5), Duration::from_secs(5));
+/// assert_eq!(spread(minute, second, 0.5), Duration::from_millis(250));
+/// ```
+#[must_use]
+pub fn spread(pause: Duration, room: Duration, random: f64) -> Duration {
+    pause.min(LONGEST_SPREAD).min(room / 2).mul_f64(fraction(random))
+}
+
 /// The retry budget of a client: a token bucket that keeps it from flooding a service that is down.
 ///
-/// A retry takes ten tokens and a success adds one. A new bucket holds a hundred, which is also
-/// the maximum.
+/// All clones of a client share one budget. It holds ten retries at first, which is also the
+/// maximum. Each time a call is sent again, a retry is taken from it, and every ten successful calls
+/// put one back. While it is empty, a call that fails is not sent again. Two things cost nothing:
+///
+/// - a call that is sent again after a wait that the server has named in `Retry-After`, and
+/// - a call that is dropped, or runs out of time, before it is sent again.
+///
+/// Set another one with [`ClientOptions::retry_budget`](crate::ClientOptions::retry_budget).
+///
+/// ```
+/// use agent_client_core::ClientOptions;
+/// use agent_client_core::retry::Budget;
+///
+/// let patient = ClientOptions::new().retry_budget(Budget::new(100));
+/// let reckless = ClientOptions::new().retry_budget(Budget::unlimited());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
-    tokens: u32,
+    /// In tenths of a retry, which is what a success is worth. `None` if there is no limit.
+    tokens: Option<u64>,
+    full: u64,
 }
 
 impl Budget {
-    const FULL: u32 = 100;
-    const RETRY: u32 = 10;
+    /// The number of tokens that a retry takes, of which a success puts back one.
+    const RETRY: u64 = 10;
+
+    /// Creates a full budget that holds this many retries. Zero allows no retry except after a wait
+    /// that the server has named.
+    #[must_use]
+    pub fn new(retries: u32) -> Self {
+        let full = u64::from(retries) * Self::RETRY;
+        Self { tokens: Some(full), full }
+    }
+
+    /// Creates a budget that never runs out.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { tokens: None, full: 0 }
+    }
 
     /// Takes the tokens of one retry and returns `true`, or returns `false` if there are too few.
     pub fn withdraw(&mut self) -> bool {
-        match self.tokens.checked_sub(Self::RETRY) {
+        let Some(tokens) = &mut self.tokens else { return true };
+        match tokens.checked_sub(Self::RETRY) {
             Some(rest) => {
-                self.tokens = rest;
+                *tokens = rest;
                 true
             }
             None => false,
         }
     }
 
+    /// Puts back the tokens of a retry that was withdrawn but not made.
+    pub fn refund(&mut self) {
+        self.add(Self::RETRY);
+    }
+
     /// Adds one token for a success.
     pub fn deposit(&mut self) {
-        self.tokens = (self.tokens + 1).min(Self::FULL);
+        self.add(1);
+    }
+
+    fn add(&mut self, tokens: u64) {
+        self.tokens = self.tokens.map(|held| (held + tokens).min(self.full));
     }
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { tokens: Self::FULL }
+        Self::new(10)
     }
 }
 

@@ -3,7 +3,7 @@
 /// Defines the type of a service's keys: a [`Secret`](crate::Secret) that must start with the
 /// service's prefix.
 ///
-/// The type has `new`, which checks the text, `expose`, a `Debug` that shows no part of the key,
+/// The type has `new`, `FromStr` and `Deserialize`, which check the text, `expose`, a `Debug` that shows no part of the key,
 /// and a conversion into [`Secret`](crate::Secret).
 ///
 /// ```
@@ -17,7 +17,7 @@
 /// let key = DoorKey::new("door_42")?;
 /// assert_eq!(key.expose(), "door_42");
 /// assert_eq!(format!("{key:?}"), "DoorKey([REDACTED])");
-/// assert!(DoorKey::new("window_42").is_err());
+/// assert!("window_42".parse::<DoorKey>().is_err());
 /// # Ok::<(), agent_client_core::Error>(())
 /// ```
 #[macro_export]
@@ -57,6 +57,23 @@ macro_rules! secret_key {
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose()
+            }
+        }
+
+        impl ::core::str::FromStr for $type {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> ::core::result::Result<Self, $crate::Error> {
+                Self::new(text)
+            }
+        }
+
+        impl<'de> $crate::__serde::Deserialize<'de> for $type {
+            fn deserialize<D: $crate::__serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                let text = <String as $crate::__serde::Deserialize>::deserialize(deserializer)?;
+                Self::new(&text).map_err($crate::__serde::de::Error::custom)
             }
         }
 

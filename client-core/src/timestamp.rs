@@ -1,5 +1,6 @@
 //! Timestamps as a service writes them.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// let moment = Timestamp::from("1970-01-01T00:01:00Z");
 /// assert_eq!(moment.time(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
 /// assert_eq!(Timestamp::from("yesterday").time(), None);
+/// assert!(Timestamp::from("2026-03-01T12:00:00+02:00") < Timestamp::from("2026-03-01T11:00:00Z"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -35,6 +37,19 @@ impl Timestamp {
     }
 }
 
+/// Earlier points in time come first. Texts that are not a time come before all others.
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.time(), &self.0).cmp(&(other.time(), &other.0))
+    }
+}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl From<&str> for Timestamp {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
@@ -43,6 +58,6 @@ impl From<&str> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use agent_client_core::Reply;
-use serde_json::{Map, Value};
+use agent_client_core::{Extra, Reply};
+use serde_json::Value;
 
 use crate::device_id::DeviceId;
 use crate::{batch, device, org, plan, registration};
@@ -80,7 +80,7 @@ impl StdError for InvalidAllow {}
 /// given before.
 pub(crate) fn verify(
     reply: &Reply,
-    fields: &Map<String, Value>,
+    fields: &Extra,
     asked: &DeviceId,
     is_new: bool,
 ) -> Result<(), InvalidAllow> {
@@ -92,7 +92,10 @@ pub(crate) fn verify(
         (reply.is_labelled_json(), InvalidAllow::NotPlainJson),
         (!reply.has_two_lengths(), InvalidAllow::TwoLengths),
         (!reply.is_from_cache(), InvalidAllow::FromCache),
-        (fields.get("allowed") == Some(&Value::Bool(true)), InvalidAllow::NotAllowed),
+        (
+            fields.get("allowed").is_some_and(|allowed| **allowed == Value::Bool(true)),
+            InvalidAllow::NotAllowed,
+        ),
         (!fields.contains_key("error"), InvalidAllow::HasError),
         (text("status").is_none_or(is_consistent_status), InvalidAllow::OtherStatus),
         (is_asked("deviceId") && is_asked("device_id"), InvalidAllow::OtherDevice),
@@ -107,7 +110,7 @@ pub(crate) fn verify(
 }
 
 /// The request id, unless it is empty.
-pub(crate) fn request_id(fields: &Map<String, Value>) -> Option<&str> {
+pub(crate) fn request_id(fields: &Extra) -> Option<&str> {
     fields.get("request_id")?.as_str().filter(|id| !id.trim().is_empty())
 }
 

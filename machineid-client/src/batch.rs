@@ -1,6 +1,8 @@
 //! Revoking and restoring many devices at once.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, open_enum};
+use agent_client_core::{
+    Call, Document, Error, ErrorKind, Extra, Transport, open_enum, with_extra,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -46,12 +48,12 @@ open_enum! {
 }
 
 /// The result of a batch for one of its devices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BatchItem {
     /// The device id as the service returns it. An invalid id is returned as it was sent.
-    pub device_id: Value,
+    pub device_id: Document,
     /// What the batch did with the device.
     pub status: BatchStatus,
     /// Why nothing was done, for example `device_limit_reached`; `None` if the service gives no
@@ -59,13 +61,15 @@ pub struct BatchItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(BatchItem);
+
 /// The reply to [`Api::revoke_batch`] and [`Api::revoke_all_active`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RevokeBatch {
     /// The result for each device, in the order of the request; empty after
@@ -76,13 +80,15 @@ pub struct RevokeBatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_count: Option<u64>,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(RevokeBatch);
+
 /// The reply to [`Api::unrevoke_batch`] and [`Api::unrevoke_all_revoked`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnrevokeBatch {
     /// The result for each device, in the order of the request; empty after
@@ -99,9 +105,11 @@ pub struct UnrevokeBatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<UnrevokeReason>,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(UnrevokeBatch);
 
 const REVOKE: &str = "/api/v1/devices/revoke_batch";
 const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";

@@ -23,7 +23,7 @@ use crate::client::{Api, ClientBuilder};
 #[cfg(feature = "decision-log")]
 use crate::decision_log::DecisionLog;
 use crate::device_id::DeviceId;
-use crate::gate::{Denied, Permit};
+use crate::gate::{Denied, Permit, Reason};
 use crate::registration::Registration;
 
 /// The blocking client. It has the methods of [`Api`], and each returns when its call is complete.
@@ -114,7 +114,7 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] unless the answer is a clear *allow*.
     pub fn check(&self) -> Result<Permit, Denied> {
-        self.transport.wait(self.gate.check())
+        self.wait(self.gate.check())
     }
 
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
@@ -124,7 +124,18 @@ impl Gate {
     /// Returns [`Denied`] if the device is not registered afterwards: the plan is full, the device
     /// is revoked, or there was no answer.
     pub fn register(&self) -> Result<Registration, Denied> {
-        self.transport.wait(self.gate.register())
+        self.wait(self.gate.register())
+    }
+
+    fn wait<R: Send>(
+        &self,
+        question: impl Future<Output = Result<R, Denied>> + Send,
+    ) -> Result<R, Denied> {
+        self.transport.try_wait(question).unwrap_or_else(|error| Err(self.no_decision(error)))
+    }
+
+    fn no_decision(&self, error: Error) -> Denied {
+        Denied::new(self.device(), Reason::NoDecision(error))
     }
 
     /// Checks once, and runs `work` only if the device is allowed to run.
@@ -132,7 +143,7 @@ impl Gate {
     /// # Errors
     /// Returns [`Denied`] if the device may not run; `work` has not started.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> Result<R, Denied> {
-        let _permit = self.transport.wait(self.gate.check_to_start())?;
+        let _permit = self.wait(self.gate.check_to_start())?;
         Ok(work())
     }
 
@@ -162,21 +173,23 @@ impl Gate {
         interval: Duration,
         work: impl FnOnce(&CancellationToken) -> R,
     ) -> Result<R, Denied> {
-        let _permit = self.transport.wait(self.gate.check_to_start())?;
+        let _permit = self.wait(self.gate.check_to_start())?;
         let stop = CancellationToken::new();
         let done = CancellationToken::new();
         thread::scope(|scope| {
             let watcher = scope.spawn(|| {
-                self.transport.wait(async {
+                let watched = self.transport.try_wait(async {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.wait_for_denial(interval) => {
-                            stop.cancel();
-                            Some(denied)
-                        }
+                        denied = self.gate.wait_for_denial(interval) => Some(denied),
                     }
-                })
+                });
+                let denied = watched.unwrap_or_else(|error| Some(self.no_decision(error)));
+                if denied.is_some() {
+                    stop.cancel();
+                }
+                denied
             });
             let finished = done.clone().drop_guard();
             let output = work(&stop);

@@ -47,7 +47,7 @@ open_enum! {
 /// error. Every other decision denies, whatever its HTTP status.
 ///
 /// `Serialize` writes the fields of the reply, but `allowed` is `true` only if the decision allows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     code: DecisionCode,
     http_status: u16,
@@ -91,7 +91,7 @@ impl Decision {
     /// Returns a field of the reply by its JSON name, or `None` if the reply does not have it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name)
+        self.fields.get(name).map(|value| &**value)
     }
 
     fn decode(reply: &Reply, asked: &DeviceId) -> Result<Self, Error> {
@@ -99,12 +99,13 @@ impl Decision {
             if reply.is_success() { unreadable } else { reply.error() }
         };
         let UniqueFields(mut fields) = reply.json().map_err(no_decision)?;
-        let code = fields.get("code").and_then(Value::as_str).map(DecisionCode::from);
+        let code = fields.get("code").and_then(|code| code.as_str()).map(DecisionCode::from);
         let is_decision = match &code {
             None => false,
             // Either a new code, or the error of a proxy that happens to have one.
             Some(DecisionCode::Unknown(_)) => {
-                reply.status() < 500 && fields.get("allowed").is_some_and(Value::is_boolean)
+                reply.status() < 500
+                    && fields.get("allowed").is_some_and(|allowed| allowed.is_boolean())
             }
             Some(_) => true,
         };
@@ -118,14 +119,9 @@ impl Decision {
                 reply.unreadable(message).with_source(invalid)
             })?;
         } else {
-            fields.insert("allowed".to_owned(), Value::Bool(false));
+            fields.insert("allowed".to_owned(), false.into());
         }
-        Ok(Self {
-            code,
-            http_status: reply.status(),
-            retry_after: reply.retry_after(),
-            fields: fields.into(),
-        })
+        Ok(Self { code, http_status: reply.status(), retry_after: reply.retry_after(), fields })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Listing devices, and revoking, restoring and removing one device.
 
-use agent_client_core::{Call, Extra, Reply, Timestamp, Transport, open_enum};
-use serde::{Deserialize, Serialize};
+use agent_client_core::{Call, Extra, Reply, Timestamp, Transport, open_enum, with_extra};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use crate::auth::ORG_KEY;
@@ -24,8 +25,8 @@ open_enum! {
 }
 
 /// A registered device, as [`Api::list_devices`] returns it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Device {
     /// The id of the device.
@@ -43,12 +44,14 @@ pub struct Device {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_validated_at: Option<Timestamp>,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(Device);
+
 /// The reply to [`Api::list_devices`]: all devices of an org.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DeviceList {
     /// All devices of the org, revoked ones included.
@@ -61,9 +64,19 @@ pub struct DeviceList {
     pub extra: Extra,
 }
 
+impl<'de> Deserialize<'de> for DeviceList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        let devices = extra.take("devices").map_err(D::Error::custom)?;
+        let devices = devices.ok_or_else(|| D::Error::missing_field("devices"))?;
+        let figures = PlanFigures::take(&mut extra).map_err(D::Error::custom)?;
+        Ok(Self { devices, figures, extra })
+    }
+}
+
 /// The reply to [`Api::revoke`], [`Api::unrevoke`] and [`Api::remove`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DeviceChange {
     /// The service's status word, `ok`.
@@ -75,9 +88,11 @@ pub struct DeviceChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked: Option<bool>,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(DeviceChange);
 
 /// Managing devices: see the service's [API Reference](https://machineid.io/docs).
 ///

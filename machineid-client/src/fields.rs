@@ -7,16 +7,12 @@
 
 use std::fmt;
 
-use serde::de::{Error, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use agent_client_core::{Document, Extra};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
-
-/// The fields that decide whether a device may run.
-const DECISIVE: [&str; 7] =
-    ["allowed", "code", "deviceId", "device_id", "handler", "request_id", "status"];
 
 /// A JSON object without duplicate fields: parsers differ in which of two values they take.
-pub(crate) struct UniqueFields(pub(crate) Map<String, Value>);
+pub(crate) struct UniqueFields(pub(crate) Extra);
 
 impl<'de> Deserialize<'de> for UniqueFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -30,14 +26,10 @@ impl<'de> Deserialize<'de> for UniqueFields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
-                let mut fields = Map::new();
+                let mut fields = Extra::default();
                 while let Some(name) = access.next_key::<String>()? {
-                    let value = if DECISIVE.contains(&name.as_str()) {
-                        access.next_value::<Literal>()?.0
-                    } else {
-                        access.next_value()?
-                    };
-                    if fields.insert(name, value).is_some() {
+                    // A `Document` keeps the text, so that a string is one only if the text has it.
+                    if fields.insert(name, access.next_value::<Document>()?).is_some() {
                         return Err(Error::custom("a field appears twice"));
                     }
                 }
@@ -46,67 +38,5 @@ impl<'de> Deserialize<'de> for UniqueFields {
         }
 
         deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-/// A value that is a string or a boolean only if the JSON text has one in its place.
-///
-/// A [`Value`] alone does not tell: with the features `raw_value` and `arbitrary_precision` of
-/// `serde_json`, which any crate may enable, an object with a certain name becomes the value in it.
-struct Literal(Value);
-
-impl<'de> Deserialize<'de> for Literal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LiteralVisitor;
-
-        impl<'de> Visitor<'de> for LiteralVisitor {
-            type Value = Literal;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Literal, E> {
-                Ok(Literal(value.into()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Literal, E> {
-                Ok(Literal(Value::Null))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Literal, A::Error> {
-                Value::deserialize(SeqAccessDeserializer::new(access)).map(Literal)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Literal, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, value)) = access.next_entry()? {
-                    object.insert(name, value);
-                }
-                Ok(Literal(object.into()))
-            }
-        }
-
-        deserializer.deserialize_any(LiteralVisitor)
     }
 }

@@ -1,6 +1,6 @@
 //! Creating an org, and upgrading its plan.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, with_extra};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -22,15 +22,18 @@ pub struct NewOrg {
 }
 
 /// The reply to [`Api::checkout`]: where to pay for a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Checkout {
     /// The URL of a Stripe Checkout page, to be opened by a person.
     pub url: String,
     /// Fields of the reply that this version does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Checkout);
 
 /// Creating an org, and upgrading its plan: see the service's
 /// [API Reference](https://machineid.io/docs).

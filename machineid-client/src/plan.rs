@@ -1,7 +1,8 @@
 //! Plans, and how much of a plan is used.
 
-use agent_client_core::{Call, Extra, Transport, open_enum};
-use serde::{Deserialize, Serialize};
+use agent_client_core::{Call, Error, Extra, Transport, open_enum};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auth::ORG_KEY;
 use crate::client::Api;
@@ -44,7 +45,7 @@ pub struct PlanFigures {
 }
 
 /// The reply to [`Api::usage`]: how much of the org's plan is used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// The org's plan and how much of it is used.
@@ -53,6 +54,26 @@ pub struct Usage {
     /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl PlanFigures {
+    /// Removes the figures from the fields of a reply.
+    pub(crate) fn take(fields: &mut Extra) -> Result<Self, Error> {
+        Ok(Self {
+            plan_tier: fields.take("planTier")?,
+            limit: fields.take("limit")?,
+            devices_used: fields.take("devicesUsed")?,
+            remaining: fields.take("remaining")?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Usage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        let figures = PlanFigures::take(&mut extra).map_err(D::Error::custom)?;
+        Ok(Self { figures, extra })
+    }
 }
 
 /// The org's plan: see the service's [API Reference](https://machineid.io/docs).

@@ -1,7 +1,8 @@
 //! Registering a device.
 
 use agent_client_core::{Call, Error, Extra, Reply, Transport};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use crate::auth::ORG_KEY;
@@ -13,7 +14,7 @@ use crate::plan::PlanFigures;
 pub(crate) const HANDLERS: &[&str] = &["devices/register"];
 
 /// The result of registering a device. Every variant contains the whole reply.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "a device that is not registered is denied"]
 pub enum Registration {
@@ -33,7 +34,7 @@ pub enum Registration {
 }
 
 /// The reply to [`Api::register`], inside a [`Registration`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RegistrationReply {
@@ -54,6 +55,21 @@ pub struct RegistrationReply {
     /// Fields of the reply that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl<'de> Deserialize<'de> for RegistrationReply {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        let status = extra.take("status").map_err(D::Error::custom)?;
+        Ok(Self {
+            status: status.ok_or_else(|| D::Error::missing_field("status"))?,
+            error: extra.take("error").map_err(D::Error::custom)?,
+            device_id: extra.take("deviceId").map_err(D::Error::custom)?,
+            figures: PlanFigures::take(&mut extra).map_err(D::Error::custom)?,
+            request_id: extra.take("request_id").map_err(D::Error::custom)?,
+            extra,
+        })
+    }
 }
 
 impl Registration {

@@ -1,6 +1,7 @@
 //! The context of a command: flags, settings, output, and a client if it needs one.
 
 use std::cell::{Cell, OnceCell};
+use std::time::Duration;
 
 use agent_client_core::variable;
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
@@ -22,16 +23,29 @@ pub(crate) struct Context {
     pub(crate) out: Output,
     document: OnceCell<Document>,
     may_create_profile: Cell<bool>,
+    default_time_limit: Cell<Option<Duration>>,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, out: Output) -> Self {
-        Self { global, out, document: OnceCell::new(), may_create_profile: Cell::new(false) }
+        Self {
+            global,
+            out,
+            document: OnceCell::new(),
+            may_create_profile: Cell::new(false),
+            default_time_limit: Cell::new(None),
+        }
     }
 
     /// Accepts a profile that does not exist yet. For commands that save something in it.
     pub(crate) fn allow_new_profile(&self) {
         self.may_create_profile.set(true);
+    }
+
+    /// Sets the time limit of each call if `--timeout` gives none, and returns the one that holds.
+    pub(crate) fn time_limit_or(&self, default: Duration) -> Duration {
+        self.default_time_limit.set(Some(default));
+        self.global.timeout.unwrap_or(default)
     }
 
     /// The name of the profile that `--profile` gives.
@@ -169,7 +183,7 @@ impl Context {
     fn options(&self) -> ClientOptions {
         let options =
             ClientOptions::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
-        match self.global.timeout {
+        match self.global.timeout.or(self.default_time_limit.get()) {
             Some(timeout) => options.timeout(timeout),
             None => options,
         }

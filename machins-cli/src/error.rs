@@ -120,6 +120,11 @@ impl Failure {
         Self::new(Exit::Refused, "unset", format!("{name} is not set"))
     }
 
+    /// A command cannot be held, so it was not started or has been ended.
+    pub(crate) fn containment(exit: Exit, message: impl Into<String>) -> Self {
+        Self::new(exit, "containment", message)
+    }
+
     /// A decision log is not as it was written.
     pub(crate) fn broken_log(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "broken_log", message)

@@ -1,6 +1,6 @@
 //! Formats values for people: amounts, times, statuses, JSON.
 
-use machins_client::{ListingStatus, ListingType, Money, Side, Timestamp, TradeStatus};
+use machins_client::{Document, ListingStatus, ListingType, Money, Side, Timestamp, TradeStatus};
 use serde_json::Value;
 
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
@@ -102,8 +102,8 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Formats a JSON value on one line.
-pub(crate) fn json_cell(value: &Value) -> Cell {
-    cell(&value.to_string())
+pub(crate) fn json_cell(value: &Document) -> Cell {
+    cell(value.as_json())
 }
 
 /// Formats a count with its noun: `1 listing`, `2 listings`.

@@ -9,24 +9,56 @@ use crate::text::is_printable;
 
 /// Formats a document on one line.
 pub(crate) fn line<T: Serialize>(document: &T) -> Result<String, Failure> {
-    escaped(serde_json::to_string(document))
+    let json = serde_json::to_string(document);
+    json.map(|json| escape(&json)).map_err(|error| Failure::local("could not write JSON", error))
 }
 
 /// Formats a document over several lines, indented.
 pub(crate) fn indented<T: Serialize>(document: &T) -> Result<String, Failure> {
-    escaped(serde_json::to_string_pretty(document))
+    line(document).map(|json| indent(&json))
 }
 
-fn escaped(json: serde_json::Result<String>) -> Result<String, Failure> {
-    json.map(|json| escape(&json)).map_err(|error| Failure::local("could not write JSON", error))
+/// Breaks and indents compact JSON. Works on the text, because numbers in it may be longer than any
+/// type keeps.
+fn indent(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut previous = ' ';
+    for c in json.chars() {
+        if in_string {
+            (in_string, escaped) = (escaped || c != '"', !escaped && c == '\\');
+        } else if matches!(c, ']' | '}') {
+            depth = depth.saturating_sub(1);
+            if !matches!(previous, '[' | '{') {
+                break_line(&mut text, depth);
+            }
+        } else {
+            if matches!(previous, '[' | '{' | ',') {
+                break_line(&mut text, depth);
+            } else if previous == ':' {
+                text.push(' ');
+            }
+            in_string = c == '"';
+            depth += usize::from(matches!(c, '[' | '{'));
+        }
+        text.push(c);
+        // A quotation mark that ends a string is not followed by a break.
+        previous = if in_string { '"' } else { c };
+    }
+    text
 }
 
-/// Escapes what `serde_json` leaves as it is. Outside of strings JSON text has no such character
-/// but the line breaks of its layout, so every other one can be written as `\u…`.
+fn break_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
+}
+
+/// Escapes what `serde_json` leaves as it is. Outside of strings compact JSON has no such character,
+/// so every one can be written as `\u…`.
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_printable(c) || c == '\n' {
+        if is_printable(c) {
             escaped.push(c);
             continue;
         }
@@ -42,6 +74,19 @@ fn escape(json: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+
+    #[test]
+    fn indented_json_is_laid_out_as_serde_json_does() {
+        for document in [
+            json!([]),
+            json!({"a": {}, "b": [[], 1, "x, [y]: \"{z}\" \\"], "": null, "c": {"d": [{"e": 1}]}}),
+            json!("a"),
+            json!(1),
+        ] {
+            let expected = serde_json::to_string_pretty(&document).unwrap();
+            assert_eq!(indented(&document).unwrap(), expected);
+        }
+    }
 
     #[test]
     fn text_survives_and_steers_nothing() {

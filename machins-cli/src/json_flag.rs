@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use machins_client::{Document, Extra};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use crate::error::Failure;
@@ -13,41 +14,40 @@ use crate::text::clean;
 const SHOWN: usize = 60;
 
 /// Parses the value of a flag that takes JSON; `-` reads it from stdin.
-pub(crate) fn value(flag: &str, text: &str) -> Result<Value, Failure> {
+pub(crate) fn value(flag: &str, text: &str) -> Result<Document, Failure> {
     parse(flag, &given(text)?, true)
 }
 
 /// Parses the value of a flag that takes a JSON object.
-pub(crate) fn object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
-    as_object(flag, value(flag, text)?)
+pub(crate) fn object(flag: &str, text: &str) -> Result<Extra, Failure> {
+    as_object(flag, &value(flag, text)?)
 }
 
 /// As [`object`], but an error does not show the text.
-pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Map<String, Value>, Failure> {
-    as_object(flag, parse(flag, &given(text)?, false)?)
+pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Extra, Failure> {
+    as_object(flag, &parse(flag, &given(text)?, false)?)
 }
 
 /// Reads the JSON object in a file that a flag names.
-pub(crate) fn file(flag: &str, path: &Path) -> Result<Value, Failure> {
+pub(crate) fn file(flag: &str, path: &Path) -> Result<Document, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("{flag}: cannot read {}: {error}", path.display()))
     })?;
     let place = format!("{flag} ({})", path.display());
-    as_object(&place, parse(&place, &text, true)?).map(Value::Object)
+    as_object(&place, &parse(&place, &text, true)?).map(Document::from)
 }
 
 fn given(text: &str) -> Result<String, Failure> {
     if text == "-" { input::stdin_text() } else { Ok(text.to_owned()) }
 }
 
-fn as_object(flag: &str, value: Value) -> Result<Map<String, Value>, Failure> {
-    match value {
-        Value::Object(object) => Ok(object),
-        other => Err(Failure::usage(format!(
+fn as_object(flag: &str, value: &Document) -> Result<Extra, Failure> {
+    value.to().map_err(|_| {
+        Failure::usage(format!(
             "{flag} must be a JSON object, like {{\"name\": \"value\"}}, not {}",
-            kind(&other)
-        ))),
-    }
+            kind(value)
+        ))
+    })
 }
 
 /// Names the type of a JSON value.
@@ -62,7 +62,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn parse(flag: &str, text: &str, shown: bool) -> Result<Value, Failure> {
+fn parse(flag: &str, text: &str, shown: bool) -> Result<Document, Failure> {
     serde_json::from_str(text).map_err(|error| {
         let failure = Failure::usage(format!("{flag} is not JSON: {error}"));
         if shown { failure.excerpt(pointer(text, error.line(), error.column())) } else { failure }

@@ -2,7 +2,7 @@
 //!
 //! The modules in layers, each of which uses only those before it:
 //!
-//! 1. `text`, `style`, `error`, `flags`: used by all others.
+//! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
 //! 2. `json`, `table`, `format`, `output`: output. `input`, `json_flag`, `naming`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
@@ -10,6 +10,7 @@
 //! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
 //! 5. `cmd`: the commands.
 
+mod background;
 mod cmd;
 mod config;
 mod context;
@@ -39,19 +40,22 @@ mod verbose;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::flags::Global;
 use crate::output::Output;
 
+/// How long a reader of stderr may take for what is left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
+    process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    #[cfg(unix)]
-    if arguments.get(1).is_some_and(|word| word == process::watchdog::ARGUMENT) {
-        return process::watchdog::run();
-    }
-    panic::guarded(|| run(&arguments))
+    let exit_code = panic::guarded(|| run(&arguments));
+    background::flush(LAST_WORDS);
+    exit_code
 }
 
 fn run(arguments: &[OsString]) -> ExitCode {

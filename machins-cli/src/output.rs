@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use anstream::ColorChoice;
 use serde::Serialize;
 
+pub(crate) use crate::background::write as to_stderr;
 use crate::error::Failure;
 use crate::flags::{Color, Global};
 use crate::json;
@@ -146,12 +147,6 @@ impl Output {
         }
         to_stderr(&text);
     }
-}
-
-/// Writes to stderr. Errors are ignored: there is nowhere left to report them.
-pub(crate) fn to_stderr(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// A closed pipe is no error: the reader has seen enough (`machins devices | head -1`).

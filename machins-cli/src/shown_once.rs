@@ -4,7 +4,8 @@ use std::pin::pin;
 
 use crate::error::Failure;
 use crate::output::Output;
-use crate::{process, runtime};
+use crate::process::Signals;
+use crate::runtime;
 
 /// Waits for the reply to `call` even after a signal to stop; a second signal ends the wait. From
 /// then on signals do not end this process, since the reply has yet to be stored.
@@ -16,7 +17,7 @@ where
     Failure: From<E>,
 {
     runtime::block_on(async {
-        let mut signals = process::signals()?;
+        let mut signals = Signals::new()?;
         let mut call = pin!(call);
         tokio::select! {
             reply = &mut call => return Ok(reply?),

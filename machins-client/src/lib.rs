@@ -77,8 +77,10 @@
 //! # Events
 //!
 //! [`Api::inbox_watch`] waits for notifications and acknowledges each after it was handled. A
-//! program with an HTTP server can subscribe to webhooks instead, and checks them with
-//! [`webhook::Verifier`].
+//! program with an HTTP server can subscribe to webhooks as well, and checks them with
+//! [`webhook::Verifier`]. It answers them with success even if it cannot handle them, because the
+//! service deactivates a subscription after ten failures in a row: what was missed is still in the
+//! inbox.
 //!
 //! # Errors
 //!
@@ -106,6 +108,7 @@ mod inbox_watch;
 mod items;
 mod model;
 mod pager;
+mod remembered_ids;
 pub mod webhook;
 
 /// The HTTP method of a [`Call`], re-exported from `http`.
@@ -118,10 +121,10 @@ pub use agent_client_core::{
 };
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
-pub use inbox_watch::{InboxWatch, WatchError};
+pub use inbox_watch::{Deliveries, InboxDelivery, InboxWatch, ParkedNotification};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
-pub use model::delivery::Delivery;
+pub use model::delivery::{Delivery, ReceivedDelivery};
 pub use model::event::{AgentEvent, Event, EventType, ListingEvent, MatchEvent, TradeEvent};
 pub use model::id::{
     AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId,

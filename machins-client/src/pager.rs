@@ -1,36 +1,63 @@
 //! Decides, without I/O, which page of a list comes next and which of its items are new.
+//!
+//! The service counts pages by offset, so a list that changes meanwhile moves under the walk:
+//!
+//! - An item that is added before the place that was reached pushes others onto the next page. They
+//!   are recognised by their ids and not given again.
+//! - An item that leaves pulls others onto pages that were fetched already. Each page therefore
+//!   begins with the last item of the page before. If that item, or another that was given, is not
+//!   where it should be, the walk goes back until it finds one, and continues from there.
+//! - An item that moves towards the beginning can pass the place that was reached. If the service
+//!   counts more items at the end than were given, the list is walked once more.
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashSet, VecDeque};
 
 use crate::model::page::Page;
 use crate::model::query::PageQuery;
+use crate::remembered_ids::RememberedIds;
 
 /// The page size, unless the query sets one.
 const PAGE_SIZE: u32 = 50;
-/// The number of consecutive pages without a new item that count as the end of the list.
-const MAX_PAGES_WITHOUT_NEW_ITEMS: u32 = 3;
-/// The number of most recent pages that are recognised when the service sends them again.
-const REMEMBERED_PAGES: usize = 64;
+/// The number of latest items, at least, that are not given twice.
+const REMEMBERED_ITEMS: usize = 2_000_000;
+/// The number of pages, besides four times those of the items given, that may bring nothing new
+/// before the list counts as ended. So many new items can push the others on.
+const MAX_PAGES_WITHOUT_NEW_ITEMS: u64 = 100;
+/// The number of times that the same page may come again in that time.
+const MAX_REPETITIONS: u32 = 3;
 
 /// Decides which page to request next, until the list ends.
 pub(crate) struct Pager {
     next: Option<PageQuery>,
-    /// The hashed ids of the previous page's items, so that an item that has moved from there to
-    /// the present page is not given twice.
-    previous: Vec<u64>,
-    /// The hashes of the most recent pages, each over the ids of its items.
-    pages: VecDeque<u64>,
-    pages_without_new_items: u32,
+    start: u64,
+    given: RememberedIds,
+    count: u64,
+    /// Whether the next page should begin with an item that was given.
+    is_overlapping: bool,
+    /// The hash of the page that was taken last, and the offset and hash of one after it that did
+    /// not begin as it should.
+    gap: (u64, Option<(u64, u64)>),
+    /// The number of times that going back from there found the same pages again.
+    gap_repetitions: u32,
+    is_second_walk: bool,
+    /// The hashes of the pages since the last new item.
+    pages_without_new_items: HashSet<u64>,
+    repeated_pages: u32,
 }
 
 impl Pager {
     pub(crate) fn new(first: PageQuery) -> Self {
         Self {
             next: Some(first.limit(first.limit.unwrap_or(PAGE_SIZE))),
-            previous: Vec::new(),
-            pages: VecDeque::new(),
-            pages_without_new_items: 0,
+            start: first.offset.unwrap_or(0),
+            given: RememberedIds::new(REMEMBERED_ITEMS),
+            count: 0,
+            is_overlapping: false,
+            gap: (0, None),
+            gap_repetitions: 0,
+            is_second_walk: false,
+            pages_without_new_items: HashSet::new(),
+            repeated_pages: 0,
         }
     }
 
@@ -47,49 +74,70 @@ impl Pager {
     /// Returns the new items of the page that was requested, and decides whether another follows.
     pub(crate) fn take<I>(&mut self, page: Page<I>, id: fn(&I) -> &str) -> VecDeque<I> {
         let Some(query) = self.next.take() else { return VecDeque::new() };
-        let next = page.next_offset(query.offset.unwrap_or(0), query.limit.unwrap_or(PAGE_SIZE));
-        let hashes: Vec<u64> = page.items.iter().map(|item| hash(id(item))).collect();
-        let is_repeated = self.remember(hash(&hashes));
-        let new_items: VecDeque<I> = page
-            .items
-            .into_iter()
-            .zip(&hashes)
-            .filter(|(_, hash)| !is_repeated && !self.previous.contains(hash))
-            .map(|(item, _)| item)
-            .collect();
-        self.pages_without_new_items =
-            if new_items.is_empty() { self.pages_without_new_items + 1 } else { 0 };
-        self.previous = hashes;
-
-        if self.pages_without_new_items < MAX_PAGES_WITHOUT_NEW_ITEMS {
-            self.next = next.map(|offset| query.offset(offset));
+        let (offset, limit) = (query.offset.unwrap_or(0), query.limit.unwrap_or(PAGE_SIZE));
+        let hashes: Vec<u64> = page.items.iter().map(|item| self.given.hash(id(item))).collect();
+        let page_hash = self.given.hash_all(&hashes);
+        let continues = hashes.first().is_some_and(|hash| self.given.contains(*hash));
+        if self.is_overlapping && !continues {
+            let gap = (self.gap.0, Some((offset, page_hash)));
+            self.gap_repetitions = if gap == self.gap { self.gap_repetitions + 1 } else { 0 };
+            if self.gap_repetitions < MAX_REPETITIONS {
+                // Items before this page have left, and others have moved to where the walk has
+                // been.
+                let back = offset.saturating_sub(u64::from(limit.max(2) - 1)).max(self.start);
+                self.next = Some(query.offset(back));
+                self.gap = gap;
+                self.is_overlapping = back > self.start;
+                return VecDeque::new();
+            }
+            // Nothing is between the two pages: the service counts in its own way.
         }
-        new_items
+
+        let next = page.next_offset(offset, limit);
+        let (items_on_page, total) = (page.items.len() as u64, page.total);
+        let mut items = VecDeque::from(page.items);
+        let mut hashes = hashes.into_iter();
+        items.retain(|_| hashes.next().is_some_and(|hash| self.given.insert(hash)));
+        self.count += items.len() as u64;
+        let overlap = u64::from(items_on_page > 1);
+        if !items.is_empty() {
+            self.pages_without_new_items.clear();
+            self.repeated_pages = 0;
+        } else if !self.pages_without_new_items.insert(page_hash) {
+            self.repeated_pages += 1;
+        }
+        if page_hash != self.gap.0 {
+            self.gap = (page_hash, None);
+        }
+
+        let pages_without_new_items = self.pages_without_new_items.len() as u64;
+        let most =
+            MAX_PAGES_WITHOUT_NEW_ITEMS.saturating_add(4 * self.count / u64::from(limit.max(1)));
+        if self.repeated_pages <= MAX_REPETITIONS && pages_without_new_items < most {
+            self.next = next.map(|next| {
+                // A page of one item cannot both overlap and bring another.
+                self.is_overlapping = overlap > 0;
+                query.offset(next - overlap).limit(limit.max(2))
+            });
+        }
+        let end = offset.saturating_add(items_on_page);
+        let counts_this_list = total == Some(end) && end - self.start.min(end) > self.count;
+        if self.next.is_none() && counts_this_list && !self.is_second_walk {
+            self.is_second_walk = true;
+            self.pages_without_new_items.clear();
+            self.repeated_pages = 0;
+            self.is_overlapping = false;
+            self.next = Some(query.offset(self.start));
+        }
+        items
     }
-
-    /// Remembers a page and returns whether it is among the most recent ones.
-    fn remember(&mut self, page: u64) -> bool {
-        if self.pages.contains(&page) {
-            return true;
-        }
-        if self.pages.len() == REMEMBERED_PAGES {
-            self.pages.pop_front();
-        }
-        self.pages.push_back(page);
-        false
-    }
-}
-
-fn hash(value: &(impl Hash + ?Sized)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use agent_client_core::Extra;
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -164,10 +212,10 @@ mod tests {
     fn an_empty_page_in_the_middle_is_skipped() {
         let list: Vec<u64> = (0..9).collect();
         let items = all(3, |query| match query.offset.unwrap_or(0) {
-            3 => page(&[], Some(9), Some(true)),
+            2 => page(&[], Some(9), Some(true)),
             _ => page(&slice(&list, query), Some(9), None),
         });
-        assert_eq!(items, ["0", "1", "2", "6", "7", "8"]);
+        assert_eq!(items, ["0", "1", "2", "5", "6", "7", "8"]);
     }
 
     #[test]
@@ -200,13 +248,109 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_moves_to_the_next_page_is_given_once() {
+    fn an_item_that_is_pushed_to_the_next_page_is_given_once() {
         // After the first page, a new item comes in front and pushes one over.
         let (before, after) = ([1, 2, 3, 4], [0, 1, 2, 3, 4]);
-        let items = all(2, |query| match query.offset.unwrap_or(0) {
-            0 => page(&slice(&before, query), Some(4), None),
-            _ => page(&slice(&after, query), Some(5), None),
+        let mut requests = 0;
+        let items = all(2, |query| {
+            requests += 1;
+            match requests {
+                1 => page(&slice(&before, query), Some(4), None),
+                _ => page(&slice(&after, query), Some(5), None),
+            }
         });
-        assert_eq!(items, ["1", "2", "3", "4"]);
+        assert_eq!(items, ["1", "2", "3", "4", "0"], "the second walk finds the new one");
+    }
+
+    #[test]
+    fn an_item_that_moves_to_the_beginning_is_found_at_the_end() {
+        let (before, after) = ([1, 2, 3, 4, 5, 6], [6, 1, 2, 3, 4, 5]);
+        let mut requests = 0;
+        let items = all(2, |query| {
+            requests += 1;
+            page(&slice(if requests == 1 { &before } else { &after }, query), Some(6), None)
+        });
+        assert_eq!(items, ["1", "2", "3", "4", "5", "6"]);
+    }
+
+    #[rstest]
+    #[case::totals(true)]
+    #[case::no_totals(false)]
+    fn a_list_whose_items_all_leave_is_given_whole(#[case] says_total: bool) {
+        // Each item leaves once it is given, like a proposed trade that is accepted.
+        let mut list: Vec<u64> = (0..250).collect();
+        let mut pager = Pager::new(PageQuery::new());
+        let (mut given, mut requests) = (Vec::new(), 0);
+        while let Some(query) = pager.next() {
+            let total = says_total.then_some(list.len() as u64);
+            let new = pager.take(page(&slice(&list, query), total, None), String::as_str);
+            list.retain(|item| !new.contains(&item.to_string()));
+            given.extend(new);
+            requests += 1;
+        }
+        assert_eq!(given, (0..250_u64).map(|item| item.to_string()).collect::<Vec<_>>());
+        assert!(requests <= 12, "{requests}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_neither_moves_nor_leaves_is_given_once(
+            count in 0_u64..200, limit in 10_u32..30, says_total in any::<bool>(),
+            says_more in any::<bool>(),
+            changes in proptest::collection::vec(
+                proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..10),
+                0..40,
+            ),
+        ) {
+            let mut list: Vec<u64> = (0..count).collect();
+            let (mut left, mut added) = (Vec::new(), count);
+            let mut changes = changes.into_iter();
+            let items = all(limit, |query| {
+                let end = query.offset.unwrap_or(0) + u64::from(query.limit.unwrap());
+                let len = list.len() as u64;
+                let reply = page(
+                    &slice(&list, query),
+                    says_total.then_some(len),
+                    says_more.then_some(end < len),
+                );
+                for (index, is_added) in changes.next().unwrap_or_default() {
+                    if is_added || list.is_empty() {
+                        list.insert(0, added);
+                        added += 1;
+                    } else {
+                        left.push(list.remove(index.index(list.len())));
+                    }
+                }
+                reply
+            });
+            for item in (0..count).filter(|item| !left.contains(item)) {
+                prop_assert!(items.contains(&item.to_string()), "{item} is missing");
+            }
+            let distinct: std::collections::HashSet<_> = items.iter().collect();
+            prop_assert_eq!(distinct.len(), items.len(), "an item was given twice");
+        }
+
+        #[test]
+        fn nothing_is_given_twice_while_prices_change(
+            count in 1_u64..200, limit in 1_u32..30,
+            moves in proptest::collection::vec(
+                (any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..40,
+            ),
+        ) {
+            let mut list: Vec<u64> = (0..count).collect();
+            let mut moves = moves.into_iter();
+            let mut moved = Vec::new();
+            let items = all(limit, |query| {
+                let reply = page(&slice(&list, query), Some(count), None);
+                if let Some((from, to)) = moves.next() {
+                    let item = list.remove(from.index(list.len()));
+                    list.insert(to.index(list.len() + 1), item);
+                    moved.push(item);
+                }
+                reply
+            });
+            let distinct: std::collections::HashSet<_> = items.iter().collect();
+            prop_assert_eq!(distinct.len(), items.len(), "an item was given twice");
+        }
     }
 }

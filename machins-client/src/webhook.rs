@@ -18,7 +18,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Document, Error, ErrorKind, Extra, Secret};
+use agent_client_core::{Document, Error, ErrorKind, Extra, Secret, with_extra};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -32,7 +32,8 @@ pub const SIGNATURE_HEADER: &str = "x-machins-signature";
 const SIGNATURE_BYTES: usize = 32;
 
 /// The body of a request to a webhook URL.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Webhook {
     /// The type of the event. [`event`](Self::event) reads the data by it.
@@ -46,9 +47,11 @@ pub struct Webhook {
     #[serde(default)]
     pub data: Document,
     /// Fields of the body that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Webhook);
 
 impl Webhook {
     /// Returns the event with typed data.

@@ -1,34 +1,50 @@
 //! Starting a server.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delivery::{self, Policy};
+use crate::delivery::{self, Client, Policy};
+use tokio::sync::Semaphore;
+
 use crate::limits::Limits;
+use crate::random::Seed;
+use crate::request_log::{Logger, RequestLine};
 use crate::server::MockServer;
-use crate::state::AppState;
+use crate::server_state::ServerState;
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
+use crate::worlds::Worlds;
 use crate::{serve, state_file};
 
 /// The options of a [`MockServer`], created by [`MockServer::builder`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MockServerBuilder {
     addr: SocketAddr,
     seed: Option<u64>,
     state_file: Option<PathBuf>,
     deliveries: Policy,
     limits: Limits,
+    is_strict: bool,
+    logger: Option<Logger>,
 }
 
 impl MockServerBuilder {
     pub(crate) fn new() -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let deliveries = Policy { everywhere: false, time_limit: delivery::TIME_LIMIT };
-        Self { addr, seed: None, state_file: None, deliveries, limits: Limits::default() }
+        Self {
+            addr,
+            seed: None,
+            state_file: None,
+            deliveries,
+            limits: Limits::default(),
+            is_strict: false,
+            logger: None,
+        }
     }
 
     /// Sets the address to listen on. The default is `127.0.0.1:0`, which takes any free port.
@@ -53,6 +69,32 @@ impl MockServerBuilder {
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
+        self
+    }
+
+    /// Refuses, in the vendors' routes too, requests with unknown fields or parameters and bodies
+    /// whose content type is not JSON.
+    ///
+    /// By default they are ignored there, as by the services. The control API always refuses
+    /// unknown fields and parameters.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Calls a function with every request once it has been answered, those to the mock's own routes
+    /// included. The function is called by the thread that answers, so it should be quick.
+    ///
+    /// ```
+    /// use machins_mock::MockServer;
+    ///
+    /// let server = MockServer::builder().on_request(|line| eprintln!("{line}")).start()?;
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_request(mut self, call: impl Fn(&RequestLine) + Send + Sync + 'static) -> Self {
+        self.logger = Some(Arc::new(call));
         self
     }
 
@@ -112,16 +154,37 @@ impl MockServerBuilder {
         let stored = self.state_file.as_deref().map(state_file::load);
         let snapshot = stored.transpose()?.flatten();
         let listener = serve::listen(self.addr)?;
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let tasks = Tasks::default();
         let addr = listener.local_addr()?;
-        let state = AppState::new(addr, seed, self.limits, self.deliveries, tasks.clone());
-        let app = Arc::new(state);
+        let seed = Seed::new(self.seed);
+        let server = ServerState {
+            addr,
+            limits: self.limits,
+            seed,
+            is_strict: self.is_strict,
+            logger: self.logger,
+            large_bodies: Semaphore::new(1),
+            client: Arc::new(Client::new(self.deliveries)),
+        };
+        let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
         if let Some(Snapshot(world)) = snapshot {
-            app.replace(world);
+            worlds.own().replace(world);
         }
-        serve::spawn(listener, Arc::clone(&app), &tasks);
-        Ok(MockServer::new(app, tasks, self.state_file))
+        serve::spawn(listener, Arc::clone(&worlds), &tasks);
+        Ok(MockServer::new(worlds, tasks, self.state_file))
+    }
+}
+
+impl fmt::Debug for MockServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockServerBuilder")
+            .field("addr", &self.addr)
+            .field("seed", &self.seed)
+            .field("state_file", &self.state_file)
+            .field("deliveries", &self.deliveries)
+            .field("limits", &self.limits)
+            .field("is_strict", &self.is_strict)
+            .finish_non_exhaustive()
     }
 }
 

@@ -79,9 +79,9 @@ impl fmt::Display for Expectation {
 }
 
 /// Returns the expectations that are not met, or `None` if all are.
-pub(crate) fn unmet<'a>(
+pub(crate) fn unmet(
     expectations: &[Expectation],
-    received: impl ExactSizeIterator<Item = &'a RequestRecord>,
+    received: impl ExactSizeIterator<Item = RequestRecord>,
 ) -> Option<UnmetExpectations> {
     let expected: Vec<_> = expectations
         .iter()
@@ -92,17 +92,8 @@ pub(crate) fn unmet<'a>(
         return None;
     }
     let more = received.len().saturating_sub(LISTED);
-    let received = received.skip(more).map(line).collect();
+    let received = received.skip(more).map(|request| request.to_string()).collect();
     Some(UnmetExpectations { expected, received, more })
-}
-
-fn line(request: &RequestRecord) -> String {
-    let RequestRecord { method, path, status, fault, .. } = request;
-    let status = status.map_or("no reply".to_owned(), |status| status.to_string());
-    match fault {
-        Some(fault) => format!("{method} {path} → {status} (fault: {fault})"),
-        None => format!("{method} {path} → {status}"),
-    }
 }
 
 impl fmt::Display for UnmetExpectations {

@@ -103,6 +103,6 @@ pub struct FaultGuard {
 
 impl Drop for FaultGuard {
     fn drop(&mut self) {
-        self.app.controls().faults.remove(self.id);
+        self.app.remove_fault(self.id);
     }
 }

@@ -70,6 +70,7 @@
 pub mod blocking;
 mod builder;
 mod clock;
+mod conditions;
 mod delivery;
 mod expectation;
 mod fault;
@@ -80,15 +81,22 @@ mod journal;
 mod limits;
 mod machineid;
 mod machins;
+mod mask;
 mod random;
+mod raw_json;
+mod request_ids;
+mod request_log;
 mod serve;
 mod server;
+mod server_state;
 mod site;
 mod state;
 mod state_file;
 mod sync;
 mod tasks;
+mod wait;
 mod world;
+mod worlds;
 
 /// The HTTP method of a request, re-exported from `http`.
 ///
@@ -96,6 +104,7 @@ pub use ::http::Method;
 
 pub use crate::builder::MockServerBuilder;
 pub use crate::clock::{ClockOutOfRange, MAX_ADVANCE};
+pub use crate::conditions::{Conditions, ConditionsError};
 pub use crate::delivery::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
 pub use crate::expectation::UnmetExpectations;
 pub use crate::fault::{ActiveFault, Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
@@ -107,8 +116,12 @@ pub use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
 pub use crate::machins::{
     AccountKind, Agent, Ledger, LedgerAccount, MachinsError, NewAgent, Outcome, Tier,
 };
+pub use crate::raw_json::RawJson;
+pub use crate::request_log::RequestLine;
 pub use crate::server::MockServer;
+pub use crate::wait::WaitError;
 pub use crate::world::Snapshot;
+pub use crate::worlds::{MAX_WORLDS, WorldError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

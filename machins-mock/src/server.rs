@@ -1,24 +1,28 @@
 //! A running server.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
+use crate::conditions::{Conditions, Matcher, Purpose};
 use crate::delivery::WebhookAttempt;
 use crate::expectation::{Expectation, UnmetExpectations, unmet};
 use crate::fault::{ActiveFault, Fault, FaultError};
 use crate::handle::{ClockHandle, FaultGuard, Org};
-use crate::journal::RequestRecord;
+use crate::journal::{RequestRecord, Search};
 use crate::machineid::Plan;
 use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
 use crate::state::App;
 use crate::state_file;
 use crate::tasks::Tasks;
+use crate::wait::WaitError;
 use crate::world::Snapshot;
+use crate::worlds::{WorldError, Worlds, path_of_world};
 
 /// A mock server with a port and a world of its own, which stops when it is dropped.
 ///
@@ -42,19 +46,20 @@ use crate::world::Snapshot;
 #[derive(Debug)]
 pub struct MockServer {
     app: App,
+    worlds: Arc<Worlds>,
     tasks: Tasks,
     state_file: Option<PathBuf>,
 }
 
 impl MockServer {
-    pub(crate) fn new(app: App, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
-        Self { app, tasks, state_file }
+    pub(crate) fn new(worlds: Arc<Worlds>, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
+        Self { app: Arc::clone(worlds.own()), worlds, tasks, state_file }
     }
 
     /// Returns the address that the server listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.app.addr
+        self.app.server.addr
     }
 
     /// Returns whether only this machine can reach the server. Whoever can reach it can control it.
@@ -63,16 +68,11 @@ impl MockServer {
         self.addr().ip().is_loopback()
     }
 
-    /// Returns the URL of the server, `http://HOST:PORT`, as this machine reaches it.
+    /// Returns the URL of the server, `http://HOST:PORT`, as this machine reaches it; for a world
+    /// created by [`create_world`](Self::create_world), it ends with `/_world/NAME`.
     #[must_use]
     pub fn url(&self) -> String {
-        let mut addr = self.addr();
-        match addr.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-        format!("http://{addr}")
+        format!("{}{}", self.app.server.url(), path_of_world(&self.app.name))
     }
 
     /// Returns the base URL for MachineID clients, which is the [`url`](Self::url).
@@ -86,6 +86,33 @@ impl MockServer {
     #[must_use]
     pub fn machins_base_url(&self) -> String {
         format!("{}/api/v1", self.url())
+    }
+
+    /// Creates an empty world beside the server's own: everything that a server has, keys, clock,
+    /// faults and journal, under a path of its own on the same port. It is removed when the
+    /// returned handle is dropped.
+    ///
+    /// Tests that run at the same time can share one server in this way. A world costs less than
+    /// a server: no port, and no task.
+    ///
+    /// ```
+    /// use machins_mock::{Plan, blocking::MockServer};
+    ///
+    /// let server = MockServer::start();
+    /// let world = server.create_world("worker-1")?;
+    /// assert_eq!(world.url(), format!("{}/_world/worker-1", server.url()));
+    /// let org = world.create_org(Plan::Free);
+    /// assert!(server.org(org.key()).is_none());
+    /// # Ok::<_, machins_mock::WorldError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`WorldError`] if the name is invalid, if another world has it, or if there are
+    /// [`MAX_WORLDS`](crate::MAX_WORLDS) worlds.
+    pub fn create_world(&self, name: impl Into<String>) -> Result<Self, WorldError> {
+        let app = self.worlds.create(Some(name.into()), None)?;
+        let (worlds, tasks) = (Arc::clone(&self.worlds), self.tasks.clone());
+        Ok(Self { app, worlds, tasks, state_file: None })
     }
 
     /// Creates a MachineID organisation on this plan, whose registered devices may run.
@@ -146,6 +173,77 @@ impl MockServer {
         self.app.deliveries.attempts()
     }
 
+    /// Forgets the webhook attempts so far.
+    pub fn clear_webhooks(&self) {
+        self.app.deliveries.clear_log();
+    }
+
+    /// Posts what was posted in an attempt once more, and returns the new attempt; `None` if no
+    /// attempt with this [number](WebhookAttempt::n) is remembered. The result does not count for
+    /// the subscription.
+    pub async fn resend_webhook(&self, n: u64) -> Option<WebhookAttempt> {
+        self.app.deliveries.resend(n).await
+    }
+
+    /// Waits until this many webhooks or verifications that meet the conditions have been posted or
+    /// have failed, and returns them; those that came before the call count.
+    ///
+    /// # Errors
+    /// Returns [`WaitError::Timeout`] with what came instead if the time is over before, and
+    /// [`WaitError::Conditions`] if the conditions are not valid.
+    pub async fn wait_for_webhooks(
+        &self,
+        conditions: Conditions,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<WebhookAttempt>, WaitError> {
+        let matcher = Matcher::new(conditions, Purpose::Webhooks)?;
+        let matched = self.app.deliveries.matched(&matcher, 0, count);
+        let in_time = tokio::time::timeout(timeout, matched).await.is_ok();
+        let (matched, others) = self.app.deliveries.sort(&matcher, 0);
+        if in_time {
+            return Ok(matched);
+        }
+        Err(WaitError::timeout("webhooks", matched.len(), count, &others))
+    }
+
+    /// Waits until this many requests that meet the conditions have been answered, and returns
+    /// them; those that came before the call count.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use machins_mock::{Conditions, MockServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), machins_mock::WaitError> {
+    /// let server = MockServer::start().await;
+    /// # let url = format!("{}/api/v1/public/stats", server.url());
+    /// # tokio::spawn(async move { reqwest::get(url).await });
+    /// let stats = Conditions::new().method("GET").path("/api/v1/public/*");
+    /// let requests = server.wait_for_requests(stats, 1, Duration::from_secs(5)).await?;
+    /// assert_eq!(requests[0].status, Some(200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`WaitError::Timeout`] with what came instead if the time is over before, and
+    /// [`WaitError::Conditions`] if the conditions are not valid.
+    pub async fn wait_for_requests(
+        &self,
+        conditions: Conditions,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<RequestRecord>, WaitError> {
+        let mut search = Search::new(conditions, 0)?;
+        let found = self.app.answered.until(|| search.go_on(&self.app.controls().journal, count));
+        if let Ok(requests) = tokio::time::timeout(timeout, found).await {
+            return Ok(requests);
+        }
+        let (matched, others) = search.sort(&self.app.controls().journal);
+        Err(WaitError::timeout("requests", matched.len(), count, &others))
+    }
+
     /// Waits until the webhook of every event so far has been posted or has failed.
     pub async fn webhooks_sent(&self) {
         self.app.deliveries.finished().await;
@@ -163,7 +261,7 @@ impl MockServer {
     /// # Errors
     /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn add_fault(&self, fault: Fault) -> Result<(), FaultError> {
-        self.app.controls().faults.add(fault).map(|_| ())
+        self.app.add_fault(fault).map(|_| ())
     }
 
     /// Adds a fault, which is removed when the returned guard is dropped.
@@ -183,26 +281,26 @@ impl MockServer {
     /// # Errors
     /// Returns a [`FaultError`] if the fault is invalid or if there are too many.
     pub fn fault_scoped(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
-        let id = self.app.controls().faults.add(fault)?.id;
+        let id = self.app.add_fault(fault)?.id;
         Ok(FaultGuard { app: Arc::clone(&self.app), id })
     }
 
     /// Returns the faults in the order in which they were added, including those that have ended.
     #[must_use]
     pub fn faults(&self) -> Vec<ActiveFault> {
-        self.app.controls().faults.all().to_vec()
+        self.app.faults()
     }
 
     /// Removes all faults from the server.
     pub fn clear_faults(&self) {
-        self.app.controls().faults.clear();
+        self.app.clear_faults();
     }
 
     /// Returns the requests so far, oldest first: the latest [`MAX_REQUESTS`](crate::MAX_REQUESTS),
     /// without those to the mock's own routes (`/_mock/…`, `/openapi.json`, `/docs`).
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.controls().journal.records().cloned().collect()
+        self.app.controls().journal.records().collect()
     }
 
     /// Forgets the requests that were received so far.
@@ -270,10 +368,21 @@ impl MockServer {
     /// Stops the server and waits until its port and all its connections are closed. The world can
     /// still be read and saved.
     ///
-    /// Dropping the server stops it as well, without waiting.
+    /// Dropping the server stops it as well, without waiting. A world created by
+    /// [`create_world`](Self::create_world) is removed, and its server goes on.
     pub async fn shutdown(&self) {
-        self.tasks.stop();
-        self.tasks.stopped().await;
+        self.stop();
+        if self.app.name.is_empty() {
+            self.tasks.stopped().await;
+        }
+    }
+
+    fn stop(&self) {
+        if self.app.name.is_empty() {
+            self.tasks.stop();
+        } else {
+            self.worlds.remove(&self.app);
+        }
     }
 }
 
@@ -284,7 +393,7 @@ impl MockServer {
 impl Drop for MockServer {
     #[expect(clippy::panic, reason = "documented: how a test learns of unmet expectations")]
     fn drop(&mut self) {
-        self.tasks.stop();
+        self.stop();
         if std::thread::panicking() {
             return;
         }

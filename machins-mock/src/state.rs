@@ -1,95 +1,114 @@
-//! The state of one server: its world, and the test's controls around it.
+//! The state of one world, and the test's controls around it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use http::Method;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::clock::{ClockOutOfRange, Time};
-use crate::delivery::{Deliveries, Policy};
+use crate::clock::ClockOutOfRange;
+use crate::delivery::Deliveries;
 use crate::expectation::Expectation;
-use crate::fault::{Fault, Faults};
-use crate::journal::{Journal, RecordId};
-use crate::limits::Limits;
+use crate::fault::{ActiveFault, Fault, FaultError, Faults, Target};
+use crate::journal::{Arrival, EntryId, Journal};
 use crate::machins::{Context, Machins};
-use crate::random::Random;
-use crate::sync::lock;
+use crate::random::Seed;
+use crate::request_ids::RequestIds;
+use crate::server_state::ServerState;
+use crate::sync::{Changes, lock};
 use crate::tasks::Tasks;
 use crate::world::World;
 
-/// One server's state, shared by its connections, handles and guards.
+/// One world's state, which its requests, handles and guards hold.
 pub(crate) type App = Arc<AppState>;
 
 /// The controls of a test over its server; none of them is part of a snapshot.
 ///
 /// One lock guards all of it, because every request needs all of it.
 pub(crate) struct TestControls {
-    pub(crate) faults: Faults,
+    /// The faults that hit requests.
+    faults: Faults,
+    next_fault: u64,
     pub(crate) journal: Journal,
     pub(crate) expectations: Vec<Expectation>,
 }
 
 impl TestControls {
-    fn new(seed: u64) -> Self {
-        Self { faults: Faults::new(seed), journal: Journal::default(), expectations: Vec::new() }
+    fn new(seed: Seed) -> Self {
+        Self {
+            faults: Faults::new(seed),
+            next_fault: 1,
+            journal: Journal::default(),
+            expectations: Vec::new(),
+        }
     }
 
     /// Records a request, and returns the fault that hits it, if any.
-    pub(crate) fn record_request(
-        &mut self,
-        method: &Method,
-        path: &str,
-        now: Time,
-    ) -> (Option<Fault>, RecordId) {
-        let fault = self.faults.hit(method, path);
-        let record = self.journal.record(method, path, fault.as_ref().map(Fault::kind), now);
+    pub(crate) fn record_request(&mut self, arrival: Arrival<'_>) -> (Option<Fault>, EntryId) {
+        let fault = if self.faults.is_empty() {
+            None
+        } else {
+            let has_header = |name: &str, value: &str| arrival.has_header(name, value);
+            self.faults.hit(&arrival.candidate(&has_header))
+        };
         for expectation in &mut self.expectations {
-            expectation.count(method, path);
+            expectation.count(arrival.method, arrival.uri.path());
         }
-        (fault, record)
+        let entry = self.journal.record(arrival, fault.as_ref().map(Fault::kind));
+        (fault, entry)
     }
 }
 
-/// One server's state.
+/// One world's state.
 ///
 /// No lock is held across an await, and no two are held at once, except that the lock of the
-/// deliveries is taken within that of the world.
+/// deliveries is taken within that of the world and within that of the controls, and the lock of the
+/// request ids within that of the world.
 pub(crate) struct AppState {
-    pub(crate) addr: SocketAddr,
-    pub(crate) limits: Limits,
-    /// Held while a stored world is read from a request: stored worlds are large.
-    pub(crate) restoring: Semaphore,
+    pub(crate) server: Arc<ServerState>,
+    /// The name of the world; empty for the server's own.
+    pub(crate) name: String,
     pub(crate) deliveries: Arc<Deliveries>,
-    seed: u64,
     world: Arc<Mutex<World>>,
-    /// Where request ids come from. It is no part of the world, because a server that has been reset
-    /// or restored must not repeat one: a client takes that for a stored reply.
-    request_ids: Mutex<Random>,
+    origin: Mutex<Origin>,
+    request_ids: Mutex<RequestIds>,
     controls: Mutex<TestControls>,
+    /// Announced when a request has been answered.
+    pub(crate) answered: Changes,
+}
+
+/// Where a world's random values come from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    seed: Seed,
+    /// The number of resets, and of earlier worlds with the same name.
+    generation: u64,
 }
 
 impl AppState {
+    /// Creates an empty world. `generation` is the number of earlier worlds with the same name.
     pub(crate) fn new(
-        addr: SocketAddr,
-        seed: u64,
-        limits: Limits,
-        policy: Policy,
+        server: Arc<ServerState>,
+        name: String,
+        seed: Seed,
+        generation: u64,
         tasks: Tasks,
     ) -> Self {
         let world = Arc::new(Mutex::new(World::new(seed)));
         Self {
-            addr,
-            limits,
-            restoring: Semaphore::new(1),
-            deliveries: Arc::new(Deliveries::new(policy, tasks, Arc::clone(&world))),
-            seed,
+            deliveries: Arc::new(Deliveries::new(
+                Arc::clone(&server.client),
+                tasks,
+                Arc::clone(&world),
+                seed,
+            )),
+            server,
             world,
-            request_ids: Mutex::new(Random::new(!seed)),
+            origin: Mutex::new(Origin { seed, generation }),
+            request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
+            answered: Changes::default(),
+            name,
         }
     }
 
@@ -101,14 +120,22 @@ impl AppState {
         lock(&self.controls)
     }
 
-    /// Returns a request id that this server has never given.
-    pub(crate) fn new_request_id(&self) -> Uuid {
-        lock(&self.request_ids).uuid()
+    /// Returns an id that this server has never given, for a request of a known organisation or of
+    /// anyone else.
+    pub(crate) fn new_request_id(&self, known: bool) -> Uuid {
+        lock(&self.request_ids).next(known)
+    }
+
+    /// Returns the number of worlds with this name so far, resets included; `None` if another
+    /// world of this name will have another seed anyway.
+    pub(crate) fn repeated_generations(&self) -> Option<u64> {
+        let Origin { seed, generation } = *lock(&self.origin);
+        seed.is_chosen().then_some(generation + 1)
     }
 
     /// Returns whether the world has reached its bound, so that nothing may be added to it.
     pub(crate) fn is_full(&self) -> bool {
-        self.world().size() >= self.limits.world
+        self.world().size() >= self.server.limits.world
     }
 
     /// Runs an operation on the machins platform, and sends the webhooks that follow from it.
@@ -120,7 +147,7 @@ impl AppState {
         // The world is locked while the span is entered: the benchmarks measure it.
         let _locked = tracing::trace_span!("machins").entered();
         let (result, webhooks) = machins.act(clock.now(), random, operation);
-        self.deliveries.send(webhooks);
+        self.deliveries.send(webhooks, clock.now());
         result
     }
 
@@ -138,19 +165,61 @@ impl AppState {
         self.deliveries.forget();
     }
 
-    /// Empties the world, the journal and the faults, and starts the seed over. Request ids go on.
+    /// Empties the world, the journal and the faults. A seed that the user chose starts over;
+    /// request ids are not repeated.
     pub(crate) fn reset(&self) {
-        self.replace(World::new(self.seed));
+        let Origin { seed, generation } = {
+            let mut origin = lock(&self.origin);
+            *origin = Origin { seed: origin.seed.again(), generation: origin.generation + 1 };
+            *origin
+        };
+        self.replace(World::new(seed));
+        self.deliveries.reset_faults(seed);
+        *lock(&self.request_ids) = RequestIds::new(seed, &self.name, generation);
         self.deliveries.clear_log();
         let controls = &mut *self.controls();
-        controls.faults = Faults::new(self.seed);
+        controls.faults = Faults::new(seed);
+        controls.next_fault = 1;
         controls.journal.clear();
+    }
+
+    /// Adds a fault, and returns it with its id.
+    pub(crate) fn add_fault(&self, fault: Fault) -> Result<ActiveFault, FaultError> {
+        let mut controls = self.controls();
+        let active = ActiveFault::new(controls.next_fault, fault)?;
+        match active.fault.on {
+            Target::Request => controls.faults.add(active.clone())?,
+            Target::Webhook => self.deliveries.add_fault(active.clone())?,
+        }
+        controls.next_fault += 1;
+        Ok(active)
+    }
+
+    /// Returns all faults, in the order in which they were added.
+    pub(crate) fn faults(&self) -> Vec<ActiveFault> {
+        let mut faults = self.controls().faults.all().to_vec();
+        faults.extend(self.deliveries.faults());
+        faults.sort_by_key(|fault| fault.id);
+        faults
+    }
+
+    /// Removes a fault; returns false if there is none with this id.
+    pub(crate) fn remove_fault(&self, id: u64) -> bool {
+        self.controls().faults.remove(id) || self.deliveries.remove_fault(id)
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.controls().faults.clear();
+        self.deliveries.clear_faults();
     }
 }
 
 /// Leaves out the world and the journal, which hold secrets.
 impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppState").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("AppState")
+            .field("addr", &self.server.addr)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,10 @@
-//! Locks.
+//! Locks, and waiting for changes.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 /// Locks a mutex, whether or not a thread panicked while it held the lock.
 ///
@@ -8,4 +12,44 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// panic in one request must not fail all later ones.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells those who wait for a change that there was one; costs next to nothing while nobody waits.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    waiting: AtomicUsize,
+    changed: Notify,
+}
+
+/// Counts one who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Changes {
+    /// Tells everyone who waits. Called after the change, whose lock makes it visible to those who
+    /// begin to wait later.
+    pub(crate) fn announce(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until a check that is repeated after every change returns something.
+    pub(crate) async fn until<T>(&self, mut check: impl FnMut() -> Option<T>) -> T {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = check() {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }

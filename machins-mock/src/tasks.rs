@@ -40,6 +40,16 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
+    /// Returns the tasks of a part of the server, which end with it or before.
+    pub(crate) fn part(&self) -> Self {
+        Self { stop: self.stop.child_token(), running: self.running.clone() }
+    }
+
+    /// Tells the tasks of a part to end, without waiting for any.
+    pub(crate) fn stop_part(&self) {
+        self.stop.cancel();
+    }
+
     /// Tells every task to end, without waiting for any.
     pub(crate) fn stop(&self) {
         self.stop.cancel();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::machineid::MachineId;
 use crate::machins::Machins;
-use crate::random::Random;
+use crate::random::{Random, Seed};
 
 /// The state of both APIs, with the time and the randomness that they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,8 +20,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
+    pub(crate) fn new(seed: Seed) -> Self {
+        let mut random = seed.random();
         let machins = Machins::new(&mut random);
         Self { clock: Clock::default(), random, machineid: MachineId::default(), machins }
     }

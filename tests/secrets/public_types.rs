@@ -122,7 +122,7 @@ async fn the_core_shows_no_secret() {
         Step = retry::Step::Send(Duration::ZERO),
     }));
     in_another_thread(move || drop(blocking));
-    check("client-core", &["Clock", "Transport"], &SECRETS, shown);
+    check("client-core", &["Clock", "Transport", "WithExtra"], &SECRETS, shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +233,21 @@ async fn machins_shows_no_secret() {
     let claim = machins::Claim::new(&secret(world::CLAIM_TOKEN), "a@b", secret(world::PASSWORD));
     let listing =
         json!({"id": "l1", "title": "T", "slug": "t", "listing_type": "api", "price": "1"});
-    let failed = client.get_trade(&id()).await.unwrap_err();
+    let inbox = json!({
+        "items": [
+            with_secrets(json!({"id": "n1", "event_type": "new_agent", "payload": data()})),
+            with_secrets(json!({"id": "n2"})),
+        ],
+        "has_more": false,
+    });
+    let inbox = world::machins(&answering(200, inbox.to_string()).await).build().unwrap();
+    let (sender, parked) = std::sync::mpsc::channel();
+    let watch = inbox.inbox_watch().on_parked(move |it| sender.send(it.clone()).unwrap());
+    let mut deliveries = watch.concurrency(2).deliveries();
+    let malformed = deliveries.next().await.unwrap().unwrap();
+    let inbox_delivery = deliveries.next().await.unwrap().unwrap();
+    assert!(malformed.notification().is_none() && inbox_delivery.notification().is_some());
+    malformed.park("malformed");
     let blocking = world::machins(&url).build_blocking().unwrap();
     let mut shown = show!(machins, "" {
         Acknowledged = read(json!({})),
@@ -250,10 +264,15 @@ async fn machins_shows_no_secret() {
         Claimed = read(json!({})),
         Client = client.clone(),
         ClientBuilder = world::machins(&url),
+        Deliveries = client.inbox_watch().deliveries(),
         Delivery = machins::Delivery::api("https://api", access()),
+        ReceivedDelivery = machins::ReceivedDelivery::from(&read::<machins::Extra>(json!({
+            "endpoint_url": "https://api", "credentials": access()
+        }))),
         EntryType = machins::EntryType::Debit,
         Event = machins::Event::new("another".into(), data()),
         EventType = EventType::NewAgent,
+        InboxDelivery = inbox_delivery,
         InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
         InboxWatch = client.inbox_watch(),
@@ -282,6 +301,7 @@ async fn machins_shows_no_secret() {
         OwnerSession = client.owner_login("a@b", &secret(world::PASSWORD)).await.unwrap(),
         Page<Trade> = read(json!({"items": [trade()]})),
         PageQuery = machins::PageQuery::new(),
+        ParkedNotification = parked.recv().unwrap(),
         Party = machins::Party::new(Role::Buyer, &Side::Offer),
         PlatformStats = read(json!({
             "total_agents": 1, "active_listings": 1, "total_trades": 1, "total_volume": "1.00",
@@ -308,7 +328,6 @@ async fn machins_shows_no_secret() {
         TrustTierInfo = read(json!({"current": "starter"})),
         Unsubscribed = read(json!({})),
         Wallet = read(json!({"balance": "1", "held_balance": "1", "available_balance": "0"})),
-        WatchError<machins::Error> = machins::WatchError::Handler(failed),
     });
     shown.extend(show!(webhook, "webhook::" {
         Rejection = webhook::Rejection::Wrong,

@@ -15,7 +15,16 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 6] = [
     ("machins-client", &["agent-client-core"]),
     ("machins-mock", &[]),
     ("process-containment", &[]),
-    ("machins-cli", &["agent-client-core", "machineid-client", "machins-client", "machins-mock"]),
+    (
+        "machins-cli",
+        &[
+            "agent-client-core",
+            "machineid-client",
+            "machins-client",
+            "machins-mock",
+            "process-containment",
+        ],
+    ),
 ];
 
 #[test]

@@ -18,11 +18,13 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "client-core",
         &[
-            "lock text extra timestamp error retry open_enum environment labels request_ids",
-            "base_url clock credential reply secret_key",
+            "lock text timestamp plain_value error retry open_enum environment labels request_ids",
+            "document",
+            "extra",
+            "base_url clock credential process reply secret_key",
             "options request",
             "call connection",
-            "transport/redact transport/traits transport/wire",
+            "transport/redact transport/wire",
             "transport",
             "lib",
         ],
@@ -45,7 +47,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-client",
         &[
-            "auth config model",
+            "auth config model remembered_ids",
             "client",
             "pager items",
             "endpoints",
@@ -57,11 +59,13 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock glob limits random sync tasks",
+            "clock conditions glob limits mask random raw_json request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
             "fault journal expectation delivery",
+            "server_state",
             "state",
+            "worlds",
             "http",
             "site",
             "serve",
@@ -78,7 +82,7 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-cli",
         &[
-            "text style error flags",
+            "text style error flags background",
             "json table format output input json_flag naming config process runtime",
             "context progress verbose panic shown_once",
             "list pages lookup decision_log",

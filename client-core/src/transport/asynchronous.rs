@@ -1,28 +1,69 @@
-//! The transport for asynchronous callers.
+//! The interface of the transports, and the one for asynchronous callers.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::engine::Engine;
 use super::execute::execute;
-use super::traits::Transport;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::clock::Clock;
-use crate::credential::Credential;
-use crate::error::Error;
+use crate::credential::{Credential, Scheme, Secret};
+use crate::error::{Error, ErrorKind};
 use crate::options::ClientOptions;
+use crate::process::SameProcess;
+
+/// Sends calls, asynchronously or blocking.
+///
+/// An API that is written once over `T: Transport` serves both kinds of callers.
+///
+/// ```
+/// use agent_client_core::{Call, Transport};
+///
+/// struct Api<T>(T);
+///
+/// impl<T: Transport> Api<T> {
+///     fn thing(&self, id: &str) -> T::Reply<serde_json::Value> {
+///         self.0.send(Call::get("/things/{id}").segment("id", id).json())
+///     }
+/// }
+/// ```
+pub trait Transport: Clone {
+    /// What sending a call returns: a future of the result, or the result itself.
+    type Reply<R: Send + 'static>;
+
+    /// Sends the call and decodes its reply, within the client's limits and retry rules.
+    fn send<R: Send + 'static>(&self, call: Call<R>) -> Self::Reply<R>;
+
+    /// Returns the asynchronous transport that sends the calls.
+    fn asynchronous(&self) -> &Async;
+
+    /// Runs a future that sends several calls over [`asynchronous`](Self::asynchronous), so that
+    /// they are one call to the caller.
+    fn run<R: Send + 'static>(
+        &self,
+        calls: impl Future<Output = Result<R, Error>> + Send + 'static,
+    ) -> Self::Reply<R>;
+}
 
 /// Sends calls on the tokio runtime that polls them.
 ///
-/// The runtime must have I/O and timers enabled. A clone is one pointer, and all clones share
+/// The runtime must have I/O and timers enabled (`enable_all`); in another one, and outside a
+/// runtime, calls return [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). A clone is one pointer, and all clones share
 /// connections, rate-limit pauses and retry budget.
 ///
 /// A connection belongs to the runtime that opened it. If several runtimes share a transport, a
 /// call may be given a connection of a runtime that is not running at that moment, and time out:
-/// use a transport for each such runtime.
+/// use a transport for each such runtime. For the same reason, a process that was made by `fork` must
+/// create its own transport: one of its parent's returns
+/// [`ErrorKind::Forked`](crate::ErrorKind::Forked) there, and stays usable in the parent.
 #[derive(Clone)]
 pub struct Async(Arc<Engine>);
 
@@ -51,13 +92,47 @@ impl Async {
     pub fn clock(&self) -> &dyn Clock {
         self.0.clock()
     }
+
+    /// Returns the time limit of each call: see [`ClientOptions::timeout`].
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.0.options.retry.timeout
+    }
+
+    /// Returns an error if this process and this runtime cannot send calls. Whether the runtime has
+    /// I/O shows only when a call is sent. Meant for crates that define endpoints.
+    #[doc(hidden)]
+    pub fn check_usable(&self) -> Result<(), Error> {
+        self.0.wire.check_process()?;
+        check_runtime()?;
+        reporting_missing_drivers(|| drop(tokio::time::sleep(Duration::ZERO)))
+    }
+
+    /// Returns the key that calls of this scheme carry, or `None` if the client has none. Meant for
+    /// crates that define endpoints.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn credential(&self, scheme: &'static Scheme) -> Option<&Secret> {
+        self.0.find_credential(scheme).map(|credential| &credential.secret)
+    }
 }
 
 impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        Pending(Box::pin(execute(Arc::clone(&self.0), call)))
+        self.run(execute(Arc::clone(&self.0), call))
+    }
+
+    fn asynchronous(&self) -> &Async {
+        self
+    }
+
+    fn run<R: Send + 'static>(
+        &self,
+        calls: impl Future<Output = Result<R, Error>> + Send + 'static,
+    ) -> Pending<R> {
+        Pending(SameProcess::new(Box::pin(calls)))
     }
 }
 
@@ -72,14 +147,46 @@ impl fmt::Debug for Async {
 /// Nothing is sent until it is polled. If it is dropped before it completes, the call may or may
 /// not have taken effect.
 #[must_use = "a call is not sent until it is awaited"]
-pub struct Pending<R>(Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>);
+pub struct Pending<R>(SameProcess<Calls<R>>);
+
+type Calls<R> = Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>;
 
 impl<R> Future for Pending<R> {
     type Output = Result<R, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        let calls = self.0.get_mut()?;
+        check_runtime()?;
+        reporting_missing_drivers(|| calls.as_mut().poll(context))
+            .unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
+}
+
+/// Without this check the HTTP library would panic.
+fn check_runtime() -> Result<(), Error> {
+    if Handle::try_current().is_ok() {
+        return Ok(());
+    }
+    let message = "an asynchronous call must be awaited inside a tokio runtime";
+    Err(Error::new(ErrorKind::InvalidInput, message))
+}
+
+/// Runs a function, and returns an error if it panics because tokio's timers or I/O are not enabled:
+/// that cannot be asked, only tried. Nothing was sent then, because connecting needs both.
+fn reporting_missing_drivers<R>(run: impl FnOnce() -> R) -> Result<R, Error> {
+    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| {
+        let what = missing_driver(&*panic).unwrap_or_else(|| resume_unwind(panic));
+        let message = format!("the tokio runtime has no {what}: build it with `enable_all`");
+        Err(Error::new(ErrorKind::InvalidInput, message))
+    })
+}
+
+/// Returns what tokio's panic says is not enabled, or `None` for any other panic.
+fn missing_driver(panic: &(dyn Any + Send)) -> Option<&'static str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))?;
+    let drivers = [("enable_time", "timers"), ("enable_io", "I/O")];
+    drivers.into_iter().find(|(method, _)| text.contains(method)).map(|(_, what)| what)
 }
 
 impl<R> fmt::Debug for Pending<R> {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::{Span, debug, debug_span};
 
-use super::engine::Engine;
+use super::engine::{Engine, RemainingPause, Withdrawal};
 use super::redact::{redact_body, redact_text};
 use crate::call::Decode;
 use crate::error::{Error, ErrorKind};
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::retry::{Idempotency, Outcome, Policy, RetryState, Step, classify};
+use crate::retry::{Idempotency, Outcome, Policy, RetryState, Step, classify, spread};
 
 /// Why no more attempts are made.
 pub(super) enum SendError {
@@ -26,6 +26,8 @@ pub(super) struct Attempts<'a> {
     engine: &'a Engine,
     request: &'a Request,
     state: RetryState,
+    /// The retry that the next attempt takes from the budget.
+    withdrawal: Option<Withdrawal<'a>>,
     start: Instant,
     pub(super) span: Span,
     /// The error of an earlier attempt that may have taken effect.
@@ -48,6 +50,9 @@ impl<'a> Attempts<'a> {
         if request.single_attempt {
             policy.max_attempts = 1;
         }
+        if let Some(limit) = request.time_limit {
+            policy.timeout = policy.timeout.min(limit);
+        }
         let span = debug_span!(
             "call",
             method = %request.method,
@@ -57,7 +62,7 @@ impl<'a> Attempts<'a> {
             request_id = Empty,
         );
         let state = RetryState::new(policy, idempotency);
-        Self { engine, request, state, start, span, doubt: None }
+        Self { engine, request, state, withdrawal: None, start, span, doubt: None }
     }
 
     /// Sends the request until a reply is final and can be decoded.
@@ -84,6 +89,9 @@ impl<'a> Attempts<'a> {
                 Ok(limit) => limit,
                 Err(error) => return Err(SendError::Failed(self.doubt.take().unwrap_or(error))),
             };
+            if let Some(withdrawal) = self.withdrawal.take() {
+                withdrawal.spend();
+            }
             self.span.record("attempt", self.state.attempts());
             let exchanged = self.engine.wire.exchange(self.request, credential, time_limit).await;
             let (step, error) = match exchanged {
@@ -100,15 +108,26 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Waits until a rate limit that holds for all calls has passed, then begins an attempt and
-    /// returns its time limit.
+    /// Waits until the request's rate limit has passed, then begins an attempt and returns its time
+    /// limit.
     async fn begin_attempt(&mut self) -> Result<Duration, Error> {
-        let longest = self.request.pause.longest;
-        let pause = longest.map_or(Duration::ZERO, |_| self.engine.remaining_pause(self.request));
-        if !pause.is_zero() {
-            let is_too_long = longest.is_some_and(|longest| longest < pause)
-                || self.state.remaining(self.elapsed()).is_none_or(|remaining| remaining <= pause);
-            if is_too_long {
+        if let Some(longest) = self.request.pause.longest {
+            self.wait_out_pauses(longest).await?;
+        }
+        self.state.begin_attempt(self.elapsed()).ok_or_else(|| {
+            Error::new(ErrorKind::TimedOut, "the call's time limit passed before it was sent")
+        })
+    }
+
+    /// Waits until there is no pause left, for `longest` in total. A pause may be prolonged while
+    /// this call waits for it.
+    async fn wait_out_pauses(&self, longest: Duration) -> Result<(), Error> {
+        let mut waited = Duration::ZERO;
+        while let Some(RemainingPause { remaining: pause, length }) =
+            self.engine.remaining_pause(self.request)
+        {
+            let left = self.state.remaining(self.elapsed()).filter(|left| *left > pause);
+            let (Some(left), Some(room)) = (left, (longest - waited).checked_sub(pause)) else {
                 let message = format!(
                     "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
@@ -116,12 +135,13 @@ impl<'a> Attempts<'a> {
                 return Err(
                     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
                 );
-            }
-            self.engine.clock().sleep(pause).await;
+            };
+            let clock = self.engine.clock();
+            let wait = pause + spread(length, room.min(left - pause), clock.random());
+            clock.sleep(wait).await;
+            waited += wait;
         }
-        self.state.begin_attempt(self.elapsed()).ok_or_else(|| {
-            Error::new(ErrorKind::TimedOut, "the call's time limit passed before it was sent")
-        })
+        Ok(())
     }
 
     /// Redacts a reply and records it in the span and the retry budget.
@@ -157,7 +177,11 @@ impl<'a> Attempts<'a> {
         }
         let random = self.engine.clock().random();
         let elapsed = self.elapsed();
-        self.state.next_step(outcome, elapsed, random, || self.engine.withdraw_retry())
+        let (engine, withdrawal) = (self.engine, &mut self.withdrawal);
+        self.state.next_step(outcome, elapsed, random, || {
+            *withdrawal = engine.withdraw_retry();
+            withdrawal.is_some()
+        })
     }
 
     /// Waits as `step` says. Returns `Ok` if the request is to be sent again.
@@ -193,7 +217,11 @@ impl<'a> Attempts<'a> {
     /// Whether the request may be sent again after a probe has shown that it did not take effect.
     pub(super) fn may_resend(&mut self) -> bool {
         let elapsed = self.elapsed();
-        self.state.may_resend_after_absence(elapsed, || self.engine.withdraw_retry())
+        let (engine, withdrawal) = (self.engine, &mut self.withdrawal);
+        self.state.may_resend_after_absence(elapsed, || {
+            *withdrawal = engine.withdraw_retry();
+            withdrawal.is_some()
+        })
     }
 
     fn elapsed(&self) -> Duration {

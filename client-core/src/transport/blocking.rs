@@ -5,16 +5,15 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use scopeguard::ScopeGuard;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::asynchronous::Async;
-use super::traits::Transport;
+use super::asynchronous::{Async, Transport};
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::ClientOptions;
+use crate::process::SameProcess;
 
 /// Sends calls on the calling thread and returns when they are complete.
 ///
@@ -27,7 +26,7 @@ pub struct Blocking(Arc<Inner>);
 struct Inner {
     /// Shut down in the background, because dropping a runtime waits for its threads, which panics
     /// in asynchronous code.
-    runtime: ScopeGuard<Runtime, fn(Runtime)>,
+    runtime: SameProcess<Runtime>,
     transport: Async,
 }
 
@@ -46,7 +45,7 @@ impl Blocking {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(ErrorKind::NotSent, "the event loop cannot be started").with_source(error)
         })?;
-        let runtime = scopeguard::guard(runtime, Runtime::shutdown_background as fn(_));
+        let runtime = SameProcess::with_drop(runtime, Runtime::shutdown_background);
         Ok(Self(Arc::new(Inner { runtime, transport })))
     }
 
@@ -66,13 +65,24 @@ impl Blocking {
     /// Runs a future on this transport's runtime until it completes. Meant for crates that define
     /// endpoints. A future that makes a blocking call of this same transport waits for itself.
     #[doc(hidden)]
-    pub fn wait<F>(&self, future: F) -> F::Output
+    pub fn wait<R: Send>(
+        &self,
+        future: impl Future<Output = Result<R, Error>> + Send,
+    ) -> Result<R, Error> {
+        self.try_wait(future)?
+    }
+
+    /// Runs a future as [`wait`](Self::wait) does, whatever it returns. Returns an error if it could
+    /// not be run.
+    #[doc(hidden)]
+    pub fn try_wait<F>(&self, future: F) -> Result<F::Output, Error>
     where
         F: Future + Send,
         F::Output: Send,
     {
+        let runtime = self.0.runtime.get()?;
         let run = || {
-            self.0.runtime.block_on(async {
+            runtime.block_on(async {
                 // Between calls nothing polls the idle connections. One turn of the event loop
                 // detects those that the server has closed, before one of them is reused.
                 tokio::task::yield_now().await;
@@ -80,9 +90,15 @@ impl Blocking {
             })
         };
         if Handle::try_current().is_err() {
-            return run();
+            return Ok(run());
         }
-        thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)))
+        thread::scope(|scope| {
+            let helper = thread::Builder::new().spawn_scoped(scope, run).map_err(|error| {
+                let message = "no thread can be started for a call from asynchronous code";
+                Error::new(ErrorKind::NotSent, message).with_source(error)
+            })?;
+            Ok(helper.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
     }
 }
 
@@ -91,6 +107,17 @@ impl Transport for Blocking {
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Result<R, Error> {
         self.wait(self.0.transport.send(call))
+    }
+
+    fn asynchronous(&self) -> &Async {
+        &self.0.transport
+    }
+
+    fn run<R: Send + 'static>(
+        &self,
+        calls: impl Future<Output = Result<R, Error>> + Send + 'static,
+    ) -> Result<R, Error> {
+        self.wait(self.0.transport.run(calls))
     }
 }
 

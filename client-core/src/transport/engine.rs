@@ -1,6 +1,5 @@
 //! What all clones of a transport share: connections, keys, options, retry budget and pause.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::wire::Wire;
 use crate::base_url::BaseUrl;
 use crate::clock::Clock;
-use crate::credential::{Credential, Secret};
+use crate::credential::{Credential, Scheme, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
 use crate::options::ClientOptions;
@@ -23,12 +22,44 @@ pub(super) struct Engine {
     pauses: Mutex<Pauses>,
 }
 
-/// When the pauses end that the server has asked for.
+/// The pauses that the server has asked for.
 #[derive(Default)]
 struct Pauses {
-    common: Option<Instant>,
+    /// By the family of endpoints.
+    families: HashMap<String, Pause>,
     /// Those of the endpoints with a rate limit of their own, by the path's template.
-    separate: HashMap<Cow<'static, str>, Instant>,
+    separate: HashMap<String, Pause>,
+}
+
+#[derive(Clone, Copy)]
+struct Pause {
+    end: Instant,
+    length: Duration,
+}
+
+/// What is left of a pause.
+pub(super) struct RemainingPause {
+    pub(super) remaining: Duration,
+    /// The length of the whole pause.
+    pub(super) length: Duration,
+}
+
+/// A retry that was taken from the budget. It is put back unless the call is sent.
+pub(super) struct Withdrawal<'a>(Option<&'a Mutex<Budget>>);
+
+impl Withdrawal<'_> {
+    /// Leaves the retry out of the budget: the call is being sent.
+    pub(super) fn spend(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        if let Some(budget) = self.0 {
+            lock(budget).refund();
+        }
+    }
 }
 
 impl Engine {
@@ -40,8 +71,8 @@ impl Engine {
         Ok(Self {
             wire: Wire::new(base_url, &options)?,
             credentials,
+            budget: Mutex::new(options.budget.clone()),
             options,
-            budget: Mutex::default(),
             pauses: Mutex::default(),
         })
     }
@@ -55,9 +86,7 @@ impl Engine {
         let Some(scheme) = request.scheme else {
             return Ok(None);
         };
-        let found =
-            self.credentials.iter().find(|credential| std::ptr::eq(credential.scheme, scheme));
-        match found {
+        match self.find_credential(scheme) {
             Some(credential) => Ok(Some(credential)),
             None => Err(Error::new(
                 ErrorKind::MissingCredential,
@@ -66,41 +95,54 @@ impl Engine {
         }
     }
 
+    pub(super) fn find_credential(&self, scheme: &'static Scheme) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| std::ptr::eq(credential.scheme, scheme))
+    }
+
     /// The client's own keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Secret> {
         self.credentials.iter().map(|credential| &credential.secret)
     }
 
     /// Takes one retry out of the budget, if the budget has one left.
-    pub(super) fn withdraw_retry(&self) -> bool {
-        lock(&self.budget).withdraw()
+    pub(super) fn withdraw_retry(&self) -> Option<Withdrawal<'_>> {
+        let is_paid = lock(&self.budget).withdraw();
+        is_paid.then(|| Withdrawal(Some(&self.budget)))
     }
 
     pub(super) fn deposit_success(&self) {
         lock(&self.budget).deposit();
     }
 
-    /// How long the request must still wait because the server has limited its rate.
-    pub(super) fn remaining_pause(&self, request: &Request) -> Duration {
+    /// Returns the pause that the request must wait out because the server has limited its rate, or
+    /// `None` if there is none.
+    pub(super) fn remaining_pause(&self, request: &Request) -> Option<RemainingPause> {
         let pauses = lock(&self.pauses);
-        let end = if request.pause.is_separate {
-            pauses.separate.get(&request.template).copied()
+        let Pause { end, length } = *if request.pause.is_separate {
+            pauses.separate.get(&*request.template)
         } else {
-            pauses.common
-        };
+            pauses.families.get(request.family())
+        }?;
         drop(pauses);
-        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(self.clock().now()))
+        let remaining = end.saturating_duration_since(self.clock().now());
+        (!remaining.is_zero()).then_some(RemainingPause { remaining, length })
     }
 
     /// Makes this request, and all that share its rate limit, wait for this long.
     pub(super) fn pause(&self, request: &Request, retry_after: Option<Duration>) {
-        let end = self.clock().now() + shared_pause(retry_after);
+        let now = self.clock().now();
+        let length = shared_pause(retry_after);
+        let pause = Pause { end: now + length, length };
         let pauses = &mut *lock(&self.pauses);
-        let paused_until = if request.pause.is_separate {
-            pauses.separate.entry(request.template.clone()).or_insert(end)
+        let (pauses, name) = if request.pause.is_separate {
+            (&mut pauses.separate, &*request.template)
         } else {
-            pauses.common.get_or_insert(end)
+            (&mut pauses.families, request.family())
         };
-        *paused_until = end.max(*paused_until);
+        pauses.retain(|_, pause| pause.end > now);
+        let current = pauses.entry(name.to_owned()).or_insert(pause);
+        if pause.end > current.end {
+            *current = pause;
+        }
     }
 }

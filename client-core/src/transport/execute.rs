@@ -3,27 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::attempts::{Attempts, SendError, proves_no_effect};
 use super::engine::Engine;
 use crate::call::{Call, Probe, ProbeResult};
-use crate::credential::Secret;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::request::Request;
 
 /// How many calls one probe may make before the outcome counts as unknown.
 const MAX_PROBE_CALLS: u32 = 50;
 
 pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, Error> {
-    // Without this check the HTTP library would panic.
-    if Handle::try_current().is_err() {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "an asynchronous call must be awaited inside a tokio runtime",
-        ));
-    }
     let start = engine.clock().now();
     let Call { request, decode, recovery } = call;
     let request = request?.complete()?;
@@ -41,7 +32,7 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
             let recovery = recovery.as_ref().filter(|_| in_doubt || was_in_doubt);
             let Some(recovery) = recovery else { return Err(error) };
             was_in_doubt = true;
-            let probed = probe(&engine, start, recovery(&error), &request.secrets);
+            let probed = probe(&engine, start, recovery(&error), &request);
             // Boxed, because most calls need no probe, and each future would hold space for it.
             match Box::pin(probed).await {
                 Ok(ProbeResult::Done(value)) => return Ok(value),
@@ -60,18 +51,18 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
     name_call(&request, run.instrument(span).await)
 }
 
-/// Asks the server until a probe has a result other than the next probe. `secrets` are those of
-/// the call that is asked about.
+/// Asks the server about a request until a probe has a result other than the next probe.
 async fn probe<R>(
     engine: &Engine,
     start: Instant,
     mut probe: Probe<R>,
-    secrets: &[Secret],
+    about: &Request,
 ) -> Result<ProbeResult<R>, Error> {
     for _ in 0..MAX_PROBE_CALLS {
         let Probe { request, decode } = probe;
         let mut request = (*request)?.complete()?;
-        request.secrets.extend_from_slice(secrets);
+        request.secrets.extend_from_slice(&about.secrets);
+        request.time_limit = about.time_limit;
         let mut attempts = Attempts::new(engine, &request, false, start);
         let span = attempts.span.clone();
         let result = attempts.send_and_decode(&decode).instrument(span).await;

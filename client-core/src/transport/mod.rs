@@ -7,10 +7,8 @@ mod blocking;
 mod engine;
 mod execute;
 mod redact;
-mod traits;
 mod wire;
 
-pub use asynchronous::{Async, Pending};
+pub use asynchronous::{Async, Pending, Transport};
 #[cfg(feature = "blocking")]
 pub use blocking::Blocking;
-pub use traits::Transport;

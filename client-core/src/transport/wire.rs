@@ -14,6 +14,7 @@ use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
+use crate::process::SameProcess;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::request_ids::RequestIds;
@@ -34,7 +35,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
-    http: Client,
+    http: SameProcess<Client>,
     base_url: BaseUrl,
     max_reply_bytes: usize,
     request_ids: Arc<RequestIds>,
@@ -79,11 +80,21 @@ impl Wire {
             .with_source(error)
         })?;
         let max_reply_bytes = options.max_reply_bytes;
-        Ok(Self { http, base_url, max_reply_bytes, request_ids: Arc::default() })
+        Ok(Self {
+            http: SameProcess::new(http),
+            base_url,
+            max_reply_bytes,
+            request_ids: Arc::default(),
+        })
     }
 
     pub(super) fn base_url(&self) -> &BaseUrl {
         &self.base_url
+    }
+
+    /// Returns an error if this process is not the one that created the client.
+    pub(super) fn check_process(&self) -> Result<(), Error> {
+        self.http.get().map(drop)
     }
 
     /// Sends the request once. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
@@ -94,7 +105,7 @@ impl Wire {
         credential: Option<&Credential>,
         time_limit: Duration,
     ) -> Result<Reply, Error> {
-        let sent = self.http.execute(self.outgoing(request, credential, time_limit));
+        let sent = self.http.get()?.execute(self.outgoing(request, credential, time_limit));
         match sent.await {
             Ok(mut response) => self.read(&mut response).await,
             Err(error) => Err(self.failure(error)),

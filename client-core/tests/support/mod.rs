@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, clippy::unwrap_used, reason = "test support; not every test uses all of it")]
 
+pub mod virtual_clock;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 

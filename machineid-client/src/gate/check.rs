@@ -58,6 +58,7 @@ struct Settings {
     outage_grace: Duration,
     register_on_start: bool,
     observer: Option<Arc<Observer>>,
+    outage_observer: Option<Arc<OutageObserver>>,
     #[cfg(feature = "decision-log")]
     log: Option<DecisionLog>,
 }
@@ -80,6 +81,8 @@ pub(super) const START: Consequences =
 
 /// Is given the result of each check.
 type Observer = dyn Fn(Result<&Permit, &Denied>) + Send + Sync;
+/// Is given the first sign of an outage that a check finds.
+type OutageObserver = dyn Fn(&Denied) + Send + Sync;
 
 impl Gate {
     /// Creates a gate for this device. Nothing is sent until a check.
@@ -91,6 +94,7 @@ impl Gate {
             outage_grace: Duration::ZERO,
             register_on_start: false,
             observer: None,
+            outage_observer: None,
             #[cfg(feature = "decision-log")]
             log: None,
         })
@@ -133,6 +137,22 @@ impl Gate {
         observer: impl Fn(Result<&Permit, &Denied>) + Send + Sync + 'static,
     ) -> Self {
         self.change(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    /// Sets a function that is called when a check finds an outage and, as it has an
+    /// [`outage_grace`](Self::outage_grace), asks again instead of denying: once a check, with the
+    /// denial that would follow without the grace. How the check ends is given to the
+    /// [`observer`](Self::observer).
+    ///
+    /// ```
+    /// # test_support::gate(async |gate| {
+    /// let gate = gate.outage_observer(|denied| println!("{denied}, asking again"));
+    /// let _permit = gate.check().await?;
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn outage_observer(self, observer: impl Fn(&Denied) + Send + Sync + 'static) -> Self {
+        self.change(|settings| settings.outage_observer = Some(Arc::new(observer)))
     }
 
     /// Sets a decision log to which the result of each check is written, with what followed. An allow
@@ -234,8 +254,16 @@ impl Gate {
         consequences: Consequences,
         ask: impl Fn(bool) -> F,
     ) -> Result<Permit, Denied> {
-        let Settings { device, outage_grace, .. } = &self.0.settings;
-        let result = outlast(device, *outage_grace, self.clock(), ask).await;
+        let Settings { device, outage_grace, outage_observer, .. } = &self.0.settings;
+        let outage_begins = |denied: &Denied| {
+            if let Some(observer) = outage_observer {
+                observer(denied);
+            }
+        };
+        let result = match self.0.settings.client.transport().check_usable() {
+            Ok(()) => outlast(device, *outage_grace, self.clock(), outage_begins, ask).await,
+            Err(error) => Err(Denied::new(device, Reason::NoDecision(error))),
+        };
         let result = result.map(|decision| Permit::new(device.clone(), decision));
         let result = self.log(result, consequences).await;
         self.observe(result.as_ref());

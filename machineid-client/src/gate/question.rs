@@ -80,11 +80,13 @@ fn new_state() -> RetryState {
 }
 
 /// Asks until there is a decision, or the grace has passed since the first question. When it has, a
-/// question that is not answered yet is given up, and a last one is asked.
+/// question that is not answered yet is given up, and a last one is asked. `outage_begins` is called at
+/// the first sign of an outage, before the question is repeated.
 pub(super) async fn outlast<F: Future<Output = Answer>>(
     device: &DeviceId,
     grace: Duration,
     clock: &dyn Clock,
+    outage_begins: impl Fn(&Denied),
     ask: impl Fn(bool) -> F,
 ) -> CheckResult {
     // Timers need a runtime.
@@ -95,18 +97,18 @@ pub(super) async fn outlast<F: Future<Output = Answer>>(
     let remaining = || grace.saturating_sub(clock.now().saturating_duration_since(start));
     let mut outage: Option<Denied> = None;
     loop {
-        let wait = match tokio::time::timeout(remaining(), ask(false)).await {
+        let (denied, wait) = match tokio::time::timeout(remaining(), ask(false)).await {
             Ok(Answer { result: Err(denied), wait }) if denied.is_outage() => {
                 tracing::debug!(?wait, %denied, "asking again during an outage");
-                outage = Some(denied.unless_not_sent(outage));
-                wait
+                (denied, wait)
             }
             Ok(Answer { result, .. }) => return result,
-            Err(_) => {
-                outage = Some(not_answered(device));
-                Duration::MAX
-            }
+            Err(_) => (not_answered(device), Duration::MAX),
         };
+        if outage.is_none() {
+            outage_begins(&denied);
+        }
+        outage = Some(denied.unless_not_sent(outage));
         let remaining = remaining();
         clock.sleep(wait.min(remaining)).await;
         if wait >= remaining {

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use machineid_client::{DecisionCode, Denied, Gate, Permit};
+use wiremock::ResponseTemplate;
 
 use crate::servers::{client_with_clock, revoked, server_with};
-use crate::support::{Allow, client, device};
+use crate::support::{Allow, client, deny, device};
 
 /// The code of each result with the request id, in order.
 #[derive(Clone, Default)]
@@ -57,4 +58,24 @@ async fn the_observer_sees_the_checks_of_supervised_work() {
     gate.supervise(Duration::from_secs(1), pending::<()>()).await.unwrap_err();
     let allow = DecisionCode::Allow;
     assert_eq!(seen.codes(), [allow.clone(), allow.clone(), allow, DecisionCode::DeviceRevoked]);
+}
+
+#[tokio::test]
+async fn the_outage_observer_is_told_once_when_a_check_asks_again() {
+    let unavailable = || ResponseTemplate::new(503).set_body_json(deny("SYSTEM_UNAVAILABLE"));
+    for (grace, told) in [(Duration::from_mins(1), 1), (Duration::ZERO, 0)] {
+        let server = server_with(3, unavailable(), Allow).await;
+        let (client, _) = client_with_clock(&server.uri());
+        let seen = Seen::default();
+        let outages = Seen::default();
+        let outage_observer = outages.observer();
+        let gate = Gate::new(&client, device())
+            .outage_grace(grace)
+            .observer(seen.observer())
+            .outage_observer(move |denied| outage_observer(Err(denied)));
+        let result = gate.check().await;
+        assert_eq!(result.is_ok(), told == 1);
+        assert_eq!(outages.codes(), vec![DecisionCode::SystemUnavailable; told]);
+        assert_eq!(seen.codes().len(), 1);
+    }
 }

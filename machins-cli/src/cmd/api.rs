@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use machineid_client::Call;
-use serde_json::Value;
+use machins_client::Document;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -95,7 +95,7 @@ impl Api {
                 }
             }
         };
-        let document = reply.json::<Value>();
+        let document = reply.json::<Document>();
         if let Ok(document) = &document {
             context.out.result(document, || json::indented(document).unwrap_or_default())?;
         }

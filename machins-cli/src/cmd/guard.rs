@@ -1,29 +1,46 @@
 //! `machins guard`: runs a command for as long as its device is allowed.
 
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use machineid_client::Gate;
+use machineid_client::{Denied, Gate, Permit};
+use process_containment::{Command, Containment, UnknownContainment};
 
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::flags::{positive_seconds, seconds};
-use crate::process::{self, Job};
-use crate::{panic, runtime};
+use crate::output::{Output, to_stderr};
+use crate::process::{self, Handle, Job, Signals};
+use crate::text::clean;
+use crate::{background, panic, runtime};
+
+/// How long a question may take if `--timeout` does not say.
+const LONGEST_QUESTION: Duration = Duration::from_secs(10);
+/// How much longer than it should take the keeper of the command waits for the next permit.
+const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// Run a command for as long as a device is allowed to run
 ///
 /// Registers and validates the device, starts COMMAND, and validates again every --every
-/// seconds. On the first denial, the command's whole process group is terminated (SIGTERM, and
-/// SIGKILL after 10 seconds) and guard exits with 3. Otherwise guard exits with the status of
-/// the command (128 + n if signal n ended it, 127 if it was not found, 126 if it could not be
-/// executed), and terminates the processes that it left running in its group.
+/// seconds. On the first denial, COMMAND and everything it has started is terminated (SIGTERM, and
+/// SIGKILL after --kill-after seconds), whatever process groups and sessions it made, and guard exits
+/// with 3. Otherwise guard exits with the status of the command (128 + n if signal n ended it, 127 if
+/// it was not found, 126 if it could not be executed), and terminates the processes that it left
+/// running. The same happens if guard is killed, stopped or hangs.
 ///
-/// The command owns stdin and stdout; guard writes to stderr only, and passes signals on. A
-/// process that leaves the group (setsid) is not terminated.
+/// The command owns stdin and stdout; guard writes to stderr only, and passes signals on. A process
+/// that cannot be ended, because it belongs to another user, is named on stderr ("still running PID")
+/// and waited for.
+///
+/// The command is given MACHINEID_DEVICE_ID, and not MACHINEID_ORG_KEY, with which it could revoke
+/// its own denial. A gate of its own inside then needs the key in the config file.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  machins guard --device agent-01 -- echo working")]
 pub(crate) struct Guard {
@@ -36,6 +53,20 @@ pub(crate) struct Guard {
     /// How long to retry when there is no decision, before that counts as a denial
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     outage_grace: Duration,
+    /// Time between SIGTERM and SIGKILL
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    kill_after: Duration,
+    /// How strongly the command must be held at least; see -v for how it is held
+    ///
+    /// auto takes the strongest that has no side effects. pidns is a PID namespace, which ends even
+    /// if guard and the process that watches over it are killed in the same instant; cgroup is a
+    /// cgroup (version 2), tree the whole tree of descendants, group the process group alone. guard
+    /// exits with 3 if it cannot be had.
+    #[arg(long, value_name = "KIND", default_value = "auto", value_parser = containment())]
+    containment: Containment,
+    /// Leave MACHINEID_ORG_KEY in the environment of the command
+    #[arg(long)]
+    pass_org_key: bool,
     #[command(flatten)]
     log: DecisionLogFlags,
     /// Command to run, with its arguments
@@ -43,31 +74,143 @@ pub(crate) struct Guard {
     command: Vec<OsString>,
 }
 
+/// Parses `--containment`.
+fn containment() -> impl TypedValueParser<Value = Containment> {
+    PossibleValuesParser::new(["auto", "pidns", "cgroup", "tree", "group"])
+        .try_map(|name| name.parse::<Containment>().map_err(|error: UnknownContainment| error))
+}
+
 impl Guard {
+    /// Whatever fails on this machine before or while the command runs is a denial.
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         panic::deny_on_panic();
+        self.guard(context).map_err(Failure::denying)
+    }
+
+    fn guard(self, context: &Context) -> Result<ExitCode, Failure> {
+        background::start().map_err(|error| Failure::local("could not start a thread", error))?;
+        process::reserve_descriptors()
+            .map_err(|error| Failure::local("guard may not open enough files", error))?;
+        process::hide_environment();
+        let question = context.time_limit_or(LONGEST_QUESTION);
         let device = context.device(self.device.as_deref())?;
         let client = context.machineid_with_key()?.build()?;
-        let gate = Gate::new(&client, device).outage_grace(self.outage_grace).register_on_start();
+        let decisions = Arc::new(Decisions::new(context.out, self.outage_grace));
+        let (results, outages) = (Arc::clone(&decisions), Arc::clone(&decisions));
+        let gate = Gate::new(&client, device)
+            .outage_grace(self.outage_grace)
+            .register_on_start()
+            .observer(move |result| results.decided(result))
+            .outage_observer(move |denied| outages.outage_begins(denied));
         let gate = self.log.attach(gate, context)?;
+        let silence = [question, self.outage_grace, TOLERANCE]
+            .iter()
+            .fold(self.every, |sum, part| sum.saturating_add(*part));
+        let command = self.described(&gate)?.heartbeat(silence);
+        let says_how = context.global.verbosity.verbose > 0;
+
+        runtime::block_on(async {
+            let mut signals = Signals::new()?;
+            let started = Cell::new(false);
+            let work = gate.supervise_gracefully(self.every, Duration::MAX, async |stop| {
+                started.set(true);
+                context.out.note(&format!("guard: {} is allowed", gate.device()));
+                let job = Job::spawn(command)
+                    .map_err(|error| process::not_started(&error, Exit::Denied))?;
+                decisions.job_started(job.handle());
+                if says_how {
+                    to_stderr(&format!("guard: {}\n", job.description()));
+                }
+                let may_resume = async || gate.check().await.map(drop);
+                let outcome = job.run(&stop, self.kill_after, may_resume).await?;
+                process::exit_code(outcome, Exit::Denied)
+            });
+            // Once it has started, the job has the signals passed on to it.
+            let interrupted = async {
+                loop {
+                    let signal = signals.next().await;
+                    if !started.get() {
+                        return signal;
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                result = work => result?,
+                signal = interrupted => Ok(process::signalled(signal)),
+            }
+        })?
+    }
+
+    /// The command as it is to be started.
+    fn described(&self, gate: &Gate) -> Result<Command, Failure> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::usage("no command given"));
         };
-        let mut command = Command::new(program);
-        command.args(arguments);
+        let command = Command::new(program)
+            .args(arguments)
+            .env("MACHINEID_DEVICE_ID", gate.device().as_str())
+            .containment(self.containment)
+            .leftover_grace(self.kill_after);
+        Ok(if self.pass_org_key { command } else { command.env_remove("MACHINEID_ORG_KEY") })
+    }
+}
 
-        runtime::block_on(async {
-            let job = Job::new(command).watched();
-            let running = async {
-                context.out.note(&format!("guard: {} is allowed", gate.device()));
-                job.run().await
-            };
-            match process::accompany(&job, gate.supervise(self.every, running)).await? {
-                Ok(Ok(Ok(status))) => Ok(process::exit_code(status)),
-                Ok(Ok(Err(error))) => Err(process::not_started(program, &error)),
-                Ok(Err(denied)) => Err(Failure::from(denied)),
-                Err(interrupted) => Ok(interrupted.into()),
+/// Where every decision passes: those before the start, while the command runs, and after it was
+/// suspended.
+struct Decisions {
+    out: Output,
+    outage_grace: Duration,
+    /// The outage that a check is outlasting has been reported.
+    is_outage: AtomicBool,
+    /// The command, once it has been started.
+    job: OnceLock<Handle>,
+}
+
+impl Decisions {
+    fn new(out: Output, outage_grace: Duration) -> Self {
+        Self { out, outage_grace, is_outage: AtomicBool::new(false), job: OnceLock::new() }
+    }
+
+    fn job_started(&self, job: Handle) {
+        // Only one is started.
+        let _ = self.job.set(job);
+    }
+
+    /// A check has found an outage, and asks again.
+    fn outage_begins(&self, denied: &Denied) {
+        self.is_outage.store(true, Ordering::Relaxed);
+        let (grace, why) = (self.outage_grace.as_secs_f64(), denied.to_string());
+        self.out.note(&format!(
+            "guard: no decision, asking again for {grace} s before that is a denial: {}",
+            clean(&why)
+        ));
+    }
+
+    /// A check has ended.
+    fn decided(&self, result: Result<&Permit, &Denied>) {
+        let was_outage = self.is_outage.swap(false, Ordering::Relaxed);
+        match result {
+            // Nothing but a permit keeps the command alive: the keeper ends it if none comes in time.
+            Ok(_permit) => {
+                if let Some(job) = self.job.get() {
+                    job.beat();
+                }
+                if was_outage {
+                    self.out.note("guard: there are decisions again: allowed");
+                }
             }
-        })?
+            Err(denied) => {
+                let what = match (was_outage, denied.is_outage()) {
+                    (true, true) => "still no decision at the end of the outage grace",
+                    (true, false) => "there are decisions again: denied",
+                    (false, _) => "denied",
+                };
+                if was_outage || self.job.get().is_some() {
+                    let code = clean(denied.code().as_str()).into_owned();
+                    self.out.note(&format!("guard: {what} ({code})"));
+                }
+            }
+        }
     }
 }

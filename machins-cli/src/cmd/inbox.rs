@@ -132,29 +132,39 @@ fn watch(context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
         watch = watch.event_type(EventType::from(event_type));
     }
     let progress = Progress::start(context.out, "Waiting for notifications; Ctrl-C stops…");
-    runtime::block_on(async {
-        let mut interrupt = pin!(tokio::signal::ctrl_c());
-        loop {
-            let next = tokio::select! {
-                biased;
-                _ = &mut interrupt => {
-                    if stop.is_cancelled() {
-                        return Ok(());
-                    }
-                    // The next call of `next` acknowledges the last notification shown. A second
-                    // Ctrl-C interrupts that too.
-                    stop.cancel();
-                    interrupt.set(tokio::signal::ctrl_c());
-                    continue;
-                }
-                next = watch.next() => next?,
+    let mut deliveries = watch.deliveries();
+    let show_all = async {
+        while let Some(delivery) = deliveries.next().await {
+            let delivery = delivery?;
+            let Some(notification) = delivery.notification() else {
+                let what = "an entry of the inbox is not a notification, and stays unread";
+                progress.aside(|| context.out.warn(what));
+                delivery.park(what);
+                continue;
             };
-            let Some(notification) = next else { return Ok(()) };
             let is_read = progress
-                .aside(|| context.out.next_result(&notification, || summarize(&notification)))?;
+                .aside(|| context.out.next_result(notification, || summarize(notification)))?;
             if !is_read {
+                delivery.park("nobody reads it");
                 return Ok(());
             }
+            // If this fails, the watch tries again, and `next` returns what will not pass.
+            drop(delivery.acknowledge().await);
+        }
+        Ok(())
+    };
+    runtime::block_on(async {
+        let mut show_all = pin!(show_all);
+        tokio::select! {
+            biased;
+            result = &mut show_all => return result,
+            _ = tokio::signal::ctrl_c() => stop.cancel(),
+        }
+        // The last notification shown is acknowledged. A second Ctrl-C interrupts that too.
+        tokio::select! {
+            biased;
+            result = show_all => result,
+            _ = tokio::signal::ctrl_c() => Ok(()),
         }
     })?
 }

@@ -1,8 +1,8 @@
 //! `machins join`.
 
 use clap::Args;
-use machins_client::{AgentSlug, AgentType, Joined, NewAgent};
-use serde_json::{Map, Value, json};
+use machins_client::{AgentSlug, AgentType, Extra, Joined, NewAgent};
+use serde_json::json;
 
 use crate::config::document::{Document, Kept, mask};
 use crate::config::file::ConfigFile;
@@ -164,7 +164,7 @@ fn not_saved(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
     .hint("repair the config file, then save the key: machins config set api_key -")
 }
 
-fn document(joined: &Joined) -> Value {
+fn document(joined: &Joined) -> Extra {
     let known = [
         ("agent_id", joined.agent_id.as_ref().map(|id| json!(id))),
         ("agent_slug", joined.agent_slug.as_ref().map(|slug| json!(slug))),
@@ -174,7 +174,7 @@ fn document(joined: &Joined) -> Value {
         ("trust_tier", joined.trust_tier.as_ref().map(|tier| json!(tier))),
     ];
     let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    known.chain(Map::from(joined.extra.clone())).collect::<Map<_, _>>().into()
+    known.map(|(name, value)| (name, value.into())).chain(joined.extra.clone()).collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use machins_client::{
-    ErrorKind, Listing, ListingStatus, ListingType, ListingUpdate, Money, NewListing, Side,
+    Document, ErrorKind, Listing, ListingStatus, ListingType, ListingUpdate, Money, NewListing,
+    Side,
 };
-use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -208,7 +208,7 @@ impl Sell {
     }
 }
 
-fn schema(flag: &str, path: Option<&Path>) -> Result<Option<Value>, Failure> {
+fn schema(flag: &str, path: Option<&Path>) -> Result<Option<Document>, Failure> {
     path.map(|path| json_flag::file(flag, path)).transpose()
 }
 
@@ -313,7 +313,7 @@ impl Edit {
             let given: Vec<String> = list.split(',').map(Into::into).collect();
             update = update.tags(tags(&given));
         }
-        let other: [(&str, Option<Value>); 6] = [
+        let other: [(&str, Option<Document>); 6] = [
             ("slug", self.slug.map(Into::into)),
             ("input_schema", schema("--input-schema", self.input_schema.as_deref())?),
             ("output_schema", schema("--output-schema", self.output_schema.as_deref())?),

@@ -137,7 +137,7 @@ fn describe(listing: &MarketplaceListing) -> String {
         let text = if name.is_empty() { slug.to_string() } else { format!("{slug} ({name})") };
         rows.push(("by", cell(&text)));
     }
-    if let Some(score) = listing.seller_reputation_score.as_ref().and_then(scalar) {
+    if let Some(score) = listing.seller_reputation_score.as_deref().and_then(scalar) {
         rows.push(("reputation", cell(&score)));
     }
     if let Some(count) = listing.completed_trades {

@@ -1,19 +1,23 @@
 //! `machins mock`: the embedded mock server.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{self as std_process, Command, ExitCode};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
 use machineid_client::{ClientBuilder, DeviceId, OrgKey};
 use machins_mock::{MockServer, Plan};
+use process_containment::Command;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::process::{self, Job};
+use crate::process::{self, Job, Signals};
 use crate::runtime;
 use crate::style::{FAINT, STRONG};
 
@@ -86,7 +90,7 @@ impl Serve {
         }
         let key = if self.demo_data { Some(demo_data(&server)?) } else { None };
         runtime::block_on(async {
-            let mut signals = process::signals()?;
+            let mut signals = Signals::new()?;
             announce(out, &server, key.as_ref())?;
             signals.asked_to_stop().await;
             server.shutdown().await;
@@ -103,7 +107,7 @@ fn announce(out: Output, server: &MockServer, key: Option<&OrgKey>) -> Result<()
         "url": server.url(),
         "machins_base_url": server.machins_base_url(),
         "machineid_base_url": server.machineid_base_url(),
-        "pid": std_process::id(),
+        "pid": std::process::id(),
     });
     let mut text = format!(
         "{STRONG}The mock server is ready at {}{STRONG:#}\n\n\
@@ -150,17 +154,15 @@ fn exec(command: &[OsString]) -> Result<ExitCode, Failure> {
     let server = MockServer::builder()
         .start()
         .map_err(|error| Failure::local("could not start the mock server", error))?;
-    let mut command = Command::new(program);
-    command
+    let command = Command::new(program)
         .args(arguments)
         .env("MACHINEID_BASE_URL", server.machineid_base_url())
         .env("MACHINS_BASE_URL", server.machins_base_url());
     runtime::block_on(async {
-        let job = Job::new(command);
-        match process::accompany(&job, job.run()).await? {
-            Ok(Ok(status)) => Ok(process::exit_code(status)),
-            Ok(Err(error)) => Err(process::not_started(program, &error)),
-            Err(interrupted) => Ok(interrupted.into()),
-        }
+        let job =
+            Job::spawn(command).map_err(|error| process::not_started(&error, Exit::Refused))?;
+        let resume = async || Ok::<_, Infallible>(());
+        let Ok(outcome) = job.run(&CancellationToken::new(), Duration::ZERO, resume).await;
+        process::exit_code(outcome, Exit::Refused)
     })?
 }

@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 use machineid_client::PlanTier;
-use serde_json::json;
 
 use crate::config::document::{Document, Kept};
 use crate::config::file::ConfigFile;
@@ -91,8 +90,8 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     let client = context.machineid_without_key()?.build()?;
     let org = shown_once::receive(context.out, client.create_org())?;
     let key = org.org_key.expose();
-    let mut reply = serde_json::Map::from(org.extra.clone());
-    reply.insert("orgApiKey".to_owned(), json!(key));
+    let mut reply = org.extra.clone();
+    reply.insert("orgApiKey".to_owned(), key.into());
     context.out.result(&reply, || key.to_owned())?;
     if !save {
         context.out.note(

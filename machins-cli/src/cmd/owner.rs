@@ -85,10 +85,10 @@ impl Claim {
             Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
         })?;
         context.out.result(&claimed, || {
-            let slug = claimed.reply.get("agent_slug").and_then(scalar);
+            let slug = claimed.reply.get("agent_slug").and_then(|slug| scalar(slug));
             let mut rows = vec![("claimed", styled(slug.as_deref().unwrap_or("the agent"), GOOD))];
             rows.push(("owner", cell(&self.email)));
-            if let Some(tier) = claimed.reply.get("trust_tier").and_then(tier) {
+            if let Some(tier) = claimed.reply.get("trust_tier").and_then(|value| tier(value)) {
                 rows.push(("tier", cell(&tier)));
             }
             fields(&rows)
@@ -139,7 +139,7 @@ fn me(context: &Context) -> Result<(), Failure> {
             ("name", or_unknown(owner.name.as_deref())),
             ("id", or_unknown(owner.id.as_deref())),
         ]);
-        if let Some(agents) = owner.extra.get("agents").and_then(Value::as_array)
+        if let Some(agents) = owner.extra.get("agents").and_then(|agents| agents.as_array())
             && !agents.is_empty()
         {
             let _ = write!(text, "\n{STRONG}Agents{STRONG:#}\n{}", agents_table(agents));

@@ -108,7 +108,7 @@ fn agent(context: &Context, slug: &str) -> Result<(), Failure> {
         if !agent.capabilities.is_empty() {
             rows.push(("can", cell(&agent.capabilities.join(", "))));
         }
-        if let Some(score) = agent.reputation_score.as_ref().and_then(scalar) {
+        if let Some(score) = agent.reputation_score.as_deref().and_then(scalar) {
             rows.push(("reputation", cell(&score)));
         }
         if let Some(count) = agent.total_trades {

@@ -1,8 +1,8 @@
 //! Webhook subscriptions: `machins subscriptions`, `subscribe`, `unsubscribe`.
 
 use clap::{Args, Subcommand, ValueHint};
-use machins_client::{ErrorKind, EventType, NewSubscription, Subscription};
-use serde_json::{Map, Value};
+use machins_client::{ErrorKind, EventType, Extra, NewSubscription, Subscription};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -90,10 +90,10 @@ fn state(subscription: &Subscription) -> Cell {
     }
 }
 
-fn format_filters(filters: &Map<String, Value>) -> String {
-    let pairs = filters.iter().map(|(name, value)| match value {
-        Value::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
+fn format_filters(filters: &Extra) -> String {
+    let pairs = filters.iter().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={}", value.as_json()),
     });
     pairs.collect::<Vec<_>>().join(" ")
 }

@@ -1,75 +1,36 @@
-//! Runs a command in a job object of its own.
+//! Ctrl-C, and what Windows does not have: other signals, job control, limits on open files.
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
-use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
-use tokio::sync::Mutex;
+use crate::error::Failure;
 
 /// The number of Ctrl-C on Unix.
 const INTERRUPT: i32 = 2;
-
-/// One run of a command. The system ends the whole job when this process dies.
-pub(crate) struct Job {
-    command: RefCell<Option<Command>>,
-    child: Mutex<Option<Box<dyn ChildWrapper>>>,
-    started: Cell<bool>,
-}
-
-impl Job {
-    /// Creates a job that has not started.
-    pub(crate) fn new(command: Command) -> Self {
-        Self {
-            command: RefCell::new(Some(command)),
-            child: Mutex::new(None),
-            started: Cell::new(false),
-        }
-    }
-
-    /// Changes nothing: the job object always ends the job when this process dies.
-    pub(crate) fn watched(self) -> Self {
-        self
-    }
-
-    /// Starts the command and waits until it ends. If the future is dropped, the command goes on:
-    /// see [`Job::end`].
-    pub(crate) async fn run(&self) -> io::Result<ExitStatus> {
-        let command = self.command.take().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut slot = self.child.lock().await;
-        let child = slot.insert(
-            CommandWrap::from(tokio::process::Command::from(command))
-                .wrap(KillOnDrop)
-                .wrap(JobObject)
-                .spawn()?,
-        );
-        self.started.set(true);
-        // Only the command itself: `end` ends what it left behind.
-        child.inner_mut().wait().await
-    }
-
-    /// Does nothing: the console signals every process in it. Returns false if no command is running.
-    pub(crate) fn pass_on(&self, _signal: i32) -> bool {
-        self.started.get()
-    }
-
-    /// Ends what is left of the job at once: Windows has no TERM.
-    pub(crate) async fn end(&self, _grace: Duration) {
-        if let Some(mut child) = self.child.lock().await.take() {
-            let _ = child.start_kill();
-        }
-        self.started.set(false);
-    }
-}
+/// No signal is Ctrl-Z here.
+pub(super) const SUSPEND: i32 = 0;
+/// No signal lets a process go on here.
+pub(super) const CONTINUE: i32 = 0;
+/// No signal tells of a use of the terminal here.
+pub(super) const WANTS_TERMINAL: [i32; 0] = [];
 
 /// Ctrl-C, reported by its number on Unix.
 pub(crate) struct Signals(tokio::signal::windows::CtrlC);
 
 impl Signals {
     /// Starts to handle Ctrl-C.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        Self::of_a_job().map_err(|error| Failure::local("could not handle Ctrl-C", error))
+    }
+
+    /// Starts to handle Ctrl-C. The console sends it to every process, so that nothing is to be passed
+    /// on.
+    pub(crate) fn of_a_job() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Whether this signal is handled.
+    pub(crate) fn includes(&self, signal: i32) -> bool {
+        signal == INTERRUPT
     }
 
     /// Waits for the next Ctrl-C, and returns its number.
@@ -79,4 +40,52 @@ impl Signals {
         }
         INTERRUPT
     }
+
+    /// Waits for Ctrl-C.
+    pub(crate) async fn asked_to_stop(&mut self) {
+        self.next().await;
+    }
 }
+
+/// Does nothing.
+pub(super) fn suspend_group() {}
+
+/// The terminal, which all processes share.
+pub(super) struct Terminal;
+
+#[expect(clippy::unused_self, reason = "as on Unix, where there is something to do")]
+impl Terminal {
+    /// Opens nothing.
+    pub(super) fn open(_group: u32) -> Self {
+        Self
+    }
+
+    /// False: there is nothing to lend.
+    pub(super) fn exists(&self) -> bool {
+        false
+    }
+
+    /// True: all processes use it.
+    pub(super) fn is_shared() -> bool {
+        true
+    }
+
+    /// False: there is nothing to lend.
+    pub(super) fn lend(&self) -> bool {
+        false
+    }
+
+    /// Does nothing.
+    pub(super) fn take_back(&self) {}
+
+    /// Does nothing.
+    pub(super) fn suspend(&self) {}
+}
+
+/// Does nothing: there is no such limit.
+pub(crate) fn reserve_descriptors() -> io::Result<()> {
+    Ok(())
+}
+
+/// Does nothing.
+pub(crate) fn hide_environment() {}

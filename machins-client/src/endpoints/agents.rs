@@ -1,8 +1,7 @@
 //! Onboarding: joining the platform.
 
-use agent_client_core::{Call, Error, ErrorKind, Reply, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Reply, Secret, Transport};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use crate::auth::ApiKey;
 use crate::client::Api;
@@ -45,7 +44,7 @@ fn read_joined(reply: &Reply) -> Result<Joined, Error> {
     }
     let unreadable =
         || Error::new(ErrorKind::UnreadableReply, "the reply to joining holds no API key");
-    let mut fields: Map<String, Value> = reply.json().map_err(|_| unreadable())?;
+    let mut fields: Extra = reply.json().map_err(|_| unreadable())?;
     let key = fields.remove("api_key").ok_or_else(unreadable)?;
     let api_key = key.as_str().ok_or_else(unreadable)?;
     let claim_url: Option<String> = take(&mut fields, "claim_url");
@@ -56,14 +55,12 @@ fn read_joined(reply: &Reply) -> Result<Joined, Error> {
         starter_credits: take(&mut fields, "starter_credits"),
         claim_url: claim_url.map(Secret::new),
         trust_tier: take(&mut fields, "trust_tier"),
-        extra: fields.into(),
+        extra: fields,
     })
 }
 
 /// Removes a field and reads it. A field that cannot be read stays where it is: it must not cost
 /// the agent its key, which is shown only once.
-fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
-    let value = T::deserialize(fields.get(name)?).ok()?;
-    fields.remove(name);
-    Some(value)
+fn take<T: DeserializeOwned>(fields: &mut Extra, name: &str) -> Option<T> {
+    fields.take(name).ok().flatten()
 }

@@ -1,6 +1,7 @@
 //! The inbox: listing and acknowledging notifications.
 
 use agent_client_core::{Call, Transport};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::auth::API_KEY;
@@ -42,9 +43,9 @@ impl<T: Transport> Api<T> {
     /// Returns all notifications that the query finds, fetching page after page as needed. Calls
     /// `GET /inbox` ([reference](https://machins.co/docs): Inbox).
     ///
-    /// Do not acknowledge while going through unread notifications: those on later pages would
-    /// move to pages that have been fetched already. Acknowledge afterwards, or use
-    /// [`inbox_watch`](Api::inbox_watch).
+    /// The notifications may be acknowledged while you go through the unread ones: none is given twice
+    /// or passed over because of that. One that arrives meanwhile can be missed: see [`Items`].
+    /// [`inbox_watch`](Api::inbox_watch) misses none.
     ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
@@ -59,8 +60,7 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
     /// invalid.
     pub fn ack_inbox(&self, notifications: &[NotificationId]) -> T::Reply<Acknowledged> {
-        let body = json!({"notification_ids": notifications});
-        self.send(Call::post("/inbox/ack").auth(&API_KEY).body(&body).idempotent().json())
+        self.send(ack_inbox(notifications))
     }
 
     /// Marks all notifications as read. Calls `POST /inbox/ack-all`
@@ -74,6 +74,12 @@ impl<T: Transport> Api<T> {
     }
 }
 
-fn list_inbox(query: &InboxQuery) -> Call<Page<Notification>> {
+/// The items may be of another type than [`Notification`], to read what is malformed as well.
+pub(crate) fn list_inbox<I: DeserializeOwned>(query: &InboxQuery) -> Call<Page<I>> {
     Call::get("/inbox").auth(&API_KEY).query(query).json()
+}
+
+pub(crate) fn ack_inbox(notifications: &[NotificationId]) -> Call<Acknowledged> {
+    let body = json!({"notification_ids": notifications});
+    Call::post("/inbox/ack").auth(&API_KEY).body(&body).idempotent().json()
 }

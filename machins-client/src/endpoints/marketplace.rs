@@ -46,6 +46,10 @@ impl<T: Transport> Api<T> {
     /// # Ok(()) });
     /// ```
     ///
+    /// None is given twice, or passed over because others leave or are added meanwhile. A listing
+    /// whose own place in the list changes can be missed, for example because its price does in a
+    /// list sorted by price: see [`Items`].
+    ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
     pub fn browse_all(&self, query: &MarketplaceQuery) -> Items<T, MarketplaceListing> {

@@ -2,7 +2,7 @@
 //! [`Api`](crate::Api), for the asynchronous and the blocking client alike.
 
 mod agents;
-mod inbox;
+pub(crate) mod inbox;
 mod listings;
 mod marketplace;
 mod owners;

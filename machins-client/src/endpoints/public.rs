@@ -1,7 +1,6 @@
 //! Public information: statistics, profiles, recent trades.
 
-use agent_client_core::{Call, Transport};
-use serde_json::Value;
+use agent_client_core::{Call, Document, Transport};
 
 use crate::client::Api;
 use crate::model::agent::Agent;
@@ -37,7 +36,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
-    pub fn get_leaderboard(&self) -> T::Reply<Value> {
+    pub fn get_leaderboard(&self) -> T::Reply<Document> {
         self.send(Call::get("/public/leaderboard").json())
     }
 
@@ -56,7 +55,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
-    pub fn get_recent_trades(&self) -> T::Reply<Value> {
+    pub fn get_recent_trades(&self) -> T::Reply<Document> {
         self.send(Call::get("/public/recent-trades").json())
     }
 
@@ -66,7 +65,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
-    pub fn get_platform_info(&self) -> T::Reply<Value> {
+    pub fn get_platform_info(&self) -> T::Reply<Document> {
         self.send(Call::get("/platform/info").json())
     }
 }

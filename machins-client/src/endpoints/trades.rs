@@ -1,6 +1,7 @@
 //! Trades: proposing, accepting, delivering, confirming.
 
-use agent_client_core::{Call, Error, ErrorKind, Probe, ProbeResult, Transport};
+use agent_client_core::{Call, Document, Error, ErrorKind, Probe, ProbeResult, Transport};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::auth::API_KEY;
@@ -71,6 +72,9 @@ impl<T: Transport> Api<T> {
     /// Returns all of your trades that the query finds, fetching page after page as needed. Calls
     /// `GET /trades` ([reference](https://machins.co/docs): Trades).
     ///
+    /// The trades may be accepted, or leave the list in another way, while you go through it: none is
+    /// given twice or passed over because of that. [`Items`] says what can still be missed.
+    ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
     pub fn trades_all(&self, query: &TradeQuery) -> Items<T, Trade> {
@@ -133,7 +137,7 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::InvalidTransition`] if no credits are held, [`ErrorKind::Forbidden`] if you are
     /// not the seller, and [`ErrorKind::NotFound`] if there is no such trade.
     pub fn deliver_trade(&self, id: &TradeId, delivery: &Delivery) -> T::Reply<Trade> {
-        self.send(take_action(id, Action::Deliver, &json!(delivery)))
+        self.send(take_action(id, Action::Deliver, delivery))
     }
 
     /// Confirms a delivery, as the buyer; the held credits go to the seller, less the fee. Calls
@@ -172,7 +176,7 @@ pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
 }
 
 /// Takes an action on a trade. If its outcome is unknown, the trade's state shows it.
-fn take_action(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
+fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trade> {
     let id = id.clone();
     Call::post("/trades/{id}/{action}")
         .segment("id", id.as_str())
@@ -199,7 +203,7 @@ fn take_action(id: &TradeId, action: Action, body: &Value) -> Call<Trade> {
 }
 
 /// Searches the agent's trades for a proposal by its reference, page after page.
-fn find_proposal(reference: Value, offset: u64) -> Probe<Trade> {
+fn find_proposal(reference: Document, offset: u64) -> Probe<Trade> {
     let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
     Probe::new(list_trades(&query), move |page| {
         let page = page?;

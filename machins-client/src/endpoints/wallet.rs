@@ -46,6 +46,8 @@ impl<T: Transport> Api<T> {
     /// Returns your wallet's whole ledger, the newest entries first, fetching page after page as
     /// needed. Calls `GET /wallets/transactions` ([reference](https://machins.co/docs): Wallet).
     ///
+    /// None is given twice, and entries that are added meanwhile can be missed: see [`Items`].
+    ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].
     pub fn transactions_all(&self, query: &PageQuery) -> Items<T, Transaction> {

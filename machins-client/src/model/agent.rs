@@ -1,8 +1,7 @@
 //! Agents: those that join, and their public profiles.
 
-use agent_client_core::{Extra, Secret, Timestamp, open_enum};
+use agent_client_core::{Document, Extra, Secret, Timestamp, open_enum, with_extra};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::auth::ApiKey;
 use crate::model::id::{AgentId, AgentSlug};
@@ -42,7 +41,7 @@ open_enum! {
 ///     .description("Sentiment analysis for short texts.")
 ///     .capability("nlp");
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct NewAgent {
     name: String,
@@ -109,7 +108,8 @@ pub struct Joined {
 }
 
 /// The trust tier of a new agent, and how to reach a higher one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct TrustTierInfo {
     /// The tier that the agent is in.
@@ -121,13 +121,16 @@ pub struct TrustTierInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade_action: Option<String>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(TrustTierInfo);
+
 /// An agent's public profile, from [`Api::get_agent`](crate::Api::get_agent). The reference
 /// documents none of its fields, so each of them may be missing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Agent {
     /// The id of the agent.
@@ -147,7 +150,7 @@ pub struct Agent {
     pub capabilities: Vec<String>,
     /// The mean of the agent's ratings, in the notation of the service: `"4.50"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reputation_score: Option<Value>,
+    pub reputation_score: Option<Document>,
     /// The number of trades that the agent has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_trades: Option<u64>,
@@ -155,6 +158,8 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Agent);

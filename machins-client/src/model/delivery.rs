@@ -1,7 +1,7 @@
 //! Deliveries, which can only be built with what the type of the listing requires.
 
+use agent_client_core::{Document, Extra};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use crate::model::listing::ListingType;
 
@@ -17,10 +17,10 @@ use crate::model::listing::ListingType;
 /// let access = Delivery::api("https://api.example/v1", json!({"token": "t"}));
 /// let transfer = Delivery::asset("0xabc");
 /// ```
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Delivery {
-    body: Map<String, Value>,
+    body: Extra,
     #[serde(skip)]
     listing_type: Option<ListingType>,
 }
@@ -28,42 +28,40 @@ pub struct Delivery {
 impl Delivery {
     /// Creates the delivery of a task: its result.
     #[must_use]
-    pub fn task(result: impl Into<Value>) -> Self {
-        let result: Value = result.into();
-        Self::with(ListingType::Task, [("payload", json!({"result": result}))])
+    pub fn task(result: impl Into<Document>) -> Self {
+        Self::new(ListingType::Task, [("payload", object("result", result))])
     }
 
     /// Creates the delivery of data: its rows.
     #[must_use]
-    pub fn data(rows: impl IntoIterator<Item = Value>) -> Self {
-        let rows: Vec<Value> = rows.into_iter().collect();
-        Self::with(ListingType::Data, [("payload", json!({"data": rows}))])
+    pub fn data(rows: impl IntoIterator<Item = impl Into<Document>>) -> Self {
+        let rows: Document = rows.into_iter().collect();
+        Self::new(ListingType::Data, [("payload", object("data", rows))])
     }
 
     /// Creates the delivery of an API: its URL, and the credentials that the buyer needs.
     #[must_use]
-    pub fn api(endpoint_url: impl Into<String>, credentials: Value) -> Self {
-        Self::access(ListingType::Api, endpoint_url.into(), credentials)
+    pub fn api(endpoint_url: impl Into<String>, credentials: impl Into<Document>) -> Self {
+        Self::access(ListingType::Api, endpoint_url.into(), credentials.into())
     }
 
     /// Creates the delivery of a model: its URL, and the credentials that the buyer needs.
     #[must_use]
-    pub fn model(endpoint_url: impl Into<String>, credentials: Value) -> Self {
-        Self::access(ListingType::Model, endpoint_url.into(), credentials)
+    pub fn model(endpoint_url: impl Into<String>, credentials: impl Into<Document>) -> Self {
+        Self::access(ListingType::Model, endpoint_url.into(), credentials.into())
     }
 
     /// Creates the delivery of an asset: the id of the transaction that transferred it.
     #[must_use]
     pub fn asset(tx_id: impl Into<String>) -> Self {
-        let proof = json!({"tx_id": tx_id.into()});
-        Self::with(ListingType::Asset, [("transaction_proof", proof)])
+        Self::new(ListingType::Asset, [("transaction_proof", object("tx_id", tx_id.into()))])
     }
 
     /// Creates a delivery with a payload of any shape, for a listing type that this version of the
     /// crate does not know.
     #[must_use]
-    pub fn payload(payload: Value) -> Self {
-        Self { body: Map::from_iter([("payload".to_owned(), payload)]), listing_type: None }
+    pub fn payload(payload: impl Into<Document>) -> Self {
+        Self { body: Extra::from_iter([("payload", payload)]), listing_type: None }
     }
 
     /// Returns the type of the listing that this delivery is for, or `None` for a
@@ -73,14 +71,68 @@ impl Delivery {
         self.listing_type.as_ref()
     }
 
-    fn access(listing_type: ListingType, endpoint_url: String, credentials: Value) -> Self {
+    fn access(listing_type: ListingType, endpoint_url: String, credentials: Document) -> Self {
         let fields = [("endpoint_url", endpoint_url.into()), ("credentials", credentials)];
-        Self::with(listing_type, fields)
+        Self::new(listing_type, fields)
     }
 
-    fn with<const N: usize>(listing_type: ListingType, fields: [(&str, Value); N]) -> Self {
-        let body = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { body, listing_type: Some(listing_type) }
+    fn new<const N: usize>(listing_type: ListingType, fields: [(&str, Document); N]) -> Self {
+        Self { body: Extra::from_iter(fields), listing_type: Some(listing_type) }
+    }
+}
+
+/// An object with one field.
+fn object(name: &str, value: impl Into<Document>) -> Document {
+    Extra::from_iter([(name, value)]).into()
+}
+
+/// What a buyer received, from [`Trade::delivery`](crate::Trade::delivery)
+/// ([reference](https://machins.co/docs): Delivery).
+///
+/// `Debug` does not show credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceivedDelivery {
+    /// The result of a task.
+    Task(Document),
+    /// The rows of data.
+    Data(Vec<Document>),
+    /// Access to an API or a model.
+    Access {
+        /// The URL of the API or model.
+        endpoint_url: String,
+        /// What the seller says is needed to use the URL.
+        credentials: Document,
+    },
+    /// The id of the transaction that transferred an asset.
+    Asset {
+        /// The id of the transaction.
+        tx_id: String,
+    },
+    /// A payload of another shape than documented.
+    Other(Extra),
+}
+
+impl From<&Extra> for ReceivedDelivery {
+    /// Tells the kinds apart by the names of the fields: a trade does not say the type of its listing.
+    fn from(payload: &Extra) -> Self {
+        let text = |name| payload.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let tx_id = || {
+            let proof: Extra = payload.get("transaction_proof")?.to().ok()?;
+            Some(proof.get("tx_id")?.as_str()?.to_owned())
+        };
+        if let Some(result) = payload.get("result") {
+            Self::Task(result.clone())
+        } else if let Some(Ok(rows)) = payload.get("data").map(Document::to) {
+            Self::Data(rows)
+        } else if let Some(endpoint_url) = text("endpoint_url") {
+            let credentials = payload.get("credentials").cloned().unwrap_or_default();
+            Self::Access { endpoint_url, credentials }
+        } else if let Some(tx_id) = tx_id() {
+            Self::Asset { tx_id }
+        } else {
+            Self::Other(payload.clone())
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Events, which arrive through the inbox and through webhooks.
 
-use agent_client_core::{Document, Extra, open_enum};
+use agent_client_core::{Document, Extra, open_enum, with_extra};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::model::id::{AgentId, AgentSlug, ListingId, TradeId};
 use crate::model::listing::{ListingType, Side};
@@ -42,13 +41,13 @@ open_enum! {
 ///
 /// ```
 /// use machins_client::{Event, EventType, Money};
-/// use serde_json::json;
+/// use serde_json::{Value, json};
 ///
 /// let event = Event::new(EventType::TradeProposed, json!({"trade_id": "t1", "price": "50.00"}));
 /// let Event::TradeProposed(data) = event else { unreachable!() };
 /// assert_eq!(data.price, Some(Money::credits(50)));
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Another agent proposed a trade on your listing.
@@ -85,8 +84,8 @@ impl Event {
     /// Reads an event's data by its type. Data that cannot be read gives [`Event::Unknown`].
     #[must_use]
     pub fn new(event_type: EventType, data: impl Into<Document>) -> Self {
-        fn read<T: DeserializeOwned>(wrap: fn(T) -> Event, data: &Value) -> Option<Event> {
-            T::deserialize(data).ok().map(wrap)
+        fn read<T: DeserializeOwned>(wrap: fn(T) -> Event, data: &Document) -> Option<Event> {
+            data.to().ok().map(wrap)
         }
         let data = data.into();
         let known = match event_type {
@@ -107,7 +106,8 @@ impl Event {
 }
 
 /// The data of an event about a trade. The reference documents only some of its fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct TradeEvent {
     /// The id of the trade that the event is about.
@@ -123,12 +123,15 @@ pub struct TradeEvent {
     /// The state of the trade when the event was sent. `None` when the event does not say.
     pub status: Option<TradeStatus>,
     /// Fields of the event that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(TradeEvent);
+
 /// The data of an event about a new listing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct ListingEvent {
     /// The id of the new listing.
@@ -142,12 +145,15 @@ pub struct ListingEvent {
     /// The price of one trade. `None` when the event does not say.
     pub price: Option<Money>,
     /// Fields of the event that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(ListingEvent);
+
 /// The data of an event about a new agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct AgentEvent {
     /// The id of the new agent. `None` when the event does not say.
@@ -155,12 +161,15 @@ pub struct AgentEvent {
     /// The slug of the new agent. `None` when the event does not say.
     pub agent_slug: Option<AgentSlug>,
     /// Fields of the event that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
 
+with_extra!(AgentEvent);
+
 /// The data of an event about a match.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct MatchEvent {
     /// The id of one of the two listings. The reference does not say whether it is your own. `None`
@@ -169,14 +178,16 @@ pub struct MatchEvent {
     /// The id of the other listing. `None` when the event does not say.
     pub matched_listing_id: Option<ListingId>,
     /// Fields of the event that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(MatchEvent);
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Not;
 
-use agent_client_core::{Document, Extra, Timestamp};
+use agent_client_core::{Document, Extra, Timestamp, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, EventType};
@@ -10,7 +10,8 @@ use crate::model::id::NotificationId;
 use crate::model::query::Query;
 
 /// A notification in an agent's inbox.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Notification {
     /// The notification's id, for [`Api::ack_inbox`](crate::Api::ack_inbox).
@@ -27,9 +28,11 @@ pub struct Notification {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Notification);
 
 impl Notification {
     /// Returns the event with typed data.
@@ -40,7 +43,7 @@ impl Notification {
 }
 
 /// The reply to acknowledging notifications. The reference documents no fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Acknowledged {
     /// The reply, as the service sent it.

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Not;
 
-use agent_client_core::{Extra, Timestamp, open_enum};
+use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::model::id::{AgentId, ListingId};
 use crate::model::money::Money;
@@ -51,7 +50,8 @@ open_enum! {
 
 /// One of your own listings, from [`Api::list_listings`](crate::Api::list_listings) and the
 /// calls that create and change it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Listing {
     /// The listing's id, which other calls about it need.
@@ -82,10 +82,10 @@ pub struct Listing {
     pub side: Option<Side>,
     /// The JSON Schema of what the buyer provides. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_schema: Option<Value>,
+    pub input_schema: Option<Document>,
     /// The JSON Schema of what the seller delivers. `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_schema: Option<Value>,
+    pub output_schema: Option<Document>,
     /// Whether the listing can be traded on. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ListingStatus>,
@@ -99,15 +99,16 @@ pub struct Listing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounty_held: Option<bool>,
     /// The time when the listing expires. `None` when it does not expire.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// The time when the listing was created. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Listing);
 
 /// A listing to create with [`Api::create_listing`](crate::Api::create_listing).
 ///
@@ -121,7 +122,7 @@ pub struct Listing {
 ///     .request()
 ///     .bounty();
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct NewListing {
     title: String,
@@ -134,9 +135,9 @@ pub struct NewListing {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    input_schema: Option<Value>,
+    input_schema: Option<Document>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<Value>,
+    output_schema: Option<Document>,
     #[serde(skip_serializing_if = "Not::not")]
     bounty: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,14 +198,14 @@ impl NewListing {
     }
 
     /// Sets the JSON Schema of what the buyer provides.
-    pub fn input_schema(mut self, schema: Value) -> Self {
-        self.input_schema = Some(schema);
+    pub fn input_schema(mut self, schema: impl Into<Document>) -> Self {
+        self.input_schema = Some(schema.into());
         self
     }
 
     /// Sets the JSON Schema of what the seller delivers.
-    pub fn output_schema(mut self, schema: Value) -> Self {
-        self.output_schema = Some(schema);
+    pub fn output_schema(mut self, schema: impl Into<Document>) -> Self {
+        self.output_schema = Some(schema.into());
         self
     }
 
@@ -260,7 +261,7 @@ fn distinct(tags: &[String]) -> BTreeSet<&str> {
 ///
 /// let cheaper = ListingUpdate::new().price(Money::credits(40)).tags(["nlp", "sale"]);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct ListingUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -272,7 +273,7 @@ pub struct ListingUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Vec<String>>,
     #[serde(flatten)]
-    other: Map<String, Value>,
+    other: Extra,
 }
 
 impl ListingUpdate {
@@ -306,7 +307,7 @@ impl ListingUpdate {
     }
 
     /// Replaces any other field. The reference does not list all fields that can be changed.
-    pub fn field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.other.insert(name.into(), value.into());
         self
     }

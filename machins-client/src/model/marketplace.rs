@@ -1,8 +1,7 @@
 //! Listings on the marketplace, as everyone sees them.
 
-use agent_client_core::{Extra, Timestamp, open_enum};
+use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
 
 use crate::model::agent::Agent;
 use crate::model::id::{AgentId, AgentSlug, ListingId};
@@ -13,7 +12,8 @@ use crate::model::query::Query;
 use crate::model::review::Review;
 
 /// A listing on the marketplace, as everyone sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct MarketplaceListing {
     /// The listing's id, for [`Proposal::new`](crate::Proposal::new).
@@ -31,7 +31,7 @@ pub struct MarketplaceListing {
     /// The mean of the owner's ratings, in the notation of the service: `"4.50"`. `None` when the
     /// service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seller_reputation_score: Option<Value>,
+    pub seller_reputation_score: Option<Document>,
     /// The title of the listing.
     pub title: String,
     /// The listing's slug, unique on the platform.
@@ -59,7 +59,6 @@ pub struct MarketplaceListing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounty_held: Option<bool>,
     /// The time when the listing expires. `None` when it does not expire.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// The time when the listing was created. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,9 +72,11 @@ pub struct MarketplaceListing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller: Option<Agent>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(MarketplaceListing);
 
 open_enum! {
     /// The order of the listings on the marketplace.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Extra, Secret};
+use agent_client_core::{Extra, Secret, with_extra};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ impl fmt::Debug for Claim {
 }
 
 /// The reply to a claim. The reference documents no fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claimed {
     /// The reply, as the service sent it.
@@ -73,7 +73,8 @@ pub struct OwnerSession {
 
 /// An owner's profile, from [`Api::get_owner`](crate::Api::get_owner). The reference documents
 /// none of its fields, so each of them may be missing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Owner {
     /// The id of the owner.
@@ -87,6 +88,8 @@ pub struct Owner {
     pub name: Option<String>,
     /// Fields of the reply that this version of the crate does not know, such as the owner's
     /// agents.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Owner);

@@ -1,10 +1,11 @@
 //! One page of a list.
 
-use agent_client_core::Extra;
+use agent_client_core::{Extra, with_extra};
 use serde::{Deserialize, Serialize};
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Page<I> {
     /// The items on this page.
@@ -25,9 +26,11 @@ pub struct Page<I> {
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub unread_count: Option<u64>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Page<I>);
 
 impl<I> Page<I> {
     /// The offset of the next page, if there is one, when this page was requested at `offset` with

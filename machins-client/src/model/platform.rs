@@ -1,14 +1,14 @@
 //! Statistics of the platform.
 
-use agent_client_core::Extra;
+use agent_client_core::{Document, Extra, with_extra};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::model::money::Money;
 use crate::model::null_as_default::null_as_default;
 
 /// The platform's statistics, from [`Api::get_stats`](crate::Api::get_stats).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct PlatformStats {
     /// The number of agents that have joined.
@@ -21,11 +21,13 @@ pub struct PlatformStats {
     pub total_volume: Money,
     /// The number of trades of each listing type, by the type's name.
     #[serde(default, deserialize_with = "null_as_default")]
-    pub trades_by_type: Map<String, Value>,
+    pub trades_by_type: Extra,
     /// The latest activity, as JSON: the reference documents no shape.
     #[serde(default, deserialize_with = "null_as_default")]
-    pub recent_activity: Vec<Value>,
+    pub recent_activity: Vec<Document>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(PlatformStats);

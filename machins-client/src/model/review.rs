@@ -1,6 +1,6 @@
 //! Reviews that the parties of a completed trade leave about each other.
 
-use agent_client_core::{Error, ErrorKind, Extra, Timestamp};
+use agent_client_core::{Error, ErrorKind, Extra, Timestamp, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, ListingId, ReviewId, TradeId};
@@ -46,7 +46,7 @@ impl Rating {
 /// let review = NewReview::new(Rating::new(5)?).body("Fast delivery, clean data format.");
 /// # Ok::<(), machins_client::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct NewReview {
     rating: Rating,
@@ -73,7 +73,8 @@ impl NewReview {
 }
 
 /// A review that one party of a completed trade has left about the other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Review {
     /// The id of this review.
@@ -99,6 +100,8 @@ pub struct Review {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Review);

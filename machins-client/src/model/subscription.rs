@@ -1,16 +1,17 @@
 //! Webhook subscriptions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use agent_client_core::{Document, Extra, Secret, Timestamp};
+use agent_client_core::{Document, Extra, Secret, Timestamp, with_extra};
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
 
 use crate::model::event::EventType;
 use crate::model::id::SubscriptionId;
 
 /// A webhook subscription: the service posts each event of one type to a URL.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Subscription {
     /// The subscription's id, for [`Api::unsubscribe`](crate::Api::unsubscribe).
@@ -21,7 +22,7 @@ pub struct Subscription {
     pub webhook_url: String,
     /// The values that an event's data must have to be sent. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub filters: Option<Map<String, Value>>,
+    pub filters: Option<Extra>,
     /// Whether events are sent. The service stops after ten failed deliveries in a row. `None`
     /// when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,9 +31,11 @@ pub struct Subscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Subscription);
 
 /// A webhook subscription to create with [`Api::subscribe`](crate::Api::subscribe).
 ///
@@ -50,8 +53,8 @@ pub struct NewSubscription {
     webhook_url: String,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     secret: Option<Secret>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    filters: Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    filters: Extra,
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference")]
@@ -62,7 +65,12 @@ fn expose<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok
 impl NewSubscription {
     /// Creates a subscription that sends events of this type to this URL.
     pub fn new(event_type: EventType, webhook_url: impl Into<String>) -> Self {
-        Self { event_type, webhook_url: webhook_url.into(), secret: None, filters: Map::new() }
+        Self {
+            event_type,
+            webhook_url: webhook_url.into(),
+            secret: None,
+            filters: Extra::default(),
+        }
     }
 
     /// Sets the secret that the service signs its requests with, so that
@@ -73,7 +81,7 @@ impl NewSubscription {
     }
 
     /// Sends only events whose data has this value in the field of this name.
-    pub fn filter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn filter(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.filters.insert(name.into(), value.into());
         self
     }
@@ -103,7 +111,7 @@ impl fmt::Debug for NewSubscription {
 }
 
 /// The reply to ending a webhook subscription. The reference documents no fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unsubscribed {
     /// The reply, as the service sent it; `null` when its body was empty.

@@ -1,9 +1,11 @@
 //! Trades and proposals.
 
-use agent_client_core::{Document, Extra, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
+use agent_client_core::{Document, Extra, Timestamp, with_extra};
+use serde::{Deserialize, Serialize};
+
+use crate::model::delivery::ReceivedDelivery;
 use crate::model::id::{AgentId, ListingId, TradeId};
 use crate::model::money::Money;
 use crate::model::query::Query;
@@ -13,7 +15,8 @@ use crate::model::trade_status::{Role, TradeStatus};
 const CLIENT_REFERENCE: &str = "client_reference";
 
 /// A trade between a buyer and a seller.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Trade {
     /// The trade's id, which its actions need.
@@ -53,24 +56,22 @@ pub struct Trade {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposed_at: Option<Timestamp>,
     /// The time when the proposal was accepted. `None` if it has not been.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Timestamp>,
     /// The time when the buyer's credits were held. `None` if they have not been.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub escrow_held_at: Option<Timestamp>,
     /// The time when the seller delivered. `None` before the delivery.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<Timestamp>,
     /// The time when the trade was completed. `None` if it has not been.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// The time when the trade was created. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Trade);
 
 impl Trade {
     /// Returns the role of an agent in the trade, or `None` if it is neither buyer nor seller.
@@ -85,8 +86,25 @@ impl Trade {
         }
     }
 
+    /// Returns what the seller delivered, or `None` before the delivery.
+    ///
+    /// ```
+    /// use machins_client::{ReceivedDelivery, Trade};
+    ///
+    /// fn sentiment(trade: &Trade) -> Option<String> {
+    ///     match trade.delivery()? {
+    ///         ReceivedDelivery::Task(result) => Some(result["sentiment"].as_str()?.to_owned()),
+    ///         _ => None,
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn delivery(&self) -> Option<ReceivedDelivery> {
+        self.delivery_payload.as_ref().map(ReceivedDelivery::from)
+    }
+
     /// Whether the trade was proposed with this client reference.
-    pub(crate) fn has_reference(&self, reference: &Value) -> bool {
+    pub(crate) fn has_reference(&self, reference: &Document) -> bool {
         let metadata = self.metadata.as_ref();
         metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
     }
@@ -102,14 +120,14 @@ impl Trade {
 ///     .verification_url("https://agent.example/verify");
 /// # Ok::<(), machins_client::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Proposal {
     listing_id: ListingId,
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    metadata: Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: Extra,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification_url: Option<String>,
 }
@@ -120,7 +138,7 @@ impl Proposal {
         Self {
             listing_id: listing.clone(),
             terms: None,
-            metadata: Map::new(),
+            metadata: Extra::default(),
             verification_url: None,
         }
     }
@@ -133,7 +151,7 @@ impl Proposal {
 
     /// Attaches a value under a name. The name `client_reference` replaces the random reference by
     /// which the client recognises the proposal; its value must be unique among your trades.
-    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
     }
@@ -146,11 +164,11 @@ impl Proposal {
     }
 
     /// The proposal with a client reference, a random one unless it has one, and that reference.
-    pub(crate) fn with_reference(&self) -> (Self, Value) {
+    pub(crate) fn with_reference(&self) -> (Self, Document) {
         let mut proposal = self.clone();
         let reference = proposal
             .metadata
-            .entry(CLIENT_REFERENCE)
+            .entry(CLIENT_REFERENCE.to_owned())
             .or_insert_with(|| format!("{:032x}", fastrand::u128(..)).into())
             .clone();
         (proposal, reference)

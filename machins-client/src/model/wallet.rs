@@ -1,13 +1,14 @@
 //! The wallet and its ledger.
 
-use agent_client_core::{Extra, Timestamp, open_enum};
+use agent_client_core::{Extra, Timestamp, open_enum, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::AgentId;
 use crate::model::money::Money;
 
 /// An agent's wallet, from [`Api::get_wallet`](crate::Api::get_wallet).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Wallet {
     /// The wallet's id. `None` when the service does not say.
@@ -32,9 +33,11 @@ pub struct Wallet {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Wallet);
 
 open_enum! {
     /// The direction of a ledger entry, as the wallet's owner sees it.
@@ -48,7 +51,8 @@ open_enum! {
 
 /// One entry of a wallet's ledger, from
 /// [`Api::list_transactions`](crate::Api::list_transactions).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Transaction {
     /// The id of this ledger entry.
@@ -80,6 +84,8 @@ pub struct Transaction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Fields of the reply that this version of the crate does not know.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Extra,
 }
+
+with_extra!(Transaction);

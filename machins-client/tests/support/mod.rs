@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "test support")]
 
+pub mod inbox;
+
 use machins_client::{
     Action, ApiKey, Client, ClientBuilder, ClientOptions, Delivery, Error, MockClock, Secret,
     Trade, TradeId,

@@ -27,7 +27,8 @@ pub(crate) struct Policy {
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-pub(super) struct Client {
+/// Posts to other servers.
+pub(crate) struct Client {
     client: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
     policy: Policy,
 }
@@ -48,7 +49,7 @@ pub(super) enum PostError {
 }
 
 impl Client {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         let mut connector = HttpConnector::new_with_resolver(Resolver::new());
         connector.set_nodelay(true);
         let client = HyperClient::builder(TokioExecutor::new())

@@ -4,24 +4,29 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use super::client::{Client, Policy};
-use super::log::{Log, MAX_QUEUED, WebhookAttempt};
+use super::client::Client;
+use super::log::{Attempt, Log, MAX_QUEUED, Post, WebhookAttempt, WebhooksQuery};
+use crate::clock::Time;
+use crate::conditions::Matcher;
+use crate::fault::{ActiveFault, FaultError, Faults, Kind};
 use crate::machins::Webhook;
 use crate::machins::verification::{Callback, Verification};
-use crate::sync::lock;
+use crate::random::Seed;
+use crate::sync::{Changes, lock};
 use crate::tasks::Tasks;
 use crate::world::World;
 
 /// The maximum number of posts under way at a time.
 const MAX_POSTS: usize = 256;
 
-/// The webhooks and verifications of one server.
+/// The webhooks and verifications of one world.
 pub(crate) struct Deliveries {
-    client: Client,
+    client: Arc<Client>,
     tasks: Tasks,
     /// The world that holds the subscriptions; locked before `state` if both are locked.
     world: Arc<Mutex<World>>,
@@ -29,14 +34,18 @@ pub(crate) struct Deliveries {
     state: Mutex<State>,
     /// Notified whenever a queue has become empty.
     emptied: Notify,
+    /// Notified whenever a webhook is added to a queue.
+    queued: Notify,
+    /// Announced whenever an attempt is logged.
+    pub(crate) logged: Changes,
 }
 
-#[derive(Default)]
 struct State {
     /// The subscriptions that have a task.
     queues: HashMap<Uuid, Queue>,
     next_lease: u64,
     log: Log,
+    faults: Faults,
 }
 
 struct Queue {
@@ -46,19 +55,32 @@ struct Queue {
 }
 
 impl Deliveries {
-    pub(crate) fn new(policy: Policy, tasks: Tasks, world: Arc<Mutex<World>>) -> Self {
+    pub(crate) fn new(
+        client: Arc<Client>,
+        tasks: Tasks,
+        world: Arc<Mutex<World>>,
+        seed: Seed,
+    ) -> Self {
+        let faults = Faults::new(seed);
+        let state = State { queues: HashMap::new(), next_lease: 0, log: Log::default(), faults };
         Self {
-            client: Client::new(policy),
+            client,
             tasks,
             world,
             free: Semaphore::new(MAX_POSTS),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             emptied: Notify::new(),
+            queued: Notify::new(),
+            logged: Changes::default(),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    fn now(&self) -> Time {
+        lock(&self.world).clock.now()
     }
 
     /// Forgets the webhooks that wait to be sent, and ignores the results of posts under way.
@@ -68,11 +90,50 @@ impl Deliveries {
     }
 
     pub(crate) fn clear_log(&self) {
-        self.state().log = Log::default();
+        self.state().log.clear();
     }
 
     pub(crate) fn attempts(&self) -> Vec<WebhookAttempt> {
-        self.state().log.attempts()
+        self.state().log.all()
+    }
+
+    pub(crate) fn find(&self, query: &WebhooksQuery) -> Vec<WebhookAttempt> {
+        self.state().log.find(query)
+    }
+
+    /// Waits until this many attempts after `since` match.
+    pub(crate) async fn matched(&self, matcher: &Matcher, since: u64, count: usize) {
+        let enough = || (self.state().log.count(matcher, since) >= count).then_some(());
+        self.logged.until(enough).await;
+    }
+
+    /// Returns the attempts after `since` that match, and the others.
+    pub(crate) fn sort(
+        &self,
+        matcher: &Matcher,
+        since: u64,
+    ) -> (Vec<WebhookAttempt>, Vec<WebhookAttempt>) {
+        self.state().log.sort(matcher, since)
+    }
+
+    pub(crate) fn add_fault(&self, fault: ActiveFault) -> Result<(), FaultError> {
+        self.state().faults.add(fault)
+    }
+
+    pub(crate) fn faults(&self) -> Vec<ActiveFault> {
+        self.state().faults.all().to_vec()
+    }
+
+    pub(crate) fn remove_fault(&self, id: u64) -> bool {
+        self.state().faults.remove(id)
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    pub(crate) fn reset_faults(&self, seed: Seed) {
+        self.state().faults = Faults::new(seed);
     }
 
     /// Waits until nothing is left to be sent, or nothing is sent any more.
@@ -91,17 +152,21 @@ impl Deliveries {
     }
 
     /// Queues webhooks. Called while the world is locked, so that they wait in the order of events.
-    pub(crate) fn send(self: &Arc<Self>, webhooks: Vec<Webhook>) {
+    pub(crate) fn send(self: &Arc<Self>, webhooks: Vec<Webhook>, now: Time) {
         if webhooks.is_empty() {
             return;
         }
         let mut state = self.state();
-        let State { queues, next_lease, log } = &mut *state;
+        let State { queues, next_lease, log, .. } = &mut *state;
         for webhook in webhooks {
             let id = webhook.subscription_id;
             match queues.entry(id) {
                 Entry::Occupied(queue) if queue.get().waiting.len() >= MAX_QUEUED => {
-                    log.add(WebhookAttempt::dropped(&webhook));
+                    let reason = format!(
+                        "not sent: {MAX_QUEUED} events were already waiting for the subscription"
+                    );
+                    let post = Post::webhook(&webhook);
+                    log.add(Attempt::new(post, now, 0, Err(reason)));
                 }
                 Entry::Occupied(mut queue) => queue.get_mut().waiting.push_back(webhook),
                 Entry::Vacant(entry) => {
@@ -112,29 +177,99 @@ impl Deliveries {
                 }
             }
         }
+        drop(state);
+        self.queued.notify_waiters();
+        self.logged.announce();
     }
 
     /// Sends the webhooks of a subscription until none is waiting.
     async fn work(self: Arc<Self>, id: Uuid, lease: u64) {
         while let Some((webhook, attempt)) = self.next(id, lease) {
-            let Ok(_permit) = self.free.acquire().await else {
-                return;
+            let mut post = Post::webhook(&webhook);
+            let fault = {
+                let faults = &mut self.state().faults;
+                if faults.is_empty() {
+                    None
+                } else {
+                    post.compare(None, |candidate| faults.hit(candidate))
+                }
             };
-            let Webhook { url, body, signature, .. } = &webhook;
-            let posted = self.client.post(url, body.clone(), signature.as_deref()).await;
-            let result = posted.map(|(status, _)| status).map_err(|error| error.to_string());
-            let success = matches!(result, Ok(status) if status < 400);
-            if let Err(error) = &result {
-                tracing::debug!(%error, event = webhook.event_type.as_str(), "a webhook failed");
-            }
-            let world = &mut *lock(&self.world);
-            let mut state = self.state();
-            if state.queues.get(&id).is_none_or(|queue| queue.lease != lease) {
+            let name = fault.as_ref().map(crate::fault::Fault::kind);
+            let is_alive = match fault.map(|fault| fault.kind) {
+                None => self.post(id, lease, post, attempt, name).await,
+                Some(Kind::Drop) => {
+                    let reason = "not sent: dropped by a fault".to_owned();
+                    let mut dropped = Attempt::new(post, self.now(), 0, Err(reason));
+                    dropped.fault = name;
+                    self.state().log.add(dropped);
+                    self.logged.announce();
+                    true
+                }
+                Some(Kind::Duplicate) => {
+                    self.post(id, lease, post.clone(), attempt, name).await
+                        && self.post(id, lease, post, attempt, name).await
+                }
+                Some(Kind::Delay { millis }) => {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    self.post(id, lease, post, attempt, name).await
+                }
+                Some(Kind::Reorder { millis }) => {
+                    match self.overtaker(id, lease, Duration::from_millis(millis)).await {
+                        None => self.post(id, lease, post, attempt, name).await,
+                        Some(next) => {
+                            let next = Post::webhook(&next);
+                            self.post(id, lease, next, attempt, None).await
+                                && self.post(id, lease, post, attempt, name).await
+                        }
+                    }
+                }
+                Some(Kind::BadSignature) => {
+                    // Of the right form, and wrong for every body.
+                    post.signature = Some(wrong(post.signature.as_deref()));
+                    self.post(id, lease, post, attempt, name).await
+                }
+                // Faults on requests do not hit webhooks.
+                Some(_) => self.post(id, lease, post, attempt, name).await,
+            };
+            if !is_alive {
                 return;
             }
-            state.log.add(WebhookAttempt::new(&webhook, attempt, result));
-            world.machins.delivered(id, success);
         }
+    }
+
+    /// Posts a webhook and enters the result; returns false if the world was replaced in the
+    /// meantime.
+    async fn post(
+        &self,
+        id: Uuid,
+        lease: u64,
+        post: Post,
+        attempt: u32,
+        fault: Option<&'static str>,
+    ) -> bool {
+        let Ok(_permit) = self.free.acquire().await else {
+            return false;
+        };
+        let sent_at = self.now();
+        let Post { url, body, signature, .. } = &post;
+        let posted = self.client.post(url, body.clone(), signature.as_deref()).await;
+        let result = posted.map(|(status, _)| status).map_err(|error| error.to_string());
+        let success = matches!(result, Ok(status) if status < 400);
+        if let Err(error) = &result {
+            tracing::debug!(%error, event = post.event, "a webhook failed");
+        }
+        let world = &mut *lock(&self.world);
+        let mut state = self.state();
+        if state.queues.get(&id).is_none_or(|queue| queue.lease != lease) {
+            return false;
+        }
+        let mut attempt = Attempt::new(post, sent_at, attempt, result);
+        attempt.fault = fault;
+        state.log.add(attempt);
+        world.machins.delivered(id, success);
+        drop(state);
+        self.logged.announce();
+        true
     }
 
     /// Returns the next webhook for a subscription, and its attempt number since the last
@@ -152,11 +287,68 @@ impl Deliveries {
         next
     }
 
-    /// Posts a delivery to the buyer's verification URL, and returns the result.
-    pub(crate) async fn verify(&self, Callback { url, body }: Callback) -> Verification {
-        match self.client.post(&url, body.into(), None).await {
-            Ok((status, body)) => Verification::read(status, &body),
-            Err(error) => Verification::failed(&error.to_string()),
-        }
+    /// Waits for the webhook that comes next in a queue; `None` if none comes within the limit.
+    async fn overtaker(&self, id: Uuid, lease: u64, limit: Duration) -> Option<Webhook> {
+        let next = async {
+            loop {
+                let mut queued = pin!(self.queued.notified());
+                queued.as_mut().enable();
+                let next = {
+                    let mut state = self.state();
+                    let queue = state.queues.get_mut(&id).filter(|queue| queue.lease == lease)?;
+                    queue.waiting.pop_front()
+                };
+                if next.is_some() {
+                    return next;
+                }
+                queued.await;
+            }
+        };
+        tokio::time::timeout(limit, next).await.unwrap_or(None)
     }
+
+    /// Posts a delivery to the buyer's verification URL, and returns the result.
+    pub(crate) async fn verify(&self, Callback { url, body, agent }: Callback) -> Verification {
+        let post = Post::verification(url, body.into(), agent);
+        let sent_at = self.now();
+        let posted = self.client.post(&post.url, post.body.clone(), None).await;
+        let (verification, result) = match posted {
+            Ok((status, body)) => (Verification::read(status, &body), Ok(status)),
+            Err(error) => (Verification::failed(&error.to_string()), Err(error.to_string())),
+        };
+        self.state().log.add(Attempt::new(post, sent_at, 1, result));
+        self.logged.announce();
+        verification
+    }
+
+    /// Posts what was posted in an attempt once more, and returns the new attempt; `None` if there
+    /// is no attempt with this number. The result does not count for the subscription.
+    pub(crate) async fn resend(&self, n: u64) -> Option<WebhookAttempt> {
+        let Attempt { post, attempt, .. } = self.state().log.get(n)?.clone();
+        let sent_at = self.now();
+        let Post { url, body, signature, .. } = &post;
+        let posted = self.client.post(url, body.clone(), signature.as_deref()).await;
+        let result = posted.map(|(status, _)| status).map_err(|error| error.to_string());
+        let mut resent = Attempt::new(post, sent_at, attempt.max(1), result);
+        resent.resend_of = Some(n);
+        let attempt = {
+            let log = &mut self.state().log;
+            let n = log.add(resent);
+            log.shown(n)
+        };
+        self.logged.announce();
+        attempt
+    }
+}
+
+impl Attempt {
+    fn new(post: Post, sent_at: Time, attempt: u32, result: Result<u16, String>) -> Self {
+        Self { post, sent_at, attempt, result, fault: None, resend_of: None }
+    }
+}
+
+/// Returns a signature that is not this one.
+fn wrong(signature: Option<&str>) -> String {
+    let other = |digit| if digit == '0' { '1' } else { '0' };
+    signature.map_or_else(|| "0".repeat(64), |signature| signature.chars().map(other).collect())
 }

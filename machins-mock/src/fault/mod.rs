@@ -5,5 +5,5 @@ mod definition;
 
 pub(crate) use self::active::Faults;
 pub use self::active::{ActiveFault, FaultError, MAX_FAULTS};
-pub(crate) use self::definition::Kind;
 pub use self::definition::{Fault, MAX_FAULT_DELAY};
+pub(crate) use self::definition::{Kind, Target};

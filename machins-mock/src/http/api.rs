@@ -3,23 +3,16 @@
 use std::future::Future;
 
 use axum::Router;
-use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
 use super::operation::Operation;
 use super::output::{Output, Refusal};
-use crate::state::App;
 
 /// An argument of a handler, which documents what it reads from a request.
 pub(crate) trait Input {
     fn describe(operation: &mut Operation<'_>);
-}
-
-/// The server's state is not part of the request.
-impl Input for State<App> {
-    fn describe(_: &mut Operation<'_>) {}
 }
 
 /// A handler that is documented by its arguments and its result; `T` is axum's marker of its
@@ -64,7 +57,7 @@ pub(crate) struct Route {
 
 /// Routes under construction.
 pub(crate) struct Api {
-    router: Router<App>,
+    router: Router,
     routes: Vec<Route>,
     tag: &'static str,
 }
@@ -87,7 +80,7 @@ impl Api {
 
     pub(crate) fn get<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         self.on((Method::GET, MethodFilter::GET), path, summary, handler)
@@ -95,7 +88,7 @@ impl Api {
 
     pub(crate) fn post<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         self.on((Method::POST, MethodFilter::POST), path, summary, handler)
@@ -103,7 +96,7 @@ impl Api {
 
     pub(crate) fn put<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         self.on((Method::PUT, MethodFilter::PUT), path, summary, handler)
@@ -111,7 +104,7 @@ impl Api {
 
     pub(crate) fn patch<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         self.on((Method::PATCH, MethodFilter::PATCH), path, summary, handler)
@@ -119,7 +112,7 @@ impl Api {
 
     pub(crate) fn delete<H, T>(self, path: &'static str, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         self.on((Method::DELETE, MethodFilter::DELETE), path, summary, handler)
@@ -141,7 +134,7 @@ impl Api {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, App> + Documented<T>,
+        H: Handler<T, ()> + Documented<T>,
         T: 'static,
     {
         let (tag, refusals) = (self.tag, Vec::new());
@@ -151,7 +144,7 @@ impl Api {
         self
     }
 
-    pub(crate) fn finish(self) -> (Router<App>, Vec<Route>) {
+    pub(crate) fn finish(self) -> (Router, Vec<Route>) {
         (self.router, self.routes)
     }
 }

@@ -1,27 +1,17 @@
 //! Reading JSON request bodies, strictly and within bounds.
 
-use std::convert::Infallible;
-
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
+use super::field_error::{FieldError, shape};
 use super::operation::Operation;
-use crate::state::App;
+use super::received::{ReadError, Received};
 use crate::world::Snapshot;
-
-/// The largest request body: 1 MiB.
-const MAX_BODY: usize = 1024 * 1024;
-
-/// The largest stored world: 64 MiB.
-const MAX_WORLD_BODY: usize = 64 * 1024 * 1024;
-
-/// How much of a body beyond its limit is read and thrown away, so that the caller is still
-/// listening when the refusal is sent.
-const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 
 /// The JSON object in the body of a request, or the reason why it cannot be read; the handler
 /// decides when to refuse it.
@@ -43,64 +33,66 @@ pub(crate) struct WorldBody(pub(crate) Result<Snapshot, BodyError>);
 /// Why the body of a request cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("the body is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("the body is incomplete")]
-    Incomplete,
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("the body must be a JSON object")]
     NotAnObject,
     #[error("the mock server is full: it holds {0} bytes; empty it with POST /_mock/reset")]
     Full(usize),
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
+    #[error("the body is not valid JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("the body must be JSON, with the header `content-type: application/json`")]
+    ContentType,
+    #[error(transparent)]
+    Field(#[from] FieldError),
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
-    type Rejection = Infallible;
+impl<T: DeserializeOwned + JsonSchema + 'static, S: Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let body = read_in_time(app, request, MAX_BODY).await;
-        Ok(Self(body.and_then(|bytes| parse(&bytes))))
+    async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
+        let received = Received::get(request.extensions())?;
+        Ok(Self(read(received, request.headers()).and_then(|bytes| parse(received, bytes))))
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for StoredBody<T> {
-    type Rejection = Infallible;
+impl<T: DeserializeOwned + JsonSchema + 'static, S: Sync> FromRequest<S> for StoredBody<T> {
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let body = read_in_time(app, request, MAX_BODY).await;
-        let bytes = body.as_ref().map_or(0, Vec::len);
-        let full = || BodyError::Full(app.limits.world);
-        let body = body
-            .and_then(|bytes| parse(&bytes))
+    async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
+        let received = Received::get(request.extensions())?;
+        let app = &received.app;
+        let bytes = received.body.as_ref().map_or(0, Bytes::len);
+        let full = || BodyError::Full(app.server.limits.world);
+        let body = read(received, request.headers())
+            .and_then(|bytes| parse(received, bytes))
             .and_then(|body| if app.is_full() { Err(full()) } else { Ok(body) });
         Ok(Self { body, bytes })
     }
 }
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
-    type Rejection = Infallible;
+impl<T: DeserializeOwned + JsonSchema + Default + 'static, S: Sync> FromRequest<S>
+    for OptionalBody<T>
+{
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        let body = read_in_time(app, request, MAX_BODY).await;
-        let parse =
-            |bytes: Vec<u8>| if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) };
-        Ok(Self(body.and_then(parse)))
+    async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
+        let received = Received::get(request.extensions())?;
+        let body = read(received, request.headers());
+        Ok(Self(body.and_then(|bytes| {
+            if bytes.is_empty() { Ok(T::default()) } else { parse(received, bytes) }
+        })))
     }
 }
 
-impl FromRequest<App> for WorldBody {
-    type Rejection = Infallible;
+impl<S: Sync> FromRequest<S> for WorldBody {
+    type Rejection = StatusCode;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
-        // One at a time, because they are large; waiting counts towards the time limit.
-        let read = async {
-            let _permit = app.restoring.acquire().await.ok();
-            read(request.into_body(), MAX_WORLD_BODY).await
-        };
-        let body = within(app, read).await;
-        Ok(Self(body.and_then(|bytes| {
-            parse::<Snapshot>(&bytes).map(|snapshot| snapshot.count_stored(bytes.len()))
+    async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
+        let received = Received::get(request.extensions())?;
+        Ok(Self(read(received, request.headers()).and_then(|bytes| {
+            let snapshot: Snapshot = from_json(bytes)?;
+            Ok(snapshot.count_stored(bytes.len()))
         })))
     }
 }
@@ -129,43 +121,72 @@ impl Input for WorldBody {
     }
 }
 
-async fn read_in_time(app: &App, request: Request, limit: usize) -> Result<Vec<u8>, BodyError> {
-    within(app, read(request.into_body(), limit)).await
-}
-
-/// Waits for a body at most as long as the server's limits allow.
-async fn within(
-    app: &App,
-    body: impl Future<Output = Result<Vec<u8>, BodyError>>,
-) -> Result<Vec<u8>, BodyError> {
-    tokio::time::timeout(app.limits.read_time, body).await.unwrap_or(Err(BodyError::Incomplete))
-}
-
-async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
-    let mut bytes = Vec::new();
-    let mut discarded = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Incomplete)?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if discarded == 0 && bytes.len() + data.len() <= limit {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            discarded += data.len();
-            if discarded > MAX_DISCARDED {
-                break;
-            }
-        }
+/// Returns the body that was received, if its content type is one that the server takes.
+fn read<'a>(received: &'a Received, headers: &HeaderMap) -> Result<&'a Bytes, BodyError> {
+    let bytes = received.body.as_ref().map_err(|error| BodyError::Read(*error))?;
+    if received.is_strict && !received.is_own && !bytes.is_empty() && !is_json(headers) {
+        return Err(BodyError::ContentType);
     }
-    if discarded == 0 { Ok(bytes) } else { Err(BodyError::TooLarge(limit)) }
+    Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T>(received: &Received, bytes: &Bytes) -> Result<T, BodyError>
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
     // serde would take an array for a struct as well.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BodyError::NotAnObject);
     }
-    Ok(serde_json::from_slice(bytes)?)
+    if received.is_strict {
+        let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
+        if let Some(error) = shape::<T>().unknown_field(&value) {
+            return Err(error.into());
+        }
+    }
+    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
+}
+
+/// Explains why a body cannot be read, in the words of the schema of its type.
+fn explain<T>(bytes: &Bytes, error: &serde_json::Error) -> BodyError
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
+    if !error.is_data() {
+        return not_json(error);
+    }
+    let misfit = serde_json::from_slice(bytes).ok().and_then(|value| shape::<T>().misfit(&value));
+    misfit.map_or_else(|| from_json::<T>(bytes).err().unwrap_or(BodyError::NotAnObject), Into::into)
+}
+
+/// Reads a value whose own words explain why it cannot be read.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        let error = error.into_inner();
+        if !error.is_data() {
+            return not_json(&error);
+        }
+        let message = error.to_string();
+        let reason = message.rsplit_once(" at line ").map_or(&*message, |(reason, _)| reason);
+        BodyError::Field(FieldError::new(path, reason))
+    })?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> BodyError {
+    BodyError::NotJson { line: error.line(), column: error.column() }
 }

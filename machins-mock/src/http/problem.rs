@@ -6,7 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::body::BodyError;
+use super::field_error::FieldError;
 use super::output::{Output, Responses, json};
+use super::received::ReadError;
 
 /// An error that belongs to neither vendor's API: an unknown route, or an error of the control
 /// API.
@@ -26,7 +28,11 @@ pub(crate) struct Problem {
     /// An id of this request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<Uuid>,
-    /// The known routes with the most similar paths.
+    /// The field or the parameter that is wrong, such as `match.path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    /// The known routes with the most similar paths, or the known field or parameter with the most
+    /// similar name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) nearest: Vec<String>,
 }
@@ -40,6 +46,7 @@ impl Problem {
             detail: detail.into(),
             handler: None,
             request_id: None,
+            field: None,
             nearest: Vec::new(),
         }
     }
@@ -50,12 +57,29 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Returns the refusal of a field's value.
+    pub(crate) fn field(field: &str, rule: impl std::fmt::Display) -> Self {
+        FieldError::new(field, rule).into()
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(FieldError { field, message, nearest }: FieldError) -> Self {
+        let mut problem = Self::bad_request(&message);
+        problem.field = Some(field).filter(|field| !field.is_empty());
+        problem.nearest.extend(nearest);
+        problem
+    }
+}
+
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => {
+            BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => {
                 Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string())
             }
+            BodyError::Field(error) => error.into(),
             error => Self::bad_request(&error),
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::decision::DecisionCode;
 use super::device::{Device, DeviceId, InvalidDeviceId, Revocation};
@@ -257,13 +258,16 @@ pub(crate) type BatchEntry = Result<DeviceId, String>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyIds;
 
-/// Returns the distinct entries of a batch, in the order given.
-pub(crate) fn batch(ids: &[String]) -> Result<Vec<BatchEntry>, TooManyIds> {
-    let distinct: IndexSet<&str> = ids.iter().map(|id| id.trim()).collect();
-    let entries: Vec<_> =
-        distinct.into_iter().map(|id| DeviceId::parse(id).map_err(|_| id.to_owned())).collect();
-    if entries.iter().filter(|entry| entry.is_ok()).count() > MAX_BATCH {
+/// Returns the distinct entries of a batch, in the order given. An entry that is not text is its
+/// JSON.
+pub(crate) fn batch(ids: &[Box<RawValue>]) -> Result<Vec<BatchEntry>, TooManyIds> {
+    let entry = |json: &RawValue| match serde_json::from_str::<String>(json.get()) {
+        Ok(id) => DeviceId::parse(&id).map_err(|_| id.trim().to_owned()),
+        Err(_) => Err(json.get().to_owned()),
+    };
+    let distinct: IndexSet<BatchEntry> = ids.iter().map(|json| entry(json)).collect();
+    if distinct.iter().filter(|entry| entry.is_ok()).count() > MAX_BATCH {
         return Err(TooManyIds);
     }
-    Ok(entries)
+    Ok(distinct.into_iter().collect())
 }

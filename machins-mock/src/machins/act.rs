@@ -2,7 +2,7 @@
 
 use super::context::{Audience, Context};
 use super::platform::{Machins, Timer};
-use super::records::Webhook;
+use super::records::{Subscription, Webhook};
 use crate::clock::Time;
 use crate::random::Random;
 
@@ -42,6 +42,10 @@ impl Machins {
         }
     }
 
+    fn slug(&self, subscription: &Subscription) -> &str {
+        self.agents.get(&subscription.agent_id).map_or("", |agent| &agent.slug)
+    }
+
     /// Adds events to the inboxes of their receivers, and turns them into webhooks of
     /// subscriptions.
     fn fan_out(&mut self, cx: &mut Context<'_>, webhooks: &mut Vec<Webhook>) {
@@ -49,11 +53,11 @@ impl Machins {
             match event.audience {
                 Audience::Everyone => {
                     let all = self.subscriptions.values();
-                    webhooks.extend(all.filter_map(|subscription| subscription.webhook(&event)));
+                    webhooks.extend(all.filter_map(|one| one.webhook(&event, self.slug(one))));
                 }
                 Audience::One(agent) => {
                     let own = self.subscriptions.values().filter(|own| own.agent_id == agent);
-                    webhooks.extend(own.filter_map(|subscription| subscription.webhook(&event)));
+                    webhooks.extend(own.filter_map(|one| one.webhook(&event, self.slug(one))));
                     if let Some(agent) = self.agents.get_mut(&agent) {
                         agent.inbox.push(cx, event);
                     }

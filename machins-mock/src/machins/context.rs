@@ -2,10 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::input::Object;
 use crate::clock::Time;
 use crate::random::Random;
 
@@ -70,7 +69,7 @@ pub(crate) enum Audience {
 pub(crate) struct Event {
     pub(crate) event_type: EventType,
     pub(crate) audience: Audience,
-    pub(crate) data: Object,
+    pub(crate) data: Map<String, Value>,
 }
 
 /// The time and the randomness that an operation is given, and the events that it emits.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::context::{Context, EventType};
 use super::error::{Error, Result};
+use super::input;
 use super::page::{Page, Window};
 use super::platform::{Machins, Timer};
 use super::records::{KEPT, Notification};
@@ -42,6 +43,7 @@ pub(crate) struct InboxPage {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct InboxQuery {
     /// Whether to return only unread notifications.
+    #[serde(default, deserialize_with = "input::flag")]
     unread: Option<bool>,
     /// Returns only notifications of this type.
     event_type: Option<EventType>,

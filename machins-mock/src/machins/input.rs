@@ -1,12 +1,12 @@
 //! Checks of the texts, lists and objects in requests.
 
 use http::Uri;
-use serde_json::{Map, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::object::Object;
 
 use super::error::{Error, Result};
-
-/// A JSON object of any shape.
-pub(crate) type Object = Map<String, Value>;
 
 pub(super) const MAX_DESCRIPTION: usize = 10_000;
 pub(super) const MAX_REASON: usize = 2_000;
@@ -16,6 +16,19 @@ const MAX_URL: usize = 2_048;
 pub(super) const MAX_DEPTH: usize = 64;
 /// The largest free object, in bytes of JSON.
 const MAX_OBJECT: usize = 64 * 1024;
+
+/// Reads a switch in a query: `true` and `false`, and what else the service's framework takes for
+/// them.
+pub(super) fn flag<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<bool>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" | "t" | "y" => Ok(Some(true)),
+        "false" | "0" | "no" | "off" | "f" | "n" => Ok(Some(false)),
+        _ => Err(D::Error::custom("must be true or false")),
+    }
+}
 
 /// Checks a name or title: 1 to 255 characters, not all of them blank.
 pub(super) fn name(field: &str, text: &str) -> Result<()> {
@@ -64,29 +77,17 @@ pub(super) fn labels(field: &str, labels: Vec<String>) -> Result<Vec<String>> {
 /// Checks that a free object, if there is one, is not nested so deeply that a stored world or a
 /// reply with it in it could not be read again.
 pub(super) fn shallow(field: &str, object: Option<&Object>) -> Result<()> {
-    if object.is_none_or(|object| object.values().all(|value| is_shallow(value, MAX_DEPTH))) {
+    if object.is_none_or(|object| object.depth() <= MAX_DEPTH) {
         Ok(())
     } else {
         Err(Error::field(field, format_args!("must be nested at most {MAX_DEPTH} deep")))
     }
 }
 
-pub(super) fn is_shallow(value: &Value, most: usize) -> bool {
-    let Some(most) = most.checked_sub(1) else {
-        return false;
-    };
-    match value {
-        Value::Array(items) => items.iter().all(|item| is_shallow(item, most)),
-        Value::Object(fields) => fields.values().all(|field| is_shallow(field, most)),
-        _ => true,
-    }
-}
-
 /// Checks that a free object, if there is one, is neither too large nor too deep.
 pub(super) fn object(field: &str, object: Option<&Object>) -> Result<()> {
     shallow(field, object)?;
-    let size = object.map_or(Ok(0), |object| serde_json::to_vec(object).map(|json| json.len()));
-    if size.is_ok_and(|size| size <= MAX_OBJECT) {
+    if object.is_none_or(|object| object.as_str().len() <= MAX_OBJECT) {
         Ok(())
     } else {
         Err(Error::field(field, format_args!("must be at most {MAX_OBJECT} bytes of JSON")))

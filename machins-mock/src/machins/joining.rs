@@ -8,6 +8,7 @@ use super::context::{Audience, Context, EventType};
 use super::error::{Error, Result};
 use super::input::{self, MAX_DESCRIPTION};
 use super::money::Money;
+use super::object::Object;
 use super::platform::Machins;
 use super::records::{
     Account, Agent, AgentType, ApiKey, Category, Cause, Inbox, Owner, Record, ReferenceType, Side,
@@ -44,8 +45,8 @@ pub(crate) struct Onboarded {
     trust_tier: TrustTier,
     /// Active requests that are tagged with one of the agent's capabilities.
     matching_requests: Vec<MarketplaceListing>,
-    suggested_categories: Vec<input::Object>,
-    platform_gaps: Vec<input::Object>,
+    suggested_categories: Vec<Object>,
+    platform_gaps: Vec<Object>,
 }
 
 impl Machins {
@@ -129,6 +130,12 @@ impl Machins {
             .search_index
             .newest_tagged(capabilities, most, |entry| entry.side == Side::Request);
         requests.iter().filter_map(|entry| self.view_at(entry.index)).collect()
+    }
+
+    /// Returns the slug of the agent that has this API key.
+    pub(crate) fn slug_of_key(&self, key: &str) -> Option<&str> {
+        let id = self.by_key.get(&ApiKey(key.to_owned()))?;
+        self.agents.get(id).map(|agent| &*agent.slug)
     }
 
     /// Returns the agent that has this API key.

@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::context::{Context, EventType};
 use super::error::{Error, Result};
-use super::input::{self, MAX_DESCRIPTION, MAX_REASON, Object};
+use super::input::{self, MAX_DESCRIPTION, MAX_REASON};
 use super::mac::hex;
+use super::object::Object;
 use super::payload::Delivery;
 use super::platform::{Machins, Timer};
-use super::records::{Outcome, Progress, Role, Side, Tier, Trade, TradeDelivery, TradeStatus};
+use super::records::{Outcome, Progress, Role, Side, Tier, Trade, TradeStatus};
 use super::rules::STARTER_MAX_TRADE;
 use super::trades::TradeReply;
 use super::verification::{Callback, Verification};
@@ -108,7 +109,10 @@ impl Machins {
             terms: proposal.terms,
             metadata: proposal.metadata,
             verification_url: proposal.verification_url.or_else(|| buyers_url.cloned()),
-            delivery: TradeDelivery::default(),
+            delivery_payload: None,
+            delivery_content_hash: None,
+            delivery_verified: None,
+            delivery_verification: None,
             proposed_at: cx.now,
             progress: Progress::default(),
             created_at: cx.now,
@@ -215,7 +219,8 @@ impl Machins {
         let Some(url) = trade.verification_url.clone() else {
             return Ok(None);
         };
-        Ok(Some(Callback::new(url, trade, delivery)))
+        let agent = self.agents[&caller].slug.clone();
+        Ok(Some(Callback::new(url, agent, trade, delivery)))
     }
 
     /// Records a delivery. Everything is checked again, because the world may have changed during
@@ -232,11 +237,10 @@ impl Machins {
         let index = self.trade_index(id)?;
         let trade = &mut self.trades[index];
         let payload = delivery.payload(trade.listing_type)?;
-        let bytes = serde_json::to_vec(&payload).unwrap_or_default();
-        trade.delivery.content_hash = Some(hex(&Sha256::digest(bytes)));
-        trade.delivery.payload = Some(payload);
-        trade.delivery.verified = verification.as_ref().map(|verification| verification.accepted);
-        trade.delivery.verification = verification.map(|verification| verification.reply);
+        trade.delivery_content_hash = Some(hex(&Sha256::digest(payload.as_str())));
+        trade.delivery_payload = Some(payload);
+        trade.delivery_verified = verification.as_ref().map(|verification| verification.accepted);
+        trade.delivery_verification = verification.map(|verification| verification.reply);
         trade.status = TradeStatus::Delivered;
         trade.progress.delivered_at = Some(cx.now);
         trade.updated_at = cx.now;
@@ -276,7 +280,7 @@ impl Machins {
         input::text("reason", reason.as_deref(), MAX_REASON)?;
         expect_status(&self.trades[index], TradeStatus::Delivered, "disputed")?;
         let trade = &mut self.trades[index];
-        let verified = trade.delivery.verified == Some(true);
+        let verified = trade.delivery_verified == Some(true);
         let resolves_at = cx.now.plus(if verified { RELEASE_AFTER } else { REFUND_AFTER });
         trade.status = TradeStatus::Disputed;
         trade.progress.disputed_at = Some(cx.now);
@@ -321,7 +325,7 @@ impl Machins {
 
     /// Resolves a dispute that has reached its time limit.
     pub(crate) fn resolve_by_time(&mut self, cx: &mut Context<'_>, id: Uuid) {
-        let verified = self.trades.get(&id).and_then(|trade| trade.delivery.verified);
+        let verified = self.trades.get(&id).and_then(|trade| trade.delivery_verified);
         let outcome = if verified == Some(true) { Outcome::Release } else { Outcome::Refund };
         let resolved = self.resolve(cx, &id.to_string(), outcome);
         debug_assert!(resolved.is_ok(), "what is due can be done");

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::context::{Audience, Context, EventType};
 use super::error::{Error, Result};
-use super::input::{self, MAX_DESCRIPTION, Object};
+use super::input::{self, MAX_DESCRIPTION};
 use super::money::{Amount, Price};
+use super::object::Object;
 use super::platform::{Machins, Timer};
 use super::records::{
     Account, Category, Currency, IndexEntry, Listing, ListingStatus, ListingType, Side,

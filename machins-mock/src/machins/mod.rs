@@ -23,6 +23,7 @@ pub(crate) mod listings;
 mod mac;
 pub(crate) mod marketplace;
 mod money;
+pub(crate) mod object;
 pub(crate) mod owners;
 pub(crate) mod page;
 mod password;

@@ -14,6 +14,7 @@ pub(crate) struct Window {
     /// The number of entries to skip; 0 by default.
     offset: Option<u64>,
     /// The maximum number of entries to return, from 1 to 200; 50 by default.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u64>,
 }
 

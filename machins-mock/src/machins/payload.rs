@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::error::{Error, Result};
-use super::input::{self, Object};
+use super::input;
+use super::object::Object;
 use super::records::ListingType;
 
 /// A delivery. Which fields it needs depends on the type of the listing.
@@ -36,23 +36,23 @@ impl Delivery {
         input::shallow("transaction_proof", self.transaction_proof.as_ref())?;
         match (listing_type, self) {
             (ListingType::Task, Self { payload: Some(payload), .. })
-                if payload.get("result").is_some_and(|result| !result.is_null()) =>
+                if !payload.get("result").is_null() =>
             {
                 Ok(payload.clone())
             }
             (ListingType::Data, Self { payload: Some(payload), .. })
-                if payload.get("data").is_some_and(Value::is_array) =>
+                if payload.get("data").is_array() =>
             {
                 Ok(payload.clone())
             }
             (
                 ListingType::Api | ListingType::Model,
                 Self { endpoint_url: Some(url), credentials: Some(credentials), .. },
-            ) => Ok(object(json!({"endpoint_url": url, "credentials": credentials}))),
+            ) => Ok(Object::new(&Access { endpoint_url: url, credentials })),
             (ListingType::Asset, Self { transaction_proof: Some(proof), .. })
-                if proof.get("tx_id").and_then(Value::as_str).is_some_and(|id| !id.is_empty()) =>
+                if proof.get("tx_id").as_str().is_some_and(|id| !id.is_empty()) =>
             {
-                Ok(object(json!({"transaction_proof": proof})))
+                Ok(Object::new(&Proof { transaction_proof: proof }))
             }
             (ListingType::Task, _) => Err(missing("payload", r#"{"payload": {"result": …}}"#)),
             (ListingType::Data, _) => Err(missing("payload", r#"{"payload": {"data": […]}}"#)),
@@ -68,13 +68,19 @@ impl Delivery {
     }
 }
 
-fn missing(field: &str, shape: &str) -> Error {
-    Error::field(field, format_args!("a delivery for this type of listing must be {shape}"))
+/// What the buyer of an API or of a model receives.
+#[derive(Serialize)]
+struct Access<'a> {
+    endpoint_url: &'a str,
+    credentials: &'a Object,
 }
 
-pub(crate) fn object(value: Value) -> Object {
-    match value {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    }
+/// What the buyer of an asset receives.
+#[derive(Serialize)]
+struct Proof<'a> {
+    transaction_proof: &'a Object,
+}
+
+fn missing(field: &str, shape: &str) -> Error {
+    Error::field(field, format_args!("a delivery for this type of listing must be {shape}"))
 }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::context::{Context, EventType};
 use super::error::{Error, Result};
-use super::input::{self, Object};
+use super::input;
+use super::object::Object;
 use super::platform::Machins;
 use super::records::{Secret, Subscription};
 use crate::clock::Time;

@@ -39,7 +39,7 @@ impl Machins {
             match event_type {
                 EventType::TradeProposed => data["terms"] = json!(trade.terms),
                 EventType::TradeDelivered => {
-                    data["delivery_verified"] = json!(trade.delivery.verified);
+                    data["delivery_verified"] = json!(trade.delivery_verified);
                 }
                 EventType::TradeCompleted => {
                     data["fee"] = json!(trade.fee);

@@ -1,11 +1,12 @@
 //! Verification of deliveries by the buyer's URL.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::input::{MAX_DEPTH, Object, is_shallow};
-use super::payload::{Delivery, object};
+use super::input::MAX_DEPTH;
+use super::object::Object;
+use super::payload::Delivery;
 use super::records::Trade;
 
 /// A verification to request before a delivery is recorded.
@@ -13,6 +14,8 @@ use super::records::Trade;
 pub(crate) struct Callback {
     pub(crate) url: String,
     pub(crate) body: Vec<u8>,
+    /// The slug of the agent whose delivery is verified.
+    pub(crate) agent: String,
 }
 
 /// The result of a verification.
@@ -33,19 +36,19 @@ struct Post<'a> {
 }
 
 impl Callback {
-    pub(super) fn new(url: String, trade: &Trade, delivery: &Delivery) -> Self {
+    pub(super) fn new(url: String, agent: String, trade: &Trade, delivery: &Delivery) -> Self {
         let post = Post { trade_id: trade.id, listing_id: trade.listing_id, delivery };
         // Nothing of it is a map with keys that are not text.
-        Self { url, body: serde_json::to_vec(&post).unwrap_or_default() }
+        Self { url, agent, body: serde_json::to_vec(&post).unwrap_or_default() }
     }
 }
 
 impl Verification {
     /// Reads the reply to a verification.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
-        let reply: Value = serde_json::from_slice(body).unwrap_or_default();
-        let reply = if is_shallow(&reply, MAX_DEPTH) { object(reply) } else { Object::new() };
-        match reply.get("accepted").and_then(Value::as_bool) {
+        let reply = Object::parse(body).filter(|reply| reply.depth() <= MAX_DEPTH);
+        let reply = reply.unwrap_or_default();
+        match reply.get("accepted").as_bool() {
             Some(accepted) if (200..300).contains(&status) => {
                 Self { accepted, reply, bytes: body.len() }
             }
@@ -57,7 +60,7 @@ impl Verification {
 
     /// Returns the result of a verification that got no reply, which counts as refused.
     pub(crate) fn failed(reason: &str) -> Self {
-        let reply = object(json!({"accepted": false, "reason": reason}));
+        let reply = Object::new(&json!({"accepted": false, "reason": reason}));
         Self { accepted: false, reply, bytes: reason.len() }
     }
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::input::Object;
 use super::money::Money;
+use super::object::Object;
 use super::records::{
     Agent, AgentType, Currency, Listing, ListingStatus, ListingType, Review, Side, Tier,
 };

@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 
 use super::answer::answer;
 use crate::site;
-use crate::state::App;
 use crate::tasks::{self, Tasks};
+use crate::worlds::Worlds;
 
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -41,15 +41,15 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a listener until its tasks are stopped.
-pub(crate) fn spawn(listener: TcpListener, app: App, tasks: &Tasks) {
-    tasks.spawn(accept(listener, app, tasks.clone()));
+pub(crate) fn spawn(listener: TcpListener, worlds: Arc<Worlds>, tasks: &Tasks) {
+    tasks.spawn(accept(listener, worlds, tasks.clone()));
 }
 
-async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
-    let router = site::router(Arc::clone(&app));
+async fn accept(listener: TcpListener, worlds: Arc<Worlds>, tasks: Tasks) {
+    let router = site::router();
     // Ends with this task, and every connection with it.
     let mut connections = JoinSet::new();
-    let limit = app.limits.connections.max(1);
+    let limit = worlds.own().server.limits.connections.max(1);
     loop {
         let accepted = tokio::select! {
             // One has ended and makes room.
@@ -64,16 +64,16 @@ async fn accept(listener: TcpListener, app: App, tasks: Tasks) {
                 continue;
             }
         };
-        let connection = connection(stream, Arc::clone(&app), router.clone());
+        let connection = connection(stream, Arc::clone(&worlds), router.clone());
         connections.spawn(tasks.track(connection));
     }
 }
 
-async fn connection(stream: TcpStream, app: App, router: Router) {
+async fn connection(stream: TcpStream, worlds: Arc<Worlds>, router: Router) {
     // Without it replies still come, only later.
     let _ = stream.set_nodelay(true);
-    let read_time = app.limits.read_time;
-    let service = service_fn(|request| answer(&app, router.clone(), request));
+    let read_time = worlds.own().server.limits.read_time;
+    let service = service_fn(|request| answer(&worlds, router.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(read_time)

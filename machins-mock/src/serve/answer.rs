@@ -1,40 +1,96 @@
 //! Answering one request.
 
 use std::pin::pin;
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::Request;
+use http::request::Parts;
 use hyper::body::Incoming;
 use tower_service::Service;
 
+use super::body::receive;
 use super::effect::{ConnectionLost, apply};
-use crate::fault::Fault;
-use crate::http::Problem;
-use crate::journal::{RecordId, mask};
-use crate::site::{is_cross_origin, is_machins, is_own_route};
+use super::exchange::Exchange;
+use super::reply_body::{ReplyBody, take_whole};
+use crate::http::{Problem, ReadError, Received};
+use crate::site::{enter_world, is_cross_origin, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
+use crate::worlds::Worlds;
 
-/// Answers one request, faults included, and records it in the journal.
+type Answer = Result<http::Response<ReplyBody>, ConnectionLost>;
+
+/// Answers one request, faults included, and records it.
 pub(super) async fn answer(
+    worlds: &Arc<Worlds>,
+    router: Router,
+    request: Request<Incoming>,
+) -> Answer {
+    let (mut parts, body) = request.into_parts();
+    let app = match enter_world(worlds, &mut parts.uri) {
+        Ok(app) => app,
+        Err(problem) => return Ok(take_whole(problem.into_response()).0),
+    };
+    let is_own = is_own_route(parts.uri.path());
+    if is_own && is_cross_origin(&parts.headers) {
+        let detail = "web pages of other origins cannot use the mock's own routes";
+        let refusal = Problem::new(403, "CROSS_ORIGIN", detail);
+        return Ok(take_whole(refusal.into_response()).0);
+    }
+    let body = receive(&app.server, &parts, body).await;
+    if is_own {
+        Ok(answer_own(worlds, &app, router, parts, body).await)
+    } else {
+        answer_vendor(worlds, &app, router, parts, body).await
+    }
+}
+
+/// Answers a request to the mock's own routes, which no fault hits.
+async fn answer_own(
+    worlds: &Arc<Worlds>,
     app: &App,
     mut router: Router,
-    request: Request<Incoming>,
-) -> Result<Response, ConnectionLost> {
-    let path = request.uri().path();
-    if is_own_route(path) {
-        if is_cross_origin(request.headers()) {
-            let detail = "web pages of other origins cannot use the mock's own routes";
-            return Ok(Problem::new(403, "CROSS_ORIGIN", detail).into_response());
+    mut parts: Parts,
+    body: Result<Bytes, ReadError>,
+) -> http::Response<ReplyBody> {
+    let exchange = Exchange::unrecorded(app, &parts);
+    let refused = body.as_ref().ok().and_then(|body| {
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        refuse_extras(&parts.method, path, query, body).err()
+    });
+    let response = match refused {
+        Some(error) => Problem::from(error).into_response(),
+        None => {
+            let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
+            let received = Received { app, worlds, body, is_own: true, is_strict: true };
+            parts.extensions.insert(received);
+            let Ok(response) = router.call(Request::from_parts(parts, Body::empty())).await;
+            response
         }
-        let Ok(response) = router.call(request).await;
-        return Ok(response);
-    }
-    let (exchange, fault) = Exchange::record(app, &request);
-    let about_machins = fault.is_some() && is_machins(path);
-    let reply = pin!(router.call(request));
-    let result = match fault {
+    };
+    let (response, _) = take_whole(response);
+    exchange.answered(Some(response.status()), &[]);
+    response
+}
+
+/// Answers a request to a vendor's routes.
+async fn answer_vendor(
+    worlds: &Arc<Worlds>,
+    app: &App,
+    mut router: Router,
+    mut parts: Parts,
+    body: Result<Bytes, ReadError>,
+) -> Answer {
+    let (exchange, fault) = Exchange::record(app, &parts, body.as_deref().unwrap_or_default());
+    let about_machins = fault.is_some() && is_machins(parts.uri.path());
+    let is_strict = app.server.is_strict;
+    let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
+    parts.extensions.insert(Received { app, worlds, body, is_own: false, is_strict });
+    let reply = pin!(router.call(Request::from_parts(parts, Body::empty())));
+    let result: Result<Response, ConnectionLost> = match fault {
         None => {
             let Ok(response) = reply.await;
             Ok(response)
@@ -42,36 +98,15 @@ pub(super) async fn answer(
         // Boxed, because most requests have none, and all would reserve the space for it.
         Some(fault) => Box::pin(apply(fault, about_machins, reply)).await,
     };
-    exchange.answered(result.as_ref().ok());
-    result
-}
-
-/// A request under way, which the journal has a record of.
-struct Exchange<'a> {
-    app: &'a App,
-    record: RecordId,
-    started: Instant,
-}
-
-impl<'a> Exchange<'a> {
-    /// Records a request, and returns the fault that hits it, if any.
-    fn record(app: &'a App, request: &Request<Incoming>) -> (Self, Option<Fault>) {
-        let started = Instant::now();
-        let (method, path) = (request.method(), request.uri().path());
-        let now = app.world().clock.now();
-        let (fault, record) = app.controls().record_request(method, path, now);
-        let kind = fault.as_ref().map(Fault::kind);
-        tracing::debug!(%method, path = mask(path), fault = kind, "request");
-        (Self { app, record, started }, fault)
-    }
-
-    fn answered(&self, response: Option<&Response>) {
-        let status = response.map(|response| response.status().as_u16());
-        let latency = self.started.elapsed();
-        if let Some(record) = self.app.controls().journal.record_mut(self.record) {
-            record.status = status;
-            record.latency = Some(latency);
+    match result {
+        Ok(response) => {
+            let (response, whole) = take_whole(response);
+            exchange.answered(Some(response.status()), &whole);
+            Ok(response)
         }
-        tracing::debug!(status, ?latency, "reply");
+        Err(lost) => {
+            exchange.answered(None, &[]);
+            Err(lost)
+        }
     }
 }

@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::time::{Sleep, sleep};
 
+use super::reply_body::Reshaped;
 use crate::fault::{Fault, Kind};
 use crate::http::json as json_reply;
 use crate::site::fault_reply;
@@ -43,16 +44,17 @@ pub(crate) async fn apply(
     };
     match fault.kind {
         Kind::Status { status, body, retry_after } => {
-            let mut response = match body {
-                Some(serde_json::Value::String(text)) => {
+            let text = body.as_ref().and_then(|body| body.parse::<String>().ok());
+            let mut response = match (text, body) {
+                (Some(text), _) => {
                     let mut response = json_reply(status, &());
                     response.headers_mut().insert(CONTENT_TYPE, TEXT);
                     *response.body_mut() = Body::from(text);
                     response
                 }
-                Some(body) => json_reply(status, &body),
-                None if about_machins => fault_reply(status),
-                None => json_reply(status, &default_body(status)),
+                (None, Some(body)) => json_reply(status, &body),
+                (None, None) if about_machins => fault_reply(status),
+                (None, None) => json_reply(status, &default_body(status)),
             };
             let retry_after = retry_after.map(|value| HeaderValue::try_from(value.to_string()));
             if let Some(Ok(value)) = retry_after {
@@ -64,6 +66,8 @@ pub(crate) async fn apply(
             sleep(Duration::from_millis(millis)).await;
             Ok(serve.await)
         }
+        // Faults on webhooks do not hit requests.
+        Kind::Duplicate | Kind::Drop | Kind::Reorder { .. } | Kind::BadSignature => Ok(serve.await),
         Kind::DropBefore => Err(ConnectionLost),
         Kind::DropAfter => {
             serve.await;
@@ -94,9 +98,11 @@ async fn reshape(
     response: Response,
     shape: impl FnOnce(&Bytes) -> Pieces,
 ) -> Result<Response, ConnectionLost> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let whole = body.collect().await.map_err(|_| ConnectionLost)?.to_bytes();
-    Ok(Response::from_parts(parts, Body::new(shape(&whole))))
+    let pieces = Body::new(shape(&whole));
+    parts.extensions.insert(Reshaped(whole));
+    Ok(Response::from_parts(parts, pieces))
 }
 
 /// A body that comes in pieces, with pauses or with a broken end.

@@ -2,6 +2,9 @@
 
 mod accept;
 mod answer;
+mod body;
 mod effect;
+mod exchange;
+mod reply_body;
 
 pub(crate) use self::accept::{listen, spawn};

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use http::{Method, Uri};
 
-use crate::http::{Problem, Route};
+use crate::http::{CurrentApp, Problem, Route};
 use crate::state::App;
 
 /// How many known routes the reply to an unknown path names.
@@ -16,14 +15,14 @@ const NEAREST: usize = 3;
 const COMPARED: usize = 200;
 
 /// Adds the replies to unknown paths, and to known paths with another method.
-pub(super) fn add(router: Router<App>, known: Arc<[Route]>) -> Router<App> {
+pub(super) fn add(router: Router, known: Arc<[Route]>) -> Router {
     let all = Arc::clone(&known);
     router
-        .fallback(async move |State(app): State<App>, method: Method, uri: Uri| {
+        .fallback(async move |CurrentApp(app): CurrentApp, method: Method, uri: Uri| {
             no_route(&app, &known, &method, uri.path())
         })
         .method_not_allowed_fallback(
-            async move |State(app): State<App>, method: Method, uri: Uri| {
+            async move |CurrentApp(app): CurrentApp, method: Method, uri: Uri| {
                 wrong_method(&app, &all, &method, uri.path())
             },
         )
@@ -33,7 +32,7 @@ fn no_route(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem
     let nearest = nearest(routes, method, path);
     let detail = format!("no such route; the nearest are {}", nearest.join(", "));
     let mut problem = Problem::new(404, "ROUTE_NOT_FOUND", detail);
-    problem.request_id = Some(app.new_request_id());
+    problem.request_id = Some(app.new_request_id(false));
     problem.nearest = nearest;
     problem
 }
@@ -50,12 +49,12 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Pro
     };
     let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
     problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
-    problem.request_id = Some(app.new_request_id());
+    problem.request_id = Some(app.new_request_id(false));
     problem
 }
 
 /// Returns whether a path is one of a route's, whose `{parameters}` stand for one segment each.
-fn matches(route: &str, path: &str) -> bool {
+pub(super) fn matches(route: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     let fits = |expected: &str| {
         segments.next().is_some_and(|segment| {

@@ -9,7 +9,9 @@ mod machins;
 mod own_routes;
 mod router;
 mod swagger;
+mod world_path;
 
 pub(crate) use self::machins::{fault_reply, is_machins};
 pub(crate) use self::own_routes::{is_cross_origin, is_own_route};
-pub(crate) use self::router::router;
+pub(crate) use self::router::{refuse_extras, router};
+pub(crate) use self::world_path::enter_world;

@@ -9,11 +9,10 @@ use http::header::CONTENT_TYPE;
 
 use super::document::document;
 use crate::http::Route;
-use crate::state::App;
 
 /// Adds the OpenAPI document of the routes, which is created when it is first requested, and the
 /// page that shows it.
-pub(super) fn add(router: Router<App>, documented: Arc<[Route]>) -> Router<App> {
+pub(super) fn add(router: Router, documented: Arc<[Route]>) -> Router {
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
     let serve = async move || {
         let document = DOCUMENT.get_or_init(|| document(&documented).to_string().into());
@@ -30,13 +29,11 @@ mod ui {
     use axum::routing::get;
     use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-    use crate::state::App;
-
     const PAGE: &str = include_str!("swagger.html");
     const SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
     const STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
 
-    pub(super) fn add(router: Router<App>) -> Router<App> {
+    pub(super) fn add(router: Router) -> Router {
         router
             .route("/docs", get(async || Html(PAGE)))
             .route("/docs/", get(async || Html(PAGE)))
@@ -56,9 +53,8 @@ mod ui {
     use axum::routing::get;
 
     use crate::http::Problem;
-    use crate::state::App;
 
-    pub(super) fn add(router: Router<App>) -> Router<App> {
+    pub(super) fn add(router: Router) -> Router {
         router.route("/docs", get(async || missing())).route("/docs/", get(async || missing()))
     }
 

@@ -11,6 +11,8 @@ use crate::support::http::{
     client, control, device, get, post, register, send, server_with_org, try_send,
 };
 
+use crate::support::platform::Platform;
+
 const REGISTER: &str = "/api/v1/devices/register";
 
 #[tokio::test]
@@ -296,4 +298,80 @@ async fn a_server_has_a_maximum_of_faults() {
         server.add_fault(Fault::garbage()).unwrap();
     }
     assert_eq!(server.add_fault(Fault::garbage()), Err(FaultError::TooMany));
+}
+
+#[rstest]
+#[case::agent(json!({"agent": "buyer"}), [false, true])]
+#[case::glob(json!({"agent": "b*"}), [false, true])]
+#[case::query(json!({"query": {"status": "proposed"}}), [true, false])]
+#[case::header(json!({"header": {"X-Trace": "1"}}), [true, false])]
+#[case::no_such_agent(json!({"agent": "nobody"}), [false, false])]
+#[case::all_of_them(json!({"agent": "seller", "query": {"status": "proposed"}, "method": "get"}), [true, false])]
+#[tokio::test]
+async fn a_fault_hits_what_meets_its_conditions(#[case] matching: Value, #[case] hit: [bool; 2]) {
+    let platform = Platform::start().await;
+    let fault = json!({"match": matching, "kind": "status", "status": 503});
+    let (status, error) = control(&platform.server, Method::POST, "faults", fault).await;
+    assert_eq!(status, 201, "{error}");
+    let agents = [platform.agent("seller"), platform.agent("buyer")];
+    for (agent, hit) in agents.iter().zip(hit) {
+        let query = if agent.slug == "seller" { "?status=proposed" } else { "" };
+        let url = format!("{}/trades{query}", platform.server.machins_base_url());
+        let mut request = client().get(url).header("x-api-key", &agent.api_key);
+        if agent.slug == "seller" {
+            request = request.header("x-trace", "1");
+        }
+        let status = request.send().await.unwrap().status();
+        assert_eq!(status, if hit { 503 } else { 200 }, "{}", agent.slug);
+    }
+}
+
+#[rstest]
+#[case::device(json!({"device": "dev-1"}), [true, false])]
+#[case::glob(json!({"device": "dev-*"}), [true, true])]
+#[case::body(json!({"body": {"deviceId": "dev-2"}}), [false, true])]
+#[case::more_than_the_body(json!({"body": {"deviceId": "dev-2", "more": 1}}), [false, false])]
+#[tokio::test]
+async fn a_fault_hits_one_device(#[case] matching: Value, #[case] hit: [bool; 2]) {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let fault = json!({"match": matching, "kind": "status", "status": 503});
+    control(&server, Method::POST, "faults", fault).await;
+    for (id, hit) in ["dev-1", "dev-2"].into_iter().zip(hit) {
+        let (status, _) = post(&server, &org, "devices/register", device(id)).await;
+        assert_eq!(status, if hit { 503 } else { 200 }, "{id}");
+        let batch = json!({"deviceIds": [id]});
+        let (status, _) = post(&server, &org, "devices/revoke_batch", batch).await;
+        let by_device = matching.get("device").is_some();
+        assert_eq!(status, if hit && by_device { 503 } else { 200 }, "a batch with {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_begins_after_some_matches() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.add_fault(Fault::status(503).path("**/usage").after(2).times(1)).unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(get(&server, &org, "usage").await.0);
+        get(&server, &org, "devices/list").await;
+    }
+    assert_eq!(statuses, [200, 200, 503, 200]);
+}
+
+#[tokio::test]
+async fn one_fault_is_removed() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let add = async |status: u16| {
+        let fault = json!({"kind": "status", "status": status});
+        control(&server, Method::POST, "faults", fault).await.1["id"].clone()
+    };
+    let (first, second) = (add(501).await, add(502).await);
+    assert_ne!(first, second);
+    assert_eq!(get(&server, &org, "usage").await.0, 501);
+    let path = format!("faults/{first}");
+    assert_eq!(control(&server, Method::DELETE, &path, Value::Null).await.0, 200);
+    assert_eq!(get(&server, &org, "usage").await.0, 502);
+    for path in [path.as_str(), "faults/x"] {
+        assert_eq!(control(&server, Method::DELETE, path, Value::Null).await.0, 404, "{path}");
+    }
 }

@@ -6,11 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
+};
 
 use super::channel::Channel;
 use super::message::FromKeeper;
@@ -20,6 +22,11 @@ use super::role::Role;
 
 /// How often to look whether somebody has stopped the keeper: nothing tells.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often to look while the keeper is stopped, and the most that the time between two looks counts for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// For how long a keeper must have been seen stopped to be lost. Whoever lets caller and keeper go on
+/// after a pause of both can't do so in the same instant.
+const STOPPED: Duration = Duration::from_millis(400);
 
 /// A keeper and what it says.
 #[derive(Debug)]
@@ -28,8 +35,8 @@ pub(super) struct Connection {
     keeper: Pid,
     /// Somebody has asked how the keeper ended, so that its number may be another process's.
     reaped: bool,
-    /// Somebody has stopped it. The system tells that only once.
-    stopped: bool,
+    /// When it was last seen to be stopped, and for how long by now. `None` while it runs.
+    stopped: Option<(Instant, Duration)>,
     orphans: Orphans,
     pub(super) command: Option<Pid>,
     pub(super) cgroup: Option<PathBuf>,
@@ -60,7 +67,7 @@ impl Connection {
             channel,
             keeper,
             reaped: false,
-            stopped: false,
+            stopped: None,
             orphans,
             command: None,
             cgroup: None,
@@ -78,7 +85,7 @@ impl Connection {
         self.wait_for_end();
         self.keeper = keeper;
         self.reaped = false;
-        self.stopped = false;
+        self.stopped = None;
     }
 
     /// Waits for the next message, for `timeout` or half a second at most.
@@ -88,7 +95,8 @@ impl Connection {
             Ok(None) => {}
             Err(_) => return Heard::Lost,
         }
-        self.is_readable(timeout.min(LOOK));
+        let look = if self.stopped.is_some() { LOOK_AGAIN } else { LOOK };
+        self.is_readable(timeout.min(look));
         // Looked at before reading: what a keeper said before it ended is there then.
         let gone = self.has_ended_or_stopped();
         let open = !self.is_readable(Duration::ZERO)
@@ -116,13 +124,28 @@ impl Connection {
 
     fn has_ended_or_stopped(&mut self) -> bool {
         if !self.reaped {
-            match waitpid(Some(self.keeper), WaitOptions::NOHANG | WaitOptions::UNTRACED) {
-                Ok(Some((_, status))) if status.stopped() => self.stopped = true,
+            match waitpid(Some(self.keeper), WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(Errno::CHILD) => self.reaped = true,
                 Ok(None) | Err(_) => {}
             }
         }
-        self.reaped || self.stopped
+        self.reaped || self.has_been_stopped()
+    }
+
+    /// Whether somebody has stopped the keeper, and does not let it go on.
+    fn has_been_stopped(&mut self) -> bool {
+        // Left to be waited for, so that the next look finds it too if it is still so.
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if !matches!(waitid(WaitId::Pid(self.keeper), options), Ok(Some(_))) {
+            self.stopped = None;
+            return false;
+        }
+        let now = Instant::now();
+        let (last, before) = self.stopped.unwrap_or((now, Duration::ZERO));
+        // If this process was paused too, that time does not count.
+        let stopped = before + now.saturating_duration_since(last).min(LOOK_AGAIN);
+        self.stopped = Some((now, stopped));
+        stopped >= STOPPED
     }
 
     /// Makes sure that the keeper has ended and that its children have become this process's.

@@ -42,21 +42,17 @@ fn a_caller_that_does_not_beat_loses_its_job() {
     assert!(start.elapsed() >= Duration::from_millis(600));
 }
 
-#[test]
-fn a_pause_of_everything_costs_no_job_its_life() {
+#[rstest]
+#[case::keeper_first("kill -STOP $0 $1; sleep 3; kill -CONT $1 $0")]
+#[case::caller_first("kill -STOP $0 $1; sleep 3; kill -CONT $0; sleep 0.15; kill -CONT $1")]
+fn a_pause_of_everything_costs_no_job_its_life(#[case] pauses: &str) {
     let flags = ["--heartbeat", "900", "--beat"];
     let mut caller = Caller::start(Setting::Plain, &flags, JOB);
     caller.prints("ready");
     caller.prints("ready");
-    // Far longer than the limit, as a paused container would: the keeper does not run either. The
-    // caller is stopped first and goes on first, as it would not notice a pause of the keeper alone.
+    // Far longer than the limit, as a paused container would: the keeper does not run either.
     let mut pause = std::process::Command::new("sh");
-    pause.args([
-        "-c",
-        "kill -STOP $0 $1; sleep 3; kill -CONT $1 $0",
-        &caller.id().to_string(),
-        &caller.keeper.to_string(),
-    ]);
+    pause.args(["-c", pauses, &caller.id().to_string(), &caller.keeper.to_string()]);
     assert!(pause.status().unwrap().success());
     let mut beats = std::process::Command::new("sleep");
     assert!(beats.arg("2").status().unwrap().success());

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use machins_client::blocking::Client;
 use machins_client::{
-    ApiKey, CancellationToken, ClientBuilder, Delivery, Event, EventType, InboxQuery, ListingId,
-    ListingType, MarketplaceQuery, Money, NewAgent, NewListing, NewReview, NewSubscription,
-    Proposal, Rating, Secret, Trade, TradeId,
+    ApiKey, CancellationToken, ClientBuilder, Delivery, Error, Event, EventType, InboxQuery,
+    ListingId, ListingType, MarketplaceQuery, Money, NewAgent, NewListing, NewReview,
+    NewSubscription, Proposal, Rating, Secret, Trade, TradeId,
 };
 use serde_json::json;
 
@@ -308,7 +308,7 @@ impl Story {
             &Step {
                 about: "Without webhooks, Bob reads his inbox, one event at a time. None is lost.",
                 command: "machins inbox --watch",
-                rust: "for event in buyer.inbox_watch()",
+                rust: "buyer.inbox_watch().run(handle)?",
                 expected: "empty",
             },
             || {
@@ -317,12 +317,13 @@ impl Story {
                 let stop = CancellationToken::new();
                 let mut seen: Vec<String> = Vec::new();
                 if let Ok(count @ 1..) = count {
-                    for notification in agents.buyer.inbox_watch().stop(stop.clone()) {
-                        seen.push(notification?.event_type.to_string());
+                    agents.buyer.inbox_watch().stop(stop.clone()).run(|notification| {
+                        seen.push(notification.event_type.to_string());
                         if seen.len() == count {
                             stop.cancel();
                         }
-                    }
+                        Ok::<(), Error>(())
+                    })?;
                 }
                 let left = agents.buyer.list_inbox(&InboxQuery::new().unread())?;
                 let outcome = if left.items.is_empty() { "empty" } else { "not empty" };

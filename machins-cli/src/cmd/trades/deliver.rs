@@ -1,8 +1,7 @@
 //! `machins deliver`.
 
 use clap::{ArgGroup, Args, ValueHint};
-use machins_client::Delivery;
-use serde_json::{Map, Value};
+use machins_client::{Delivery, Document, Extra};
 
 use super::trade::change;
 use crate::context::Context;
@@ -57,28 +56,25 @@ impl Deliver {
         let flags = (&self.result, &self.data, &self.endpoint_url, &self.tx_id, &self.payload);
         Ok(match flags {
             (Some(text), ..) => Delivery::task(json_flag::value("--result", text)?),
-            (_, Some(text), ..) => match json_flag::value("--data", text)? {
-                Value::Array(rows) => Delivery::data(rows),
-                other => {
-                    return Err(Failure::usage(format!(
-                        "--data must be an array of rows, not {}",
-                        json_flag::kind(&other)
-                    )));
-                }
-            },
+            (_, Some(text), ..) => {
+                let data = json_flag::value("--data", text)?;
+                let rows: Vec<Document> = data.to().map_err(|_| {
+                    let kind = json_flag::kind(&data);
+                    Failure::usage(format!("--data must be an array of rows, not {kind}"))
+                })?;
+                Delivery::data(rows)
+            }
             (_, _, Some(url), ..) => {
                 let credentials = match self.credentials.as_deref() {
                     Some(text) => json_flag::secret_object("--credentials", text)?,
                     // The API requires the object even if it is empty.
-                    None => Map::new(),
+                    None => Extra::default(),
                 };
                 // An api and a model are delivered in the same form.
-                Delivery::api(url, credentials.into())
+                Delivery::api(url, credentials)
             }
             (_, _, _, Some(id), _) => Delivery::asset(id),
-            (_, _, _, _, Some(text)) => {
-                Delivery::payload(json_flag::object("--payload", text)?.into())
-            }
+            (_, _, _, _, Some(text)) => Delivery::payload(json_flag::object("--payload", text)?),
             _ => return Err(Failure::usage("nothing to deliver")),
         })
     }

@@ -1,8 +1,9 @@
 //! One trade: finding it, changing it, showing it and what can be done next.
 
 use machins_client::blocking::Client;
-use machins_client::{AgentId, Error, ErrorKind, Role, Trade, TradeId, TradeStatus};
-use serde_json::{Value, json};
+use machins_client::{
+    AgentId, Document, Error, ErrorKind, Extra, Role, Trade, TradeId, TradeStatus,
+};
 
 use crate::config::key::AGENT_ID;
 use crate::context::Context;
@@ -112,6 +113,7 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
     let who = |agent: &AgentId, party: &Role| -> Cell {
         if role == Some(party) { cell(&format!("{agent} (you)")) } else { cell(agent.as_str()) }
     };
+    let is_present = |value: &Document| !value.is_null() && value.as_json() != "{}";
     let mut rows = vec![
         ("id", cell(trade.id.as_str())),
         ("status", styled(trade.status.as_str(), trade_style(&trade.status))),
@@ -123,13 +125,7 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
     if let Some(terms) = &trade.terms {
         rows.push(("terms", cell(terms)));
     }
-    let is_present = |value: &&Value| !value.is_null() && **value != json!({});
-    let mut metadata = Value::from(trade.metadata.clone().unwrap_or_default());
-    if let Value::Object(metadata) = &mut metadata {
-        // Set by the client itself, of no interest to the user.
-        metadata.shift_remove("client_reference");
-    }
-    if is_present(&&metadata) {
+    if let Some(metadata) = trade.metadata.as_ref().and_then(shown_metadata) {
         rows.push(("metadata", json_cell(&metadata)));
     }
     for (name, at) in [
@@ -142,7 +138,7 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
             rows.push((name, time(at, "")));
         }
     }
-    if let Some(delivery) = trade.delivery_payload.as_ref().map(|delivery| json!(delivery)) {
+    if let Some(delivery) = trade.delivery_payload.clone().map(Document::from) {
         rows.push(("delivery", json_cell(&delivery)));
     }
     match trade.delivery_verified {
@@ -150,8 +146,16 @@ pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
         Some(false) => rows.push(("verified", styled("no", WARN))),
         None => {}
     }
-    if let Some(answer) = trade.delivery_verification.as_deref().filter(is_present) {
+    if let Some(answer) = trade.delivery_verification.as_ref().filter(|answer| is_present(answer)) {
         rows.push(("answer", json_cell(answer)));
     }
     fields(&rows)
+}
+/// The metadata without the reference that the client itself sets. `None` if nothing is left.
+fn shown_metadata(metadata: &Document) -> Option<Document> {
+    let Ok(mut fields) = metadata.to::<Extra>() else {
+        return (!metadata.is_null()).then(|| metadata.clone());
+    };
+    fields.remove("client_reference");
+    (!fields.is_empty()).then(|| fields.into())
 }

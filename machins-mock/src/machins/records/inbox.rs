@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::machins::context::{Context, Event, EventType};
-use crate::machins::input::Object;
+use crate::machins::object::Object;
 
 /// How long a notification is kept after it was read.
 pub(crate) const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -40,7 +40,7 @@ impl Inbox {
         self.0.push_back(Notification {
             id: cx.random.uuid(),
             event_type: event.event_type,
-            payload: event.data,
+            payload: Object::new(&event.data),
             created_at: cx.now,
             read_at: None,
         });

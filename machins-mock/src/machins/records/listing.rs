@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::kinds::{ListingStatus, ListingType, Side};
 use super::ledger::{Category, Cause, ReferenceType};
 use crate::clock::Time;
-use crate::machins::input::Object;
 use crate::machins::money::Money;
+use crate::machins::object::Object;
 
 /// A listing, as it is stored and as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

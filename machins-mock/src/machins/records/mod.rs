@@ -23,4 +23,4 @@ pub(crate) use self::owner::{Claim, Owner};
 pub(crate) use self::review::{Review, rating};
 pub(crate) use self::search_index::{IndexEntry, SearchIndex};
 pub(crate) use self::subscription::{Secret, Subscription, Webhook};
-pub(crate) use self::trade::{Progress, Trade, TradeDelivery};
+pub(crate) use self::trade::{Progress, Trade};

@@ -1,16 +1,19 @@
 //! A subscription, as it is stored, and its webhooks.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use hmac::Mac;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::machins::context::{Event, EventType};
-use crate::machins::input::Object;
 use crate::machins::mac::{hex, keyed_mac};
+use crate::machins::object::Object;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Subscription {
@@ -39,6 +42,8 @@ impl fmt::Debug for Secret {
 /// A webhook to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
+    /// The slug of the agent whose subscription it is.
+    pub(crate) agent_slug: String,
     pub(crate) subscription_id: Uuid,
     pub(crate) event_type: EventType,
     pub(crate) url: String,
@@ -51,15 +56,23 @@ pub(crate) struct Webhook {
 struct Post<'a> {
     event: EventType,
     subscription_id: Uuid,
-    data: &'a Object,
+    data: &'a Map<String, Value>,
 }
 
 impl Subscription {
+    /// Returns whether the data of an event has all values of the filters.
+    fn lets_pass(&self, data: &Map<String, Value>) -> bool {
+        let equals = |(name, raw): (Cow<'_, str>, &RawValue)| {
+            let wanted: Option<Value> = serde_json::from_str(raw.get()).ok();
+            wanted.is_some() && data.get(&*name) == wanted.as_ref()
+        };
+        self.filters.is_empty() || self.filters.fields().into_iter().all(equals)
+    }
+
     /// Returns the webhook of an event, if the subscription is for such events.
-    pub(crate) fn webhook(&self, event: &Event) -> Option<Webhook> {
-        let wanted = self.is_active
-            && self.event_type == event.event_type
-            && self.filters.iter().all(|(key, value)| event.data.get(key) == Some(value));
+    pub(crate) fn webhook(&self, event: &Event, agent_slug: &str) -> Option<Webhook> {
+        let wanted =
+            self.is_active && self.event_type == event.event_type && self.lets_pass(&event.data);
         if !wanted {
             return None;
         }
@@ -68,6 +81,7 @@ impl Subscription {
         let sign =
             |Secret(key): &Secret| hex(&keyed_mac(key).chain_update(&body).finalize().into_bytes());
         Some(Webhook {
+            agent_slug: agent_slug.to_owned(),
             subscription_id: self.id,
             event_type: event.event_type,
             url: self.webhook_url.clone(),

@@ -8,8 +8,8 @@ use super::kinds::{ListingType, Outcome, Role, TradeStatus};
 use super::ledger::{Category, Cause, ReferenceType};
 use crate::clock::Time;
 use crate::machins::error::{Error, Result};
-use crate::machins::input::Object;
 use crate::machins::money::Money;
+use crate::machins::object::Object;
 
 /// A trade, as it is stored and as its parties see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,29 +28,18 @@ pub(crate) struct Trade {
     pub(crate) terms: Option<String>,
     pub(crate) metadata: Option<Object>,
     pub(crate) verification_url: Option<String>,
-    #[serde(flatten)]
-    pub(crate) delivery: TradeDelivery,
+    /// What was delivered.
+    pub(crate) delivery_payload: Option<Object>,
+    /// The SHA-256 of what was delivered, in hexadecimal.
+    pub(crate) delivery_content_hash: Option<String>,
+    /// Whether the verification accepted the delivery; null without a verification.
+    pub(crate) delivery_verified: Option<bool>,
+    pub(crate) delivery_verification: Option<Object>,
     pub(crate) proposed_at: Time,
     #[serde(flatten)]
     pub(crate) progress: Progress,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
-}
-
-/// The part of a trade that is set by its delivery.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct TradeDelivery {
-    /// What was delivered.
-    #[serde(rename = "delivery_payload")]
-    pub(crate) payload: Option<Object>,
-    /// The SHA-256 of what was delivered, in hexadecimal.
-    #[serde(rename = "delivery_content_hash")]
-    pub(crate) content_hash: Option<String>,
-    /// Whether the verification accepted the delivery; null without a verification.
-    #[serde(rename = "delivery_verified")]
-    pub(crate) verified: Option<bool>,
-    #[serde(rename = "delivery_verification")]
-    pub(crate) verification: Option<Object>,
 }
 
 /// The part of a trade that is set step by step.

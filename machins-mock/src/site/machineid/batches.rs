@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::caller::Caller;
 use super::reply::{ErrorCode, Failure, Meta, Status};
@@ -23,7 +24,8 @@ pub(super) fn routes(api: Api) -> Api {
 #[schemars(rename = "BatchBody_{Scope}")]
 struct BatchBody<Scope> {
     /// At least one id, and at most 500 distinct valid ones.
-    device_ids: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<String>>")]
+    device_ids: Option<Vec<Box<RawValue>>>,
     scope: Option<Scope>,
 }
 

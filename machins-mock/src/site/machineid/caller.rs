@@ -1,14 +1,14 @@
 //! The caller of a MachineID endpoint.
 
-use std::convert::Infallible;
 use std::sync::MutexGuard;
 
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::request::Parts;
 
 use super::reply::{Failure, Meta};
 use crate::clock::Time;
-use crate::http::{Input, Operation, Proof, Security};
+use crate::http::{Input, Operation, Proof, Received, Security};
 use crate::machineid::org::Org;
 use crate::state::App;
 use crate::world::World;
@@ -30,8 +30,10 @@ pub(super) struct Call<'a> {
 impl Caller {
     /// Starts a call of this name.
     pub(super) fn call(&self, handler: &'static str) -> Call<'_> {
-        let meta = Meta { handler, request_id: self.app.new_request_id() };
-        Call { world: self.app.world(), key: self.key.as_deref(), meta }
+        let (world, key) = (self.app.world(), self.key.as_deref());
+        let known = key.is_some_and(|key| world.machineid.org(key).is_some());
+        let meta = Meta { handler, request_id: self.app.new_request_id(known) };
+        Call { world, key, meta }
     }
 }
 
@@ -47,12 +49,13 @@ impl Call<'_> {
     }
 }
 
-impl FromRequestParts<App> for Caller {
-    type Rejection = Infallible;
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = StatusCode;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        let app = App::clone(&Received::get(&parts.extensions)?.app);
         let header = parts.headers.get("x-org-key").and_then(|key| key.to_str().ok());
-        Ok(Self { app: App::clone(app), key: header.map(|key| key.trim().to_owned()) })
+        Ok(Self { app, key: header.map(|key| key.trim().to_owned()) })
     }
 }
 

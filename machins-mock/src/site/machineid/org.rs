@@ -1,14 +1,12 @@
 //! The organisation itself: creating it, its usage, and paying for a plan.
 
-use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::reply::{ErrorCode, Failure, Figures, Meta, Status};
-use crate::http::{Api, JsonBody, Reply, StoredBody};
+use crate::http::{Api, CurrentApp, JsonBody, Reply, StoredBody};
 use crate::machineid::Plan;
-use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID organisation")
@@ -59,10 +57,10 @@ struct Checkout {
 }
 
 async fn create(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     StoredBody { body, .. }: StoredBody<EmptyBody>,
 ) -> Result<Reply<200, OrgCreated>, Failure> {
-    let meta = Meta { handler: "org_create", request_id: app.new_request_id() };
+    let meta = Meta { handler: "org_create", request_id: app.new_request_id(true) };
     body.map_err(|error| Failure::body(&error, meta))?;
     let world = &mut *app.world();
     let key = world.machineid.create_org(Plan::Free, &mut world.random);

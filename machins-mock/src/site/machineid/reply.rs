@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::http::{BodyError, Output, Responses, json};
+use crate::http::{BodyError, Output, ReadError, Responses, json};
 use crate::machineid::org::Figures as OrgFigures;
 use crate::machineid::{DecisionCode, KeyError, Plan};
 
@@ -80,7 +80,7 @@ pub(super) enum ErrorCode {
 impl From<&BodyError> for ErrorCode {
     fn from(error: &BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => Self::PayloadTooLarge,
+            BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => Self::PayloadTooLarge,
             _ => Self::MissingParams,
         }
     }

@@ -5,12 +5,11 @@ use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::http::{self as toolkit, BodyError, Output, QueryError, Reply, Responses};
+use crate::http::{self as toolkit, BodyError, FieldError, Output, ReadError, Reply, Responses};
 use crate::machins::Error;
 use crate::machins::error::ErrorCode;
-use crate::machins::input::Object;
 
 /// A reply with status 200, or a refusal.
 pub(super) type Answer<T> = Result<Reply<200, T>, Error>;
@@ -32,22 +31,34 @@ struct ErrorReply {
 struct ErrorBody {
     code: ErrorCode,
     message: String,
-    details: Object,
+    details: Map<String, Value>,
 }
 
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
+        if let BodyError::Field(error) = error {
+            return error.into();
+        }
         let code = match error {
-            BodyError::TooLarge(_) | BodyError::Full(_) => ErrorCode::PayloadTooLarge,
+            BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => {
+                ErrorCode::PayloadTooLarge
+            }
             _ => ErrorCode::ValidationError,
         };
         Self::new(code, error.to_string())
     }
 }
 
-impl From<QueryError> for Error {
-    fn from(error: QueryError) -> Self {
-        Self::validation(error.to_string())
+impl From<FieldError> for Error {
+    fn from(FieldError { field, message, nearest }: FieldError) -> Self {
+        let mut error = Self::validation(message);
+        if !field.is_empty() {
+            error = error.detail("field", field);
+        }
+        match nearest {
+            Some(nearest) => error.detail("nearest", nearest),
+            None => error,
+        }
     }
 }
 

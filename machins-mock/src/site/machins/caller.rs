@@ -1,13 +1,12 @@
 //! The caller of a machins endpoint.
 
-use std::convert::Infallible;
-
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use uuid::Uuid;
 
-use crate::http::{Input, Operation, Proof, Security, StoredBody};
+use crate::http::{Input, Operation, Proof, Received, Security, StoredBody};
 use crate::machins::error::Result;
 use crate::machins::{Context, Machins};
 use crate::state::App;
@@ -61,15 +60,13 @@ impl Owner {
     }
 }
 
-impl FromRequestParts<App> for Agent {
-    type Rejection = Infallible;
+impl<S: Sync> FromRequestParts<S> for Agent {
+    type Rejection = StatusCode;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &App,
-    ) -> std::result::Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, StatusCode> {
+        let app = App::clone(&Received::get(&parts.extensions)?.app);
         let header = parts.headers.get("x-api-key").and_then(|key| key.to_str().ok());
-        Ok(Self { app: App::clone(app), key: header.map(|key| key.trim().to_owned()) })
+        Ok(Self { app, key: header.map(|key| key.trim().to_owned()) })
     }
 }
 
@@ -83,19 +80,17 @@ impl Input for Agent {
     }
 }
 
-impl FromRequestParts<App> for Owner {
-    type Rejection = Infallible;
+impl<S: Sync> FromRequestParts<S> for Owner {
+    type Rejection = StatusCode;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &App,
-    ) -> std::result::Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, StatusCode> {
+        let app = App::clone(&Received::get(&parts.extensions)?.app);
         let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| {
             let (scheme, token) = header.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         });
-        Ok(Self { app: App::clone(app), token })
+        Ok(Self { app, token })
     }
 }
 

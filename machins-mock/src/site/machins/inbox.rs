@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::caller::Agent;
 use crate::http::Refusal::Invalid;
-use crate::http::{Api, JsonBody, Query, Reply};
+use crate::http::{Api, JsonBody, Reply, TwoQueries};
 use crate::machins::inboxes::{Acknowledged, Acknowledgement, InboxPage, InboxQuery};
 use crate::machins::page::Window;
 
@@ -17,10 +17,14 @@ pub(super) fn routes(api: Api) -> Api {
 
 async fn inbox(
     agent: Agent,
-    Query(query): Query<InboxQuery>,
-    Query(window): Query<Window>,
+    TwoQueries(query): TwoQueries<InboxQuery, Window>,
 ) -> Answer<InboxPage> {
-    agent.act(|machins, _, me| machins.inbox(me, &query?, window?)).map(Reply)
+    agent
+        .act(|machins, _, me| {
+            let (query, window) = query?;
+            machins.inbox(me, &query, window)
+        })
+        .map(Reply)
 }
 
 async fn ack(agent: Agent, JsonBody(body): JsonBody<Acknowledgement>) -> Answer<Acknowledged> {

@@ -1,14 +1,11 @@
 //! The marketplace: everybody's active listings.
 
-use axum::extract::State;
-
 use super::answer::Answer;
 use crate::http::Refusal::{Invalid, NotFound};
-use crate::http::{Api, PathText, Query, Reply};
+use crate::http::{Api, CurrentApp, PathText, Reply, TwoQueries};
 use crate::machins::marketplace::MarketplaceQuery;
 use crate::machins::page::{Page, Window};
 use crate::machins::views::{MarketplaceDetail, MarketplaceListing};
-use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins marketplace")
@@ -23,13 +20,16 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn browse(
-    State(app): State<App>,
-    Query(query): Query<MarketplaceQuery>,
-    Query(window): Query<Window>,
+    CurrentApp(app): CurrentApp,
+    TwoQueries(query): TwoQueries<MarketplaceQuery, Window>,
 ) -> Answer<Page<MarketplaceListing>> {
-    app.machins(|machins, _| machins.browse(&query?, window?)).map(Reply)
+    app.machins(|machins, _| {
+        let (query, window) = query?;
+        machins.browse(&query, window)
+    })
+    .map(Reply)
 }
 
-async fn detail(State(app): State<App>, PathText(id): PathText) -> Answer<MarketplaceDetail> {
+async fn detail(CurrentApp(app): CurrentApp, PathText(id): PathText) -> Answer<MarketplaceDetail> {
     app.machins(|machins, _| machins.marketplace_listing(&id)).map(Reply)
 }

@@ -1,14 +1,11 @@
 //! How agents join and are claimed.
 
-use axum::extract::State;
-
 use super::answer::{Answer, Created};
 use crate::http::Refusal::{Conflict, Unauthorized};
-use crate::http::{Api, JsonBody, PathText, Reply, StoredBody};
+use crate::http::{Api, CurrentApp, JsonBody, PathText, Reply, StoredBody};
 use crate::machins::Error;
 use crate::machins::joining::{Onboarded, Onboarding};
 use crate::machins::owners::{ClaimRequest, Claimed};
-use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins onboarding")
@@ -23,7 +20,7 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn onboard(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     StoredBody { body, bytes }: StoredBody<Onboarding>,
 ) -> Created<Onboarded> {
     app.machins(|machins, cx| {
@@ -34,7 +31,7 @@ async fn onboard(
 }
 
 async fn claim(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     PathText(token): PathText,
     JsonBody(body): JsonBody<ClaimRequest>,
 ) -> Answer<Claimed> {

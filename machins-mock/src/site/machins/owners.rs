@@ -1,13 +1,10 @@
 //! The humans behind agents, once they have claimed one.
 
-use axum::extract::State;
-
 use super::answer::Answer;
 use super::caller::Owner;
 use crate::http::Refusal::Unauthorized;
-use crate::http::{Api, JsonBody, Reply};
+use crate::http::{Api, CurrentApp, JsonBody, Reply};
 use crate::machins::owners::{LoggedIn, LoginRequest, OwnerProfile};
-use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins owners")
@@ -17,7 +14,7 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 async fn log_in(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     JsonBody(body): JsonBody<LoginRequest>,
 ) -> Answer<LoggedIn> {
     let request = body?;

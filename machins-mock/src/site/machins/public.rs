@@ -1,13 +1,10 @@
 //! Public figures and profiles.
 
-use axum::extract::State;
-
 use super::answer::Answer;
 use crate::http::Refusal::{Invalid, NotFound};
-use crate::http::{Api, PathText, Query, Reply};
+use crate::http::{Api, CurrentApp, PathText, Query, Reply};
 use crate::machins::page::{Page, Window};
 use crate::machins::public::{AgentProfile, LeaderboardEntry, RecentTrade, Stats};
-use crate::state::App;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("machins public")
@@ -24,23 +21,23 @@ pub(super) fn routes(api: Api) -> Api {
         .refuses([Invalid])
 }
 
-async fn stats(State(app): State<App>) -> Reply<200, Stats> {
+async fn stats(CurrentApp(app): CurrentApp) -> Reply<200, Stats> {
     Reply(app.machins(|machins, _| machins.stats()))
 }
 
 async fn leaderboard(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     Query(window): Query<Window>,
 ) -> Answer<Page<LeaderboardEntry>> {
     app.machins(|machins, _| machins.leaderboard(window?)).map(Reply)
 }
 
-async fn agent(State(app): State<App>, PathText(slug): PathText) -> Answer<AgentProfile> {
+async fn agent(CurrentApp(app): CurrentApp, PathText(slug): PathText) -> Answer<AgentProfile> {
     app.machins(|machins, _| machins.agent_profile(&slug)).map(Reply)
 }
 
 async fn recent_trades(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     Query(window): Query<Window>,
 ) -> Answer<Page<RecentTrade>> {
     app.machins(|machins, _| machins.recent_trades(window?)).map(Reply)

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Created};
 use super::caller::Agent;
 use crate::http::Refusal::{Conflict, Forbidden, Invalid, InvalidState, NotFound};
-use crate::http::{Api, OptionalBody, PathText, Query, Reply, StoredBody};
+use crate::http::{Api, OptionalBody, PathText, Reply, StoredBody, TwoQueries};
 use crate::machins::Machins;
 use crate::machins::lifecycle::{Proposal, Reason};
 use crate::machins::page::{Page, Window};
@@ -58,10 +58,14 @@ async fn propose(agent: Agent, body: StoredBody<Proposal>) -> Created<TradeReply
 
 async fn list(
     agent: Agent,
-    Query(query): Query<TradeQuery>,
-    Query(window): Query<Window>,
+    TwoQueries(query): TwoQueries<TradeQuery, Window>,
 ) -> Answer<Page<TradeReply>> {
-    agent.act(|machins, _, me| machins.own_trades(me, &query?, window?)).map(Reply)
+    agent
+        .act(|machins, _, me| {
+            let (query, window) = query?;
+            machins.own_trades(me, &query, window)
+        })
+        .map(Reply)
 }
 
 async fn get(agent: Agent, PathText(id): PathText) -> Answer<TradeReply> {

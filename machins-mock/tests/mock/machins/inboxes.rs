@@ -124,7 +124,7 @@ async fn notifications_are_acknowledged_singly_or_all_at_once() {
     ] {
         platform.refused(&seller, "/inbox/ack", bad, VALIDATION).await;
     }
-    for bad in ["unread=yes", "event_type=trade_lost", "limit=0", "offset=-1"] {
+    for bad in ["unread=maybe", "event_type=trade_lost", "limit=0", "offset=-1"] {
         let path = format!("/inbox?{bad}");
         let (status, reply) =
             platform.call(reqwest::Method::GET, &path, &seller.api_key, Value::Null).await;

@@ -8,10 +8,12 @@ mod inboxes;
 mod joining;
 mod listings;
 mod marketplace;
+mod numbers;
 mod owners;
 mod public;
 mod snapshots;
 
 mod trades;
 mod wallets;
+mod webhook_log;
 mod webhooks;

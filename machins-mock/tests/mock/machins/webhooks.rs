@@ -17,7 +17,7 @@ async fn subscribe(platform: &Platform, agent: &Agent, event: &str, url: &str) -
 }
 
 /// HMAC-SHA256 by its definition (RFC 2104), to check the server's by.
-fn signature(secret: &str, body: &[u8]) -> String {
+pub(super) fn signature(secret: &str, body: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     let mut key = [0_u8; 64];
     if secret.len() > 64 {

@@ -1,17 +1,19 @@
 //! The control API under `/_mock`: what the typed controls do, for tests in any language.
 
+mod faults;
+mod requests;
+mod wait;
+mod webhooks;
+mod worlds;
+
 use std::time::Duration;
 
-use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{MAX_ADVANCE, Time};
-use crate::delivery::WebhookAttempt;
-use crate::fault::{ActiveFault, Fault};
 use crate::http::Refusal::{Conflict, InvalidState};
-use crate::http::{Api, JsonBody, PathText, Problem, Reply, StoredBody, WorldBody};
-use crate::journal::RequestRecord;
+use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Reply, StoredBody, WorldBody};
 use crate::machineid::{OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::machins::trades::TradeReply;
 use crate::machins::{Agent, AgentRequest, Ledger, MachinsError, Outcome};
@@ -19,7 +21,8 @@ use crate::state::App;
 use crate::world::Snapshot;
 
 pub(super) fn routes(api: Api) -> Api {
-    api.tag("Mock control")
+    let api = api
+        .tag("Mock control")
         .get("/_mock/health", "Check that the server is up", health)
         .post("/_mock/reset", "Reset the world, the clock, the faults and the records", reset)
         .get("/_mock/clock", "Get the virtual time", clock)
@@ -31,14 +34,12 @@ pub(super) fn routes(api: Api) -> Api {
         .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
         .refuses([InvalidState])
         .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
-        .get("/_mock/webhooks", "List the webhook attempts, oldest first", webhooks)
-        .get("/_mock/requests", "List the requests received, oldest first", requests)
-        .delete("/_mock/requests", "Clear the recorded requests", clear_requests)
-        .get("/_mock/faults", "List the faults", faults)
-        .post("/_mock/faults", "Add a fault", add_fault)
-        .delete("/_mock/faults", "Remove all faults", clear_faults)
         .get("/_mock/state", "Get the whole world, keys included", state)
-        .put("/_mock/state", "Replace the world with a stored one", restore)
+        .put("/_mock/state", "Replace the world with a stored one", restore);
+    let api = requests::routes(api);
+    let api = webhooks::routes(api);
+    let api = faults::routes(api);
+    worlds::routes(api)
 }
 
 /// The reply to a call that returns nothing else.
@@ -53,7 +54,7 @@ async fn health() -> Reply<200, Done> {
     DONE
 }
 
-async fn reset(State(app): State<App>) -> Reply<200, Done> {
+async fn reset(CurrentApp(app): CurrentApp) -> Reply<200, Done> {
     app.reset();
     DONE
 }
@@ -73,7 +74,7 @@ impl ClockState {
     }
 }
 
-async fn clock(State(app): State<App>) -> Reply<200, ClockState> {
+async fn clock(CurrentApp(app): CurrentApp) -> Reply<200, ClockState> {
     Reply(ClockState::new(&app))
 }
 
@@ -85,7 +86,7 @@ struct Advance {
 }
 
 async fn advance(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     JsonBody(body): JsonBody<Advance>,
 ) -> Result<Reply<200, ClockState>, Problem> {
     let by = Duration::try_from_secs_f64(body?.seconds).map_err(|_| {
@@ -109,7 +110,7 @@ fn free() -> Plan {
 }
 
 async fn create_org(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     StoredBody { body, .. }: StoredBody<NewOrg>,
 ) -> Result<Reply<201, OrgState>, Problem> {
     let NewOrg { plan } = body?;
@@ -119,7 +120,7 @@ async fn create_org(
 }
 
 async fn update_org(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     PathText(key): PathText,
     JsonBody(body): JsonBody<OrgUpdate>,
 ) -> Result<Reply<200, OrgState>, Problem> {
@@ -146,7 +147,7 @@ impl From<MachinsError> for Problem {
 }
 
 async fn create_agent(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     StoredBody { body, .. }: StoredBody<AgentRequest>,
 ) -> Result<Reply<201, Agent>, Problem> {
     let body = body?;
@@ -161,7 +162,7 @@ struct Resolution {
 }
 
 async fn resolve_dispute(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     PathText(id): PathText,
     JsonBody(body): JsonBody<Resolution>,
 ) -> Result<Reply<200, TradeReply>, Problem> {
@@ -170,66 +171,16 @@ async fn resolve_dispute(
     Ok(Reply(trade.map_err(MachinsError::from)?))
 }
 
-async fn ledger(State(app): State<App>) -> Reply<200, Ledger> {
+async fn ledger(CurrentApp(app): CurrentApp) -> Reply<200, Ledger> {
     Reply(app.machins(|machins, _| machins.ledger()))
 }
 
-/// The webhook attempts so far, oldest first.
-#[derive(Serialize, JsonSchema)]
-struct Webhooks {
-    webhooks: Vec<WebhookAttempt>,
-}
-
-async fn webhooks(State(app): State<App>) -> Reply<200, Webhooks> {
-    Reply(Webhooks { webhooks: app.deliveries.attempts() })
-}
-
-/// The requests so far, oldest first.
-#[derive(Serialize, JsonSchema)]
-struct Requests {
-    requests: Vec<RequestRecord>,
-}
-
-async fn requests(State(app): State<App>) -> Reply<200, Requests> {
-    Reply(Requests { requests: app.controls().journal.records().cloned().collect() })
-}
-
-async fn clear_requests(State(app): State<App>) -> Reply<200, Done> {
-    app.controls().journal.clear();
-    DONE
-}
-
-/// The faults in the order in which they were added, including those that have ended.
-#[derive(Serialize, JsonSchema)]
-struct FaultList {
-    faults: Vec<ActiveFault>,
-}
-
-async fn faults(State(app): State<App>) -> Reply<200, FaultList> {
-    Reply(FaultList { faults: app.controls().faults.all().to_vec() })
-}
-
-async fn add_fault(
-    State(app): State<App>,
-    JsonBody(body): JsonBody<Fault>,
-) -> Result<Reply<201, ActiveFault>, Problem> {
-    let fault = body?;
-    let faults = &mut app.controls().faults;
-    let added = faults.add(fault).map_err(|error| Problem::bad_request(&error))?;
-    Ok(Reply(added.clone()))
-}
-
-async fn clear_faults(State(app): State<App>) -> Reply<200, Done> {
-    app.controls().faults.clear();
-    DONE
-}
-
-async fn state(State(app): State<App>) -> Reply<200, Snapshot> {
+async fn state(CurrentApp(app): CurrentApp) -> Reply<200, Snapshot> {
     Reply(Snapshot(app.world().clone()))
 }
 
 async fn restore(
-    State(app): State<App>,
+    CurrentApp(app): CurrentApp,
     WorldBody(body): WorldBody,
 ) -> Result<Reply<200, Done>, Problem> {
     let Snapshot(world) = body?;

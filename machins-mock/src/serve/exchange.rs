@@ -1,0 +1,105 @@
+//! A request under way, and its entries in the journal and in the log.
+
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use crate::clock::Time;
+use crate::conditions::device;
+use crate::fault::Fault;
+use crate::journal::{Arrival, EntryId, shown_path};
+use crate::mask::mask;
+use crate::request_log::{Logger, RequestLine};
+use crate::state::App;
+
+/// A request under way. When it is dropped, its entry is completed: the caller may have gone before
+/// there was a reply.
+pub(super) struct Exchange<'a> {
+    app: &'a App,
+    /// `None` for a request that the journal does not hold, and once the entry is complete.
+    entry: Option<EntryId>,
+    started: Instant,
+    line: Option<(&'a Logger, Line)>,
+}
+
+/// What a line in the log is made of.
+struct Line {
+    now: Time,
+    method: Method,
+    path: String,
+    agent: Option<String>,
+    device: Option<String>,
+    fault: Option<&'static str>,
+}
+
+impl<'a> Exchange<'a> {
+    /// Records a request, and returns the fault that hits it, if any.
+    pub(super) fn record(app: &'a App, parts: &Parts, body: &[u8]) -> (Self, Option<Fault>) {
+        let started = Instant::now();
+        let Parts { method, uri, headers, .. } = parts;
+        let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+        let (now, agent) = {
+            let world = app.world();
+            let slug = key.and_then(|key| world.machins.slug_of_key(key.trim()));
+            (world.clock.now(), slug.map(ToOwned::to_owned))
+        };
+        let logged_agent = app.server.logger.as_ref().map(|_| agent.clone());
+        let arrival = Arrival { method, uri, headers, body, agent, now };
+        let (fault, entry) = app.controls().record_request(arrival);
+        let kind = fault.as_ref().map(Fault::kind);
+        tracing::debug!(%method, path = shown_path(uri.path()), fault = kind, "request");
+        let line = app.server.logger.as_ref().map(|logger| {
+            let mut line = Line::new(now, parts);
+            line.agent = logged_agent.flatten();
+            line.device = device(body).map(|device| mask(&device).into_owned());
+            line.fault = kind;
+            (logger, line)
+        });
+        (Self { app, entry: Some(entry), started, line }, fault)
+    }
+
+    /// Begins an exchange that the journal does not hold.
+    pub(super) fn unrecorded(app: &'a App, parts: &Parts) -> Self {
+        let logger = app.server.logger.as_ref();
+        let line = logger.map(|logger| (logger, Line::new(app.world().clock.now(), parts)));
+        Self { app, entry: None, started: Instant::now(), line }
+    }
+
+    /// Completes the entries of a request.
+    pub(super) fn answered(mut self, status: Option<StatusCode>, reply: &[u8]) {
+        self.complete(status.map(|status| status.as_u16()), reply);
+    }
+
+    fn complete(&mut self, status: Option<u16>, reply: &[u8]) {
+        let latency = self.started.elapsed();
+        if let Some(entry) = self.entry.take() {
+            self.app.controls().journal.complete(entry, status, reply, latency);
+            self.app.answered.announce();
+            tracing::debug!(status, ?latency, "reply");
+        }
+        if let Some((logger, line)) = self.line.take() {
+            logger(&line.finish(&self.app.name, status, latency));
+        }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        self.complete(None, &[]);
+    }
+}
+
+impl Line {
+    fn new(now: Time, parts: &Parts) -> Self {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = shown_path(path);
+        Self { now, method: parts.method.clone(), path, agent: None, device: None, fault: None }
+    }
+
+    fn finish(self, world: &str, status: Option<u16>, latency: Duration) -> RequestLine {
+        let Self { now, method, path, agent, device, fault } = self;
+        let (received_at, world) = (now.into(), world.to_owned());
+        RequestLine { received_at, world, method, path, status, latency, agent, device, fault }
+    }
+}
