@@ -88,7 +88,8 @@ impl Failure {
             Exit::Refused => Self {
                 exit: Exit::Denied,
                 code: Some(SYSTEM_UNAVAILABLE.into()),
-                hint: Some("nothing may run without a decision; try again later".into()),
+                // It names commands, and is for those who may run them.
+                hint: None,
                 ..self
             },
             _ => self,
