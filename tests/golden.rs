@@ -285,12 +285,12 @@ fn agent(server: &MockServer, key: Option<&str>) -> Client {
 
 /// Sends a sample exactly as in the reference, and returns the raw reply.
 async fn post(client: &Client, path: &'static str, body: &Value) -> Value {
-    let call = client.with_key(Call::post(path).body(body));
+    let call = client.authenticate(Call::post(path).body(body));
     client.send(call.json()).await.unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 async fn get(client: &Client, path: &'static str) -> Value {
-    client.send(client.with_key(Call::get(path)).json()).await.unwrap()
+    client.send(client.authenticate(Call::get(path)).json()).await.unwrap()
 }
 
 #[tokio::test]
@@ -376,7 +376,7 @@ async fn the_mock_takes_and_returns_what_the_samples_show() {
 
     let error = buyer.get_trade(&"nope".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let reply = buyer.send(buyer.with_key(Call::get("/trades/nope"))).await.unwrap();
+    let reply = buyer.send(buyer.authenticate(Call::get("/trades/nope"))).await.unwrap();
     let reply: Value = reply.json().unwrap();
     assert_like(&json!({"detail": "Human-readable error message"}), &reply, "error");
 }
@@ -409,14 +409,14 @@ async fn the_mock_takes_every_machineid_request() {
         ("/api/v1/billing/checkout", json!({"plan": "scale"})),
         ("/api/v1/devices/remove", one),
     ] {
-        let call = client.with_key(Call::post(path).body(&body)).json::<Value>();
+        let call = client.authenticate(Call::post(path).body(&body)).json::<Value>();
         let reply = client.send(call).await.unwrap_or_else(|error| panic!("{path}: {error}"));
         let status = reply["status"].as_str();
         assert!(matches!(status, Some("ok" | "exists")), "{path}: {reply}");
         assert!(reply["request_id"].is_string() && reply["handler"].is_string(), "{path}: {reply}");
     }
     for path in ["/api/v1/devices/list", "/api/v1/usage"] {
-        let call = client.with_key(Call::get(path)).json::<Value>();
+        let call = client.authenticate(Call::get(path)).json::<Value>();
         let reply = client.send(call).await.unwrap();
         assert_like(&json!({"planTier": "pro", "limit": 25, "devicesUsed": 2}), &reply, path);
     }

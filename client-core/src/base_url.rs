@@ -75,14 +75,6 @@ impl BaseUrl {
         }
     }
 
-    /// Returns the host if it is a name that means this machine, whatever a resolver says.
-    pub(crate) fn localhost_name(&self) -> Option<&str> {
-        match self.0.host() {
-            Some(Host::Domain(name)) if is_localhost(name) => Some(name),
-            _ => None,
-        }
-    }
-
     pub(crate) fn is_plain_http(&self) -> bool {
         self.0.scheme() == "http"
     }

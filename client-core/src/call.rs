@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::call_options::CallOptions;
 use crate::credential::{Scheme, Secret};
 use crate::error::Error;
 use crate::reply::Reply;
@@ -241,6 +243,17 @@ impl<R> Call<R> {
     ) -> Self {
         self.recovery = Some(Box::new(probe));
         self
+    }
+
+    /// Sets what is different for this call.
+    pub(crate) fn with_options(self, options: Option<Arc<CallOptions>>) -> Self {
+        self.try_set(|request| {
+            if let Some(CallOptions { invalid: Some(error), .. }) = options.as_deref() {
+                return Err(error.clone());
+            }
+            request.options = options;
+            Ok(())
+        })
     }
 
     fn set(mut self, change: impl FnOnce(&mut Request)) -> Self {

@@ -1,6 +1,8 @@
 //! Keys and tokens: how they are stored and which header carries them.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -62,9 +64,21 @@ pub struct Scheme {
 }
 
 /// A key together with the [`Scheme`] that it is for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Credential {
     pub(crate) scheme: &'static Scheme,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    Fixed(Key),
+    Function(Arc<dyn Fn() -> Result<Secret, Error> + Send + Sync>),
+}
+
+/// A key, and the value of the header that carries it.
+#[derive(Clone)]
+pub(crate) struct Key {
     pub(crate) secret: Secret,
     pub(crate) header: HeaderValue,
 }
@@ -76,6 +90,44 @@ impl Credential {
     /// Returns [`ErrorKind::InvalidInput`] if the key is empty or contains anything but visible
     /// ASCII.
     pub fn new(scheme: &'static Scheme, secret: Secret) -> Result<Self, Error> {
+        Ok(Self { scheme, source: Source::Fixed(Key::new(scheme, secret)?) })
+    }
+
+    /// Creates a credential whose key is asked for before each attempt of a call, so that it can
+    /// change while the program runs. The call ends with the function's error if there is one.
+    pub fn from_function(
+        scheme: &'static Scheme,
+        key: impl Fn() -> Result<Secret, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { scheme, source: Source::Function(Arc::new(key)) }
+    }
+
+    /// Creates a credential from a key that may be malformed: calls that need it then return the error.
+    #[must_use]
+    pub fn deferred(scheme: &'static Scheme, secret: Secret) -> Self {
+        Self::new(scheme, secret)
+            .unwrap_or_else(|error| Self::from_function(scheme, move || Err(error.clone())))
+    }
+
+    /// Returns the key to send now.
+    pub(crate) fn key(&self) -> Result<Cow<'_, Key>, Error> {
+        match &self.source {
+            Source::Fixed(key) => Ok(Cow::Borrowed(key)),
+            Source::Function(function) => Ok(Cow::Owned(Key::new(self.scheme, function()?)?)),
+        }
+    }
+
+    /// Returns the key if it is always the same.
+    pub(crate) fn fixed_secret(&self) -> Option<&Secret> {
+        match &self.source {
+            Source::Fixed(key) => Some(&key.secret),
+            Source::Function(_) => None,
+        }
+    }
+}
+
+impl Key {
+    fn new(scheme: &Scheme, secret: Secret) -> Result<Self, Error> {
         let refuse = |why: &str| {
             Error::new(ErrorKind::InvalidInput, format!("invalid {}: {why}", scheme.name))
         };
@@ -88,6 +140,12 @@ impl Credential {
         let mut header = HeaderValue::from_str(&format!("{}{}", scheme.prefix, secret.expose()))
             .map_err(|_| refuse("it is not a valid header value"))?;
         header.set_sensitive(true);
-        Ok(Self { scheme, secret, header })
+        Ok(Self { secret, header })
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({})", self.scheme.name)
     }
 }

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     /// No connection could be made (refused, name not found, TLS failure, connect timeout). Nothing
     /// was sent.
     NotSent,
+    /// The certificate of the server is not trusted. Nothing was sent, and trying again will not help.
+    UntrustedCertificate,
     /// No complete reply arrived within the time limit. The request may have taken effect.
     TimedOut,
     /// The connection or the task that waited for the reply ended before the reply was complete.
@@ -77,6 +79,7 @@ impl ErrorKind {
             Self::MissingCredential => "missing_credential",
             Self::Forked => "forked",
             Self::NotSent => "not_sent",
+            Self::UntrustedCertificate => "untrusted_certificate",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
             Self::OutcomeUnknown => "outcome_unknown",
@@ -120,6 +123,9 @@ impl ErrorKind {
             Self::NotSent => {
                 Some("nothing was sent: check the address and the network, then try again")
             }
+            Self::UntrustedCertificate => Some(
+                "nothing was sent: if its authority is your own, name the file of its certificate in SSL_CERT_FILE",
+            ),
             Self::TimedOut | Self::Interrupted | Self::Unavailable => Some("try again later"),
             Self::OutcomeUnknown => Some("it may have taken effect: check before you repeat it"),
             Self::Redirect => Some(

@@ -38,6 +38,8 @@
 
 mod base_url;
 mod call;
+mod call_options;
+mod certificate;
 mod clock;
 mod connection;
 mod credential;
@@ -50,7 +52,9 @@ mod lock;
 mod open_enum;
 mod options;
 mod plain_value;
+mod pool;
 mod process;
+mod proxy;
 mod reply;
 mod request;
 mod request_ids;
@@ -62,6 +66,7 @@ mod transport;
 
 pub use base_url::BaseUrl;
 pub use call::{Call, Probe, ProbeResult};
+pub use call_options::CallOptions;
 pub use clock::{Clock, MockClock, SystemClock};
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
@@ -73,7 +78,10 @@ pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
 pub use lock::lock;
 pub use options::ClientOptions;
+pub use pool::HttpPool;
 pub use reply::Reply;
+/// The HTTP library, to configure it with [`ClientOptions::http`].
+pub use reqwest;
 /// The HTTP method of a [`Call`], re-exported from `http`.
 ///
 pub use reqwest::Method;

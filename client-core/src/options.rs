@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::pool::{ConnectSettings, HttpPool};
 use crate::retry::{Budget, Policy};
 
 /// The options of a client: time limits, retries, reply size, user agent.
@@ -27,30 +28,42 @@ use crate::retry::{Budget, Policy};
 #[derive(Clone)]
 #[must_use]
 pub struct ClientOptions {
-    pub(crate) connect_timeout: Duration,
+    pub(crate) connect: ConnectSettings,
     pub(crate) retry: Policy,
     pub(crate) budget: Budget,
     pub(crate) max_reply_bytes: usize,
     pub(crate) user_agent: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pool: Option<HttpPool>,
+}
+
+/// See [`ClientOptions::pool`].
+impl HttpPool {
+    /// Creates a pool that connects as these options say: [`http`](ClientOptions::http) and
+    /// [`connect_timeout`](ClientOptions::connect_timeout).
+    #[must_use]
+    pub fn new(options: &ClientOptions) -> Self {
+        Self::with_settings(options.connect.clone())
+    }
 }
 
 impl ClientOptions {
     /// Creates options with the default values.
     pub fn new() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(5),
+            connect: ConnectSettings { timeout: Duration::from_secs(5), configure: None },
             retry: Policy::default(),
             budget: Budget::default(),
             max_reply_bytes: 8 * 1024 * 1024,
             user_agent: None,
             clock: Arc::new(SystemClock),
+            pool: None,
         }
     }
 
     /// Sets how long connecting may take.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
+        self.connect.timeout = limit;
         self
     }
 
@@ -85,6 +98,44 @@ impl ClientOptions {
         self
     }
 
+    /// Sets the policy of retries: attempts, waits and time limits at once.
+    pub fn retry(mut self, policy: Policy) -> Self {
+        self.retry = policy;
+        self.retry.max_attempts = self.retry.max_attempts.max(1);
+        self
+    }
+
+    /// Sets a function that configures the HTTP client: proxies, certificates, a client identity,
+    /// name resolution, a Unix socket, HTTP/2.
+    ///
+    /// The client's own rules are applied afterwards and cannot be undone: it follows no redirect,
+    /// repeats nothing unseen, asks for no compression, limits times and sizes, and uses no proxy for
+    /// this machine.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use agent_client_core::{ClientOptions, reqwest};
+    ///
+    /// let authority = reqwest::Certificate::from_pem(&std::fs::read("authority.pem")?)?;
+    /// let options = ClientOptions::new()
+    ///     .http(move |http| http.tls_certs_merge([authority.clone()]));
+    /// # Ok(()) }
+    /// ```
+    pub fn http(
+        mut self,
+        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.connect.configure = Some(Arc::new(configure));
+        self
+    }
+
+    /// Sets the pool whose connections the client uses. How it connects
+    /// ([`http`](Self::http), [`connect_timeout`](Self::connect_timeout)) is then up to the pool.
+    pub fn pool(mut self, pool: HttpPool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
     /// Sets the `User-Agent` header. The default is the client crate's name and version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
@@ -114,7 +165,7 @@ impl Default for ClientOptions {
 impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientOptions")
-            .field("connect_timeout", &self.connect_timeout)
+            .field("connect_timeout", &self.connect.timeout)
             .field("retry", &self.retry)
             .field("retry_budget", &self.budget)
             .field("max_reply_bytes", &self.max_reply_bytes)

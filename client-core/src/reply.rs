@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,6 +20,7 @@ use crate::text::{MAX_PRINTABLE_CHARS, printable};
 pub struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
+    pub(crate) headers: HeaderMap,
     pub(crate) labels: Labels,
     pub(crate) repeated: bool,
     pub(crate) request_ids: Arc<RequestIds>,
@@ -35,6 +37,12 @@ impl Reply {
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Returns the headers as the server sent them.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Returns the body, with the client's keys redacted.
@@ -169,7 +177,7 @@ impl Reply {
 }
 
 impl fmt::Debug for Reply {
-    /// Does not show the body, which may contain a new key.
+    /// Shows neither the body nor the headers, which may contain a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
             .field("status", &self.status)
@@ -227,6 +235,7 @@ mod tests {
         Reply {
             status,
             body: Bytes::copy_from_slice(body.as_bytes()),
+            headers: HeaderMap::new(),
             labels: Labels::default(),
             repeated: false,
             request_ids: Arc::default(),

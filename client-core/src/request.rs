@@ -1,6 +1,7 @@
 //! What goes over the wire: the same for every attempt of a call.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Serialize;
 
+use crate::call_options::CallOptions;
 use crate::credential::{Scheme, Secret};
 use crate::error::{Error, ErrorKind};
 
@@ -29,6 +31,7 @@ pub(crate) struct Request {
     pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) options: Option<Arc<CallOptions>>,
 }
 
 /// How a request takes the pauses that the server asks for with status 429.
@@ -66,6 +69,7 @@ impl Request {
             pause: PauseRule::default(),
             unknown_hint: None,
             secrets: Vec::new(),
+            options: None,
         })
     }
 

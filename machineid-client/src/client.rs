@@ -3,8 +3,8 @@
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, ErrorKind, Transport,
-    variable,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, Connection, Credential, Error, ErrorKind,
+    Transport, variable,
 };
 
 use crate::auth::{ORG_KEY, OrgKey};
@@ -12,6 +12,7 @@ use crate::auth::{ORG_KEY, OrgKey};
 /// The base URL of MachineID's service.
 pub const DEFAULT_BASE_URL: &str = "https://machineid.io";
 
+const INSECURE_HTTP: &str = "MACHINEID_ALLOW_INSECURE_HTTP";
 const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"));
 
 /// The MachineID API over a transport, with a method for each endpoint.
@@ -47,14 +48,14 @@ impl<T: Transport> Api<T> {
     }
 
     /// Sends any call, for an endpoint that this crate does not know yet. The call carries the org
-    /// key only if it was passed through [`with_key`](Self::with_key).
+    /// key only if it was passed through [`authenticate`](Self::authenticate).
     ///
     /// ```
     /// use machineid_client::Call;
     ///
     /// # test_support::machineid(async |client| {
     /// let call = Call::get("/api/v1/usage").json::<serde_json::Value>();
-    /// let reply = client.send(client.with_key(call)).await?;
+    /// let reply = client.send(client.authenticate(call)).await?;
     /// assert_eq!(reply["planTier"], "free");
     /// # Ok(()) });
     /// ```
@@ -63,8 +64,31 @@ impl<T: Transport> Api<T> {
     }
 
     /// Returns the call with the client's org key, for [`send`](Self::send).
-    pub fn with_key<R>(&self, call: Call<R>) -> Call<R> {
+    pub fn authenticate<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&ORG_KEY)
+    }
+
+    /// Returns a client that shares everything with this one, and makes its calls with these options.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use machineid_client::CallOptions;
+    ///
+    /// # test_support::machineid(async |client| {
+    /// let quick = CallOptions::new().timeout(Duration::from_secs(2)).max_attempts(1);
+    /// let usage = client.with(quick).usage().await?;
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self::over(self.transport.with(options))
+    }
+
+    /// Returns a client for another org. It shares the connections with this one, so that a program
+    /// can serve many orgs; rate-limit pauses and the retry budget are its own.
+    #[must_use]
+    pub fn with_org_key(&self, key: OrgKey) -> Self {
+        Self::over(self.transport.with_credential(Credential::deferred(&ORG_KEY, key.into())))
     }
 
     /// Returns the transport that sends the calls.
@@ -113,13 +137,14 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
-    org_key: Option<OrgKey>,
+    org_key: Option<Credential>,
     connection: Connection,
 }
 
 impl ClientBuilder {
     /// Creates a builder with the org key in the environment variable `MACHINEID_ORG_KEY` and, if
-    /// it is set, the base URL in `MACHINEID_BASE_URL`.
+    /// it is set, the base URL in `MACHINEID_BASE_URL`. `MACHINEID_ALLOW_INSECURE_HTTP=1` allows plain
+    /// `http` to other machines.
     ///
     /// # Errors
     /// Returns [`ErrorKind::MissingCredential`] if `MACHINEID_ORG_KEY` is not set, and
@@ -131,7 +156,8 @@ impl ClientBuilder {
                 "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it",
             )
         })?;
-        let builder = Self::default().org_key(OrgKey::new(&key)?);
+        let mut builder = Self::default().org_key(OrgKey::new(&key)?);
+        builder.connection = builder.connection.allow_insecure_http_from_env(INSECURE_HTTP)?;
         Ok(match variable("MACHINEID_BASE_URL")? {
             Some(url) => builder.base_url(url),
             None => builder,
@@ -140,7 +166,26 @@ impl ClientBuilder {
 
     /// Sets the org key. Every endpoint but [`Api::create_org`] needs it.
     pub fn org_key(mut self, key: OrgKey) -> Self {
-        self.org_key = Some(key);
+        self.org_key = Some(Credential::deferred(&ORG_KEY, key.into()));
+        self
+    }
+
+    /// Sets a function that is asked for the org key before each attempt of a call, so that the key
+    /// can change while the program runs.
+    ///
+    /// ```
+    /// use machineid_client::{Client, OrgKey};
+    ///
+    /// # fn main() -> Result<(), machineid_client::Error> {
+    /// # fn read_vault() -> String { "org_from_the_vault".to_owned() }
+    /// let client = Client::builder().org_key_from(|| OrgKey::new(&read_vault())).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn org_key_from(
+        mut self,
+        key: impl Fn() -> Result<OrgKey, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.org_key = Some(Credential::from_function(&ORG_KEY, move || key().map(OrgKey::into)));
         self
     }
 
@@ -176,12 +221,8 @@ impl ClientBuilder {
         self,
         connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
     ) -> Result<Api<T>, Error> {
-        let credentials = credentials(self.org_key)?;
+        let credentials = self.org_key.into_iter().collect();
         let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
         Ok(Api::over(connect(base_url, credentials, options)?))
     }
-}
-
-fn credentials(key: Option<OrgKey>) -> Result<Vec<Credential>, Error> {
-    key.map(|key| Credential::new(&ORG_KEY, key.into())).into_iter().collect()
 }

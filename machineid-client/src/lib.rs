@@ -76,8 +76,9 @@ mod registration;
 ///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Error, ErrorKind, Extra, MockClock,
-    Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, retry,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, Clock, Credential, Document, Error,
+    ErrorKind, Extra, HttpPool, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret,
+    SystemClock, Timestamp, Transport, reqwest, retry,
 };
 pub use allow::InvalidAllow;
 pub use auth::OrgKey;

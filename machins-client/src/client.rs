@@ -3,7 +3,8 @@
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport, variable,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, Connection, Credential, Error, Secret,
+    Transport, variable,
 };
 
 use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
@@ -12,6 +13,7 @@ use crate::config;
 /// The base URL of machins, unless [`ClientBuilder::base_url`] sets another.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
 
+const INSECURE_HTTP: &str = "MACHINS_ALLOW_INSECURE_HTTP";
 const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 
 /// The machins API over a transport, with a method for each endpoint.
@@ -47,14 +49,14 @@ impl<T: Transport> Api<T> {
     }
 
     /// Sends a call to an endpoint that this crate does not know. The path is relative to the base
-    /// URL. Wrap the call in [`with_key`](Self::with_key) to authenticate as an agent.
+    /// URL. Wrap the call in [`authenticate`](Self::authenticate) to make it as an agent.
     ///
     /// ```
     /// use machins_client::Call;
     ///
     /// # test_support::machins(async |test_support::Marketplace { seller: client, .. }| {
     /// let call = Call::get("/wallets/me").json::<serde_json::Value>();
-    /// let wallet = client.send(client.with_key(call)).await?;
+    /// let wallet = client.send(client.authenticate(call)).await?;
     /// assert_eq!(wallet["balance"], "500.00");
     /// # Ok(()) });
     /// ```
@@ -63,13 +65,42 @@ impl<T: Transport> Api<T> {
     }
 
     /// Makes a call for [`send`](Self::send) authenticate with the API key.
-    pub fn with_key<R>(&self, call: Call<R>) -> Call<R> {
+    pub fn authenticate<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&API_KEY)
     }
 
     /// Makes a call for [`send`](Self::send) authenticate with the owner token.
-    pub fn with_owner_token<R>(&self, call: Call<R>) -> Call<R> {
+    pub fn authenticate_as_owner<R>(&self, call: Call<R>) -> Call<R> {
         call.auth(&OWNER_TOKEN)
+    }
+
+    /// Returns a client that shares everything with this one, and makes its calls with these options.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use machins_client::CallOptions;
+    ///
+    /// # test_support::machins(async |test_support::Marketplace { seller: client, .. }| {
+    /// let quick = CallOptions::new().timeout(Duration::from_secs(2)).max_attempts(1);
+    /// let wallet = client.with(quick).get_wallet().await?;
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self::new(self.transport.with(options))
+    }
+
+    /// Returns a client for another agent. It shares the connections with this one, so that a program
+    /// can act for many agents; rate-limit pauses and the retry budget are its own.
+    #[must_use]
+    pub fn with_api_key(&self, key: ApiKey) -> Self {
+        Self::new(self.transport.with_credential(Credential::deferred(&API_KEY, key.into())))
+    }
+
+    /// Returns a client for another owner, which shares the connections with this one.
+    #[must_use]
+    pub fn with_owner_token(&self, token: Secret) -> Self {
+        Self::new(self.transport.with_credential(Credential::deferred(&OWNER_TOKEN, token)))
     }
 
     /// Returns the transport that sends the calls.
@@ -126,7 +157,7 @@ impl<T: fmt::Debug> fmt::Debug for Api<T> {
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
-    api_key: Option<ApiKey>,
+    api_key: Option<Credential>,
     owner_token: Option<Secret>,
     connection: Connection,
 }
@@ -134,6 +165,7 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     /// Creates a builder with the API key from the environment variable `MACHINS_API_KEY` and the
     /// base URL from `MACHINS_BASE_URL`. Each may be unset: public endpoints need no key.
+    /// `MACHINS_ALLOW_INSECURE_HTTP=1` allows plain `http` to other machines.
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the API key is
@@ -164,9 +196,13 @@ impl ClientBuilder {
         token: Option<String>,
     ) -> Result<Self, Error> {
         let builder = Self {
-            api_key: key.map(ApiKey::new).transpose()?,
             owner_token: token.map(Secret::new),
-            connection: Connection::default(),
+            connection: Connection::default().allow_insecure_http_from_env(INSECURE_HTTP)?,
+            ..Self::default()
+        };
+        let builder = match key {
+            Some(key) => builder.api_key(ApiKey::new(key)?),
+            None => builder,
         };
         Ok(match url {
             Some(url) => builder.base_url(url),
@@ -176,7 +212,26 @@ impl ClientBuilder {
 
     /// Sets the API key of the agent that calls authenticate as.
     pub fn api_key(mut self, key: ApiKey) -> Self {
-        self.api_key = Some(key);
+        self.api_key = Some(Credential::deferred(&API_KEY, key.into()));
+        self
+    }
+
+    /// Sets a function that is asked for the API key before each attempt of a call, so that the key
+    /// can change while the program runs.
+    ///
+    /// ```
+    /// use machins_client::{ApiKey, Client};
+    ///
+    /// # fn main() -> Result<(), machins_client::Error> {
+    /// # fn read_vault() -> String { "at_from_the_vault".to_owned() }
+    /// let client = Client::builder().api_key_from(|| ApiKey::new(&read_vault())).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn api_key_from(
+        mut self,
+        key: impl Fn() -> Result<ApiKey, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.api_key = Some(Credential::from_function(&API_KEY, move || key().map(ApiKey::into)));
         self
     }
 
@@ -220,14 +275,9 @@ impl ClientBuilder {
         self,
         connect: impl FnOnce(BaseUrl, Vec<Credential>, ClientOptions) -> Result<T, Error>,
     ) -> Result<Api<T>, Error> {
-        let credentials = credentials(self.api_key, self.owner_token)?;
+        let token = self.owner_token.map(|token| Credential::new(&OWNER_TOKEN, token));
+        let credentials = self.api_key.into_iter().chain(token.transpose()?).collect();
         let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
         Ok(Api::new(connect(base_url, credentials, options)?))
     }
-}
-
-fn credentials(key: Option<ApiKey>, token: Option<Secret>) -> Result<Vec<Credential>, Error> {
-    let key = key.map(|key| Credential::new(&API_KEY, key.into()));
-    let token = token.map(|token| Credential::new(&OWNER_TOKEN, token));
-    key.into_iter().chain(token).collect()
 }

@@ -115,9 +115,9 @@ pub mod webhook;
 ///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
-    Async, BaseUrl, Call, ClientOptions, Clock, Credential, Document, Error, ErrorKind, Extra,
-    MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp,
-    Transport, retry,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, Clock, Credential, Document, Error,
+    ErrorKind, Extra, HttpPool, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret,
+    SystemClock, Timestamp, Transport, reqwest, retry,
 };
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};

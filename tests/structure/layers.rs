@@ -18,10 +18,11 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "client-core",
         &[
-            "lock text timestamp plain_value error retry open_enum environment labels request_ids",
+            "lock text timestamp plain_value error retry open_enum environment labels request_ids certificate",
             "document",
             "extra",
-            "base_url clock credential process reply secret_key",
+            "base_url clock credential process proxy reply secret_key",
+            "call_options pool",
             "options request",
             "call connection",
             "transport/redact transport/wire",

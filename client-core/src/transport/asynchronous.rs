@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::execute::execute;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
+use crate::call_options::CallOptions;
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme, Secret};
 use crate::error::{Error, ErrorKind};
@@ -42,6 +43,16 @@ pub trait Transport: Clone {
     /// Sends the call and decodes its reply, within the client's limits and retry rules.
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Self::Reply<R>;
 
+    /// Returns a transport that shares everything with this one, and sends its calls with these
+    /// options.
+    #[must_use]
+    fn with(&self, options: CallOptions) -> Self;
+
+    /// Returns a transport with this key instead of the one for the same scheme. It shares the
+    /// connections with this one; rate limits and the retry budget are its own.
+    #[must_use]
+    fn with_credential(&self, credential: Credential) -> Self;
+
     /// Returns the asynchronous transport that sends the calls.
     fn asynchronous(&self) -> &Async;
 
@@ -65,7 +76,10 @@ pub trait Transport: Clone {
 /// create its own transport: one of its parent's returns
 /// [`ErrorKind::Forked`](crate::ErrorKind::Forked) there, and stays usable in the parent.
 #[derive(Clone)]
-pub struct Async(Arc<Engine>);
+pub struct Async {
+    engine: Arc<Engine>,
+    call_options: Option<Arc<CallOptions>>,
+}
 
 impl Async {
     /// Creates a transport to `base_url` with these keys.
@@ -78,32 +92,34 @@ impl Async {
         credentials: Vec<Credential>,
         options: ClientOptions,
     ) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Engine::new(base_url, credentials, options)?)))
+        let engine = Arc::new(Engine::new(base_url, credentials, options)?);
+        Ok(Self { engine, call_options: None })
     }
 
     /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
-        self.0.wire.base_url()
+        self.engine.wire.base_url()
     }
 
     /// Returns the clock that retries are timed by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.0.clock()
+        self.engine.clock()
     }
 
     /// Returns the time limit of each call: see [`ClientOptions::timeout`].
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        self.0.options.retry.timeout
+        let own = self.call_options.as_ref().and_then(|options| options.timeout);
+        own.unwrap_or(self.engine.options.retry.timeout)
     }
 
     /// Returns an error if this process and this runtime cannot send calls. Whether the runtime has
     /// I/O shows only when a call is sent. Meant for crates that define endpoints.
     #[doc(hidden)]
     pub fn check_usable(&self) -> Result<(), Error> {
-        self.0.wire.check_process()?;
+        self.engine.wire.check_process()?;
         check_runtime()?;
         reporting_missing_drivers(|| drop(tokio::time::sleep(Duration::ZERO)))
     }
@@ -113,7 +129,7 @@ impl Async {
     #[doc(hidden)]
     #[must_use]
     pub fn credential(&self, scheme: &'static Scheme) -> Option<&Secret> {
-        self.0.find_credential(scheme).map(|credential| &credential.secret)
+        self.engine.find_credential(scheme)?.fixed_secret()
     }
 }
 
@@ -121,7 +137,16 @@ impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        self.run(execute(Arc::clone(&self.0), call))
+        self.run(execute(Arc::clone(&self.engine), call.with_options(self.call_options.clone())))
+    }
+
+    fn with(&self, options: CallOptions) -> Self {
+        Self { engine: Arc::clone(&self.engine), call_options: Some(Arc::new(options)) }
+    }
+
+    fn with_credential(&self, credential: Credential) -> Self {
+        let engine = Arc::new(self.engine.with_credential(&credential));
+        Self { engine, call_options: self.call_options.clone() }
     }
 
     fn asynchronous(&self) -> &Async {
@@ -174,10 +199,10 @@ fn check_runtime() -> Result<(), Error> {
 /// Runs a function, and returns an error if it panics because tokio's timers or I/O are not enabled:
 /// that cannot be asked, only tried. Nothing was sent then, because connecting needs both.
 fn reporting_missing_drivers<R>(run: impl FnOnce() -> R) -> Result<R, Error> {
-    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let what = missing_driver(&*panic).unwrap_or_else(|| resume_unwind(panic));
         let message = format!("the tokio runtime has no {what}: build it with `enable_all`");
-        Err(Error::new(ErrorKind::InvalidInput, message))
+        Error::new(ErrorKind::InvalidInput, message)
     })
 }
 

@@ -8,6 +8,7 @@ use tracing::{Span, debug, debug_span};
 use super::engine::{Engine, RemainingPause, Withdrawal};
 use super::redact::{redact_body, redact_text};
 use crate::call::Decode;
+use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::reply::Reply;
 use crate::request::Request;
@@ -28,6 +29,8 @@ pub(super) struct Attempts<'a> {
     state: RetryState,
     /// The retry that the next attempt takes from the budget.
     withdrawal: Option<Withdrawal<'a>>,
+    /// The key of the last attempt, if a function gave it.
+    key: Option<Secret>,
     start: Instant,
     pub(super) span: Span,
     /// The error of an earlier attempt that may have taken effect.
@@ -47,6 +50,10 @@ impl<'a> Attempts<'a> {
             (false, false) => Idempotency::NonIdempotent,
         };
         let mut policy: Policy = engine.options.retry.clone();
+        if let Some(options) = &request.options {
+            policy.timeout = options.timeout.unwrap_or(policy.timeout);
+            policy.max_attempts = options.max_attempts.unwrap_or(policy.max_attempts);
+        }
         if request.single_attempt {
             policy.max_attempts = 1;
         }
@@ -62,7 +69,7 @@ impl<'a> Attempts<'a> {
             request_id = Empty,
         );
         let state = RetryState::new(policy, idempotency);
-        Self { engine, request, state, withdrawal: None, start, span, doubt: None }
+        Self { engine, request, state, withdrawal: None, key: None, start, span, doubt: None }
     }
 
     /// Sends the request until a reply is final and can be decoded.
@@ -93,7 +100,16 @@ impl<'a> Attempts<'a> {
                 withdrawal.spend();
             }
             self.span.record("attempt", self.state.attempts());
-            let exchanged = self.engine.wire.exchange(self.request, credential, time_limit).await;
+            let key = credential.map(Credential::key).transpose();
+            let key = key.map_err(|error| self.final_error(error))?;
+            let header = key
+                .as_ref()
+                .zip(credential)
+                .map(|(key, credential)| (credential.scheme.header, key.header.clone()));
+            self.key = key.map(|key| key.secret.clone()).filter(|_| {
+                credential.is_some_and(|credential| credential.fixed_secret().is_none())
+            });
+            let exchanged = self.engine.wire.exchange(self.request, header, time_limit).await;
             let (step, error) = match exchanged {
                 Ok(reply) => {
                     let reply = self.take_in(reply);
@@ -127,7 +143,9 @@ impl<'a> Attempts<'a> {
             self.engine.remaining_pause(self.request)
         {
             let left = self.state.remaining(self.elapsed()).filter(|left| *left > pause);
-            let (Some(left), Some(room)) = (left, (longest - waited).checked_sub(pause)) else {
+            let (Some(left), Some(room)) =
+                (left, longest.saturating_sub(waited).checked_sub(pause))
+            else {
                 let message = format!(
                     "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
@@ -137,7 +155,7 @@ impl<'a> Attempts<'a> {
                 );
             };
             let clock = self.engine.clock();
-            let wait = pause + spread(length, room.min(left - pause), clock.random());
+            let wait = pause + spread(length, room.min(left.saturating_sub(pause)), clock.random());
             clock.sleep(wait).await;
             waited += wait;
         }
@@ -149,7 +167,11 @@ impl<'a> Attempts<'a> {
         reply.repeated = self.state.may_have_taken_effect();
         // A success may contain a text that happens to equal a password, but never a key.
         let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
-        reply.body = redact_body(reply.body, self.engine.keys().chain(sent));
+        reply.body = redact_body(reply.body, self.engine.keys().chain(&self.key).chain(sent));
+        if let Some(on_reply) = self.request.options.as_ref().and_then(|own| own.on_reply.as_ref())
+        {
+            on_reply(&reply);
+        }
         reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
         self.span.record("status", reply.status);
         if !self.span.is_disabled()
@@ -165,7 +187,7 @@ impl<'a> Attempts<'a> {
 
     /// Removes the client's keys and the call's own secrets, which a server may repeat.
     fn redact(&self, text: &str) -> String {
-        redact_text(text, self.engine.keys().chain(&self.request.secrets))
+        redact_text(text, self.engine.keys().chain(&self.key).chain(&self.request.secrets))
     }
 
     fn next_step(&mut self, outcome: Outcome) -> Step {
@@ -231,12 +253,17 @@ impl<'a> Attempts<'a> {
 
 /// Whether the error proves that this attempt, though perhaps not an earlier one, had no effect.
 pub(super) fn proves_no_effect(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotSent | ErrorKind::RateLimited)
+    matches!(
+        error.kind(),
+        ErrorKind::NotSent | ErrorKind::UntrustedCertificate | ErrorKind::RateLimited
+    )
 }
 
 fn outcome(error: &Error) -> Outcome {
     match error.kind() {
         ErrorKind::NotSent => Outcome::NotSent,
+        // Nothing was sent, and the next attempt would meet the same certificate.
+        ErrorKind::UntrustedCertificate => Outcome::Answered,
         ErrorKind::TimedOut | ErrorKind::Interrupted => Outcome::Transient(None),
         _ => Outcome::Inconclusive,
     }

@@ -5,14 +5,16 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Handle, Runtime};
 
 use super::asynchronous::{Async, Transport};
 use crate::base_url::BaseUrl;
 use crate::call::Call;
+use crate::call_options::CallOptions;
 use crate::credential::Credential;
 use crate::error::{Error, ErrorKind};
 use crate::options::ClientOptions;
+use crate::pool::HttpPool;
 use crate::process::SameProcess;
 
 /// Sends calls on the calling thread and returns when they are complete.
@@ -21,12 +23,8 @@ use crate::process::SameProcess;
 /// clone is one pointer, and any number of threads may call at once. It also works when called
 /// from asynchronous code: a helper thread runs the call, but the calling thread is blocked.
 #[derive(Clone)]
-pub struct Blocking(Arc<Inner>);
-
-struct Inner {
-    /// Shut down in the background, because dropping a runtime waits for its threads, which panics
-    /// in asynchronous code.
-    runtime: SameProcess<Runtime>,
+pub struct Blocking {
+    runtime: Arc<SameProcess<Runtime>>,
     transport: Async,
 }
 
@@ -41,25 +39,24 @@ impl Blocking {
         credentials: Vec<Credential>,
         options: ClientOptions,
     ) -> Result<Self, Error> {
-        let transport = Async::new(base_url, credentials, options)?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Error::new(ErrorKind::NotSent, "the event loop cannot be started").with_source(error)
-        })?;
-        let runtime = SameProcess::with_drop(runtime, Runtime::shutdown_background);
-        Ok(Self(Arc::new(Inner { runtime, transport })))
+        let pool = options.pool.clone().unwrap_or_else(|| HttpPool::new(&options));
+        // A connection belongs to the runtime that opened it.
+        let runtime = pool.runtime()?;
+        let transport = Async::new(base_url, credentials, options.pool(pool))?;
+        Ok(Self { runtime, transport })
     }
 
     /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
-        self.0.transport.base_url()
+        self.transport.base_url()
     }
 
     /// Returns the asynchronous transport inside. Its futures make progress only while
     /// [`wait`](Self::wait) runs.
     #[must_use]
     pub fn asynchronous(&self) -> &Async {
-        &self.0.transport
+        &self.transport
     }
 
     /// Runs a future on this transport's runtime until it completes. Meant for crates that define
@@ -80,7 +77,7 @@ impl Blocking {
         F: Future + Send,
         F::Output: Send,
     {
-        let runtime = self.0.runtime.get()?;
+        let runtime = self.runtime.get()?;
         let run = || {
             runtime.block_on(async {
                 // Between calls nothing polls the idle connections. One turn of the event loop
@@ -106,18 +103,26 @@ impl Transport for Blocking {
     type Reply<R: Send + 'static> = Result<R, Error>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Result<R, Error> {
-        self.wait(self.0.transport.send(call))
+        self.wait(self.transport.send(call))
+    }
+
+    fn with(&self, options: CallOptions) -> Self {
+        Self { transport: self.transport.with(options), ..self.clone() }
+    }
+
+    fn with_credential(&self, credential: Credential) -> Self {
+        Self { transport: self.transport.with_credential(credential), ..self.clone() }
     }
 
     fn asynchronous(&self) -> &Async {
-        &self.0.transport
+        &self.transport
     }
 
     fn run<R: Send + 'static>(
         &self,
         calls: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Result<R, Error> {
-        self.wait(self.0.transport.run(calls))
+        self.wait(self.transport.run(calls))
     }
 }
 

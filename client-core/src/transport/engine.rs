@@ -1,7 +1,7 @@
 //! What all clones of a transport share: connections, keys, options, retry budget and pause.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::wire::Wire;
@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::retry::{Budget, shared_pause};
 
 pub(super) struct Engine {
-    pub(super) wire: Wire,
+    pub(super) wire: Arc<Wire>,
     pub(super) options: ClientOptions,
     credentials: Vec<Credential>,
     budget: Mutex<Budget>,
@@ -69,12 +69,27 @@ impl Engine {
         options: ClientOptions,
     ) -> Result<Self, Error> {
         Ok(Self {
-            wire: Wire::new(base_url, &options)?,
+            wire: Arc::new(Wire::new(base_url, &options)?),
             credentials,
             budget: Mutex::new(options.budget.clone()),
             options,
             pauses: Mutex::default(),
         })
+    }
+
+    /// Creates an engine with the same connections and options, and with this key instead of the one
+    /// of its scheme. Rate limits and the retry budget are its own.
+    pub(super) fn with_credential(&self, credential: &Credential) -> Self {
+        let others = self.credentials.iter();
+        let others = others.filter(|other| !std::ptr::eq(other.scheme, credential.scheme)).cloned();
+        let credentials = others.chain([credential.clone()]).collect();
+        Self {
+            wire: Arc::clone(&self.wire),
+            credentials,
+            budget: Mutex::new(self.options.budget.clone()),
+            options: self.options.clone(),
+            pauses: Mutex::default(),
+        }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -83,6 +98,15 @@ impl Engine {
 
     /// Returns the key that the request carries, or `None` if it carries none.
     pub(super) fn credential(&self, request: &Request) -> Result<Option<&Credential>, Error> {
+        if let Some(options) = &request.options {
+            let mut schemes = self.credentials.iter().map(|credential| credential.scheme);
+            if let Some(scheme) = schemes.find(|scheme| options.headers.contains_key(scheme.header))
+            {
+                let message =
+                    format!("the header {} is that of the {}", scheme.header, scheme.name);
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+        }
         let Some(scheme) = request.scheme else {
             return Ok(None);
         };
@@ -99,9 +123,9 @@ impl Engine {
         self.credentials.iter().find(|credential| std::ptr::eq(credential.scheme, scheme))
     }
 
-    /// The client's own keys.
+    /// The client's own keys, but for those that a function gives.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Secret> {
-        self.credentials.iter().map(|credential| &credential.secret)
+        self.credentials.iter().filter_map(Credential::fixed_secret)
     }
 
     /// Takes one retry out of the budget, if the budget has one left.

@@ -63,6 +63,7 @@ async fn probe<R>(
         let mut request = (*request)?.complete()?;
         request.secrets.extend_from_slice(&about.secrets);
         request.time_limit = about.time_limit;
+        request.options.clone_from(&about.options);
         let mut attempts = Attempts::new(engine, &request, false, start);
         let span = attempts.span.clone();
         let result = attempts.send_and_decode(&decode).instrument(span).await;

@@ -1,31 +1,26 @@
 //! One exchange of a request and a reply: the only file that sends anything.
 
-use std::error::Error as StdError;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, redirect};
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT as USER_AGENT_HEADER,
+};
+use reqwest::{Client, Response};
 
 use crate::base_url::BaseUrl;
-use crate::credential::Credential;
+use crate::certificate;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
+use crate::pool::{HttpPool, root_cause};
 use crate::process::SameProcess;
+use crate::proxy;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::request_ids::RequestIds;
-
-/// Idle connections are closed after this time, before most servers close them: if a request meets
-/// a connection that is being closed, its outcome is unknown.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-const IDLE_CONNECTIONS: usize = 128;
-
-/// The addresses of this machine.
-const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
@@ -37,54 +32,40 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) struct Wire {
     http: SameProcess<Client>,
     base_url: BaseUrl,
+    /// The proxy that the environment names.
+    proxy: Option<String>,
+    user_agent: HeaderValue,
     max_reply_bytes: usize,
     request_ids: Arc<RequestIds>,
 }
 
 impl Wire {
     pub(super) fn new(base_url: BaseUrl, options: &ClientOptions) -> Result<Self, Error> {
-        let mut builder = Client::builder()
-            .user_agent(options.user_agent.as_deref().unwrap_or(USER_AGENT))
-            .default_headers(HeaderMap::from_iter([(ACCEPT, JSON), (CACHE_CONTROL, NO_STORE)]))
-            .connect_timeout(options.connect_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            // Compressed replies are not asked for, whichever features of `reqwest` other crates
-            // enable.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .referer(false);
-        if let Some(name) = base_url.localhost_name() {
-            // Where a resolver says otherwise, the key would go to another machine. The port 0 stands
-            // for that of the URL.
-            builder = builder.resolve_to_addrs(name, &LOOPBACK.map(|ip| SocketAddr::new(ip, 0)));
-        }
-        if base_url.is_loopback() {
-            // A proxy would forward a call to this machine, with its key, to another machine.
-            builder = builder.no_proxy();
-            // Loading the system's certificates takes milliseconds and megabytes.
-            #[cfg(feature = "rustls")]
-            if base_url.is_plain_http() {
-                builder = builder.tls_certs_only([]);
-            }
-        }
-        let http = builder.build().map_err(|error| {
-            Error::new(
+        if !base_url.is_plain_http() && !cfg!(any(feature = "rustls", feature = "native-tls")) {
+            return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("the HTTP client cannot be set up: {}", root_cause(&error)),
-            )
-            .with_source(error)
+                format!("{base_url} needs TLS: enable the feature `rustls` or `native-tls`"),
+            ));
+        }
+        let user_agent = options.user_agent.as_deref().unwrap_or(USER_AGENT);
+        let user_agent = HeaderValue::from_str(user_agent).map_err(|_| {
+            Error::new(ErrorKind::InvalidInput, "the user agent is not a valid header value")
         })?;
-        let max_reply_bytes = options.max_reply_bytes;
+        let pool = options.pool.clone().unwrap_or_else(|| HttpPool::new(options));
+        let http = pool.client(&base_url)?;
+        // A proxy that the user has configured is not known here.
+        let proxy = if base_url.is_loopback() || pool.is_configured() {
+            None
+        } else {
+            proxy::for_url(&base_url.to_string())
+        };
         Ok(Self {
             http: SameProcess::new(http),
-            base_url,
-            max_reply_bytes,
+            max_reply_bytes: options.max_reply_bytes,
             request_ids: Arc::default(),
+            user_agent,
+            base_url,
+            proxy,
         })
     }
 
@@ -102,10 +83,10 @@ impl Wire {
     pub(super) async fn exchange(
         &self,
         request: &Request,
-        credential: Option<&Credential>,
+        key: Option<(&'static str, HeaderValue)>,
         time_limit: Duration,
     ) -> Result<Reply, Error> {
-        let sent = self.http.get()?.execute(self.outgoing(request, credential, time_limit));
+        let sent = self.http.get()?.execute(self.outgoing(request, key, time_limit));
         match sent.await {
             Ok(mut response) => self.read(&mut response).await,
             Err(error) => Err(self.failure(error)),
@@ -115,14 +96,21 @@ impl Wire {
     fn outgoing(
         &self,
         request: &Request,
-        credential: Option<&Credential>,
+        key: Option<(&'static str, HeaderValue)>,
         time_limit: Duration,
     ) -> reqwest::Request {
         let url = self.base_url.join(&request.path, &request.query);
         let mut outgoing = reqwest::Request::new(request.method.clone(), url);
         *outgoing.timeout_mut() = Some(time_limit);
-        if let Some(credential) = credential {
-            outgoing.headers_mut().insert(credential.scheme.header, credential.header.clone());
+        let headers = outgoing.headers_mut();
+        if let Some(options) = &request.options {
+            headers.clone_from(&options.headers);
+        }
+        headers.insert(ACCEPT, JSON);
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.insert(USER_AGENT_HEADER, self.user_agent.clone());
+        if let Some((name, value)) = key {
+            headers.insert(name, value);
         }
         if let Some(body) = &request.body {
             outgoing.headers_mut().insert(CONTENT_TYPE, JSON);
@@ -143,7 +131,8 @@ impl Wire {
             Err((error, _)) => return Err(error.with_status(status)),
         };
         let request_ids = Arc::clone(&self.request_ids);
-        Ok(Reply { status, body, labels, repeated: false, request_ids })
+        let headers = mem::take(response.headers_mut());
+        Ok(Reply { status, headers, body, labels, repeated: false, request_ids })
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {
@@ -171,23 +160,21 @@ impl Wire {
         // The URL may hold a secret in its path (`/claim/{token}`).
         let error = error.without_url();
         let cause = root_cause(&error);
-        let (kind, message) = if error.is_connect() {
-            (ErrorKind::NotSent, format!("cannot connect to {}: {cause}", self.base_url))
+        let url = &self.base_url;
+        let (kind, message) = if let Some(reason) = certificate::rejection(&error) {
+            let message = format!("the certificate of {url} is not trusted: {reason}");
+            (ErrorKind::UntrustedCertificate, message)
+        } else if error.is_connect() {
+            let through = match &self.proxy {
+                Some(proxy) => format!(" through the proxy {proxy}"),
+                None => String::new(),
+            };
+            (ErrorKind::NotSent, format!("cannot connect to {url}{through}: {cause}"))
         } else if error.is_timeout() {
-            (ErrorKind::TimedOut, format!("{} did not answer in time", self.base_url))
+            (ErrorKind::TimedOut, format!("{url} did not answer in time"))
         } else {
-            (ErrorKind::Interrupted, format!("the connection to {} broke: {cause}", self.base_url))
+            (ErrorKind::Interrupted, format!("the connection to {url} broke: {cause}"))
         };
         Error::new(kind, message).with_source(error)
     }
-}
-
-/// Returns the innermost cause, which says most: "connection refused" rather than "error sending
-/// request".
-fn root_cause(error: &dyn StdError) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

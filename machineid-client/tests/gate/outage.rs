@@ -133,7 +133,9 @@ async fn a_grace_waits_as_long_as_the_server_asked() {
     let (client, clock) = client_with_clock(&server.uri());
     let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
     assert!(gate.check().await.is_ok());
-    assert_eq!(clock.slept(), [Duration::from_secs(9)]);
+    let [wait] = clock.slept()[..] else { panic!("{:?}", clock.slept()) };
+    // Callers leave spread out.
+    assert!((Duration::from_secs(9)..=Duration::from_secs(18)).contains(&wait), "{wait:?}");
 }
 
 #[rstest]

@@ -35,7 +35,9 @@ async fn a_check_waits_for_a_short_limit_of_its_own() {
     let gate = Gate::new(&client, device());
     assert!(gate.check().await.unwrap_err().is_outage());
     assert!(gate.check().await.is_ok());
-    assert_eq!(clock.slept(), [Duration::from_secs(20)]);
+    let [wait] = clock.slept()[..] else { panic!("{:?}", clock.slept()) };
+    // Callers leave spread out over up to ten seconds.
+    assert!((Duration::from_secs(20)..=Duration::from_secs(30)).contains(&wait), "{wait:?}");
 }
 
 #[tokio::test]

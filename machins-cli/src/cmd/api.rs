@@ -69,7 +69,7 @@ impl Api {
                 match context.org_key()? {
                     Some(key) => {
                         let client = builder.org_key(key).build_blocking()?;
-                        client.send(client.with_key(call))?
+                        client.send(client.authenticate(call))?
                     }
                     None => builder.build_blocking()?.send(call)?,
                 }
@@ -79,7 +79,7 @@ impl Api {
                 match context.owner_token()? {
                     Some(token) => {
                         let client = builder.owner_token(token).build_blocking()?;
-                        client.send(client.with_owner_token(call))?
+                        client.send(client.authenticate_as_owner(call))?
                     }
                     None => builder.build_blocking()?.send(call)?,
                 }
@@ -89,7 +89,7 @@ impl Api {
                 match context.api_key()? {
                     Some(key) => {
                         let client = builder.api_key(key).build_blocking()?;
-                        client.send(client.with_key(call))?
+                        client.send(client.authenticate(call))?
                     }
                     None => builder.build_blocking()?.send(call)?,
                 }
