@@ -68,21 +68,21 @@ async fn handle(
 })]
 #[tokio::test]
 async fn the_oldest_of_all_pages_comes_first(#[case] order: fn(&mut Vec<Value>)) {
-    let ids = ids(450);
+    let ids = ids(405);
     let mut entries: Vec<_> =
         ids.iter().enumerate().map(|(minute, id)| notification(id, id, minute)).collect();
     order(&mut entries);
     let (server, inbox) = Inbox::start(entries).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop).concurrency(20);
-    assert_eq!(handle(watch, 450, |_| false).await, ids);
+    assert_eq!(handle(watch, 405, |_| false).await, ids);
     assert_eq!(inbox.unread(), [""; 0]);
 }
 
 #[tokio::test]
 async fn more_than_the_watch_holds_are_handled_in_order() {
-    let (server, inbox) = Inbox::with(1_300).await;
+    let (server, inbox) = Inbox::with(1_100).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop).concurrency(100);
-    assert_eq!(handle(watch, 1_300, |_| false).await, ids(1_300));
+    assert_eq!(handle(watch, 1_100, |_| false).await, ids(1_100));
     assert_eq!(inbox.unread(), [""; 0]);
     assert!(inbox.lists() < 100, "{}", inbox.lists());
 }
@@ -537,7 +537,7 @@ async fn an_id_that_the_service_refuses_holds_no_other_up() {
 /// The page was fetched by both before either handled anything.
 #[rstest]
 #[case::one(2)]
-#[case::many(300)]
+#[case::many(80)]
 #[tokio::test]
 async fn two_watches_do_not_repeat_what_is_acknowledged(#[case] count: usize) {
     let (server, inbox) = Inbox::with(count).await;
@@ -561,16 +561,16 @@ async fn two_watches_do_not_repeat_what_is_acknowledged(#[case] count: usize) {
 
 #[tokio::test]
 async fn what_another_program_reads_meanwhile_is_left_out() {
-    let (server, inbox) = Inbox::with(500).await;
+    let (server, inbox) = Inbox::with(210).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop);
-    let given = handle(watch, 251, |notification| {
+    let given = handle(watch, 106, |notification| {
         // Handling one, somebody else handles the next one, and in the middle many.
         let number: usize = notification.id.as_str()[1..].parse().unwrap();
         inbox.read(&format!("n{}", number + 1));
         false
     });
-    let expected: Vec<String> = ids(502).into_iter().step_by(2).collect();
-    inbox.add(notification("n500", "n500", 500));
+    let expected: Vec<String> = ids(212).into_iter().step_by(2).collect();
+    inbox.add(notification("n210", "n210", 210));
     assert_eq!(given.await, expected);
 }
 
@@ -602,6 +602,17 @@ async fn a_delivery_can_be_deferred_parked_or_dropped() {
     assert_eq!(given, expected.map(|(id, failures)| (id.to_owned(), failures)));
     assert_eq!(*parked.lock().unwrap(), [("not for this agent".to_owned(), 0)]);
     assert_eq!(inbox.unread(), ["n1"]);
+}
+
+#[tokio::test]
+async fn a_delivery_is_acknowledged_through_an_outage() {
+    let (server, inbox) = Inbox::with(1).await;
+    for page in [html(200), html(404), ResponseTemplate::new(503), html(502)] {
+        inbox.fail_acknowledgement(Effect::None, page);
+    }
+    let mut deliveries = client(&server).inbox_watch().deliveries();
+    deliveries.next().await.unwrap().unwrap().acknowledge().await.unwrap();
+    assert_eq!(inbox.unread(), [""; 0]);
 }
 
 #[tokio::test]
