@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use fastrand::Rng;
 use futures_util::{FutureExt, TryStreamExt};
 use machins_client::{CancellationToken, InboxWatch, MarketplaceQuery, Notification, Sort};
+use rstest::rstest;
 use serde_json::{Value, json};
 use support::inbox::{Effect, Inbox, notification};
 use support::{client, listing, reply};
@@ -181,6 +182,7 @@ struct Prices {
     listings: Vec<(u32, u32)>,
     /// Those whose price changed, or that left.
     changed: HashSet<u32>,
+    changes_prices: bool,
     rng: Rng,
 }
 
@@ -196,34 +198,42 @@ impl Prices {
         json!({"has_more": offset + items.len() < total, "items": items, "total": total})
     }
 
-    /// Changes prices, and removes and adds listings.
+    /// Removes and adds listings, and changes prices.
     fn change(&mut self) {
         for _ in 0..self.rng.usize(0..4) {
             let index = self.rng.usize(0..self.listings.len());
             let (price, id) = (self.rng.u32(1..1_000), self.listings[index].1);
-            match self.rng.u8(0..4) {
-                0 => drop(self.listings.remove(index)),
+            let new = 10_000 + u32::try_from(self.changed.len()).unwrap();
+            let changed = match self.rng.u8(0..4) {
+                0 => self.listings.remove(index).1,
                 1 => {
-                    let new = 10_000 + self.changed.len() as u32;
                     self.listings.push((price, new));
-                    self.changed.insert(new);
+                    new
                 }
-                _ => self.listings[index].0 = price,
-            }
-            self.changed.insert(id);
+                _ if self.changes_prices => {
+                    self.listings[index].0 = price;
+                    id
+                }
+                _ => continue,
+            };
+            self.changed.insert(changed);
             self.listings.sort_unstable();
         }
     }
 }
 
+#[rstest]
+#[case::items_leave_and_come(false)]
+#[case::prices_change(true)]
 #[tokio::test]
-async fn lists_that_change_give_nothing_twice() {
-    let (mut given, mut moved, mut missed) = (0, 0, 0);
-    for seed in 0..size(15, 2_000) {
+async fn lists_that_change_give_nothing_twice(#[case] changes_prices: bool) {
+    let (mut given, mut changed, mut missed, mut hidden) = (0, 0, 0, 0);
+    for seed in 0..size(10, 2_000) {
         let mut rng = Rng::with_seed(seed);
         let mut listings: Vec<(u32, u32)> = (0..250).map(|id| (rng.u32(1..1_000), id)).collect();
         listings.sort_unstable();
-        let prices = Arc::new(Mutex::new(Prices { listings, changed: HashSet::new(), rng }));
+        let prices = Prices { listings, changed: HashSet::new(), changes_prices, rng };
+        let prices = Arc::new(Mutex::new(prices));
         let (server, answers) = (MockServer::start().await, Arc::clone(&prices));
         let answer = move |request: &Request| {
             let number = |name: &str| {
@@ -242,14 +252,18 @@ async fn lists_that_change_give_nothing_twice() {
         assert_eq!(distinct.len(), items.len(), "seed {seed}: an item came twice");
 
         let prices = prices.lock().unwrap();
-        let is_missed = |id: &u32| !distinct.contains(format!("l{id}").as_str());
-        for id in (0..250).filter(|id| !prices.changed.contains(id)) {
-            assert!(!is_missed(&id), "seed {seed}: l{id} kept its place and was missed");
-        }
         let stayed = prices.listings.iter().map(|(_, id)| id).filter(|id| **id < 250);
-        missed += stayed.filter(|id| is_missed(id)).count();
-        moved += prices.changed.len();
+        for id in stayed.filter(|id| !distinct.contains(format!("l{id}").as_str())) {
+            missed += 1;
+            hidden += usize::from(!prices.changed.contains(id));
+        }
+        changed += prices.changed.len();
         given += items.len();
     }
-    println!("{given} items given, {moved} moved, left or added, {missed} of those missed");
+    println!(
+        "{given} items given, {changed} changed; {missed} missed, {hidden} of which kept their place"
+    );
+    // In a list sorted by price, a listing that moves can hide others.
+    let documented = if changes_prices { (changed / 20, given / 10_000) } else { (0, 0) };
+    assert!(missed <= documented.0 && hidden <= documented.1, "{missed} and {hidden} missed");
 }
