@@ -493,6 +493,33 @@ async fn a_stop_in_an_outage_tries_each_acknowledgement_once() {
     assert_eq!(inbox.unread(), ids(2));
 }
 
+/// Neither the acknowledgement nor the last try is ever answered.
+#[tokio::test]
+async fn a_stop_ends_the_watch_though_nothing_is_answered() {
+    let (server, inbox) = Inbox::with(1).await;
+    for _ in 0..10 {
+        let hangs = ResponseTemplate::new(200).set_delay(Duration::from_mins(10));
+        inbox.fail_acknowledgement(Effect::None, hangs);
+    }
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(300)).max_attempts(1);
+    let client = builder(&server).options(options).build().unwrap();
+    let stop = CancellationToken::new();
+    let watch = client.inbox_watch().stop(stop.clone());
+    let mut run = std::pin::pin!(watch.run(async |_| Ok::<(), Error>(())));
+    let tries = async || {
+        let requests = support::requests(&server).await;
+        requests.iter().filter(|request| request.starts_with("POST")).count()
+    };
+    while tries().await == 0 {
+        assert!(run.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    run.await.unwrap();
+    assert_eq!(tries().await, 2, "one last try");
+    assert_eq!(inbox.unread(), ids(1));
+}
+
 #[tokio::test]
 async fn a_lost_acknowledgement_is_made_again_and_repeats_nothing() {
     let (server, inbox) = Inbox::with(3).await;
