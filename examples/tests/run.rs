@@ -214,7 +214,8 @@ fn strangers_cannot_stop_the_webhook_seller() {
     program.kill().unwrap();
     program.wait().unwrap();
     let mut expected: Vec<String> = trades.iter().map(|id| format!("delivered {id}")).collect();
-    (delivered.sort(), expected.sort());
+    delivered.sort();
+    expected.sort();
     assert_eq!(delivered, expected);
     assert!(seller_client.list_subscriptions().unwrap()[0].is_active == Some(true));
 }

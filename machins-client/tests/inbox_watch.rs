@@ -51,6 +51,12 @@ async fn handle(
     given.into_inner()
 }
 
+fn say_time(entries: &mut [Value], time: &Value) {
+    for entry in entries {
+        entry["created_at"] = time.clone();
+    }
+}
+
 #[rstest]
 #[case::newest_first(|entries: &mut Vec<Value>| entries.reverse())]
 #[case::oldest_first(|_: &mut Vec<Value>| {})]
@@ -60,11 +66,11 @@ async fn handle(
 }))]
 #[case::newest_first_without_times(|entries: &mut Vec<Value>| {
     entries.reverse();
-    entries.iter_mut().for_each(|entry| entry["created_at"] = Value::Null);
+    say_time(entries, &Value::Null);
 })]
 #[case::newest_first_of_one_moment(|entries: &mut Vec<Value>| {
     entries.reverse();
-    entries.iter_mut().for_each(|entry| entry["created_at"] = json!("2026-03-01T12:00:00Z"));
+    say_time(entries, &json!("2026-03-01T12:00:00Z"));
 })]
 #[tokio::test]
 async fn the_oldest_of_all_pages_comes_first(#[case] order: fn(&mut Vec<Value>)) {
@@ -402,12 +408,12 @@ async fn a_panicking_handler_acknowledges_nothing(#[case] at_once: bool) {
 async fn a_panic_in_a_task_is_a_failure() {
     let (server, inbox) = Inbox::with(3).await;
     let stop = CancellationToken::new();
-    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::new(AtomicUsize::new(0));
     let handler = |notification: Notification| {
-        let (stop, handled) = (stop.clone(), Arc::clone(&handled));
+        let (stop, count) = (stop.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             assert!(notification.id.as_str() != "n0", "the handler's mistake");
-            if handled.fetch_add(1, Ordering::Relaxed) == 1 {
+            if count.fetch_add(1, Ordering::Relaxed) == 1 {
                 stop.cancel();
             }
         })
@@ -619,7 +625,7 @@ async fn a_delivery_can_be_deferred_parked_or_dropped() {
         let id = delivery.notification().unwrap().id.to_string();
         given.push((id.clone(), delivery.failures()));
         match (&*id, delivery.failures()) {
-            ("n0", 0) if given.len() == 1 => delivery.defer(Duration::from_secs(60)),
+            ("n0", 0) if given.len() == 1 => delivery.defer(Duration::from_mins(1)),
             ("n1", _) => delivery.park("not for this agent"),
             ("n2", 0) => drop(delivery),
             _ => delivery.acknowledge().await.unwrap(),

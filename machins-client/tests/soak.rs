@@ -182,7 +182,7 @@ struct Prices {
     listings: Vec<(u32, u32)>,
     /// Those whose price changed, or that left.
     changed: HashSet<u32>,
-    changes_prices: bool,
+    edits: bool,
     rng: Rng,
 }
 
@@ -210,7 +210,7 @@ impl Prices {
                     self.listings.push((price, new));
                     new
                 }
-                _ if self.changes_prices => {
+                _ if self.edits => {
                     self.listings[index].0 = price;
                     id
                 }
@@ -226,13 +226,13 @@ impl Prices {
 #[case::items_leave_and_come(false)]
 #[case::prices_change(true)]
 #[tokio::test]
-async fn lists_that_change_give_nothing_twice(#[case] changes_prices: bool) {
+async fn lists_that_change_give_nothing_twice(#[case] edits: bool) {
     let (mut given, mut changed, mut missed, mut hidden) = (0, 0, 0, 0);
     for seed in 0..size(10, 2_000) {
         let mut rng = Rng::with_seed(seed);
         let mut listings: Vec<(u32, u32)> = (0..250).map(|id| (rng.u32(1..1_000), id)).collect();
         listings.sort_unstable();
-        let prices = Prices { listings, changed: HashSet::new(), changes_prices, rng };
+        let prices = Prices { listings, changed: HashSet::new(), edits, rng };
         let prices = Arc::new(Mutex::new(prices));
         let (server, answers) = (MockServer::start().await, Arc::clone(&prices));
         let answer = move |request: &Request| {
@@ -264,6 +264,6 @@ async fn lists_that_change_give_nothing_twice(#[case] changes_prices: bool) {
         "{given} items given, {changed} changed; {missed} missed, {hidden} of which kept their place"
     );
     // In a list sorted by price, a listing that moves can hide others.
-    let documented = if changes_prices { (changed / 20, given / 10_000) } else { (0, 0) };
+    let documented = if edits { (changed / 20, given / 10_000) } else { (0, 0) };
     assert!(missed <= documented.0 && hidden <= documented.1, "{missed} and {hidden} missed");
 }

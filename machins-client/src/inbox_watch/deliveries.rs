@@ -36,7 +36,7 @@ const MAX_PAGE: u64 = 200;
 /// [`concurrency`](crate::InboxWatch::concurrency) allows, one by default: the next one comes after
 /// the previous one was settled or dropped. The stream ends after the watch was stopped. An error
 /// does not end it, although trying again is unlikely to help: see
-/// [`InboxWatch::run`](crate::InboxWatch::run#errors).
+/// [`InboxWatch::run`](crate::InboxWatch::run).
 ///
 /// ```
 /// use machins_client::{CancellationToken, Event, Proposal};
@@ -52,7 +52,7 @@ const MAX_PAGE: u64 = 200;
 ///     match delivery.event() {
 ///         Event::TradeProposed(proposed) => match seller.accept_trade(&proposed.trade_id).await {
 ///             Ok(_) => delivery.acknowledge().await?,
-///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_secs(60)),
+///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_mins(1)),
 ///             Err(error) => delivery.park(error),
 ///         },
 ///         _ => delivery.acknowledge().await?,

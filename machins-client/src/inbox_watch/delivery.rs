@@ -142,7 +142,7 @@ impl InboxDelivery<Async> {
     ///
     /// # Errors
     /// Returns an error if trying again would not help, as
-    /// [`InboxWatch::run`](crate::InboxWatch::run#errors) does, if the service refuses the
+    /// [`InboxWatch::run`](crate::InboxWatch::run) does, if the service refuses the
     /// notification's id, and if the last try after the watch was stopped fails.
     pub async fn acknowledge(self) -> Result<(), Error> {
         self.acknowledge_now().await
@@ -157,7 +157,7 @@ impl InboxDelivery<agent_client_core::Blocking> {
     ///
     /// # Errors
     /// Returns an error if trying again would not help, as
-    /// [`InboxWatch::run`](crate::InboxWatch::run#errors) does, if the service refuses the
+    /// [`InboxWatch::run`](crate::InboxWatch::run) does, if the service refuses the
     /// notification's id, and if the last try after the watch was stopped fails.
     pub fn acknowledge(self) -> Result<(), Error> {
         let transport = self.transport.clone();
@@ -168,16 +168,11 @@ impl InboxDelivery<agent_client_core::Blocking> {
 impl<T: Transport> InboxDelivery<T> {
     fn acknowledge_now(mut self) -> impl Future<Output = Result<(), Error>> + Send + use<T> {
         let mut queue = lock(&self.shared.queue);
-        let batch = match self.handed.listed.id() {
-            Some(id) => {
-                queue.begin_acknowledging(self.handed.key);
-                Some(Batch::new(&self.shared, vec![id]))
-            }
-            None => {
-                queue.settle(self.handed.key);
-                None
-            }
-        };
+        let batch = self.handed.listed.id().map(|id| {
+            queue.begin_acknowledging();
+            Batch::new(&self.shared, vec![id])
+        });
+        queue.settle(self.handed.key);
         drop(queue);
         self.is_settled = true;
         async move {

@@ -64,7 +64,7 @@ pub use self::shared::ParkedNotification;
 ///   others do not wait for it, except later ones about the same trade, which keep their order.
 /// - An entry that is not a notification is parked at once, with the JSON that the service sent.
 /// - An inbox that cannot be reached, and a reply that is not the service's own (such as a proxy's
-///   HTML page), is waited out ([`on_error`](Self::on_error) tells). [`run`](Self::run#errors) lists
+///   HTML page), is waited out ([`on_error`](Self::on_error) tells). [`run`](Self::run) lists
 ///   the errors that end the watch.
 ///
 /// # What can come twice
@@ -235,9 +235,9 @@ impl InboxWatch<Async> {
                                 let Some((delivery, notification)) = readable(delivery) else {
                                     continue;
                                 };
-                                let handled = handler(notification);
+                                let work = handler(notification);
                                 running.push(async move {
-                                    let result = handled.await;
+                                    let result = work.await;
                                     (delivery, result.map_err(|error| format!("{error:#}")))
                                 });
                             }
@@ -249,13 +249,11 @@ impl InboxWatch<Async> {
                     else => break,
                 }
             }
-            match end {
-                Some(Err(error)) => Err(error),
-                _ => {
-                    poll_fn(|context| deliveries.poll_finish(context)).await;
-                    Ok(())
-                }
+            if let Some(Err(error)) = end {
+                return Err(error);
             }
+            poll_fn(|context| deliveries.poll_finish(context)).await;
+            Ok(())
         }
     }
 }
@@ -297,13 +295,11 @@ impl<T: Transport> Drop for Running<T> {
 
 /// Returns the notification for its handler, or parks it if it is not one.
 fn readable<T: Transport>(delivery: InboxDelivery<T>) -> Option<(Running<T>, Notification)> {
-    match delivery.notification().cloned() {
-        Some(notification) => Some((Running(Some(delivery)), notification)),
-        None => {
-            delivery.park("it is not a notification as the service documents it");
-            None
-        }
-    }
+    let Some(notification) = delivery.notification().cloned() else {
+        delivery.park("it is not a notification as the service documents it");
+        return None;
+    };
+    Some((Running(Some(delivery)), notification))
 }
 
 fn settle<T: Transport>(mut running: Running<T>, result: Result<(), String>) {
