@@ -767,7 +767,7 @@ mod blocking {
         let client = builder(&server).build_blocking().unwrap();
         let stop = CancellationToken::new();
         let mut given = Vec::new();
-        let watch = client.inbox_watch().stop(stop.clone());
+        let watch = client.inbox_watch().stop(stop.clone()).concurrency(5);
         watch
             .run(|notification| {
                 client.list_inbox(&machins_client::InboxQuery::new().limit(1))?;

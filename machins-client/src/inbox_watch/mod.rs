@@ -183,9 +183,12 @@ impl<T: Transport> InboxWatch<T> {
     ///
     /// If this is called more than once, the streams share the notifications.
     pub fn deliveries(&self) -> Deliveries<T> {
-        let Self { api, transport, settings, queue } = self;
-        let shared = Shared::new(api.clone(), settings.clone(), Arc::clone(queue));
-        Deliveries::new(Arc::new(shared), transport.clone())
+        self.deliveries_with(self.settings.clone())
+    }
+
+    fn deliveries_with(&self, settings: Settings) -> Deliveries<T> {
+        let shared = Shared::new(self.api.clone(), settings, Arc::clone(&self.queue));
+        Deliveries::new(Arc::new(shared), self.transport.clone())
     }
 }
 
@@ -261,8 +264,9 @@ impl InboxWatch<Async> {
 #[cfg(feature = "blocking")]
 impl InboxWatch<agent_client_core::Blocking> {
     /// Calls `handler` with each notification until the watch is stopped, and acknowledges it after
-    /// the handler returned `Ok`. The handler may make calls. An error of the handler may be of any
-    /// type that can be displayed.
+    /// the handler returned `Ok`. The handler may make calls, and is called by one thread, whatever
+    /// [`concurrency`](Self::concurrency) says. An error of the handler may be of any type that can be
+    /// displayed.
     ///
     /// If the handler panics, its notification is not acknowledged.
     ///
@@ -273,7 +277,9 @@ impl InboxWatch<agent_client_core::Blocking> {
         &self,
         mut handler: impl FnMut(Notification) -> Result<(), E>,
     ) -> Result<(), Error> {
-        for delivery in self.deliveries() {
+        // Otherwise an acknowledgement could be under way while the handler holds the thread.
+        let settings = Settings { concurrency: 1, ..self.settings.clone() };
+        for delivery in self.deliveries_with(settings) {
             if let Some((delivery, notification)) = readable(delivery?) {
                 settle(delivery, handler(notification).map_err(|error| format!("{error:#}")));
             }
