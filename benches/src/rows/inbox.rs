@@ -15,7 +15,7 @@ use crate::report::Line;
 use crate::server::{self, body, parameter};
 
 /// The number of unread notifications in a round.
-const NOTIFICATIONS: u64 = 1_000;
+const NOTIFICATIONS: u32 = 1_000;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -34,14 +34,14 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
 
 /// An inbox that lists what is unread, the newest first.
 struct Inbox {
-    unread: Arc<Mutex<BTreeSet<u64>>>,
+    unread: Arc<Mutex<BTreeSet<u32>>>,
     client: Client,
-    next: Cell<u64>,
+    next: Cell<u32>,
 }
 
 impl Inbox {
     fn start() -> Result<Self> {
-        let unread = Arc::<Mutex<BTreeSet<u64>>>::default();
+        let unread = Arc::<Mutex<BTreeSet<u32>>>::default();
         let listed = Arc::clone(&unread);
         let address = server::start(move |request| {
             let mut unread = listed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,10 +63,10 @@ impl Inbox {
         let first = self.next.replace(self.next.get() + NOTIFICATIONS);
         let fill = first..first + NOTIFICATIONS;
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).extend(fill);
-        let (stop, handled) = (CancellationToken::new(), Cell::new(0));
+        let (stop, count) = (CancellationToken::new(), Cell::new(0));
         let handler = async |_: Notification| {
-            handled.set(handled.get() + 1);
-            if handled.get() == NOTIFICATIONS {
+            count.set(count.get() + 1);
+            if count.get() == NOTIFICATIONS {
                 stop.cancel();
             }
             Ok::<(), Error>(())
@@ -79,11 +79,11 @@ impl Inbox {
         if left > 0 {
             return Err(format!("{left} notifications are unread").into());
         }
-        Ok(NOTIFICATIONS as f64 / seconds)
+        Ok(f64::from(NOTIFICATIONS) / seconds)
     }
 }
 
-fn list(unread: &BTreeSet<u64>, request: &[u8]) -> String {
+fn list(unread: &BTreeSet<u32>, request: &[u8]) -> String {
     let offset = parameter(request, "offset=").unwrap_or(0);
     let limit = parameter(request, "limit=").unwrap_or(50);
     let page = unread.iter().rev().skip(offset as usize).take(limit as usize);
@@ -104,12 +104,12 @@ fn list(unread: &BTreeSet<u64>, request: &[u8]) -> String {
             })
         })
         .collect();
-    let has_more = offset + limit < unread.len() as u64;
+    let has_more = ((offset + limit) as usize) < unread.len();
     json!({"items": items, "unread_count": unread.len(), "total": unread.len(), "has_more": has_more})
         .to_string()
 }
 
-fn mark(unread: &mut BTreeSet<u64>, request: &[u8]) -> String {
+fn mark(unread: &mut BTreeSet<u32>, request: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Acknowledgement {
         notification_ids: Vec<String>,
@@ -118,7 +118,7 @@ fn mark(unread: &mut BTreeSet<u64>, request: &[u8]) -> String {
         .map_or_else(|_| Vec::new(), |acknowledgement| acknowledgement.notification_ids);
     for id in &ids {
         let number = id.rsplit('-').next().and_then(|number| number.parse().ok());
-        number.map(|number: u64| unread.remove(&number));
+        number.map(|number: u32| unread.remove(&number));
     }
     json!({"acknowledged": ids.len()}).to_string()
 }

@@ -66,11 +66,8 @@ fn walk(listings: u32) -> Result<Walk> {
 
 /// Returns the page that a request asks for.
 fn page(request: &[u8], listings: u32) -> String {
-    let number = |name, default| {
-        let number = parameter(request, name).and_then(|number| u32::try_from(number).ok());
-        number.unwrap_or(default)
-    };
-    let (offset, limit) = (number("offset=", 0), number("limit=", 50));
+    let offset = parameter(request, "offset=").unwrap_or(0);
+    let limit = parameter(request, "limit=").unwrap_or(50);
     let end = listings.min(offset + limit);
     let items: Vec<_> = (offset..end)
         .map(|number| {

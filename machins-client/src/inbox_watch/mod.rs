@@ -166,7 +166,7 @@ impl<T: Transport> InboxWatch<T> {
 
     /// Sets whether a notification that is parked is acknowledged, after the callback of
     /// [`on_parked`](Self::on_parked) has returned. By default it stays unread, so that the next
-    /// watch hands it over again.
+    /// watch hands it over again; until then, the pages that list it are fetched each time as well.
     pub fn acknowledge_parked(mut self, acknowledge: bool) -> Self {
         self.settings.acknowledges_parked = acknowledge;
         self
