@@ -51,8 +51,8 @@ enum Expected {
     Anything,
     /// It begins with an item that was given.
     Given,
-    /// It begins with an item that was given and, if it brings new ones, contains this one, the last
-    /// of the page before. Any other may have moved there.
+    /// It begins with an item that was given and, if it brings new ones, contains this one, the
+    /// last of the page before. Any other may have moved there.
     Item(u64),
 }
 

@@ -26,7 +26,8 @@ pub use self::deliveries::Deliveries;
 pub use self::delivery::InboxDelivery;
 pub use self::shared::ParkedNotification;
 
-/// Waits for notifications and hands over the unread ones, the oldest first, each **at least once**.
+/// Waits for notifications and hands over the unread ones, the oldest first, each **at least
+/// once**.
 ///
 /// [`run`](Self::run) calls a handler with each notification and acknowledges it after the handler
 /// returned `Ok`. [`deliveries`](Self::deliveries) is a stream of notifications that are
@@ -59,9 +60,10 @@ pub use self::shared::ParkedNotification;
 ///
 /// - A notification whose handler returns an error is handed over again after a growing wait
 ///   ([`retry_waits`](Self::retry_waits)). After [`max_attempts`](Self::max_attempts) it is
-///   **parked**: the callback of [`on_parked`](Self::on_parked) gets it, and this watch does not hand
-///   it over again. It stays unread unless [`acknowledge_parked`](Self::acknowledge_parked) is set. The
-///   others do not wait for it, except later ones about the same trade, which keep their order.
+///   **parked**: the callback of [`on_parked`](Self::on_parked) gets it, and this watch does not
+///   hand it over again. It stays unread unless [`acknowledge_parked`](Self::acknowledge_parked) is
+///   set. The others do not wait for it, except later ones about the same trade, which keep their
+///   order.
 /// - An entry that is not a notification is parked at once, with the JSON that the service sent.
 /// - An inbox that cannot be reached, and a reply that is not the service's own (such as a proxy's
 ///   HTML page), is waited out ([`on_error`](Self::on_error) tells). [`run`](Self::run) lists
@@ -114,8 +116,8 @@ impl<T: Transport> InboxWatch<T> {
         Self { api, transport, settings, queue: Arc::new(Mutex::new(Queue::new())) }
     }
 
-    /// Sets the shortest and the longest wait before an empty inbox is fetched again, which are also
-    /// those after an error of the service. The default is one second and thirty seconds.
+    /// Sets the shortest and the longest wait before an empty inbox is fetched again, which are
+    /// also those after an error of the service. The default is one second and thirty seconds.
     pub fn every(mut self, shortest: Duration, longest: Duration) -> Self {
         self.settings.poll_waits = (shortest, longest.max(shortest));
         self
@@ -134,8 +136,8 @@ impl<T: Transport> InboxWatch<T> {
         self
     }
 
-    /// Sets how many notifications may be handed over at the same time. The default is one, and zero
-    /// counts as one. Notifications about the same trade always come one after the other.
+    /// Sets how many notifications may be handed over at the same time. The default is one, and
+    /// zero counts as one. Notifications about the same trade always come one after the other.
     pub fn concurrency(mut self, notifications: usize) -> Self {
         self.settings.concurrency = notifications.max(1);
         self
@@ -200,9 +202,9 @@ impl InboxWatch<Async> {
     /// `anyhow::Error`, text. The handler may borrow. The returned future borrows nothing from the
     /// watch, and can be spawned if the handler's futures can.
     ///
-    /// If the returned future is dropped, or a handler panics, which ends the watch, no notification
-    /// is acknowledged whose handler has not returned `Ok`. To have panics treated as errors, let
-    /// the handler spawn a task and return its
+    /// If the returned future is dropped, or a handler panics, which ends the watch, no
+    /// notification is acknowledged whose handler has not returned `Ok`. To have panics treated as
+    /// errors, let the handler spawn a task and return its
     /// [`JoinError`](https://docs.rs/tokio/latest/tokio/task/struct.JoinError.html).
     ///
     /// # Errors
@@ -212,8 +214,8 @@ impl InboxWatch<Async> {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput), and
     /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest),
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the service itself refuses the list, in
-    /// JSON. After every other error the watch tries again.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the service itself refuses the list,
+    /// in JSON. After every other error the watch tries again.
     pub fn run<H, F, E>(
         &self,
         mut handler: H,
@@ -265,8 +267,8 @@ impl InboxWatch<Async> {
 impl InboxWatch<agent_client_core::Blocking> {
     /// Calls `handler` with each notification until the watch is stopped, and acknowledges it after
     /// the handler returned `Ok`. The handler may make calls, and is called by one thread, whatever
-    /// [`concurrency`](Self::concurrency) says. An error of the handler may be of any type that can be
-    /// displayed.
+    /// [`concurrency`](Self::concurrency) says. An error of the handler may be of any type that can
+    /// be displayed.
     ///
     /// If the handler panics, its notification is not acknowledged.
     ///
