@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inbox = client
         .inbox_watch()
         .event_type(EventType::TradeProposed)
-        .every(Duration::from_secs(1), Duration::from_secs(60))
+        .every(Duration::from_secs(1), Duration::from_mins(1))
         .on_parked(|parked| eprintln!("gave up a notification: {}", parked.reason));
     let handler = async |notification: Notification| match notification.event() {
         Event::TradeProposed(data) => serve(&client, &data.trade_id).await,

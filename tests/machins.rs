@@ -10,8 +10,8 @@ use futures_util::TryStreamExt;
 use machins_client::{
     ApiKey, CancellationToken, Claim, Client, ClientBuilder, ClientOptions, Delivery, Error,
     ErrorKind, Event, EventType, InboxQuery, Joined, ListingType, ListingUpdate, MarketplaceQuery,
-    Money, NewAgent, NewListing, NewReview, NewSubscription, Notification, PageQuery, Proposal,
-    Rating, Role, Secret, Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
+    MockClock, Money, NewAgent, NewListing, NewReview, NewSubscription, Notification, PageQuery,
+    Proposal, Rating, Role, Secret, Sort, Trade, TradeQuery, TradeStatus, TrustTier, blocking,
 };
 use machins_mock::{Fault, MockServer};
 use rstest::rstest;
@@ -357,6 +357,59 @@ async fn a_stopped_watch_leaves_what_it_did_not_hand_over() {
     assert!(deliveries.next().await.is_none());
     let unread = seller.list_inbox(&InboxQuery::new().unread()).await.unwrap();
     assert_eq!(unread.unread_count, Some(1));
+}
+
+/// The loop of the README, disturbed for ever at one trade, or a few times at the inbox.
+#[rstest]
+#[case::insufficient_funds("POST", "/trades/HOSTILE/accept", 400, json!({"error": {"code": "INSUFFICIENT_FUNDS"}}))]
+#[case::invalid_transition("POST", "/trades/HOSTILE/accept", 422, json!({"detail": "no"}))]
+#[case::forbidden("POST", "/trades/HOSTILE/deliver", 403, json!({"detail": "no"}))]
+#[case::not_found("GET", "/trades/HOSTILE", 404, json!({"detail": "no"}))]
+#[case::html_for_a_trade("GET", "/trades/HOSTILE", 200, json!("<html>Please wait</html>"))]
+#[case::malformed_entries("GET", "/inbox", 200, json!({"items": [{"id": 5}, null], "has_more": false}))]
+#[case::html("GET", "/inbox", 200, json!("<html>Please wait</html>"))]
+#[case::html_not_found("GET", "/inbox", 404, json!("<html>Nothing</html>"))]
+#[case::html_for_an_acknowledgement("POST", "/inbox/ack", 502, json!("<html>Bad gateway</html>"))]
+#[tokio::test]
+async fn the_documented_loop_survives(
+    #[case] method: &str,
+    #[case] path: &str,
+    #[case] status: u16,
+    #[case] body: serde_json::Value,
+) {
+    let server = MockServer::start().await;
+    let seller = join(&server, "seller").await.api_key;
+    let options = ClientOptions::new().clock(MockClock::new(0.0));
+    let client = nobody(&server).api_key(seller).options(options).build().unwrap();
+    let buyer = agent(&server, "buyer").await;
+    let listing = client.create_listing(&offer("work", "5")).await.unwrap();
+    let hostile = buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    let honest = buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    let path = format!("/api/v1{path}").replace("HOSTILE", hostile.id.as_str());
+    let times = if path.contains("inbox") { 4 } else { u64::MAX };
+    server
+        .add_fault(Fault::status(status).body(body).method(method).path(path).times(times))
+        .unwrap();
+
+    let stop = CancellationToken::new();
+    let handler = async |notification: Notification| {
+        if let Event::TradeProposed(proposed) = notification.event() {
+            let mut trade = client.get_trade(&proposed.trade_id).await?;
+            if trade.status == TradeStatus::Proposed {
+                trade = client.accept_trade(&trade.id).await?;
+            }
+            if trade.status == TradeStatus::EscrowHeld {
+                client.deliver_trade(&trade.id, &Delivery::task("done")).await?;
+            }
+            if trade.id == honest.id {
+                stop.cancel();
+            }
+        }
+        Ok::<(), Error>(())
+    };
+    client.inbox_watch().concurrency(8).stop(stop.clone()).run(handler).await.unwrap();
+    let delivered = buyer.get_trade(&honest.id).await.unwrap();
+    assert_eq!(delivered.status, TradeStatus::Delivered);
 }
 
 /// A receiver with the axum extractor gets signed webhooks, and only what it subscribed to.

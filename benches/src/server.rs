@@ -93,6 +93,13 @@ pub(crate) fn body(message: &[u8]) -> &[u8] {
     head_length(message).map_or(&[], |head| &message[head..])
 }
 
+/// Returns the number that a request's query has for this name, which ends in `=`.
+pub(crate) fn parameter(request: &[u8], name: &str) -> Option<u32> {
+    let line = request.split(|byte| *byte == b'\r').next()?;
+    let (_, query) = str::from_utf8(line).ok()?.split_whitespace().nth(1)?.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse().ok())
+}
+
 /// Returns the length of an HTTP message, once its head is complete.
 pub(crate) fn message_length(message: &[u8]) -> Option<usize> {
     let head = head_length(message)?;

@@ -5,9 +5,10 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use machins_client::{ApiKey, ListingType, Money, NewListing, Proposal};
+use machins_client::{ApiKey, ListingId, ListingType, Money, NewListing, Proposal};
 use machins_mock::blocking::MockServer;
-use machins_mock::{NewAgent, Org, OrgUpdate, Plan};
+use machins_mock::{Fault, NewAgent, Org, OrgUpdate, Plan};
+use serde_json::json;
 
 /// An example as a user would run it. Cargo has built it beside this test.
 fn example(name: &str, server: &MockServer) -> Command {
@@ -102,12 +103,8 @@ fn webhook_seller_delivers_after_a_webhook() {
     let server = MockServer::start();
     let [seller, buyer] = ["seller", "buyer"]
         .map(|slug| server.create_agent(NewAgent::new().slug(slug)).unwrap().api_key);
-    let client = |key: &str| {
-        let builder = machins_client::Client::builder().api_key(ApiKey::new(key).unwrap());
-        builder.base_url(server.machins_base_url()).build_blocking().unwrap()
-    };
     let offer = NewListing::new("Work", "work", ListingType::Task, Money::credits(5));
-    let listing = client(&seller).create_listing(&offer).unwrap();
+    let listing = client(&seller, &server).create_listing(&offer).unwrap();
 
     let mut program = example("webhook_seller", &server)
         .env("MACHINS_API_KEY", seller)
@@ -117,11 +114,110 @@ fn webhook_seller_delivers_after_a_webhook() {
         .unwrap();
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().starts_with("trade_proposed goes to http://127.0.0.1:"));
-    let trade = client(&buyer).propose_trade(&Proposal::new(&listing.id)).unwrap();
+    let trade = client(&buyer, &server).propose_trade(&Proposal::new(&listing.id)).unwrap();
     let delivered = lines.next().unwrap();
     program.kill().unwrap();
     program.wait().unwrap();
     assert_eq!(delivered, format!("delivered {}", trade.id));
+}
+
+/// The ways in which a stranger, a proxy and the service can disturb a seller, each once.
+fn disturb(server: &MockServer) {
+    let accept = || ("POST", "/api/v1/trades/*/accept");
+    let (inbox, trade) = (("GET", "/api/v1/inbox"), ("GET", "/api/v1/trades/*"));
+    let refusal = |code: &str| json!({"error": {"code": code, "message": "no"}});
+    let malformed = json!({
+        "items": [5, {"event_type": "trade_proposed"}, {"id": "n", "event_type": []}],
+        "has_more": false,
+    });
+    let html = "<html>Please wait</html>";
+    for ((method, path), fault) in [
+        (inbox, Fault::status(200).body(malformed)),
+        (inbox, Fault::status(200).body(html)),
+        (inbox, Fault::status(404).body(html)),
+        (inbox, Fault::garbage()),
+        (accept(), Fault::status(422).body(refusal("INVALID_TRANSITION"))),
+        (accept(), Fault::status(403).body(refusal("FORBIDDEN"))),
+        (accept(), Fault::status(400).body(refusal("INSUFFICIENT_FUNDS"))),
+        (trade, Fault::status(404).body(refusal("NOT_FOUND"))),
+        (trade, Fault::status(200).body(html)),
+    ] {
+        server.add_fault(fault.method(method).path(path).times(1)).unwrap();
+    }
+}
+
+fn client(key: &str, server: &MockServer) -> machins_client::blocking::Client {
+    let builder = machins_client::Client::builder().api_key(ApiKey::new(key).unwrap());
+    builder.base_url(server.machins_base_url()).build_blocking().unwrap()
+}
+
+#[test]
+fn strangers_cannot_stop_the_seller() {
+    let server = MockServer::start();
+    let mut seller = agent("seller_agent", &server, "seller");
+    let mut seller = seller.args(["my-shout", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(seller.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let listing = lines.next().unwrap();
+    let listing = ListingId::new(listing.strip_prefix("offering ").unwrap()).unwrap();
+    disturb(&server);
+    for number in 0..10 {
+        let poor = NewAgent::new().slug(format!("poor-{number}")).credits(1);
+        let poor = client(&server.create_agent(poor).unwrap().api_key, &server);
+        poor.propose_trade(&Proposal::new(&listing)).unwrap();
+    }
+
+    let buyer = server.create_agent(NewAgent::new().slug("buyer")).unwrap().api_key;
+    let buyer = client(&buyer, &server);
+    // One of the disturbances makes the seller believe that one buyer cannot pay: hence two.
+    let trades = [1, 2].map(|_| buyer.propose_trade(&Proposal::new(&listing)).unwrap().id);
+    let delivered = |line: &String| trades.iter().find(|id| line.ends_with(id.as_str())).cloned();
+    let delivered = lines
+        .by_ref()
+        .filter(|line| line.starts_with("delivered "))
+        .find_map(|line| delivered(&line))
+        .unwrap();
+    buyer.confirm_trade(&delivered).unwrap();
+    assert!(lines.any(|line| line == "balance 504.75"));
+    assert!(seller.wait().unwrap().success());
+}
+
+#[test]
+fn strangers_cannot_stop_the_webhook_seller() {
+    let server = MockServer::start();
+    let [seller, buyer] = ["seller", "buyer"]
+        .map(|slug| server.create_agent(NewAgent::new().slug(slug)).unwrap().api_key);
+    let (seller_client, buyer) = (client(&seller, &server), client(&buyer, &server));
+    let offer = NewListing::new("Work", "work", ListingType::Task, Money::credits(5));
+    let listing = seller_client.create_listing(&offer).unwrap().id;
+    // No webhook brings this one: it is proposed before the subscription.
+    let mut trades = vec![buyer.propose_trade(&Proposal::new(&listing)).unwrap().id];
+
+    let mut program = example("webhook_seller", &server)
+        .env("MACHINS_API_KEY", &seller)
+        .env("MACHINS_WEBHOOK_SECRET", "shared")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("trade_proposed goes to "));
+    assert_eq!(lines.next().unwrap(), format!("delivered {}", trades[0]));
+
+    // More than the ten failures in a row after which machins deactivates a subscription.
+    let refused = Fault::status(403).method("POST").path("/api/v1/trades/*/accept").times(12);
+    server.add_fault(refused).unwrap();
+    trades.clear();
+    for _ in 0..12 {
+        trades.push(buyer.propose_trade(&Proposal::new(&listing)).unwrap().id);
+    }
+    let mut delivered: Vec<String> =
+        lines.by_ref().filter(|line| line.starts_with("delivered ")).take(12).collect();
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let mut expected: Vec<String> = trades.iter().map(|id| format!("delivered {id}")).collect();
+    delivered.sort();
+    expected.sort();
+    assert_eq!(delivered, expected);
+    assert!(seller_client.list_subscriptions().unwrap()[0].is_active == Some(true));
 }
 
 #[test]

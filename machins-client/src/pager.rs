@@ -32,8 +32,7 @@ pub(crate) struct Pager {
     start: u64,
     given: RememberedIds,
     count: u64,
-    /// Whether the next page should begin with an item that was given.
-    is_overlapping: bool,
+    expected: Expected,
     /// The hash of the page that was taken last, and the offset and hash of one after it that did
     /// not begin as it should.
     gap: (u64, Option<(u64, u64)>),
@@ -45,6 +44,18 @@ pub(crate) struct Pager {
     repeated_pages: u32,
 }
 
+/// What shows that no item is between the next page and those that were taken.
+#[derive(Clone, Copy)]
+enum Expected {
+    /// Nothing can be between them.
+    Anything,
+    /// It begins with an item that was given.
+    Given,
+    /// It begins with an item that was given and, if it brings new ones, contains this one, the
+    /// last of the page before. Any other may have moved there.
+    Item(u64),
+}
+
 impl Pager {
     pub(crate) fn new(first: PageQuery) -> Self {
         Self {
@@ -52,7 +63,7 @@ impl Pager {
             start: first.offset.unwrap_or(0),
             given: RememberedIds::new(REMEMBERED_ITEMS),
             count: 0,
-            is_overlapping: false,
+            expected: Expected::Anything,
             gap: (0, None),
             gap_repetitions: 0,
             is_second_walk: false,
@@ -77,8 +88,7 @@ impl Pager {
         let (offset, limit) = (query.offset.unwrap_or(0), query.limit.unwrap_or(PAGE_SIZE));
         let hashes: Vec<u64> = page.items.iter().map(|item| self.given.hash(id(item))).collect();
         let page_hash = self.given.hash_all(&hashes);
-        let continues = hashes.first().is_some_and(|hash| self.given.contains(*hash));
-        if self.is_overlapping && !continues {
+        if !self.is_as_expected(&hashes) {
             let gap = (self.gap.0, Some((offset, page_hash)));
             self.gap_repetitions = if gap == self.gap { self.gap_repetitions + 1 } else { 0 };
             if self.gap_repetitions < MAX_REPETITIONS {
@@ -87,7 +97,8 @@ impl Pager {
                 let back = offset.saturating_sub(u64::from(limit.max(2) - 1)).max(self.start);
                 self.next = Some(query.offset(back));
                 self.gap = gap;
-                self.is_overlapping = back > self.start;
+                self.expected =
+                    if back > self.start { Expected::Given } else { Expected::Anything };
                 return VecDeque::new();
             }
             // Nothing is between the two pages: the service counts in its own way.
@@ -96,6 +107,7 @@ impl Pager {
         let next = page.next_offset(offset, limit);
         let (items_on_page, total) = (page.items.len() as u64, page.total);
         let mut items = VecDeque::from(page.items);
+        let last = hashes.last().copied();
         let mut hashes = hashes.into_iter();
         items.retain(|_| hashes.next().is_some_and(|hash| self.given.insert(hash)));
         self.count += items.len() as u64;
@@ -116,7 +128,8 @@ impl Pager {
         if self.repeated_pages <= MAX_REPETITIONS && pages_without_new_items < most {
             self.next = next.map(|next| {
                 // A page of one item cannot both overlap and bring another.
-                self.is_overlapping = overlap > 0;
+                let last = last.filter(|_| overlap > 0);
+                self.expected = last.map_or(Expected::Anything, Expected::Item);
                 query.offset(next - overlap).limit(limit.max(2))
             });
         }
@@ -126,10 +139,22 @@ impl Pager {
             self.is_second_walk = true;
             self.pages_without_new_items.clear();
             self.repeated_pages = 0;
-            self.is_overlapping = false;
+            self.expected = Expected::Anything;
             self.next = Some(query.offset(self.start));
         }
         items
+    }
+
+    fn is_as_expected(&self, page: &[u64]) -> bool {
+        let is_given = |hash: &u64| self.given.contains(*hash);
+        match self.expected {
+            Expected::Anything => true,
+            Expected::Given => page.first().is_some_and(is_given),
+            Expected::Item(last) => {
+                page.first().is_some_and(is_given)
+                    && (page.contains(&last) || page.iter().all(is_given))
+            }
+        }
     }
 }
 

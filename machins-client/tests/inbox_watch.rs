@@ -51,6 +51,12 @@ async fn handle(
     given.into_inner()
 }
 
+fn say_time(entries: &mut [Value], time: &Value) {
+    for entry in entries {
+        entry["created_at"] = time.clone();
+    }
+}
+
 #[rstest]
 #[case::newest_first(|entries: &mut Vec<Value>| entries.reverse())]
 #[case::oldest_first(|_: &mut Vec<Value>| {})]
@@ -60,29 +66,29 @@ async fn handle(
 }))]
 #[case::newest_first_without_times(|entries: &mut Vec<Value>| {
     entries.reverse();
-    entries.iter_mut().for_each(|entry| entry["created_at"] = Value::Null);
+    say_time(entries, &Value::Null);
 })]
 #[case::newest_first_of_one_moment(|entries: &mut Vec<Value>| {
     entries.reverse();
-    entries.iter_mut().for_each(|entry| entry["created_at"] = json!("2026-03-01T12:00:00Z"));
+    say_time(entries, &json!("2026-03-01T12:00:00Z"));
 })]
 #[tokio::test]
 async fn the_oldest_of_all_pages_comes_first(#[case] order: fn(&mut Vec<Value>)) {
-    let ids = ids(450);
+    let ids = ids(405);
     let mut entries: Vec<_> =
         ids.iter().enumerate().map(|(minute, id)| notification(id, id, minute)).collect();
     order(&mut entries);
     let (server, inbox) = Inbox::start(entries).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop).concurrency(20);
-    assert_eq!(handle(watch, 450, |_| false).await, ids);
+    assert_eq!(handle(watch, 405, |_| false).await, ids);
     assert_eq!(inbox.unread(), [""; 0]);
 }
 
 #[tokio::test]
 async fn more_than_the_watch_holds_are_handled_in_order() {
-    let (server, inbox) = Inbox::with(1_300).await;
+    let (server, inbox) = Inbox::with(1_100).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop).concurrency(100);
-    assert_eq!(handle(watch, 1_300, |_| false).await, ids(1_300));
+    assert_eq!(handle(watch, 1_100, |_| false).await, ids(1_100));
     assert_eq!(inbox.unread(), [""; 0]);
     assert!(inbox.lists() < 100, "{}", inbox.lists());
 }
@@ -402,12 +408,12 @@ async fn a_panicking_handler_acknowledges_nothing(#[case] at_once: bool) {
 async fn a_panic_in_a_task_is_a_failure() {
     let (server, inbox) = Inbox::with(3).await;
     let stop = CancellationToken::new();
-    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::new(AtomicUsize::new(0));
     let handler = |notification: Notification| {
-        let (stop, handled) = (stop.clone(), Arc::clone(&handled));
+        let (stop, count) = (stop.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             assert!(notification.id.as_str() != "n0", "the handler's mistake");
-            if handled.fetch_add(1, Ordering::Relaxed) == 1 {
+            if count.fetch_add(1, Ordering::Relaxed) == 1 {
                 stop.cancel();
             }
         })
@@ -493,6 +499,33 @@ async fn a_stop_in_an_outage_tries_each_acknowledgement_once() {
     assert_eq!(inbox.unread(), ids(2));
 }
 
+/// Neither the acknowledgement nor the last try is ever answered.
+#[tokio::test]
+async fn a_stop_ends_the_watch_though_nothing_is_answered() {
+    let (server, inbox) = Inbox::with(1).await;
+    for _ in 0..10 {
+        let hangs = ResponseTemplate::new(200).set_delay(Duration::from_mins(10));
+        inbox.fail_acknowledgement(Effect::None, hangs);
+    }
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(300)).max_attempts(1);
+    let client = builder(&server).options(options).build().unwrap();
+    let stop = CancellationToken::new();
+    let watch = client.inbox_watch().stop(stop.clone());
+    let mut run = std::pin::pin!(watch.run(async |_| Ok::<(), Error>(())));
+    let tries = async || {
+        let requests = support::requests(&server).await;
+        requests.iter().filter(|request| request.starts_with("POST")).count()
+    };
+    while tries().await == 0 {
+        assert!(run.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    run.await.unwrap();
+    assert_eq!(tries().await, 2, "one last try");
+    assert_eq!(inbox.unread(), ids(1));
+}
+
 #[tokio::test]
 async fn a_lost_acknowledgement_is_made_again_and_repeats_nothing() {
     let (server, inbox) = Inbox::with(3).await;
@@ -537,7 +570,7 @@ async fn an_id_that_the_service_refuses_holds_no_other_up() {
 /// The page was fetched by both before either handled anything.
 #[rstest]
 #[case::one(2)]
-#[case::many(300)]
+#[case::many(80)]
 #[tokio::test]
 async fn two_watches_do_not_repeat_what_is_acknowledged(#[case] count: usize) {
     let (server, inbox) = Inbox::with(count).await;
@@ -561,16 +594,16 @@ async fn two_watches_do_not_repeat_what_is_acknowledged(#[case] count: usize) {
 
 #[tokio::test]
 async fn what_another_program_reads_meanwhile_is_left_out() {
-    let (server, inbox) = Inbox::with(500).await;
+    let (server, inbox) = Inbox::with(210).await;
     let watch = |stop| client(&server).inbox_watch().stop(stop);
-    let given = handle(watch, 251, |notification| {
+    let given = handle(watch, 106, |notification| {
         // Handling one, somebody else handles the next one, and in the middle many.
         let number: usize = notification.id.as_str()[1..].parse().unwrap();
         inbox.read(&format!("n{}", number + 1));
         false
     });
-    let expected: Vec<String> = ids(502).into_iter().step_by(2).collect();
-    inbox.add(notification("n500", "n500", 500));
+    let expected: Vec<String> = ids(212).into_iter().step_by(2).collect();
+    inbox.add(notification("n210", "n210", 210));
     assert_eq!(given.await, expected);
 }
 
@@ -592,7 +625,7 @@ async fn a_delivery_can_be_deferred_parked_or_dropped() {
         let id = delivery.notification().unwrap().id.to_string();
         given.push((id.clone(), delivery.failures()));
         match (&*id, delivery.failures()) {
-            ("n0", 0) if given.len() == 1 => delivery.defer(Duration::from_secs(60)),
+            ("n0", 0) if given.len() == 1 => delivery.defer(Duration::from_mins(1)),
             ("n1", _) => delivery.park("not for this agent"),
             ("n2", 0) => drop(delivery),
             _ => delivery.acknowledge().await.unwrap(),
@@ -602,6 +635,17 @@ async fn a_delivery_can_be_deferred_parked_or_dropped() {
     assert_eq!(given, expected.map(|(id, failures)| (id.to_owned(), failures)));
     assert_eq!(*parked.lock().unwrap(), [("not for this agent".to_owned(), 0)]);
     assert_eq!(inbox.unread(), ["n1"]);
+}
+
+#[tokio::test]
+async fn a_delivery_is_acknowledged_through_an_outage() {
+    let (server, inbox) = Inbox::with(1).await;
+    for page in [html(200), html(404), ResponseTemplate::new(503), html(502)] {
+        inbox.fail_acknowledgement(Effect::None, page);
+    }
+    let mut deliveries = client(&server).inbox_watch().deliveries();
+    deliveries.next().await.unwrap().unwrap().acknowledge().await.unwrap();
+    assert_eq!(inbox.unread(), [""; 0]);
 }
 
 #[tokio::test]
@@ -723,7 +767,7 @@ mod blocking {
         let client = builder(&server).build_blocking().unwrap();
         let stop = CancellationToken::new();
         let mut given = Vec::new();
-        let watch = client.inbox_watch().stop(stop.clone());
+        let watch = client.inbox_watch().stop(stop.clone()).concurrency(5);
         watch
             .run(|notification| {
                 client.list_inbox(&machins_client::InboxQuery::new().limit(1))?;

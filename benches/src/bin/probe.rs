@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::error::Error;
+use std::time::Instant;
 
 use machineid_client::{DeviceId, OrgKey};
 use machins_client::{ListingType, MarketplaceQuery};
@@ -72,16 +73,18 @@ fn clones() -> Result<Value> {
     Ok(json!({"bytes": info.bytes_current, "clones": clones.len()}))
 }
 
-/// Measures the peak memory of going through a whole marketplace.
+/// Measures the peak memory and the time of going through a whole marketplace.
 fn pager(url: &str) -> Result<Value> {
     let client = machins_client::Client::builder().base_url(url).build_blocking()?;
-    let query = MarketplaceQuery::new().listing_type(ListingType::Task);
+    let query = MarketplaceQuery::new().listing_type(ListingType::Task).limit(200);
     let mut listings = Ok(0);
+    let start = Instant::now();
     let info = allocation_counter::measure(|| {
         listings = client.browse_all(&query).try_fold(0, |count, listing| {
             listing?;
             Ok::<u32, machins_client::Error>(count + 1)
         });
     });
-    Ok(json!({"peak_bytes": info.bytes_max, "listings": listings?}))
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(json!({"peak_bytes": info.bytes_max, "seconds": seconds, "listings": listings?}))
 }

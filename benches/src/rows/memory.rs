@@ -6,12 +6,10 @@ use serde_json::json;
 use crate::bench::Result;
 use crate::programs::probe;
 use crate::report::{Figure, Line};
-use crate::server;
+use crate::server::{self, parameter};
 
 const FEW: u32 = 1_000;
-const MANY: u32 = 100_000;
-/// By how much the memory for the long list may exceed that for the short one.
-const FLAT: f64 = 1.1;
+const MANY: u32 = 1_000_000;
 
 pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
     #[derive(Deserialize)]
@@ -22,43 +20,54 @@ pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
 
     let Clones { bytes, clones } = probe(&["clones"])?;
     let each = f64::from(bytes) / f64::from(clones);
-    let (few, many) = (pager_kibibytes(FEW)?, pager_kibibytes(MANY)?);
+    let (few, many) = (walk(FEW)?, walk(MANY)?);
+    let [few_peak, many_peak] = [&few, &many].map(|walk| walk.peak_bytes / 1024.0);
+    let [few_time, many_time] = [&few, &many].map(Walk::micros_each);
+    let bytes_each = (many.peak_bytes - few.peak_bytes) / f64::from(MANY - FEW);
+    let exact = Figure::exact;
     Ok(vec![
-        Line::new(13, "an idle clone of a client, of 10,000", "bytes", Figure::exact(each))
+        Line::new(13, "an idle clone of a client, of 10,000", "bytes", exact(each))
             .goal_text("one pointer", bytes as usize == clones as usize * size_of::<usize>()),
-        Line::new(13, "going through 100,000 listings, peak", "KiB", Figure::exact(many))
-            .against("1,000 listings", Figure::exact(few), Figure::exact(many / few))
-            .goal_text("flat", many <= few * FLAT),
+        Line::new(13, "going through 1,000,000 listings, peak", "KiB", exact(many_peak)).against(
+            "1,000 listings",
+            exact(few_peak),
+            exact(many_peak / few_peak),
+        ),
+        Line::new(13, "the same, for each id that is remembered", "bytes", exact(bytes_each))
+            .goal_text("≤ 12", bytes_each <= 12.0),
+        Line::new(13, "the same, time of a listing; measured once", "µs", exact(many_time))
+            .against("1,000 listings", exact(few_time), exact(many_time / few_time)),
     ])
 }
 
-/// Measures the peak memory of going through this number of listings.
-fn pager_kibibytes(listings: u32) -> Result<f64> {
-    #[derive(Deserialize)]
-    struct Pager {
-        peak_bytes: u32,
-        listings: u32,
-    }
+/// What going through a list took.
+#[derive(Deserialize)]
+struct Walk {
+    peak_bytes: f64,
+    seconds: f64,
+    listings: u32,
+}
 
+impl Walk {
+    fn micros_each(&self) -> f64 {
+        self.seconds * 1e6 / f64::from(self.listings)
+    }
+}
+
+/// Goes through this number of listings.
+fn walk(listings: u32) -> Result<Walk> {
     let server = server::start(move |request| page(request, listings))?;
-    let found: Pager = probe(&["pager", &format!("http://{server}/api/v1")])?;
+    let found: Walk = probe(&["pager", &format!("http://{server}/api/v1")])?;
     if found.listings != listings {
         return Err(format!("{} of {listings} listings", found.listings).into());
     }
-    Ok(f64::from(found.peak_bytes) / 1024.0)
+    Ok(found)
 }
 
 /// Returns the page that a request asks for.
 fn page(request: &[u8], listings: u32) -> String {
-    let head = String::from_utf8_lossy(request);
-    let query = head.split_whitespace().nth(1).and_then(|path| path.split_once('?'));
-    let parameter = |name| {
-        let pairs = query.into_iter().flat_map(|(_, query)| query.split('&'));
-        let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.parse().ok());
-        values.next()
-    };
-    let offset: u32 = parameter("offset=").unwrap_or(0);
-    let limit: u32 = parameter("limit=").unwrap_or(50);
+    let offset = parameter(request, "offset=").unwrap_or(0);
+    let limit = parameter(request, "limit=").unwrap_or(50);
     let end = listings.min(offset + limit);
     let items: Vec<_> = (offset..end)
         .map(|number| {

@@ -3,6 +3,7 @@
 mod build;
 mod commands;
 mod gate;
+mod inbox;
 mod marketplace;
 mod memory;
 mod mock;
@@ -19,7 +20,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 12] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -32,5 +33,6 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [
     (10..=10, "10: trades", trades::run),
     (11..=11, "11: webhooks", webhooks::run),
     (12..=12, "12: building", build::run),
-    (13..=13, "13: memory", memory::run),
+    (13..=13, "13: memory and long lists", memory::run),
+    (14..=14, "14: the inbox", inbox::run),
 ];

@@ -148,8 +148,7 @@ fn watch(context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
                 delivery.park("nobody reads it");
                 return Ok(());
             }
-            // If this fails, the watch tries again, and `next` returns what will not pass.
-            drop(delivery.acknowledge().await);
+            delivery.acknowledge().await?;
         }
         Ok(())
     };

@@ -43,9 +43,9 @@ impl<T: Transport> Api<T> {
     /// Returns all notifications that the query finds, fetching page after page as needed. Calls
     /// `GET /inbox` ([reference](https://machins.co/docs): Inbox).
     ///
-    /// The notifications may be acknowledged while you go through the unread ones: none is given twice
-    /// or passed over because of that. One that arrives meanwhile can be missed: see [`Items`].
-    /// [`inbox_watch`](Api::inbox_watch) misses none.
+    /// The notifications may be acknowledged while you go through the unread ones: none is given
+    /// twice or passed over because of that. One that arrives meanwhile can be missed: see
+    /// [`Items`]. [`inbox_watch`](Api::inbox_watch) misses none.
     ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].

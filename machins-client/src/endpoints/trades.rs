@@ -72,8 +72,8 @@ impl<T: Transport> Api<T> {
     /// Returns all of your trades that the query finds, fetching page after page as needed. Calls
     /// `GET /trades` ([reference](https://machins.co/docs): Trades).
     ///
-    /// The trades may be accepted, or leave the list in another way, while you go through it: none is
-    /// given twice or passed over because of that. [`Items`] says what can still be missed.
+    /// The trades may be accepted, or leave the list in another way, while you go through it: none
+    /// is given twice or passed over because of that. [`Items`] says what can still be missed.
     ///
     /// # Errors
     /// Gives an error as the last item if a page cannot be fetched: see [`Items`].

@@ -5,16 +5,16 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use agent_client_core::{Async, Error, ErrorKind, Pending, Transport, lock};
+use agent_client_core::{Async, Error, Pending, Transport, lock};
 use futures_core::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::delivery::InboxDelivery;
 use super::listed::Listed;
 use super::queue::{Handed, Wanted};
-use super::shared::{Batch, Shared, is_final};
+use super::shared::{Batch, Shared, is_final, is_refusal};
 use super::walk::{Walk, unread};
 use crate::endpoints::inbox::list_inbox;
 use crate::model::inbox::InboxQuery;
@@ -23,8 +23,6 @@ use crate::model::query::PageQuery;
 
 /// The number of notifications in one acknowledgement, at most.
 const MAX_ACKNOWLEDGED: usize = 100;
-/// The longest wait that the service can ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 /// The number of entries that a page shows on both sides of the one that is looked for, besides as
 /// many as can be handed over.
 const MARGIN: u64 = 8;
@@ -38,7 +36,7 @@ const MAX_PAGE: u64 = 200;
 /// [`concurrency`](crate::InboxWatch::concurrency) allows, one by default: the next one comes after
 /// the previous one was settled or dropped. The stream ends after the watch was stopped. An error
 /// does not end it, although trying again is unlikely to help: see
-/// [`InboxWatch::run`](crate::InboxWatch::run#errors).
+/// [`InboxWatch::run`](crate::InboxWatch::run).
 ///
 /// ```
 /// use machins_client::{CancellationToken, Event, Proposal};
@@ -54,7 +52,7 @@ const MAX_PAGE: u64 = 200;
 ///     match delivery.event() {
 ///         Event::TradeProposed(proposed) => match seller.accept_trade(&proposed.trade_id).await {
 ///             Ok(_) => delivery.acknowledge().await?,
-///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_secs(60)),
+///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_mins(1)),
 ///             Err(error) => delivery.park(error),
 ///         },
 ///         _ => delivery.acknowledge().await?,
@@ -201,7 +199,7 @@ impl<T: Transport> Deliveries<T> {
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) => {
                     self.failed_acknowledgements += 1;
-                    let wait = self.retry_wait(&error, self.failed_acknowledgements);
+                    let wait = self.shared.retry_wait(&error, self.failed_acknowledgements);
                     self.next_acknowledgement = Some(self.now() + wait);
                 }
             }
@@ -246,7 +244,8 @@ impl<T: Transport> Deliveries<T> {
             }
             Err(error) => {
                 self.failed_lists += 1;
-                self.next_list = Some(self.now() + self.retry_wait(&error, self.failed_lists));
+                self.next_list =
+                    Some(self.now() + self.shared.retry_wait(&error, self.failed_lists));
             }
         }
         Ok(true)
@@ -318,13 +317,6 @@ impl<T: Transport> Deliveries<T> {
                 self.next_walk = (!has_new).then(|| now + wait);
             }
         }
-    }
-
-    /// Reports an error and returns how long to wait before the next try.
-    fn retry_wait(&self, error: &Error, times: u32) -> Duration {
-        self.shared.report(error);
-        let asked = error.retry_after().unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        self.shared.growing(self.shared.settings.poll_waits, times).max(asked)
     }
 
     /// Returns whether a moment has come that was waited for.
@@ -408,17 +400,4 @@ impl<T: Transport> fmt::Debug for Deliveries<T> {
 async fn send(batch: Batch) -> (Batch, Result<(), Error>) {
     let result = batch.send().await;
     (batch, result)
-}
-
-/// Whether the service itself refuses the acknowledgement because of what it contains.
-fn is_refusal(error: &Error) -> bool {
-    let is_about_content = matches!(
-        error.kind(),
-        ErrorKind::BadRequest
-            | ErrorKind::NotFound
-            | ErrorKind::Conflict
-            | ErrorKind::InvalidTransition
-            | ErrorKind::UnexpectedStatus
-    );
-    is_about_content && error.excerpt().is_none()
 }

@@ -134,14 +134,16 @@ impl<T: Transport> InboxDelivery<T> {
 
 impl InboxDelivery<Async> {
     /// Acknowledges the notification, so that it is not handed over again. Calls `POST /inbox/ack`
-    /// ([reference](https://machins.co/docs): Inbox).
+    /// ([reference](https://machins.co/docs): Inbox), again and again while the service cannot be
+    /// reached.
     ///
     /// Dropping the future does not take that back: the watch then acknowledges the notification
     /// the next time that something is requested from it.
     ///
     /// # Errors
-    /// Returns the error of the call. The watch tries again the next time that something is
-    /// requested from it, so the error may be ignored unless this was the last notification.
+    /// Returns an error if trying again would not help, as
+    /// [`InboxWatch::run`](crate::InboxWatch::run) does, if the service refuses the
+    /// notification's id, and if the last try after the watch was stopped fails.
     pub async fn acknowledge(self) -> Result<(), Error> {
         self.acknowledge_now().await
     }
@@ -150,11 +152,13 @@ impl InboxDelivery<Async> {
 #[cfg(feature = "blocking")]
 impl InboxDelivery<agent_client_core::Blocking> {
     /// Acknowledges the notification, so that it is not handed over again. Calls `POST /inbox/ack`
-    /// ([reference](https://machins.co/docs): Inbox).
+    /// ([reference](https://machins.co/docs): Inbox), again and again while the service cannot be
+    /// reached.
     ///
     /// # Errors
-    /// Returns the error of the call. The watch tries again the next time that something is
-    /// requested from it, so the error may be ignored unless this was the last notification.
+    /// Returns an error if trying again would not help, as
+    /// [`InboxWatch::run`](crate::InboxWatch::run) does, if the service refuses the
+    /// notification's id, and if the last try after the watch was stopped fails.
     pub fn acknowledge(self) -> Result<(), Error> {
         let transport = self.transport.clone();
         transport.wait(self.acknowledge_now())
@@ -164,24 +168,18 @@ impl InboxDelivery<agent_client_core::Blocking> {
 impl<T: Transport> InboxDelivery<T> {
     fn acknowledge_now(mut self) -> impl Future<Output = Result<(), Error>> + Send + use<T> {
         let mut queue = lock(&self.shared.queue);
-        let batch = match self.handed.listed.id() {
-            Some(id) => {
-                queue.begin_acknowledging(self.handed.key);
-                Some(Batch::new(&self.shared, vec![id]))
-            }
-            None => {
-                queue.settle(self.handed.key);
-                None
-            }
-        };
+        let batch = self.handed.listed.id().map(|id| {
+            queue.begin_acknowledging();
+            Batch::new(&self.shared, vec![id])
+        });
+        queue.settle(self.handed.key);
         drop(queue);
         self.is_settled = true;
         async move {
-            if let Some(batch) = batch {
-                batch.send().await?;
-                batch.done();
+            match batch {
+                Some(batch) => batch.send_until_done().await,
+                None => Ok(()),
             }
-            Ok(())
         }
     }
 }

@@ -26,7 +26,8 @@ pub use self::deliveries::Deliveries;
 pub use self::delivery::InboxDelivery;
 pub use self::shared::ParkedNotification;
 
-/// Waits for notifications and hands over the unread ones, the oldest first, each **at least once**.
+/// Waits for notifications and hands over the unread ones, the oldest first, each **at least
+/// once**.
 ///
 /// [`run`](Self::run) calls a handler with each notification and acknowledges it after the handler
 /// returned `Ok`. [`deliveries`](Self::deliveries) is a stream of notifications that are
@@ -59,12 +60,13 @@ pub use self::shared::ParkedNotification;
 ///
 /// - A notification whose handler returns an error is handed over again after a growing wait
 ///   ([`retry_waits`](Self::retry_waits)). After [`max_attempts`](Self::max_attempts) it is
-///   **parked**: the callback of [`on_parked`](Self::on_parked) gets it, and this watch does not hand
-///   it over again. It stays unread unless [`acknowledge_parked`](Self::acknowledge_parked) is set. The
-///   others do not wait for it, except later ones about the same trade, which keep their order.
+///   **parked**: the callback of [`on_parked`](Self::on_parked) gets it, and this watch does not
+///   hand it over again. It stays unread unless [`acknowledge_parked`](Self::acknowledge_parked) is
+///   set. The others do not wait for it, except later ones about the same trade, which keep their
+///   order.
 /// - An entry that is not a notification is parked at once, with the JSON that the service sent.
 /// - An inbox that cannot be reached, and a reply that is not the service's own (such as a proxy's
-///   HTML page), is waited out ([`on_error`](Self::on_error) tells). [`run`](Self::run#errors) lists
+///   HTML page), is waited out ([`on_error`](Self::on_error) tells). [`run`](Self::run) lists
 ///   the errors that end the watch.
 ///
 /// # What can come twice
@@ -114,8 +116,8 @@ impl<T: Transport> InboxWatch<T> {
         Self { api, transport, settings, queue: Arc::new(Mutex::new(Queue::new())) }
     }
 
-    /// Sets the shortest and the longest wait before an empty inbox is fetched again, which are also
-    /// those after an error of the service. The default is one second and thirty seconds.
+    /// Sets the shortest and the longest wait before an empty inbox is fetched again, which are
+    /// also those after an error of the service. The default is one second and thirty seconds.
     pub fn every(mut self, shortest: Duration, longest: Duration) -> Self {
         self.settings.poll_waits = (shortest, longest.max(shortest));
         self
@@ -134,8 +136,8 @@ impl<T: Transport> InboxWatch<T> {
         self
     }
 
-    /// Sets how many notifications may be handed over at the same time. The default is one, and zero
-    /// counts as one. Notifications about the same trade always come one after the other.
+    /// Sets how many notifications may be handed over at the same time. The default is one, and
+    /// zero counts as one. Notifications about the same trade always come one after the other.
     pub fn concurrency(mut self, notifications: usize) -> Self {
         self.settings.concurrency = notifications.max(1);
         self
@@ -166,7 +168,7 @@ impl<T: Transport> InboxWatch<T> {
 
     /// Sets whether a notification that is parked is acknowledged, after the callback of
     /// [`on_parked`](Self::on_parked) has returned. By default it stays unread, so that the next
-    /// watch hands it over again.
+    /// watch hands it over again; until then, the pages that list it are fetched each time as well.
     pub fn acknowledge_parked(mut self, acknowledge: bool) -> Self {
         self.settings.acknowledges_parked = acknowledge;
         self
@@ -183,9 +185,12 @@ impl<T: Transport> InboxWatch<T> {
     ///
     /// If this is called more than once, the streams share the notifications.
     pub fn deliveries(&self) -> Deliveries<T> {
-        let Self { api, transport, settings, queue } = self;
-        let shared = Shared::new(api.clone(), settings.clone(), Arc::clone(queue));
-        Deliveries::new(Arc::new(shared), transport.clone())
+        self.deliveries_with(self.settings.clone())
+    }
+
+    fn deliveries_with(&self, settings: Settings) -> Deliveries<T> {
+        let shared = Shared::new(self.api.clone(), settings, Arc::clone(&self.queue));
+        Deliveries::new(Arc::new(shared), self.transport.clone())
     }
 }
 
@@ -197,9 +202,9 @@ impl InboxWatch<Async> {
     /// `anyhow::Error`, text. The handler may borrow. The returned future borrows nothing from the
     /// watch, and can be spawned if the handler's futures can.
     ///
-    /// If the returned future is dropped, or a handler panics, which ends the watch, no notification
-    /// is acknowledged whose handler has not returned `Ok`. To have panics treated as errors, let
-    /// the handler spawn a task and return its
+    /// If the returned future is dropped, or a handler panics, which ends the watch, no
+    /// notification is acknowledged whose handler has not returned `Ok`. To have panics treated as
+    /// errors, let the handler spawn a task and return its
     /// [`JoinError`](https://docs.rs/tokio/latest/tokio/task/struct.JoinError.html).
     ///
     /// # Errors
@@ -209,8 +214,8 @@ impl InboxWatch<Async> {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput), and
     /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest),
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the service itself refuses the list, in
-    /// JSON. After every other error the watch tries again.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the service itself refuses the list,
+    /// in JSON. After every other error the watch tries again.
     pub fn run<H, F, E>(
         &self,
         mut handler: H,
@@ -235,9 +240,9 @@ impl InboxWatch<Async> {
                                 let Some((delivery, notification)) = readable(delivery) else {
                                     continue;
                                 };
-                                let handled = handler(notification);
+                                let work = handler(notification);
                                 running.push(async move {
-                                    let result = handled.await;
+                                    let result = work.await;
                                     (delivery, result.map_err(|error| format!("{error:#}")))
                                 });
                             }
@@ -249,13 +254,11 @@ impl InboxWatch<Async> {
                     else => break,
                 }
             }
-            match end {
-                Some(Err(error)) => Err(error),
-                _ => {
-                    poll_fn(|context| deliveries.poll_finish(context)).await;
-                    Ok(())
-                }
+            if let Some(Err(error)) = end {
+                return Err(error);
             }
+            poll_fn(|context| deliveries.poll_finish(context)).await;
+            Ok(())
         }
     }
 }
@@ -263,8 +266,9 @@ impl InboxWatch<Async> {
 #[cfg(feature = "blocking")]
 impl InboxWatch<agent_client_core::Blocking> {
     /// Calls `handler` with each notification until the watch is stopped, and acknowledges it after
-    /// the handler returned `Ok`. The handler may make calls. An error of the handler may be of any
-    /// type that can be displayed.
+    /// the handler returned `Ok`. The handler may make calls, and is called by one thread, whatever
+    /// [`concurrency`](Self::concurrency) says. An error of the handler may be of any type that can
+    /// be displayed.
     ///
     /// If the handler panics, its notification is not acknowledged.
     ///
@@ -275,7 +279,9 @@ impl InboxWatch<agent_client_core::Blocking> {
         &self,
         mut handler: impl FnMut(Notification) -> Result<(), E>,
     ) -> Result<(), Error> {
-        for delivery in self.deliveries() {
+        // Otherwise an acknowledgement could be under way while the handler holds the thread.
+        let settings = Settings { concurrency: 1, ..self.settings.clone() };
+        for delivery in self.deliveries_with(settings) {
             if let Some((delivery, notification)) = readable(delivery?) {
                 settle(delivery, handler(notification).map_err(|error| format!("{error:#}")));
             }
@@ -297,13 +303,11 @@ impl<T: Transport> Drop for Running<T> {
 
 /// Returns the notification for its handler, or parks it if it is not one.
 fn readable<T: Transport>(delivery: InboxDelivery<T>) -> Option<(Running<T>, Notification)> {
-    match delivery.notification().cloned() {
-        Some(notification) => Some((Running(Some(delivery)), notification)),
-        None => {
-            delivery.park("it is not a notification as the service documents it");
-            None
-        }
-    }
+    let Some(notification) = delivery.notification().cloned() else {
+        delivery.park("it is not a notification as the service documents it");
+        return None;
+    };
+    Some((Running(Some(delivery)), notification))
 }
 
 fn settle<T: Transport>(mut running: Running<T>, result: Result<(), String>) {

@@ -200,13 +200,12 @@ impl Queue {
         self.settle(handed.key);
     }
 
-    /// Removes a notification that is being acknowledged.
-    pub(super) fn begin_acknowledging(&mut self, key: u64) {
+    /// Counts an acknowledgement of one notification as under way.
+    pub(super) fn begin_acknowledging(&mut self) {
         self.acknowledging += 1;
-        self.settle(key);
     }
 
-    /// Removes a notification that was given up, without acknowledging it.
+    /// Removes a notification that was handled or given up, without acknowledging it.
     pub(super) fn settle(&mut self, key: u64) {
         self.settled.insert(key);
         self.entries.retain(|entry| entry.key != key);

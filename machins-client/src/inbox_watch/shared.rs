@@ -18,6 +18,9 @@ use crate::model::inbox::Notification;
 /// How long acknowledging may take after the watch was stopped.
 const LAST_TRY: Duration = Duration::from_secs(5);
 
+/// The longest wait that the service can ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+
 /// A notification that was parked: it is not handed over again by this watch.
 ///
 /// [`InboxWatch::on_parked`](crate::InboxWatch::on_parked) receives it.
@@ -69,6 +72,13 @@ impl Shared {
         }
     }
 
+    /// Reports an error and returns how long to wait before the next try.
+    pub(super) fn retry_wait(&self, error: &Error, times: u32) -> Duration {
+        self.report(error);
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        self.growing(self.settings.poll_waits, times).max(asked)
+    }
+
     pub(super) fn growing(&self, waits: (Duration, Duration), times: u32) -> Duration {
         growing(waits, times, self.api.transport().clock().random())
     }
@@ -91,6 +101,19 @@ pub(super) fn is_final(error: &Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the service itself refuses the acknowledgement because of what it contains.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    let is_about_content = matches!(
+        error.kind(),
+        ErrorKind::BadRequest
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::InvalidTransition
+            | ErrorKind::UnexpectedStatus
+    );
+    is_about_content && error.excerpt().is_none()
 }
 
 /// Notifications that are being acknowledged. Unless that succeeds, they are acknowledged later.
@@ -133,6 +156,31 @@ impl Batch {
             return Err(Error::new(ErrorKind::TimedOut, message));
         };
         result.map(drop)
+    }
+
+    /// Sends the acknowledgement until it succeeds, is refused, or the watch is stopped.
+    pub(super) async fn send_until_done(self) -> Result<(), Error> {
+        let Shared { api, settings, .. } = &*self.shared;
+        let mut failures = 0;
+        loop {
+            let Err(error) = self.send().await else {
+                self.done();
+                return Ok(());
+            };
+            if is_refusal(&error) {
+                self.done();
+                return Err(error);
+            }
+            if is_final(&error) || settings.stop.is_cancelled() {
+                return Err(error);
+            }
+            failures += 1;
+            let wait = self.shared.retry_wait(&error, failures);
+            tokio::select! {
+                () = api.transport().clock().sleep(wait) => {}
+                () = settings.stop.cancelled() => {}
+            }
+        }
     }
 
     /// Ends the batch: its notifications need not be acknowledged again.

@@ -87,6 +87,13 @@ impl Inbox {
         self.0.lock().unwrap().acknowledgement_failures.push_back((effect, reply));
     }
 
+    /// Ends all failures.
+    pub fn recover(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.list_failures.clear();
+        state.acknowledgement_failures.clear();
+    }
+
     /// Answers 422 to every acknowledgement that contains this id.
     pub fn refuse(&self, id: &str) {
         self.0.lock().unwrap().refused_id = Some(id.to_owned());
