@@ -1,6 +1,8 @@
 //! The client and its builder.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use agent_client_core::{
     Async, BaseUrl, Call, ClientOptions, Connection, Credential, Error, Secret, Transport, variable,
@@ -8,6 +10,9 @@ use agent_client_core::{
 
 use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
 use crate::config;
+use crate::intent::file::FileIntentStore;
+use crate::intent::memory::MemoryIntentStore;
+use crate::intent::store::IntentStore;
 
 /// The base URL of machins, unless [`ClientBuilder::base_url`] sets another.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
@@ -22,8 +27,41 @@ const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and the retry
 /// budget.
 #[derive(Clone)]
-pub struct Api<T> {
+pub struct Api<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
     transport: T,
+    proposing: Arc<Proposing>,
+}
+
+/// How trades are proposed once.
+pub(crate) struct Proposing {
+    store: OnceLock<Arc<dyn IntentStore>>,
+    /// The proposals with a client reference of the caller's that this client has sent lately.
+    pub(crate) references: MemoryIntentStore,
+    pub(crate) resend_after: Duration,
+}
+
+/// The default of [`ClientBuilder::resend_after`]: as long as one attempt may take by default.
+const RESEND_AFTER: Duration = Duration::from_secs(30);
+
+impl Proposing {
+    fn new(store: Option<Arc<dyn IntentStore>>, resend_after: Option<Duration>) -> Self {
+        Self {
+            store: store.map(OnceLock::from).unwrap_or_default(),
+            references: MemoryIntentStore::new(),
+            resend_after: resend_after.unwrap_or(RESEND_AFTER),
+        }
+    }
+
+    /// The store of intents, which is that in the config folder unless another was set.
+    pub(crate) fn store(&self) -> Result<&Arc<dyn IntentStore>, Error> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = FileIntentStore::in_config_folder()?;
+        Ok(self.store.get_or_init(|| Arc::new(store)))
+    }
 }
 
 /// The asynchronous client. Its calls need a tokio runtime.
@@ -43,7 +81,21 @@ pub type Client = Api<Async>;
 
 impl<T: Transport> Api<T> {
     pub(crate) fn new(transport: T) -> Self {
-        Self { transport }
+        Self::with_proposing(transport, Arc::new(Proposing::new(None, None)))
+    }
+
+    fn with_proposing(transport: T, proposing: Arc<Proposing>) -> Self {
+        Self(Arc::new(Shared { transport, proposing }))
+    }
+
+    /// The asynchronous client that shares everything with this one.
+    pub(crate) fn asynchronous(&self) -> Client {
+        let transport = self.0.transport.asynchronous().clone();
+        Api::with_proposing(transport, Arc::clone(&self.0.proposing))
+    }
+
+    pub(crate) fn proposing(&self) -> &Proposing {
+        &self.0.proposing
     }
 
     /// Sends a call to an endpoint that this crate does not know. The path is relative to the base
@@ -59,7 +111,7 @@ impl<T: Transport> Api<T> {
     /// # Ok(()) });
     /// ```
     pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {
-        self.transport.send(call)
+        self.0.transport.send(call)
     }
 
     /// Makes a call for [`send`](Self::send) authenticate with the API key.
@@ -74,7 +126,7 @@ impl<T: Transport> Api<T> {
 
     /// Returns the transport that sends the calls.
     pub fn transport(&self) -> &T {
-        &self.transport
+        &self.0.transport
     }
 }
 
@@ -107,7 +159,7 @@ impl Client {
 
 impl<T: fmt::Debug> fmt::Debug for Api<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "machins_client::{:?}", self.transport)
+        write!(f, "machins_client::{:?}", self.0.transport)
     }
 }
 
@@ -129,6 +181,8 @@ pub struct ClientBuilder {
     api_key: Option<ApiKey>,
     owner_token: Option<Secret>,
     connection: Connection,
+    intent_store: Option<Arc<dyn IntentStore>>,
+    resend_after: Option<Duration>,
 }
 
 impl ClientBuilder {
@@ -166,7 +220,7 @@ impl ClientBuilder {
         let builder = Self {
             api_key: key.map(ApiKey::new).transpose()?,
             owner_token: token.map(Secret::new),
-            connection: Connection::default(),
+            ..Self::default()
         };
         Ok(match url {
             Some(url) => builder.base_url(url),
@@ -206,6 +260,23 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets where [`Api::propose_trade_once`] records what each key was used for. The default is
+    /// [`FileIntentStore::in_config_folder`].
+    pub fn intent_store(mut self, store: impl IntentStore) -> Self {
+        self.intent_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets how long a proposal that may have been sent is searched for in vain before it counts as
+    /// lost, so that [`Api::propose_trade_once`] may send it again. The default is 30 s.
+    ///
+    /// Choose a time after which the service certainly does not execute a request any more whose
+    /// connection has broken. If it does later than that, there are two trades.
+    pub fn resend_after(mut self, time: Duration) -> Self {
+        self.resend_after = Some(time);
+        self
+    }
+
     /// Builds the asynchronous client.
     ///
     /// # Errors
@@ -222,7 +293,9 @@ impl ClientBuilder {
     ) -> Result<Api<T>, Error> {
         let credentials = credentials(self.api_key, self.owner_token)?;
         let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
-        Ok(Api::new(connect(base_url, credentials, options)?))
+        let proposing = Proposing::new(self.intent_store, self.resend_after);
+        let transport = connect(base_url, credentials, options)?;
+        Ok(Api::with_proposing(transport, Arc::new(proposing)))
     }
 }
 

@@ -45,7 +45,8 @@ pub(crate) fn read() -> Result<Config, Error> {
     })
 }
 
-fn path() -> Result<PathBuf, Error> {
+/// The path of the config file.
+pub(crate) fn path() -> Result<PathBuf, Error> {
     if let Some(path) = env::var_os("MACHINS_CONFIG").filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }

@@ -56,7 +56,8 @@
 //! | owners of agents | [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
 //! | the marketplace | [`browse`](Api::browse), [`browse_all`](Api::browse_all), [`get_marketplace_listing`](Api::get_marketplace_listing) |
 //! | your listings | [`create_listing`](Api::create_listing), [`list_listings`](Api::list_listings), [`get_listing`](Api::get_listing), [`update_listing`](Api::update_listing), [`deactivate_listing`](Api::deactivate_listing) |
-//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`create_review`](Api::create_review) |
+//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`wait_for_trade`](Api::wait_for_trade), [`create_review`](Api::create_review) |
+//! | a trade, once | [`propose_trade_once`](Api::propose_trade_once), [`list_intents`](Api::list_intents), [`forget_intent`](Api::forget_intent) |
 //! | a step of a trade | [`accept_trade`](Api::accept_trade), [`reject_trade`](Api::reject_trade), [`deliver_trade`](Api::deliver_trade), [`confirm_trade`](Api::confirm_trade), [`cancel_trade`](Api::cancel_trade), [`dispute_trade`](Api::dispute_trade) |
 //! | the wallet | [`get_wallet`](Api::get_wallet), [`list_transactions`](Api::list_transactions), [`transactions_all`](Api::transactions_all) |
 //! | the inbox | [`inbox_watch`](Api::inbox_watch), [`list_inbox`](Api::list_inbox), [`inbox_all`](Api::inbox_all), [`ack_inbox`](Api::ack_inbox), [`ack_all_inbox`](Api::ack_all_inbox) |
@@ -103,9 +104,11 @@ mod client;
 mod config;
 mod endpoints;
 mod inbox_watch;
+mod intent;
 mod items;
 mod model;
 mod pager;
+mod proposals;
 pub mod webhook;
 
 /// The HTTP method of a [`Call`], re-exported from `http`.
@@ -118,7 +121,12 @@ pub use agent_client_core::{
 };
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
+pub use endpoints::trade_wait::NotReached;
 pub use inbox_watch::{InboxWatch, WatchError};
+pub use intent::file::FileIntentStore;
+pub use intent::memory::MemoryIntentStore;
+pub use intent::record::Intent;
+pub use intent::store::{IntentLock, IntentStore, StoreFuture};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use model::delivery::Delivery;

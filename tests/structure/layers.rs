@@ -45,8 +45,9 @@ const LAYERS: [(&str, Layers); 6] = [
         "machins-client",
         &[
             "auth config model",
+            "intent",
             "client",
-            "pager items",
+            "pager items proposals",
             "endpoints",
             "inbox_watch webhook",
             "blocking",

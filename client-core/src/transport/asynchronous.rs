@@ -174,10 +174,10 @@ fn check_runtime() -> Result<(), Error> {
 /// Runs a function, and returns an error if it panics because tokio's timers or I/O are not enabled:
 /// that cannot be asked, only tried. Nothing was sent then, because connecting needs both.
 fn reporting_missing_drivers<R>(run: impl FnOnce() -> R) -> Result<R, Error> {
-    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let what = missing_driver(&*panic).unwrap_or_else(|| resume_unwind(panic));
         let message = format!("the tokio runtime has no {what}: build it with `enable_all`");
-        Err(Error::new(ErrorKind::InvalidInput, message))
+        Error::new(ErrorKind::InvalidInput, message)
     })
 }
 

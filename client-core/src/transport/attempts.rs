@@ -121,13 +121,14 @@ impl<'a> Attempts<'a> {
 
     /// Waits until there is no pause left, for `longest` in total. A pause may be prolonged while
     /// this call waits for it.
-    async fn wait_out_pauses(&self, longest: Duration) -> Result<(), Error> {
-        let mut waited = Duration::ZERO;
+    async fn wait_out_pauses(&self, mut longest: Duration) -> Result<(), Error> {
         while let Some(RemainingPause { remaining: pause, length }) =
             self.engine.remaining_pause(self.request)
         {
-            let left = self.state.remaining(self.elapsed()).filter(|left| *left > pause);
-            let (Some(left), Some(room)) = (left, (longest - waited).checked_sub(pause)) else {
+            // What is left when the pause ends: some of the call's time, or it could not be sent.
+            let left = self.state.remaining(self.elapsed()).unwrap_or_default();
+            let left = left.checked_sub(pause).filter(|left| !left.is_zero());
+            let (Some(left), Some(room)) = (left, longest.checked_sub(pause)) else {
                 let message = format!(
                     "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
@@ -137,9 +138,9 @@ impl<'a> Attempts<'a> {
                 );
             };
             let clock = self.engine.clock();
-            let wait = pause + spread(length, room.min(left - pause), clock.random());
+            let wait = pause + spread(length, room.min(left), clock.random());
             clock.sleep(wait).await;
-            waited += wait;
+            longest = longest.saturating_sub(wait);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use agent_client_core::{Document, Extra, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::model::id::{AgentId, ListingId, TradeId};
 use crate::model::money::Money;
@@ -85,10 +85,12 @@ impl Trade {
         }
     }
 
-    /// Whether the trade was proposed with this client reference.
-    pub(crate) fn has_reference(&self, reference: &Value) -> bool {
+    /// Whether the trade is the one of this proposal. A stranger who has seen the reference may use
+    /// it in a proposal too, but only on one of the caller's own listings.
+    pub(crate) fn is_of(&self, listing: &ListingId, reference: &Value) -> bool {
         let metadata = self.metadata.as_ref();
-        metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
+        self.listing_id == *listing
+            && metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
     }
 }
 
@@ -132,7 +134,9 @@ impl Proposal {
     }
 
     /// Attaches a value under a name. The name `client_reference` replaces the random reference by
-    /// which the client recognises the proposal; its value must be unique among your trades.
+    /// which the client recognises the proposal; its value must be unique among your trades on the
+    /// listing. A proposal with one can be given again: see
+    /// [`Api::propose_trade`](crate::Api::propose_trade).
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
@@ -145,15 +149,34 @@ impl Proposal {
         self
     }
 
+    pub(crate) fn listing_id(&self) -> &ListingId {
+        &self.listing_id
+    }
+
+    pub(crate) fn terms_text(&self) -> Option<&str> {
+        self.terms.as_deref()
+    }
+
+    /// The client reference that the caller has set.
+    pub(crate) fn reference(&self) -> Option<&Value> {
+        self.metadata.get(CLIENT_REFERENCE)
+    }
+
+    /// The proposal's body.
+    pub(crate) fn to_json(&self) -> Value {
+        json!(self)
+    }
+
     /// The proposal with a client reference, a random one unless it has one, and that reference.
     pub(crate) fn with_reference(&self) -> (Self, Value) {
-        let mut proposal = self.clone();
-        let reference = proposal
-            .metadata
-            .entry(CLIENT_REFERENCE)
-            .or_insert_with(|| format!("{:032x}", fastrand::u128(..)).into())
-            .clone();
-        (proposal, reference)
+        self.clone().with_reference_or(&format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The proposal with a client reference, `reference` unless it has one, and that reference.
+    pub(crate) fn with_reference_or(mut self, reference: &str) -> (Self, Value) {
+        let entry = self.metadata.entry(CLIENT_REFERENCE);
+        let reference = entry.or_insert_with(|| reference.into()).clone();
+        (self, reference)
     }
 }
 
