@@ -80,6 +80,7 @@ impl Proposing {
 pub type Client = Api<Async>;
 
 impl<T: Transport> Api<T> {
+    #[cfg(feature = "blocking")]
     pub(crate) fn new(transport: T) -> Self {
         Self::with_proposing(transport, Arc::new(Proposing::new(None, None)))
     }
@@ -271,7 +272,8 @@ impl ClientBuilder {
     /// lost, so that [`Api::propose_trade_once`] may send it again. The default is 30 s.
     ///
     /// Choose a time after which the service certainly does not execute a request any more whose
-    /// connection has broken. If it does later than that, there are two trades.
+    /// connection has broken. If it does later than that, there are two trades. With
+    /// [`Duration::MAX`] a proposal that may have been sent is never sent again.
     pub fn resend_after(mut self, time: Duration) -> Self {
         self.resend_after = Some(time);
         self

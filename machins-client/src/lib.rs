@@ -65,6 +65,13 @@
 //! | public data | [`get_stats`](Api::get_stats), [`get_leaderboard`](Api::get_leaderboard), [`get_agent`](Api::get_agent), [`get_recent_trades`](Api::get_recent_trades), [`get_platform_info`](Api::get_platform_info) |
 //! | anything else | [`send`](Api::send) |
 //!
+//! # Buying once
+//!
+//! A program that may be killed or run twice names its intent with a key:
+//! [`propose_trade_once`](Api::propose_trade_once) proposes one trade for a key, and returns that
+//! trade however often it is called. [`propose_trade`](Api::propose_trade) proposes another trade each
+//! time, except for a `client_reference` of your own that the same client has sent before.
+//!
 //! # Lists
 //!
 //! A method such as [`list_trades`](Api::list_trades) returns one [`Page`], and
@@ -96,6 +103,10 @@
 //! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::must_use_candidate,
+    reason = "a future and a result, which calls return, must be used"
+)]
 
 mod auth;
 #[cfg(feature = "blocking")]

@@ -83,8 +83,10 @@ pub(crate) struct Once {
 struct Doubt {
     /// When it had been sent for the last time.
     ended: SystemTime,
-    /// When it counts as lost, on the client's clock.
-    lost_at: Instant,
+    /// How long it must be searched for in vain before it counts as lost, from this moment on the
+    /// client's clock.
+    wait: Duration,
+    from: Instant,
 }
 
 impl Once {
@@ -161,13 +163,14 @@ impl Once {
                 return Ok(self.finish(&mut *lock, *trade).await);
             }
             if let Some(doubt) = &doubt {
-                let left = doubt.lost_at.saturating_duration_since(self.clock_now());
-                if matches!(found, Found::TooMany) || !left.is_zero() {
-                    let wait = pause.min(left);
-                    let time_left = self.time_left().unwrap_or_default();
-                    if matches!(found, Found::TooMany) || time_left <= wait {
-                        return Err(unknown.unwrap_or_else(|| self.still_unknown(left)));
-                    }
+                let passed = self.clock_now().saturating_duration_since(doubt.from);
+                let left = doubt.wait.saturating_sub(passed);
+                let wait = pause.min(left);
+                let is_in_time = self.time_left().is_ok_and(|time_left| wait < time_left);
+                if !is_in_time || !matches!(found, Found::Nothing) {
+                    return Err(unknown.unwrap_or_else(|| Self::still_unknown(&found, left)));
+                }
+                if !wait.is_zero() {
                     self.client.transport().clock().sleep(wait).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     continue;
@@ -200,14 +203,15 @@ impl Once {
         let resend_after = self.client.proposing().resend_after;
         // Zero if the system's clock was set back: then the whole time is waited for.
         let passed = SystemTime::now().duration_since(ended).unwrap_or_default();
-        Doubt { ended, lost_at: self.clock_now() + resend_after.saturating_sub(passed) }
+        Doubt { ended, wait: resend_after.saturating_sub(passed), from: self.clock_now() }
     }
 
     /// Records that the proposal is being sent, and sends it. `doubt` is that about an earlier one,
     /// which counts as lost.
     async fn send(&self, lock: &mut dyn IntentLock, doubt: Option<Doubt>) -> Result<Sent, Error> {
         let left = self.time_left()?;
-        lock.write(&self.sent(SystemTime::now() + left)).await?;
+        let now = SystemTime::now();
+        lock.write(&self.sent(now.checked_add(left).unwrap_or(now))).await?;
         let call = propose(&self.proposal, self.reference.clone()).time_limit(left);
         let error = match self.client.send(call).await {
             Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
@@ -235,7 +239,7 @@ impl Once {
                 let _ = lock.remove().await;
                 Err(error)
             }
-            Ok(Found::TooMany) | Err(_) => {
+            Ok(Found::TooMany | Found::Similar(_)) | Err(_) => {
                 let _ = lock.write(&self.sent(doubt.ended)).await;
                 Err(error)
             }
@@ -269,35 +273,42 @@ impl Once {
         })
     }
 
-    fn still_unknown(&self, left: Duration) -> Error {
-        let key = self.intent.key();
-        let message = if left.is_zero() {
-            format!("there are too many trades to find the one of {key:?} among them")
-        } else {
-            let seconds = left.as_secs_f32().ceil();
-            format!(
-                "the trade may have been proposed before and is not found yet; propose it again in {seconds} s, in the same way"
-            )
+    /// The error for a proposal of an earlier call that was not found.
+    fn still_unknown(found: &Found, left: Duration) -> Error {
+        let message = match found {
+            Found::TooMany => "there are more trades than can be searched for it".to_owned(),
+            Found::Similar(id) => format!(
+                "trade {id} may be the one, but the service does not show its client reference; look at it"
+            ),
+            Found::Nothing | Found::Trade(_) => format!(
+                "it is not found yet; propose it again in {} s, in the same way",
+                left.as_secs_f32().ceil()
+            ),
         };
+        let message = format!("the trade may have been proposed before: {message}");
         Error::new(ErrorKind::OutcomeUnknown, message)
     }
 
     /// Searches the agent's trades for the proposal.
     async fn search(&self) -> Result<Found, Error> {
+        let mut similar = None;
         let mut offset = 0;
         for _ in 0..MOST_PAGES {
             let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
             let call = list_trades(&query).time_limit(self.time_left()?);
             let page = self.client.send(call).await?;
             let next = page.next_offset(offset, SEARCH_PAGE_SIZE);
-            let listing = self.proposal.listing_id();
-            let mut trades = page.items.into_iter();
-            if let Some(trade) = trades.find(|trade| trade.is_of(listing, &self.reference)) {
-                return Ok(Found::Trade(Box::new(trade)));
+            for trade in page.items {
+                if trade.is_of(self.proposal.listing_id(), &self.reference) {
+                    return Ok(Found::Trade(Box::new(trade)));
+                }
+                if trade.may_be_of(&self.proposal) {
+                    similar = Some(trade.id);
+                }
             }
             match next {
                 Some(next) => offset = next,
-                None => return Ok(Found::Nothing),
+                None => return Ok(similar.map_or(Found::Nothing, Found::Similar)),
             }
         }
         Ok(Found::TooMany)
@@ -322,6 +333,8 @@ impl Once {
 enum Found {
     Trade(Box<Trade>),
     Nothing,
+    /// A trade that may be it, whose reference the service does not show.
+    Similar(TradeId),
     /// More trades than can be searched, and not this one among the first.
     TooMany,
 }

@@ -112,6 +112,47 @@ async fn a_lost_proposal_is_sent_again_after_the_search() {
     assert!(waited < Duration::from_secs(40), "{waited:?}");
 }
 
+#[rstest]
+#[case::without_metadata(trade("proposed"))]
+#[case::with_empty_metadata(json!({"metadata": {}}))]
+#[tokio::test]
+async fn a_trade_that_hides_its_reference_is_not_proposed_again(#[case] shown: Value) {
+    let folder = folder();
+    let server = MockServer::start().await;
+    let mut similar = trade("proposed");
+    similar.as_object_mut().unwrap().extend(shown.as_object().unwrap().clone());
+    once(&server, "GET", "/trades", trades(&[])).await;
+    once(&server, "POST", "/trades", lost()).await;
+    for _ in 0..9 {
+        once(&server, "GET", "/trades", trades(std::slice::from_ref(&similar))).await;
+    }
+    let client = client(&server, folder.path());
+    for _ in 0..3 {
+        let error = client.propose_trade_once(KEY, &proposal()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    }
+    let error = client.propose_trade_once(KEY, &proposal()).await.unwrap_err();
+    assert!(error.to_string().contains("t1r2a3d4"), "{error}");
+    let posts = requests(&server).await.into_iter().filter(|request| request.starts_with("POST"));
+    assert_eq!(posts.count(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_proposal_may_stay_unknown_for_good() {
+    let folder = folder();
+    let server = MockServer::start().await;
+    once(&server, "POST", "/trades", lost()).await;
+    for _ in 0..60 {
+        once(&server, "GET", "/trades", trades(&[])).await;
+    }
+    let builder = in_folder(builder(&server), folder.path()).resend_after(Duration::MAX);
+    let client = builder.build().unwrap();
+    for _ in 0..2 {
+        let error = client.propose_trade_once(KEY, &proposal()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    }
+}
+
 #[tokio::test]
 async fn a_trade_that_appears_late_is_found_by_the_search() {
     let folder = folder();

@@ -9,7 +9,7 @@ use machins_client::{Client, ClientOptions, MemoryIntentStore, Proposal, TradeId
 use machins_mock::Fault;
 use rstest::rstest;
 
-use crate::{DELAY, Market};
+use crate::{DELAY, Market, RESEND_AFTER};
 
 /// The number of polls before a call is dropped, at most: more than it takes.
 const MOST_POLLS: usize = 12;
@@ -79,10 +79,10 @@ fn a_dropped_proposal_given_again_is_one_trade(
 #[test]
 fn a_call_that_timed_out_given_again_is_one_trade() {
     let market = Market::new();
-    let fault = Fault::delay(DELAY).method("POST").path("/api/v1/trades");
+    let fault = Fault::delay(Duration::from_mins(1)).method("POST").path("/api/v1/trades");
     market.server.add_fault(fault.times(1)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(20)).max_attempts(1);
+    let options = ClientOptions::new().attempt_timeout(RESEND_AFTER);
     let client = market.buyer().options(options).build().unwrap();
     let proposal = Proposal::new(&market.listing).metadata("client_reference", "mine");
     let id = runtime.block_on(async {

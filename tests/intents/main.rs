@@ -1,5 +1,6 @@
 //! One key, or one client reference, is one trade: across processes, kills and cancellations.
 #![cfg(unix)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod cancelled;
 mod late;
@@ -17,7 +18,7 @@ use crate::late::Late;
 
 /// How long a proposal is searched for before it is sent again. The faults hold a request up for
 /// less.
-const RESEND_AFTER: Duration = Duration::from_millis(600);
+const RESEND_AFTER: Duration = Duration::from_millis(400);
 const DELAY: Duration = Duration::from_millis(100);
 
 /// A marketplace with one listing, and a buyer whose intents are in a folder.

@@ -78,18 +78,10 @@ fn killed_at_any_step_it_is_one_trade(
         Step::Done
     )]
     step: Step,
-    #[values(
-        None,
-        Some(Fault::delay(DELAY)),
-        Some(Fault::drop_after()),
-        Some(Fault::drop_before())
-    )]
-    fault: Option<Fault>,
+    #[values(Fault::delay(DELAY), Fault::drop_after(), Fault::drop_before())] fault: Fault,
 ) {
     let market = Market::new();
-    if let Some(fault) = fault {
-        market.server.add_fault(on_proposals(fault.times(1))).unwrap();
-    }
+    market.server.add_fault(on_proposals(fault.times(1))).unwrap();
     // Two are killed, one after the other, while others work on the key too.
     for round in 0..2 {
         let others: Vec<_> =

@@ -210,6 +210,15 @@ async fn machins_shows_no_secret() {
     let listing =
         json!({"id": "l1", "title": "T", "slug": "t", "listing_type": "api", "price": "1"});
     let failed = client.get_trade(&id()).await.unwrap_err();
+    let intent = read::<machins::Intent>(json!({
+        "key": "k", "base_url": "u", "agent": "a", "listing_id": "l1", "proposal": "p",
+        "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
+    }));
+    let not_reached = client
+        .wait_for_trade(&id(), machins::TradeStatus::Delivered, Duration::ZERO)
+        .await
+        .unwrap_err();
+    let not_reached = machins::NotReached::from_error(&not_reached).unwrap().clone();
     let blocking = world::machins(&url).build_blocking().unwrap();
     let mut shown = show!(machins, "" {
         Acknowledged = read(json!({})),
@@ -230,9 +239,11 @@ async fn machins_shows_no_secret() {
         EntryType = machins::EntryType::Debit,
         Event = machins::Event::new("another".into(), data()),
         EventType = EventType::NewAgent,
+        FileIntentStore = machins::FileIntentStore::new("intents"),
         InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
         InboxWatch = client.inbox_watch(),
+        Intent = intent,
         Items<machins::Async, Trade> = client.trades_all(&machins::TradeQuery::new()),
         Joined = client.join(&machins::NewAgent::new("Ada", "ada")).await.unwrap(),
         Listing = read(listing.clone()),
@@ -246,6 +257,7 @@ async fn machins_shows_no_secret() {
         MarketplaceQuery = machins::MarketplaceQuery::new(),
         MatchEvent = read(data()),
         Money = Money::credits(1),
+        MemoryIntentStore = machins::MemoryIntentStore::new(),
         NewAgent = machins::NewAgent::new("Ada", "ada"),
         NewListing =
             machins::NewListing::new("T", "t", machins::ListingType::Api, Money::credits(1)),
@@ -253,6 +265,7 @@ async fn machins_shows_no_secret() {
         NewSubscription = machins::NewSubscription::new(EventType::NewAgent, "https://hook")
             .secret(secret(world::WEBHOOK_SECRET)),
         Notification = read(json!({"id": "n", "event_type": "new_agent", "payload": data()})),
+        NotReached = not_reached,
         NotificationId = machins::NotificationId::new("n").unwrap(),
         Owner = read(json!({})),
         OwnerSession = client.owner_login("a@b", &secret(world::PASSWORD)).await.unwrap(),
@@ -299,7 +312,8 @@ async fn machins_shows_no_secret() {
         InboxWatch = blocking.inbox_watch(),
     }));
     in_another_thread(move || drop(blocking));
-    check("machins-client", &[], &SECRETS, shown);
+    let traits = ["IntentLock", "IntentStore", "StoreFuture"];
+    check("machins-client", &traits, &SECRETS, shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,7 @@ impl Intent {
         })
     }
 
-    /// Returns the key.
+    /// Returns the key that names the intent.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

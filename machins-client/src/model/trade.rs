@@ -88,9 +88,19 @@ impl Trade {
     /// Whether the trade is the one of this proposal. A stranger who has seen the reference may use
     /// it in a proposal too, but only on one of the caller's own listings.
     pub(crate) fn is_of(&self, listing: &ListingId, reference: &Value) -> bool {
-        let metadata = self.metadata.as_ref();
-        self.listing_id == *listing
-            && metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
+        self.listing_id == *listing && self.reference() == Some(reference)
+    }
+
+    /// Whether the trade may be the one of this proposal, if the service does not show its metadata.
+    pub(crate) fn may_be_of(&self, proposal: &Proposal) -> bool {
+        self.reference().is_none()
+            && self.listing_id == proposal.listing_id
+            && self.terms.as_deref().unwrap_or_default()
+                == proposal.terms.as_deref().unwrap_or_default()
+    }
+
+    fn reference(&self) -> Option<&Value> {
+        self.metadata.as_ref().and_then(|metadata| metadata.get(CLIENT_REFERENCE))
     }
 }
 
