@@ -30,6 +30,8 @@ pub(super) struct Attempts<'a> {
     withdrawal: Option<Withdrawal<'a>>,
     start: Instant,
     pub(super) span: Span,
+    /// The wait that the server named in its latest reply.
+    named_wait: Option<Duration>,
     /// The error of an earlier attempt that may have taken effect.
     doubt: Option<Error>,
 }
@@ -62,7 +64,16 @@ impl<'a> Attempts<'a> {
             request_id = Empty,
         );
         let state = RetryState::new(policy, idempotency);
-        Self { engine, request, state, withdrawal: None, start, span, doubt: None }
+        Self {
+            engine,
+            request,
+            state,
+            withdrawal: None,
+            named_wait: None,
+            start,
+            span,
+            doubt: None,
+        }
     }
 
     /// Sends the request until a reply is final and can be decoded.
@@ -137,12 +148,21 @@ impl<'a> Attempts<'a> {
                     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
                 );
             };
-            let clock = self.engine.clock();
-            let wait = pause + spread(length, room.min(left), clock.random());
-            clock.sleep(wait).await;
-            longest = longest.saturating_sub(wait);
+            let waited = self.wait_as_asked(pause, length, room.min(left)).await;
+            longest = longest.saturating_sub(waited);
         }
         Ok(())
+    }
+
+    /// Waits as the server asked in a pause of this length. If other calls wait too, it waits longer
+    /// by a random part of `room`, so that they do not all leave at once. Returns the whole wait.
+    async fn wait_as_asked(&self, wait: Duration, length: Duration, room: Duration) -> Duration {
+        let clock = self.engine.clock();
+        let waiting = self.engine.begin_wait(self.request);
+        let wait =
+            if waiting.has_company { wait + spread(length, room, clock.random()) } else { wait };
+        clock.sleep(wait).await;
+        wait
     }
 
     /// Redacts a reply and records it in the span and the retry budget.
@@ -170,11 +190,16 @@ impl<'a> Attempts<'a> {
     }
 
     fn next_step(&mut self, outcome: Outcome) -> Step {
+        self.named_wait = None;
         match outcome {
             // Nothing to decide: no need to read the clock or draw a random number.
             Outcome::Answered => return Step::Finish,
-            Outcome::RateLimited(retry_after) => self.engine.pause(self.request, retry_after),
-            _ => {}
+            Outcome::RateLimited(retry_after) => {
+                self.engine.pause(self.request, retry_after);
+                self.named_wait = retry_after;
+            }
+            Outcome::Transient(retry_after) => self.named_wait = retry_after,
+            Outcome::NotSent | Outcome::Inconclusive => {}
         }
         let random = self.engine.clock().random();
         let elapsed = self.elapsed();
@@ -193,12 +218,12 @@ impl<'a> Attempts<'a> {
                 if !proves_no_effect(&error) {
                     self.doubt = Some(error);
                 }
-                self.engine.clock().sleep(wait).await;
+                self.wait_before_next(wait).await;
                 Ok(())
             }
             Step::Probe(wait) => {
                 debug!(?wait, %error, "checking whether the call took effect");
-                self.engine.clock().sleep(wait).await;
+                self.wait_before_next(wait).await;
                 Err(SendError::InDoubt(error))
             }
             Step::Finish => Err(self.final_error(error)),
@@ -206,6 +231,15 @@ impl<'a> Attempts<'a> {
                 Err(SendError::Failed(error.into_outcome_unknown(self.request.unknown_hint)))
             }
         }
+    }
+
+    /// Waits before the next attempt or probe.
+    async fn wait_before_next(&self, wait: Duration) {
+        let Some(named) = self.named_wait.filter(|named| !named.is_zero()) else {
+            return self.engine.clock().sleep(wait).await;
+        };
+        let left = self.state.remaining(self.elapsed()).unwrap_or_default();
+        self.wait_as_asked(wait, named, left.saturating_sub(wait)).await;
     }
 
     /// The error to end with: the one of an earlier attempt that may have taken effect, if this
