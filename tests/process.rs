@@ -1,4 +1,5 @@
 //! Clients in processes and runtimes that they cannot work in: an error, never a panic or worse.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ mod forked {
             Fork::Child => {
                 let passed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
                 // The destructors of the test belong to the parent.
-                std::process::exit(if passed.unwrap_or(false) { 0 } else { 1 })
+                std::process::exit(i32::from(!passed.unwrap_or(false)))
             }
             Fork::Parent(child) => {
                 let status = waitpid(child).unwrap();

@@ -68,6 +68,14 @@ impl Document {
         serde_json::from_str(self.as_json()).map_err(|error| invalid(&error))
     }
 
+    /// Returns a field of the object with all its digits, or `None` if this is no object or has no such
+    /// field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Document> {
+        self.get(name)?;
+        self.to::<BTreeMap<String, Document>>().ok()?.remove(name)
+    }
+
     pub(crate) fn from_parts(parts: &impl Serialize) -> Self {
         // These always serialize: their keys are strings, and their numbers are finite.
         let text = serde_json::value::to_raw_value(parts).unwrap_or_default();

@@ -19,6 +19,14 @@ pub enum ErrorKind {
     InvalidInput,
     /// The call needs a key or token that the client was not given. Nothing was sent.
     MissingCredential,
+    /// A key that names one intent, such as that of a purchase, was given again for something else.
+    /// Nothing was sent.
+    IdempotencyConflict,
+    /// The local record of an intent names something that the service does not know. Nothing was
+    /// sent.
+    StaleIntent,
+    /// A file or store that the call needs could not be read, written or locked. Nothing was sent.
+    Storage,
     /// The client was created before this process was made by `fork`, and connections cannot be
     /// shared with the parent. Create a client after the fork. Nothing was sent.
     Forked,
@@ -77,6 +85,9 @@ impl ErrorKind {
         match self {
             Self::InvalidInput => "invalid_input",
             Self::MissingCredential => "missing_credential",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::StaleIntent => "stale_intent",
+            Self::Storage => "storage",
             Self::Forked => "forked",
             Self::NotSent => "not_sent",
             Self::UntrustedCertificate => "untrusted_certificate",

@@ -46,7 +46,7 @@ impl<T> SameProcess<T> {
     }
 }
 
-/// Not cached, because a copied cache would be wrong: the system call takes some 50 ns.
+/// Not cached, because a copied cache would be wrong. The system call takes less than a microsecond.
 fn is_current(process: u32) -> bool {
     process == process::id()
 }

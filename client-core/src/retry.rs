@@ -21,8 +21,8 @@
 //! again costs the [`Budget`] nothing: the server has asked for it. A 429 also pauses the client's
 //! other calls to the same family of endpoints, which is the first segment of the path: `/trades`
 //! and `/trades/{id}` share their pauses, `/inbox` has its own. (A prefix like `/api/v1` is not
-//! counted.) When such a wait ends, callers leave [spread out](spread), so that they do not meet the
-//! limit together again.
+//! counted.) When such a wait ends, a caller that has waited alone leaves at once. Several leave
+//! [spread out](spread), so that they do not meet the limit together again.
 
 use std::time::Duration;
 
@@ -214,8 +214,7 @@ impl RetryState {
         named: Option<Duration>,
     ) -> Option<Duration> {
         let wait = self.draw_delay(random).max(named.unwrap_or_default());
-        let room = self.remaining(elapsed)?.checked_sub(wait).filter(|room| !room.is_zero())?;
-        Some(named.map_or(wait, |named| wait + spread(named, room, random)))
+        self.remaining(elapsed).filter(|remaining| wait < *remaining).map(|_| wait)
     }
 
     fn draw_delay(&mut self, random: f64) -> Duration {
@@ -237,8 +236,8 @@ pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or_default().min(LONGEST_PAUSE)
 }
 
-/// Returns how much longer than a pause of this length a caller waits, so that callers do not all
-/// leave at its end.
+/// Returns how much longer than a pause of this length a caller waits that does not wait alone, so
+/// that callers do not all leave at its end.
 ///
 /// The result is random between zero and the length of the pause, at most ten seconds. It takes at
 /// most half of `room`, which is what is left of the caller's own time limit when the pause ends:

@@ -264,3 +264,81 @@ async fn a_call_may_have_a_shorter_limit_than_its_client() {
     assert_eq!(send(&transport, call).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(clock.slept(), [Duration::from_secs(9); 2]);
 }
+
+/// How a limiter refuses, in turn. Returns the reply and whether it names a wait.
+fn refusal(number: usize) -> (ResponseTemplate, bool) {
+    let dated = ResponseTemplate::new(429)
+        .insert_header("date", "Wed, 21 Oct 2026 07:28:00 GMT")
+        .insert_header("retry-after", "Wed, 21 Oct 2026 07:28:02 GMT");
+    match number % 6 {
+        0 => (wait(429, 1), true),
+        1 => (ResponseTemplate::new(503), false),
+        2 => (dated, true),
+        3 => (ResponseTemplate::new(429), false),
+        4 => (wait(503, 2), true),
+        _ => (wait(429, 0), false),
+    }
+}
+
+#[tokio::test]
+async fn under_limiters_of_every_kind_no_retry_is_lost_or_made_up() {
+    const BUDGET: usize = 40;
+    const CALLS: usize = 30;
+    #[derive(Default)]
+    struct Seen {
+        requests: usize,
+        /// The calls that were refused without a wait, by path.
+        unnamed: HashSet<String>,
+        paid_retries: usize,
+    }
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let log = Arc::clone(&seen);
+    let server = serve(move |request| {
+        let mut seen = log.lock().unwrap();
+        let path = request.url.path().to_owned();
+        if seen.unnamed.remove(&path) {
+            seen.paid_retries += 1;
+        }
+        seen.requests += 1;
+        let (reply, is_named) = refusal(seen.requests);
+        if !is_named {
+            seen.unnamed.insert(path);
+        }
+        reply
+    })
+    .await;
+    let clock = VirtualClock::new(usize::MAX);
+    let budget = Budget::new(u32::try_from(BUDGET).unwrap());
+    let options = ClientOptions::new().retry_budget(budget).max_attempts(5).clock(clock.clone());
+    let transport = transport_with(&server.uri(), options);
+    let mut random = fastrand::Rng::with_seed(3);
+    for wave in 0..8 {
+        clock.set_running(usize::MAX);
+        let mut calls: Vec<_> = (0..CALLS)
+            .map(|id| {
+                let (clock, call) = (clock.clone(), transport.send(numbered(wave * CALLS + id)));
+                tokio::spawn(async move { clock.call(call).await })
+            })
+            .collect();
+        let ended = |calls: &[tokio::task::JoinHandle<_>]| {
+            calls.iter().filter(|call| call.is_finished()).count()
+        };
+        while clock.sleeping() + ended(&calls) < CALLS {
+            tokio::task::yield_now().await;
+        }
+        // All that have not ended sleep. The last wave is left alone, so that it uses up the budget.
+        random.shuffle(&mut calls);
+        let dropped = if wave < 7 { calls.split_off(random.usize(..CALLS)) } else { Vec::new() };
+        for call in dropped {
+            call.abort();
+            let _ = call.await;
+        }
+        clock.set_running(calls.len() - ended(&calls));
+        for call in calls {
+            let (result, duration) = call.await.unwrap();
+            result.unwrap_err();
+            assert!(duration <= Duration::from_mins(1), "{duration:?}");
+        }
+    }
+    assert_eq!(seen.lock().unwrap().paid_retries, BUDGET);
+}

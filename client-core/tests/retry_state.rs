@@ -94,9 +94,7 @@ proptest! {
             let Step::Send(wait) = step else { return Err(TestCaseError::fail("no wait")) };
             prop_assert!(wait >= policy.first_delay);
             prop_assert!(wait >= asked.unwrap_or_default());
-            let asked = asked.unwrap_or_default();
-            // After a wait that the server asked for, callers are spread over as long again.
-            let ceiling = (last * 3).min(policy.longest_delay).max(asked) + asked;
+            let ceiling = (last * 3).min(policy.longest_delay).max(asked.unwrap_or_default());
             prop_assert!(wait <= ceiling, "{:?} > {:?}", wait, ceiling);
             last = (last * 3).min(policy.longest_delay);
         }

@@ -210,7 +210,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match error.kind() {
-            ErrorKind::InvalidInput => Exit::Usage,
+            ErrorKind::InvalidInput | ErrorKind::IdempotencyConflict => Exit::Usage,
             ErrorKind::MissingCredential => Exit::Setup,
             _ => Exit::Refused,
         };

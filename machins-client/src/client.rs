@@ -1,6 +1,8 @@
 //! The client and its builder.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use agent_client_core::{
     Async, BaseUrl, Call, CallOptions, ClientOptions, Connection, Credential, Error, Secret,
@@ -9,6 +11,9 @@ use agent_client_core::{
 
 use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
 use crate::config;
+use crate::intent::file::FileIntentStore;
+use crate::intent::memory::MemoryIntentStore;
+use crate::intent::store::IntentStore;
 
 /// The base URL of machins, unless [`ClientBuilder::base_url`] sets another.
 pub const DEFAULT_BASE_URL: &str = "https://machins.co/api/v1";
@@ -24,8 +29,41 @@ const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and the retry
 /// budget.
 #[derive(Clone)]
-pub struct Api<T> {
+pub struct Api<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
     transport: T,
+    proposing: Arc<Proposing>,
+}
+
+/// How trades are proposed once.
+pub(crate) struct Proposing {
+    store: OnceLock<Arc<dyn IntentStore>>,
+    /// The proposals with a client reference of the caller's that this client has sent lately.
+    pub(crate) references: MemoryIntentStore,
+    pub(crate) resend_after: Duration,
+}
+
+/// The default of [`ClientBuilder::resend_after`]: as long as one attempt may take by default.
+const RESEND_AFTER: Duration = Duration::from_secs(30);
+
+impl Proposing {
+    fn new(store: Option<Arc<dyn IntentStore>>, resend_after: Option<Duration>) -> Self {
+        Self {
+            store: store.map(OnceLock::from).unwrap_or_default(),
+            references: MemoryIntentStore::new(),
+            resend_after: resend_after.unwrap_or(RESEND_AFTER),
+        }
+    }
+
+    /// The store of intents, which is that in the config folder unless another was set.
+    pub(crate) fn store(&self) -> Result<&Arc<dyn IntentStore>, Error> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = FileIntentStore::in_config_folder()?;
+        Ok(self.store.get_or_init(|| Arc::new(store)))
+    }
 }
 
 /// The asynchronous client. Its calls need a tokio runtime.
@@ -44,8 +82,23 @@ pub struct Api<T> {
 pub type Client = Api<Async>;
 
 impl<T: Transport> Api<T> {
+    #[cfg(feature = "blocking")]
     pub(crate) fn new(transport: T) -> Self {
-        Self { transport }
+        Self::with_proposing(transport, Arc::new(Proposing::new(None, None)))
+    }
+
+    fn with_proposing(transport: T, proposing: Arc<Proposing>) -> Self {
+        Self(Arc::new(Shared { transport, proposing }))
+    }
+
+    /// The asynchronous client that shares everything with this one.
+    pub(crate) fn asynchronous(&self) -> Client {
+        let transport = self.0.transport.asynchronous().clone();
+        Api::with_proposing(transport, Arc::clone(&self.0.proposing))
+    }
+
+    pub(crate) fn proposing(&self) -> &Proposing {
+        &self.0.proposing
     }
 
     /// Sends a call to an endpoint that this crate does not know. The path is relative to the base
@@ -61,7 +114,7 @@ impl<T: Transport> Api<T> {
     /// # Ok(()) });
     /// ```
     pub fn send<R: Send + 'static>(&self, call: Call<R>) -> T::Reply<R> {
-        self.transport.send(call)
+        self.0.transport.send(call)
     }
 
     /// Makes a call for [`send`](Self::send) authenticate with the API key.
@@ -87,25 +140,30 @@ impl<T: Transport> Api<T> {
     /// ```
     #[must_use]
     pub fn with(&self, options: CallOptions) -> Self {
-        Self::new(self.transport.with(options))
+        Self::with_proposing(self.0.transport.with(options), Arc::clone(&self.0.proposing))
     }
 
     /// Returns a client for another agent. It shares the connections with this one, so that a program
     /// can act for many agents; rate-limit pauses and the retry budget are its own.
     #[must_use]
     pub fn with_api_key(&self, key: ApiKey) -> Self {
-        Self::new(self.transport.with_credential(Credential::deferred(&API_KEY, key.into())))
+        self.with_credential(Credential::deferred(&API_KEY, key.into()))
     }
 
     /// Returns a client for another owner, which shares the connections with this one.
     #[must_use]
     pub fn with_owner_token(&self, token: Secret) -> Self {
-        Self::new(self.transport.with_credential(Credential::deferred(&OWNER_TOKEN, token)))
+        self.with_credential(Credential::deferred(&OWNER_TOKEN, token))
+    }
+
+    fn with_credential(&self, credential: Credential) -> Self {
+        let transport = self.0.transport.with_credential(credential);
+        Self::with_proposing(transport, Arc::clone(&self.0.proposing))
     }
 
     /// Returns the transport that sends the calls.
     pub fn transport(&self) -> &T {
-        &self.transport
+        &self.0.transport
     }
 }
 
@@ -138,7 +196,7 @@ impl Client {
 
 impl<T: fmt::Debug> fmt::Debug for Api<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "machins_client::{:?}", self.transport)
+        write!(f, "machins_client::{:?}", self.0.transport)
     }
 }
 
@@ -160,6 +218,8 @@ pub struct ClientBuilder {
     api_key: Option<Credential>,
     owner_token: Option<Secret>,
     connection: Connection,
+    intent_store: Option<Arc<dyn IntentStore>>,
+    resend_after: Option<Duration>,
 }
 
 impl ClientBuilder {
@@ -261,6 +321,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets where [`Api::propose_trade_once`] records what each key was used for. The default is
+    /// [`FileIntentStore::in_config_folder`].
+    pub fn intent_store(mut self, store: impl IntentStore) -> Self {
+        self.intent_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets how long a proposal that may have been sent is searched for in vain before it counts as
+    /// lost, so that [`Api::propose_trade_once`] may send it again. The default is 30 s.
+    ///
+    /// Choose a time after which the service certainly does not execute a request any more whose
+    /// connection has broken. If it does later than that, there are two trades. With
+    /// [`Duration::MAX`] a proposal that may have been sent is never sent again.
+    pub fn resend_after(mut self, time: Duration) -> Self {
+        self.resend_after = Some(time);
+        self
+    }
+
     /// Builds the asynchronous client.
     ///
     /// # Errors
@@ -278,6 +356,8 @@ impl ClientBuilder {
         let token = self.owner_token.map(|token| Credential::new(&OWNER_TOKEN, token));
         let credentials = self.api_key.into_iter().chain(token.transpose()?).collect();
         let (base_url, options) = self.connection.resolve(DEFAULT_BASE_URL, USER_AGENT)?;
-        Ok(Api::new(connect(base_url, credentials, options)?))
+        let proposing = Proposing::new(self.intent_store, self.resend_after);
+        let transport = connect(base_url, credentials, options)?;
+        Ok(Api::with_proposing(transport, Arc::new(proposing)))
     }
 }

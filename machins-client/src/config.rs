@@ -50,7 +50,8 @@ pub(crate) fn read() -> Result<Config, Error> {
     })
 }
 
-fn path() -> Result<PathBuf, Error> {
+/// The path of the config file.
+pub(crate) fn path() -> Result<PathBuf, Error> {
     let home = || {
         env::home_dir().ok_or_else(|| {
             Error::new(

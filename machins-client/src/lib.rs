@@ -56,13 +56,21 @@
 //! | owners of agents | [`claim`](Api::claim), [`owner_login`](Api::owner_login), [`get_owner`](Api::get_owner) |
 //! | the marketplace | [`browse`](Api::browse), [`browse_all`](Api::browse_all), [`get_marketplace_listing`](Api::get_marketplace_listing) |
 //! | your listings | [`create_listing`](Api::create_listing), [`list_listings`](Api::list_listings), [`get_listing`](Api::get_listing), [`update_listing`](Api::update_listing), [`deactivate_listing`](Api::deactivate_listing) |
-//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`create_review`](Api::create_review) |
+//! | trades | [`propose_trade`](Api::propose_trade), [`list_trades`](Api::list_trades), [`trades_all`](Api::trades_all), [`get_trade`](Api::get_trade), [`wait_for_trade`](Api::wait_for_trade), [`create_review`](Api::create_review) |
+//! | a trade, once | [`propose_trade_once`](Api::propose_trade_once), [`list_intents`](Api::list_intents), [`forget_intent`](Api::forget_intent) |
 //! | a step of a trade | [`accept_trade`](Api::accept_trade), [`reject_trade`](Api::reject_trade), [`deliver_trade`](Api::deliver_trade), [`confirm_trade`](Api::confirm_trade), [`cancel_trade`](Api::cancel_trade), [`dispute_trade`](Api::dispute_trade) |
 //! | the wallet | [`get_wallet`](Api::get_wallet), [`list_transactions`](Api::list_transactions), [`transactions_all`](Api::transactions_all) |
 //! | the inbox | [`inbox_watch`](Api::inbox_watch), [`list_inbox`](Api::list_inbox), [`inbox_all`](Api::inbox_all), [`ack_inbox`](Api::ack_inbox), [`ack_all_inbox`](Api::ack_all_inbox) |
 //! | webhooks | [`subscribe`](Api::subscribe), [`list_subscriptions`](Api::list_subscriptions), [`unsubscribe`](Api::unsubscribe) |
 //! | public data | [`get_stats`](Api::get_stats), [`get_leaderboard`](Api::get_leaderboard), [`get_agent`](Api::get_agent), [`get_recent_trades`](Api::get_recent_trades), [`get_platform_info`](Api::get_platform_info) |
 //! | anything else | [`send`](Api::send) |
+//!
+//! # Buying once
+//!
+//! A program that may be killed or run twice names its intent with a key:
+//! [`propose_trade_once`](Api::propose_trade_once) proposes one trade for a key, and returns that
+//! trade however often it is called. [`propose_trade`](Api::propose_trade) proposes another trade each
+//! time, except for a `client_reference` of your own that the same client has sent before.
 //!
 //! # Lists
 //!
@@ -97,6 +105,10 @@
 //! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::must_use_candidate,
+    reason = "a future and a result, which calls return, must be used"
+)]
 
 mod auth;
 #[cfg(feature = "blocking")]
@@ -105,9 +117,11 @@ mod client;
 mod config;
 mod endpoints;
 mod inbox_watch;
+mod intent;
 mod items;
 mod model;
 mod pager;
+mod proposals;
 mod remembered_ids;
 pub mod webhook;
 
@@ -121,7 +135,12 @@ pub use agent_client_core::{
 };
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
+pub use endpoints::trade_wait::NotReached;
 pub use inbox_watch::{Deliveries, InboxDelivery, InboxWatch, ParkedNotification};
+pub use intent::file::FileIntentStore;
+pub use intent::memory::MemoryIntentStore;
+pub use intent::record::Intent;
+pub use intent::store::{IntentLock, IntentStore, StoreFuture};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use model::delivery::{Delivery, ReceivedDelivery};

@@ -250,6 +250,16 @@ async fn machins_shows_no_secret() {
     let inbox_delivery = deliveries.next().await.unwrap().unwrap();
     assert!(malformed.notification().is_none() && inbox_delivery.notification().is_some());
     malformed.park("malformed");
+    let failed = client.get_trade(&id()).await.unwrap_err();
+    let intent = read::<machins::Intent>(json!({
+        "key": "k", "base_url": "u", "agent": "a", "listing_id": "l1", "proposal": "p",
+        "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
+    }));
+    let not_reached = client
+        .wait_for_trade(&id(), machins::TradeStatus::Delivered, Duration::ZERO)
+        .await
+        .unwrap_err();
+    let not_reached = machins::NotReached::from_error(&not_reached).unwrap().clone();
     let blocking = world::machins(&url).build_blocking().unwrap();
     let mut shown = show!(machins, "" {
         Acknowledged = read(json!({})),
@@ -275,9 +285,11 @@ async fn machins_shows_no_secret() {
         Event = machins::Event::new("another".into(), data()),
         EventType = EventType::NewAgent,
         InboxDelivery = inbox_delivery,
+        FileIntentStore = machins::FileIntentStore::new("intents"),
         InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
         InboxWatch = client.inbox_watch(),
+        Intent = intent,
         Items<machins::Async, Trade> = client.trades_all(&machins::TradeQuery::new()),
         Joined = client.join(&machins::NewAgent::new("Ada", "ada")).await.unwrap(),
         Listing = read(listing.clone()),
@@ -291,6 +303,7 @@ async fn machins_shows_no_secret() {
         MarketplaceQuery = machins::MarketplaceQuery::new(),
         MatchEvent = read(data()),
         Money = Money::credits(1),
+        MemoryIntentStore = machins::MemoryIntentStore::new(),
         NewAgent = machins::NewAgent::new("Ada", "ada"),
         NewListing =
             machins::NewListing::new("T", "t", machins::ListingType::Api, Money::credits(1)),
@@ -298,6 +311,7 @@ async fn machins_shows_no_secret() {
         NewSubscription = machins::NewSubscription::new(EventType::NewAgent, "https://hook")
             .secret(secret(world::WEBHOOK_SECRET)),
         Notification = read(json!({"id": "n", "event_type": "new_agent", "payload": data()})),
+        NotReached = not_reached,
         NotificationId = machins::NotificationId::new("n").unwrap(),
         Owner = read(json!({})),
         OwnerSession = client.owner_login("a@b", &secret(world::PASSWORD)).await.unwrap(),
@@ -344,7 +358,8 @@ async fn machins_shows_no_secret() {
         InboxWatch = blocking.inbox_watch(),
     }));
     in_another_thread(move || drop(blocking));
-    check("machins-client", &[], &SECRETS, shown);
+    let traits = ["IntentLock", "IntentStore", "StoreFuture"];
+    check("machins-client", &traits, &SECRETS, shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,8 +49,9 @@ const LAYERS: [(&str, Layers); 6] = [
         "machins-client",
         &[
             "auth config model remembered_ids",
+            "intent",
             "client",
-            "pager items",
+            "pager items proposals",
             "endpoints",
             "inbox_watch webhook",
             "blocking",

@@ -128,8 +128,9 @@ impl Async {
     /// crates that define endpoints.
     #[doc(hidden)]
     #[must_use]
-    pub fn credential(&self, scheme: &'static Scheme) -> Option<&Secret> {
-        self.engine.find_credential(scheme)?.fixed_secret()
+    pub fn credential(&self, scheme: &'static Scheme) -> Result<Option<Secret>, Error> {
+        let key = self.engine.find_credential(scheme).map(Credential::key).transpose()?;
+        Ok(key.map(|key| key.secret.clone()))
     }
 }
 

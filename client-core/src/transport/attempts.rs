@@ -33,6 +33,8 @@ pub(super) struct Attempts<'a> {
     key: Option<Secret>,
     start: Instant,
     pub(super) span: Span,
+    /// The wait that the server named in its latest reply.
+    named_wait: Option<Duration>,
     /// The error of an earlier attempt that may have taken effect.
     doubt: Option<Error>,
 }
@@ -69,7 +71,17 @@ impl<'a> Attempts<'a> {
             request_id = Empty,
         );
         let state = RetryState::new(policy, idempotency);
-        Self { engine, request, state, withdrawal: None, key: None, start, span, doubt: None }
+        Self {
+            engine,
+            request,
+            state,
+            withdrawal: None,
+            key: None,
+            named_wait: None,
+            start,
+            span,
+            doubt: None,
+        }
     }
 
     /// Sends the request until a reply is final and can be decoded.
@@ -137,15 +149,14 @@ impl<'a> Attempts<'a> {
 
     /// Waits until there is no pause left, for `longest` in total. A pause may be prolonged while
     /// this call waits for it.
-    async fn wait_out_pauses(&self, longest: Duration) -> Result<(), Error> {
-        let mut waited = Duration::ZERO;
+    async fn wait_out_pauses(&self, mut longest: Duration) -> Result<(), Error> {
         while let Some(RemainingPause { remaining: pause, length }) =
             self.engine.remaining_pause(self.request)
         {
-            let left = self.state.remaining(self.elapsed()).filter(|left| *left > pause);
-            let (Some(left), Some(room)) =
-                (left, longest.saturating_sub(waited).checked_sub(pause))
-            else {
+            // What is left when the pause ends: some of the call's time, or it could not be sent.
+            let left = self.state.remaining(self.elapsed()).unwrap_or_default();
+            let left = left.checked_sub(pause).filter(|left| !left.is_zero());
+            let (Some(left), Some(room)) = (left, longest.checked_sub(pause)) else {
                 let message = format!(
                     "the server has asked to wait {} s more, which is longer than this call may wait",
                     pause.as_secs_f32().ceil()
@@ -154,12 +165,21 @@ impl<'a> Attempts<'a> {
                     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
                 );
             };
-            let clock = self.engine.clock();
-            let wait = pause + spread(length, room.min(left.saturating_sub(pause)), clock.random());
-            clock.sleep(wait).await;
-            waited += wait;
+            let waited = self.wait_as_asked(pause, length, room.min(left)).await;
+            longest = longest.saturating_sub(waited);
         }
         Ok(())
+    }
+
+    /// Waits as the server asked in a pause of this length. If other calls wait too, it waits longer
+    /// by a random part of `room`, so that they do not all leave at once. Returns the whole wait.
+    async fn wait_as_asked(&self, wait: Duration, length: Duration, room: Duration) -> Duration {
+        let clock = self.engine.clock();
+        let waiting = self.engine.begin_wait(self.request);
+        let wait =
+            if waiting.has_company { wait + spread(length, room, clock.random()) } else { wait };
+        clock.sleep(wait).await;
+        wait
     }
 
     /// Redacts a reply and records it in the span and the retry budget.
@@ -191,11 +211,16 @@ impl<'a> Attempts<'a> {
     }
 
     fn next_step(&mut self, outcome: Outcome) -> Step {
+        self.named_wait = None;
         match outcome {
             // Nothing to decide: no need to read the clock or draw a random number.
             Outcome::Answered => return Step::Finish,
-            Outcome::RateLimited(retry_after) => self.engine.pause(self.request, retry_after),
-            _ => {}
+            Outcome::RateLimited(retry_after) => {
+                self.engine.pause(self.request, retry_after);
+                self.named_wait = retry_after;
+            }
+            Outcome::Transient(retry_after) => self.named_wait = retry_after,
+            Outcome::NotSent | Outcome::Inconclusive => {}
         }
         let random = self.engine.clock().random();
         let elapsed = self.elapsed();
@@ -214,12 +239,12 @@ impl<'a> Attempts<'a> {
                 if !proves_no_effect(&error) {
                     self.doubt = Some(error);
                 }
-                self.engine.clock().sleep(wait).await;
+                self.wait_before_next(wait).await;
                 Ok(())
             }
             Step::Probe(wait) => {
                 debug!(?wait, %error, "checking whether the call took effect");
-                self.engine.clock().sleep(wait).await;
+                self.wait_before_next(wait).await;
                 Err(SendError::InDoubt(error))
             }
             Step::Finish => Err(self.final_error(error)),
@@ -227,6 +252,15 @@ impl<'a> Attempts<'a> {
                 Err(SendError::Failed(error.into_outcome_unknown(self.request.unknown_hint)))
             }
         }
+    }
+
+    /// Waits before the next attempt or probe.
+    async fn wait_before_next(&self, wait: Duration) {
+        let Some(named) = self.named_wait.filter(|named| !named.is_zero()) else {
+            return self.engine.clock().sleep(wait).await;
+        };
+        let left = self.state.remaining(self.elapsed()).unwrap_or_default();
+        self.wait_as_asked(wait, named, left.saturating_sub(wait)).await;
     }
 
     /// The error to end with: the one of an earlier attempt that may have taken effect, if this

@@ -20,6 +20,8 @@ pub(super) struct Engine {
     credentials: Vec<Credential>,
     budget: Mutex<Budget>,
     pauses: Mutex<Pauses>,
+    /// How many calls wait as the server asked, by the family of endpoints.
+    waiting: Mutex<HashMap<String, usize>>,
 }
 
 /// The pauses that the server has asked for.
@@ -42,6 +44,26 @@ pub(super) struct RemainingPause {
     pub(super) remaining: Duration,
     /// The length of the whole pause.
     pub(super) length: Duration,
+}
+
+/// A call that waits as the server asked.
+pub(super) struct Waiting<'a> {
+    engine: &'a Engine,
+    family: &'a str,
+    /// Whether other calls to the family were waiting already.
+    pub(super) has_company: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.engine.waiting);
+        if let Some(count) = waiting.get_mut(self.family) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(self.family);
+            }
+        }
+    }
 }
 
 /// A retry that was taken from the budget. It is put back unless the call is sent.
@@ -74,6 +96,7 @@ impl Engine {
             budget: Mutex::new(options.budget.clone()),
             options,
             pauses: Mutex::default(),
+            waiting: Mutex::default(),
         })
     }
 
@@ -89,6 +112,7 @@ impl Engine {
             budget: Mutex::new(self.options.budget.clone()),
             options: self.options.clone(),
             pauses: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -136,6 +160,15 @@ impl Engine {
 
     pub(super) fn deposit_success(&self) {
         lock(&self.budget).deposit();
+    }
+
+    /// Counts a call among those that wait as the server asked.
+    pub(super) fn begin_wait<'a>(&'a self, request: &'a Request) -> Waiting<'a> {
+        let family = request.family();
+        let mut waiting = lock(&self.waiting);
+        let count = waiting.entry(family.to_owned()).or_default();
+        *count += 1;
+        Waiting { engine: self, family, has_company: *count > 1 }
     }
 
     /// Returns the pause that the request must wait out because the server has limited its rate, or

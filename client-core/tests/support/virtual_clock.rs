@@ -66,7 +66,7 @@ impl VirtualClock {
         let start = self.elapsed();
         let output = call.await;
         let mut state = self.state.lock().unwrap();
-        let duration = state.now - start;
+        let duration = state.now.saturating_sub(start);
         state.running -= 1;
         state.advance_if_all_sleep();
         (output, duration)

@@ -3,11 +3,13 @@
 
 mod agents;
 pub(crate) mod inbox;
+mod intents;
 mod listings;
 mod marketplace;
 mod owners;
 mod public;
 mod reviews;
 mod subscriptions;
+pub(crate) mod trade_wait;
 mod trades;
 mod wallet;

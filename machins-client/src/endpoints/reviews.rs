@@ -5,10 +5,10 @@ use agent_client_core::{Call, ErrorKind, Probe, ProbeResult, Transport};
 use crate::auth::API_KEY;
 use crate::client::Api;
 use crate::endpoints::marketplace::get_marketplace_listing;
-use crate::endpoints::trades::get_trade;
 use crate::endpoints::wallet::get_wallet;
 use crate::model::id::{AgentId, TradeId};
 use crate::model::review::{NewReview, Review};
+use crate::proposals::get_trade;
 
 /// Reviews ([reference](https://machins.co/docs): Reviews).
 ///

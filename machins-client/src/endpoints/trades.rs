@@ -1,6 +1,6 @@
 //! Trades: proposing, accepting, delivering, confirming.
 
-use agent_client_core::{Call, Document, Error, ErrorKind, Probe, ProbeResult, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Probe, ProbeResult, Transport};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -12,9 +12,7 @@ use crate::model::id::TradeId;
 use crate::model::page::Page;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
 use crate::model::trade_status::Action;
-
-/// The page size of the search for a proposal: the maximum that the service allows.
-const SEARCH_PAGE_SIZE: u32 = 200;
+use crate::proposals::{Once, get_trade, list_trades, propose};
 
 /// Trades ([reference](https://machins.co/docs): Trades, Trade Lifecycle and Delivery).
 ///
@@ -45,19 +43,26 @@ impl<T: Transport> Api<T> {
     /// trade that has it. If there is none, it does **not** send the call again: the first may
     /// still arrive, and a second proposal would be a second trade.
     ///
+    /// A proposal with a `client_reference` of your own can be given again to this client or a clone
+    /// of it, for example after the future was dropped or timed out. The client remembers for an
+    /// hour which references it has sent: it searches your trades first, and returns the one that
+    /// has the reference. If it is not found, and the outcome of the first call is not known, the
+    /// client goes on searching for the time of
+    /// [`resend_after`](crate::ClientBuilder::resend_after) before it sends the call again. To be
+    /// safe across restarts and processes, use [`propose_trade_once`](Self::propose_trade_once).
+    ///
     /// # Errors
     /// Returns [`ErrorKind::NotFound`] if there is no such listing,
     /// [`ErrorKind::InvalidTransition`] if it is not active, [`ErrorKind::Forbidden`] if it is your
     /// own or its price exceeds the limit of a trust tier, and [`ErrorKind::OutcomeUnknown`] if the
     /// trade may exist but cannot be found.
     pub fn propose_trade(&self, proposal: &Proposal) -> T::Reply<Trade> {
+        if proposal.reference().is_some() {
+            let once = Once::by_reference(self.asynchronous(), proposal.clone());
+            return self.transport().run(once);
+        }
         let (proposal, reference) = proposal.with_reference();
-        let call = Call::post("/trades")
-            .auth(&API_KEY)
-            .body(&proposal)
-            .unknown_hint("the trade may have been proposed: look through your trades")
-            .json();
-        self.send(call.recover_with(move |_| find_proposal(reference.clone(), 0)))
+        self.send(propose(&proposal, reference))
     }
 
     /// Returns one page of your trades. Calls `GET /trades` ([reference](https://machins.co/docs):
@@ -167,14 +172,6 @@ fn reason_body(reason: Option<&str>) -> Value {
     reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}))
 }
 
-fn list_trades(query: &TradeQuery) -> Call<Page<Trade>> {
-    Call::get("/trades").auth(&API_KEY).query(query).json()
-}
-
-pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
-    Call::get("/trades/{id}").segment("id", id.as_str()).auth(&API_KEY).json()
-}
-
 /// Takes an action on a trade. If its outcome is unknown, the trade's state shows it.
 fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trade> {
     let id = id.clone();
@@ -200,21 +197,4 @@ fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trad
                 })
             })
         })
-}
-
-/// Searches the agent's trades for a proposal by its reference, page after page.
-fn find_proposal(reference: Document, offset: u64) -> Probe<Trade> {
-    let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
-    Probe::new(list_trades(&query), move |page| {
-        let page = page?;
-        let next = page.next_offset(offset, SEARCH_PAGE_SIZE);
-        let proposed = page.items.into_iter().find(|trade| trade.has_reference(&reference));
-        Ok(match (proposed, next) {
-            (Some(trade), _) => ProbeResult::Done(trade),
-            (None, Some(offset)) => ProbeResult::Next(find_proposal(reference.clone(), offset)),
-            // Not found does not mean absent: the proposal may still be on its way, and a second
-            // one would be a second trade.
-            (None, None) => ProbeResult::Unknown,
-        })
-    })
 }

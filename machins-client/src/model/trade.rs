@@ -103,10 +103,22 @@ impl Trade {
         self.delivery_payload.as_ref().map(ReceivedDelivery::from)
     }
 
-    /// Whether the trade was proposed with this client reference.
-    pub(crate) fn has_reference(&self, reference: &Document) -> bool {
-        let metadata = self.metadata.as_ref();
-        metadata.and_then(|metadata| metadata.get(CLIENT_REFERENCE)) == Some(reference)
+    /// Whether the trade is the one of this proposal. A stranger who has seen the reference may use
+    /// it in a proposal too, but only on one of the caller's own listings.
+    pub(crate) fn is_of(&self, listing: &ListingId, reference: &Document) -> bool {
+        self.listing_id == *listing && self.reference().as_ref() == Some(reference)
+    }
+
+    /// Whether the trade may be the one of this proposal, if the service does not show its metadata.
+    pub(crate) fn may_be_of(&self, proposal: &Proposal) -> bool {
+        self.reference().is_none()
+            && self.listing_id == proposal.listing_id
+            && self.terms.as_deref().unwrap_or_default()
+                == proposal.terms.as_deref().unwrap_or_default()
+    }
+
+    fn reference(&self) -> Option<Document> {
+        self.metadata.as_ref()?.field(CLIENT_REFERENCE)
     }
 }
 
@@ -150,7 +162,9 @@ impl Proposal {
     }
 
     /// Attaches a value under a name. The name `client_reference` replaces the random reference by
-    /// which the client recognises the proposal; its value must be unique among your trades.
+    /// which the client recognises the proposal; its value must be unique among your trades on the
+    /// listing. A proposal with one can be given again: see
+    /// [`Api::propose_trade`](crate::Api::propose_trade).
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.metadata.insert(name.into(), value.into());
         self
@@ -163,15 +177,29 @@ impl Proposal {
         self
     }
 
+    pub(crate) fn listing_id(&self) -> &ListingId {
+        &self.listing_id
+    }
+
+    pub(crate) fn terms_text(&self) -> Option<&str> {
+        self.terms.as_deref()
+    }
+
+    /// The client reference that the caller has set.
+    pub(crate) fn reference(&self) -> Option<&Document> {
+        self.metadata.get(CLIENT_REFERENCE)
+    }
+
     /// The proposal with a client reference, a random one unless it has one, and that reference.
     pub(crate) fn with_reference(&self) -> (Self, Document) {
-        let mut proposal = self.clone();
-        let reference = proposal
-            .metadata
-            .entry(CLIENT_REFERENCE.to_owned())
-            .or_insert_with(|| format!("{:032x}", fastrand::u128(..)).into())
-            .clone();
-        (proposal, reference)
+        self.clone().with_reference_or(&format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The proposal with a client reference, `reference` unless it has one, and that reference.
+    pub(crate) fn with_reference_or(mut self, reference: &str) -> (Self, Document) {
+        let entry = self.metadata.entry(CLIENT_REFERENCE.to_owned());
+        let reference = entry.or_insert_with(|| reference.into()).clone();
+        (self, reference)
     }
 }
 

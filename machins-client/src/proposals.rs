@@ -1,0 +1,346 @@
+//! Proposing a trade so that there is never a second one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeResult};
+
+use crate::auth::API_KEY;
+use crate::client::Client;
+use crate::intent::record::{Intent, IntentState, check_key, hash, milliseconds};
+use crate::intent::store::{IntentLock, IntentStore};
+use crate::model::id::TradeId;
+use crate::model::page::Page;
+use crate::model::trade::{Proposal, Trade, TradeQuery};
+
+/// The page size of the search for a proposal: the maximum that the service allows.
+const SEARCH_PAGE_SIZE: u32 = 200;
+/// The number of pages that are searched before the outcome counts as unknown.
+const MOST_PAGES: u32 = 50;
+/// The shortest and the longest wait between two searches.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a client remembers a reference that it has sent.
+const REMEMBERED_FOR: Duration = Duration::from_hours(1);
+
+pub(crate) fn list_trades(query: &TradeQuery) -> Call<Page<Trade>> {
+    Call::get("/trades").auth(&API_KEY).query(query).json()
+}
+
+pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
+    Call::get("/trades/{id}").segment("id", id.as_str()).auth(&API_KEY).json()
+}
+
+/// Proposes a trade whose metadata has this reference. If the outcome is unknown, the trade is
+/// searched for.
+pub(crate) fn propose(proposal: &Proposal, reference: Document) -> Call<Trade> {
+    let listing = proposal.listing_id().clone();
+    Call::post("/trades")
+        .auth(&API_KEY)
+        .body(proposal)
+        .unknown_hint("the trade may have been proposed: look through your trades")
+        .json()
+        .recover_with(move |_| {
+            let (listing, reference) = (listing.clone(), reference.clone());
+            find(Arc::new(move |trade| trade.is_of(&listing, &reference)), 0)
+        })
+}
+
+type IsIt = Arc<dyn Fn(&Trade) -> bool + Send + Sync>;
+
+/// Searches the agent's trades for a proposal, page after page.
+fn find(is_it: IsIt, offset: u64) -> Probe<Trade> {
+    let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
+    Probe::new(list_trades(&query), move |page| {
+        let page = page?;
+        let next = page.next_offset(offset, SEARCH_PAGE_SIZE);
+        let proposed = page.items.into_iter().find(|trade| is_it(trade));
+        Ok(match (proposed, next) {
+            (Some(trade), _) => ProbeResult::Done(trade),
+            (None, Some(offset)) => ProbeResult::Next(find(Arc::clone(&is_it), offset)),
+            // Not found does not mean absent: the proposal may still be on its way, and a second
+            // one would be a second trade.
+            (None, None) => ProbeResult::Unknown,
+        })
+    })
+}
+
+/// One call that proposes a trade unless it has been proposed already.
+pub(crate) struct Once {
+    client: Client,
+    store: Arc<dyn IntentStore>,
+    intent: Intent,
+    proposal: Proposal,
+    reference: Document,
+    /// Whether the key is one of the caller's, which leads to its trade for good, rather than a
+    /// client reference.
+    is_kept: bool,
+    start: Instant,
+}
+
+/// A proposal that may have been sent.
+struct Doubt {
+    /// When it had been sent for the last time.
+    ended: SystemTime,
+    /// How long it must be searched for in vain before it counts as lost, from this moment on the
+    /// client's clock.
+    wait: Duration,
+    from: Instant,
+}
+
+impl Once {
+    /// Proposes a trade once for a key that the client's store records.
+    pub(crate) async fn by_key(
+        client: Client,
+        key: String,
+        proposal: Proposal,
+    ) -> Result<Trade, Error> {
+        check_key(&key)?;
+        let store = Arc::clone(client.proposing().store()?);
+        Self::new(client, store, &key, proposal, true)?.run().await
+    }
+
+    /// Proposes a trade once for the client reference in the proposal, as far as this client knows.
+    pub(crate) async fn by_reference(client: Client, proposal: Proposal) -> Result<Trade, Error> {
+        let references = &client.proposing().references;
+        references.forget_before(SystemTime::now() - REMEMBERED_FOR);
+        let store = Arc::new(references.clone());
+        let reference = proposal.reference().map(Document::to_string).unwrap_or_default();
+        let key = hash(&[proposal.listing_id().as_str(), &reference]);
+        Self::new(client, store, &key, proposal, false)?.run().await
+    }
+
+    fn new(
+        client: Client,
+        store: Arc<dyn IntentStore>,
+        key: &str,
+        proposal: Proposal,
+        is_kept: bool,
+    ) -> Result<Self, Error> {
+        let start = client.transport().clock().now();
+        let base_url = client.transport().base_url().to_string();
+        let api_key = client.transport().credential(&API_KEY)?;
+        let api_key = api_key.as_ref().map_or("", |key| key.expose());
+        let intent = Intent::new(key, base_url, api_key, &proposal)?;
+        let (proposal, reference) = proposal.with_reference_or(intent.reference());
+        Ok(Self { client, store, intent, proposal, reference, is_kept, start })
+    }
+
+    async fn run(self) -> Result<Trade, Error> {
+        let mut lock = self.store.lock(self.intent.key(), self.time_left()?).await?;
+        let known = lock.read().await?;
+        // What this client has not sent yet, another one may have, but only under a key.
+        let mut may_exist = self.is_kept || known.is_some();
+        let mut doubt = None;
+        if let Some(known) = known {
+            if self.is_kept {
+                known.check_same(&self.intent)?;
+            }
+            match known.state {
+                IntentState::Done { trade_id } if self.is_kept => {
+                    return self.known(&trade_id).await;
+                }
+                IntentState::Done { .. } => {}
+                IntentState::Sent { until_ms } => {
+                    doubt = Some(self.resume(&mut *lock, until_ms).await?);
+                }
+            }
+        }
+        // The error of a proposal that this call has sent.
+        let mut unknown: Option<Error> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let searched = if may_exist { self.search().await } else { Ok(Found::Nothing) };
+            let found = match (searched, unknown.take()) {
+                (Ok(found), error) => {
+                    unknown = error;
+                    found
+                }
+                (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+            };
+            may_exist = true;
+            if let Found::Trade(trade) = found {
+                return Ok(self.finish(&mut *lock, *trade).await);
+            }
+            if let Some(doubt) = &doubt {
+                let passed = self.clock_now().saturating_duration_since(doubt.from);
+                let left = doubt.wait.saturating_sub(passed);
+                let wait = pause.min(left);
+                let is_in_time = self.time_left().is_ok_and(|time_left| wait < time_left);
+                if !is_in_time || !matches!(found, Found::Nothing) {
+                    return Err(unknown.unwrap_or_else(|| Self::still_unknown(&found, left)));
+                }
+                if !wait.is_zero() {
+                    self.client.transport().clock().sleep(wait).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+            }
+            match self.send(&mut *lock, doubt.take()).await? {
+                Sent::Trade(trade) => return Ok(self.finish(&mut *lock, *trade).await),
+                Sent::Unknown(error) if !self.is_kept => return Err(error),
+                Sent::Unknown(error) => {
+                    doubt = Some(self.doubt_since(SystemTime::now()));
+                    unknown = Some(error);
+                    pause = FIRST_PAUSE;
+                }
+            }
+        }
+    }
+
+    /// Takes over an intent that a call has left, which has ended: this one has its lock.
+    async fn resume(&self, lock: &mut dyn IntentLock, until_ms: u64) -> Result<Doubt, Error> {
+        let now = SystemTime::now();
+        if milliseconds(now) < until_ms {
+            lock.write(&self.sent(now)).await?;
+            return Ok(self.doubt_since(now));
+        }
+        Ok(self.doubt_since(SystemTime::UNIX_EPOCH + Duration::from_millis(until_ms)))
+    }
+
+    /// The doubt about a proposal that had been sent for the last time at this moment.
+    fn doubt_since(&self, ended: SystemTime) -> Doubt {
+        let resend_after = self.client.proposing().resend_after;
+        // Zero if the system's clock was set back: then the whole time is waited for.
+        let passed = SystemTime::now().duration_since(ended).unwrap_or_default();
+        Doubt { ended, wait: resend_after.saturating_sub(passed), from: self.clock_now() }
+    }
+
+    /// Records that the proposal is being sent, and sends it. `doubt` is that about an earlier one,
+    /// which counts as lost.
+    async fn send(&self, lock: &mut dyn IntentLock, doubt: Option<Doubt>) -> Result<Sent, Error> {
+        let left = self.time_left()?;
+        let now = SystemTime::now();
+        lock.write(&self.sent(now.checked_add(left).unwrap_or(now))).await?;
+        let call = propose(&self.proposal, self.reference.clone()).time_limit(left);
+        let error = match self.client.send(call).await {
+            Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
+            Err(error) => error,
+        };
+        if error.kind() == ErrorKind::OutcomeUnknown {
+            // If this cannot be written, the record says a later moment.
+            let _ = lock.write(&self.sent(SystemTime::now())).await;
+            return Ok(Sent::Unknown(error));
+        }
+        let is_refused = matches!(error.status(), Some(300..=499)) && error.status() != Some(429);
+        let Some(doubt) = doubt else {
+            // It had no effect. A record that stays makes the next call search a little longer.
+            let _ = lock.remove().await;
+            return Err(error);
+        };
+        if !is_refused {
+            let _ = lock.write(&self.sent(doubt.ended)).await;
+            return Err(error);
+        }
+        // The earlier one may have come so late that it is the reason.
+        match self.search().await {
+            Ok(Found::Trade(trade)) => Ok(Sent::Trade(trade)),
+            Ok(Found::Nothing) => {
+                let _ = lock.remove().await;
+                Err(error)
+            }
+            Ok(Found::TooMany | Found::Similar(_)) | Err(_) => {
+                let _ = lock.write(&self.sent(doubt.ended)).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn sent(&self, until: SystemTime) -> Intent {
+        self.intent.with(IntentState::Sent { until_ms: milliseconds(until) })
+    }
+
+    /// Records the trade and returns it.
+    async fn finish(&self, lock: &mut dyn IntentLock, trade: Trade) -> Trade {
+        let done = IntentState::Done { trade_id: trade.id.clone() };
+        // If this fails, the next call finds the trade by its reference.
+        let _ = lock.write(&self.intent.with(done)).await;
+        trade
+    }
+
+    /// Returns the trade that the key has led to before.
+    async fn known(&self, id: &TradeId) -> Result<Trade, Error> {
+        let call = get_trade(id).time_limit(self.time_left()?);
+        self.client.send(call).await.map_err(|error| {
+            if error.kind() != ErrorKind::NotFound {
+                return error;
+            }
+            let key = self.intent.key();
+            let message = format!(
+                "the key {key:?} was used for trade {id}, which the service does not know; if the trade is gone for good, forget the key: machins intents forget {key:?}"
+            );
+            Error::new(ErrorKind::StaleIntent, message).with_source(error)
+        })
+    }
+
+    /// The error for a proposal of an earlier call that was not found.
+    fn still_unknown(found: &Found, left: Duration) -> Error {
+        let message = match found {
+            Found::TooMany => "there are more trades than can be searched for it".to_owned(),
+            Found::Similar(id) => format!(
+                "trade {id} may be the one, but the service does not show its client reference; look at it"
+            ),
+            Found::Nothing | Found::Trade(_) => format!(
+                "it is not found yet; propose it again in {} s, in the same way",
+                left.as_secs_f32().ceil()
+            ),
+        };
+        let message = format!("the trade may have been proposed before: {message}");
+        Error::new(ErrorKind::OutcomeUnknown, message)
+    }
+
+    /// Searches the agent's trades for the proposal.
+    async fn search(&self) -> Result<Found, Error> {
+        let mut similar = None;
+        let mut offset = 0;
+        for _ in 0..MOST_PAGES {
+            let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
+            let call = list_trades(&query).time_limit(self.time_left()?);
+            let page = self.client.send(call).await?;
+            let next = page.next_offset(offset, SEARCH_PAGE_SIZE);
+            for trade in page.items {
+                if trade.is_of(self.proposal.listing_id(), &self.reference) {
+                    return Ok(Found::Trade(Box::new(trade)));
+                }
+                if trade.may_be_of(&self.proposal) {
+                    similar = Some(trade.id);
+                }
+            }
+            match next {
+                Some(next) => offset = next,
+                None => return Ok(similar.map_or(Found::Nothing, Found::Similar)),
+            }
+        }
+        Ok(Found::TooMany)
+    }
+
+    fn clock_now(&self) -> Instant {
+        self.client.transport().clock().now()
+    }
+
+    /// Returns what is left of the call's time.
+    fn time_left(&self) -> Result<Duration, Error> {
+        let transport: &Async = self.client.transport();
+        let passed = self.clock_now().saturating_duration_since(self.start);
+        transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
+            let message = "the call's time limit passed; propose the trade again in the same way";
+            Error::new(ErrorKind::TimedOut, message)
+        })
+    }
+}
+
+/// What a search has found.
+enum Found {
+    Trade(Box<Trade>),
+    Nothing,
+    /// A trade that may be it, whose reference the service does not show.
+    Similar(TradeId),
+    /// More trades than can be searched, and not this one among the first.
+    TooMany,
+}
+
+/// What became of a proposal that was sent.
+enum Sent {
+    Trade(Box<Trade>),
+    Unknown(Error),
+}
