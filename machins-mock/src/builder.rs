@@ -5,8 +5,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::clock::{Clock, Time};
 use crate::delivery::{self, Client, Policy};
 use tokio::sync::Semaphore;
 
@@ -14,7 +15,7 @@ use crate::limits::Limits;
 use crate::random::Seed;
 use crate::request_log::{Logger, RequestLine};
 use crate::server::MockServer;
-use crate::server_state::ServerState;
+use crate::server_state::{ClockStart, ServerState};
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
 use crate::worlds::Worlds;
@@ -30,6 +31,8 @@ pub struct MockServerBuilder {
     limits: Limits,
     is_strict: bool,
     logger: Option<Logger>,
+    clock: Option<SystemTime>,
+    is_frozen: bool,
 }
 
 impl MockServerBuilder {
@@ -44,6 +47,8 @@ impl MockServerBuilder {
             limits: Limits::default(),
             is_strict: false,
             logger: None,
+            clock: None,
+            is_frozen: false,
         }
     }
 
@@ -144,6 +149,33 @@ impl MockServerBuilder {
         self
     }
 
+    /// Sets the virtual time at which the server starts, and at which it starts again after a reset.
+    /// The default is the real time. It must be within a hundred years of the real time.
+    #[must_use]
+    pub fn clock(mut self, now: SystemTime) -> Self {
+        self.clock = Some(now);
+        self
+    }
+
+    /// Starts with a clock that stands still, and moves only when it is told to. With a
+    /// [`seed`](Self::seed) and a [`clock`](Self::clock), two runs of the same requests are answered
+    /// with the same bytes.
+    #[must_use]
+    pub fn frozen(mut self) -> Self {
+        self.is_frozen = true;
+        self
+    }
+
+    fn start_clock(&self) -> io::Result<ClockStart> {
+        let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let now = self.clock.map(Time::try_from).transpose();
+        let now = now.map_err(|error| invalid(error.to_string()))?;
+        if let Some(now) = now {
+            Clock::default().set(now).map_err(|error| invalid(error.to_string()))?;
+        }
+        Ok(ClockStart { now, is_frozen: self.is_frozen })
+    }
+
     /// Starts the server, which accepts requests when this returns.
     ///
     /// # Errors
@@ -160,6 +192,7 @@ impl MockServerBuilder {
         let server = ServerState {
             addr,
             limits: self.limits,
+            clock: self.start_clock()?,
             seed,
             is_strict: self.is_strict,
             logger: self.logger,
@@ -183,6 +216,8 @@ impl fmt::Debug for MockServerBuilder {
             .field("state_file", &self.state_file)
             .field("deliveries", &self.deliveries)
             .field("limits", &self.limits)
+            .field("clock", &self.clock)
+            .field("is_frozen", &self.is_frozen)
             .field("is_strict", &self.is_strict)
             .finish_non_exhaustive()
     }

@@ -13,10 +13,13 @@ use crate::conditions::{Conditions, Matcher, Purpose};
 use crate::delivery::WebhookAttempt;
 use crate::expectation::{Expectation, UnmetExpectations, unmet};
 use crate::fault::{ActiveFault, Fault, FaultError};
+use crate::fixtures::FixtureError;
 use crate::handle::{ClockHandle, FaultGuard, Org};
 use crate::journal::{RequestRecord, Search};
-use crate::machineid::Plan;
+use crate::machineid::{OrgKeyError, Plan};
 use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
+use crate::raw_json::RawJson;
+use crate::reading::read_object;
 use crate::state::App;
 use crate::state_file;
 use crate::tasks::Tasks;
@@ -119,6 +122,41 @@ impl MockServer {
     #[must_use]
     pub fn create_org(&self, plan: Plan) -> Org {
         Org::create(&self.app, plan)
+    }
+
+    /// Creates a MachineID organisation on this plan with a key of your choice: `org_` and 1 to 128
+    /// letters, digits and `. _ -`.
+    ///
+    /// # Errors
+    /// Returns an [`OrgKeyError`] if the key is invalid, or if another organisation has it.
+    pub fn create_org_with_key(
+        &self,
+        plan: Plan,
+        key: impl Into<String>,
+    ) -> Result<Org, OrgKeyError> {
+        Org::create_with_key(&self.app, plan, key.into())
+    }
+
+    /// Adds fixtures, whole or not at all: organisations, agents, listings, trades and
+    /// subscriptions, in JSON as for `POST /_mock/fixtures`. Returns what was made of them, in the
+    /// same form as its reply.
+    ///
+    /// ```
+    /// use machins_mock::blocking::MockServer;
+    ///
+    /// let server = MockServer::start();
+    /// server.load_fixtures(r#"{"orgs": [{"org_key": "org_test", "devices": ["agent-01"]}]}"#)?;
+    /// assert_eq!(server.org("org_test").unwrap().state().unwrap().devices_used, 1);
+    /// # Ok::<_, machins_mock::FixtureError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`FixtureError`] that names the place if the JSON is invalid, or if a part of it is
+    /// refused.
+    pub fn load_fixtures(&self, json: &str) -> Result<RawJson, FixtureError> {
+        let fixtures = read_object(json.as_bytes(), true).map_err(FixtureError::json)?;
+        let loaded = self.app.load(fixtures, json.len()).map_err(FixtureError::refused)?;
+        Ok(RawJson::new(&loaded))
     }
 
     /// Returns the organisation with this key, such as one created over HTTP; `None` if there is

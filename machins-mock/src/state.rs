@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::clock::ClockOutOfRange;
+use crate::clock::{ClockOutOfRange, Time};
 use crate::delivery::Deliveries;
 use crate::expectation::Expectation;
 use crate::fault::{ActiveFault, Fault, FaultError, Faults, Target};
+use crate::fixtures::{Fixtures, Loaded, Refused};
 use crate::journal::{Arrival, EntryId, Journal};
 use crate::machins::{Context, Machins};
 use crate::random::Seed;
@@ -94,7 +95,7 @@ impl AppState {
         generation: u64,
         tasks: Tasks,
     ) -> Self {
-        let world = Arc::new(Mutex::new(World::new(seed)));
+        let world = Arc::new(Mutex::new(World::new(seed, server.start_clock())));
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
@@ -151,11 +152,39 @@ impl AppState {
         result
     }
 
+    /// Sets or freezes the virtual time; timers that run out on the way fire before this returns.
+    pub(crate) fn set_clock(
+        &self,
+        now: Option<Time>,
+        frozen: Option<bool>,
+    ) -> Result<(), ClockOutOfRange> {
+        {
+            let world = &mut *self.world();
+            let mut clock = world.clock;
+            frozen.into_iter().for_each(|frozen| clock.set_frozen(frozen));
+            now.map_or(Ok(()), |now| clock.set(now))?;
+            world.clock = clock;
+        }
+        self.machins(|_, _| ());
+        Ok(())
+    }
+
     /// Moves the virtual time forward; timers that run out on the way fire before this returns.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.world().clock.advance(by)?;
         self.machins(|_, _| ());
         Ok(())
+    }
+
+    /// Adds fixtures to the world, whole or not at all. The fixtures were read from this many bytes.
+    pub(crate) fn load(&self, fixtures: Fixtures, bytes: usize) -> Result<Loaded, Refused> {
+        let current = &mut *self.world();
+        let mut world = current.clone();
+        let (loaded, webhooks) = fixtures.add_to(&mut world)?;
+        world.machins.count_stored(bytes);
+        *current = world;
+        self.deliveries.send(webhooks, current.clock.now());
+        Ok(loaded)
     }
 
     /// Replaces the world, and forgets the webhooks of the old one that are still to be sent.
@@ -173,7 +202,7 @@ impl AppState {
             *origin = Origin { seed: origin.seed.again(), generation: origin.generation + 1 };
             *origin
         };
-        self.replace(World::new(seed));
+        self.replace(World::new(seed, self.server.start_clock()));
         self.deliveries.reset_faults(seed);
         *lock(&self.request_ids) = RequestIds::new(seed, &self.name, generation);
         self.deliveries.clear_log();

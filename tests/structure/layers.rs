@@ -56,9 +56,10 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock conditions glob limits mask random raw_json request_ids request_log sync tasks wait",
+            "clock conditions glob limits mask random raw_json reading request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
+            "fixtures",
             "fault journal expectation delivery",
             "server_state",
             "state",

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::body::receive;
+use super::date::set_date;
 use super::effect::{ConnectionLost, apply};
 use super::exchange::Exchange;
 use super::reply_body::{ReplyBody, take_whole};
@@ -71,7 +72,8 @@ async fn answer_own(
             response
         }
     };
-    let (response, _) = take_whole(response);
+    let (mut response, _) = take_whole(response);
+    set_date(response.headers_mut(), exchange.now);
     exchange.answered(Some(response.status()), &[]);
     response
 }
@@ -100,7 +102,8 @@ async fn answer_vendor(
     };
     match result {
         Ok(response) => {
-            let (response, whole) = take_whole(response);
+            let (mut response, whole) = take_whole(response);
+            set_date(response.headers_mut(), exchange.now);
             exchange.answered(Some(response.status()), &whole);
             Ok(response)
         }

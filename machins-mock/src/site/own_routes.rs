@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::fallback::matches;
-use crate::http::{Components, FieldError, Operation, Route, refuse_unknown};
+use crate::http::{Components, Operation, Route, refuse_unknown};
+use crate::reading::FieldError;
 use http::Method;
 use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 

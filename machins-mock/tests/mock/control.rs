@@ -231,7 +231,9 @@ async fn a_restored_snapshot_continues_like_the_original() {
 #[case::a_list("", json!([]))]
 #[case::nothing("", json!({}))]
 #[case::no_clock("/clock", json!(null))]
-#[case::negative_offset("/clock/offset_millis", json!(-1))]
+#[case::offset_as_text("/clock/offset_millis", json!("1"))]
+#[case::far_past("/clock/offset_millis", json!(i64::MIN))]
+#[case::frozen_at_no_time("/clock/frozen_at", json!("noon"))]
 #[case::huge_offset("/clock/offset_millis", json!(u64::MAX))]
 #[case::number_as_random_state("/random", json!(7))]
 #[case::text_as_random_state("/random", json!("x"))]
@@ -252,6 +254,7 @@ async fn an_invalid_state_is_refused_and_changes_nothing(
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a"]).await;
     post(&server, &org, "devices/revoke", device("a")).await;
+    server.clock().freeze();
     let before = server.snapshot();
     let mut state = serde_json::to_value(&before).unwrap();
     let pointer = pointer.replace("ORG", &format!("/machineid/orgs/{}", org.key()));
