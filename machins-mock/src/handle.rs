@@ -30,11 +30,13 @@ impl Org {
     pub(crate) fn create(app: &App, plan: Plan) -> Self {
         let world = &mut *app.world();
         let key = world.machineid.create_org(plan, &mut world.random);
+        app.touch();
         Self { app: Arc::clone(app), key }
     }
 
     pub(crate) fn create_with_key(app: &App, plan: Plan, key: String) -> Result<Self, OrgKeyError> {
         let key = app.world().machineid.create_org_with_key(plan, key)?;
+        app.touch();
         Ok(Self { app: Arc::clone(app), key })
     }
 
@@ -63,6 +65,7 @@ impl Org {
     /// # Errors
     /// Returns [`UnknownOrg`] if the organisation no longer exists.
     pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
+        self.app.touch();
         self.app.world().machineid.update_org(self.key.as_str(), update)
     }
 }
@@ -100,11 +103,13 @@ impl ClockHandle<'_> {
     /// Stops the time: it moves only when it is [set](Self::set) or [advanced](Self::advance).
     pub fn freeze(&self) {
         self.app.world().clock.set_frozen(true);
+        self.app.touch();
     }
 
     /// Lets the time go on from where it stands.
     pub fn unfreeze(&self) {
         self.app.world().clock.set_frozen(false);
+        self.app.touch();
     }
 
     /// Returns whether the time stands still.

@@ -88,6 +88,7 @@ mod raw_json;
 mod reading;
 mod request_ids;
 mod request_log;
+mod saving;
 mod serve;
 mod server;
 mod server_state;

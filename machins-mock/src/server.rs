@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeBounds;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
 use crate::raw_json::RawJson;
 use crate::reading::read_object;
 use crate::state::App;
-use crate::state_file;
+use crate::state_file::StateFile;
 use crate::tasks::Tasks;
 use crate::wait::WaitError;
 use crate::world::Snapshot;
@@ -51,11 +50,15 @@ pub struct MockServer {
     app: App,
     worlds: Arc<Worlds>,
     tasks: Tasks,
-    state_file: Option<PathBuf>,
+    state_file: Option<Arc<StateFile>>,
 }
 
 impl MockServer {
-    pub(crate) fn new(worlds: Arc<Worlds>, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        worlds: Arc<Worlds>,
+        tasks: Tasks,
+        state_file: Option<Arc<StateFile>>,
+    ) -> Self {
         Self { app: Arc::clone(worlds.own()), worlds, tasks, state_file }
     }
 
@@ -185,7 +188,9 @@ impl MockServer {
     /// Returns [`MachinsError::Invalid`] if the name or the slug is invalid, and
     /// [`MachinsError::Duplicate`] if another agent has the slug.
     pub fn create_agent(&self, agent: NewAgent) -> Result<Agent, MachinsError> {
-        Ok(self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?)
+        let agent = self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?;
+        self.app.touch();
+        Ok(agent)
     }
 
     /// Resolves the dispute about a trade now, with this outcome.
@@ -195,6 +200,7 @@ impl MockServer {
     /// [`MachinsError::InvalidTransition`] if it is not in dispute.
     pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MachinsError> {
         self.app.machins(|machins, cx| machins.resolve(cx, trade_id, outcome))?;
+        self.app.touch();
         Ok(())
     }
 
@@ -371,7 +377,7 @@ impl MockServer {
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |file| file.save(&self.snapshot()))
     }
 
     /// Expects this number of requests, from now on, with this method and a path that matches this
@@ -415,9 +421,25 @@ impl MockServer {
         }
     }
 
+    /// Stops the server when the requests under way have been answered and the webhooks of the
+    /// events so far have been posted, but at the latest after this time. No further connection is
+    /// accepted in the meantime.
+    pub async fn shutdown_gracefully(&self, limit: Duration) {
+        let finish = async {
+            if self.app.name.is_empty() {
+                self.tasks.drain().await;
+            }
+            self.app.deliveries.finished().await;
+        };
+        // In vain only if they take longer than they may.
+        let _ = tokio::time::timeout(limit, finish).await;
+        self.shutdown().await;
+    }
+
     fn stop(&self) {
         if self.app.name.is_empty() {
             self.tasks.stop();
+            self.state_file.as_deref().map(StateFile::release);
         } else {
             self.worlds.remove(&self.app);
         }

@@ -16,6 +16,7 @@ pub(crate) struct ServerState {
     pub(crate) addr: SocketAddr,
     pub(crate) limits: Limits,
     pub(crate) clock: ClockStart,
+    pub(crate) access: AccessRules,
     pub(crate) seed: Seed,
     /// Whether the vendors' routes refuse unknown fields and bodies of another content type.
     pub(crate) is_strict: bool,
@@ -25,6 +26,15 @@ pub(crate) struct ServerState {
     pub(crate) logger: Option<Logger>,
     /// Posts webhooks and verifications.
     pub(crate) client: Arc<Client>,
+}
+
+/// Who may use the server, beside those who call it by an address or by a name of this machine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AccessRules {
+    /// Further names of the server.
+    pub(crate) hosts: Vec<String>,
+    /// The origins of web pages that may use it; `*` for all.
+    pub(crate) origins: Vec<String>,
 }
 
 /// How the clock of a world starts.

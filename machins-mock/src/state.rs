@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::{ClockOutOfRange, Time};
@@ -76,6 +77,8 @@ pub(crate) struct AppState {
     controls: Mutex<TestControls>,
     /// Announced when a request has been answered.
     pub(crate) answered: Changes,
+    /// Notified when the world may have changed.
+    pub(crate) changed: Arc<Notify>,
 }
 
 /// Where a world's random values come from.
@@ -96,12 +99,14 @@ impl AppState {
         tasks: Tasks,
     ) -> Self {
         let world = Arc::new(Mutex::new(World::new(seed, server.start_clock())));
+        let changed = Arc::new(Notify::new());
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
                 tasks,
                 Arc::clone(&world),
                 seed,
+                Arc::clone(&changed),
             )),
             server,
             world,
@@ -109,6 +114,7 @@ impl AppState {
             request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
             answered: Changes::default(),
+            changed,
             name,
         }
     }
@@ -119,6 +125,11 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> MutexGuard<'_, TestControls> {
         lock(&self.controls)
+    }
+
+    /// Notes that the world may have changed, so that it is saved.
+    pub(crate) fn touch(&self) {
+        self.changed.notify_one();
     }
 
     /// Returns an id that this server has never given, for a request of a known organisation or of
@@ -165,6 +176,7 @@ impl AppState {
             now.map_or(Ok(()), |now| clock.set(now))?;
             world.clock = clock;
         }
+        self.touch();
         self.machins(|_, _| ());
         Ok(())
     }
@@ -172,6 +184,7 @@ impl AppState {
     /// Moves the virtual time forward; timers that run out on the way fire before this returns.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.world().clock.advance(by)?;
+        self.touch();
         self.machins(|_, _| ());
         Ok(())
     }
@@ -183,6 +196,7 @@ impl AppState {
         let (loaded, webhooks) = fixtures.add_to(&mut world)?;
         world.machins.count_stored(bytes);
         *current = world;
+        self.touch();
         self.deliveries.send(webhooks, current.clock.now());
         Ok(loaded)
     }
@@ -191,6 +205,7 @@ impl AppState {
     pub(crate) fn replace(&self, world: World) {
         let current = &mut *self.world();
         *current = world;
+        self.touch();
         self.deliveries.forget();
     }
 

@@ -68,7 +68,7 @@ const LAYERS: [(&str, Layers); 6] = [
             "site",
             "serve",
             "handle state_file",
-            "server",
+            "saving server",
             "builder blocking",
             "lib",
         ],

@@ -10,6 +10,7 @@
 mod clock;
 mod control;
 mod document;
+mod doors;
 mod expectations;
 mod faults;
 mod fixtures;
