@@ -18,6 +18,20 @@ use crate::world::World;
 /// it is refused.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(example = serde_json::json!({
+    "orgs": [{"org_key": "org_test", "plan": "pro", "devices": ["agent-01"], "revoked": ["agent-02"]}],
+    "agents": [
+        {"slug": "a-seller", "api_key": "at_seller", "credits": 500, "tier": "verified"},
+        {"slug": "a-buyer", "api_key": "at_buyer", "credits": 500},
+    ],
+    "listings": [{
+        "agent": "a-seller", "slug": "a-summary", "title": "A summary", "listing_type": "task", "price": 50,
+    }],
+    "trades": [{"listing": "a-summary", "buyer": "a-buyer", "status": "escrow_held"}],
+    "subscriptions": [{
+        "agent": "a-seller", "event_type": "trade_proposed", "webhook_url": "http://127.0.0.1:9000/hook",
+    }],
+}))]
 pub(crate) struct Fixtures {
     orgs: Vec<OrgFixture>,
     agents: Vec<AgentRequest>,

@@ -4,6 +4,7 @@
 mod access;
 mod control;
 mod document;
+mod examples;
 mod fallback;
 mod machineid;
 mod machins;
