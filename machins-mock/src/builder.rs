@@ -5,20 +5,23 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::clock::{Clock, Time};
 use crate::delivery::{self, Client, Policy};
 use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
 use crate::random::Seed;
 use crate::request_log::{Logger, RequestLine};
+use crate::saving::save_changes;
+use crate::serve;
 use crate::server::MockServer;
-use crate::server_state::ServerState;
+use crate::server_state::{AccessRules, ClockStart, ServerState};
+use crate::state_file::StateFile;
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
 use crate::worlds::Worlds;
-use crate::{serve, state_file};
 
 /// The options of a [`MockServer`], created by [`MockServer::builder`].
 #[derive(Clone)]
@@ -30,6 +33,9 @@ pub struct MockServerBuilder {
     limits: Limits,
     is_strict: bool,
     logger: Option<Logger>,
+    clock: Option<SystemTime>,
+    is_frozen: bool,
+    access: AccessRules,
 }
 
 impl MockServerBuilder {
@@ -44,6 +50,9 @@ impl MockServerBuilder {
             limits: Limits::default(),
             is_strict: false,
             logger: None,
+            clock: None,
+            is_frozen: false,
+            access: AccessRules::default(),
         }
     }
 
@@ -64,8 +73,12 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the file that the world is loaded from at the start, if it exists, and that
-    /// [`save_state`](MockServer::save_state) writes. By default there is none.
+    /// Sets the file that the world is loaded from at the start, if it exists, and that it is saved
+    /// to within a second of every change, and by [`save_state`](MockServer::save_state). By default
+    /// there is none. Only the server's own world is saved, not those created beside it.
+    ///
+    /// One server at a time can use the file: a `.lock` file beside it is held until the server is
+    /// stopped.
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
@@ -144,15 +157,68 @@ impl MockServerBuilder {
         self
     }
 
+    /// Answers requests that call the server by this name, too, which may be given with a dot at its
+    /// end but without a port. It can be called more than once.
+    ///
+    /// By default the server answers to IP addresses, `localhost` and names under it, names without
+    /// a dot (such as those of containers) and `host.docker.internal`. Any other name could be that
+    /// of a web page which was rebound to this machine.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
+        self.access.hosts.push(name);
+        self
+    }
+
+    /// Lets web pages of this origin, such as `http://localhost:3000`, use the server and read its
+    /// replies; `*` lets all of them. It can be called more than once.
+    ///
+    /// By default the pages of other origins are refused: they could read every key.
+    #[must_use]
+    pub fn cors(mut self, origin: impl Into<String>) -> Self {
+        let origin = origin.into();
+        self.access.origins.push(origin.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Sets the virtual time at which the server starts, and at which it starts again after a reset.
+    /// The default is the real time. It must be within a hundred years of the real time.
+    #[must_use]
+    pub fn clock(mut self, now: SystemTime) -> Self {
+        self.clock = Some(now);
+        self
+    }
+
+    /// Starts with a clock that stands still, and moves only when it is told to. With a
+    /// [`seed`](Self::seed) and a [`clock`](Self::clock), two runs of the same requests are answered
+    /// with the same bytes.
+    #[must_use]
+    pub fn frozen(mut self) -> Self {
+        self.is_frozen = true;
+        self
+    }
+
+    fn start_clock(&self) -> io::Result<ClockStart> {
+        let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let now = self.clock.map(Time::try_from).transpose();
+        let now = now.map_err(|error| invalid(error.to_string()))?;
+        if let Some(now) = now {
+            Clock::default().set(now).map_err(|error| invalid(error.to_string()))?;
+        }
+        Ok(ClockStart { now, is_frozen: self.is_frozen })
+    }
+
     /// Starts the server, which accepts requests when this returns.
     ///
     /// # Errors
     /// Returns an error if the server cannot listen on the address or cannot read the state file.
     /// The kind is [`InvalidData`](io::ErrorKind::InvalidData) if the file does not contain a valid
-    /// state.
+    /// state, and [`ResourceBusy`](io::ErrorKind::ResourceBusy) if another server uses it.
     pub fn start(self) -> io::Result<MockServer> {
-        let stored = self.state_file.as_deref().map(state_file::load);
-        let snapshot = stored.transpose()?.flatten();
+        let opened = self.state_file.as_deref().map(StateFile::open).transpose()?;
+        let (state_file, snapshot) = opened.unzip();
+        let state_file = state_file.map(Arc::new);
         let listener = serve::listen(self.addr)?;
         let tasks = Tasks::default();
         let addr = listener.local_addr()?;
@@ -160,18 +226,23 @@ impl MockServerBuilder {
         let server = ServerState {
             addr,
             limits: self.limits,
+            clock: self.start_clock()?,
+            access: self.access,
             seed,
             is_strict: self.is_strict,
             logger: self.logger,
             large_bodies: Semaphore::new(1),
-            client: Arc::new(Client::new(self.deliveries)),
+            client: Arc::new(Client::new(self.deliveries, addr)),
         };
         let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
-        if let Some(Snapshot(world)) = snapshot {
+        if let Some(Snapshot(world)) = snapshot.flatten() {
             worlds.own().replace(world);
         }
         serve::spawn(listener, Arc::clone(&worlds), &tasks);
-        Ok(MockServer::new(worlds, tasks, self.state_file))
+        if let Some(file) = &state_file {
+            tasks.spawn(save_changes(Arc::clone(worlds.own()), Arc::clone(file)));
+        }
+        Ok(MockServer::new(worlds, tasks, state_file))
     }
 }
 
@@ -183,6 +254,9 @@ impl fmt::Debug for MockServerBuilder {
             .field("state_file", &self.state_file)
             .field("deliveries", &self.deliveries)
             .field("limits", &self.limits)
+            .field("clock", &self.clock)
+            .field("access", &self.access)
+            .field("is_frozen", &self.is_frozen)
             .field("is_strict", &self.is_strict)
             .finish_non_exhaustive()
     }

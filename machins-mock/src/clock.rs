@@ -1,25 +1,28 @@
-//! Virtual time: the real time and an offset that only grows.
+//! Virtual time: the real time and an offset, or a time that stands still.
 
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The furthest that the virtual time may run ahead of the real time: a hundred years.
+/// The furthest that the virtual time may be from the real time: a hundred years.
 pub const MAX_ADVANCE: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// A clock that can be moved forward, to the millisecond.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// A clock that can be moved, set and frozen, to the millisecond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub(crate) struct Clock {
-    offset: Duration,
+    /// How far the virtual time is ahead of the real time; below zero if it is behind.
+    offset: SignedDuration,
+    /// The time at which the clock stands still; the offset has no meaning then.
+    frozen_at: Option<Timestamp>,
 }
 
-/// An error: the virtual time would run more than [`MAX_ADVANCE`] ahead of the real time.
+/// An error: the virtual time would be more than [`MAX_ADVANCE`] from the real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("virtual time may run at most 100 years (3153600000 seconds) ahead of the real time")]
+#[error("the virtual time may be at most 100 years (3153600000 seconds) from the real time")]
 pub struct ClockOutOfRange;
 
 /// A time of the virtual clock, to the millisecond, as the vendors write it.
@@ -61,31 +64,86 @@ impl TryFrom<SystemTime> for Time {
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    offset_millis: u64,
+    offset_millis: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen_at: Option<Time>,
 }
 
 impl Clock {
-    pub(crate) fn offset(&self) -> Duration {
-        self.offset
+    /// Returns how far the virtual time is ahead of the real time, in seconds; below zero if it is
+    /// behind.
+    pub(crate) fn offset_seconds(&self) -> f64 {
+        match self.frozen_at {
+            None => self.offset.as_secs_f64(),
+            Some(at) => at.duration_since(Timestamp::now()).as_secs_f64(),
+        }
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen_at.is_some()
     }
 
     pub(crate) fn now(&self) -> Time {
+        if let Some(at) = self.frozen_at {
+            return Time(at);
+        }
         let now = Timestamp::now().checked_add(self.offset).unwrap_or(Timestamp::MAX);
-        Time(Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
+        Time(whole_millis(now))
     }
 
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), ClockOutOfRange> {
         // A stored clock keeps whole milliseconds.
-        let by = Duration::new(by.as_secs(), by.subsec_millis() * 1_000_000);
-        let offset = self.offset.checked_add(by).filter(|offset| *offset <= MAX_ADVANCE);
-        self.offset = offset.ok_or(ClockOutOfRange)?;
+        let millis = i64::try_from(by.as_millis()).map_err(|_| ClockOutOfRange)?;
+        let by = SignedDuration::from_millis(millis);
+        match self.frozen_at {
+            None => {
+                let offset = self.offset.checked_add(by).ok_or(ClockOutOfRange)?;
+                self.offset = in_range(offset)?;
+            }
+            Some(at) => {
+                let at = at.checked_add(by).map_err(|_| ClockOutOfRange)?;
+                in_range(at.duration_since(Timestamp::now()))?;
+                self.frozen_at = Some(at);
+            }
+        }
         Ok(())
     }
+
+    /// Sets the time, which goes on from there unless the clock is frozen.
+    pub(crate) fn set(&mut self, Time(now): Time) -> Result<(), ClockOutOfRange> {
+        let now = whole_millis(now);
+        let real = whole_millis(Timestamp::now());
+        let offset = in_range(now.duration_since(real))?;
+        match &mut self.frozen_at {
+            Some(at) => *at = now,
+            None => self.offset = offset,
+        }
+        Ok(())
+    }
+
+    /// Stops the clock at its current time, or lets it go on from there.
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        if frozen == self.is_frozen() {
+            return;
+        }
+        let Time(now) = self.now();
+        self.offset = now.duration_since(whole_millis(Timestamp::now()));
+        self.frozen_at = frozen.then_some(now);
+    }
+}
+
+fn whole_millis(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+fn in_range(offset: SignedDuration) -> Result<SignedDuration, ClockOutOfRange> {
+    if offset.unsigned_abs() <= MAX_ADVANCE { Ok(offset) } else { Err(ClockOutOfRange) }
 }
 
 impl From<Clock> for Stored {
     fn from(clock: Clock) -> Self {
-        Self { offset_millis: u64::try_from(clock.offset.as_millis()).unwrap_or(u64::MAX) }
+        let offset_millis = i64::try_from(clock.offset.as_millis()).unwrap_or(i64::MAX);
+        Self { offset_millis, frozen_at: clock.frozen_at.map(Time) }
     }
 }
 
@@ -93,8 +151,7 @@ impl TryFrom<Stored> for Clock {
     type Error = ClockOutOfRange;
 
     fn try_from(stored: Stored) -> Result<Self, ClockOutOfRange> {
-        let mut clock = Self::default();
-        clock.advance(Duration::from_millis(stored.offset_millis))?;
-        Ok(clock)
+        let offset = in_range(SignedDuration::from_millis(stored.offset_millis))?;
+        Ok(Self { offset, frozen_at: stored.frozen_at.map(|Time(at)| whole_millis(at)) })
     }
 }

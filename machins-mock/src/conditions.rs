@@ -26,7 +26,10 @@ const MAX_DEPTH: usize = 64;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(description = "Conditions on a request or on a webhook, all of which must be met.")]
+#[schemars(
+    description = "Conditions on a request or on a webhook, all of which must be met.",
+    example = serde_json::json!({"path": "/api/v1/trades/*/accept", "agent": "a-seller"})
+)]
 pub struct Conditions {
     /// The HTTP method; requests only.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::clock::ClockOutOfRange;
-use crate::machineid::{OrgKey, OrgState, OrgUpdate, Plan, UnknownOrg};
+use crate::clock::{ClockOutOfRange, Time};
+use crate::machineid::{OrgKey, OrgKeyError, OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::state::App;
 
 /// A handle to an organisation of a [`MockServer`](crate::MockServer), to read and change its
@@ -30,7 +30,14 @@ impl Org {
     pub(crate) fn create(app: &App, plan: Plan) -> Self {
         let world = &mut *app.world();
         let key = world.machineid.create_org(plan, &mut world.random);
+        app.touch();
         Self { app: Arc::clone(app), key }
+    }
+
+    pub(crate) fn create_with_key(app: &App, plan: Plan, key: String) -> Result<Self, OrgKeyError> {
+        let key = app.world().machineid.create_org_with_key(plan, key)?;
+        app.touch();
+        Ok(Self { app: Arc::clone(app), key })
     }
 
     pub(crate) fn find(app: &App, key: &str) -> Option<Self> {
@@ -58,6 +65,7 @@ impl Org {
     /// # Errors
     /// Returns [`UnknownOrg`] if the organisation no longer exists.
     pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
+        self.app.touch();
         self.app.world().machineid.update_org(self.key.as_str(), update)
     }
 }
@@ -68,7 +76,7 @@ impl fmt::Debug for Org {
     }
 }
 
-/// A server's virtual time, which is the real time plus an offset that only grows.
+/// A server's virtual time: the real time plus an offset, or a time that stands still.
 #[derive(Debug)]
 pub struct ClockHandle<'a> {
     pub(crate) app: &'a App,
@@ -81,12 +89,41 @@ impl ClockHandle<'_> {
         self.app.world().clock.now().into()
     }
 
+    /// Sets the time, forward or back. Everything that falls due in between happens, in order, before
+    /// this returns; nothing is undone.
+    ///
+    /// # Errors
+    /// Returns [`ClockOutOfRange`] if the time is more than [`MAX_ADVANCE`](crate::MAX_ADVANCE) from
+    /// the real time.
+    pub fn set(&self, now: SystemTime) -> Result<(), ClockOutOfRange> {
+        let now = Time::try_from(now).map_err(|_| ClockOutOfRange)?;
+        self.app.set_clock(Some(now), None)
+    }
+
+    /// Stops the time: it moves only when it is [set](Self::set) or [advanced](Self::advance).
+    pub fn freeze(&self) {
+        self.app.world().clock.set_frozen(true);
+        self.app.touch();
+    }
+
+    /// Lets the time go on from where it stands.
+    pub fn unfreeze(&self) {
+        self.app.world().clock.set_frozen(false);
+        self.app.touch();
+    }
+
+    /// Returns whether the time stands still.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.app.world().clock.is_frozen()
+    }
+
     /// Moves the time forward. Everything that falls due in between happens, in order, before this
     /// returns.
     ///
     /// # Errors
-    /// Returns [`ClockOutOfRange`] if the time would run more than
-    /// [`MAX_ADVANCE`](crate::MAX_ADVANCE) ahead of the real time.
+    /// Returns [`ClockOutOfRange`] if the time would be more than
+    /// [`MAX_ADVANCE`](crate::MAX_ADVANCE) from the real time.
     pub fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.app.advance(by)
     }

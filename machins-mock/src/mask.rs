@@ -86,6 +86,14 @@ fn mask_fields(json: &str) -> String {
     }
 }
 
+/// Returns whether a text is a key that a test may choose: the prefix, and only characters of which
+/// masked keys consist.
+pub(crate) fn is_chosen_key(text: &str, prefix: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    text.strip_prefix(prefix)
+        .is_some_and(|rest| (1..=128).contains(&rest.len()) && rest.bytes().all(allowed))
+}
+
 /// Returns whether the value of a header of this name is a secret, whatever it looks like.
 pub(crate) fn is_secret_header(name: &str) -> bool {
     matches!(name, "x-org-key" | "x-api-key" | "authorization" | "cookie" | "proxy-authorization")

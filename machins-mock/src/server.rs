@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeBounds;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +12,15 @@ use crate::conditions::{Conditions, Matcher, Purpose};
 use crate::delivery::WebhookAttempt;
 use crate::expectation::{Expectation, UnmetExpectations, unmet};
 use crate::fault::{ActiveFault, Fault, FaultError};
+use crate::fixtures::FixtureError;
 use crate::handle::{ClockHandle, FaultGuard, Org};
 use crate::journal::{RequestRecord, Search};
-use crate::machineid::Plan;
+use crate::machineid::{OrgKeyError, Plan};
 use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
+use crate::raw_json::RawJson;
+use crate::reading::read_object;
 use crate::state::App;
-use crate::state_file;
+use crate::state_file::StateFile;
 use crate::tasks::Tasks;
 use crate::wait::WaitError;
 use crate::world::Snapshot;
@@ -48,11 +50,15 @@ pub struct MockServer {
     app: App,
     worlds: Arc<Worlds>,
     tasks: Tasks,
-    state_file: Option<PathBuf>,
+    state_file: Option<Arc<StateFile>>,
 }
 
 impl MockServer {
-    pub(crate) fn new(worlds: Arc<Worlds>, tasks: Tasks, state_file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        worlds: Arc<Worlds>,
+        tasks: Tasks,
+        state_file: Option<Arc<StateFile>>,
+    ) -> Self {
         Self { app: Arc::clone(worlds.own()), worlds, tasks, state_file }
     }
 
@@ -121,6 +127,41 @@ impl MockServer {
         Org::create(&self.app, plan)
     }
 
+    /// Creates a MachineID organisation on this plan with a key of your choice: `org_` and 1 to 128
+    /// letters, digits and `. _ -`.
+    ///
+    /// # Errors
+    /// Returns an [`OrgKeyError`] if the key is invalid, or if another organisation has it.
+    pub fn create_org_with_key(
+        &self,
+        plan: Plan,
+        key: impl Into<String>,
+    ) -> Result<Org, OrgKeyError> {
+        Org::create_with_key(&self.app, plan, key.into())
+    }
+
+    /// Adds fixtures, whole or not at all: organisations, agents, listings, trades and
+    /// subscriptions, in JSON as for `POST /_mock/fixtures`. Returns what was made of them, in the
+    /// same form as its reply.
+    ///
+    /// ```
+    /// use machins_mock::blocking::MockServer;
+    ///
+    /// let server = MockServer::start();
+    /// server.load_fixtures(r#"{"orgs": [{"org_key": "org_test", "devices": ["agent-01"]}]}"#)?;
+    /// assert_eq!(server.org("org_test").unwrap().state().unwrap().devices_used, 1);
+    /// # Ok::<_, machins_mock::FixtureError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`FixtureError`] that names the place if the JSON is invalid, or if a part of it is
+    /// refused.
+    pub fn load_fixtures(&self, json: &str) -> Result<RawJson, FixtureError> {
+        let fixtures = read_object(json.as_bytes(), true).map_err(FixtureError::json)?;
+        let loaded = self.app.load(fixtures, json.len()).map_err(FixtureError::refused)?;
+        Ok(RawJson::new(&loaded))
+    }
+
     /// Returns the organisation with this key, such as one created over HTTP; `None` if there is
     /// none.
     #[must_use]
@@ -147,7 +188,9 @@ impl MockServer {
     /// Returns [`MachinsError::Invalid`] if the name or the slug is invalid, and
     /// [`MachinsError::Duplicate`] if another agent has the slug.
     pub fn create_agent(&self, agent: NewAgent) -> Result<Agent, MachinsError> {
-        Ok(self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?)
+        let agent = self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?;
+        self.app.touch();
+        Ok(agent)
     }
 
     /// Resolves the dispute about a trade now, with this outcome.
@@ -157,6 +200,7 @@ impl MockServer {
     /// [`MachinsError::InvalidTransition`] if it is not in dispute.
     pub fn resolve_dispute(&self, trade_id: &str, outcome: Outcome) -> Result<(), MachinsError> {
         self.app.machins(|machins, cx| machins.resolve(cx, trade_id, outcome))?;
+        self.app.touch();
         Ok(())
     }
 
@@ -333,7 +377,7 @@ impl MockServer {
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file.as_deref().map_or(Ok(()), |path| state_file::save(path, &self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |file| file.save(&self.snapshot()))
     }
 
     /// Expects this number of requests, from now on, with this method and a path that matches this
@@ -377,9 +421,25 @@ impl MockServer {
         }
     }
 
+    /// Stops the server when the requests under way have been answered and the webhooks of the
+    /// events so far have been posted, but at the latest after this time. No further connection is
+    /// accepted in the meantime.
+    pub async fn shutdown_gracefully(&self, limit: Duration) {
+        let finish = async {
+            if self.app.name.is_empty() {
+                self.tasks.drain().await;
+            }
+            self.app.deliveries.finished().await;
+        };
+        // In vain only if they take longer than they may.
+        let _ = tokio::time::timeout(limit, finish).await;
+        self.shutdown().await;
+    }
+
     fn stop(&self) {
         if self.app.name.is_empty() {
             self.tasks.stop();
+            self.state_file.as_deref().map(StateFile::release);
         } else {
             self.worlds.remove(&self.app);
         }

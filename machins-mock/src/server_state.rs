@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::clock::{Clock, Time};
 use crate::delivery::Client;
 use crate::limits::Limits;
 use crate::random::Seed;
@@ -14,6 +15,8 @@ use crate::request_log::Logger;
 pub(crate) struct ServerState {
     pub(crate) addr: SocketAddr,
     pub(crate) limits: Limits,
+    pub(crate) clock: ClockStart,
+    pub(crate) access: AccessRules,
     pub(crate) seed: Seed,
     /// Whether the vendors' routes refuse unknown fields and bodies of another content type.
     pub(crate) is_strict: bool,
@@ -25,7 +28,35 @@ pub(crate) struct ServerState {
     pub(crate) client: Arc<Client>,
 }
 
+/// Who may use the server, beside those who call it by an address or by a name of this machine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AccessRules {
+    /// Further names of the server.
+    pub(crate) hosts: Vec<String>,
+    /// The origins of web pages that may use it; `*` for all.
+    pub(crate) origins: Vec<String>,
+}
+
+/// How the clock of a world starts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ClockStart {
+    /// The time at which it starts; the real time by default.
+    pub(crate) now: Option<Time>,
+    pub(crate) is_frozen: bool,
+}
+
 impl ServerState {
+    /// Returns the clock of a new world, and of one that was reset.
+    pub(crate) fn start_clock(&self) -> Clock {
+        let mut clock = Clock::default();
+        clock.set_frozen(self.clock.is_frozen);
+        if let Some(now) = self.clock.now {
+            // The builder has checked the time; it may be too far away only years later.
+            let _ = clock.set(now);
+        }
+        clock
+    }
+
     /// Returns the URL of the server, `http://HOST:PORT`, as this machine reaches it.
     pub(crate) fn url(&self) -> String {
         let mut addr = self.addr;

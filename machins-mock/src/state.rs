@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::clock::ClockOutOfRange;
+use crate::clock::{ClockOutOfRange, Time};
 use crate::delivery::Deliveries;
 use crate::expectation::Expectation;
 use crate::fault::{ActiveFault, Fault, FaultError, Faults, Target};
+use crate::fixtures::{Fixtures, Loaded, Refused};
 use crate::journal::{Arrival, EntryId, Journal};
 use crate::machins::{Context, Machins};
 use crate::random::Seed;
@@ -75,6 +77,8 @@ pub(crate) struct AppState {
     controls: Mutex<TestControls>,
     /// Announced when a request has been answered.
     pub(crate) answered: Changes,
+    /// Notified when the world may have changed.
+    pub(crate) changed: Arc<Notify>,
 }
 
 /// Where a world's random values come from.
@@ -94,13 +98,15 @@ impl AppState {
         generation: u64,
         tasks: Tasks,
     ) -> Self {
-        let world = Arc::new(Mutex::new(World::new(seed)));
+        let world = Arc::new(Mutex::new(World::new(seed, server.start_clock())));
+        let changed = Arc::new(Notify::new());
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
                 tasks,
                 Arc::clone(&world),
                 seed,
+                Arc::clone(&changed),
             )),
             server,
             world,
@@ -108,6 +114,7 @@ impl AppState {
             request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
             answered: Changes::default(),
+            changed,
             name,
         }
     }
@@ -118,6 +125,11 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> MutexGuard<'_, TestControls> {
         lock(&self.controls)
+    }
+
+    /// Notes that the world may have changed, so that it is saved.
+    pub(crate) fn touch(&self) {
+        self.changed.notify_one();
     }
 
     /// Returns an id that this server has never given, for a request of a known organisation or of
@@ -151,17 +163,49 @@ impl AppState {
         result
     }
 
+    /// Sets or freezes the virtual time; timers that run out on the way fire before this returns.
+    pub(crate) fn set_clock(
+        &self,
+        now: Option<Time>,
+        frozen: Option<bool>,
+    ) -> Result<(), ClockOutOfRange> {
+        {
+            let world = &mut *self.world();
+            let mut clock = world.clock;
+            frozen.into_iter().for_each(|frozen| clock.set_frozen(frozen));
+            now.map_or(Ok(()), |now| clock.set(now))?;
+            world.clock = clock;
+        }
+        self.touch();
+        self.machins(|_, _| ());
+        Ok(())
+    }
+
     /// Moves the virtual time forward; timers that run out on the way fire before this returns.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.world().clock.advance(by)?;
+        self.touch();
         self.machins(|_, _| ());
         Ok(())
+    }
+
+    /// Adds fixtures to the world, whole or not at all. The fixtures were read from this many bytes.
+    pub(crate) fn load(&self, fixtures: Fixtures, bytes: usize) -> Result<Loaded, Refused> {
+        let current = &mut *self.world();
+        let mut world = current.clone();
+        let (loaded, webhooks) = fixtures.add_to(&mut world)?;
+        world.machins.count_stored(bytes);
+        *current = world;
+        self.touch();
+        self.deliveries.send(webhooks, current.clock.now());
+        Ok(loaded)
     }
 
     /// Replaces the world, and forgets the webhooks of the old one that are still to be sent.
     pub(crate) fn replace(&self, world: World) {
         let current = &mut *self.world();
         *current = world;
+        self.touch();
         self.deliveries.forget();
     }
 
@@ -173,7 +217,7 @@ impl AppState {
             *origin = Origin { seed: origin.seed.again(), generation: origin.generation + 1 };
             *origin
         };
-        self.replace(World::new(seed));
+        self.replace(World::new(seed, self.server.start_clock()));
         self.deliveries.reset_faults(seed);
         *lock(&self.request_ids) = RequestIds::new(seed, &self.name, generation);
         self.deliveries.clear_log();

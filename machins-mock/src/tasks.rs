@@ -37,12 +37,15 @@ pub(crate) fn enter_runtime() -> io::Result<EnterGuard<'static>> {
 pub(crate) struct Tasks {
     stop: CancellationToken,
     running: TaskTracker,
+    /// Cancelled when connections are to end after the requests under way.
+    draining: CancellationToken,
+    connections: TaskTracker,
 }
 
 impl Tasks {
     /// Returns the tasks of a part of the server, which end with it or before.
     pub(crate) fn part(&self) -> Self {
-        Self { stop: self.stop.child_token(), running: self.running.clone() }
+        Self { stop: self.stop.child_token(), ..self.clone() }
     }
 
     /// Tells the tasks of a part to end, without waiting for any.
@@ -54,6 +57,18 @@ impl Tasks {
     pub(crate) fn stop(&self) {
         self.stop.cancel();
         self.running.close();
+    }
+
+    /// Lets every connection end after the requests under way, and waits until all have.
+    pub(crate) async fn drain(&self) {
+        self.draining.cancel();
+        self.connections.close();
+        self.connections.wait().await;
+    }
+
+    /// Waits until connections are to end.
+    pub(crate) async fn drained(&self) {
+        self.draining.cancelled().await;
     }
 
     /// Runs a future until it is done or the server is stopped.
@@ -75,6 +90,11 @@ impl Tasks {
     /// for.
     pub(crate) fn track<F: Future>(&self, future: F) -> TrackedFuture<F> {
         self.running.track_future(future)
+    }
+
+    /// Counts a future among the connections that [`drain`](Self::drain) waits for.
+    pub(crate) fn track_connection<F: Future>(&self, future: F) -> TrackedFuture<F> {
+        self.connections.track_future(future)
     }
 
     /// Waits until the port is closed and every connection is gone.

@@ -20,10 +20,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: Seed) -> Self {
+    pub(crate) fn new(seed: Seed, clock: Clock) -> Self {
         let mut random = seed.random();
         let machins = Machins::new(&mut random);
-        Self { clock: Clock::default(), random, machineid: MachineId::default(), machins }
+        Self { clock, random, machineid: MachineId::default(), machins }
     }
 
     /// Returns the world's approximate size in bytes.

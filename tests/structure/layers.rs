@@ -61,9 +61,10 @@ const LAYERS: [(&str, Layers); 6] = [
     (
         "machins-mock",
         &[
-            "clock conditions glob limits mask random raw_json request_ids request_log sync tasks wait",
+            "clock conditions glob limits mask random raw_json reading request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
+            "fixtures",
             "fault journal expectation delivery",
             "server_state",
             "state",
@@ -72,7 +73,7 @@ const LAYERS: [(&str, Layers); 6] = [
             "site",
             "serve",
             "handle state_file",
-            "server",
+            "saving server",
             "builder blocking",
             "lib",
         ],

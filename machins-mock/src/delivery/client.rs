@@ -1,6 +1,6 @@
 //! One POST to another server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,10 @@ pub(crate) struct Policy {
     pub(crate) time_limit: Duration,
 }
 
+/// The header by which a mock server knows that a request is a webhook or a verification of a mock
+/// server: neither must reach its own routes, by whatever name or port they are reached.
+pub(crate) const OWN_POST: &str = "x-machins-mock";
+
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -31,6 +35,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub(crate) struct Client {
     client: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
     policy: Policy,
+    /// The address of the server itself, which is not posted to.
+    own: SocketAddr,
 }
 
 /// The reason why a post got no answer.
@@ -40,6 +46,8 @@ pub(super) enum PostError {
     NotHttp,
     #[error("the address is not on this machine, and the server was not told to post elsewhere")]
     NotLoopback,
+    #[error("the address is that of the mock server itself")]
+    Own,
     #[error("no answer: {0}")]
     NoAnswer(String),
     #[error("no answer within {} seconds", .0.as_secs_f64())]
@@ -49,13 +57,13 @@ pub(super) enum PostError {
 }
 
 impl Client {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy, own: SocketAddr) -> Self {
         let mut connector = HttpConnector::new_with_resolver(Resolver::new());
         connector.set_nodelay(true);
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client, policy }
+        Self { client, policy, own }
     }
 
     /// Posts JSON and returns the answer. Redirects are not followed.
@@ -65,9 +73,10 @@ impl Client {
         body: Bytes,
         signature: Option<&str>,
     ) -> Result<(u16, Bytes), PostError> {
-        let uri = target(url, self.policy.everywhere)?;
-        let mut request =
-            Request::post(uri).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let uri = target(url, self.policy.everywhere, self.own)?;
+        let mut request = Request::post(uri)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(OWN_POST, HeaderValue::from_static("post"));
         if let Some(signature) = signature {
             request = request.header("X-Machins-Signature", signature);
         }
@@ -90,20 +99,38 @@ impl Client {
 ///
 /// A client of a test's server must not be able to reach into the network through it. So names
 /// other than `localhost` and those under it are refused before they are resolved.
-fn target(url: &str, everywhere: bool) -> Result<Uri, PostError> {
+fn target(url: &str, everywhere: bool, own: SocketAddr) -> Result<Uri, PostError> {
     let uri: Uri = url.parse().map_err(|_| PostError::NotHttp)?;
     if uri.scheme_str() != Some("http") {
         return Err(PostError::NotHttp);
     }
     let host = uri.host().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback = literal.map_or_else(|_| is_localhost(host), |address| address.is_loopback());
+    let loopback =
+        literal.as_ref().map_or_else(|_| is_localhost(host), |address| address.is_loopback());
+    let is_here = loopback && (own.ip().is_loopback() || own.ip().is_unspecified());
+    if uri.port_u16().unwrap_or(80) == own.port() && (is_here || literal == Ok(own.ip())) {
+        return Err(PostError::Own);
+    }
     if loopback || everywhere { Ok(uri) } else { Err(PostError::NotLoopback) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn own() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 9999))
+    }
+
+    #[test]
+    fn the_server_itself_is_not_posted_to() {
+        for url in
+            ["http://127.0.0.1:9999/", "http://localhost:9999/_mock/reset", "http://[::1]:9999/"]
+        {
+            assert!(matches!(target(url, true, own()), Err(PostError::Own)), "{url}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_posted_to() {
@@ -116,7 +143,7 @@ mod tests {
             "http://hooks.localhost:8080/",
             "http://localhost./",
         ] {
-            assert!(target(url, false).is_ok(), "{url}");
+            assert!(target(url, false, own()).is_ok(), "{url}");
         }
         for url in [
             "http://example.com/",
@@ -129,11 +156,11 @@ mod tests {
             "http://[::ffff:10.0.0.1]/",
             "http://127.0.0.1@example.com/",
         ] {
-            assert!(matches!(target(url, false), Err(PostError::NotLoopback)), "{url}");
-            assert!(target(url, true).is_ok(), "{url}");
+            assert!(matches!(target(url, false, own()), Err(PostError::NotLoopback)), "{url}");
+            assert!(target(url, true, own()).is_ok(), "{url}");
         }
         for url in ["https://127.0.0.1/", "ftp://localhost/", "localhost", "", "/a", "http://"] {
-            assert!(matches!(target(url, true), Err(PostError::NotHttp)), "{url}");
+            assert!(matches!(target(url, true, own()), Err(PostError::NotHttp)), "{url}");
         }
     }
 }

@@ -10,7 +10,7 @@ mod log;
 mod queue;
 mod resolver;
 
-pub(crate) use self::client::{Client, Policy, TIME_LIMIT};
+pub(crate) use self::client::{Client, OWN_POST, Policy, TIME_LIMIT};
 pub(crate) use self::log::WebhooksQuery;
 pub use self::log::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
 pub(crate) use self::queue::Deliveries;

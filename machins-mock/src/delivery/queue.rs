@@ -36,6 +36,8 @@ pub(crate) struct Deliveries {
     emptied: Notify,
     /// Notified whenever a webhook is added to a queue.
     queued: Notify,
+    /// Notified when the result of a webhook has changed its subscription.
+    changed: Arc<Notify>,
     /// Announced whenever an attempt is logged.
     pub(crate) logged: Changes,
 }
@@ -60,6 +62,7 @@ impl Deliveries {
         tasks: Tasks,
         world: Arc<Mutex<World>>,
         seed: Seed,
+        changed: Arc<Notify>,
     ) -> Self {
         let faults = Faults::new(seed);
         let state = State { queues: HashMap::new(), next_lease: 0, log: Log::default(), faults };
@@ -71,6 +74,7 @@ impl Deliveries {
             state: Mutex::new(state),
             emptied: Notify::new(),
             queued: Notify::new(),
+            changed,
             logged: Changes::default(),
         }
     }
@@ -268,6 +272,7 @@ impl Deliveries {
         state.log.add(attempt);
         world.machins.delivered(id, success);
         drop(state);
+        self.changed.notify_one();
         self.logged.announce();
         true
     }

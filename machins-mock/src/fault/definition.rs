@@ -28,7 +28,11 @@ pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(
     description = "A failure of the requests or webhooks that it matches. If several faults match \
-                   one, the one that was added first takes effect."
+                   one, the one that was added first takes effect.",
+    example = serde_json::json!({
+        "match": {"method": "POST", "path": "/api/v1/devices/*"},
+        "kind": "status", "status": 503, "retry_after": 2, "times": 1,
+    })
 )]
 pub struct Fault {
     /// The requests or webhooks that the fault hits; every one by default.

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
-use super::field_error::{FieldError, shape};
 use super::operation::Operation;
 use super::received::{ReadError, Received};
+use crate::reading::{JsonError, read_object, read_value};
 use crate::world::Snapshot;
 
 /// The JSON object in the body of a request, or the reason why it cannot be read; the handler
@@ -35,16 +35,12 @@ pub(crate) struct WorldBody(pub(crate) Result<Snapshot, BodyError>);
 pub(crate) enum BodyError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("the body must be a JSON object")]
-    NotAnObject,
     #[error("the mock server is full: it holds {0} bytes; empty it with POST /_mock/reset")]
     Full(usize),
-    #[error("the body is not valid JSON (line {line}, column {column})")]
-    NotJson { line: usize, column: usize },
     #[error("the body must be JSON, with the header `content-type: application/json`")]
     ContentType,
     #[error(transparent)]
-    Field(#[from] FieldError),
+    Json(#[from] JsonError),
 }
 
 impl<T: DeserializeOwned + JsonSchema + 'static, S: Sync> FromRequest<S> for JsonBody<T> {
@@ -91,7 +87,7 @@ impl<S: Sync> FromRequest<S> for WorldBody {
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
         let received = Received::get(request.extensions())?;
         Ok(Self(read(received, request.headers()).and_then(|bytes| {
-            let snapshot: Snapshot = from_json(bytes)?;
+            let snapshot: Snapshot = read_value(bytes)?;
             Ok(snapshot.count_stored(bytes.len()))
         })))
     }
@@ -142,51 +138,5 @@ fn parse<T>(received: &Received, bytes: &Bytes) -> Result<T, BodyError>
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {
-    // serde would take an array for a struct as well.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(BodyError::NotAnObject);
-    }
-    if received.is_strict {
-        let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
-        if let Some(error) = shape::<T>().unknown_field(&value) {
-            return Err(error.into());
-        }
-    }
-    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
-}
-
-/// Explains why a body cannot be read, in the words of the schema of its type.
-fn explain<T>(bytes: &Bytes, error: &serde_json::Error) -> BodyError
-where
-    T: DeserializeOwned + JsonSchema + 'static,
-{
-    if !error.is_data() {
-        return not_json(error);
-    }
-    let misfit = serde_json::from_slice(bytes).ok().and_then(|value| shape::<T>().misfit(&value));
-    misfit.map_or_else(|| from_json::<T>(bytes).err().unwrap_or(BodyError::NotAnObject), Into::into)
-}
-
-/// Reads a value whose own words explain why it cannot be read.
-fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = match error.path().to_string() {
-            path if path == "." => String::new(),
-            path => path,
-        };
-        let error = error.into_inner();
-        if !error.is_data() {
-            return not_json(&error);
-        }
-        let message = error.to_string();
-        let reason = message.rsplit_once(" at line ").map_or(&*message, |(reason, _)| reason);
-        BodyError::Field(FieldError::new(path, reason))
-    })?;
-    json.end().map_err(|error| not_json(&error))?;
-    Ok(value)
-}
-
-fn not_json(error: &serde_json::Error) -> BodyError {
-    BodyError::NotJson { line: error.line(), column: error.column() }
+    Ok(read_object(bytes, received.is_strict)?)
 }

@@ -6,18 +6,15 @@
 
 mod api;
 mod body;
-mod field_error;
 mod operation;
 mod output;
 mod path;
 mod problem;
 mod query;
 mod received;
-mod takes;
 
 pub(crate) use self::api::{Api, Input, Route};
 pub(crate) use self::body::{BodyError, JsonBody, OptionalBody, StoredBody, WorldBody};
-pub(crate) use self::field_error::FieldError;
 pub(crate) use self::operation::{Components, Operation, Proof, Security};
 pub(crate) use self::output::{Output, Refusal, Reply, Responses, json};
 pub(crate) use self::path::PathText;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::body::BodyError;
-use super::field_error::FieldError;
 use super::output::{Output, Responses, json};
 use super::received::ReadError;
+use crate::reading::{FieldError, JsonError};
 
 /// An error that belongs to neither vendor's API: an unknown route, or an error of the control
 /// API.
@@ -51,6 +51,12 @@ impl Problem {
         }
     }
 
+    /// Returns the error with another status and code.
+    pub(crate) fn with_status(mut self, http_status: u16, code: &'static str) -> Self {
+        (self.http_status, self.code) = (http_status, code);
+        self
+    }
+
     /// Returns the refusal of an invalid request to the control API.
     pub(crate) fn bad_request(error: &impl ToString) -> Self {
         Self::new(400, "BAD_REQUEST", error.to_string())
@@ -79,7 +85,7 @@ impl From<BodyError> for Problem {
             BodyError::Read(ReadError::TooLarge(_)) | BodyError::Full(_) => {
                 Self::new(413, "PAYLOAD_TOO_LARGE", error.to_string())
             }
-            BodyError::Field(error) => error.into(),
+            BodyError::Json(JsonError::Field(error)) => error.into(),
             error => Self::bad_request(&error),
         }
     }

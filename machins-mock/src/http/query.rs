@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::api::Input;
-use super::field_error::{FieldError, shape};
 use super::operation::Operation;
 use super::received::Received;
+use crate::reading::{FieldError, shape};
 
 /// The query parameters, or the reason why they cannot be read; the handler decides when to refuse
 /// them. Unknown parameters are ignored, unless the server is strict.

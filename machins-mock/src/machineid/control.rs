@@ -51,6 +51,11 @@ pub struct OrgUpdate {
 }
 
 impl MachineId {
+    /// Returns the state of every organisation, in order of creation.
+    pub(crate) fn org_states(&self) -> Vec<OrgState> {
+        self.keys().filter_map(|key| self.org_state(key.as_str()).ok()).collect()
+    }
+
     pub(crate) fn org_state(&self, key: &str) -> Result<OrgState, UnknownOrg> {
         let org = self.org(key).ok_or(UnknownOrg)?;
         let Settings { plan, execution_enabled, frozen, entitlement_active, available } =
@@ -86,6 +91,15 @@ impl MachineId {
 }
 
 impl OrgUpdate {
+    pub(crate) fn from_settings(
+        execution_enabled: Option<bool>,
+        frozen: Option<bool>,
+        entitlement_active: Option<bool>,
+        available: Option<bool>,
+    ) -> Self {
+        Self { plan: None, execution_enabled, frozen, entitlement_active, available }
+    }
+
     /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {

@@ -15,5 +15,6 @@ mod properties;
 pub use self::control::{OrgState, OrgUpdate, UnknownOrg};
 pub(crate) use self::decision::DecisionCode;
 pub(crate) use self::device::{Device, DeviceId, InvalidDeviceId};
+pub use self::orgs::OrgKeyError;
 pub(crate) use self::orgs::{KeyError, MachineId, OrgKey};
 pub use self::plan::Plan;

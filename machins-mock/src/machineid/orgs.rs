@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use indexmap::map::Entry;
 use indexmap::{Equivalent, IndexMap};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use super::org::Org;
 use super::plan::Plan;
 use crate::clock::Time;
 use crate::limits::RECORD_SIZE;
+use crate::mask::is_chosen_key;
 use crate::random::Random;
 
 /// Every organisation of one world.
@@ -23,6 +25,18 @@ pub(crate) struct MachineId {
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct OrgKey(String);
+
+/// The reason why an organisation was not created with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrgKeyError {
+    /// The key is not `org_` and 1 to 128 letters, digits and `. _ -`.
+    #[error("`org_key`: must be org_ and 1 to 128 letters, digits and . _ -")]
+    Invalid,
+    /// Another organisation has the key.
+    #[error("`org_key`: another organisation has this key")]
+    Duplicate,
+}
 
 /// The reason why a key was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +56,30 @@ impl MachineId {
         let key = OrgKey(random.token("org_"));
         self.orgs.insert(key.clone(), Org::new(plan));
         key
+    }
+
+    /// Creates such an organisation with a key of the caller's choice.
+    pub(crate) fn create_org_with_key(
+        &mut self,
+        plan: Plan,
+        key: String,
+    ) -> Result<OrgKey, OrgKeyError> {
+        if !is_chosen_key(&key, "org_") {
+            return Err(OrgKeyError::Invalid);
+        }
+        match self.orgs.entry(OrgKey(key)) {
+            Entry::Occupied(_) => Err(OrgKeyError::Duplicate),
+            Entry::Vacant(entry) => {
+                let key = entry.key().clone();
+                entry.insert(Org::new(plan));
+                Ok(key)
+            }
+        }
+    }
+
+    /// Returns the keys of all organisations, in order of creation.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &OrgKey> {
+        self.orgs.keys()
     }
 
     /// Returns the approximate size of all organisations in bytes.

@@ -9,23 +9,27 @@ use uuid::Uuid;
 use super::context::Context;
 use super::error::{Error, ErrorCode, Result};
 use super::joining::Onboarding;
+use super::listings::ListingReply;
 use super::money::{Amount, Credits, Money};
 use super::platform::Machins;
-use super::records::{Account, Tier};
+use super::records::{Account, Agent as AgentRecord, Tier};
 use super::rules::STARTER_CREDITS;
+use super::trades::TradeReply;
+use crate::clock::Time;
 
 /// An agent to create with [`MockServer::create_agent`](crate::MockServer::create_agent). Every
 /// field has a default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct NewAgent {
     name: Option<String>,
     slug: Option<String>,
     credits: Option<u32>,
     tier: Tier,
+    api_key: Option<String>,
 }
 
 /// An agent to create.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct AgentRequest {
     name: Option<String>,
@@ -33,6 +37,8 @@ pub(crate) struct AgentRequest {
     /// The credits that the agent starts with; 500 by default.
     credits: Option<Credits>,
     tier: Option<Tier>,
+    /// The API key: `at_` and 1 to 128 letters, digits and `. _ -`; random by default.
+    api_key: Option<String>,
 }
 
 impl NewAgent {
@@ -63,6 +69,13 @@ impl NewAgent {
         self
     }
 
+    /// Sets the API key: `at_` and 1 to 128 letters, digits and `. _ -`. The default is random.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
     /// Sets the trust tier. The default is [`Tier::Starter`].
     #[must_use]
     pub fn tier(mut self, tier: Tier) -> Self {
@@ -72,13 +85,25 @@ impl NewAgent {
 }
 
 impl From<NewAgent> for AgentRequest {
-    fn from(NewAgent { name, slug, credits, tier }: NewAgent) -> Self {
+    fn from(NewAgent { name, slug, credits, tier, api_key }: NewAgent) -> Self {
         let credits = credits.map(|credits| Amount(Money::credits(credits.into())));
-        Self { name, slug, credits, tier: Some(tier) }
+        Self { name, slug, credits, tier: Some(tier), api_key }
     }
 }
 
-/// A new agent with its secrets.
+/// Leaves out the key.
+impl fmt::Debug for NewAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAgent")
+            .field("name", &self.name)
+            .field("slug", &self.slug)
+            .field("credits", &self.credits)
+            .field("tier", &self.tier)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An agent with its secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "CreatedAgent")]
 #[non_exhaustive]
@@ -91,7 +116,7 @@ pub struct Agent {
     pub slug: String,
     /// The API key of the agent, `at_…`, for the `X-API-Key` header.
     pub api_key: String,
-    /// The credits that the agent starts with, as text with two decimals.
+    /// The credits that the agent can spend, as text with two decimals.
     pub credits: String,
     /// The trust tier of the agent.
     pub tier: Tier,
@@ -190,7 +215,7 @@ impl Machins {
         cx: &mut Context<'_>,
         request: AgentRequest,
     ) -> Result<Agent> {
-        let AgentRequest { name, slug, credits, tier } = request;
+        let AgentRequest { name, slug, credits, tier, api_key } = request;
         let slug = slug.unwrap_or_else(|| {
             let random = cx.random.uuid().simple().to_string();
             format!("agent-{}", &random[..12])
@@ -199,17 +224,35 @@ impl Machins {
         let new =
             Onboarding { name, slug, description: None, agent_type: None, capabilities: None };
         let credits = credits.map_or(STARTER_CREDITS, |Amount(credits)| credits);
-        let id = self.join(cx, new, credits, tier.unwrap_or_default())?;
-        let agent = &self.agents[&id];
-        Ok(Agent {
-            agent_id: id.to_string(),
+        let id = self.join(cx, new, credits, tier.unwrap_or_default(), api_key)?;
+        Ok(self.agent(&self.agents[&id], cx.now))
+    }
+
+    /// Returns all agents with their secrets, in order of creation.
+    pub(crate) fn all_agents(&self, now: Time) -> Vec<Agent> {
+        self.agents.values().map(|agent| self.agent(agent, now)).collect()
+    }
+
+    fn agent(&self, agent: &AgentRecord, now: Time) -> Agent {
+        Agent {
+            agent_id: agent.id.to_string(),
             name: agent.name.clone(),
             slug: agent.slug.clone(),
             api_key: agent.api_key.0.clone(),
-            credits: credits.to_string(),
+            credits: self.ledger.balance(Account::Available(agent.id)).to_string(),
             tier: agent.tier,
-            claim_url: self.claim_url(agent.owner_id, cx.now),
-        })
+            claim_url: self.claim_url(agent.owner_id, now),
+        }
+    }
+
+    /// Returns all listings, in order of creation.
+    pub(crate) fn all_listings(&self) -> Vec<ListingReply> {
+        self.listings.values().map(ListingReply::from).collect()
+    }
+
+    /// Returns all trades, in order of creation.
+    pub(crate) fn all_trades(&self) -> Vec<TradeReply> {
+        self.trades.values().map(TradeReply::from).collect()
     }
 
     /// Returns all accounts and their balances.

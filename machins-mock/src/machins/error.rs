@@ -38,6 +38,11 @@ impl Error {
         Self { code, message: message.into(), details: Map::new() }
     }
 
+    /// Returns whether something that must be unique is there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.code == ErrorCode::Duplicate
+    }
+
     /// Adds a detail for programs.
     pub(crate) fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());

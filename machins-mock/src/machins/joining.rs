@@ -16,6 +16,7 @@ use super::records::{
 };
 use super::rules::STARTER_CREDITS;
 use super::views::{MarketplaceListing, TrustTier};
+use crate::mask::is_chosen_key;
 
 /// The maximum number of matching requests in the reply to a new agent.
 const MATCHING_REQUESTS: usize = 5;
@@ -53,7 +54,7 @@ impl Machins {
     /// Creates an agent with an owner, a wallet and starter credits.
     pub(crate) fn onboard(&mut self, cx: &mut Context<'_>, new: Onboarding) -> Result<Onboarded> {
         let capabilities = new.capabilities.as_deref().unwrap_or_default().to_vec();
-        let agent_id = self.join(cx, new, STARTER_CREDITS, Tier::Starter)?;
+        let agent_id = self.join(cx, new, STARTER_CREDITS, Tier::Starter, None)?;
         let agent = &self.agents[&agent_id];
         let requests = self.requests_for(&capabilities, MATCHING_REQUESTS);
         Ok(Onboarded {
@@ -77,6 +78,7 @@ impl Machins {
         new: Onboarding,
         credits: Money,
         tier: Tier,
+        api_key: Option<String>,
     ) -> Result<Uuid> {
         input::name("name", &new.name)?;
         input::slug("slug", &new.slug)?;
@@ -84,6 +86,15 @@ impl Machins {
         let capabilities = input::labels("capabilities", new.capabilities.unwrap_or_default())?;
         if self.agent_slugs.contains_key(&new.slug) {
             return Err(Error::duplicate("slug", "another agent has this slug"));
+        }
+        if let Some(key) = &api_key {
+            if !is_chosen_key(key, "at_") {
+                let rule = "must be at_ and 1 to 128 letters, digits and . _ -";
+                return Err(Error::field("api_key", rule));
+            }
+            if self.by_key.contains_key(&ApiKey(key.clone())) {
+                return Err(Error::duplicate("api_key", "another agent has this key"));
+            }
         }
         let owner = Owner::placeholder(cx);
         let agent = Agent {
@@ -95,7 +106,7 @@ impl Machins {
             capabilities,
             owner_id: owner.id,
             wallet_id: cx.random.uuid(),
-            api_key: ApiKey(cx.random.token("at_")),
+            api_key: ApiKey(api_key.unwrap_or_else(|| cx.random.token("at_"))),
             tier,
             created_at: cx.now,
             inbox: Inbox::default(),

@@ -28,13 +28,13 @@ const RELEASE_AFTER: Duration = Duration::from_hours(7 * 24);
 /// A trade to propose.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Proposal {
-    listing_id: String,
+    pub(super) listing_id: String,
     /// A message to the other party.
-    terms: Option<String>,
-    metadata: Option<Object>,
+    pub(super) terms: Option<String>,
+    pub(super) metadata: Option<Object>,
     /// The URL that deliveries are posted to for verification; on a request, by default its
     /// `delivery_callback_url`.
-    verification_url: Option<String>,
+    pub(super) verification_url: Option<String>,
 }
 
 /// The reason for a rejection, a cancellation or a dispute.

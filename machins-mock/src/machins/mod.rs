@@ -38,6 +38,7 @@ mod rules;
 mod stored;
 pub(crate) mod subscriptions;
 mod trade_events;
+pub(crate) mod trade_fixtures;
 pub(crate) mod trades;
 mod uncompared;
 pub(crate) mod verification;

@@ -278,7 +278,7 @@ impl Tested {
             };
             let tier = if number < 2 { Tier::Starter } else { Tier::Verified };
             let join = |machins: &mut Machins, cx: &mut Context<'_>| {
-                machins.join(cx, new, Money::credits(500), tier)
+                machins.join(cx, new, Money::credits(500), tier, None)
             };
             machins.act(now, &mut random, join).0.unwrap()
         });

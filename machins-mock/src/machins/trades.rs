@@ -30,6 +30,12 @@ impl From<&Trade> for TradeReply {
     }
 }
 
+impl TradeReply {
+    pub(crate) fn id(&self) -> Uuid {
+        self.trade.id
+    }
+}
+
 /// Filters of the caller's trades.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct TradeQuery {

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ async fn accept(listener: TcpListener, worlds: Arc<Worlds>, tasks: Tasks) {
         let accepted = tokio::select! {
             // One has ended and makes room.
             Some(_) = connections.join_next() => continue,
+            () = tasks.drained() => break,
             accepted = listener.accept(), if connections.len() < limit => accepted,
         };
         let stream = match accepted {
@@ -64,12 +66,14 @@ async fn accept(listener: TcpListener, worlds: Arc<Worlds>, tasks: Tasks) {
                 continue;
             }
         };
-        let connection = connection(stream, Arc::clone(&worlds), router.clone());
-        connections.spawn(tasks.track(connection));
+        let connection = connection(stream, Arc::clone(&worlds), router.clone(), tasks.clone());
+        connections.spawn(tasks.track(tasks.track_connection(connection)));
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, worlds: Arc<Worlds>, router: Router) {
+async fn connection(stream: TcpStream, worlds: Arc<Worlds>, router: Router, tasks: Tasks) {
     // Without it replies still come, only later.
     let _ = stream.set_nodelay(true);
     let read_time = worlds.own().server.limits.read_time;
@@ -78,8 +82,15 @@ async fn connection(stream: TcpStream, worlds: Arc<Worlds>, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(read_time)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let served = tokio::select! {
+        served = served.as_mut() => served,
+        () = tasks.drained() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
     if let Err(error) = served {
         tracing::trace!(%error, "connection ended");
     }

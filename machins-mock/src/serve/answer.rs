@@ -7,17 +7,21 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::Request;
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::body::receive;
+use super::date::set_date;
 use super::effect::{ConnectionLost, apply};
 use super::exchange::Exchange;
 use super::reply_body::{ReplyBody, take_whole};
 use crate::http::{Problem, ReadError, Received};
-use crate::site::{enter_world, is_cross_origin, is_machins, is_own_route, refuse_extras};
+use crate::site::{Admission, admit, enter_world, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
 use crate::worlds::Worlds;
 
@@ -34,18 +38,24 @@ pub(super) async fn answer(
         Ok(app) => app,
         Err(problem) => return Ok(take_whole(problem.into_response()).0),
     };
+    let cors = match admit(&app.server.access, &parts) {
+        Admission::Admitted(cors) => cors,
+        Admission::Answered(response) => return Ok(take_whole(response).0),
+    };
     let is_own = is_own_route(parts.uri.path());
-    if is_own && is_cross_origin(&parts.headers) {
-        let detail = "web pages of other origins cannot use the mock's own routes";
-        let refusal = Problem::new(403, "CROSS_ORIGIN", detail);
-        return Ok(take_whole(refusal.into_response()).0);
-    }
+    let is_reading = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let body = receive(&app.server, &parts, body).await;
-    if is_own {
+    let answer = if is_own {
         Ok(answer_own(worlds, &app, router, parts, body).await)
     } else {
         answer_vendor(worlds, &app, router, parts, body).await
+    };
+    if !is_reading {
+        app.touch();
     }
+    let mut response = answer?;
+    cors.apply(response.headers_mut());
+    Ok(response)
 }
 
 /// Answers a request to the mock's own routes, which no fault hits.
@@ -71,7 +81,9 @@ async fn answer_own(
             response
         }
     };
-    let (response, _) = take_whole(response);
+    let (mut response, _) = take_whole(response);
+    set_date(response.headers_mut(), exchange.now);
+    protect(response.headers_mut());
     exchange.answered(Some(response.status()), &[]);
     response
 }
@@ -100,7 +112,8 @@ async fn answer_vendor(
     };
     match result {
         Ok(response) => {
-            let (response, whole) = take_whole(response);
+            let (mut response, whole) = take_whole(response);
+            set_date(response.headers_mut(), exchange.now);
             exchange.answered(Some(response.status()), &whole);
             Ok(response)
         }
@@ -108,5 +121,19 @@ async fn answer_vendor(
             exchange.answered(None, &[]);
             Err(lost)
         }
+    }
+}
+
+/// What a page for people may load and do.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+                           base-uri 'none'; frame-ancestors 'none'";
+
+/// Tells a browser to take a reply for nothing but what it is.
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type.is_some_and(|content_type| content_type.starts_with(b"text/html")) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Exchange<'a> {
     /// `None` for a request that the journal does not hold, and once the entry is complete.
     entry: Option<EntryId>,
     started: Instant,
+    /// The virtual time at which the request was received.
+    pub(super) now: Time,
     line: Option<(&'a Logger, Line)>,
 }
 
@@ -56,14 +58,15 @@ impl<'a> Exchange<'a> {
             line.fault = kind;
             (logger, line)
         });
-        (Self { app, entry: Some(entry), started, line }, fault)
+        (Self { app, entry: Some(entry), started, now, line }, fault)
     }
 
     /// Begins an exchange that the journal does not hold.
     pub(super) fn unrecorded(app: &'a App, parts: &Parts) -> Self {
+        let now = app.world().clock.now();
         let logger = app.server.logger.as_ref();
-        let line = logger.map(|logger| (logger, Line::new(app.world().clock.now(), parts)));
-        Self { app, entry: None, started: Instant::now(), line }
+        let line = logger.map(|logger| (logger, Line::new(now, parts)));
+        Self { app, entry: None, started: Instant::now(), now, line }
     }
 
     /// Completes the entries of a request.

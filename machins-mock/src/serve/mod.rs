@@ -3,6 +3,7 @@
 mod accept;
 mod answer;
 mod body;
+mod date;
 mod effect;
 mod exchange;
 mod reply_body;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::examples;
 use crate::http::{Components, Operation, Route};
 
 /// Returns the document of these routes.
@@ -18,7 +19,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
         (route.describe)(&mut operation);
         paths.entry(route.path).or_default().insert(method, operation.finish().into());
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
@@ -32,7 +33,47 @@ pub(super) fn document(routes: &[Route]) -> Value {
         "tags": tags,
         "paths": paths,
         "components": components.finish(),
-    })
+    });
+    describe(&mut document);
+    examples::add(&mut document);
+    document
+}
+
+/// Adds to every operation what is known of its body and of its replies, in words.
+fn describe(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    let items = paths.filter_map(Value::as_object_mut);
+    for operation in items.flat_map(|item| item.values_mut()) {
+        let mut paragraphs =
+            vec![format!("{}.", operation["summary"].as_str().unwrap_or_default())];
+        if let Some(words) = words(&schemas, &operation["requestBody"]) {
+            paragraphs.push(format!("Body: {words}"));
+        }
+        let mut refusals = Vec::new();
+        for (status, reply) in operation["responses"].as_object().into_iter().flatten() {
+            if !status.starts_with('2') {
+                let reason = reply["description"].as_str().unwrap_or_default();
+                refusals.push(format!("{status} {reason}"));
+            } else if let Some(words) = words(&schemas, reply) {
+                paragraphs.push(format!("Reply {status}: {words}"));
+            }
+        }
+        if !refusals.is_empty() {
+            paragraphs.push(format!("Refused with {}.", refusals.join(", ")));
+        }
+        operation["description"] = paragraphs.join("\n\n").into();
+    }
+}
+
+/// Returns the description of the schema of a body or reply.
+fn words<'a>(schemas: &'a Value, body: &'a Value) -> Option<&'a str> {
+    let schema = &body["content"]["application/json"]["schema"];
+    let schema = match schema["$ref"].as_str() {
+        Some(target) => &schemas[target.rsplit('/').next()?],
+        None => schema,
+    };
+    schema["description"].as_str()
 }
 
 /// Returns the part of an operation's entry that does not depend on its handler.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, StatusCode, Uri};
 
 use crate::http::{CurrentApp, Problem, Route};
 use crate::state::App;
@@ -23,7 +25,10 @@ pub(super) fn add(router: Router, known: Arc<[Route]>) -> Router {
         })
         .method_not_allowed_fallback(
             async move |CurrentApp(app): CurrentApp, method: Method, uri: Uri| {
-                wrong_method(&app, &all, &method, uri.path())
+                if method == Method::OPTIONS {
+                    return options(&all, uri.path());
+                }
+                wrong_method(&app, &all, &method, uri.path()).into_response()
             },
         )
 }
@@ -35,6 +40,21 @@ fn no_route(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem
     problem.request_id = Some(app.new_request_id(false));
     problem.nearest = nearest;
     problem
+}
+
+/// Returns the answer to the question which methods a path takes.
+fn options(routes: &[Route], path: &str) -> Response {
+    let routes = routes.iter().filter(|route| matches(route.path, path));
+    let mut methods: Vec<_> = routes.map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }
 
 fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Problem {

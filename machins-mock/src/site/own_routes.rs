@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::fallback::matches;
-use crate::http::{Components, FieldError, Operation, Route, refuse_unknown};
+use crate::http::{Components, Operation, Route, refuse_unknown};
+use crate::reading::FieldError;
 use http::Method;
-use http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 
 /// Returns whether a path belongs to the mock itself rather than to a vendor's API.
 pub(crate) fn is_own_route(path: &str) -> bool {
@@ -71,14 +71,4 @@ impl OwnRoutes {
             _ => Err(FieldError::new("", "this route takes no body")),
         }
     }
-}
-
-/// Returns whether a web page of another origin sent the request. Browsers send such requests to
-/// any address without asking, and a page must not control the server of its visitor.
-pub(crate) fn is_cross_origin(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
-    headers.get(ORIGIN).is_some_and(|origin| {
-        let (_, authority) = origin.as_bytes().split_at(origin.len().min(b"http://".len()));
-        authority != host
-    })
 }

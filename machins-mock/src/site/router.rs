@@ -7,7 +7,8 @@ use http::Method;
 
 use super::own_routes::OwnRoutes;
 use super::{control, fallback, machineid, machins, swagger};
-use crate::http::{Api, FieldError};
+use crate::http::Api;
+use crate::reading::FieldError;
 
 /// The routes, created once for the process.
 static SITE: LazyLock<Site> = LazyLock::new(|| {

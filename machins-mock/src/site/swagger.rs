@@ -8,15 +8,27 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
 use super::document::document;
-use crate::http::Route;
+use crate::http::{CurrentApp, Route};
+use crate::worlds::path_of_world;
+
+/// The address of the server in the document.
+const OWN_SERVERS: &str = r#""servers":[{"url":"/"}]"#;
 
 /// Adds the OpenAPI document of the routes, which is created when it is first requested, and the
 /// page that shows it.
 pub(super) fn add(router: Router, documented: Arc<[Route]>) -> Router {
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    let serve = async move || {
-        let document = DOCUMENT.get_or_init(|| document(&documented).to_string().into());
-        ([(CONTENT_TYPE, "application/json")], document.clone())
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    let serve = async move |CurrentApp(app): CurrentApp| {
+        let document = DOCUMENT.get_or_init(|| document(&documented).to_string());
+        let path = path_of_world(&app.name);
+        // Only the address differs from world to world.
+        let document = if path.is_empty() {
+            Bytes::from_static(document.as_bytes())
+        } else {
+            let servers = format!("\"servers\":[{{\"url\":\"{path}\"}}]");
+            document.replacen(OWN_SERVERS, &servers, 1).into()
+        };
+        ([(CONTENT_TYPE, "application/json")], document)
     };
     ui::add(router.route("/openapi.json", get(serve)))
 }
@@ -30,6 +42,7 @@ mod ui {
     use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
     const PAGE: &str = include_str!("swagger.html");
+    const START: &str = include_str!("swagger.js");
     const SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
     const STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
 
@@ -37,6 +50,7 @@ mod ui {
         router
             .route("/docs", get(async || Html(PAGE)))
             .route("/docs/", get(async || Html(PAGE)))
+            .route("/docs/start.js", get(async || ([(CONTENT_TYPE, "text/javascript")], START)))
             .route("/docs/swagger-ui-bundle.js", get(async || asset("text/javascript", SCRIPT)))
             .route("/docs/swagger-ui.css", get(async || asset("text/css", STYLE)))
     }

@@ -149,6 +149,7 @@ async fn a_state_file_restores_the_state() {
     let again = start().unwrap();
     assert_eq!(again.snapshot(), server.snapshot());
     assert_eq!(again.org(org.key()).unwrap().state(), org.state());
+    drop(again);
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(files.len(), 1, "nothing is left beside it");
     #[cfg(unix)]
@@ -162,4 +163,104 @@ async fn a_state_file_restores_the_state() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{", "and is left alone");
     blocking::MockServer::start().save_state().unwrap();
+}
+
+#[tokio::test]
+async fn a_state_file_is_used_by_one_server_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let start = || MockServer::builder().state_file(&path).start();
+    let server = start().unwrap();
+    let error = start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    assert!(error.to_string().contains("already in use"), "{error}");
+    server.shutdown().await;
+    let next = start().unwrap();
+    drop(next);
+    drop(start().unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[rstest::rstest]
+#[case::no_folder("missing/world.json", ErrorKind::NotFound)]
+#[case::a_folder("", ErrorKind::InvalidInput)]
+#[tokio::test]
+async fn a_bad_state_file_is_noticed_at_the_start(#[case] path: &str, #[case] kind: ErrorKind) {
+    let folder = tempfile::tempdir().unwrap();
+    let error = MockServer::builder().state_file(folder.path().join(path)).start().unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
+    let name = folder.path().file_name().unwrap().to_str().unwrap();
+    assert!(error.to_string().contains(name), "{error}");
+}
+
+/// As after `kill -9`: nothing is asked of the server any more.
+#[rstest::rstest]
+#[case::by_request(true)]
+#[case::by_method(false)]
+#[tokio::test]
+async fn a_change_is_saved_soon(#[case] by_request: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let server = MockServer::builder().state_file(&path).start().unwrap();
+    let org = server.create_org(Plan::Free);
+    if by_request {
+        register(&server, &org, &["device-1"]).await;
+    } else {
+        server.create_agent(machins_mock::NewAgent::new().slug("device-1")).unwrap();
+    }
+    let changed = std::time::Instant::now();
+    loop {
+        let stored = std::fs::read_to_string(&path).unwrap_or_default();
+        if stored.contains("device-1") {
+            break;
+        }
+        assert!(changed.elapsed() < std::time::Duration::from_secs(20), "{stored}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_graceful_shutdown_finishes_what_is_under_way() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let delay = std::time::Duration::from_millis(100);
+    server.add_fault(machins_mock::Fault::delay(delay)).unwrap();
+    let url = format!("{}/api/v1/usage", server.url());
+    let request = client().get(url).header("x-org-key", org.key()).send();
+    let call = tokio::spawn(request);
+    while server.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    server.shutdown_gracefully(std::time::Duration::from_secs(30)).await;
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    assert!(TcpStream::connect(server.addr()).is_err());
+}
+
+#[tokio::test]
+async fn a_graceful_shutdown_has_a_limit() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let delay = std::time::Duration::from_mins(5);
+    server.add_fault(machins_mock::Fault::delay(delay)).unwrap();
+    let url = format!("{}/api/v1/usage", server.url());
+    let call = tokio::spawn(client().get(url).header("x-org-key", org.key()).send());
+    while server.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // An idle connection does not count.
+    let _idle = TcpStream::connect(server.addr()).unwrap();
+    server.shutdown_gracefully(std::time::Duration::from_millis(10)).await;
+    assert!(call.await.unwrap().is_err());
+    assert!(TcpStream::connect(server.addr()).is_err());
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_a_shutdown() {
+    let server = MockServer::start().await;
+    let mut idle = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    send(&server, reqwest::Method::GET, "/_mock/health", "", serde_json::Value::Null).await;
+    let started = std::time::Instant::now();
+    server.shutdown_gracefully(std::time::Duration::from_mins(1)).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(30));
+    assert!(
+        idle.read(&mut [0]).await.is_ok_and(|read| read == 0) || idle.read(&mut [0]).await.is_err()
+    );
 }

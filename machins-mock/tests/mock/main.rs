@@ -7,10 +7,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod clock;
 mod control;
 mod document;
+mod doors;
 mod expectations;
 mod faults;
+mod fixtures;
 mod journal;
 mod lifecycle;
 mod machineid;

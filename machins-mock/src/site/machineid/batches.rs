@@ -21,7 +21,7 @@ pub(super) fn routes(api: Api) -> Api {
 /// Many devices, given by `deviceIds` or by `scope`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "BatchBody_{Scope}")]
+#[schemars(rename = "BatchBody_{Scope}", example = serde_json::json!({"deviceIds": ["agent-01"]}))]
 struct BatchBody<Scope> {
     /// At least one id, and at most 500 distinct valid ones.
     #[schemars(with = "Option<Vec<String>>")]

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::{self as toolkit, BodyError, FieldError, Output, ReadError, Reply, Responses};
+use crate::http::{self as toolkit, BodyError, Output, ReadError, Reply, Responses};
 use crate::machins::Error;
 use crate::machins::error::ErrorCode;
+use crate::reading::{FieldError, JsonError};
 
 /// A reply with status 200, or a refusal.
 pub(super) type Answer<T> = Result<Reply<200, T>, Error>;
@@ -36,7 +37,7 @@ struct ErrorBody {
 
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
-        if let BodyError::Field(error) = error {
+        if let BodyError::Json(JsonError::Field(error)) = error {
             return error.into();
         }
         let code = match error {

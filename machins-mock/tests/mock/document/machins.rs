@@ -295,7 +295,13 @@ async fn every_reply_of_the_machins_controls_is_as_documented() {
     ] {
         inspector.send(Method::POST, &path, template, "", body).await;
     }
-    for path in ["/_mock/machins/ledger", "/_mock/webhooks"] {
+    for path in [
+        "/_mock/machins/ledger",
+        "/_mock/machins/agents",
+        "/_mock/machins/listings",
+        "/_mock/machins/trades",
+        "/_mock/webhooks",
+    ] {
         inspector.send(Method::GET, path, path, "", Value::Null).await;
     }
     let unseen = inspector.unseen("Mock control");

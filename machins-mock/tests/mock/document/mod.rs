@@ -1,5 +1,6 @@
 //! `/openapi.json`: a valid document, and every real reply as it says.
 
+mod control;
 mod machineid;
 mod machins;
 mod openapi;

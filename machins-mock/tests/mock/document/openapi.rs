@@ -6,6 +6,7 @@ use machins_mock::MockServer;
 use serde_json::{Value, json};
 
 use super::{document, operations, validator};
+use crate::support::http::send;
 
 /// The rules of OpenAPI 3.1 that its own schema states for what this document uses; objects take
 /// only what is listed.
@@ -62,11 +63,12 @@ fn openapi_rules() -> Value {
         "$defs": {
             "operation": {
                 "type": "object",
-                "required": ["operationId", "summary", "tags", "responses"],
+                "required": ["operationId", "summary", "description", "tags", "responses"],
                 "additionalProperties": false,
                 "properties": {
                     "operationId": {"type": "string", "minLength": 1},
                     "summary": {"type": "string", "minLength": 1},
+                    "description": {"type": "string", "minLength": 1},
                     "tags": {"type": "array", "items": {"type": "string", "minLength": 1}},
                     "security": {"type": "array", "items": {"type": "object"}},
                     "parameters": {
@@ -75,7 +77,7 @@ fn openapi_rules() -> Value {
                             "type": "object", "required": ["name", "in", "schema"], "additionalProperties": false,
                             "properties": {
                                 "name": {"type": "string"}, "in": {"enum": ["path", "query", "header"]},
-                                "required": {"type": "boolean"}, "description": {"type": "string"}, "schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+                                "required": {"type": "boolean"}, "description": {"type": "string"}, "example": {}, "schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"},
                             },
                             "if": {"properties": {"in": {"const": "path"}}},
                             "then": {"required": ["required"], "properties": {"required": {"const": true}}},
@@ -99,8 +101,8 @@ fn openapi_rules() -> Value {
             "content": {
                 "type": "object",
                 "additionalProperties": {
-                    "type": "object", "required": ["schema"], "additionalProperties": false,
-                    "properties": {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}},
+                    "type": "object", "required": ["schema", "example"], "additionalProperties": false,
+                    "properties": {"example": {}, "schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}},
                 },
             },
         },
@@ -246,4 +248,46 @@ async fn the_document_has_every_route() {
     assert_eq!(schemes["machins_owner"]["scheme"], "bearer");
     let scheme = &document["components"]["securitySchemes"]["machineid"];
     assert_eq!((&scheme["type"], &scheme["name"]), (&json!("apiKey"), &json!("x-org-key")));
+}
+
+#[tokio::test]
+async fn every_example_is_as_its_schema_says() {
+    let document = document(&MockServer::start().await).await;
+    let mut wrong = Vec::new();
+    for (method, path, operation) in operations(&document) {
+        let replies = operation["responses"].as_object().unwrap().iter();
+        let replies = replies.map(|(status, reply)| (status.as_str(), reply));
+        let body = operation.get("requestBody").map(|body| ("body", body));
+        for (name, one) in replies.chain(body) {
+            let content = &one["content"]["application/json"];
+            let example = &content["example"];
+            let validator = validator(&document, &content["schema"]);
+            let errors = validator.iter_errors(example);
+            wrong.extend(
+                errors.map(|error| {
+                    format!("{method} {path} {name}: {} {error}", error.instance_path())
+                }),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A body that the document shows is one that the server takes.
+#[tokio::test]
+async fn every_example_of_a_control_body_is_taken() {
+    let server = MockServer::start().await;
+    let document = document(&server).await;
+    for (method, path, operation) in operations(&document) {
+        let Some(body) = operation.get("requestBody").filter(|_| path.starts_with("/_mock/"))
+        else {
+            continue;
+        };
+        if path == "/_mock/state" {
+            continue;
+        }
+        let example = body["content"]["application/json"]["example"].clone();
+        let reply = send(&server, method.parse().unwrap(), path, "", example.clone()).await;
+        assert_ne!(reply.status, 400, "{method} {path} {example}: {}", reply.text);
+    }
 }

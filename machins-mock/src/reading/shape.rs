@@ -1,8 +1,4 @@
-//! What is wrong with a field of a body or with a parameter, in words for the caller.
-//!
-//! The words come from the schema of the type that is read: which fields it has, and what each of
-//! them takes. The messages of the JSON parser are written for the authors of a program and not for
-//! its callers.
+//! The fields of a type that is read, and what each of them takes, from the type's schema.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -12,29 +8,18 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::takes::{given, takes};
-
-/// An error: a field or a parameter is unknown, missing, or has a value that it does not take.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct FieldError {
-    /// The path of the field, such as `match.paht` or `trades[0].buyer`, or the name of the
-    /// parameter.
-    pub(crate) field: String,
-    pub(crate) message: String,
-    /// The nearest known name, if the given one is unknown.
-    pub(crate) nearest: Option<String>,
-}
+use super::field_error::FieldError;
+use super::takes::{given, resolve, takes};
 
 /// The schema of a type that is read from requests.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     root: Value,
 }
 
 type Shapes = HashMap<TypeId, Arc<Shape>>;
 
 /// Returns the schema of a type, which is generated once.
-pub(super) fn shape<T: JsonSchema + 'static>() -> Arc<Shape> {
+pub(crate) fn shape<T: JsonSchema + 'static>() -> Arc<Shape> {
     static SHAPES: LazyLock<RwLock<Shapes>> = LazyLock::new(RwLock::default);
     let id = TypeId::of::<T>();
     let known = SHAPES.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
@@ -47,56 +32,9 @@ pub(super) fn shape<T: JsonSchema + 'static>() -> Arc<Shape> {
     })
 }
 
-impl FieldError {
-    pub(crate) fn new(field: impl Into<String>, rule: impl std::fmt::Display) -> Self {
-        let field = field.into();
-        let message =
-            if field.is_empty() { rule.to_string() } else { format!("`{field}`: {rule}") };
-        Self { field, message, nearest: None }
-    }
-
-    /// Returns the refusal of a name that is none of the known ones; `kind` is `field` or
-    /// `parameter`.
-    pub(crate) fn unknown<'a>(
-        kind: &str,
-        field: String,
-        name: &str,
-        known: impl Iterator<Item = &'a str>,
-    ) -> Self {
-        let name = &name[..name.floor_char_boundary(100)];
-        let distance =
-            |known: &str| strsim::normalized_damerau_levenshtein(known, &name.to_lowercase());
-        let nearest = known.max_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let message = match nearest {
-            Some(nearest) => {
-                format!("unknown {kind} `{field}`; the nearest known one is `{nearest}`")
-            }
-            None => format!("unknown {kind} `{field}`; there are none here"),
-        };
-        Self { field, message, nearest: nearest.map(ToOwned::to_owned) }
-    }
-
-    /// Returns the error with a path in front of its field.
-    pub(crate) fn within(self, path: &str) -> Self {
-        let Self { field, message, nearest } = self;
-        let inner = if field.is_empty() || field.starts_with('[') {
-            field.clone()
-        } else {
-            format!(".{field}")
-        };
-        let whole = format!("{path}{inner}");
-        let message = if field.is_empty() {
-            format!("`{whole}`: {message}")
-        } else {
-            message.replacen(&format!("`{field}`"), &format!("`{whole}`"), 1)
-        };
-        Self { field: whole, message, nearest }
-    }
-}
-
 impl Shape {
     /// Returns the names of the fields at the top.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut names = Vec::new();
         self.names_of(&self.root, &mut names);
         names
@@ -113,17 +51,17 @@ impl Shape {
     }
 
     /// Returns the first unknown field of a value, at any depth.
-    pub(super) fn unknown_field(&self, value: &Value) -> Option<FieldError> {
+    pub(crate) fn unknown_field(&self, value: &Value) -> Option<FieldError> {
         self.find_unknown(&self.root, value, String::new())
     }
 
     /// Returns the first field that is missing or has a value of the wrong kind.
-    pub(super) fn misfit(&self, value: &Value) -> Option<FieldError> {
+    pub(crate) fn misfit(&self, value: &Value) -> Option<FieldError> {
         self.find_misfit(&self.root, value, String::new())
     }
 
     /// Returns the refusal of a parameter whose text is not what it takes.
-    pub(super) fn bad_parameter(&self, name: &str, text: &str) -> Option<FieldError> {
+    pub(crate) fn bad_parameter(&self, name: &str, text: &str) -> Option<FieldError> {
         let schema = self.resolve(&self.root)["properties"].get(name)?;
         let takes = takes(&self.root, schema)?;
         let given = given(&Value::String(text.to_owned()));
@@ -303,6 +241,8 @@ impl Shape {
             Value::Array(names) => names.iter().filter_map(Value::as_str).any(of_type),
             _ => true,
         };
+        let timed = schema["format"] != "date-time"
+            || value.as_str().is_none_or(|text| text.parse::<jiff::Timestamp>().is_ok());
         let bound = |name: &str| schema[name].as_f64();
         let bounded = value.as_f64().is_none_or(|number| {
             bound("minimum").is_none_or(|least| number >= least)
@@ -317,7 +257,7 @@ impl Shape {
             // Which fields an object lacks is told apart from its kind.
             schema[*name].as_array().is_none_or(one)
         });
-        typed && bounded && alternatives
+        typed && timed && bounded && alternatives
     }
 }
 
@@ -336,12 +276,6 @@ fn either(known: Option<Value>, field: &Value) -> Value {
     };
     all.push(constant.clone());
     if all.len() == 1 { field.clone() } else { serde_json::json!({"enum": all}) }
-}
-
-/// Follows a reference to a definition of the root.
-pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
-    target.map_or(schema, |target| resolve(root, target))
 }
 
 /// Returns the schemas that a schema consists of.

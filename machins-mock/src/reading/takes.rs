@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::field_error::resolve;
 use crate::mask::mask;
 
 /// How much of a value is shown, in bytes.
@@ -111,4 +110,10 @@ pub(super) fn given(value: &Value) -> String {
             if cut < text.len() { format!("{}…", &text[..cut]) } else { text.into_owned() }
         }
     }
+}
+
+/// Follows a reference to a definition of the root.
+pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
+    target.map_or(schema, |target| resolve(root, target))
 }

@@ -1,0 +1,37 @@
+//! The Date header, which shows the virtual time.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::{DATE, HeaderMap};
+
+use crate::clock::Time;
+
+thread_local! {
+    /// The last value, and its second.
+    static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+}
+
+/// Sets the Date header, which the HTTP library would set to the real time.
+pub(super) fn set_date(headers: &mut HeaderMap, now: Time) {
+    // HTTP knows no time before 1970.
+    let second = u64::try_from(now.unix_seconds()).unwrap_or(0);
+    let value = LAST.with_borrow_mut(|last| {
+        let known = last.take().filter(|(at, _)| *at == second);
+        let known = known.or_else(|| Some((second, format(second)?)));
+        *last = known.clone();
+        known.map(|(_, value)| value)
+    });
+    if let Some(value) = value {
+        headers.insert(DATE, value);
+    }
+}
+
+/// Returns a time as HTTP writes it; `None` after the year 9999.
+fn format(second: u64) -> Option<HeaderValue> {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(second))?;
+    let text = (second < YEAR_10000).then(|| httpdate::fmt_http_date(time))?;
+    HeaderValue::from_str(&text).ok()
+}
