@@ -38,17 +38,18 @@ impl Job {
     /// Starts the command, and lends it the terminal if this process has that to itself. To be called
     /// on the main thread.
     pub(crate) fn spawn(command: Command) -> Result<Self, Error> {
+        let failed = |step| move |source| Error::Setup { step, source };
+        // First of all, as Ctrl-Z would stop this process alone.
+        let signals = Signals::of_a_job().map_err(failed("handling signals"))?;
         let job = Arc::new(command.spawn()?);
-        let watched = Self::watch(&job);
-        watched.map_err(|source| {
+        let watched = Self::watch(&job, signals).map_err(failed("watching over the command"));
+        watched.inspect_err(|_| {
             job.kill();
             job.wait();
-            Error::Setup { step: "watching over the command", source }
         })
     }
 
-    fn watch(job: &Handle) -> io::Result<Self> {
-        let signals = Signals::of_a_job()?;
+    fn watch(job: &Handle, signals: Signals) -> io::Result<Self> {
         let (sender, events) = unbounded_channel();
         let waited_for = Arc::clone(job);
         // The loss of the keeper is noticed by whoever waits, so somebody always does.
