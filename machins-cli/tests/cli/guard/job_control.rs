@@ -47,6 +47,12 @@ const GUARD: &str = "$MACHINS guard --every 0.2 --timeout 0.5 -- ./job";
 
 #[rstest]
 #[case::alone(GUARD, LENT, 7)]
+#[case::in_a_guard(
+    "$MACHINS guard --pass-org-key --every 0.2 --timeout 0.5 -- \
+     $MACHINS guard --every 0.2 --timeout 0.5 -- ./job",
+    LENT,
+    7
+)]
 // The terminal is not lent to the command, so that Ctrl-Z stops the pipeline with guard in it.
 #[case::in_a_pipeline("$MACHINS guard --every 0.2 --timeout 0.5 -- ./job </dev/tty | cat", "", 0)]
 fn a_suspended_job_goes_on_when_it_may(

@@ -2,11 +2,13 @@
 
 mod decisions;
 mod environment;
+#[cfg(target_os = "linux")]
 mod escapes;
 #[cfg(target_os = "linux")]
 mod job_control;
 mod output;
 mod signals;
+#[cfg(target_os = "linux")]
 mod start;
 mod status;
 #[cfg(target_os = "linux")]
