@@ -32,11 +32,11 @@ pub(crate) fn revoke(rounds: usize) -> Result<Vec<Line>> {
             ends.push(time_to_end(&machins, descendants)?);
         }
         let figure = |pick: fn(&End) -> f64| Figure::of(ends.iter().map(pick));
-        let what = format!("from a revoke to the end of {descendants} descendants, `--every 1`");
+        let what = format!("from a revoke to the end of the last of {descendants}, `--every 1`");
         lines.push(
             Line::new(14, what, "ms", figure(|end| end.after_revoke)).goal(Bound::AtMost(REACH)),
         );
-        let what = format!("of it after the denying answer, {descendants} descendants");
+        let what = format!("of it after the denying answer, {descendants}");
         lines.push(
             Line::new(14, what, "ms", figure(|end| end.after_answer)).goal(Bound::AtMost(SOON)),
         );
