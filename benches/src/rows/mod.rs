@@ -3,6 +3,7 @@
 mod build;
 mod commands;
 mod gate;
+mod guard;
 mod inbox;
 mod marketplace;
 mod memory;
@@ -20,7 +21,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 12] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 14] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -35,4 +36,6 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 12] = [
     (12..=12, "12: building", build::run),
     (13..=13, "13: memory and long lists", memory::run),
     (14..=14, "14: the inbox", inbox::run),
+    (15..=15, "15: from a revoke to the end of everything", guard::revoke),
+    (16..=16, "16: what guard costs", guard::watching),
 ];

@@ -1,6 +1,6 @@
 //! `machins guard`: runs a command for as long as its device is allowed.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,8 @@ const TOLERANCE: Duration = Duration::from_secs(2);
 /// SIGKILL after --kill-after seconds), whatever process groups and sessions it made, and guard exits
 /// with 3. Otherwise guard exits with the status of the command (128 + n if signal n ended it, 127 if
 /// it was not found, 126 if it could not be executed), and terminates the processes that it left
-/// running. The same happens if guard is killed, stopped or hangs.
+/// running. The same happens if guard is killed, stopped or hangs. Without --timeout a question takes
+/// at most 10 seconds, and no answer is a denial.
 ///
 /// The command owns stdin and stdout; guard writes to stderr only, and passes signals on. A process
 /// that cannot be ended, because it belongs to another user, is named on stderr ("still running PID")
@@ -88,6 +89,7 @@ impl Guard {
     }
 
     fn guard(self, context: &Context) -> Result<ExitCode, Failure> {
+        process::hold_suspensions();
         background::start().map_err(|error| Failure::local("could not start a thread", error))?;
         process::reserve_descriptors()
             .map_err(|error| Failure::local("guard may not open enough files", error))?;
@@ -110,12 +112,13 @@ impl Guard {
         let says_how = context.global.verbosity.verbose > 0;
 
         runtime::block_on(async {
-            let mut signals = Signals::new()?;
-            let started = Cell::new(false);
+            // Until the job takes them over.
+            let signals = RefCell::new(Some(Signals::of_a_job()?));
             let work = gate.supervise_gracefully(self.every, Duration::MAX, async |stop| {
-                started.set(true);
+                let signals =
+                    signals.take().ok_or_else(|| Failure::usage("it has been started"))?;
                 context.out.note(&format!("guard: {} is allowed", gate.device()));
-                let job = Job::spawn(command)
+                let job = Job::spawn(command, signals)
                     .map_err(|error| process::not_started(&error, Exit::Denied))?;
                 decisions.job_started(job.handle());
                 if says_how {
@@ -125,19 +128,10 @@ impl Guard {
                 let outcome = job.run(&stop, self.kill_after, may_resume).await?;
                 process::exit_code(outcome, Exit::Denied)
             });
-            // Once it has started, the job has the signals passed on to it.
-            let interrupted = async {
-                loop {
-                    let signal = signals.next().await;
-                    if !started.get() {
-                        return signal;
-                    }
-                }
-            };
             tokio::select! {
                 biased;
                 result = work => result?,
-                signal = interrupted => Ok(process::signalled(signal)),
+                signal = process::interrupted(&signals) => Ok(process::signalled(signal)),
             }
         })?
     }

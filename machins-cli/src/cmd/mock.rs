@@ -151,6 +151,7 @@ fn exec(command: &[OsString]) -> Result<ExitCode, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::usage("no command given"));
     };
+    process::hold_suspensions();
     let server = MockServer::builder()
         .start()
         .map_err(|error| Failure::local("could not start the mock server", error))?;
@@ -159,8 +160,9 @@ fn exec(command: &[OsString]) -> Result<ExitCode, Failure> {
         .env("MACHINEID_BASE_URL", server.machineid_base_url())
         .env("MACHINS_BASE_URL", server.machins_base_url());
     runtime::block_on(async {
-        let job =
-            Job::spawn(command).map_err(|error| process::not_started(&error, Exit::Refused))?;
+        let signals = Signals::of_a_job()?;
+        let job = Job::spawn(command, signals)
+            .map_err(|error| process::not_started(&error, Exit::Refused))?;
         let resume = async || Ok::<_, Infallible>(());
         let Ok(outcome) = job.run(&CancellationToken::new(), Duration::ZERO, resume).await;
         process::exit_code(outcome, Exit::Refused)

@@ -1,7 +1,10 @@
 //! A running command: its signals, its terminal, its end.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -11,9 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use super::unix::{CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend_group};
+use super::unix::{
+    CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group, without_holding,
+};
 #[cfg(windows)]
-use super::windows::{CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend_group};
+use super::windows::{
+    CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group, without_holding,
+};
 use crate::output::to_stderr;
 
 /// How often the keeper is looked after, and told that this process is well while the job ends.
@@ -36,19 +43,17 @@ pub(crate) struct Job {
 
 impl Job {
     /// Starts the command, and lends it the terminal if this process has that to itself. To be called
-    /// on the main thread.
-    pub(crate) fn spawn(command: Command) -> Result<Self, Error> {
-        let job = Arc::new(command.spawn()?);
-        let watched = Self::watch(&job);
-        watched.map_err(|source| {
+    /// on the main thread, with [`Signals::of_a_job`].
+    pub(crate) fn spawn(command: Command, signals: Signals) -> Result<Self, Error> {
+        let job = Arc::new(without_holding(|| command.spawn())?);
+        Self::watch(&job, signals).map_err(|source| {
             job.kill();
             job.wait();
             Error::Setup { step: "watching over the command", source }
         })
     }
 
-    fn watch(job: &Handle) -> io::Result<Self> {
-        let signals = Signals::of_a_job()?;
+    fn watch(job: &Handle, signals: Signals) -> io::Result<Self> {
         let (sender, events) = unbounded_channel();
         let waited_for = Arc::clone(job);
         // The loss of the keeper is noticed by whoever waits, so somebody always does.
@@ -155,7 +160,7 @@ impl Job {
             return;
         }
         self.wants_terminal = wants_terminal;
-        if self.signals.includes(SUSPEND) {
+        if self.signals.include_suspensions() {
             // Comes back as a signal to this process.
             suspend_group();
         } else {
@@ -172,7 +177,8 @@ impl Job {
     ) -> Result<(), E> {
         // While it is stopped the keeper expects no word.
         let _ = self.handle.stop();
-        self.terminal.suspend();
+        self.terminal.reclaim();
+        suspend();
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
@@ -183,6 +189,20 @@ impl Job {
         }
         let _ = self.handle.resume();
         Ok(())
+    }
+}
+
+/// Waits for a signal until a job takes the signals over. Ctrl-Z stops this process meanwhile.
+pub(crate) async fn interrupted(signals: &RefCell<Option<Signals>>) -> i32 {
+    let next = |context: &mut Context<'_>| match &mut *signals.borrow_mut() {
+        Some(signals) => signals.poll_next(context),
+        None => Poll::Pending,
+    };
+    loop {
+        match poll_fn(next).await {
+            SUSPEND => suspend(),
+            signal => return signal,
+        }
     }
 }
 

@@ -7,9 +7,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub(crate) use job::{Handle, Job};
+pub(crate) use job::{Handle, Job, interrupted};
 pub(crate) use status::{exit_code, not_started, signalled};
 #[cfg(unix)]
-pub(crate) use unix::{Signals, hide_environment, reserve_descriptors};
+pub(crate) use unix::{Signals, hide_environment, hold_suspensions, reserve_descriptors};
 #[cfg(windows)]
-pub(crate) use windows::{Signals, hide_environment, reserve_descriptors};
+pub(crate) use windows::{Signals, hide_environment, hold_suspensions, reserve_descriptors};

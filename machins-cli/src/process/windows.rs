@@ -1,6 +1,8 @@
 //! Ctrl-C, and what Windows does not have: other signals, job control, limits on open files.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll};
 
 use crate::error::Failure;
 
@@ -19,26 +21,33 @@ pub(crate) struct Signals(tokio::signal::windows::CtrlC);
 impl Signals {
     /// Starts to handle Ctrl-C.
     pub(crate) fn new() -> Result<Self, Failure> {
-        Self::of_a_job().map_err(|error| Failure::local("could not handle Ctrl-C", error))
+        let signals = tokio::signal::windows::ctrl_c().map(Self);
+        signals.map_err(|error| Failure::local("could not handle Ctrl-C", error))
     }
 
     /// Starts to handle Ctrl-C. The console sends it to every process, so that nothing is to be passed
     /// on.
-    pub(crate) fn of_a_job() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
+    pub(crate) fn of_a_job() -> Result<Self, Failure> {
+        Self::new()
     }
 
-    /// Whether this signal is handled.
-    pub(crate) fn includes(&self, signal: i32) -> bool {
-        signal == INTERRUPT
+    /// False: there is no job control.
+    #[expect(clippy::unused_self, reason = "as on Unix, where there is something to say")]
+    pub(super) fn include_suspensions(&self) -> bool {
+        false
     }
 
     /// Waits for the next Ctrl-C, and returns its number.
     pub(crate) async fn next(&mut self) -> i32 {
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Polls for the next Ctrl-C.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<i32> {
+        match self.0.poll_recv(context) {
+            Poll::Ready(Some(())) => Poll::Ready(INTERRUPT),
+            _ => Poll::Pending,
         }
-        INTERRUPT
     }
 
     /// Waits for Ctrl-C.
@@ -47,8 +56,19 @@ impl Signals {
     }
 }
 
-/// Does nothing.
+/// Does nothing: there is no job control.
 pub(super) fn suspend_group() {}
+
+/// Does nothing: there is no job control.
+pub(crate) fn hold_suspensions() {}
+
+/// Does nothing: there is no job control.
+pub(super) fn suspend() {}
+
+/// Starts something.
+pub(super) fn without_holding<T>(start: impl FnOnce() -> T) -> T {
+    start()
+}
 
 /// The terminal, which all processes share.
 pub(super) struct Terminal;
@@ -79,7 +99,7 @@ impl Terminal {
     pub(super) fn take_back(&self) {}
 
     /// Does nothing.
-    pub(super) fn suspend(&self) {}
+    pub(super) fn reclaim(&self) {}
 }
 
 /// Does nothing: there is no such limit.

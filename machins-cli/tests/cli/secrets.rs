@@ -106,10 +106,10 @@ fn no_process_of_guard_has_a_key_in_its_arguments() {
     let server = MockServer::start();
     let org = server.create_org(Plan::Free);
     let home = Home::against(&server, &org).with("MACHINEID_DEVICE_ID", "agent-01");
-    // The command looks at every process that there is, the guard and its watchdog among them.
+    // The command looks at every process that there is, the guard and its keeper among them.
     let script = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '";
     let ran = home.run(&["guard", "--", "sh", "-c", script]).exits(0);
-    assert!(ran.stdout.contains("__guard-watchdog"), "{ran:?}");
+    assert!(ran.stdout.contains("process-containment:keeper"), "{ran:?}");
     assert!(!ran.stdout.contains(org.key()), "{ran:?}");
 }
 

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Output, Stdio};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::shop::Shop;
 
 /// Runs a shell command on a terminal, and types each text once the one before it is shown.
 #[track_caller]
-fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
+pub(crate) fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
     let mut terminal = home
         .command("script")
         .args(["--quiet", "--return", "--command", command, "/dev/null"])
@@ -34,26 +35,35 @@ fn on_a_terminal(home: &Home, command: &str, typed: &[(&str, &str)]) -> Ran {
     let mut stdout = terminal.stdout.take().unwrap();
     let typed: Vec<_> = typed.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
     let (sender, receiver) = mpsc::channel();
+    let screen = Arc::new(Mutex::new(Vec::new()));
+    let shown = Arc::clone(&screen);
     thread::spawn(move || {
-        let mut shown = Vec::new();
+        let mut read = || {
+            let mut bytes = [0; 1024];
+            let count = stdout.read(&mut bytes).unwrap();
+            shown.lock().unwrap().extend(&bytes[..count]);
+            count > 0
+        };
+        let is_shown = |text: &str| String::from_utf8_lossy(&screen_of(&shown)).contains(text);
         for (awaited, keys) in typed {
-            let mut byte = [0];
-            while !String::from_utf8_lossy(&shown).contains(&awaited)
-                && stdout.read(&mut byte).unwrap() == 1
-            {
-                shown.extend(byte);
-            }
-            stdin.write_all(keys.as_bytes()).unwrap();
+            while !is_shown(&awaited) && read() {}
+            // A terminal that has ended takes no more.
+            let _ = stdin.write_all(keys.as_bytes());
         }
-        stdout.read_to_end(&mut shown).unwrap();
+        while read() {}
         let status = terminal.wait().unwrap();
-        let _ = sender.send(Output { status, stdout: shown, stderr: Vec::new() });
+        let stdout = screen_of(&shown);
+        let _ = sender.send(Output { status, stdout, stderr: Vec::new() });
     });
     let Ok(output) = receiver.recv_timeout(Duration::from_secs(30)) else {
         let _ = kill(pid, Signal::SIGKILL);
-        panic!("{command} does not end");
+        panic!("{command} does not end: {}", String::from_utf8_lossy(&screen_of(&screen)));
     };
     Ran::from(output)
+}
+
+fn screen_of(screen: &Mutex<Vec<u8>>) -> Vec<u8> {
+    screen.lock().unwrap().clone()
 }
 
 fn world() -> (MockServer, Home) {

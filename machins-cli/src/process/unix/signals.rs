@@ -4,59 +4,125 @@ use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::process::{Command, Stdio};
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::thread;
 
 use nix::libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
-use nix::sys::signal::{Signal as Number, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Number, kill, raise};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::Failure;
 
 /// The signals that would end this process.
 const ENDING: [i32; 6] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
 
-/// Signals that this process handles, each with its number.
-pub(crate) struct Signals(Vec<(i32, Signal)>);
+/// Signals that this process handles.
+pub(crate) struct Signals {
+    /// Each with its number.
+    handled: Vec<(i32, Signal)>,
+    /// `None` if Ctrl-Z is not held back.
+    suspensions: Option<UnboundedReceiver<()>>,
+}
 
 impl Signals {
     /// Starts to handle the signals that would end this process.
     pub(crate) fn new() -> Result<Self, Failure> {
-        Self::handle(&ENDING).map_err(|error| Failure::local("could not handle signals", error))
+        Self::ending().map_err(not_handled)
     }
 
-    /// Starts to handle Ctrl-Z, too.
-    pub(crate) fn of_a_job() -> io::Result<Self> {
-        Self::handle(&[&ENDING[..], &[SIGTSTP]].concat())
+    /// Starts to handle Ctrl-Z, too. To be called after [`hold_suspensions`].
+    pub(crate) fn of_a_job() -> Result<Self, Failure> {
+        let signals = Self::new()?;
+        if !are_suspensions_held() {
+            return Ok(signals);
+        }
+        let (sender, suspensions) = unbounded_channel();
+        thread::Builder::new()
+            .name("suspensions".to_owned())
+            .spawn(move || while suspension().wait().is_ok() && sender.send(()).is_ok() {})
+            .map_err(not_handled)?;
+        Ok(Self { suspensions: Some(suspensions), ..signals })
     }
 
-    fn handle(numbers: &[i32]) -> io::Result<Self> {
-        let ignored = ignored(numbers);
-        let handled = numbers.iter().filter(|number| !ignored.contains(number));
-        let signals = handled.map(|number| Ok((*number, signal(SignalKind::from_raw(*number))?)));
-        Ok(Self(signals.collect::<io::Result<_>>()?))
+    fn ending() -> io::Result<Self> {
+        let ignored = ignored(&ENDING);
+        let handled = ENDING.iter().filter(|number| !ignored.contains(number));
+        let handled = handled.map(|number| Ok((*number, signal(SignalKind::from_raw(*number))?)));
+        Ok(Self { handled: handled.collect::<io::Result<_>>()?, suspensions: None })
     }
 
-    /// Whether this signal is handled.
-    pub(crate) fn includes(&self, signal: i32) -> bool {
-        self.0.iter().any(|(number, _)| *number == signal)
+    /// Whether Ctrl-Z is handled. It is not if it was ignored when this process started.
+    pub(in crate::process) fn include_suspensions(&self) -> bool {
+        self.suspensions.is_some()
     }
 
     /// Waits for the next signal, and returns its number.
     pub(crate) async fn next(&mut self) -> i32 {
-        poll_fn(|context| {
-            let arrived = |(number, signal): &mut (i32, Signal)| {
-                signal.poll_recv(context).is_ready().then_some(*number)
-            };
-            self.0.iter_mut().find_map(arrived).map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Polls for the next signal.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<i32> {
+        let suspended = self.suspensions.as_mut().map(|held| held.poll_recv(context));
+        if let Some(Poll::Ready(Some(()))) = suspended {
+            return Poll::Ready(SIGTSTP);
+        }
+        let arrived = |(number, signal): &mut (i32, Signal)| {
+            signal.poll_recv(context).is_ready().then_some(*number)
+        };
+        self.handled.iter_mut().find_map(arrived).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Waits for a signal that asks this process to stop.
     pub(crate) async fn asked_to_stop(&mut self) {
         while !matches!(self.next().await, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {}
     }
+}
+
+/// Ctrl-Z's signal.
+fn suspension() -> SigSet {
+    let mut signals = SigSet::empty();
+    signals.add(Number::SIGTSTP);
+    signals
+}
+
+/// Holds Ctrl-Z back from now on, so that it does not stop this process before its job. Not by a
+/// handler, which could not be taken away when this process is to stop as its shell expects. To be
+/// called before other threads are started.
+pub(crate) fn hold_suspensions() {
+    // Nobody waits for a signal that is ignored.
+    if ignored(&[SIGTSTP]).is_empty() {
+        let _ = suspension().thread_block();
+    }
+}
+
+fn are_suspensions_held() -> bool {
+    SigSet::thread_get_mask().is_ok_and(|held| held.contains(Number::SIGTSTP))
+}
+
+fn not_handled(error: io::Error) -> Failure {
+    Failure::local("could not handle signals", error)
+}
+
+/// Starts something that inherits which signals are held back. Ctrl-Z in this moment stops this process
+/// alone.
+pub(in crate::process) fn without_holding<T>(start: impl FnOnce() -> T) -> T {
+    let before = suspension().thread_swap_mask(SigmaskHow::SIG_UNBLOCK);
+    let result = start();
+    if let Ok(before) = before {
+        let _ = before.thread_set_mask();
+    }
+    result
+}
+
+/// Stops this process as Ctrl-Z does, and returns when its shell lets it go on. The system ignores the
+/// signal in a process group that has no shell.
+pub(in crate::process) fn suspend() {
+    without_holding(|| {
+        let _ = raise(Number::SIGTSTP);
+    });
 }
 
 /// Sends Ctrl-Z's signal to the process group of this process: to the other commands of a pipeline too.

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, raise};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
@@ -80,16 +80,14 @@ impl Terminal {
         }
     }
 
-    /// Takes the terminal back and stops this process, as Ctrl-Z would, so that its shell takes over.
-    /// Returns when the shell lets it go on. In a group that has no shell nothing stops it.
-    pub(in crate::process) fn suspend(&self) {
+    /// Takes the terminal back, as [`take_back`](Self::take_back), from a job that will have it again
+    /// with the modes that it has set.
+    pub(in crate::process) fn reclaim(&self) {
         if self.modes.borrow().is_some() {
             *self.modes_of_job.borrow_mut() =
                 self.device.as_ref().and_then(|device| tcgetattr(device).ok());
         }
         self.take_back();
-        // Not Ctrl-Z's own signal, for which this process has a handler.
-        let _ = raise(Signal::SIGTTOU);
     }
 }
 
