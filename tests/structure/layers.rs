@@ -79,7 +79,7 @@ const LAYERS: [(&str, Layers); 6] = [
         &[
             "text style error flags",
             "json table format output input json_flag naming config process runtime",
-            "context progress verbose panic shown_once",
+            "context progress verbose panic shown_once hook",
             "list pages lookup",
             "cmd",
             "main",

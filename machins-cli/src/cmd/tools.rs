@@ -1,4 +1,4 @@
-//! The group Tools: `machins config`, `machins mock`, `machins api`, and shell integration.
+//! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, and shell integration.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+use super::hook::Hook;
 use super::mock::Mock;
 use super::shell;
 use crate::context::Context;
@@ -14,6 +15,8 @@ use crate::error::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Config(Config),
+    #[command(subcommand)]
+    Hook(Hook),
     #[command(subcommand)]
     Mock(Mock),
     Api(Api),
@@ -25,6 +28,8 @@ impl Command {
     pub(crate) fn run(self, context: &Context, tree: clap::Command) -> Result<ExitCode, Failure> {
         match self {
             Self::Config(config) => config.run(context)?,
+            // `hook run` answers in the form of a runtime.
+            Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
             Self::Mock(mock) => return mock.run(context.out),
             Self::Api(api) => api.run(context)?,

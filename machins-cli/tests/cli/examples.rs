@@ -6,6 +6,7 @@ use machins_mock::{Plan, Snapshot};
 
 use crate::help::pages;
 use crate::home::{Home, Ran};
+use crate::hook::event;
 use crate::shop::{Shop, id};
 
 /// An example of a command's help.
@@ -103,6 +104,7 @@ impl World {
             .with("CLAIM_URL", &self.claim_url)
             .with("PATH", &path);
         home.write_config(&self.config);
+        std::fs::write(home.path().join("event.json"), event("claude")).unwrap();
         home
     }
 

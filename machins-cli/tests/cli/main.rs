@@ -19,6 +19,7 @@ mod golden;
 mod guard;
 mod help;
 mod home;
+mod hook;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
