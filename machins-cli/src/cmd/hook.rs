@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_or_fails_is_no_result() {
         assert_eq!(within(LIMIT, || 7), Ok(7));
-        let slow = within(Duration::from_millis(1), || thread::park());
+        let slow = within(Duration::from_millis(1), thread::park);
         assert!(slow.unwrap_err().contains("no answer within 0.001 s"));
         let failed = within(LIMIT, || std::hint::black_box(None::<u8>).unwrap());
         assert_eq!(failed, Err("this program has failed".to_owned()));

@@ -1,8 +1,8 @@
 //! A stand-in for a runtime's model, on loopback: it asks for one shell command, and when it is told
 //! what came of that, it is done.
 //!
-//! It speaks as much of the Anthropic Messages API, the OpenAI Responses API and Gemini's
-//! `generateContent` as the runtimes need, each as a stream.
+//! It speaks as much of Anthropic's Messages, `OpenAI`'s Responses and Gemini's `generateContent` as
+//! the runtimes need, each as a stream.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -112,7 +112,7 @@ fn tool<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// The events of the Anthropic Messages API.
+/// The events of Anthropic's Messages.
 fn messages(request: &Value, command: &str) -> Vec<(&'static str, Value)> {
     let is_told = has_type(&request["messages"], &["tool_result"]);
     let is_asking = tool(&request["tools"], "Bash").is_some() && !is_told;
@@ -157,7 +157,7 @@ fn messages(request: &Value, command: &str) -> Vec<(&'static str, Value)> {
     .collect()
 }
 
-/// The events of the OpenAI Responses API.
+/// The events of `OpenAI`'s Responses.
 fn responses(request: &Value, command: &str) -> Vec<(&'static str, Value)> {
     let outputs = ["function_call_output", "custom_tool_call_output", "local_shell_call_output"];
     let is_told = has_type(&request["input"], &outputs);

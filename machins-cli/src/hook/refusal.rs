@@ -1,5 +1,7 @@
 //! Why a tool call is blocked.
 
+use std::fmt::Write;
+
 use machineid_client::{Denied, DeviceId, Reason};
 
 use crate::error::{Failure, SYSTEM_UNAVAILABLE};
@@ -38,11 +40,12 @@ impl Refusal {
                 self.code
             ),
         };
+        // Writing to a string never fails.
         if let Some(device) = &self.device {
-            text += &format!(", device {device}");
+            let _ = write!(text, ", device {device}");
         }
         if let Some(id) = &self.request_id {
-            text += &format!(", request {id}");
+            let _ = write!(text, ", request {id}");
         }
         text += ". The operator of the organisation decides whether tools may run here. Do not \
                  retry, and do not work around it: stop, and tell the user.";

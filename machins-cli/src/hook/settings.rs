@@ -114,13 +114,12 @@ impl Change {
                 Ok(original.map(|_| saved))
             }
             Kind::Remove => {
-                match &self.after {
-                    Some(text) => write(path, text, path).map_err(failed)?,
-                    None => {
-                        fs::remove_file(path).map_err(failed)?;
-                        // Only an empty folder can be removed; it is one that the hook needed.
-                        let _ = path.parent().map(fs::remove_dir);
-                    }
+                if let Some(text) = &self.after {
+                    write(path, text, path).map_err(failed)?;
+                } else {
+                    fs::remove_file(path).map_err(failed)?;
+                    // Only an empty folder can be removed; it is one that the hook needed.
+                    let _ = path.parent().map(fs::remove_dir);
                 }
                 remove_if_there(&saved).map_err(failed)?;
                 Ok(None)
@@ -230,11 +229,12 @@ fn without_hook(runtime: &dyn Runtime, text: &str) -> Result<String, String> {
     let Some(hooks) = hooks(&root)? else {
         return Ok(text.to_owned());
     };
-    let mut found = false;
+    let mut any = false;
     for event in runtime.events() {
         let Some(entries) = hooks.array_value(event) else {
             continue;
         };
+        let mut found = false;
         for entry in entries.elements().into_iter().filter(|entry| holds(runtime, entry)) {
             found = true;
             let inner = entry.as_object().and_then(|entry| entry.array_value("hooks"));
@@ -251,16 +251,19 @@ fn without_hook(runtime: &dyn Runtime, text: &str) -> Result<String, String> {
                 _ => entry.remove(),
             }
         }
-        if found && entries.elements().is_empty() {
-            if let Some(property) = hooks.get(event) {
-                property.remove();
-            }
-        }
-    }
-    if found && hooks.properties().is_empty() {
-        if let Some(property) = root.object_value().and_then(|document| document.get("hooks")) {
+        any |= found;
+        if found
+            && entries.elements().is_empty()
+            && let Some(property) = hooks.get(event)
+        {
             property.remove();
         }
+    }
+    if any
+        && hooks.properties().is_empty()
+        && let Some(property) = root.object_value().and_then(|document| document.get("hooks"))
+    {
+        property.remove();
     }
     Ok(root.to_string())
 }

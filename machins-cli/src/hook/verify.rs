@@ -26,7 +26,7 @@ const DEVICE: &str = "hook-verify";
 const VALIDATE: &str = "/api/v1/devices/validate";
 
 /// How long a runtime may take for one prompt. The hook takes up to 8 s of it.
-const SESSION: Duration = Duration::from_secs(120);
+const SESSION: Duration = Duration::from_mins(2);
 
 /// How much of a runtime's own words is shown, in bytes.
 const EXCERPT: usize = 300;
@@ -80,7 +80,7 @@ pub(crate) async fn verify(runtime: &dyn Runtime) -> Result<Finding, Failure> {
     let Some(program) = find(runtime.program()) else {
         finding.detail = format!("{} is not installed here", runtime.program());
         if let Err(why) = runtime.session(Path::new(""), "") {
-            finding.detail += &format!("; {why}");
+            finding.detail = format!("{}; {why}", finding.detail);
         }
         return Ok(finding);
     };
@@ -112,9 +112,10 @@ pub(crate) async fn verify(runtime: &dyn Runtime) -> Result<Finding, Failure> {
     finding.ran_without_answer = Some(hanging.ran);
     (finding.outcome, finding.detail) = if denied.ran || hanging.ran {
         let when = if denied.ran { "it was denied" } else { "there was no answer" };
-        let why = match trial.installed.is_empty() {
-            true => format!("no hook is installed: machins hook install {}", runtime.name()),
-            false => runtime.switches().to_owned(),
+        let why = if trial.installed.is_empty() {
+            format!("no hook is installed: machins hook install {}", runtime.name())
+        } else {
+            runtime.switches().to_owned()
         };
         (Outcome::Ran, format!("{when}; {why}"))
     } else if denied.asked && hanging.asked {

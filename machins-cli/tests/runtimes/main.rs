@@ -89,7 +89,7 @@ const MORE_ROWS: [Row; 15] = [
     ("no key", |world| world.home.unset("MACHINEID_ORG_KEY")),
     ("no device", |world| world.home.unset("MACHINEID_DEVICE_ID")),
     ("corrupt config", |world| world.home.write(".machins/config.json", "{")),
-    ("hang", |world| fault(world, Fault::delay(std::time::Duration::from_secs(60)))),
+    ("hang", |world| fault(world, Fault::delay(std::time::Duration::from_mins(1)))),
     ("garbage", |world| fault(world, Fault::garbage())),
     ("truncated", |world| fault(world, Fault::truncate())),
     ("status 500", |world| fault(world, Fault::status(500))),
