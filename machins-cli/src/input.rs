@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use machins_client::Secret;
 
 use crate::error::Failure;
+use crate::output::to_stderr;
 
 /// Reads stdin to its end as text.
 pub(crate) fn stdin_text() -> Result<String, Failure> {
@@ -43,6 +44,27 @@ pub(crate) fn stdin_secret(what: &str) -> Result<Secret, Failure> {
 pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
     rpassword::prompt_password(prompt)
         .map_err(|error| Failure::local("could not ask for it at a terminal", error))
+}
+
+/// Asks at the terminal whether to do `what`, which begins a sentence, unless `yes` answers already.
+/// Without a terminal it refuses.
+pub(crate) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{what}: this needs confirmation, and there is no terminal to ask at"
+        ))
+        .hint("add --yes to confirm"));
+    }
+    to_stderr(&format!("{what}? [y/N] "));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(unreadable)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::refused("not confirmed; nothing was changed")),
+    }
 }
 
 fn not_empty(what: &str, text: &str) -> Result<Secret, Failure> {

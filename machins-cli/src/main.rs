@@ -6,7 +6,7 @@
 //! 2. `json`, `table`, `format`, `output`: output. `input`, `json_flag`, `naming`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
-//!    `shown_once`.
+//!    `shown_once`. `hook`: agent runtimes, their events and settings.
 //! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
 //! 5. `cmd`: the commands.
 
@@ -18,6 +18,7 @@ mod decision_log;
 mod error;
 mod flags;
 mod format;
+mod hook;
 mod input;
 mod json;
 mod json_flag;
@@ -53,6 +54,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if cmd::hook::is_run(&arguments) {
+        panic::block_on_panic();
+    }
     let exit_code = panic::guarded(|| run(&arguments));
     background::flush(LAST_WORDS);
     exit_code
@@ -88,6 +92,9 @@ fn overview(out: Output) -> Result<ExitCode, Failure> {
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let out = Output::new(&Global { json, ..Global::default() });
+    if error.use_stderr() && cmd::hook::is_run(arguments) {
+        return cmd::hook::refuse_usage(out, arguments, error);
+    }
     if let Some((name, alternative)) = cmd::python::alternative(error) {
         let what = format!(
             "{name} is a command of the Python package only; its endpoint is not documented"

@@ -2,25 +2,29 @@
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::Exit;
 use crate::output::to_stderr;
 
-static GATING: AtomicBool = AtomicBool::new(false);
+/// The exit code after a panic.
+static EXIT: AtomicU8 = AtomicU8::new(Exit::Refused as u8);
 
 /// From now on a panic exits with the code of a denial.
 pub(crate) fn deny_on_panic() {
-    GATING.store(true, Ordering::Relaxed);
+    EXIT.store(Exit::Denied as u8, Ordering::Relaxed);
+}
+
+/// From now on a panic exits with the code that blocks a tool call in every agent runtime.
+pub(crate) fn block_on_panic() {
+    EXIT.store(Exit::Usage as u8, Ordering::Relaxed);
 }
 
 /// Runs the program, and turns a panic into a report and an exit code.
 pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::set_hook(Box::new(report));
-    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        let exit = if GATING.load(Ordering::Relaxed) { Exit::Denied } else { Exit::Refused };
-        exit.into()
-    })
+    panic::catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| ExitCode::from(EXIT.load(Ordering::Relaxed)))
 }
 
 /// Reports the place of the panic, and not its message, which may hold a key.
@@ -65,18 +69,17 @@ mod tests {
 
     #[test]
     fn a_bug_never_allows() {
-        let code = |gate: bool| {
+        let code = |gate: fn()| {
             let code = guarded(|| {
-                if gate {
-                    deny_on_panic();
-                }
+                gate();
                 std::hint::black_box(None::<ExitCode>).unwrap()
             });
             format!("{code:?}")
         };
         let expected = |exit: Exit| format!("{:?}", ExitCode::from(exit));
-        assert_eq!(code(false), expected(Exit::Refused));
-        assert_eq!(code(true), expected(Exit::Denied));
+        assert_eq!(code(|| {}), expected(Exit::Refused));
+        assert_eq!(code(deny_on_panic), expected(Exit::Denied));
+        assert_eq!(code(block_on_panic), expected(Exit::Usage));
         let _ = panic::take_hook();
     }
 }

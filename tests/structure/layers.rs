@@ -87,7 +87,7 @@ const LAYERS: [(&str, Layers); 6] = [
         &[
             "text style error flags background",
             "json table format output input json_flag naming config process runtime",
-            "context progress verbose panic shown_once",
+            "context progress verbose panic shown_once hook",
             "list pages lookup decision_log",
             "cmd",
             "main",

@@ -2,7 +2,6 @@
 //! group Devices, to which `guard` and the commands of the organisation belong as well.
 
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -21,11 +20,10 @@ use crate::decision_log::DecisionLogFlags;
 use crate::error::{Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
 use crate::format::{counted, time};
 use crate::list::{List, show_list};
-use crate::output::to_stderr;
-use crate::panic;
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::{input, panic};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -360,28 +358,11 @@ fn style(status: &BatchStatus) -> Style {
 
 /// Asks before more than one device is changed.
 fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
     let what = match ids {
         [] => format!("{verb} every {state} device of the organisation"),
         ids => format!("{verb} {} devices", ids.len()),
     };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::usage(format!(
-            "{what}: this needs confirmation, and there is no terminal to ask at"
-        ))
-        .hint("add --yes to confirm"));
-    }
-    to_stderr(&format!("{what}? [y/N] "));
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::local("could not read the answer", error))?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::refused("not confirmed; nothing was changed")),
-    }
+    input::confirm(&what, yes)
 }
 
 /// Formats a plan and how much of it is in use.

@@ -12,6 +12,7 @@ mod demo;
 mod devices;
 mod events;
 mod guard;
+pub(crate) mod hook;
 mod inbox;
 mod join;
 mod listings;

@@ -1,4 +1,5 @@
-//! The group Tools: `machins config`, `machins mock`, `machins api`, `machins log`, and shell integration.
+//! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, `machins log`, and
+//! shell integration.
 
 use std::process::ExitCode;
 
@@ -6,6 +7,7 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+use super::hook::Hook;
 use super::log::Log;
 use super::mock::Mock;
 use super::shell;
@@ -15,6 +17,8 @@ use crate::error::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Config(Config),
+    #[command(subcommand)]
+    Hook(Hook),
     #[command(subcommand)]
     Mock(Mock),
     Api(Api),
@@ -28,6 +32,8 @@ impl Command {
     pub(crate) fn run(self, context: &Context, tree: clap::Command) -> Result<ExitCode, Failure> {
         match self {
             Self::Config(config) => config.run(context)?,
+            // `hook run` answers in the form of a runtime.
+            Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
             Self::Mock(mock) => return mock.run(context.out),
             Self::Api(api) => api.run(context)?,

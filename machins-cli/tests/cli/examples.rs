@@ -6,6 +6,7 @@ use machins_mock::{Plan, Snapshot};
 
 use crate::help::pages;
 use crate::home::{Home, Ran};
+use crate::hook::event;
 use crate::shop::{Shop, id};
 
 /// The decision log that examples name.
@@ -113,6 +114,7 @@ impl World {
             .with("PATH", &path);
         home.write_config(&self.config);
         std::fs::write(home.path().join(DECISION_LOG), &self.decision_log).unwrap();
+        std::fs::write(home.path().join("event.json"), event("claude")).unwrap();
         home
     }
 

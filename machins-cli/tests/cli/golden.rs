@@ -133,7 +133,9 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
         ];
         varying.map(|(varying, fixed)| (Regex::new(varying).unwrap(), fixed)).into()
     });
-    let mut text = text.replace(&home.path().display().to_string(), "HOME");
+    let mut text = text
+        .replace(&home.path().display().to_string(), "HOME")
+        .replace(env!("CARGO_BIN_EXE_machins"), "PROGRAM");
     for (varying, fixed) in &*VARYING {
         text = varying.replace_all(&text, *fixed).into_owned();
     }

@@ -21,6 +21,7 @@ mod golden;
 mod guard;
 mod help;
 mod home;
+mod hook;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]

@@ -1,0 +1,62 @@
+//! An answer in a runtime's own form, and how it is given.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::error::Failure;
+use crate::output::Output;
+
+/// The exit code that blocks a tool call in every runtime, if there is text on stderr.
+const BLOCK: u8 = 2;
+
+/// An answer to a runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// This text on stdout, which may be empty, and exit code 0.
+    Stdout(String),
+    /// Exit code 2 and the reason on stderr, which blocks a tool call in every runtime.
+    Block,
+}
+
+impl Answer {
+    /// Gives the answer. If it can't be written to stdout, the tool call is blocked. `reason` is
+    /// what stderr says then.
+    pub(crate) fn give(&self, out: Output, reason: &Failure) -> ExitCode {
+        match self {
+            Self::Stdout(text) if text.is_empty() || write_stdout(text) => ExitCode::SUCCESS,
+            _ => {
+                out.failure(reason);
+                ExitCode::from(BLOCK)
+            }
+        }
+    }
+}
+
+/// Writes to stdout. Returns false if nobody can read it.
+fn write_stdout(text: &str) -> bool {
+    if is_discarded() {
+        return false;
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Returns whether stdout is `/dev/null`, which the standard library also opens in place of a stdout
+/// that is closed.
+#[cfg(unix)]
+fn is_discarded() -> bool {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+
+    let stdout = io::stdout().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
+    match (stdout, fs::metadata("/dev/null")) {
+        (Ok(stdout), Ok(null)) => stdout.rdev() == null.rdev() && stdout.ino() == null.ino(),
+        (stdout, _) => stdout.is_err(),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_discarded() -> bool {
+    false
+}
