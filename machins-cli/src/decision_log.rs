@@ -36,9 +36,14 @@ pub(crate) struct DecisionLogFlags {
 }
 
 impl DecisionLogFlags {
-    /// Makes a gate of `guard` write to the decision log, if there is one.
-    pub(crate) fn attach(&self, gate: Gate, context: &Context) -> Result<Gate, Failure> {
-        Ok(match self.open(context, "guard")? {
+    /// Makes a gate write to the decision log, if there is one, as the command `asked_by`.
+    pub(crate) fn attach(
+        &self,
+        gate: Gate,
+        context: &Context,
+        asked_by: &str,
+    ) -> Result<Gate, Failure> {
+        Ok(match self.open(context, asked_by)? {
             Some(log) => gate.decision_log(log),
             None => gate,
         })

@@ -104,7 +104,7 @@ impl Guard {
             .register_on_start()
             .observer(move |result| results.decided(result))
             .outage_observer(move |denied| outages.outage_begins(denied));
-        let gate = self.log.attach(gate, context)?;
+        let gate = self.log.attach(gate, context, "guard")?;
         let silence = [question, self.outage_grace, TOLERANCE]
             .iter()
             .fold(self.every, |sum, part| sum.saturating_add(*part));

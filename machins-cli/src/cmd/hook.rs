@@ -15,6 +15,7 @@ use machineid_client::{DeviceId, Gate, Permit};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::decision_log::DecisionLogFlags;
 use crate::error::Failure;
 use crate::flags::Global;
 use crate::hook::{
@@ -48,6 +49,8 @@ pub(crate) enum Hook {
         runtime: &'static dyn Runtime,
         #[command(flatten)]
         device: Device,
+        #[command(flatten)]
+        log: DecisionLogFlags,
     },
     /// Add the hook to a runtime's settings, after showing the change
     ///
@@ -113,7 +116,7 @@ fn by_name() -> impl TypedValueParser<Value = &'static dyn Runtime> {
 impl Hook {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::Run { runtime, device } => Ok(run(context, runtime, device.device)),
+            Self::Run { runtime, device, log } => Ok(run(context, runtime, device.device, log)),
             Self::Install { place, device } => {
                 let device = device.device.as_deref();
                 let command = command_line(&context.global, place.runtime, device)?;
@@ -165,13 +168,18 @@ pub(crate) fn refuse_usage(out: Output, arguments: &[OsString], error: &clap::Er
 }
 
 /// Runs the hook: asks MachineID, and answers the runtime.
-fn run(context: &Context, runtime: &'static dyn Runtime, device: Option<String>) -> ExitCode {
+fn run(
+    context: &Context,
+    runtime: &'static dyn Runtime,
+    device: Option<String>,
+    log: DecisionLogFlags,
+) -> ExitCode {
     let limit = context.global.timeout.map_or(LIMIT, |timeout| timeout.min(LIMIT));
     let global = Global { timeout: Some(limit), ..context.global.clone() };
     let out = context.out;
     // Everything that can wait is in there: stdin, the config file, name lookup, the service.
     let decision =
-        within(limit, move || decide(&Context::new(global, out), runtime, device.as_deref()));
+        within(limit, move || decide(&Context::new(global, out), runtime, device.as_deref(), &log));
     let decision = decision.unwrap_or_else(|why| Err(Refusal::no_decision(why)));
     give(out, Some(runtime), decision, Failure::denied)
 }
@@ -181,12 +189,16 @@ fn decide(
     context: &Context,
     runtime: &dyn Runtime,
     device: Option<&str>,
+    log: &DecisionLogFlags,
 ) -> Result<Permit, Refusal> {
     let text = read_event().map_err(Refusal::no_decision)?;
     let _event = runtime.read(&text).map_err(Refusal::no_decision)?;
+    // It may hold what the flags and the environment do not say, such as the decision log.
+    context.document()?;
     let device = context.device(device)?;
     let client = context.machineid_with_key()?.build().map_err(Failure::from)?;
-    let gate = Gate::new(&client, device);
+    let asked_by = format!("hook {}", runtime.name());
+    let gate = log.attach(Gate::new(&client, device), context, &asked_by)?;
     Ok(crate::runtime::block_on(gate.check())??)
 }
 

@@ -365,3 +365,33 @@ fn the_log_does_not_change_the_answer() {
         }
     }
 }
+
+#[test]
+fn each_decision_is_written_to_the_decision_log() {
+    let allowed = asking(&allowing());
+    let denied = asking(&deciding(200, json!({"allowed": false, "code": "DEVICE_REVOKED"})));
+    for (home, code) in [(&allowed, "ALLOW"), (&denied, "DEVICE_REVOKED")] {
+        for runtime in RUNTIMES {
+            let hook = ["hook", "run", runtime, "--decision-log", "decisions.jsonl"];
+            home.run_with_stdin(&hook, event(runtime));
+        }
+        let log = fs::read_to_string(home.path().join("decisions.jsonl")).unwrap();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        for (line, runtime) in lines.zip(RUNTIMES) {
+            assert_eq!((&line["code"], &line["device"]), (&json!(code), &json!("agent-01")));
+            assert_eq!(line["asked_by"], format!("hook {runtime}"));
+        }
+        assert_eq!(log.lines().count(), RUNTIMES.len());
+        home.run(&["log", "verify", "decisions.jsonl"]).exits(0);
+    }
+}
+
+#[test]
+fn an_allow_that_must_be_logged_and_cannot_be_blocks() {
+    let home = asking(&allowing());
+    for runtime in RUNTIMES {
+        let log = ["--decision-log", "missing/decisions.jsonl", "--decision-log-required"];
+        let hook = [&["hook", "run", runtime], &log[..]].concat();
+        blocked(runtime, &home.run_with_stdin(&hook, event(runtime)));
+    }
+}
