@@ -45,6 +45,8 @@ use crate::flags::Global;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    // First: this program is executed again as the keeper of a command.
+    process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     #[cfg(unix)]
     if arguments.get(1).is_some_and(|word| word == process::watchdog::ARGUMENT) {

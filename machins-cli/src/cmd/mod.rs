@@ -16,6 +16,8 @@ mod inbox;
 mod join;
 mod listings;
 mod marketplace;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod mock;
 mod org;
 mod owner;

@@ -6,6 +6,8 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+#[cfg(feature = "mcp")]
+use super::mcp::Mcp;
 use super::mock::Mock;
 use super::shell;
 use crate::context::Context;
@@ -16,6 +18,9 @@ pub(crate) enum Command {
     Config(Config),
     #[command(subcommand)]
     Mock(Mock),
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Mcp(Mcp),
     Api(Api),
     #[command(flatten)]
     Shell(shell::Command),
@@ -27,6 +32,9 @@ impl Command {
             Self::Config(config) => config.run(context)?,
             // `mock exec` exits with the status of its command.
             Self::Mock(mock) => return mock.run(context.out),
+            // `mcp gate` exits with the status of its server.
+            #[cfg(feature = "mcp")]
+            Self::Mcp(mcp) => return mcp.run(context),
             Self::Api(api) => api.run(context)?,
             Self::Shell(command) => command.run(context.out, tree)?,
         }

@@ -35,9 +35,14 @@ const QUIT: i32 = 3;
 const TERMINATE: i32 = 15;
 
 impl Signals {
-    /// Waits for a signal that asks this process to stop.
-    pub(crate) async fn asked_to_stop(&mut self) {
-        while !matches!(self.next().await, HANGUP | INTERRUPT | QUIT | TERMINATE) {}
+    /// Waits for a signal that asks this process to stop, and returns its number.
+    pub(crate) async fn asked_to_stop(&mut self) -> i32 {
+        loop {
+            let signal = self.next().await;
+            if matches!(signal, HANGUP | INTERRUPT | QUIT | TERMINATE) {
+                return signal;
+            }
+        }
     }
 }
 
@@ -91,7 +96,8 @@ impl From<Interrupted> for ExitCode {
     }
 }
 
-fn signalled(signal: i32) -> ExitCode {
+/// The exit code of a process that a signal ended.
+pub(crate) fn signalled(signal: i32) -> ExitCode {
     ExitCode::from(SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX)))
 }
 
