@@ -31,13 +31,21 @@ impl fmt::Display for CallDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", clean(self.code()))?;
         let Self::Device(denied) = self else {
-            return f.write_str("only the people who set up this gate decide which tools it lets through");
+            return f.write_str(
+                "only the people who set up this gate decide which tools it lets through",
+            );
         };
         let device = denied.device().map_or("the device", DeviceId::as_str);
         if denied.is_outage() {
-            write!(f, "there is no decision of MachineID on {device}, and without one nothing may run")
+            write!(
+                f,
+                "there is no decision of MachineID on {device}, and without one nothing may run"
+            )
         } else {
-            write!(f, "{device} may not run; only the people who operate it in MachineID decide that")
+            write!(
+                f,
+                "{device} may not run; only the people who operate it in MachineID decide that"
+            )
         }
     }
 }
@@ -46,5 +54,5 @@ impl std::error::Error for CallDenied {}
 
 /// A code as one word: an unknown one is the service's own text.
 fn clean(code: &str) -> String {
-    code.chars().filter(|char| char.is_ascii_graphic()).take(64).collect()
+    code.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -46,19 +46,27 @@ mod lines;
 mod message;
 mod queue;
 mod reply;
+#[cfg(feature = "rmcp")]
+mod rmcp;
 #[cfg(feature = "stdio")]
 mod server;
 mod session;
+mod tool_gate;
 
 pub use denial::CallDenied;
 pub use event::{Event, Peer};
 pub use gate::{McpGate, OnDenial};
 #[cfg(feature = "http")]
 pub use http::{HttpServer, InvalidServer};
+#[cfg(feature = "rmcp")]
+pub use rmcp::GatedHandler;
 #[cfg(feature = "stdio")]
 pub use server::{ServerEnd, ServerError};
 pub use session::SessionEnd;
+pub use tool_gate::{ToolCall, ToolGate};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+#[cfg(test)]
+mod properties;

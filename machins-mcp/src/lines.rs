@@ -103,12 +103,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 return Some(line);
             }
             self.splitter.buffer.reserve(READ);
-            match self.reader.read_buf(&mut self.splitter.buffer).await {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => {
-                    self.has_ended = true;
-                    return self.splitter.rest();
-                }
+            let read = self.reader.read_buf(&mut self.splitter.buffer).await;
+            if read.unwrap_or(0) == 0 {
+                self.has_ended = true;
+                return self.splitter.rest();
             }
         }
         None

@@ -119,18 +119,25 @@ impl Refusal {
 #[derive(Default)]
 struct Envelope<'a> {
     has_version: bool,
-    /// `Some(None)` is an id that is null.
-    id: Option<Option<Id>>,
+    id: Option<Id>,
+    has_null_id: bool,
     method: Option<Cow<'a, str>>,
     params: Params<'a>,
-    has_result: bool,
-    has_error: bool,
+    outcome: Option<Outcome>,
+}
+
+/// Which members of a response a message has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Result,
+    Error,
+    Both,
 }
 
 #[derive(Default)]
 struct Params<'a> {
-    /// The member `name`, `Some(None)` if it is not a string.
-    name: Option<Option<Cow<'a, str>>>,
+    /// The member `name`, if it is a string.
+    name: Option<Cow<'a, str>>,
     /// The member `requestId`.
     request: Option<Id>,
     /// Whether a member is called almost `name`, which some readers take for it.
@@ -142,33 +149,32 @@ impl Envelope<'_> {
         if !self.has_version {
             return Err("it is not JSON-RPC 2.0".to_owned());
         }
-        let is_response = self.has_result || self.has_error;
         let Some(method) = self.method else {
-            return match (self.has_result, self.has_error, self.id) {
-                (true, true, _) => Err("it has both a result and an error".to_owned()),
-                (false, false, _) => Err("it has no method, result or error".to_owned()),
-                (true, false, None | Some(None)) => Err("it is a result without an id".to_owned()),
-                (.., id) => Ok(Message::Response { id: id.flatten() }),
+            return match (self.outcome, self.id) {
+                (Some(Outcome::Both), _) => Err("it has both a result and an error".to_owned()),
+                (None, _) => Err("it has no method, result or error".to_owned()),
+                (Some(Outcome::Result), None) => Err("it is a result without an id".to_owned()),
+                (Some(Outcome::Result | Outcome::Error), id) => Ok(Message::Response { id }),
             };
         };
-        if is_response {
+        if self.outcome.is_some() {
             return Err("it has both a method and a result or error".to_owned());
         }
         if method.len() > MAX_NAME {
             return Err("its method is too long".to_owned());
         }
-        if self.id == Some(None) {
+        if self.has_null_id {
             return Err("its id is null".to_owned());
         }
-        match (&*method, self.id.flatten()) {
+        match (&*method, self.id) {
             (TOOL_CALL, Some(id)) => match self.params {
                 Params { has_similar: true, .. } => {
                     Err("a key of its parameters is called almost \"name\"".to_owned())
                 }
-                Params { name: Some(Some(tool)), .. } if tool.len() <= MAX_NAME => {
+                Params { name: Some(tool), .. } if tool.len() <= MAX_NAME => {
                     Ok(Message::ToolCall { id, tool: tool.into_owned() })
                 }
-                Params { name: Some(Some(_)), .. } => Err("its tool's name is too long".to_owned()),
+                Params { name: Some(_), .. } => Err("its tool's name is too long".to_owned()),
                 _ => Err("it names no tool".to_owned()),
             },
             (TOOL_CALL, None) => Err("it is a tool call without an id".to_owned()),
@@ -201,24 +207,29 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                             let Text(version) = map.next_value()?;
                             envelope.has_version = version == "2.0";
                         }
-                        "id" => envelope.id = Some(map.next_value()?),
+                        "id" => {
+                            envelope.id = map.next_value()?;
+                            envelope.has_null_id = envelope.id.is_none();
+                        }
                         "method" => {
                             let Text(method) = map.next_value()?;
                             envelope.method = Some(method);
                         }
                         "params" => envelope.params = map.next_value()?,
-                        "result" => {
-                            envelope.has_result = true;
-                            map.next_value::<Checked>()?;
-                        }
-                        "error" => {
-                            envelope.has_error = true;
+                        "result" | "error" => {
+                            envelope.outcome = Some(match (&*key, envelope.outcome) {
+                                (_, Some(_)) => Outcome::Both,
+                                ("result", None) => Outcome::Result,
+                                (_, None) => Outcome::Error,
+                            });
                             map.next_value::<Checked>()?;
                         }
                         other => {
                             let members = ["jsonrpc", "id", "method", "params", "result", "error"];
                             if members.iter().any(|member| is_similar(other, member)) {
-                                return Err(A::Error::custom("a key is called almost like a member"));
+                                return Err(A::Error::custom(
+                                    "a key is called almost like a member",
+                                ));
                             }
                             map.next_value::<Checked>()?;
                         }
@@ -249,7 +260,7 @@ impl<'de> Deserialize<'de> for Params<'de> {
                 let mut keys = Keys::default();
                 while let Some(Text(key)) = map.next_key()? {
                     match &*key {
-                        "name" => params.name = Some(map.next_value::<MaybeText<'de>>()?.0),
+                        "name" => params.name = map.next_value::<MaybeText<'de>>()?.0,
                         "requestId" => params.request = map.next_value::<MaybeId>()?.0,
                         other => {
                             params.has_similar |= is_similar(other, "name");
@@ -321,7 +332,10 @@ impl<'de> Deserialize<'de> for Text<'de> {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+            fn visit_borrowed_str<E: serde::de::Error>(
+                self,
+                text: &'de str,
+            ) -> Result<Self::Value, E> {
                 without_nul(text)?;
                 Ok(Text(Cow::Borrowed(text)))
             }
@@ -452,4 +466,3 @@ impl<'de> Visitor<'de> for CheckedVisitor {
         Ok(Value::default())
     }
 }
-

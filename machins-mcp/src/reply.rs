@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::gate::OnDenial;
 use crate::denial::CallDenied;
+use crate::gate::OnDenial;
 use crate::message::{Id, Refusal};
 
 /// The JSON-RPC error code of a denial. It is outside the range that JSON-RPC and MCP reserve.
@@ -22,15 +22,22 @@ pub(crate) enum DeniedCall {
     Running,
 }
 
+impl DeniedCall {
+    /// What a model is told.
+    pub(crate) fn text(self, denied: &CallDenied) -> String {
+        match self {
+            Self::Waiting => format!("The tool was not called. {denied}."),
+            Self::Running => {
+                format!("The call was cancelled while it ran, and may have had effects. {denied}.")
+            }
+        }
+    }
+}
+
 /// Answers a tool call that was denied.
 pub(crate) fn denied(id: &Id, call: DeniedCall, denied: &CallDenied, form: OnDenial) -> Value {
     let code = denied.code();
-    let text = match call {
-        DeniedCall::Waiting => format!("The tool was not called. {denied}."),
-        DeniedCall::Running => {
-            format!("The call was cancelled while it ran, and may have had effects. {denied}.")
-        }
-    };
+    let text = call.text(denied);
     match form {
         OnDenial::Error => {
             let error = json!({

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use process_containment::{Command, Job, Outcome};
+use process_containment::{Command, Job};
+#[cfg(unix)]
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +92,7 @@ impl McpGate {
         let server = server.stdin(their_input).stdout(their_output).heartbeat(SILENCE);
         let job = Arc::new(server.spawn()?);
         let _ended_on_drop = KillOnDrop(Arc::clone(&job));
-        let mut ended = self.watch(Arc::clone(&job));
+        let ended = self.watch(Arc::clone(&job));
 
         let beating = async {
             let mut beats = interval(LOOK);
@@ -113,11 +114,10 @@ impl McpGate {
             };
             if matches!(session, Some(SessionEnd::ServerClosed)) {
                 // It has closed its output, and is likely to end now.
-                let _ = timeout(GRACE, &mut ended).await;
+                let _ = timeout(GRACE, ended.cancelled()).await;
             }
             job.terminate(GRACE);
-            // A failure means that it has been received above.
-            let _ = ended.await;
+            ended.cancelled().await;
             ServerEnd { session, status: job.status() }
         };
         tokio::select! {
@@ -126,23 +126,19 @@ impl McpGate {
         }
     }
 
-    /// Watches a job in a thread of its own, and tells when it has ended.
-    fn watch(&self, job: Arc<Job>) -> oneshot::Receiver<Outcome> {
+    /// Watches a job in a thread of its own, and cancels the token when it has ended.
+    fn watch(&self, job: Arc<Job>) -> CancellationToken {
         use process_containment::Event as JobEvent;
 
-        let (tell, ended) = oneshot::channel();
-        let gate = self.clone();
+        let (gate, ended) = (self.clone(), CancellationToken::new());
+        let tell = ended.clone();
         thread::spawn(move || {
             loop {
                 match job.next_event(LOOK) {
                     Some(JobEvent::StillRunning(survivor)) => {
                         gate.observe(Event::StillRunning { pid: survivor.pid });
                     }
-                    Some(JobEvent::Ended(outcome)) => {
-                        // Nobody waits if the session was dropped.
-                        let _ = tell.send(outcome);
-                        return;
-                    }
+                    Some(JobEvent::Ended(_)) => return tell.cancel(),
                     _ => {}
                 }
             }
@@ -171,10 +167,8 @@ async fn client_gone() {
     thread::spawn(move || {
         let (input, output) = (io::stdin(), io::stdout());
         // Without events to wait for, only the end of the other side is reported.
-        let mut streams = [
-            PollFd::new(&input, PollFlags::empty()),
-            PollFd::new(&output, PollFlags::empty()),
-        ];
+        let mut streams =
+            [PollFd::new(&input, PollFlags::empty()), PollFd::new(&output, PollFlags::empty())];
         while !tell.is_closed() {
             let ended = PollFlags::HUP | PollFlags::ERR;
             match poll(&mut streams, Some(&look)) {

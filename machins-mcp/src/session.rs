@@ -79,8 +79,13 @@ impl McpGate {
         let (server, server_queue) = Queue::new(self.max_message);
         let (own, own_queue) = mpsc::channel(OWN);
         let (stop, mut stopped) = mpsc::channel(1);
-        let session =
-            Session { gate: Arc::new(self.clone()), in_flight: Mutex::default(), client, own, stop };
+        let session = Session {
+            gate: Arc::new(self.clone()),
+            in_flight: Mutex::default(),
+            client,
+            own,
+            stop,
+        };
         let mut write_client = pin!(write_client(to_client, client_queue));
         let client_closed = CancellationToken::new();
         let end = {
@@ -315,7 +320,8 @@ impl Session {
     async fn refuse_server(&self, refusal: Refusal) {
         match &refusal.id {
             Some(id) if refusal.is_response => {
-                if self.in_flight().finish(id) {
+                let is_awaited = self.in_flight().finish(id);
+                if is_awaited {
                     let message =
                         format!("the gate does not pass the response on: {}", refusal.reason);
                     let answer = reply::error(Some(id), reply::INTERNAL_ERROR, &message);

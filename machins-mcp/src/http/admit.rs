@@ -48,7 +48,8 @@ impl Admission {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         if let Ok(address) = address {
             // The unspecified address reaches this machine too, but no client names it.
-            return address.is_loopback() || self.bound == Some(address) && !address.is_unspecified();
+            return address.is_loopback()
+                || self.bound == Some(address) && !address.is_unspecified();
         }
         let host = host.to_ascii_lowercase();
         host == "localhost"
@@ -58,10 +59,7 @@ impl Admission {
 }
 
 /// The value of a header that may occur once. An unreadable value is an empty one.
-pub(super) fn single<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a str>, ()> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(|value| value.to_str().unwrap_or_default());
     if values.next().is_some() { Err(()) } else { Ok(first) }

@@ -45,7 +45,7 @@ impl Endpoint {
         let answered = self.try_answer(request).await;
         answered.unwrap_or_else(|refused| {
             self.gate.observe(Event::Refused { from: Peer::Client, reason: refused.reason });
-            refused.response
+            *refused.response
         })
     }
 
@@ -148,8 +148,8 @@ impl Endpoint {
         let mut bytes = BytesMut::new();
         let mut memory = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame
-                .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "its body breaks off"))?;
+            let frame =
+                frame.map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "its body breaks off"))?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > self.gate.max_message {
                 return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "it is too long"));
@@ -171,17 +171,18 @@ impl Endpoint {
 /// A request that is not passed on.
 struct Refused {
     reason: String,
-    response: Response<Body>,
+    response: Box<Response<Body>>,
 }
 
 impl Refused {
     fn new(status: StatusCode, reason: &str) -> Self {
         let message = format!("the gate does not pass this request on: {reason}");
-        Self { reason: reason.to_owned(), response: error(status, None, INVALID_REQUEST, &message) }
+        let response = error(status, None, INVALID_REQUEST, &message).into();
+        Self { reason: reason.to_owned(), response }
     }
 
     fn message(refusal: Refusal) -> Self {
-        let response = json(StatusCode::BAD_REQUEST, &reply::refused(&refusal));
+        let response = json(StatusCode::BAD_REQUEST, &reply::refused(&refusal)).into();
         Self { reason: refusal.reason, response }
     }
 }
@@ -210,18 +211,18 @@ fn check_headers(headers: &HeaderMap, message: &Message) -> Result<(), Refused> 
         Message::Cancelled { .. } => (None, Some("notifications/cancelled"), None),
         Message::Response { .. } => (None, None, None),
     };
-    let methods = headers.get_all("mcp-method").iter().map(|value| value.to_str().ok());
-    let names = headers.get_all("mcp-name").iter().map(|value| value.to_str().ok());
+    let mut methods = headers.get_all("mcp-method").iter().map(|value| value.to_str().ok());
+    let mut names = headers.get_all("mcp-name").iter().map(|value| value.to_str().ok());
     let is_method = |value: Option<&str>| value.is_some() && value == method;
     // Of other requests, it repeats what the gate does not read.
     let is_name = |value: Option<&str>| {
         tool.is_none_or(|tool| value.is_some_and(|value| decoded(value).as_deref() == Some(tool)))
     };
-    if methods.map(is_method).all(|same| same) && names.map(is_name).all(|same| same) {
+    if methods.all(is_method) && names.all(is_name) {
         return Ok(());
     }
     let reason = "its headers contradict its body";
-    let response = error(StatusCode::BAD_REQUEST, id, HEADER_MISMATCH, reason);
+    let response = error(StatusCode::BAD_REQUEST, id, HEADER_MISMATCH, reason).into();
     Err(Refused { reason: reason.to_owned(), response })
 }
 
@@ -250,7 +251,7 @@ fn respond(
     body: impl FnOnce(reqwest::Response) -> Body,
 ) -> Result<Response<Body>, Refused> {
     let bad_gateway = |reason: &str| {
-        let response = error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, reason);
+        let response = error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, reason).into();
         Refused { reason: reason.to_owned(), response }
     };
     let upstream = sent.map_err(|error| {

@@ -69,7 +69,8 @@ impl Running {
     /// Cancels the call, and returns the answer to it.
     pub(super) fn cancel(&self, denied: &CallDenied) -> serde_json::Value {
         self.gate.observe(Event::Cancelled { calls: 1, denied: denied.clone() });
-        let version = self.headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+        let version =
+            self.headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
         // Later, the end of the connection is enough.
         if version.is_none_or(|version| version < STATELESS) {
             let call = self.clone();
