@@ -236,6 +236,7 @@ async fn too_large_bodies_are_refused() {
 #[case::put(Method::PUT, "/mcp", 405)]
 #[case::patch(Method::PATCH, "/mcp", 405)]
 #[case::metadata_post(Method::POST, "/.well-known/x", 404)]
+#[case::out_of_metadata(Method::GET, "/.well-known/%2e%2e/admin", 404)]
 #[case::get(Method::GET, "/mcp", 200)]
 #[case::delete(Method::DELETE, "/mcp", 200)]
 #[case::options(Method::OPTIONS, "/mcp", 200)]

@@ -55,7 +55,11 @@ impl Endpoint {
             return Err(Refused::new(StatusCode::FORBIDDEN, reason));
         }
         let is_endpoint = head.uri.path() == self.server.path();
-        let is_metadata = head.uri.path().starts_with("/.well-known/");
+        let path = head.uri.path();
+        // Without anything that would lead out of that folder.
+        let is_metadata = path.starts_with("/.well-known/")
+            && !path.contains(['%', '\\'])
+            && path.split('/').all(|part| part != "..");
         match head.method {
             Method::POST if is_endpoint => self.post(&head.headers, body).await,
             Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE
