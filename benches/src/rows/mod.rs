@@ -4,6 +4,7 @@ mod build;
 mod commands;
 mod gate;
 mod marketplace;
+mod mcp;
 mod memory;
 mod mock;
 mod python;
@@ -19,7 +20,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 12] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -33,4 +34,5 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 11] = [
     (11..=11, "11: webhooks", webhooks::run),
     (12..=12, "12: building", build::run),
     (13..=13, "13: memory", memory::run),
+    (14..=14, "14: the MCP gate", mcp::run),
 ];

@@ -1,6 +1,7 @@
 //! One request and its response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +14,6 @@ use hyper::body::{Body as _, Frame, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::READ_TIME;
 use super::admit::{Admission, single};
 use super::respond::{Body, error, json};
 use super::running::{Running, Tell};
@@ -22,6 +22,9 @@ use crate::event::{Event, Peer};
 use crate::gate::McpGate;
 use crate::message::{Id, Message, Refusal};
 use crate::reply::{self, DeniedCall, INTERNAL_ERROR};
+
+/// How long the head of a request, and its body, may take to arrive.
+pub(super) const READ_TIME: Duration = Duration::from_secs(30);
 
 /// MCP: the headers of a request contradict its body.
 const HEADER_MISMATCH: i32 = -32020;

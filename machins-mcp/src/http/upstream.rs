@@ -1,5 +1,6 @@
 //! The server behind the gate.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// An MCP server that speaks streamable HTTP, and who may reach it through the gate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpServer {
     url: Url,
     client: reqwest::Client,
@@ -127,6 +128,18 @@ impl HttpServer {
             None => request,
         };
         request.send().await
+    }
+}
+
+/// Without the query, which may contain a key.
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        f.debug_struct("HttpServer")
+            .field("url", &url.as_str())
+            .field("admission", &self.admission)
+            .finish_non_exhaustive()
     }
 }
 
