@@ -29,8 +29,14 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
 
 /// Builds a program of the workspace in release mode.
 pub(crate) fn built(package: &str, program: &str) -> Result<PathBuf> {
+    built_with(package, program, "")
+}
+
+/// Builds a program of the workspace in release mode, with these features.
+pub(crate) fn built_with(package: &str, program: &str, features: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", program]);
+    cargo.args(["--features", features]);
     succeed(cargo.current_dir(env!("CARGO_MANIFEST_DIR")))?;
     Ok(target()?.join("release").join(program))
 }
@@ -83,6 +89,10 @@ impl Talker {
             return Err("the program has ended".into());
         }
         Ok(line)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn ask(&mut self, question: &str) -> Result<String> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
 use machins_client::{ApiKey, ListingId, ListingType, Money, NewListing, Proposal};
@@ -72,6 +72,50 @@ fn gated_service_answers_403_when_denied() {
     assert_eq!((allowed.status().as_u16(), allowed.text().unwrap()), (200, "done\n".to_owned()));
     assert_eq!(denied.status().as_u16(), 403);
     assert!(denied.text().unwrap().contains("PLAN_FROZEN"));
+}
+
+#[test]
+fn gated_tools_runs_a_tool_only_while_allowed() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let run = || {
+        let mut command = device("gated_tools", &server, &org);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(b"add {\"a\": 1, \"b\": 2}\n").unwrap();
+        process.wait_with_output().unwrap()
+    };
+    let output = run();
+    assert_eq!(stdout(&output), "3\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "ALLOW add {\"a\":1,\"b\":2}\n");
+    org.update(OrgUpdate::new().frozen(true)).unwrap();
+    assert!(stdout(&run()).contains("PLAN_FROZEN"));
+}
+
+#[test]
+fn gated_mcp_server_runs_a_tool_only_while_allowed() {
+    let server = MockServer::start();
+    let org = server.create_org(Plan::Free);
+    let mut command = device("gated_mcp_server", &server, &org);
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut send = |line: &str| writeln!(stdin, "{line}").unwrap();
+    send(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#,
+    );
+    assert!(lines.next().unwrap().contains("tools"));
+    send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}"#;
+    send(call);
+    let allowed = lines.next().unwrap();
+    assert!(allowed.contains("\"3\""), "{allowed}");
+    org.update(OrgUpdate::new().execution_enabled(false)).unwrap();
+    send(call);
+    let denied = lines.next().unwrap();
+    assert!(denied.contains("ORG_DISABLED") && denied.contains("\"isError\":true"), "{denied}");
+    drop(stdin);
+    process.wait().unwrap();
 }
 
 #[test]

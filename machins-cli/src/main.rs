@@ -52,6 +52,7 @@ use crate::output::Output;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    // First: this program is executed again as the keeper of a command.
     process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if cmd::hook::is_run(&arguments) {

@@ -21,13 +21,13 @@ where
         let mut call = pin!(call);
         tokio::select! {
             reply = &mut call => return Ok(reply?),
-            () = signals.asked_to_stop() => {}
+            _ = signals.asked_to_stop() => {}
         }
         out.note("Waiting for the reply, since its key is shown only once. Interrupt again to stop anyway.");
         tokio::select! {
             biased;
             reply = &mut call => Ok(reply?),
-            () = signals.asked_to_stop() => Err(Failure::interrupted(
+            _ = signals.asked_to_stop() => Err(Failure::interrupted(
                 "stopped before the reply arrived: the request may have been carried out, but its key is lost",
             )),
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use agent_client_core::{self as core, Transport};
 use machineid_client::{self as machineid, blocking as machineid_blocking, decision_log};
 use machins_client::{self as machins, blocking as machins_blocking, webhook};
+use machins_mcp as mcp;
 use machins_mock::{self as mock, blocking as mock_blocking};
 use serde_json::json;
 use tempfile::TempDir;
@@ -429,4 +430,41 @@ async fn the_mock_shows_no_secret() {
     let secrets = [org.key(), &agent.api_key, claim_token, world::PASSWORD, world::WEBHOOK_SECRET];
     check("machins-mock", &[], &secrets, shown);
     stranger.send(claim()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_mcp_gate_shows_no_secret() {
+    struct Handler;
+
+    impl std::fmt::Debug for Handler {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Handler")
+        }
+    }
+
+    impl rmcp::ServerHandler for Handler {}
+
+    let url = answering(200, any_reply()).await;
+    let key = machineid::OrgKey::new(world::ORG_KEY).unwrap();
+    let client = machineid::Client::builder().org_key(key).base_url(&url).build().unwrap();
+    let device = || machineid::DeviceId::new("agent-01").unwrap();
+    let gate = || machineid::Gate::new(&client, device());
+    let denied = || mcp::CallDenied::Tool("echo".to_owned());
+    let server = format!("http://127.0.0.1:9/mcp?key={}", world::API_KEY);
+    let with_password = format!("http://user:{}@127.0.0.1/mcp", world::PASSWORD);
+    let shown = show!(mcp, "" {
+        CallDenied = denied(),
+        Event = mcp::Event::Denied { tool: "echo".to_owned(), denied: denied() },
+        GatedHandler<Handler> = mcp::ToolGate::new(gate()).wrap(Handler),
+        HttpServer = mcp::HttpServer::new(&server).unwrap(),
+        InvalidServer = mcp::HttpServer::new(&with_password).unwrap_err(),
+        McpGate = mcp::McpGate::new(gate()),
+        OnDenial = mcp::OnDenial::Stop,
+        Peer = mcp::Peer::Client,
+        ServerError = mcp::ServerError::from(process_containment::Error::Ended),
+        SessionEnd = mcp::SessionEnd::Denied(denied()),
+        ToolGate = mcp::ToolGate::new(gate()),
+    });
+    // Made by running a server, and by calling a tool: the parts of both are above.
+    check("machins-mcp", &["ServerEnd", "ToolCall"], &SECRETS, shown);
 }

@@ -12,8 +12,14 @@ const MIN_WORDS: usize = 4;
 /// The longest name that a test may have.
 const MAX_NAME: usize = 60;
 
-const LIBRARIES: [&str; 5] =
-    ["client-core", "machineid-client", "machins-client", "machins-mock", "process-containment"];
+const LIBRARIES: [&str; 6] = [
+    "client-core",
+    "machineid-client",
+    "machins-client",
+    "machins-mcp",
+    "machins-mock",
+    "process-containment",
+];
 
 #[test]
 fn public_comments_are_sentences() {

@@ -9,18 +9,20 @@ use crate::source::root;
 
 /// A crate's folder, and the crates of the workspace that it may depend on. What only its tests
 /// use is not counted.
-const MAY_DEPEND_ON: [(&str, &[&str]); 6] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
     ("client-core", &[]),
     ("machineid-client", &["agent-client-core"]),
     ("machins-client", &["agent-client-core"]),
     ("machins-mock", &[]),
     ("process-containment", &[]),
+    ("machins-mcp", &["machineid-client", "process-containment"]),
     (
         "machins-cli",
         &[
             "agent-client-core",
             "machineid-client",
             "machins-client",
+            "machins-mcp",
             "machins-mock",
             "process-containment",
         ],

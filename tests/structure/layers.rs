@@ -14,7 +14,7 @@ const MAX_LINES: usize = 600;
 /// A crate's layers, the lowest first: the modules that each consists of.
 type Layers = &'static [&'static str];
 
-const LAYERS: [(&str, Layers); 6] = [
+const LAYERS: [(&str, Layers); 7] = [
     (
         "client-core",
         &[
@@ -75,6 +75,18 @@ const LAYERS: [(&str, Layers); 6] = [
             "handle state_file",
             "saving server",
             "builder blocking",
+            "lib",
+        ],
+    ),
+    (
+        "machins-mcp",
+        &[
+            "denial lines message queue",
+            "event in_flight",
+            "gate",
+            "reply",
+            "session tool_gate",
+            "http rmcp server",
             "lib",
         ],
     ),

@@ -6,6 +6,7 @@ mod gate;
 mod guard;
 mod inbox;
 mod marketplace;
+mod mcp;
 mod memory;
 mod mock;
 mod python;
@@ -21,7 +22,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 14] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 15] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -38,4 +39,5 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 14] = [
     (14..=14, "14: the inbox", inbox::run),
     (15..=15, "15: from a revoke to the end of everything", guard::revoke),
     (16..=16, "16: what guard costs", guard::watching),
+    (17..=17, "17: the MCP gate", mcp::run),
 ];

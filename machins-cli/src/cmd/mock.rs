@@ -92,7 +92,7 @@ impl Serve {
         runtime::block_on(async {
             let mut signals = Signals::new()?;
             announce(out, &server, key.as_ref())?;
-            signals.asked_to_stop().await;
+            let _signal = signals.asked_to_stop().await;
             server.shutdown().await;
             server.save_state().map_err(|error| {
                 Failure::local("could not save the state of the mock server", error)

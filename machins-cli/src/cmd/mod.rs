@@ -18,6 +18,8 @@ mod join;
 mod listings;
 mod log;
 mod marketplace;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod mock;
 mod org;
 mod owner;

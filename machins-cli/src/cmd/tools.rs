@@ -9,6 +9,8 @@ use super::api::Api;
 use super::config::Config;
 use super::hook::Hook;
 use super::log::Log;
+#[cfg(feature = "mcp")]
+use super::mcp::Mcp;
 use super::mock::Mock;
 use super::shell;
 use crate::context::Context;
@@ -21,6 +23,9 @@ pub(crate) enum Command {
     Hook(Hook),
     #[command(subcommand)]
     Mock(Mock),
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Mcp(Mcp),
     Api(Api),
     #[command(subcommand)]
     Log(Log),
@@ -36,6 +41,9 @@ impl Command {
             Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
             Self::Mock(mock) => return mock.run(context.out),
+            // `mcp gate` exits with the status of its server.
+            #[cfg(feature = "mcp")]
+            Self::Mcp(mcp) => return mcp.run(context),
             Self::Api(api) => api.run(context)?,
             Self::Log(log) => log.run(context)?,
             Self::Shell(command) => command.run(context.out, tree)?,

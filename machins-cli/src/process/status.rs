@@ -17,7 +17,7 @@ pub(crate) fn exit_code(outcome: Outcome, lost: Exit) -> Result<ExitCode, Failur
             lost,
             "this process was stopped or did not get on for too long, so the command was ended",
         )),
-        (Cause::Exited | Cause::Requested, Some(status)) => Ok(code_of_status(status)),
+        (Cause::Exited | Cause::Requested, Some(status)) => Ok(code_of(status)),
         _ => Err(Failure::containment(
             lost,
             "the process that holds the command was killed or stopped, so the command was ended",
@@ -25,7 +25,8 @@ pub(crate) fn exit_code(outcome: Outcome, lost: Exit) -> Result<ExitCode, Failur
     }
 }
 
-fn code_of_status(status: ExitStatus) -> ExitCode {
+/// The exit code of a process that ended with this status: 128 + n if signal n ended it.
+pub(crate) fn code_of(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return signalled(signal);

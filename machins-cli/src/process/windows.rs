@@ -50,9 +50,9 @@ impl Signals {
         }
     }
 
-    /// Waits for Ctrl-C.
-    pub(crate) async fn asked_to_stop(&mut self) {
-        self.next().await;
+    /// Waits for Ctrl-C, and returns its number.
+    pub(crate) async fn asked_to_stop(&mut self) -> i32 {
+        self.next().await
     }
 }
 

@@ -75,9 +75,14 @@ impl Signals {
         self.handled.iter_mut().find_map(arrived).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Waits for a signal that asks this process to stop.
-    pub(crate) async fn asked_to_stop(&mut self) {
-        while !matches!(self.next().await, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {}
+    /// Waits for a signal that asks this process to stop, and returns its number.
+    pub(crate) async fn asked_to_stop(&mut self) -> i32 {
+        loop {
+            let signal = self.next().await;
+            if matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {
+                return signal;
+            }
+        }
     }
 }
 

@@ -1,0 +1,17 @@
+//! `machins mcp gate` with the official clients and servers of MCP.
+//!
+//! These tests install pinned packages with pip and npm into folders of the build directory. Where
+//! there is no Python with pip, or no Node with npm, they say so and pass, unless `REQUIRE_PYTHON` or
+//! `REQUIRE_NODE` is set, as CI does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod install;
+mod kept;
+mod official;
+mod world;

@@ -1,0 +1,124 @@
+//! The official clients with official servers, directly and through the gate.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::world::{Client, World};
+
+const AUTO: Client = Client::Python { mode: "auto" };
+const LEGACY: Client = Client::Python { mode: "legacy" };
+
+/// Without what differs from run to run: the client may miss the last step of progress.
+fn steady(mut tour: Value) -> Value {
+    if let Some(steps) = tour["steps"].as_array_mut() {
+        steps.truncate(1);
+    }
+    tour
+}
+
+fn tour(client: Client, world: &World, server: impl Into<Value>) -> Value {
+    steady(client.start(world, "tour", server).document())
+}
+
+#[rstest]
+#[case::python_stateless(AUTO, "2026-07-28")]
+#[case::python_with_sessions(LEGACY, "2025-11-25")]
+#[case::typescript(Client::TypeScript, "")]
+fn over_stdio_results_are_the_same_as_without_a_gate(
+    #[case] client: Client,
+    #[case] version: &str,
+) {
+    let Some(server) = client.server() else { return };
+    let world = World::new();
+    let direct = tour(client, &world, server.clone());
+    assert_eq!(direct["version"].as_str().unwrap_or_default(), version);
+    let gated = tour(client, &world, world.gate(&[], &server));
+    assert_eq!(direct, gated);
+}
+
+#[rstest]
+#[case::python_stateless(AUTO, "2026-07-28")]
+#[case::python_with_sessions(LEGACY, "2025-11-25")]
+#[case::typescript(Client::TypeScript, "")]
+fn over_http_results_are_the_same_as_without_a_gate(#[case] client: Client, #[case] version: &str) {
+    let world = World::new();
+    let Some((_server, url)) = client.http_server(&world) else { return };
+    let direct = tour(client, &world, url.clone());
+    assert_eq!(direct["version"].as_str().unwrap_or_default(), version);
+    let (_gate, own) = world.http_gate(&[], &url);
+    assert_eq!(direct, tour(client, &world, own));
+}
+
+/// Fifty calls after the organisation was disabled: all are answered, none arrives.
+fn assert_denied(world: &World, mut client: crate::world::Running, field: &str) {
+    let first = client.document();
+    assert_ne!(first[field], true, "{first}");
+    world.disable();
+    client.send("");
+    let result = client.document();
+    let calls = result["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 50);
+    for call in calls {
+        assert_eq!(call[field], true, "{call}");
+        assert!(call["content"][0]["text"].as_str().unwrap().contains("ORG_DISABLED"), "{call}");
+    }
+    // What is no call of a tool still passes.
+    assert!(result["tools"]["tools"].as_array().unwrap().len() > 2);
+}
+
+#[rstest]
+#[case::python_stateless(AUTO)]
+#[case::python_with_sessions(LEGACY)]
+#[case::typescript(Client::TypeScript)]
+fn over_stdio_no_denied_call_reaches_the_server(#[case] client: Client) {
+    let Some(server) = client.server() else { return };
+    let world = World::new();
+    let gate = world.gate(&[], &server);
+    assert_denied(&world, client.start(&world, "watched", gate), "isError");
+    if let Client::Python { .. } = client {
+        assert_eq!(world.calls(), ["add"]);
+    }
+}
+
+#[rstest]
+#[case::python_stateless(AUTO)]
+#[case::python_with_sessions(LEGACY)]
+#[case::typescript(Client::TypeScript)]
+fn over_http_no_denied_call_reaches_the_server(#[case] client: Client) {
+    let world = World::new();
+    let Some((_server, url)) = client.http_server(&world) else { return };
+    let (_gate, own) = world.http_gate(&[], &url);
+    assert_denied(&world, client.start(&world, "watched", own), "isError");
+    if let Client::Python { .. } = client {
+        assert_eq!(world.calls(), ["add"]);
+    }
+}
+
+#[rstest]
+#[case::stateless(AUTO)]
+#[case::with_sessions(LEGACY)]
+fn a_long_call_is_cancelled_when_it_is_denied(#[case] client: Client) {
+    let Some(server) = client.server() else { return };
+    let world = World::new();
+    let gate = world.gate(&["--every", "0.1"], &server);
+    let mut running = client.start(&world, "slow", gate);
+    running.line();
+    while world.calls() != ["slow"] {
+        std::thread::yield_now();
+    }
+    world.disable();
+    let result = running.document();
+    assert_eq!(result["isError"], true, "{result}");
+    assert!(result["content"][0]["text"].as_str().unwrap().contains("ORG_DISABLED"), "{result}");
+    while world.calls() != ["slow", "cancelled"] {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_server_is_given_the_device_and_not_the_key() {
+    let Some(server) = AUTO.server() else { return };
+    let world = World::new();
+    let mut client = AUTO.start(&world, "environment", world.gate(&[], &server));
+    assert_eq!(client.document(), json!(["unset", "agent-01"]));
+}

@@ -1,0 +1,10 @@
+//! The gate in front of a server that speaks streamable HTTP.
+
+mod accept;
+mod admit;
+mod exchange;
+mod respond;
+mod running;
+mod upstream;
+
+pub use upstream::{HttpServer, InvalidServer};

@@ -1,0 +1,167 @@
+//! The server behind the gate.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use reqwest::redirect::Policy;
+use url::{Host, Url};
+
+use super::admit::Admission;
+
+/// How long connecting to the server may take.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// Headers that concern one connection and are not passed on.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// An MCP server that speaks streamable HTTP, and who may reach it through the gate.
+#[derive(Clone)]
+pub struct HttpServer {
+    url: Url,
+    client: reqwest::Client,
+    pub(super) admission: Admission,
+}
+
+/// The address of a server cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url:?} is not the address of an MCP server: {reason}")]
+pub struct InvalidServer {
+    url: String,
+    reason: String,
+}
+
+impl HttpServer {
+    /// Describes the server whose endpoint has this address.
+    ///
+    /// # Errors
+    /// Returns [`InvalidServer`] if it is not an `http` or `https` address, or contains a password.
+    pub fn new(url: &str) -> Result<Self, InvalidServer> {
+        let invalid = |reason: &dyn ToString| InvalidServer {
+            // It may contain a password.
+            url: url.split(['?', '@']).next().unwrap_or_default().to_owned(),
+            reason: reason.to_string(),
+        };
+        let parsed = Url::parse(url).map_err(|error| invalid(&error))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(invalid(&"it must begin with http:// or https://"));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(invalid(&"it must not contain a user or password"));
+        }
+        let mut client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIME)
+            .redirect(Policy::none())
+            .referer(false)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        if is_loopback(&parsed) {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| invalid(&error))?;
+        Ok(Self { url: parsed, client, admission: Admission::default() })
+    }
+
+    /// Permits a host name that clients know the gate by, in addition to loopback names. A page of that
+    /// host may use the gate too.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.admission.hosts.push(host.into());
+        self
+    }
+
+    /// Permits the pages of an origin, such as `https://console.example`, to use the gate.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.admission.origins.push(origin.into());
+        self
+    }
+
+    /// Returns the path of the endpoint.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// Sends a request to the endpoint, or to another path of the server, and returns the response
+    /// without its body.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path_and_query: Option<&str>,
+        headers: &HeaderMap,
+        body: Option<Bytes>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let mut url = self.url.clone();
+        if let Some(path_and_query) = path_and_query {
+            let (path, query) = match path_and_query.split_once('?') {
+                Some((path, query)) => (path, Some(query)),
+                None => (path_and_query, None),
+            };
+            url.set_path(path);
+            url.set_query(query);
+        }
+        let mut headers = passed_on(headers);
+        headers.remove(HOST);
+        // It is set for the body.
+        headers.remove(CONTENT_LENGTH);
+        let request = self.client.request(method, url).headers(headers);
+        let request = match body {
+            Some(body) => request.body(body),
+            None => request,
+        };
+        request.send().await
+    }
+}
+
+/// Without the query, which may contain a key.
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        f.debug_struct("HttpServer")
+            .field("url", &url.as_str())
+            .field("admission", &self.admission)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The headers that are passed on.
+pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<HeaderName> = named
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let mut headers = headers.clone();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+    headers
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}

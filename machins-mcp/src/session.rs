@@ -1,0 +1,425 @@
+//! Passing the messages of one client and one server on, over streams of lines.
+//!
+//! Everything passes in the order in which it came: a tool call that waits for its decision holds up what
+//! was sent after it. Questions are asked as soon as their calls arrive, so that many calls wait for
+//! one decision.
+
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::denial::CallDenied;
+use crate::event::{Event, Peer};
+use crate::gate::McpGate;
+use crate::in_flight::InFlight;
+use crate::lines::{Line, Lines, content};
+use crate::message::{Id, Message, Refusal};
+use crate::queue::{Queue, QueueEnd};
+use crate::reply::{self, DeniedCall};
+
+/// How long a server may take to end after its input has, and a client to read the last messages.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How old a decision may be when the server is given the call: it may have waited for the server.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How many messages of the gate itself may wait for the server.
+const OWN: usize = 8192;
+
+/// Why a session ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// The client has closed its side or can no longer be written to.
+    ClientClosed,
+    /// The server has closed its side. Requests without a response have been answered with an error.
+    ServerClosed,
+    /// The device may no longer run, and the gate stops on a denial. Contains the denial.
+    Denied(CallDenied),
+}
+
+impl McpGate {
+    /// Passes the messages of a client and a server on until one of them closes its side, with one
+    /// message a line as in MCP's stdio transport.
+    ///
+    /// After the client has closed its side, the server has ten seconds to end. If the future is dropped,
+    /// the session has ended. It must run in a tokio runtime.
+    pub async fn pass(
+        &self,
+        from_client: impl AsyncRead + Unpin,
+        to_client: impl AsyncWrite + Unpin,
+        from_server: impl AsyncRead + Unpin,
+        to_server: impl AsyncWrite + Unpin,
+    ) -> SessionEnd {
+        let never = pin!(pending());
+        self.pass_until(|| (), never, from_client, to_client, from_server, to_server).await
+    }
+
+    /// Passes messages on like [`pass`](Self::pass). It takes the end of `client_gone` for the end of the
+    /// client's input, which is not noticed while messages wait for the server, and calls `on_stop`
+    /// on a denial that ends the session.
+    pub(crate) async fn pass_until(
+        &self,
+        on_stop: impl FnOnce(),
+        client_gone: Pin<&mut impl Future<Output = ()>>,
+        from_client: impl AsyncRead + Unpin,
+        to_client: impl AsyncWrite + Unpin,
+        from_server: impl AsyncRead + Unpin,
+        to_server: impl AsyncWrite + Unpin,
+    ) -> SessionEnd {
+        let (client, client_queue) = Queue::new(self.max_message);
+        let (server, server_queue) = Queue::new(self.max_message);
+        let (own, own_queue) = mpsc::channel(OWN);
+        let (stop, mut stopped) = mpsc::channel(1);
+        let session = Session {
+            gate: Arc::new(self.clone()),
+            in_flight: Mutex::default(),
+            client,
+            own,
+            stop,
+        };
+        let mut write_client = pin!(write_client(to_client, client_queue));
+        let client_closed = CancellationToken::new();
+        let end = {
+            let upstream = async {
+                session.upstream(from_client, server, to_server, server_queue, own_queue).await;
+                client_closed.cancel();
+                pending::<()>().await;
+            };
+            let closing = async {
+                tokio::select! {
+                    () = client_closed.cancelled() => {}
+                    () = client_gone => {}
+                }
+                sleep(GRACE).await;
+            };
+            tokio::select! {
+                biased;
+                Some(denied) = stopped.recv() => SessionEnd::Denied(denied),
+                () = &mut write_client => return SessionEnd::ClientClosed,
+                () = session.read_server(from_server) => SessionEnd::ServerClosed,
+                () = closing => SessionEnd::ClientClosed,
+                () = upstream => SessionEnd::ClientClosed,
+                () = session.recheck() => SessionEnd::ClientClosed,
+            }
+        };
+        if matches!(end, SessionEnd::Denied(_)) {
+            on_stop();
+        }
+        session.finish(&end, write_client).await;
+        end
+    }
+}
+
+/// A message on its way to the server.
+enum Outgoing {
+    /// A message that nothing is asked about.
+    Free(Bytes),
+    /// The client no longer wants a response to this request.
+    Cancel(Bytes, Id),
+    /// A tool call, and its decision.
+    Call { line: Bytes, id: Id, tool: String, decision: AbortOnDropHandle<Decision> },
+}
+
+/// The index of the gate that permitted a call, and when.
+type Decision = Result<(usize, Instant), CallDenied>;
+
+struct Session {
+    gate: Arc<McpGate>,
+    in_flight: Mutex<InFlight>,
+    client: Queue<Bytes>,
+    /// Messages of the gate itself to the server.
+    own: mpsc::Sender<Bytes>,
+    stop: mpsc::Sender<CallDenied>,
+}
+
+impl Session {
+    /// Passes on what the client sends, until its input has ended or the server takes no more.
+    async fn upstream(
+        &self,
+        from_client: impl AsyncRead + Unpin,
+        server: Queue<Outgoing>,
+        to_server: impl AsyncWrite + Unpin,
+        queue: QueueEnd<Outgoing>,
+        own: mpsc::Receiver<Bytes>,
+    ) {
+        let mut write = pin!(self.write_server(to_server, queue, own));
+        tokio::select! {
+            biased;
+            _ = &mut write => return,
+            () = self.read_client(from_client, server) => {}
+        }
+        // The queue ends where the client's input did.
+        let _ = write.await;
+    }
+
+    async fn read_client(&self, from_client: impl AsyncRead + Unpin, server: Queue<Outgoing>) {
+        let mut lines = Lines::new(from_client, self.gate.max_message);
+        while let Some(line) = lines.next().await {
+            let read = match line {
+                Line::Whole(line) => self.receive(line),
+                Line::Unreadable(reason) => Err(Refusal::new(reason)),
+            };
+            match read {
+                Ok((outgoing, size)) => {
+                    if !server.add(outgoing, size).await {
+                        return;
+                    }
+                }
+                Err(refusal) => self.refuse_client(refusal).await,
+            }
+        }
+    }
+
+    /// Reads a line of the client, and begins to ask if it is a tool call.
+    fn receive(&self, line: Bytes) -> Result<(Outgoing, usize), Refusal> {
+        let size = line.len();
+        let outgoing = match Message::read(content(&line))? {
+            Message::ToolCall { id, tool } => {
+                self.begin(&id)?;
+                let decision = AbortOnDropHandle::new(tokio::spawn({
+                    let (gate, tool) = (Arc::clone(&self.gate), tool.clone());
+                    async move { decide(&gate, &tool).await }
+                }));
+                Outgoing::Call { line, id, tool, decision }
+            }
+            Message::Request { id, .. } => {
+                self.begin(&id)?;
+                Outgoing::Free(line)
+            }
+            Message::Cancelled { request: Some(id) } => Outgoing::Cancel(line, id),
+            Message::Cancelled { request: None }
+            | Message::Notification { .. }
+            | Message::Response { .. } => Outgoing::Free(line),
+        };
+        Ok((outgoing, size))
+    }
+
+    fn begin(&self, id: &Id) -> Result<(), Refusal> {
+        // Without the id, as the client would take the answer for that of the other request.
+        self.in_flight().begin(id).map_err(|error| Refusal::new(error.to_string()))
+    }
+
+    async fn refuse_client(&self, refusal: Refusal) {
+        if refusal.is_response {
+            // The server waits for it.
+            let answer = reply::refused(&refusal);
+            let _ = self.own.try_send(reply::line(&answer));
+        } else {
+            self.answer(reply::line(&reply::refused(&refusal))).await;
+        }
+        self.gate.observe(Event::Refused { from: Peer::Client, reason: refusal.reason });
+    }
+
+    /// Writes to the server, in the order of the queue. Ends with the queue, or with an error when the
+    /// server takes no more.
+    async fn write_server(
+        &self,
+        to_server: impl AsyncWrite + Unpin,
+        mut queue: QueueEnd<Outgoing>,
+        mut own: mpsc::Receiver<Bytes>,
+    ) -> std::io::Result<()> {
+        let mut to_server = to_server;
+        loop {
+            let queued = tokio::select! {
+                biased;
+                Some(line) = own.recv() => {
+                    write(&mut to_server, &line, true).await?;
+                    continue;
+                }
+                queued = queue.recv() => queued,
+            };
+            let Some(queued) = queued else { break };
+            let line = match queued.item {
+                Outgoing::Free(line) => line,
+                Outgoing::Cancel(line, id) => {
+                    self.in_flight().finish(&id);
+                    line
+                }
+                Outgoing::Call { line, id, tool, mut decision } => {
+                    let decision = loop {
+                        tokio::select! {
+                            biased;
+                            Some(line) = own.recv() => write(&mut to_server, &line, true).await?,
+                            decision = &mut decision => break decision,
+                        }
+                    };
+                    match self.permitted(&tool, decision).await {
+                        Ok(gate) => self.in_flight().run(&id, gate),
+                        Err(denied) => {
+                            self.deny(&id, tool, denied).await;
+                            continue;
+                        }
+                    }
+                    line
+                }
+            };
+            write(&mut to_server, &line, queue.is_empty()).await?;
+        }
+        to_server.shutdown().await
+    }
+
+    /// Returns the gate that permits a call now.
+    async fn permitted(
+        &self,
+        tool: &str,
+        decision: Result<Decision, tokio::task::JoinError>,
+    ) -> Result<usize, CallDenied> {
+        match decision {
+            Ok(Ok((gate, at))) if at.elapsed() <= FRESH => Ok(gate),
+            Ok(Err(denied)) => Err(denied),
+            // Too old, or the task that asked has failed.
+            Ok(Ok(_)) | Err(_) => self.gate.check(tool).await,
+        }
+    }
+
+    async fn deny(&self, id: &Id, tool: String, denied: CallDenied) {
+        self.in_flight().finish(id);
+        let form = self.gate.on_denial;
+        self.answer(reply::line(&reply::denied(id, DeniedCall::Waiting, &denied, form))).await;
+        self.gate.observe(Event::Denied { tool, denied: denied.clone() });
+        self.stop_if_denied(denied);
+    }
+
+    fn stop_if_denied(&self, denied: CallDenied) {
+        if self.gate.stops(&denied) {
+            // Fails if the session is stopping already.
+            let _ = self.stop.try_send(denied);
+        }
+    }
+
+    /// Passes on what the server sends, until its output has ended.
+    async fn read_server(&self, from_server: impl AsyncRead + Unpin) {
+        let mut lines = Lines::new(from_server, self.gate.max_message);
+        while let Some(line) = lines.next().await {
+            let refusal = match line {
+                Line::Unreadable(reason) => Refusal::new(reason),
+                Line::Whole(line) => match Message::read(content(&line)) {
+                    Ok(Message::Response { id: Some(id) }) if !self.in_flight().finish(&id) => {
+                        Refusal::new("it answers no request that waits for an answer")
+                    }
+                    Ok(_) => {
+                        self.answer(line).await;
+                        continue;
+                    }
+                    Err(refusal) => refusal,
+                },
+            };
+            self.refuse_server(refusal).await;
+        }
+    }
+
+    async fn refuse_server(&self, refusal: Refusal) {
+        match &refusal.id {
+            Some(id) if refusal.is_response => {
+                let is_awaited = self.in_flight().finish(id);
+                if is_awaited {
+                    let message =
+                        format!("the gate does not pass the response on: {}", refusal.reason);
+                    let answer = reply::error(Some(id), reply::INTERNAL_ERROR, &message);
+                    self.answer(reply::line(&answer)).await;
+                }
+            }
+            Some(_) => {
+                let _ = self.own.try_send(reply::line(&reply::refused(&refusal)));
+            }
+            None => {}
+        }
+        self.gate.observe(Event::Refused { from: Peer::Server, reason: refusal.reason });
+    }
+
+    /// Asks again for as long as tool calls are running, and cancels them on a denial.
+    async fn recheck(&self) {
+        let Some(interval) = self.gate.recheck else { return pending().await };
+        loop {
+            sleep(interval).await;
+            let running = self.in_flight().running();
+            for gate in running {
+                if let Err(denied) = self.gate.ask(gate).await {
+                    self.cancel(gate, denied).await;
+                }
+            }
+        }
+    }
+
+    /// Cancels the calls that run under the permits of a gate.
+    async fn cancel(&self, gate: usize, denied: CallDenied) {
+        let ids = self.in_flight().cancel(gate);
+        for id in &ids {
+            let _ = self.own.try_send(reply::line(&reply::cancelled(id, &denied)));
+        }
+        if !ids.is_empty() {
+            self.gate.observe(Event::Cancelled { calls: ids.len(), denied: denied.clone() });
+            self.stop_if_denied(denied.clone());
+        }
+        for id in &ids {
+            let answer = reply::denied(id, DeniedCall::Running, &denied, self.gate.on_denial);
+            self.answer(reply::line(&answer)).await;
+        }
+    }
+
+    /// Answers what is left unanswered, and gives the client time to read it.
+    async fn finish(self, end: &SessionEnd, write_client: Pin<&mut impl Future<Output = ()>>) {
+        let message = match end {
+            SessionEnd::ClientClosed => None,
+            SessionEnd::ServerClosed => Some("the server has ended".to_owned()),
+            SessionEnd::Denied(denied) => Some(format!("the gate has stopped: {denied}")),
+        };
+        let answers = async move {
+            if let Some(message) = message {
+                let ids = self.in_flight().end();
+                for id in ids {
+                    let answer = reply::error(Some(&id), reply::INTERNAL_ERROR, &message);
+                    self.answer(reply::line(&answer)).await;
+                }
+            }
+            // The queue to the client ends with the session.
+            drop(self);
+        };
+        let _ = timeout(GRACE, async { tokio::join!(answers, write_client) }).await;
+    }
+
+    /// Sends a line to the client, if it is still there.
+    async fn answer(&self, line: Bytes) {
+        let size = line.len();
+        self.client.add(line, size).await;
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn decide(gate: &McpGate, tool: &str) -> Decision {
+    let permitted_by = gate.check(tool).await?;
+    Ok((permitted_by, Instant::now()))
+}
+
+/// Writes to the client until the queue has ended, or the client takes no more.
+async fn write_client(to_client: impl AsyncWrite + Unpin, mut queue: QueueEnd<Bytes>) {
+    let mut to_client = to_client;
+    while let Some(queued) = queue.recv().await {
+        if write(&mut to_client, &queued.item, queue.is_empty()).await.is_err() {
+            return;
+        }
+    }
+    // The client may be gone.
+    let _ = to_client.shutdown().await;
+}
+
+async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    line: &[u8],
+    is_last: bool,
+) -> std::io::Result<()> {
+    to.write_all(line).await?;
+    if is_last { to.flush().await } else { Ok(()) }
+}
