@@ -22,8 +22,8 @@ use crate::pager::Pager;
 ///
 /// # If the list changes meanwhile
 ///
-/// - **No item is given twice.** The ids of at least the last two million items are remembered as
-///   hashes of 8 bytes, in at most 40 MB.
+/// - **No item is given twice.** The ids of at least the last two million items, and at most four
+///   million, are remembered as hashes of 8 bytes.
 /// - **No item is passed over because others leave or are added,** for example because each trade
 ///   is accepted as it is given. Pages overlap by one item, and the walk goes back if that item is
 ///   not there.

@@ -55,15 +55,28 @@ impl RememberedIds {
         }
         self.unsorted.insert(hash);
         if self.unsorted.len() >= self.capacity.min(self.newer.len() / 8 + UNSORTED) {
-            // Not twice as much as needed, which a vector would take by itself.
-            self.newer.reserve_exact(self.unsorted.len());
-            self.newer.extend(self.unsorted.drain());
-            self.newer.sort_unstable();
+            let mut unsorted: Vec<u64> = self.unsorted.drain().collect();
+            unsorted.sort_unstable();
+            merge(&mut self.newer, &unsorted);
             if self.newer.len() >= self.capacity {
                 self.older = mem::take(&mut self.newer);
             }
         }
         true
+    }
+}
+
+/// Merges `more` into `sorted`, both of which are sorted, from the end, where there is room.
+fn merge(sorted: &mut Vec<u64>, more: &[u64]) {
+    let (mut left, mut right) = (sorted.len(), more.len());
+    // Not twice as much as needed, which a vector would take by itself.
+    sorted.reserve_exact(right);
+    sorted.resize(left + right, 0);
+    while right > 0 {
+        let is_left = left > 0 && sorted[left - 1] > more[right - 1];
+        let next = if is_left { sorted[left - 1] } else { more[right - 1] };
+        sorted[left + right - 1] = next;
+        if is_left { left -= 1 } else { right -= 1 }
     }
 }
 
@@ -88,5 +101,6 @@ mod tests {
         assert!(!remembered(&mut ids, 0) && !remembered(&mut ids, 60_000));
         let kept = ids.newer.capacity() + ids.older.capacity() + ids.unsorted.len();
         assert!(kept <= 2 * capacity + capacity / 4, "{kept}");
+        assert!(ids.newer.is_sorted() && ids.older.is_sorted());
     }
 }
