@@ -354,13 +354,10 @@ fn describe(finding: &Finding) -> String {
         Outcome::Ran => ("the tool RAN", BAD),
         Outcome::NotProven => ("not proven", WARN),
     };
-    let version = finding.version.as_deref().unwrap_or("not installed");
-    format!(
-        "{style}{word}{style:#}  {} ({})  {}",
-        finding.title,
-        clean(version),
-        clean(&finding.detail)
-    )
+    let version = finding.version.as_ref().map(|version| format!(", {}", clean(version)));
+    let (name, detail) = (finding.runtime, clean(&finding.detail));
+    let (title, version) = (finding.title, version.unwrap_or_default());
+    format!("{name}  {style}{word}{style:#}  {detail} ({title}{version})")
 }
 
 #[cfg(test)]

@@ -73,15 +73,16 @@ impl Change {
         self.before == self.after
     }
 
-    /// The change as a unified diff.
+    /// The change as a unified diff, in which secrets of other settings are masked.
     pub(crate) fn diff(&self) -> String {
         let path = self.path.display();
         let name = |text: &Option<String>| match text {
             Some(_) => path.to_string(),
             None => "/dev/null".to_owned(),
         };
-        let (before, after) = (self.before.as_deref(), self.after.as_deref());
-        TextDiff::from_lines(before.unwrap_or_default(), after.unwrap_or_default())
+        let shown = |text: &Option<String>| masked(text.as_deref().unwrap_or_default());
+        let (before, after) = (shown(&self.before), shown(&self.after));
+        TextDiff::from_lines(&before, &after)
             .unified_diff()
             .header(&name(&self.before), &name(&self.after))
             .to_string()
@@ -302,6 +303,34 @@ fn hooks(root: &CstRootNode) -> Result<Option<CstObject>, String> {
         },
         None if root.value().is_none() => Ok(None),
         None => Err("it is not a JSON object".to_owned()),
+    }
+}
+
+/// The text with the values masked that may be secrets: variables, headers, keys.
+fn masked(text: &str) -> String {
+    let Ok(root) = parse(text) else {
+        return String::new();
+    };
+    if let Some(document) = root.value() {
+        mask(&document, false);
+    }
+    root.to_string()
+}
+
+fn mask(node: &CstNode, is_secret: bool) {
+    const SECRET: [&str; 8] =
+        ["auth", "credential", "env", "header", "key", "password", "secret", "token"];
+    if let Some(text) = node.as_string_lit().filter(|_| is_secret) {
+        text.set_raw_value("\"…\"".to_owned());
+    }
+    for value in node.as_array().map(|array| array.elements()).unwrap_or_default() {
+        mask(&value, is_secret);
+    }
+    for property in node.as_object().map(|object| object.properties()).unwrap_or_default() {
+        let name = property.decoded_name().unwrap_or_default().to_lowercase();
+        if let Some(value) = property.value() {
+            mask(&value, is_secret || SECRET.iter().any(|part| name.contains(part)));
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Finding {
     pub(crate) runtime: &'static str,
     pub(crate) title: &'static str,
-    /// The version that it states. `None` if it is missing.
+    /// The version that it states. `None` if it was not run.
     pub(crate) version: Option<String>,
     pub(crate) outcome: Outcome,
     /// Whether the tool ran when MachineID allowed it. `None` if that was not tried.
@@ -81,11 +81,12 @@ pub(crate) async fn verify(runtime: &dyn Runtime) -> Result<Finding, Failure> {
         detail: String::new(),
         switches: runtime.switches(),
     };
+    if let Err(why) = runtime.session(Path::new(runtime.program()), "") {
+        why.clone_into(&mut finding.detail);
+        return Ok(finding);
+    }
     let Some(program) = find(runtime.program()) else {
         finding.detail = format!("{} is not installed here", runtime.program());
-        if let Err(why) = runtime.session(Path::new(""), "") {
-            finding.detail = format!("{}; {why}", finding.detail);
-        }
         return Ok(finding);
     };
     let trial = Trial::start(runtime, program).await?;
@@ -211,7 +212,9 @@ impl<'a> Trial<'a> {
     async fn version(&self) -> Result<Option<String>, Failure> {
         let ended = self.finish(Command::new(&self.program).arg("--version")).await?;
         let text = ended.ok().and_then(|()| fs::read_to_string(self.log()).ok());
-        let line = text.and_then(|text| text.lines().next().map(|line| line.trim().to_owned()));
+        // Warnings come first.
+        let line =
+            text.and_then(|text| text.trim().lines().last().map(|line| line.trim().to_owned()));
         Ok(line.filter(|line| !line.is_empty()))
     }
 

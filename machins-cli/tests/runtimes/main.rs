@@ -137,7 +137,8 @@ fn verify_proves_a_hook_and_finds_a_missing_one(#[case] runtime: &'static str) {
         home.trust(packages);
     }
     let ran = home.machins(&["hook", "verify", runtime]).is(0);
-    assert!(ran.stdout.starts_with("blocked") && ran.stdout.lines().count() == 1, "{ran:?}");
+    let line = format!("{runtime}  blocked  ");
+    assert!(ran.stdout.starts_with(&line) && ran.stdout.lines().count() == 1, "{ran:?}");
     home.machins(&["hook", "remove", runtime, "--yes"]).is(0);
     let ran = home.machins(&["hook", "verify", runtime]).is(3);
     assert!(ran.stdout.contains("no hook is installed"), "{ran:?}");

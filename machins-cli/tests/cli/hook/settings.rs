@@ -186,6 +186,24 @@ fn a_file_that_is_not_understood_is_left_alone(#[case] text: &str, #[case] says:
 }
 
 #[test]
+fn the_diff_shows_no_secrets_of_other_settings() {
+    let home = Home::new();
+    let text = r#"{
+  "env": {
+    "SERVICE": "hidden-1"
+  },
+  "apiKeyHelper": "hidden-2",
+  "list": [{"authorization": "hidden-3"}],
+  "model": "shown", "x-token": "hidden-4"
+}"#;
+    let path = written(&home, "claude", text);
+    let ran = home.run(&["hook", "install", "claude", "--yes"]).exits(0);
+    assert!(ran.stderr.contains("shown") && !ran.stderr.contains("hidden"), "{ran:?}");
+    let with = fs::read_to_string(path).unwrap();
+    assert_eq!(with.matches("hidden-").count(), 4, "{with}");
+}
+
+#[test]
 fn without_a_terminal_it_asks_for_yes() {
     for command in ["install", "remove"] {
         let home = Home::new();
