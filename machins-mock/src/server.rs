@@ -242,13 +242,13 @@ impl MockServer {
         timeout: Duration,
     ) -> Result<Vec<WebhookAttempt>, WaitError> {
         let matcher = Matcher::new(conditions, Purpose::Webhooks)?;
-        let matched = self.app.deliveries.matched(&matcher, 0, count);
-        let in_time = tokio::time::timeout(timeout, matched).await.is_ok();
-        let (matched, others) = self.app.deliveries.sort(&matcher, 0);
+        let enough = self.app.deliveries.matched(&matcher, 0, count);
+        let in_time = tokio::time::timeout(timeout, enough).await.is_ok();
+        let (found, others) = self.app.deliveries.sort(&matcher, 0);
         if in_time {
-            return Ok(matched);
+            return Ok(found);
         }
-        Err(WaitError::timeout("webhooks", matched.len(), count, &others))
+        Err(WaitError::timeout("webhooks", found.len(), count, &others))
     }
 
     /// Waits until this many requests that meet the conditions have been answered, and returns
