@@ -33,7 +33,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// Posts to other servers.
 pub(crate) struct Client {
-    client: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
+    http: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
     policy: Policy,
     /// The address of the server itself, which is not posted to.
     own: SocketAddr,
@@ -63,7 +63,7 @@ impl Client {
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client, policy, own }
+        Self { http: client, policy, own }
     }
 
     /// Posts JSON and returns the answer. Redirects are not followed.
@@ -82,7 +82,7 @@ impl Client {
         }
         let request = request.body(Full::new(body)).map_err(|_| PostError::NotHttp)?;
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| {
+            let response = self.http.request(request).await.map_err(|error| {
                 let reason = std::error::Error::source(&error);
                 PostError::NoAnswer(reason.map_or_else(|| error.to_string(), ToString::to_string))
             })?;
@@ -106,8 +106,7 @@ fn target(url: &str, everywhere: bool, own: SocketAddr) -> Result<Uri, PostError
     }
     let host = uri.host().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback =
-        literal.as_ref().map_or_else(|_| is_localhost(host), |address| address.is_loopback());
+    let loopback = literal.as_ref().map_or_else(|_| is_localhost(host), IpAddr::is_loopback);
     let is_here = loopback && (own.ip().is_loopback() || own.ip().is_unspecified());
     if uri.port_u16().unwrap_or(80) == own.port() && (is_here || literal == Ok(own.ip())) {
         return Err(PostError::Own);

@@ -102,7 +102,7 @@ pub(super) struct Post {
 pub(super) struct Attempt {
     pub(super) post: Post,
     pub(super) sent_at: Time,
-    pub(super) attempt: u32,
+    pub(super) number: u32,
     pub(super) result: Result<u16, String>,
     pub(super) fault: Option<&'static str>,
     pub(super) resend_of: Option<u64>,
@@ -175,7 +175,7 @@ impl Attempt {
             body: shown_body(&body),
             sent_at: self.sent_at.into(),
             status: self.result.as_ref().ok().copied(),
-            attempt: self.attempt,
+            attempt: self.number,
             signature,
             error: self.result.as_ref().err().cloned(),
             fault: self.fault,
@@ -238,11 +238,11 @@ impl Log {
         since: u64,
     ) -> (Vec<WebhookAttempt>, Vec<WebhookAttempt>) {
         let after = self.attempts.iter().filter(|(n, _)| *n > since);
-        let matches = |attempt: &Attempt| {
+        let meets = |attempt: &Attempt| {
             let status = attempt.result.as_ref().ok().copied();
             attempt.post.compare(status, |candidate| matcher.matches(candidate))
         };
-        let (found, others): (Vec<_>, Vec<_>) = after.partition(|(_, attempt)| matches(attempt));
+        let (found, others): (Vec<_>, Vec<_>) = after.partition(|(_, attempt)| meets(attempt));
         let record = |attempts: Vec<&(u64, Attempt)>| {
             attempts.into_iter().map(|(n, attempt)| attempt.record(*n)).collect()
         };

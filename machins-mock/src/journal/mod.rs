@@ -57,6 +57,7 @@ pub(crate) struct RequestsQuery {
 
 /// The requests so far, oldest first.
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the control API's name")]
 pub(crate) struct Requests {
     requests: Vec<RequestRecord>,
     /// The number of remembered requests that match, whatever the limit.

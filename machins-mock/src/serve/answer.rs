@@ -71,15 +71,14 @@ async fn answer_own(
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         refuse_extras(&parts.method, path, query, body).err()
     });
-    let response = match refused {
-        Some(error) => Problem::from(error).into_response(),
-        None => {
-            let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
-            let received = Received { app, worlds, body, is_own: true, is_strict: true };
-            parts.extensions.insert(received);
-            let Ok(response) = router.call(Request::from_parts(parts, Body::empty())).await;
-            response
-        }
+    let response = if let Some(error) = refused {
+        Problem::from(error).into_response()
+    } else {
+        let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
+        let received = Received { app, worlds, body, is_own: true, is_strict: true };
+        parts.extensions.insert(received);
+        let Ok(response) = router.call(Request::from_parts(parts, Body::empty())).await;
+        response
     };
     let (mut response, _) = take_whole(response);
     set_date(response.headers_mut(), exchange.now);
