@@ -244,11 +244,10 @@ impl MockServer {
     ) -> Result<Vec<WebhookAttempt>, WaitError> {
         let matcher = Matcher::new(conditions, Purpose::Webhooks)?;
         let enough = self.app.deliveries.matched(&matcher, 0, count);
-        let in_time = tokio::time::timeout(timeout, enough).await.is_ok();
-        let (found, others) = self.app.deliveries.sort(&matcher, 0);
-        if in_time {
+        if let Ok(found) = tokio::time::timeout(timeout, enough).await {
             return Ok(found);
         }
+        let (found, others) = self.app.deliveries.sort(&matcher, 0);
         Err(WaitError::timeout("webhooks", found.len(), count, &others))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,7 +26,7 @@ pub(crate) struct Policy {
 
 /// The header by which a mock server knows that a request is a webhook or a verification of a mock
 /// server: neither must reach its own routes, by whatever name or port they are reached.
-pub(crate) const OWN_POST: &str = "x-machins-mock";
+pub(crate) static OWN_POST: HeaderName = HeaderName::from_static("x-machins-mock");
 
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -76,7 +76,7 @@ impl Client {
         let uri = target(url, self.policy.everywhere, self.own)?;
         let mut request = Request::post(uri)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(OWN_POST, HeaderValue::from_static("post"));
+            .header(&OWN_POST, HeaderValue::from_static("post"));
         if let Some(signature) = signature {
             request = request.header("X-Machins-Signature", signature);
         }

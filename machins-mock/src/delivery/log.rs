@@ -206,7 +206,8 @@ impl Log {
     }
 
     pub(super) fn get(&self, n: u64) -> Option<&Attempt> {
-        self.attempts.iter().find(|(number, _)| *number == n).map(|(_, attempt)| attempt)
+        let index = self.attempts.binary_search_by_key(&n, |(number, _)| *number).ok()?;
+        self.attempts.get(index).map(|(_, attempt)| attempt)
     }
 
     pub(super) fn shown(&self, n: u64) -> Option<WebhookAttempt> {
@@ -249,13 +250,18 @@ impl Log {
         (record(found), record(others))
     }
 
-    /// Returns how many attempts after this one match.
-    pub(super) fn count(&self, matcher: &Matcher, since: u64) -> usize {
-        let after = self.attempts.iter().rev().take_while(|(n, _)| *n > since);
-        let matching = after.filter(|(_, attempt)| {
+    /// Returns the number of the last attempt.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Returns the numbers of the attempts after this one that match, in order.
+    pub(super) fn matching(&self, matcher: &Matcher, since: u64) -> Vec<u64> {
+        let first = self.attempts.partition_point(|(n, _)| *n <= since);
+        let matching = self.attempts.range(first..).filter(|(_, attempt)| {
             let status = attempt.result.as_ref().ok().copied();
             attempt.post.compare(status, |candidate| matcher.matches(candidate))
         });
-        matching.count()
+        matching.map(|(n, _)| *n).collect()
     }
 }

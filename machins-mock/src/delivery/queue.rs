@@ -105,10 +105,23 @@ impl Deliveries {
         self.state().log.find(query)
     }
 
-    /// Waits until this many attempts after `since` match.
-    pub(crate) async fn matched(&self, matcher: &Matcher, since: u64, count: usize) {
-        let enough = || (self.state().log.count(matcher, since) >= count).then_some(());
-        self.logged.until(enough).await;
+    /// Waits until this many attempts after `since` match, and returns those that do.
+    pub(crate) async fn matched(
+        &self,
+        matcher: &Matcher,
+        since: u64,
+        count: usize,
+    ) -> Vec<WebhookAttempt> {
+        // What was looked at before does not change.
+        let (mut seen, mut found) = (since, Vec::new());
+        let enough = || {
+            let state = self.state();
+            found.extend(state.log.matching(matcher, seen));
+            seen = seen.max(state.log.last());
+            let shown = || found.iter().filter_map(|n| state.log.shown(*n)).collect();
+            (found.len() >= count).then(shown)
+        };
+        self.logged.until(enough).await
     }
 
     /// Returns the attempts after `since` that match, and the others.

@@ -44,11 +44,10 @@ async fn wait(
     let (count, timeout, since) = (body.count()?, body.timeout()?, body.since);
     let matcher = Matcher::new(body.conditions, Purpose::Webhooks)?;
     let enough = app.deliveries.matched(&matcher, since, count);
-    let in_time = tokio::time::timeout(timeout, enough).await.is_ok();
-    let (found, others) = app.deliveries.sort(&matcher, since);
-    if in_time {
-        return Ok(Reply(Webhooks { webhooks: found }));
+    if let Ok(webhooks) = tokio::time::timeout(timeout, enough).await {
+        return Ok(Reply(Webhooks { webhooks }));
     }
+    let (found, others) = app.deliveries.sort(&matcher, since);
     Err(Unmet::Timeout(Timeout::new("webhooks", count, found, others)))
 }
 
