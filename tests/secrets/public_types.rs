@@ -252,7 +252,6 @@ async fn machins_shows_no_secret() {
     let inbox_delivery = deliveries.next().await.unwrap().unwrap();
     assert!(malformed.notification().is_none() && inbox_delivery.notification().is_some());
     malformed.park("malformed");
-    let failed = client.get_trade(&id()).await.unwrap_err();
     let intent = read::<machins::Intent>(json!({
         "key": "k", "base_url": "u", "agent": "a", "listing_id": "l1", "proposal": "p",
         "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
