@@ -126,7 +126,9 @@ fn permissive(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     let headers = [("accept", "text/html"), ("cache-control", "max-stale"), ("x-org-key", "other")];
     let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     http.redirect(reqwest::redirect::Policy::limited(10))
-        .retry(reqwest::retry::for_host("127.0.0.1").classify_fn(|attempt| attempt.retryable()))
+        .retry(reqwest::retry::for_host("127.0.0.1").classify_fn(|attempt| {
+            if attempt.status().is_none() { attempt.retryable() } else { attempt.success() }
+        }))
         .default_headers(headers.into_iter().collect())
         .user_agent("other")
         .proxy(reqwest::Proxy::all(closed_url()).unwrap())

@@ -67,7 +67,7 @@ pub trait Transport: Clone {
 /// Sends calls on the tokio runtime that polls them.
 ///
 /// The runtime must have I/O and timers enabled (`enable_all`); in another one, and outside a
-/// runtime, calls return [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). A clone is one pointer, and all clones share
+/// runtime, calls return [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). All clones share
 /// connections, rate-limit pauses and retry budget.
 ///
 /// A connection belongs to the runtime that opened it. If several runtimes share a transport, a
@@ -127,7 +127,6 @@ impl Async {
     /// Returns the key that calls of this scheme carry, or `None` if the client has none. Meant for
     /// crates that define endpoints.
     #[doc(hidden)]
-    #[must_use]
     pub fn credential(&self, scheme: &'static Scheme) -> Result<Option<Secret>, Error> {
         let key = self.engine.find_credential(scheme).map(Credential::key).transpose()?;
         Ok(key.map(|key| key.secret.clone()))
