@@ -197,7 +197,7 @@ fn what_a_keeper_and_its_caller_left_is_removed_by_the_next() {
     let keeper = caller.keeper;
     drop(caller);
     wait_until("the keeper is gone", || state(keeper).is_none());
-    assert!(fs::exists(&directory).unwrap());
+    // It is there yet, unless the keeper of another test was the next.
     let mut next = Caller::start(Setting::Plain, &[], "exit 0");
     next.ends();
     assert!(!fs::exists(&directory).unwrap(), "the cgroup is still there");
