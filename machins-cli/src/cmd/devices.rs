@@ -123,7 +123,7 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
     let (word, refusal) = match &registration {
         Registration::Created(_) => ("registered", None),
         Registration::Exists(_) => ("exists", None),
-        Registration::Blocked(_) => ("blocked", Some(format!("the plan is full ({figures})"))),
+        Registration::Blocked(_) => ("blocked", Some(plan_is_full(&figures))),
         Registration::Revoked(_) => ("revoked", Some(format!("{device} is revoked"))),
         Registration::PlanFrozen(_) => ("frozen", Some("the organisation's plan is frozen".into())),
         other => {
@@ -365,6 +365,15 @@ fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), F
     input::confirm(&what, yes)
 }
 
+/// Says that a plan is full, with its figures if there are any.
+fn plan_is_full(figures: &str) -> String {
+    let figures = Some(figures).filter(|figures| !figures.is_empty());
+    figures.map_or_else(
+        || "the plan is full".into(),
+        |figures| format!("the plan is full ({figures})"),
+    )
+}
+
 /// Formats a plan and how much of it is in use.
 fn figures(figures: &PlanFigures) -> String {
     let used = figures.devices_used.map(|used| match figures.limit {
@@ -389,5 +398,7 @@ mod tests {
             "free plan, 1 of 3 devices in use"
         );
         assert_eq!(figures(&read(json!({}))), "");
+        assert_eq!(plan_is_full("free plan"), "the plan is full (free plan)");
+        assert_eq!(plan_is_full(""), "the plan is full");
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::error::Failure;
 
 /// The variable that names another file than `~/.machins/config.json`.
 const VARIABLE: &str = "MACHINS_CONFIG";
+/// What is named where there is to be no file.
+const NO_FILE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How long a file that looks corrupt is read again: the Python package truncates the file before
@@ -23,6 +26,8 @@ const HALF_WRITTEN: Duration = Duration::from_millis(250);
 /// How long to wait for the lock, which other writers hold for a read and a write.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait for the content of a pipe.
+const PIPE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The config file.
 #[derive(Clone, Debug)]
@@ -82,15 +87,20 @@ impl ConfigFile {
         };
         let mut distrust = None;
         let read = || {
-            let mut file = File::open(&self.path)?;
-            // Of the file that is open, not of one that takes its place meanwhile.
-            distrust = trust::distrust(&file.metadata()?, purpose);
-            if distrust.is_some() {
-                return Err(ErrorKind::PermissionDenied.into());
+            if self.path == Path::new(NO_FILE) {
+                return Err(ErrorKind::NotFound.into());
             }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
+            let path = self.path.clone();
+            let read = move || read_trusted(&path, purpose);
+            let content = if fs::metadata(&self.path)?.is_file() {
+                read()
+            } else {
+                within(PIPE_PATIENCE, read)
+            };
+            content?.map_err(|why| {
+                distrust = Some(why);
+                ErrorKind::PermissionDenied.into()
+            })
         };
         let content = read_whole(read, pause);
         if let Some(why) = distrust {
@@ -178,6 +188,31 @@ impl ConfigFile {
     fn failure(&self, what: &str, why: &dyn std::fmt::Display) -> Failure {
         Failure::config(format!("config file {} {what}: {why}", self.path.display()))
     }
+}
+
+/// Reads a file, or says why it can't be trusted.
+fn read_trusted(path: &Path, purpose: Purpose) -> io::Result<Result<Vec<u8>, String>> {
+    let mut file = File::open(path)?;
+    // Of the file that is open, not of one that takes its place meanwhile.
+    if let Some(why) = trust::distrust(&file.metadata()?, purpose) {
+        return Ok(Err(why));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
+}
+
+/// Reads what may not come, such as from a pipe that nobody writes to.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (sender, content) = mpsc::channel();
+    thread::Builder::new().spawn(move || sender.send(read()))?;
+    content.recv_timeout(limit).unwrap_or_else(|_| {
+        let why = format!("it is a pipe, and nobody wrote to it for {} s", limit.as_secs());
+        Err(io::Error::new(ErrorKind::TimedOut, why))
+    })
 }
 
 /// Reads until the document can be parsed, or until `pause` returns false. A file that is still empty

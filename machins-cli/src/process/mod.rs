@@ -8,7 +8,9 @@ mod unix;
 mod windows;
 
 pub(crate) use job::{Handle, Job, interrupted};
-pub(crate) use status::{code_of, exit_code, not_started, signalled};
+#[cfg(feature = "mcp")]
+pub(crate) use status::code_of;
+pub(crate) use status::{exit_code, not_started, signalled};
 #[cfg(unix)]
 pub(crate) use unix::{Signals, hide_environment, hold_suspensions, reserve_descriptors};
 #[cfg(windows)]

@@ -533,6 +533,28 @@ mod unix {
         assert!(home.config().is_dir());
     }
 
+    /// Nobody writes into the pipe, so that reading it would take for ever.
+    #[rstest]
+    #[case::validate(&["validate", "agent-01"])]
+    #[case::guard(&["guard", "--device", "agent-01", "--", "true"])]
+    #[case::config_show(&["config", "show"])]
+    fn a_pipe_that_nobody_writes_to_is_an_error(#[case] arguments: &[&str]) {
+        let home = Home::new();
+        fs::create_dir_all(home.config().parent().unwrap()).unwrap();
+        assert!(home.command("mkfifo").arg("-m600").arg(home.config()).status().unwrap().success());
+        let ran = home.run(arguments).exits(4);
+        assert!(ran.stderr.contains("nobody wrote to it"), "{ran:?}");
+    }
+
+    #[test]
+    fn the_null_device_stands_for_no_file() {
+        let (_server, home) = all_in_the_environment();
+        let home = home.with("MACHINS_CONFIG", "/dev/null");
+        home.run(&["config", "show"]).exits(0);
+        home.run(&["guard", "--device", "agent-01", "--", "true"]).exits(0);
+        home.run(SET).exits(4);
+    }
+
     #[test]
     fn a_full_disk_loses_nothing() {
         let home = Home::new();

@@ -60,10 +60,10 @@ fn prepare(caller: Option<Pid>) -> Result<(UnixStream, SigSet), Failure> {
     {
         super::linux::forbid_tracing();
         super::linux::adopt_orphans().map_err(failed)?;
-        // When the caller ends this signal comes, and lets a keeper go on that somebody has stopped. It
-        // comes when only the thread that started this process ends, too, and does no harm then.
-        super::linux::signal_on_parent_death(Signal::CONT);
-        if caller.is_none() {
+        if caller.is_some() {
+            super::linux::survive_stops();
+        } else {
+            // Its parent is the helper yet, whose end is to let nothing go on.
             super::linux::namespace::mount_proc()
                 .map_err(|error| Failure::unavailable(Containment::PidNamespace, &error))?;
         }

@@ -47,6 +47,9 @@ pub(super) fn launch(
             Ok(Some(ToKeeper::Go)) => {}
             _ => return Ok(None),
         }
+        // The helper has ended: the parent is the caller.
+        #[cfg(target_os = "linux")]
+        super::linux::survive_stops();
     }
     hand_over(&socket, &request, &streams).map_err(|error| failed(Step::Launcher, &error))?;
     let launcher = Channel::new(socket);

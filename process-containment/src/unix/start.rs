@@ -54,17 +54,16 @@ fn converse(
     command: Command,
 ) -> Result<(Containment, Pid), Error> {
     request(sender, &command).map_err(Error::setup("talking to the keeper"))?;
+    // A keeper in a namespace may be heard before the helper that has started it.
+    let (mut is_announced, mut is_launching) = (false, false);
     loop {
         match connection.hear(Duration::MAX) {
             Heard::Nothing => {}
             Heard::Message(FromKeeper::Keeper { pid }) => {
                 connection.replace_helper(number(pid)?);
+                is_announced = true;
             }
-            Heard::Message(FromKeeper::Launching) => {
-                connection.command = only_child(connection.keeper());
-                send_all(sender, &ToKeeper::Go, &[])
-                    .map_err(Error::setup("talking to the keeper"))?;
-            }
+            Heard::Message(FromKeeper::Launching) => is_launching = true,
             Heard::Message(FromKeeper::Started { containment, pid, cgroup }) => {
                 connection.cgroup = cgroup;
                 let pid = connection.command.map_or_else(|| number(pid), Ok)?;
@@ -74,6 +73,10 @@ fn converse(
             Heard::Message(FromKeeper::Failed(failure)) => return Err(error(failure, command)),
             // No other message comes before one of these.
             Heard::Lost | Heard::Message(_) => return Err(Error::KeeperLost),
+        }
+        if is_announced && std::mem::take(&mut is_launching) {
+            connection.command = only_child(connection.keeper());
+            send_all(sender, &ToKeeper::Go, &[]).map_err(Error::setup("talking to the keeper"))?;
         }
     }
 }

@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getpid};
+
+use super::proc::{Process, identify};
 
 const PREFIX: &str = "process-containment.";
 
@@ -19,8 +21,10 @@ impl Cgroup {
     /// Creates a cgroup that can be killed as one.
     pub(super) fn create() -> io::Result<Self> {
         let parent = own()?;
-        remove_stale(&parent);
-        let directory = parent.join(format!("{PREFIX}{}", std::process::id()));
+        let namespace = pid_namespace()?;
+        remove_stale(&parent, &namespace);
+        let keeper = identify(getpid()).ok_or(ErrorKind::NotFound)?;
+        let directory = parent.join(name(&namespace, keeper));
         fs::create_dir(&directory)?;
         let cgroup = Self { directory };
         if fs::exists(cgroup.directory.join("cgroup.kill"))? {
@@ -72,12 +76,29 @@ fn remove_tree(directory: &Path) {
     let _ = fs::remove_dir(directory);
 }
 
+/// The name of a keeper's cgroup. Keepers in other PID namespaces may have the same number, and later
+/// ones too.
+fn name(namespace: &str, keeper: Process) -> String {
+    format!("{PREFIX}{namespace}.{}.{}", keeper.pid.as_raw_nonzero(), keeper.started)
+}
+
+/// The number of the PID namespace that this process is in.
+fn pid_namespace() -> io::Result<String> {
+    let link = fs::read_link("/proc/self/ns/pid")?;
+    Ok(link.to_string_lossy().chars().filter(char::is_ascii_digit).collect())
+}
+
 /// Removes what keepers that were killed together with their callers left behind.
-fn remove_stale(parent: &Path) {
+fn remove_stale(parent: &Path, namespace: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let keeper = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        if keeper.is_some_and(|pid| !fs::exists(format!("/proc/{pid}")).unwrap_or(true)) {
+        let file_name = entry.file_name();
+        let keeper = file_name
+            .to_str()
+            .and_then(|file_name| file_name.strip_prefix(PREFIX)?.strip_prefix(namespace))
+            .and_then(|rest| rest.split('.').nth(1)?.parse().ok())
+            .and_then(Pid::from_raw);
+        let is_its = |keeper| file_name.to_str() == Some(&name(namespace, keeper));
+        if keeper.is_some_and(|pid| !identify(pid).is_some_and(is_its)) {
             remove_tree(&entry.path());
         }
     }

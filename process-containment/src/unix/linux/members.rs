@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::cgroup::Cgroup;
-use super::proc::{Children, Process, stat};
+use super::proc::{Children, Process, identify};
 use super::tree::Tree;
 use crate::event::Recipients;
 use crate::unix::remaining::Remaining;
@@ -33,17 +33,12 @@ pub(in crate::unix) type Spared = HashSet<Process>;
 /// All children that this process has now.
 pub(in crate::unix) fn own_children() -> Spared {
     let own = rustix::process::getpid();
-    Children::now().of(own, u32::MAX).into_iter().filter_map(identify).collect()
+    Children::now().of(own).into_iter().filter_map(identify).collect()
 }
 
 /// The children of another process.
 pub(in crate::unix) fn children(parent: Pid) -> Vec<Pid> {
-    Children::now().of(parent, u32::MAX)
-}
-
-/// The process with this number, if there is one.
-pub(in crate::unix) fn identify(pid: Pid) -> Option<Process> {
-    stat(pid).ok().map(|stat| Process { pid, started: stat.started })
+    Children::now().of(parent)
 }
 
 impl Members {
@@ -84,10 +79,8 @@ impl Members {
 
     /// Sends TERM to all at once. Returns those that can't be signalled.
     pub(in crate::unix) fn terminate(&mut self) -> Vec<Pid> {
-        let pass = self.tree.freeze_with(Signal::TERM);
+        let pass = self.tree.signal_at_once(Signal::TERM);
         self.asked.extend(pass.living);
-        // What is stopped can't act on TERM.
-        self.tree.signal(Signal::CONT);
         pass.refused
     }
 

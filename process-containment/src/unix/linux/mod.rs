@@ -6,7 +6,8 @@ pub(super) mod namespace;
 pub(super) mod proc;
 mod tree;
 
-pub(super) use members::{Members, Spared, children, identify, own_children};
+pub(super) use members::{Members, Spared, children, own_children};
+pub(super) use proc::identify;
 
 use std::io;
 
@@ -31,4 +32,11 @@ pub(super) fn forbid_tracing() {
 pub(super) fn signal_on_parent_death(signal: Signal) {
     // Fails only for numbers that are no signals.
     let _ = set_parent_process_death_signal(Some(signal));
+}
+
+/// Lets this process go on when its parent ends, if somebody has stopped it before.
+///
+/// The signal comes when only the thread that started this process ends, too, and does no harm then.
+pub(super) fn survive_stops() {
+    signal_on_parent_death(Signal::CONT);
 }

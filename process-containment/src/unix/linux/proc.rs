@@ -1,8 +1,9 @@
 //! What `/proc` tells of processes.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
@@ -28,19 +29,44 @@ pub(super) struct Stat {
     pub(super) started: u64,
     /// Has ended and only waits for its parent to ask how.
     pub(super) ended: bool,
-    pub(super) threads: u32,
 }
 
 impl Stat {
     /// A child of `parent` of which `/proc` shows nothing.
     pub(super) fn hidden(parent: Pid) -> Self {
-        Self { parent: Some(parent), started: 0, ended: false, threads: u32::MAX }
+        Self { parent: Some(parent), started: 0, ended: false }
     }
 }
 
 pub(super) fn stat(pid: Pid) -> io::Result<Stat> {
-    let line = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
+    let line = read(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero())))?;
     parse_stat(&line).ok_or_else(|| ErrorKind::InvalidData.into())
+}
+
+/// The process with this number, if there is one.
+pub(in crate::unix) fn identify(pid: Pid) -> Option<Process> {
+    stat(pid).ok().map(|stat| Process { pid, started: stat.started })
+}
+
+/// Reads a file of `/proc`, with fewer calls of the system than [`fs::read`], which asks for a length
+/// that such files do not have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; 1024];
+    let mut length = 0;
+    loop {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if bytes.len() - length < 1024 {
+            bytes.resize(bytes.len() * 2, 0);
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// The name, in parentheses, may hold anything, spaces and parentheses included.
@@ -54,7 +80,6 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
         parent: Pid::from_raw(fields.get(1)?.parse().ok()?),
         started: fields.get(19)?.parse().ok()?,
         ended: matches!(state, "Z" | "X" | "x") && threads <= 1,
-        threads,
     })
 }
 
@@ -98,28 +123,33 @@ impl Children {
         Self::Scanned(by_parent)
     }
 
-    /// The children of a process with so many threads. Empty when it is gone.
-    pub(super) fn of(&self, parent: Pid, threads: u32) -> Vec<Pid> {
+    /// The children of a process. Empty when it is gone.
+    pub(super) fn of(&self, parent: Pid) -> Vec<Pid> {
         match self {
-            Self::Listed => listed(parent, threads),
+            Self::Listed => listed(parent),
             Self::Scanned(by_parent) => by_parent.get(&parent).cloned().unwrap_or_default(),
         }
     }
 }
 
-fn listed(parent: Pid, threads: u32) -> Vec<Pid> {
+fn listed(parent: Pid) -> Vec<Pid> {
     let tasks = PathBuf::from(format!("/proc/{}/task", parent.as_raw_nonzero()));
     let mut children = Vec::new();
     let mut add = |task: &Path| {
-        let list = fs::read_to_string(task.join("children")).unwrap_or_default();
-        let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-        children.extend(pids.filter_map(Pid::from_raw));
+        let list = read(&task.join("children")).unwrap_or_default();
+        let pids = str::from_utf8(&list).unwrap_or_default().split_ascii_whitespace();
+        children.extend(pids.filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw));
     };
-    if threads == 1 {
-        // Its only thread has the number of the process.
-        add(&tasks.join(parent.as_raw_nonzero().to_string()));
-    } else {
-        fs::read_dir(tasks).into_iter().flatten().flatten().for_each(|task| add(&task.path()));
+    match fs::metadata(&tasks) {
+        // A directory has a link for each directory in it, and two more: this process has one thread,
+        // which has the number of the process.
+        Ok(tasks_of_one) if tasks_of_one.nlink() == 3 => {
+            add(&tasks.join(parent.as_raw_nonzero().to_string()));
+        }
+        Ok(_) => {
+            fs::read_dir(tasks).into_iter().flatten().flatten().for_each(|task| add(&task.path()));
+        }
+        Err(_) => {}
     }
     children
 }
@@ -131,7 +161,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_spaces_is_read() {
         let line = b"7 (a) b (c) T 5 6 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 1234 1 1\n";
-        let expected = Stat { parent: Pid::from_raw(5), started: 1234, ended: false, threads: 3 };
+        let expected = Stat { parent: Pid::from_raw(5), started: 1234, ended: false };
         assert_eq!(parse_stat(line), Some(expected));
     }
 
@@ -154,8 +184,8 @@ mod tests {
         let own = rustix::process::getpid();
         let pid = Pid::from_child(&child);
         for children in [Children::Listed, Children::scan()] {
-            assert!(children.of(own, 2).contains(&pid));
-            assert!(children.of(pid, 1).is_empty());
+            assert!(children.of(own).contains(&pid));
+            assert!(children.of(pid).is_empty());
         }
         drop(child.stdin.take());
         child.wait().unwrap();

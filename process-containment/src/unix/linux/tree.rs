@@ -8,7 +8,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, test_kill_process,
 };
 
-use super::proc::{self, Children, Process, Stat};
+use super::proc::{self, Children, Process, Stat, identify};
 
 /// After so many passes a freeze ends, whether or not it has caught everything.
 const MAX_PASSES: u32 = 10;
@@ -65,39 +65,65 @@ impl Tree {
         self.walk(|_| &signals)
     }
 
-    /// A keeper has one thread. Nothing is known of other programs.
-    fn threads(&self) -> u32 {
-        if self.only_reaper { 1 } else { u32::MAX }
-    }
-
-    /// Stops every process and sends it a signal, which takes effect when it goes on. Returns all of
-    /// them.
-    pub(super) fn freeze_with(&self, signal: Signal) -> Pass {
-        let mut known = HashSet::new();
-        let mut all = Pass::default();
-        for _ in 0..MAX_PASSES {
-            let found = known.len();
-            let stop = [Signal::STOP, signal];
-            let pass = self.walk(|process| if known.insert(process) { &stop } else { &[] });
-            all.refused.extend(pass.refused);
-            if known.len() == found {
+    /// Sends every process a signal and has all of them go on, only then: none acts on the signal before
+    /// all have it. Returns all of them.
+    pub(super) fn signal_at_once(&self, signal: Signal) -> Pass {
+        let stop = [Signal::STOP, signal];
+        let mut all = self.walk(|_| &stop);
+        let mut known: HashSet<Pid> = all.living.iter().map(|process| process.pid).collect();
+        for _ in 1..MAX_PASSES {
+            let pass = self.walk_beyond(&known, |_| &stop);
+            if pass.living.is_empty() {
                 break;
             }
+            known.extend(pass.living.iter().map(|process| process.pid));
+            all.living.extend(pass.living);
+            all.refused.extend(pass.refused);
         }
-        all.living.extend(known);
+        self.let_go_on(&all.living);
         all
     }
 
+    /// Lets these processes go on, also those that were stopped before.
+    fn let_go_on(&self, processes: &[Process]) {
+        let own_children: HashSet<Pid> = if self.only_reaper {
+            Children::now().of(getpid()).into_iter().collect()
+        } else {
+            HashSet::new()
+        };
+        for process in processes {
+            let keeps_number = own_children.contains(&process.pid);
+            let Some(handle) = Handle::open(process.pid, keeps_number) else { continue };
+            if keeps_number || identify(process.pid) == Some(*process) {
+                let _ = handle.send(Signal::CONT);
+            }
+        }
+    }
+
     /// Sends every process the signals that `wanted` gives for it.
-    pub(super) fn walk<'a>(&self, mut wanted: impl FnMut(Process) -> &'a [Signal]) -> Pass {
+    pub(super) fn walk<'a>(&self, wanted: impl FnMut(Process) -> &'a [Signal]) -> Pass {
+        self.walk_beyond(&HashSet::new(), wanted)
+    }
+
+    /// Sends signals as [`walk`](Self::walk) does, but not to the processes with these numbers, which
+    /// are not in the result.
+    fn walk_beyond<'a>(
+        &self,
+        known: &HashSet<Pid>,
+        mut wanted: impl FnMut(Process) -> &'a [Signal],
+    ) -> Pass {
         let children = Children::now();
         let root = getpid();
         let mut pass = Pass::default();
         let mut seen = HashSet::new();
-        let mut parents = VecDeque::from([(root, self.threads())]);
-        while let Some((parent, threads)) = parents.pop_front() {
-            for pid in children.of(parent, threads) {
+        let mut parents = VecDeque::from([root]);
+        while let Some(parent) = parents.pop_front() {
+            for pid in children.of(parent) {
                 if !seen.insert(pid) {
+                    continue;
+                }
+                if known.contains(&pid) {
+                    parents.push_back(pid);
                     continue;
                 }
                 let keeps_number = parent == root && self.only_reaper;
@@ -116,7 +142,7 @@ impl Tree {
                 if parent == root && self.spared.contains(&process) {
                     continue;
                 }
-                parents.push_back((pid, stat.threads));
+                parents.push_back(pid);
                 if stat.ended {
                     continue;
                 }
@@ -144,7 +170,7 @@ fn strike(signal: Signal) {
     let mut struck = HashSet::new();
     for _ in 0..MAX_PASSES {
         let found = struck.len();
-        for pid in Children::now().of(getpid(), 1) {
+        for pid in Children::now().of(getpid()) {
             if struck.insert(pid) {
                 let _ = kill_process(pid, signal);
             }
