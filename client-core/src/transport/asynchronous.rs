@@ -127,7 +127,6 @@ impl Async {
     /// Returns the key that calls of this scheme carry, or `None` if the client has none. Meant for
     /// crates that define endpoints.
     #[doc(hidden)]
-    #[must_use]
     pub fn credential(&self, scheme: &'static Scheme) -> Result<Option<Secret>, Error> {
         let key = self.engine.find_credential(scheme).map(Credential::key).transpose()?;
         Ok(key.map(|key| key.secret.clone()))
