@@ -48,6 +48,11 @@ impl Context {
         self.global.timeout.unwrap_or(default)
     }
 
+    /// The time limit that `--timeout` gives.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.global.timeout
+    }
+
     /// The name of the profile that `--profile` gives.
     pub(crate) fn profile(&self) -> Option<&str> {
         self.global.profile.as_deref()

@@ -77,6 +77,14 @@ impl Pager {
         self.next
     }
 
+    /// Requests so many items at most from now on.
+    pub(crate) fn limit(&mut self, most: u64) {
+        self.next = self.next.map(|next| {
+            let limit = u64::from(next.limit.unwrap_or(PAGE_SIZE)).min(most);
+            next.limit(u32::try_from(limit).unwrap_or(PAGE_SIZE))
+        });
+    }
+
     /// Ends the list.
     pub(crate) fn stop(&mut self) {
         self.next = None;

@@ -15,8 +15,8 @@ use crate::model::trade::{Proposal, Trade, TradeQuery};
 
 /// The page size of the search for a proposal: the maximum that the service allows.
 const SEARCH_PAGE_SIZE: u32 = 200;
-/// The number of pages that are searched before the outcome counts as unknown.
-const MOST_PAGES: u32 = 50;
+/// The number of trades that are searched before the outcome counts as unknown.
+const MOST_SEARCHED: u64 = 10_000;
 /// The shortest and the longest wait between two searches.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -78,6 +78,12 @@ pub(crate) struct Once {
     start: Instant,
 }
 
+/// What stands for the client's agent, to which the clients of others have no access.
+fn agent(client: &Client) -> Result<String, Error> {
+    let api_key = client.transport().credential(&API_KEY)?;
+    Ok(hash(&["agent", api_key.as_ref().map_or("", |key| key.expose())]))
+}
+
 /// A proposal that may have been sent.
 struct Doubt {
     /// When it had been sent for the last time.
@@ -106,7 +112,8 @@ impl Once {
         references.forget_before(SystemTime::now() - REMEMBERED_FOR);
         let store = Arc::new(references.clone());
         let reference = proposal.reference().map(Document::to_string).unwrap_or_default();
-        let key = hash(&[proposal.listing_id().as_str(), &reference]);
+        let agent = agent(&client)?;
+        let key = hash(&[&agent, proposal.listing_id().as_str(), &reference]);
         Self::new(client, store, &key, proposal, false)?.run().await
     }
 
@@ -119,9 +126,7 @@ impl Once {
     ) -> Result<Self, Error> {
         let start = client.transport().clock().now();
         let base_url = client.transport().base_url().to_string();
-        let api_key = client.transport().credential(&API_KEY)?;
-        let api_key = api_key.as_ref().map_or("", |key| key.expose());
-        let intent = Intent::new(key, base_url, api_key, &proposal)?;
+        let intent = Intent::new(key, base_url, agent(&client)?, &proposal)?;
         let (proposal, reference) = proposal.with_reference_or(intent.reference());
         Ok(Self { client, store, intent, proposal, reference, is_kept, start })
     }
@@ -137,10 +142,11 @@ impl Once {
                 known.check_same(&self.intent)?;
             }
             match known.state {
-                IntentState::Done { trade_id } if self.is_kept => {
-                    return self.known(&trade_id).await;
-                }
-                IntentState::Done { .. } => {}
+                IntentState::Done { trade_id } => match self.known(&trade_id).await {
+                    // A client reference is free again when its trade is gone.
+                    Err(error) if !self.is_kept && error.kind() == ErrorKind::StaleIntent => {}
+                    known => return known,
+                },
                 IntentState::Sent { until_ms } => {
                     doubt = Some(self.resume(&mut *lock, until_ms).await?);
                 }
@@ -210,8 +216,9 @@ impl Once {
     /// which counts as lost.
     async fn send(&self, lock: &mut dyn IntentLock, doubt: Option<Doubt>) -> Result<Sent, Error> {
         let left = self.time_left()?;
-        let now = SystemTime::now();
-        lock.write(&self.sent(now.checked_add(left).unwrap_or(now))).await?;
+        // Without a limit, whoever takes over waits as if it had been sent until then.
+        let until_ms = SystemTime::now().checked_add(left).map_or(u64::MAX, milliseconds);
+        lock.write(&self.intent.with(IntentState::Sent { until_ms })).await?;
         let call = propose(&self.proposal, self.reference.clone()).time_limit(left);
         let error = match self.client.send(call).await {
             Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
@@ -292,12 +299,19 @@ impl Once {
     /// Searches the agent's trades for the proposal.
     async fn search(&self) -> Result<Found, Error> {
         let mut similar = None;
-        let mut offset = 0;
-        for _ in 0..MOST_PAGES {
-            let query = TradeQuery::new().offset(offset).limit(SEARCH_PAGE_SIZE);
+        let (mut offset, mut limit) = (0, SEARCH_PAGE_SIZE);
+        while offset < MOST_SEARCHED {
+            let query = TradeQuery::new().offset(offset).limit(limit);
             let call = list_trades(&query).time_limit(self.time_left()?);
-            let page = self.client.send(call).await?;
-            let next = page.next_offset(offset, SEARCH_PAGE_SIZE);
+            let page = match self.client.send(call).await {
+                // Trades contain what was delivered.
+                Err(error) if error.kind() == ErrorKind::ReplyTooLarge && limit > 1 => {
+                    limit /= 2;
+                    continue;
+                }
+                page => page?,
+            };
+            let next = page.next_offset(offset, limit);
             for trade in page.items {
                 if trade.is_of(self.proposal.listing_id(), &self.reference) {
                     return Ok(Found::Trade(Box::new(trade)));

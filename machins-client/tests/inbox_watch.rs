@@ -638,6 +638,46 @@ async fn a_delivery_can_be_deferred_parked_or_dropped() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_dropped_at_once_is_made_later() {
+    let (server, inbox) = Inbox::with(2).await;
+    let mut deliveries = client(&server).inbox_watch().deliveries();
+    drop(deliveries.next().await.unwrap().unwrap().acknowledge());
+    let second = deliveries.next().await.unwrap().unwrap();
+    assert_eq!(second.notification().unwrap().id.as_str(), "n1");
+    assert_eq!(inbox.unread(), ["n1"]);
+}
+
+#[tokio::test]
+async fn entries_too_large_for_one_page_are_fetched_in_smaller_ones() {
+    let mut entries: Vec<Value> = (0..60).map(|n| notification(&format!("n{n}"), "t", n)).collect();
+    for entry in &mut entries {
+        entry["payload"]["terms"] = "x".repeat(2_000).into();
+    }
+    let (server, inbox) = Inbox::start(entries).await;
+    let options = ClientOptions::new().max_reply_bytes(10_000).clock(MockClock::new(0.0));
+    let client = builder(&server).options(options).build().unwrap();
+    let watch = |stop| client.inbox_watch().stop(stop);
+    assert_eq!(handle(watch, 60, |_| false).await, ids(60));
+    assert_eq!(inbox.unread(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_error_that_ends_the_watch_loses_no_acknowledgement() {
+    let (server, inbox) = Inbox::with(1).await;
+    let handler = async |_: Notification| {
+        inbox.fail_list(ResponseTemplate::new(403).set_body_json(json!({"detail": "no"})));
+        let lists = inbox.lists();
+        while inbox.lists() == lists {
+            tokio::task::yield_now().await;
+        }
+        Ok::<(), Error>(())
+    };
+    let error = client(&server).inbox_watch().concurrency(2).run(handler).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(inbox.unread(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_delivery_is_acknowledged_through_an_outage() {
     let (server, inbox) = Inbox::with(1).await;
     for page in [html(200), html(404), ResponseTemplate::new(503), html(502)] {

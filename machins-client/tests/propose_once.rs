@@ -189,6 +189,60 @@ async fn a_call_too_short_to_know_says_when_to_repeat_it() {
     assert_eq!(posts.count(), 1);
 }
 
+#[tokio::test]
+async fn a_reference_of_one_agent_is_none_of_anothers() {
+    let server = MockServer::start().await;
+    let mine = Proposal::new(&listing()).metadata("client_reference", "mine");
+    let one = builder(&server).build().unwrap();
+    let other = one.with_api_key(ApiKey::new("at_another").unwrap());
+    once(&server, "POST", "/trades", lost()).await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    let error = one.propose_trade(&mine).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+
+    let refusal = ResponseTemplate::new(403).set_body_json(json!({"detail": "no"}));
+    once(&server, "POST", "/trades", refusal).await;
+    assert_eq!(other.propose_trade(&mine).await.unwrap_err().kind(), ErrorKind::Forbidden);
+    assert_eq!(requests(&server).await, ["POST /trades", "GET /trades", "POST /trades"]);
+
+    // The refusal of the other one ended no doubt of the first.
+    once(&server, "GET", "/trades", trades(&[with_reference(&json!("mine"))])).await;
+    one.propose_trade(&mine).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_known_reference_needs_no_metadata_to_be_found() {
+    let server = MockServer::start().await;
+    let mine = Proposal::new(&listing()).metadata("client_reference", "mine");
+    let client = builder(&server).build().unwrap();
+    once(&server, "POST", "/trades", reply(&trade("proposed"))).await;
+    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade("delivered"))).await;
+    let first = client.propose_trade(&mine).await.unwrap();
+    assert_eq!(client.propose_trade(&mine).await.unwrap().id, first.id);
+    assert_eq!(requests(&server).await, ["POST /trades", "GET /trades/t1r2a3d4"]);
+}
+
+#[tokio::test]
+async fn trades_with_large_deliveries_are_searched_in_small_pages() {
+    let folder = folder();
+    let server = MockServer::start().await;
+    let mut large = trade("delivered");
+    large["delivery_payload"] = json!({"result": "x".repeat(2_000)});
+    let list = move |request: &wiremock::Request| {
+        let asked: std::collections::HashMap<_, _> = request.url.query_pairs().collect();
+        let (offset, limit): (usize, usize) =
+            (asked["offset"].parse().unwrap(), asked["limit"].parse().unwrap());
+        let items = vec![&large; limit.min(100 - offset)];
+        reply(&json!({"items": items, "total": 100, "offset": offset, "limit": limit}))
+    };
+    let get = wiremock::matchers::method("GET");
+    wiremock::Mock::given(get).respond_with(list).mount(&server).await;
+    once(&server, "POST", "/trades", reply(&trade("proposed"))).await;
+    let options = ClientOptions::new().max_reply_bytes(60_000).clock(MockClock::new(0.0));
+    let client = in_folder(builder(&server).options(options), folder.path()).build().unwrap();
+    client.propose_trade_once(KEY, &proposal()).await.unwrap();
+}
+
 #[rstest]
 #[case::another_listing(Proposal::new(&ListingId::new("l9").unwrap()), "another listing")]
 #[case::other_terms(proposal().terms("XML"), "other terms")]

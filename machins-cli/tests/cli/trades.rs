@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use machins_mock::Fault;
+use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
@@ -272,6 +273,20 @@ fn waiting_ends_at_the_wanted_status() {
     shop.ada.run(&["accept", &trade]).exits(0);
     let waited = Ran::from(waiting.unwrap().wait_with_output().unwrap()).exits(0);
     assert_eq!(waited.document()["status"], "escrow_held");
+}
+
+#[rstest]
+#[case::that_does_not_change(None)]
+#[case::that_cannot_be_read(Some(Fault::status(503)))]
+#[case::whose_replies_never_come(Some(Fault::delay(std::time::Duration::from_secs(600))))]
+fn a_timeout_limits_the_whole_wait_for_a_trade(#[case] fault: Option<Fault>) {
+    let shop = Shop::new();
+    let trade = shop.proposed(&shop.offer());
+    let path = format!("/api/v1/trades/{trade}");
+    let _fault = fault.map(|fault| shop.server.fault_scoped(fault.path(&path)));
+    let wait = ["trade", &trade, "--wait", "delivered", "--timeout", "1", "--json"];
+    let ended = shop.bob.run(&wait).exits(1);
+    assert_eq!(ended.error()["kind"], "timed_out");
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use agent_client_core::{Async, Error, Pending, Transport, lock};
+use agent_client_core::{Async, Error, ErrorKind, Pending, Transport, lock};
 use futures_core::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -28,6 +28,8 @@ const MAX_ACKNOWLEDGED: usize = 100;
 const MARGIN: u64 = 8;
 /// The largest page that the service returns.
 const MAX_PAGE: u64 = 200;
+/// The smallest page that can begin with the last entry of the one before.
+const MIN_PAGE: u64 = 2;
 
 /// The notifications of an [`InboxWatch`](crate::InboxWatch), each to be settled by its receiver: a
 /// [`Stream`] of an asynchronous client, an [`Iterator`] of a blocking one.
@@ -81,6 +83,8 @@ pub struct Deliveries<T: Transport = Async> {
     has_missed: bool,
     /// Fewer after the service refused an acknowledgement, to find out which id it refuses.
     batch_size: usize,
+    /// Smaller after a page was too large to be read. Its entries may be large.
+    page_size: u64,
 }
 
 type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -111,6 +115,7 @@ impl<T: Transport> Deliveries<T> {
             walks_without_new: 0,
             has_missed: false,
             batch_size: MAX_ACKNOWLEDGED,
+            page_size: MAX_PAGE,
         }
     }
 
@@ -242,6 +247,10 @@ impl<T: Transport> Deliveries<T> {
                 self.walk = None;
                 return Err(error);
             }
+            Err(error) if error.kind() == ErrorKind::ReplyTooLarge && self.page_size > MIN_PAGE => {
+                self.shared.report(&error);
+                self.page_size = (self.page_size / 2).max(MIN_PAGE);
+            }
             Err(error) => {
                 self.failed_lists += 1;
                 self.next_list =
@@ -262,7 +271,8 @@ impl<T: Transport> Deliveries<T> {
             match lock(&self.shared.queue).wanted(now, concurrency) {
                 Wanted::Nothing => return None,
                 Wanted::Page(position) => {
-                    let margin = MARGIN.saturating_add(concurrency as u64).min(MAX_PAGE / 2 - 1);
+                    let margin =
+                        MARGIN.saturating_add(concurrency as u64).min(self.page_size / 2 - 1);
                     let offset = position.saturating_sub(margin);
                     let limit = u32::try_from(2 * margin + 1).unwrap_or(u32::MAX);
                     let page = PageQuery::new().offset(offset).limit(limit);
@@ -272,7 +282,7 @@ impl<T: Transport> Deliveries<T> {
                 Wanted::All => self.walk = Some(Walk::new()),
             }
         }
-        let page = self.walk.as_ref()?.next()?;
+        let page = self.walk.as_mut()?.next_of_size(self.page_size)?;
         Some((Request::Walk, self.fetch(page)))
     }
 
@@ -313,6 +323,9 @@ impl<T: Transport> Deliveries<T> {
                 let has_new = walk.finish(&mut queue, now);
                 drop(queue);
                 self.walks_without_new = if has_new { 0 } else { self.walks_without_new + 1 };
+                if !has_new {
+                    self.page_size = MAX_PAGE;
+                }
                 let wait = self.shared.growing(settings.poll_waits, self.walks_without_new);
                 self.next_walk = (!has_new).then(|| now + wait);
             }

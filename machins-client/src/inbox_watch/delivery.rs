@@ -144,8 +144,8 @@ impl InboxDelivery<Async> {
     /// Returns an error if trying again would not help, as
     /// [`InboxWatch::run`](crate::InboxWatch::run) does, if the service refuses the
     /// notification's id, and if the last try after the watch was stopped fails.
-    pub async fn acknowledge(self) -> Result<(), Error> {
-        self.acknowledge_now().await
+    pub fn acknowledge(self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        self.acknowledge_now()
     }
 }
 

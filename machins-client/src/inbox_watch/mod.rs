@@ -80,7 +80,8 @@ pub use self::shared::ParkedNotification;
 ///
 /// # Limits
 ///
-/// At most 1,000 notifications are held at a time, the oldest, however many are unread. At most 200
+/// At most 1,000 notifications are held at a time, the oldest, however many are unread, besides
+/// those that were deferred or have failed and wait to be handed over again. At most 200
 /// are handled but not acknowledged yet; the watch waits while there are more. At least the last
 /// 100,000 that were handled or parked are remembered, as hashes of 8 bytes, so that they are not
 /// handed over again by this watch, even if the service goes on listing them as unread.
@@ -254,11 +255,8 @@ impl InboxWatch<Async> {
                     else => break,
                 }
             }
-            if let Some(Err(error)) = end {
-                return Err(error);
-            }
             poll_fn(|context| deliveries.poll_finish(context)).await;
-            Ok(())
+            end.unwrap_or(Ok(()))
         }
     }
 }

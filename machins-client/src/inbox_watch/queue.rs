@@ -109,13 +109,14 @@ impl Queue {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
-    /// Takes in all unread notifications: `new` ones, and the places of those that are known.
+    /// Takes in all unread notifications: `new` ones, and the places of those that are known. Returns
+    /// whether any of the new ones are held now.
     pub(super) fn replace(
         &mut self,
         new: Vec<Entry>,
         known: impl Fn(u64) -> Option<Place>,
         is_newest_first: bool,
-    ) {
+    ) -> bool {
         // What is not listed any more has been acknowledged by somebody else.
         self.entries.retain_mut(|entry| match known(entry.key) {
             Some(place) => {
@@ -124,17 +125,22 @@ impl Queue {
             }
             None => entry.state == State::HandedOver,
         });
+        let mut added = HashSet::new();
         for entry in new {
             if !self.is_settled(entry.key) && !self.is_known(entry.key) {
+                added.insert(entry.key);
                 self.entries.push(entry);
             }
         }
         sort(&mut self.entries, is_newest_first);
+        // Those that were deferred take no room from the others, which would wait for them.
         let mut room = CAPACITY;
         self.entries.retain(|entry| {
-            room = room.saturating_sub(1);
-            room > 0 || entry.state != State::Waiting
+            let is_held = entry.state != State::Waiting || room > 0;
+            room = room.saturating_sub(usize::from(entry.state == State::Waiting));
+            is_held
         });
+        self.entries.iter().any(|entry| added.contains(&entry.key))
     }
 
     /// Takes in what a page shows that was requested at `offset`.
@@ -292,4 +298,53 @@ pub(super) fn sort(entries: &mut [Entry], is_newest_first: bool) {
         let positions = if is_newest_first { positions.reverse() } else { positions };
         one.place.time.cmp(&other.place.time).then(positions)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Takes in a list of these notifications, the oldest first. Returns whether any is new.
+    fn list(queue: &mut Queue, numbers: std::ops::Range<u64>, now: Instant) -> bool {
+        let mut new = Vec::new();
+        let mut places = Vec::new();
+        for position in numbers {
+            let raw = json!({"id": position.to_string(), "event_type": "e", "payload": {}});
+            let listed: Listed = serde_json::from_value(raw).unwrap();
+            let (key, place) = (queue.key(&listed), Place { time: None, position });
+            places.push((key, place));
+            if !queue.is_known(key) {
+                new.push(Entry::new(key, listed, place));
+            }
+        }
+        let known = |key| places.iter().find(|(known, _)| *known == key).map(|(_, place)| *place);
+        let has_new = queue.replace(new, known, false);
+        let keys: Vec<u64> = places.iter().map(|(key, _)| *key).collect();
+        queue.refresh(&keys, 0, now);
+        has_new
+    }
+
+    #[test]
+    fn deferred_notifications_hold_up_no_newer_one() {
+        let (mut queue, now, count) = (Queue::new(), Instant::now(), CAPACITY as u64);
+        assert!(list(&mut queue, 0..count, now));
+        let until = now + Duration::from_hours(1);
+        let handed: Vec<Handed> =
+            (0..count).filter_map(|_| queue.hand_over(now, usize::MAX)).collect();
+        assert_eq!(handed.len(), CAPACITY);
+        for handed in handed {
+            queue.put_back(handed.key, 1, Some(until));
+        }
+        assert!(list(&mut queue, 0..count + 1, now));
+        assert!(queue.hand_over(now, 1).is_some(), "the newest one");
+    }
+
+    #[test]
+    fn what_is_not_held_is_nothing_new() {
+        let (mut queue, now, count) = (Queue::new(), Instant::now(), CAPACITY as u64);
+        assert!(list(&mut queue, 0..count, now));
+        assert!(!list(&mut queue, 0..count + 1, now), "or the walk would begin again at once");
+    }
 }

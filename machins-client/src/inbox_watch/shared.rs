@@ -18,6 +18,9 @@ use crate::model::inbox::Notification;
 /// How long acknowledging may take after the watch was stopped.
 const LAST_TRY: Duration = Duration::from_secs(5);
 
+/// A wait without an end. It can be added to the time.
+const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// The longest wait that the service can ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 
@@ -88,14 +91,17 @@ impl Shared {
 fn growing((first, longest): (Duration, Duration), times: u32, random: f64) -> Duration {
     let factor = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
     let wait = first.saturating_mul(factor).min(longest);
-    (wait + wait.mul_f64(random / 4.0)).min(longest)
+    wait.saturating_add(wait.mul_f64(random / 4.0)).min(longest).min(LONGEST_WAIT)
 }
 
 /// Whether the watch ends with this error, because trying again cannot help: the call is invalid,
 /// or the service itself refuses it. A page that something in between answers is not its word.
 pub(super) fn is_final(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::MissingCredential | ErrorKind::Unauthorized => true,
+        ErrorKind::InvalidInput
+        | ErrorKind::MissingCredential
+        | ErrorKind::Unauthorized
+        | ErrorKind::Forked => true,
         ErrorKind::BadRequest | ErrorKind::Forbidden | ErrorKind::NotFound => {
             error.excerpt().is_none()
         }
@@ -217,6 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_watch_ends_in_a_forked_process() {
+        assert!(is_final(&Error::new(ErrorKind::Forked, "")));
+    }
+
+    #[test]
     fn waits_grow_up_to_the_longest() {
         let waits = (Duration::from_secs(1), Duration::from_secs(30));
         let grown = |times, random| growing(waits, times, random).as_millis();
@@ -225,5 +236,6 @@ mod tests {
             [1_000, 2_000, 4_000, 30_000, 30_000]
         );
         assert_eq!((grown(1, 1.0), grown(6, 1.0)), (1_250, 30_000));
+        assert_eq!(growing((Duration::MAX, Duration::MAX), 2, 0.9), LONGEST_WAIT);
     }
 }

@@ -49,6 +49,12 @@ impl Walk {
         self.pager.next()
     }
 
+    /// The page to request, with so many entries at most, or `None` after the last one.
+    pub(super) fn next_of_size(&mut self, most: u64) -> Option<PageQuery> {
+        self.pager.limit(most);
+        self.pager.next()
+    }
+
     /// Takes in the page that was requested.
     pub(super) fn take(
         &mut self,
@@ -94,8 +100,9 @@ impl Walk {
 
     /// Moves what was found into the queue. Returns whether anything is new.
     pub(super) fn finish(self, queue: &mut Queue, now: std::time::Instant) -> bool {
-        let (has_new, is_newest_first) = (!self.new.is_empty(), self.is_newest_first());
-        queue.replace(self.new, |key| self.known.get(&key).copied(), is_newest_first);
+        let is_newest_first = self.is_newest_first();
+        let known = |key| self.known.get(&key).copied();
+        let has_new = queue.replace(self.new, known, is_newest_first);
         queue.refresh(&self.last, self.last_offset, now);
         has_new
     }

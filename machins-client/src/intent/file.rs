@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use agent_client_core::{Error, ErrorKind};
@@ -23,6 +23,8 @@ const LONGEST_FILE: u64 = 64 * 1024;
 /// How long finished intents are kept, and how many of all there are at most.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 const MOST_KEPT: usize = 10_000;
+/// Old intents are removed at the first of so many new keys.
+const PRUNED_EVERY: usize = 100;
 /// The wait between two tries to lock a key.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -51,8 +53,8 @@ pub struct FileIntentStore(Arc<Folder>);
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
-    /// Whether old intents have been removed since the store was created.
-    is_pruned: AtomicBool,
+    /// The number of keys that were used first since the store was created.
+    new_keys: AtomicUsize,
 }
 
 /// The content of a file.
@@ -72,7 +74,7 @@ impl FileIntentStore {
     /// Creates a store in this folder, which is created when it is needed.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Folder { path: folder.into(), is_pruned: AtomicBool::new(false) }))
+        Self(Arc::new(Folder { path: folder.into(), new_keys: AtomicUsize::new(0) }))
     }
 
     /// Creates a store in the folder `intents` beside the config file: `~/.machins/intents`, unless
@@ -258,8 +260,8 @@ impl Folder {
             let _ = fs::remove_file(&temporary);
             return Err(failed(error));
         }
-        if is_new && !self.is_pruned.swap(true, Ordering::Relaxed) {
-            self.prune(SystemTime::now(), MOST_KEPT);
+        if is_new && self.new_keys.fetch_add(1, Ordering::Relaxed).is_multiple_of(PRUNED_EVERY) {
+            self.prune(SystemTime::now(), MOST_KEPT - PRUNED_EVERY);
         }
         Ok(())
     }
@@ -397,7 +399,7 @@ mod tests {
     /// Writes an intent of this key, finished or not.
     fn write(store: &FileIntentStore, key: &str, is_done: bool) {
         let proposal = Proposal::new(&ListingId::new("l1").unwrap());
-        let intent = Intent::new(key, "u".into(), "at_1", &proposal).unwrap();
+        let intent = Intent::new(key, "u".into(), "agent".into(), &proposal).unwrap();
         let done = IntentState::Done { trade_id: TradeId::new("t1").unwrap() };
         let intent = if is_done { intent.with(done) } else { intent };
         store.0.write(&hash(&[key]), &intent).unwrap();

@@ -39,7 +39,8 @@ pub(crate) enum Command {
     /// Show a trade, or wait until it reaches a status
     ///
     /// With --wait, the command returns once the trade has reached STATUS or gone past it, and
-    /// exits with 1 when the trade can no longer get there.
+    /// exits with 1 when the trade can no longer get there. It waits until then by default;
+    /// --timeout limits the whole wait.
     #[command(
         after_help = "Examples:\n  machins trade c05d7e36\n  machins trade c05d7e36 --wait delivered"
     )]

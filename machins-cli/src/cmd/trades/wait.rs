@@ -1,8 +1,9 @@
 //! `machins trade --wait`.
 
-use std::time::Duration;
+use std::future::pending;
+use std::time::{Duration, Instant};
 
-use machins_client::{Trade, TradeStatus};
+use machins_client::{Error, ErrorKind, Trade, TradeStatus};
 
 use super::trade::{describe, find, show_trade};
 use crate::context::Context;
@@ -43,8 +44,16 @@ fn progression(wanted: &TradeStatus, now: &TradeStatus) -> Progression {
     }
 }
 
-/// Waits until a trade has reached a status, and shows the trade.
+/// Why waiting has ended.
+enum End {
+    Found(Result<(Trade, bool), Failure>),
+    Interrupted,
+    TimedOut(Duration),
+}
+
+/// Waits until a trade has reached a status, and shows the trade. `--timeout` limits all of it.
 pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(), Failure> {
+    let start = Instant::now();
     let (_, id) = find(context, id)?;
     let client = context.machins_with_key()?.build()?;
     let progress = Progress::start(context.out, &format!("Waiting for {wanted}…"));
@@ -74,19 +83,36 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     };
-    let outcome: Option<Result<(Trade, bool), Failure>> = runtime::block_on(async {
+    let time_out = async {
+        match context.timeout() {
+            Some(limit) => {
+                tokio::time::sleep(limit.saturating_sub(start.elapsed())).await;
+                limit
+            }
+            None => pending().await,
+        }
+    };
+    let end = runtime::block_on(async {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => None,
-            outcome = poll => Some(outcome),
+            _ = tokio::signal::ctrl_c() => End::Interrupted,
+            outcome = poll => End::Found(outcome),
+            limit = time_out => End::TimedOut(limit),
         }
     })?;
     drop(progress);
-    let Some(outcome) = outcome else {
-        let last = last.map_or_else(String::new, |status| format!("; the trade is {status}"));
-        return Err(Failure::interrupted(format!("stopped waiting for {wanted}{last}")));
+    let last = last.map_or_else(String::new, |status| format!("; the trade is {status}"));
+    let (trade, is_reached) = match end {
+        End::Found(outcome) => outcome?,
+        End::Interrupted => {
+            return Err(Failure::interrupted(format!("stopped waiting for {wanted}{last}")));
+        }
+        End::TimedOut(limit) => {
+            let seconds = limit.as_secs_f32();
+            let message = format!("the trade was not {wanted} within {seconds} s{last}");
+            return Err(Error::new(ErrorKind::TimedOut, message).into());
+        }
     };
-    let (trade, is_reached) = outcome?;
     if is_reached {
         return show_trade(context, &trade);
     }
