@@ -215,10 +215,9 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let hint = match error.kind() {
-            ErrorKind::InsufficientFunds => Some("machins wallet shows your balance"),
-            ErrorKind::InvalidTransition => Some("machins trade ID shows the status of a trade"),
+            ErrorKind::InsufficientFunds => Some("`machins wallet` shows your balance"),
             ErrorKind::Unauthorized => {
-                Some("machins config explain shows where the key comes from")
+                Some("`machins config explain` shows where the key comes from")
             }
             _ => None,
         };

@@ -24,10 +24,15 @@ pub(crate) struct Global {
     /// URL of the MachineID API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
-    /// Profile in the config file, whose settings take precedence
+    /// Profile in the config file, whose settings take precedence [default: MACHINS_PROFILE, or the
+    /// one that profile use chose]
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
-    /// Time limit for each call, including its retries
+    /// Permit plain http to hosts other than this machine; also MACHINS_ALLOW_INSECURE_HTTP=1
+    #[arg(long, global = true)]
+    pub(crate) allow_insecure_http: bool,
+    /// Time limit for each call, including its retries [default: 60; for guard and mcp
+    /// gate 10, for hook run 8]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never

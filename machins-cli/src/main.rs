@@ -3,7 +3,7 @@
 //! The modules in layers, each of which uses only those before it:
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
-//! 2. `json`, `table`, `format`, `output`: output. `input`, `json_flag`, `naming`: input. `config`:
+//! 2. `json`, `table`, `format`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
@@ -15,11 +15,13 @@ mod cmd;
 mod config;
 mod context;
 mod decision_log;
+mod editor;
 mod error;
 mod flags;
 mod format;
 mod hook;
 mod input;
+mod invocation;
 mod json;
 mod json_flag;
 mod list;
@@ -35,6 +37,7 @@ mod properties;
 mod runtime;
 mod shown_once;
 mod style;
+mod suggestion;
 mod table;
 mod text;
 mod verbose;
@@ -83,7 +86,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
 /// `machins` alone: the commands in groups.
 fn overview(out: Output) -> Result<ExitCode, Failure> {
     if out.is_json() {
-        return Err(Failure::usage("no command given").hint("machins --help"));
+        return Err(Failure::usage("no command given").hint("`machins --help`"));
     }
     out.text(&cmd::tree().render_help().ansi().to_string())?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) use crate::background::write as to_stderr;
 use crate::error::Failure;
 use crate::flags::{Color, Global};
+use crate::invocation;
 use crate::json;
 use crate::style::{BAD, FAINT, WARN};
 use crate::text::clean;
@@ -18,6 +19,8 @@ use crate::text::clean;
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    /// The flags that a suggested command carries.
+    flags: &'static str,
 }
 
 impl Output {
@@ -29,7 +32,9 @@ impl Output {
             Color::Never => ColorChoice::Never,
         }
         .write_global();
-        Self { json: global.json, quiet: global.quiet }
+        // Once a run, for as long as it lasts: so this can be copied.
+        let flags = Box::leak(invocation::flags(global).into_boxed_str());
+        Self { json: global.json, quiet: global.quiet, flags }
     }
 
     /// Whether results are printed as JSON.
@@ -105,17 +110,28 @@ impl Output {
             .map_err(|error| Failure::local("could not write to stdout", error))
     }
 
-    /// Prints a note on stderr, unless `--quiet` or `--json` is given.
+    /// Prints a note on stderr, unless `--quiet` or `--json` is given. Commands between backticks are
+    /// completed.
     pub(crate) fn note(self, text: &str) {
-        if !self.quiet && !self.json {
-            to_stderr(&format!("{text}\n"));
+        if self.shows_notes() {
+            to_stderr(&format!("{}\n", self.commands(text)));
         }
+    }
+
+    /// Whether notes are shown.
+    pub(crate) fn shows_notes(self) -> bool {
+        !self.quiet && !self.json
+    }
+
+    /// Completes the commands between backticks, so that they can be pasted.
+    pub(crate) fn commands(self, text: &str) -> String {
+        invocation::complete(text, self.flags)
     }
 
     /// Prints a warning on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn warn(self, text: &str) {
         if !self.quiet && !self.json {
-            to_stderr(&format!("{WARN}warning:{WARN:#} {text}\n"));
+            to_stderr(&format!("{WARN}warning:{WARN:#} {}\n", self.commands(text)));
         }
     }
 
@@ -143,7 +159,7 @@ impl Output {
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(advice));
+            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(&self.commands(advice)));
         }
         to_stderr(&text);
     }

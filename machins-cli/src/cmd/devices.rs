@@ -253,7 +253,7 @@ fn list(context: &Context) -> Result<(), Failure> {
         })
         .column("REGISTERED", |device| time(device.created_at.as_ref(), "unknown"))
         .column("LAST VALIDATED", |device| time(device.last_validated_at.as_ref(), "never"));
-    let if_empty = "No devices yet. Register one: machins register agent-01";
+    let if_empty = "No devices yet. Register one: `machins register agent-01`";
     show_list(context.out, &devices, if_empty, &table)
 }
 
@@ -301,7 +301,7 @@ fn unrevoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
     let mut summary =
         format!("{} restored", counted(reply.unrevoked_count.unwrap_or_default(), "device"));
     match &reply.reason {
-        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (machins usage)",
+        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (`machins usage`)",
         Some(UnrevokeReason::NoneRevoked) => summary += ": none was revoked",
         _ => {}
     }
@@ -324,7 +324,7 @@ fn report(
 ) -> Result<(), Failure> {
     context.out.result(reply, || {
         if items.is_empty() {
-            return summary.to_owned();
+            return context.out.commands(summary);
         }
         let table = Table::<BatchItem>::new()
             .column("DEVICE", |item| {
@@ -343,7 +343,7 @@ fn report(
             "{failed} of {} could not be changed",
             counted(items.len() as u64, "device")
         ))
-        .hint("machins devices shows the devices and their states")),
+        .hint("`machins devices` shows the devices and their states")),
     }
 }
 

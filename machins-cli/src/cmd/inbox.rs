@@ -71,7 +71,7 @@ impl Inbox {
         };
         if self.list != ListFlags::default() {
             let what = "flags for the list cannot be used with a subcommand of inbox";
-            return Err(Failure::usage(what).hint("machins inbox ack ID"));
+            return Err(Failure::usage(what).hint("`machins inbox ack --help`"));
         }
         let client = context.machins()?;
         let reply = match command {
@@ -110,7 +110,7 @@ impl ListFlags {
                 if notification.is_read { styled("read", FAINT) } else { styled("new", STRONG) }
             })
             .column("WHEN", |notification| time(notification.created_at.as_ref(), ""));
-        let if_empty = "No notifications found. Wait for new ones: machins inbox --watch";
+        let if_empty = "No notifications found. Wait for new ones: `machins inbox --watch`";
         show_list(context.out, &notifications, if_empty, &table)
     }
 }

@@ -92,10 +92,10 @@ impl Join {
         if joined.claim_url.is_some() {
             context.out.note(
                 "The claim URL is shown only once. With it, a person can become the agent's owner\n\
-                 and lift its trade limit: machins claim URL --email EMAIL",
+                 and lift its trade limit: `machins claim`",
             );
         }
-        context.out.note("Next: machins browse");
+        context.out.note("Next: `machins browse`");
         Ok(())
     }
 }
@@ -127,7 +127,7 @@ fn save(
     joined: &Joined,
     wanted: &str,
 ) -> Result<Option<String>, Failure> {
-    let profile = context.profile();
+    let profile = context.profile()?;
     let url = context.global.base_url.as_deref();
     file.update(|document| {
         let kept = keep(document, profile, url.is_some());
@@ -161,7 +161,7 @@ fn not_saved(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
         failure.message(),
         joined.api_key.expose()
     ))
-    .hint("repair the config file, then save the key: machins config set api_key -")
+    .hint("repair the config file, then save the key: `machins config set api_key -`")
 }
 
 fn document(joined: &Joined) -> Extra {

@@ -164,7 +164,7 @@ impl Sell {
             Some(Side::Request) => "To see who offers it",
             _ => "To see who wants it",
         };
-        context.out.note(&format!("{FAINT}{next}: machins trades --status proposed{FAINT:#}"));
+        context.out.note(&format!("{FAINT}{next}: `machins trades --status proposed`{FAINT:#}"));
         Ok(())
     }
 
@@ -225,7 +225,7 @@ fn summarize(word: &str, listing: &Listing) -> String {
 
 fn list(context: &Context) -> Result<(), Failure> {
     let listings = context.machins()?.list_listings()?;
-    let if_empty = "No listings yet. Create one: machins sell --title TITLE --price CREDITS";
+    let if_empty = "No listings yet. Create one: `machins sell --title TITLE --price CREDITS`";
     let table = Table::<Listing>::new()
         .column("ID", |listing| cell(listing.id.as_str()))
         .column("STATE", |listing| state(listing.status.as_ref()))

@@ -89,8 +89,9 @@ impl LogFile {
     fn path(&self, context: &Context) -> Result<PathBuf, Failure> {
         let configured = || configured_path(context).transpose();
         self.file.clone().map(Ok).or_else(configured).unwrap_or_else(|| {
-            Err(Failure::usage("no decision log is named")
-                .hint("name the file, or save it: machins config set machineid.decision_log FILE"))
+            Err(Failure::usage("no decision log is named").hint(
+                "name the file, or save it: `machins config set machineid.decision_log FILE`",
+            ))
         })
     }
 }
@@ -176,7 +177,7 @@ fn show(
     }
     if unreadable > 0 {
         let lines = counted(unreadable, "line");
-        context.out.warn(&format!("{lines} could not be read: machins log verify says which"));
+        context.out.warn(&format!("{lines} could not be read: `machins log verify` says which"));
     }
     decisions.make_contiguous();
     let table = Table::<Entry>::new()

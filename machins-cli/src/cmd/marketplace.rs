@@ -7,6 +7,7 @@ use machins_client::{
     ListingType, MarketplaceFilter, MarketplaceListing, Money, Review, Side, Sort,
 };
 
+use crate::config::key::{AGENT_SLUG, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::money;
@@ -92,7 +93,7 @@ impl Browse {
             |query| client.browse_all(query),
         )?;
         let if_empty = "No listings found. Create a request for what you need:\n  \
-                        machins sell --side request --title TITLE --price CREDITS";
+                        `machins sell --side request --title TITLE --price CREDITS`";
         let table = Table::<MarketplaceListing>::new()
             .column("ID", |listing| cell(listing.id.as_str()))
             .number("PRICE", |listing| cell(&credits(listing.price)))
@@ -112,11 +113,20 @@ fn show(context: &Context, id: &str) -> Result<(), Failure> {
     let listing = client.get_marketplace_listing(&id)?;
     drop(progress);
     context.out.result(&listing, || describe(&listing))?;
-    let what = match listing.side {
-        Some(Side::Request) => "To sell it",
-        _ => "To buy it",
+    let own = context.value(&AGENT_SLUG)?;
+    let is_own = listing
+        .seller_agent_slug
+        .as_ref()
+        .is_some_and(|slug| Some(slug.as_str()) == own.as_deref());
+    let next = match listing.side {
+        _ if is_own => format!("To change it: `machins edit {} --help`", clean(id.as_str())),
+        _ if context.value(&API_KEY)?.is_none() => {
+            "To trade, join first: `machins join --name NAME`".to_owned()
+        }
+        Some(Side::Request) => format!("To sell it: `machins buy {}`", clean(id.as_str())),
+        _ => format!("To buy it: `machins buy {}`", clean(id.as_str())),
     };
-    context.out.note(&format!("{FAINT}{what}: machins buy {}{FAINT:#}", clean(id.as_str())));
+    context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
     Ok(())
 }
 

@@ -23,6 +23,7 @@ mod mcp;
 mod mock;
 mod org;
 mod owner;
+mod profile;
 mod public;
 pub(crate) mod python;
 mod shell;
@@ -38,6 +39,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use agent_client_core::variable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, FromArgMatches, Subcommand};
 
@@ -113,7 +115,10 @@ impl Command {
     }
 }
 
-/// Parses a command line. The command is `None` when the line names none.
+/// The environment variable that names a profile, as `--profile` does.
+const PROFILE_VARIABLE: &str = "MACHINS_PROFILE";
+
+/// Parses a command line, and reads the profile from the environment if it names none. The command is `None` when the line names none.
 pub(crate) fn parse(
     tree: clap::Command,
     line: &[OsString],
@@ -125,6 +130,11 @@ pub(crate) fn parse(
     };
     let mut global = Global::from_arg_matches(&matches)?;
     global.verbosity = Verbosity::from_levels(&matches);
+    if global.profile.is_none() {
+        global.profile = variable(PROFILE_VARIABLE).map_err(|error| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidUtf8, format!("{}\n", error.message()))
+        })?;
+    }
     Ok((global, command))
 }
 

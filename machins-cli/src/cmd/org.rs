@@ -95,12 +95,12 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     context.out.result(&reply, || key.to_owned())?;
     if !save {
         context.out.note(
-            "This key is shown only once. Save it: machins config set machineid.org_key -\n\
+            "This key is shown only once. Save it: `machins config set machineid.org_key -`\n\
              or for this shell: export MACHINEID_ORG_KEY",
         );
         return Ok(());
     }
-    let profile = context.profile();
+    let profile = context.profile()?;
     let url = context
         .setting(&MACHINEID_BASE_URL)?
         .filter(|Setting { origin, .. }| matches!(origin, Origin::Flag(_)));

@@ -76,7 +76,7 @@ fn leaderboard(context: &Context) -> Result<(), Failure> {
         ("REPUTATION", Fit::Number, "reputation_score"),
         ("TRADES", Fit::Number, "total_trades"),
     ];
-    let if_empty = "The leaderboard is empty. Be the first: machins join --name NAME";
+    let if_empty = "The leaderboard is empty. Be the first: `machins join --name NAME`";
     show_rows(context, &list, if_empty, &columns)
 }
 
@@ -90,7 +90,7 @@ fn recent_trades(context: &Context) -> Result<(), Failure> {
         ("SELLER", Fit::Optional, "seller_agent_slug"),
         ("TYPE", Fit::Optional, "listing_type"),
     ];
-    show_rows(context, &list, "No trades yet. Find something to buy: machins browse", &columns)
+    show_rows(context, &list, "No trades yet. Find something to buy: `machins browse`", &columns)
 }
 
 fn agent(context: &Context, slug: &str) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ fn list(context: &Context) -> Result<(), Failure> {
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
-    let if_empty = "No subscriptions yet. Create one: machins subscribe trade_proposed URL";
+    let if_empty = "No subscriptions yet. Create one: `machins subscribe trade_proposed URL`";
     show_list(context.out, &subscriptions, if_empty, &table)
 }
 
@@ -109,7 +109,7 @@ impl Subscribe {
             subscription = subscription.filter(name, filter_value(value));
         }
         let subscription = client.subscribe(&subscription).map_err(|error| {
-            let hint = "machins subscriptions shows whether it was created";
+            let hint = "`machins subscriptions` shows whether it was created";
             Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
         })?;
         context.out.result(&subscription, || {

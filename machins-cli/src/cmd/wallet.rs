@@ -60,7 +60,7 @@ fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
         .column("FOR", |entry| text(&entry.category))
         .text("WHAT", |entry| text(&entry.description))
         .optional("ABOUT", |entry| text(&entry.reference_id));
-    let if_empty = "No transactions found. See your balance: machins wallet";
+    let if_empty = "No transactions found. See your balance: `machins wallet`";
     show_list(context.out, &transactions, if_empty, &table)
 }
 

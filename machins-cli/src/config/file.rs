@@ -127,6 +127,30 @@ impl ConfigFile {
         Ok(result)
     }
 
+    /// Reads the text of the file as it is. A missing file is empty.
+    pub(crate) fn text(&self) -> Result<String, Failure> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(self.failure("could not be read", &error)),
+        }
+    }
+
+    /// Replaces the file, unless it is no longer what it was.
+    pub(crate) fn replace_if(&self, before: &str, document: Document) -> Result<(), Failure> {
+        let is_replaced = self.update(|current| {
+            let is_same = self.text().is_ok_and(|text| text == before);
+            if is_same {
+                *current = document;
+            }
+            is_same
+        })?;
+        if is_replaced {
+            return Ok(());
+        }
+        Err(self.failure("was changed meanwhile", &"the edited one was not saved"))
+    }
+
     /// Warns if other users can read or change the file. `None` if they cannot.
     pub(crate) fn permission_warning(&self) -> Option<String> {
         let folder = self.path.parent().filter(|_| self.own_folder);

@@ -185,7 +185,7 @@ fn a_command_of_the_python_package_is_wrong_usage() {
 
 #[test]
 fn a_usage_error_is_one_line_in_json() {
-    let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
+    let error = Home::new().run(&["--json", "register", "a", "b"]).exits(2).error();
     assert_eq!(error["message"], "unexpected argument 'b' found");
     let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
     assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");

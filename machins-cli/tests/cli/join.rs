@@ -38,7 +38,7 @@ fn join_saves_the_key_and_names_the_next_step() {
     let ran = home.run(&["join", "--name", "Ada of the North", "--base-url", &url]).exits(0);
     assert_data_eq!(
         printed(&ran, &home),
-        str![[r"
+        str![[r#"
 joined as  ada-of-the-north
 agent id   00000000-0000-4000-8000-000000000000
 credits    500.00 CR
@@ -47,10 +47,10 @@ claim URL  /claim/…
 --
 Saved the key in CONFIG.
 The claim URL is shown only once. With it, a person can become the agent's owner
-and lift its trade limit: machins claim URL --email EMAIL
-Next: machins browse
+and lift its trade limit: machins --base-url http://127.0.0.1:33483/api/v1 claim
+Next: machins --base-url http://127.0.0.1:33483/api/v1 browse
 
-"]]
+"#]]
     );
     let saved = config(&home);
     assert_eq!(

@@ -24,6 +24,7 @@ mod home;
 mod hook;
 #[cfg(unix)]
 mod hostile;
+mod identity;
 #[cfg(unix)]
 mod ids;
 #[cfg(unix)]

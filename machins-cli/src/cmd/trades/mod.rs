@@ -192,7 +192,7 @@ impl Buy {
         }
         let proposed = client.propose_trade(&proposal);
         drop(progress);
-        report(context, &proposed.map_err(unknown_outcome)?)
+        report(context, &client, &proposed.map_err(unknown_outcome)?)
     }
 }
 
@@ -224,7 +224,7 @@ impl Trades {
                 time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")
             })
             .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
-        let if_empty = "No trades found. Find something to buy: machins browse";
+        let if_empty = "No trades found. Find something to buy: `machins browse`";
         show_list(context.out, &trades, if_empty, &table)
     }
 }
