@@ -15,9 +15,20 @@ use machins_client::Money;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options", next_display_order = 900)]
 pub(crate) struct Global {
-    /// Print one JSON document with the API's own field names
-    #[arg(long, global = true)]
+    /// Print one JSON document with the API's own field names; the same as -o json
+    #[arg(long, global = true, overrides_with = "json")]
     pub(crate) json: bool,
+    /// Form of the result: table, json, and for lists csv, tsv (both with a heading) or id (one a
+    /// line)
+    #[arg(
+        short = 'o',
+        long = "output",
+        global = true,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        overrides_with = "format"
+    )]
+    pub(crate) format: Option<Format>,
     /// URL of the machins API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
@@ -60,6 +71,17 @@ pub(crate) struct Verbosity {
     pub(crate) verbose: u8,
 }
 
+impl Global {
+    /// The form of the result that the flags ask for.
+    pub(crate) fn format(&self) -> Format {
+        match self.format {
+            Some(format) => format,
+            None if self.json => Format::Json,
+            None => Format::Table,
+        }
+    }
+}
+
 impl Verbosity {
     /// Counts the flags on all levels of a command line.
     pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
@@ -72,6 +94,22 @@ impl Verbosity {
         }
         Self { verbose }
     }
+}
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON document
+    Json,
+    /// Comma-separated values with a heading
+    Csv,
+    /// Tab-separated values with a heading
+    Tsv,
+    /// Ids, one a line
+    Id,
 }
 
 /// When to colour.

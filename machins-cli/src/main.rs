@@ -3,7 +3,7 @@
 //! The modules in layers, each of which uses only those before it:
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
-//! 2. `json`, `table`, `format`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
+//! 2. `json`, `table`, `format`, `records`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
@@ -34,6 +34,7 @@ mod process;
 mod progress;
 #[cfg(test)]
 mod properties;
+mod records;
 mod runtime;
 mod shown_once;
 mod style;
@@ -92,9 +93,19 @@ fn overview(out: Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether a command line that can't be parsed asks for JSON.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments.iter().take_while(|word| *word != "--").collect();
+    let is_pair =
+        |pair: &[&OsString]| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json";
+    words.iter().any(|word| {
+        ["--json", "-ojson", "-o=json", "--output=json"].iter().any(|form| *word == form)
+    }) || words.windows(2).any(is_pair)
+}
+
 /// Prints help or the version, or reports wrong usage.
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let json = asks_for_json(arguments);
     let out = Output::new(&Global { json, ..Global::default() });
     if error.use_stderr() && cmd::hook::is_run(arguments) {
         return cmd::hook::refuse_usage(out, arguments, error);

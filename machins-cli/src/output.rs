@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub(crate) use crate::background::write as to_stderr;
 use crate::error::Failure;
-use crate::flags::{Color, Global};
+use crate::flags::{Color, Format, Global};
 use crate::invocation;
 use crate::json;
 use crate::style::{BAD, FAINT, WARN};
@@ -17,7 +17,7 @@ use crate::text::clean;
 /// How to write: set once from the flags, and copied wherever something is printed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
-    json: bool,
+    format: Format,
     quiet: bool,
     /// The flags that a suggested command carries.
     flags: &'static str,
@@ -34,12 +34,27 @@ impl Output {
         .write_global();
         // Once a run, for as long as it lasts: so this can be copied.
         let flags = Box::leak(invocation::flags(global).into_boxed_str());
-        Self { json: global.json, quiet: global.quiet, flags }
+        Self { format: global.format(), quiet: global.quiet, flags }
     }
 
     /// Whether results are printed as JSON.
     pub(crate) fn is_json(self) -> bool {
-        self.json
+        self.format == Format::Json
+    }
+
+    /// The form of results.
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
+    /// Prints a result that says no more than the exit code does: nothing with `--quiet`, unless
+    /// JSON is asked for.
+    pub(crate) fn outcome<T: Serialize>(
+        self,
+        document: &T,
+        human: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet && !self.is_json() { Ok(()) } else { self.result(document, human) }
     }
 
     /// Prints the result: with `--json` as a document, else as text.
@@ -48,7 +63,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.json { self.document(document) } else { self.text(&human()) }
+        if self.is_json() { self.document(document) } else { self.text(&human()) }
     }
 
     /// Prints a JSON document: indented on a terminal, else on one line.
@@ -73,7 +88,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let mut text = if self.json { json::line(document)? } else { human() };
+        let mut text = if self.is_json() { json::line(document)? } else { human() };
         text.push('\n');
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -85,7 +100,7 @@ impl Output {
 
     /// Whether to show progress: only on a terminal, where it can be erased.
     pub(crate) fn shows_progress(self) -> bool {
-        !self.quiet && !self.json && io::stderr().is_terminal()
+        !self.quiet && !self.is_json() && io::stderr().is_terminal()
     }
 
     /// Prints text, without its colours if they are not wanted.
@@ -120,7 +135,7 @@ impl Output {
 
     /// Whether notes are shown.
     pub(crate) fn shows_notes(self) -> bool {
-        !self.quiet && !self.json
+        !self.quiet && !self.is_json()
     }
 
     /// Completes the commands between backticks, so that they can be pasted.
@@ -130,14 +145,14 @@ impl Output {
 
     /// Prints a warning on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn warn(self, text: &str) {
-        if !self.quiet && !self.json {
+        if !self.quiet && !self.is_json() {
             to_stderr(&format!("{WARN}warning:{WARN:#} {}\n", self.commands(text)));
         }
     }
 
     /// Prints a warning on stderr even with `--quiet`, and with `--json` as a document.
     pub(crate) fn warn_always(self, text: &str) {
-        if self.json {
+        if self.is_json() {
             let line = json::line(&serde_json::json!({"warning": {"message": text}}));
             to_stderr(&format!("{}\n", line.unwrap_or_default()));
         } else {
@@ -147,7 +162,7 @@ impl Output {
 
     /// Prints a failure on stderr: with `--json` as a document, else as text.
     pub(crate) fn failure(self, failure: &Failure) {
-        if self.json {
+        if self.is_json() {
             let line = json::line(&failure.document()).unwrap_or_default();
             to_stderr(&format!("{line}\n"));
             return;

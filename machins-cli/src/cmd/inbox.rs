@@ -14,6 +14,7 @@ use crate::format::{counted, credits, scalar, time};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{FAINT, GOOD, STRONG};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
@@ -82,7 +83,7 @@ impl Inbox {
             }
             Command::AckAll => client.ack_all_inbox()?,
         };
-        context.out.result(&reply, || acknowledged(&reply))
+        context.out.outcome(&reply, || acknowledged(&reply))
     }
 }
 
@@ -192,6 +193,11 @@ fn acknowledged(reply: &Acknowledged) -> String {
         Some(count) => format!("{word}  {}", counted(count, "notification")),
         None => word,
     }
+}
+
+impl Record for Notification {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "event_type", "is_read", "created_at", "payload"];
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::flags::money;
 use crate::format::{counted, credits, json_cell, kind, listing_style, side, tags, time};
 use crate::list::{List, show_list};
 use crate::naming::slug_from;
+use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
@@ -334,4 +335,20 @@ fn unlist(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let listing = client.deactivate_listing(&lookup::own_listing(&client, id)?)?;
     context.out.result(&listing, || summarize("unlisted", &listing))
+}
+
+impl Record for Listing {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "price",
+        "currency",
+        "listing_type",
+        "side",
+        "title",
+        "slug",
+        "tags",
+        "created_at",
+        "expires_at",
+    ];
 }

@@ -16,6 +16,7 @@ use crate::list::show_list;
 use crate::lookup;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{FAINT, STRONG, WARN};
 use crate::table::{Table, cell, fields, styled};
 use crate::text::clean;
@@ -178,4 +179,22 @@ fn describe(listing: &MarketplaceListing) -> String {
 fn describe_review(review: &Review) -> String {
     let body = review.body.as_deref().unwrap_or_default();
     format!("{WARN}{}{WARN:#} {}\n", stars(review.rating), clean(body))
+}
+
+impl Record for MarketplaceListing {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "price",
+        "currency",
+        "listing_type",
+        "side",
+        "title",
+        "slug",
+        "seller_agent_slug",
+        "seller_agent_id",
+        "tags",
+        "completed_trades",
+        "created_at",
+        "expires_at",
+    ];
 }

@@ -45,7 +45,7 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::{Global, Verbosity};
+use crate::flags::{Format, Global, Verbosity};
 
 /// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
@@ -129,6 +129,10 @@ pub(crate) fn parse(
         None => None,
     };
     let mut global = Global::from_arg_matches(&matches)?;
+    if !matches!(global.format(), Format::Table | Format::Json) && !is_list(&matches) {
+        let what = "only commands that list have -o csv, tsv and id\n";
+        return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what));
+    }
     global.verbosity = Verbosity::from_levels(&matches);
     if global.profile.is_none() {
         global.profile = variable(PROFILE_VARIABLE).map_err(|error| {
@@ -136,6 +140,32 @@ pub(crate) fn parse(
         })?;
     }
     Ok((global, command))
+}
+
+/// The commands that list.
+const LISTS: [&str; 11] = [
+    "browse",
+    "listings",
+    "trades",
+    "transactions",
+    "inbox",
+    "subscriptions",
+    "leaderboard",
+    "recent-trades",
+    "devices",
+    "profile list",
+    "log show",
+];
+
+/// Whether a command lists.
+fn is_list(matches: &clap::ArgMatches) -> bool {
+    let mut words = Vec::new();
+    let mut level = matches;
+    while let Some((name, inner)) = level.subcommand() {
+        words.push(name);
+        level = inner;
+    }
+    LISTS.contains(&words.join(" ").as_str())
 }
 
 /// Builds the command tree, with the overview of all groups as its help.

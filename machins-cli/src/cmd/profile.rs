@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::input;
 use crate::list::{List, show_list};
+use crate::records::Record;
 use crate::style::GOOD;
 use crate::table::{Table, cell, styled};
 
@@ -176,4 +177,8 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<(), Failure> {
     file.update(|document| document.remove_profile(name))?;
     context.out.note(&format!("{GOOD}Removed{GOOD:#} profile {name}."));
     Ok(())
+}
+
+impl Record for Item {
+    const COLUMNS: &'static [&'static str] = &["id", "agent_slug", "device_id", "is_default"];
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::list::{List, show_list};
+use crate::records::Record;
 use crate::style::{BAD, GOOD};
 use crate::table::{Cell, Table, cell, styled};
 use crate::text::clean;
@@ -148,7 +149,12 @@ fn unsubscribe(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let id = lookup::subscription(&client, id)?;
     let reply = client.unsubscribe(&id)?;
-    context.out.result(&reply, || format!("{BAD}unsubscribed{BAD:#}  {id}"))
+    context.out.outcome(&reply, || format!("{BAD}unsubscribed{BAD:#}  {id}"))
+}
+
+impl Record for Subscription {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "event_type", "webhook_url", "is_active", "filters", "created_at"];
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod devices;
 mod events;
 #[cfg(unix)]
 mod examples;
+mod formats;
 #[cfg(unix)]
 mod golden;
 #[cfg(unix)]

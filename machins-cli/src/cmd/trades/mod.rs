@@ -16,6 +16,7 @@ use crate::format::{credits, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
@@ -243,4 +244,21 @@ impl Review {
             format!("{GOOD}reviewed{GOOD:#}  {}  {}", clean(id.as_str()), text.trim_end())
         })
     }
+}
+
+impl Record for Trade {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "price",
+        "currency",
+        "listing_id",
+        "buyer_agent_id",
+        "seller_agent_id",
+        "proposed_at",
+        "accepted_at",
+        "delivered_at",
+        "completed_at",
+        "created_at",
+    ];
 }
