@@ -129,9 +129,10 @@ impl Context {
     /// Prepares a MachineID client without a key.
     pub(crate) fn machineid_without_key(&self) -> Result<ClientBuilder, Failure> {
         let builder = ClientBuilder::default().options(self.options());
-        let builder = match self.global.allow_insecure_http {
-            true => builder.allow_insecure_http(true),
-            false => builder,
+        let builder = if self.global.allow_insecure_http {
+            builder.allow_insecure_http(true)
+        } else {
+            builder
         };
         Ok(match self.value(&MACHINEID_BASE_URL)? {
             Some(url) => builder.base_url(url),
@@ -168,9 +169,10 @@ impl Context {
     /// Prepares a machins client without a key.
     pub(crate) fn machins_without_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let builder = machins_client::ClientBuilder::default().options(self.options());
-        let builder = match self.global.allow_insecure_http {
-            true => builder.allow_insecure_http(true),
-            false => builder,
+        let builder = if self.global.allow_insecure_http {
+            builder.allow_insecure_http(true)
+        } else {
+            builder
         };
         Ok(match self.value(&BASE_URL)? {
             Some(url) => builder.base_url(url),

@@ -22,6 +22,30 @@ pub(crate) enum Exit {
     CommandNotFound = 127,
 }
 
+impl Exit {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Refused,
+        Self::Usage,
+        Self::Denied,
+        Self::Setup,
+        Self::NotExecutable,
+        Self::CommandNotFound,
+    ];
+
+    /// What it means, for help.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Refused => "the API refused or could not be reached",
+            Self::Usage => "wrong usage: flags, arguments or values that are not valid",
+            Self::Denied => "denied: validate and guard, also when no decision could be had",
+            Self::Setup => "no credentials, no such profile, or the config cannot be read",
+            Self::NotExecutable => "guard, mock exec: the command cannot be executed",
+            Self::CommandNotFound => "guard, mock exec: there is no such command",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

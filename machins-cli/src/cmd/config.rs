@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::topics;
 use crate::config::document::{Document, mask};
 use crate::config::file::ConfigFile;
 use crate::config::key::{KEYS, Key};
@@ -56,6 +57,7 @@ enum Command {
     ///
     /// An empty value removes the setting. Arguments are visible to all users of a machine, so
     /// secrets are read from stdin: give - as the value.
+    #[command(long_about = set_about())]
     #[command(after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
                             echo org_your_key | machins config set machineid.org_key -")]
     Set {
@@ -82,6 +84,16 @@ enum Command {
     /// Show every setting, its value and where the value comes from
     #[command(after_help = "Example:\n  machins config explain")]
     Explain,
+}
+
+/// The help of `config set`, which names all settings.
+fn set_about() -> String {
+    format!(
+        "Save a setting in the config file, or with --profile in that profile\n\n\
+         An empty value removes the setting. Arguments are visible to all users of a machine, so \
+         secrets are read from stdin: give - as the value.\n\nSettings:\n{}",
+        topics::settings()
+    )
 }
 
 impl Config {

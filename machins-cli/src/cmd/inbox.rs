@@ -18,6 +18,7 @@ use crate::records::Record;
 use crate::style::{FAINT, GOOD, STRONG};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::words::EVENTS;
 use crate::{lookup, runtime};
 
 /// List your notifications, or wait for new ones
@@ -42,7 +43,7 @@ struct ListFlags {
     #[arg(long)]
     unread: bool,
     /// Only notifications of this event, for example trade_proposed
-    #[arg(long, value_name = "EVENT")]
+    #[arg(long, value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
     event_type: Option<String>,
     /// Wait for notifications, and acknowledge each once it is shown
     #[arg(long, conflicts_with_all = ["limit", "offset", "all"])]

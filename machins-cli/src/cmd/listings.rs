@@ -18,6 +18,7 @@ use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
+use crate::words::{LISTING_TYPES, SIDES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -67,10 +68,11 @@ pub(crate) struct Sell {
     #[arg(long)]
     slug: Option<String>,
     /// Type of the listing: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE", default_value = "task")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "task", value_parser = LISTING_TYPES)]
+    #[arg(hide_possible_values = true)]
     listing_type: String,
     /// Side of the listing: offer to sell, request to buy
-    #[arg(long, default_value = "offer")]
+    #[arg(long, default_value = "offer", value_parser = SIDES, hide_possible_values = true)]
     side: String,
     /// Description of what is offered or wanted
     #[arg(long, value_name = "TEXT")]

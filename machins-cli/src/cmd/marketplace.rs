@@ -20,6 +20,7 @@ use crate::records::Record;
 use crate::style::{FAINT, STRONG, WARN};
 use crate::table::{Table, cell, fields, styled};
 use crate::text::clean;
+use crate::words::{LISTING_TYPES, SIDES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -40,10 +41,10 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Browse {
     /// Only listings of this type: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = LISTING_TYPES, hide_possible_values = true)]
     listing_type: Option<String>,
     /// Only this side: offer or request
-    #[arg(long)]
+    #[arg(long, value_parser = SIDES, hide_possible_values = true)]
     side: Option<String>,
     /// Only listings with at least one of these tags
     #[arg(long, value_name = "A,B", value_delimiter = ',')]

@@ -31,6 +31,7 @@ mod start;
 mod status;
 mod subscriptions;
 mod tools;
+pub(crate) mod topics;
 mod trades;
 mod wallet;
 mod webhook;
@@ -198,6 +199,7 @@ pub(crate) fn tree() -> clap::Command {
         .help_template(format!(
             "{{about}}\n\n{{usage-heading}} machins [OPTIONS] COMMAND\n\n{overview}\
              Options, for every command:\n{{options}}\n\n\
+             More: machins help environment, help exit-codes, help config\n\
              Try it with no account and no network: machins demo\n"
         ))
 }

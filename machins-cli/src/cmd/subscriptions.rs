@@ -11,6 +11,7 @@ use crate::records::Record;
 use crate::style::{BAD, GOOD};
 use crate::table::{Cell, Table, cell, styled};
 use crate::text::clean;
+use crate::words::EVENTS;
 use crate::{input, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +38,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Subscribe {
     /// Event, for example trade_proposed
-    #[arg(value_name = "EVENT")]
+    #[arg(value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
     event: String,
     /// URL that receives the events
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]

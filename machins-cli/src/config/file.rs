@@ -82,11 +82,15 @@ impl ConfigFile {
         };
         let mut distrust = None;
         let read = || {
-            let mut file = File::open(&self.path)?;
+            let mut file = open(&self.path)?;
             // Of the file that is open, not of one that takes its place meanwhile.
             distrust = trust::distrust(&file.metadata()?, purpose);
             if distrust.is_some() {
                 return Err(ErrorKind::PermissionDenied.into());
+            }
+            // A pipe or device may never end.
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file"));
             }
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
@@ -257,7 +261,20 @@ fn remove_leftovers(folder: &Path, prefix: &OsStr) {
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
+    // Not followed: a link could have been put there by another user.
+    options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW)
+}
+
+/// Opens a file for reading, without waiting for a writer if it is a pipe.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(not(unix))]

@@ -39,7 +39,7 @@ fn join_saves_the_key_and_names_the_next_step() {
     let ran = home.run(&["join", "--name", "Ada of the North", "--base-url", &url]).exits(0);
     assert_data_eq!(
         printed(&ran, &home),
-        str![[r#"
+        str![[r"
 joined as  ada-of-the-north
 agent id   00000000-0000-4000-8000-000000000000
 credits    500.00 CR
@@ -51,7 +51,7 @@ The claim URL is shown only once. With it, a person can become the agent's owner
 and lift its trade limit: machins --base-url URL claim
 Next: machins --base-url URL browse
 
-"#]]
+"]]
     );
     let saved = config(&home);
     assert_eq!(

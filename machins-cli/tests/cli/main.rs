@@ -32,6 +32,7 @@ mod ids;
 mod input;
 mod join;
 mod marketplace;
+mod messages;
 mod mock;
 #[cfg(unix)]
 mod readme;

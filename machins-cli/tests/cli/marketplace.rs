@@ -17,7 +17,7 @@ fn status_and_wallet_show_agent_and_credits() {
     let status = shop.bob.run(&["status"]);
     assert_data_eq!(
         shown(status).replace(&shop.server.machins_base_url(), "URL"),
-        str![[r#"
+        str![[r"
 profile  none
 
 machins
@@ -36,7 +36,7 @@ device    not set
 --
 To create an organisation: machins org create --save
 
-"#]]
+"]]
     );
     let json = shop.bob.run(&["status", "--json"]).exits(0);
     let document = steady(&json);
@@ -434,14 +434,14 @@ fn an_owner_claims_an_agent_and_logs_in() {
     assert!(!claimed.stdout.contains("horse") && !claimed.stderr.contains("horse"));
     assert_data_eq!(
         shown(claimed),
-        str![[r#"
+        str![[r"
 claimed  ada
 owner    ada@example.com
 tier     verified
 --
 Next: machins owner login --email ada@example.com
 
-"#]]
+"]]
     );
     let again = shop.ada.run_with_stdin(&[&claim[..], &["--json"]].concat(), password).exits(1);
     assert_eq!(again.error()["status"], 409);
@@ -493,9 +493,17 @@ fn api_calls_any_machins_endpoint() {
     let body = json!({"listing_id": offer}).to_string();
     let made = shop.bob.run(&["api", "post", "/trades", "--body", &body, "--json"]).exits(0);
     assert_eq!(made.document()["status"], "proposed");
-    let hint = shop.bob.run(&["api", "GET", "/api/v1/marketplace"]).exits(2);
-    assert!(hint.stderr.contains("/marketplace"), "{hint:?}");
-    shop.bob.run(&["api", "GET", "marketplace"]).exits(2);
+    for path in ["/api/v1/marketplace", "marketplace", "api/v1/marketplace"] {
+        let same = shop.bob.run(&["api", "GET", path, "-f", "limit=1", "--json"]).exits(0);
+        assert_eq!(same.document()["items"][0]["id"], *offer, "{path}");
+    }
+    assert_eq!(
+        shop.bob.run(&["api", "GET", "/unheard/of", "--json"]).exits(1).error()["status"],
+        404
+    );
+    let field = format!("listing_id={offer}");
+    let made = shop.bob.run(&["api", "post", "trades", "-f", &field, "--json"]).exits(0);
+    assert_eq!(made.document()["status"], "proposed");
     let bad = shop.bob.run(&["api", "POST", "/trades", "--body", "{listing}"]).exits(2);
     assert!(bad.stderr.contains("\n   ^"), "{bad:?}");
     let keyless = Home::new().with("MACHINS_BASE_URL", &shop.server.machins_base_url());

@@ -30,14 +30,14 @@ fn a_trade_is_completed_and_reviewed() {
     let buy = ["buy", &offer, "--terms", "JSON, please", "--metadata", r#"{"order": 7}"#];
     assert_data_eq!(
         shown(shop.bob.run(&buy)),
-        str![[r#"
+        str![[r"
 proposed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
 Wait for the decision, or withdraw:
   machins trade 00000000-0000-4000-8000-000000000000 --wait escrow_held
   machins cancel 00000000-0000-4000-8000-000000000000
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
@@ -55,13 +55,13 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
     assert_eq!(trades["items"][0]["metadata"]["order"], 7);
     assert_data_eq!(
         shown(shop.ada.run(&["accept", trade])),
-        str![[r#"
+        str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
 Deliver, with JSON on stdin:
   machins deliver 00000000-0000-4000-8000-000000000000 --result -
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["wallet"])),
@@ -168,11 +168,11 @@ fn trades_can_end_early() {
     let refused = shop.bob.run(&["cancel", &over]).exits(1);
     assert_data_eq!(
         plain(&refused.stderr).replace(&over, "ID"),
-        str![[r#"
+        str![[r"
 error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
   next: machins trade 00000000-0000-4000-8000-000000000000 shows the status of the trade
 
-"#]]
+"]]
     );
     assert_eq!(shop.bob.run(&["accept", &over, "--json"]).exits(1).error()["status"], 403);
 }

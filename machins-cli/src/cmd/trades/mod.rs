@@ -20,6 +20,7 @@ use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::words::{ROLES, TRADE_STATUSES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -113,10 +114,10 @@ pub(crate) struct Buy {
 #[derive(Debug, Args)]
 pub(crate) struct Trades {
     /// Only trades in which you have this role: buyer or seller
-    #[arg(long)]
+    #[arg(long, value_parser = ROLES, hide_possible_values = true)]
     role: Option<String>,
     /// Only trades with this status, for example proposed
-    #[arg(long)]
+    #[arg(long, value_parser = TRADE_STATUSES, hide_possible_values = true)]
     status: Option<String>,
     #[command(flatten)]
     paging: Paging,
