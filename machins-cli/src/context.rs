@@ -53,9 +53,19 @@ impl Context {
         self.global.timeout
     }
 
-    /// The name of the profile that `--profile` gives.
-    pub(crate) fn profile(&self) -> Option<&str> {
-        self.global.profile.as_deref()
+    /// The name of the profile in use: the one that `--profile` or the environment gives, or else the
+    /// config file's default. `None` for the top level of the file.
+    pub(crate) fn profile(&self) -> Result<Option<&str>, Failure> {
+        match self.global.profile.as_deref() {
+            Some(given) => Ok(Some(given)),
+            None => Ok(self.document()?.default_profile()),
+        }
+    }
+
+    /// The name of the profile to change in a config file that is being written.
+    pub(crate) fn profile_in(&self, document: &Document) -> Option<String> {
+        let given = self.global.profile.as_deref();
+        given.or_else(|| document.default_profile()).map(Into::into)
     }
 
     /// The content of the config file, which is empty for a user without a home directory.
@@ -75,12 +85,15 @@ impl Context {
 
     /// The effective value of a setting, and where it comes from.
     pub(crate) fn setting(&self, key: &Key) -> Result<Option<Setting>, Failure> {
-        if self.profile().is_some() {
-            self.check_profile(self.document()?)?;
+        if self.global.profile.is_some() {
+            self.check_profile()?;
         }
         let environment =
             |name: &str| variable(name).map_err(|error| Failure::usage(error.message().to_owned()));
-        settings::resolve(key, &self.global, environment, || self.document())
+        settings::resolve(key, &self.global, environment, || {
+            self.check_profile()?;
+            self.document()
+        })
     }
 
     /// The effective value of a setting.
@@ -96,7 +109,7 @@ impl Context {
         let Some(Setting { value, origin }) = self.setting(&MACHINEID_DEVICE_ID)? else {
             return Err(Failure::usage("no device given").hint(
                 "give its id, set MACHINEID_DEVICE_ID, or save it: \
-                 machins config set machineid.device_id agent-01",
+                 `machins config set machineid.device_id agent-01`",
             ));
         };
         DeviceId::new(&value).map_err(|error| Failure::usage(format!("{error} (from {origin})")))
@@ -111,8 +124,8 @@ impl Context {
     pub(crate) fn machineid_with_key(&self) -> Result<ClientBuilder, Failure> {
         let key = self.org_key()?.ok_or_else(|| {
             Failure::credentials("no org key").hint(
-                "set MACHINEID_ORG_KEY, save the key with: machins config set machineid.org_key -, \
-                 or create an organisation: machins org create --save",
+                "set MACHINEID_ORG_KEY, save the key with `machins config set machineid.org_key -`, \
+                 or create an organisation: `machins org create --save`",
             )
         })?;
         Ok(self.machineid_without_key()?.org_key(key))
@@ -121,6 +134,11 @@ impl Context {
     /// Prepares a MachineID client without a key.
     pub(crate) fn machineid_without_key(&self) -> Result<ClientBuilder, Failure> {
         let builder = ClientBuilder::default().options(self.options());
+        let builder = if self.global.allow_insecure_http {
+            builder.allow_insecure_http(true)
+        } else {
+            builder
+        };
         Ok(match self.value(&MACHINEID_BASE_URL)? {
             Some(url) => builder.base_url(url),
             None => builder,
@@ -146,8 +164,8 @@ impl Context {
     pub(crate) fn machins_with_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let key = self.api_key()?.ok_or_else(|| {
             Failure::credentials("no API key").hint(
-                "join the marketplace: machins join --name NAME; or set MACHINS_API_KEY, or save a \
-                 key with: machins config set api_key -",
+                "join the marketplace: `machins join --name NAME`; or set MACHINS_API_KEY, or save a \
+                 key with: `machins config set api_key -`",
             )
         })?;
         Ok(self.machins_without_key()?.api_key(key))
@@ -156,6 +174,11 @@ impl Context {
     /// Prepares a machins client without a key.
     pub(crate) fn machins_without_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let builder = machins_client::ClientBuilder::default().options(self.options());
+        let builder = if self.global.allow_insecure_http {
+            builder.allow_insecure_http(true)
+        } else {
+            builder
+        };
         Ok(match self.value(&BASE_URL)? {
             Some(url) => builder.base_url(url),
             None => builder,
@@ -194,11 +217,12 @@ impl Context {
         }
     }
 
-    fn check_profile(&self, document: &Document) -> Result<(), Failure> {
-        let Some(profile) = self.profile() else {
+    /// Fails if the profile in use does not exist and the command does not create it.
+    pub(crate) fn check_profile(&self) -> Result<(), Failure> {
+        let Some(profile) = self.profile()? else {
             return Ok(());
         };
-        let known = document.profiles();
+        let known = self.document()?.profiles();
         if self.may_create_profile.get() || known.contains(&profile) {
             return Ok(());
         }
@@ -206,8 +230,8 @@ impl Context {
             [] => "the config file has no profiles".to_owned(),
             names => format!("known profiles: {}", names.join(", ")),
         };
-        Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(format!(
-            "create it with: machins --profile {profile} join --name NAME; or with config set"
-        )))
+        let hint = "`machins profile list` shows them; join, config set, org create --save and \
+                    owner login create one";
+        Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(hint))
     }
 }

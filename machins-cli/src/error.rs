@@ -22,6 +22,30 @@ pub(crate) enum Exit {
     CommandNotFound = 127,
 }
 
+impl Exit {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Refused,
+        Self::Usage,
+        Self::Denied,
+        Self::Setup,
+        Self::NotExecutable,
+        Self::CommandNotFound,
+    ];
+
+    /// What it means, for help.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Refused => "the API refused or could not be reached",
+            Self::Usage => "wrong usage: flags, arguments or values that are not valid",
+            Self::Denied => "denied: validate and guard, also when no decision could be had",
+            Self::Setup => "no credentials, no such profile, or the config cannot be read",
+            Self::NotExecutable => "guard, mock exec: the command cannot be executed",
+            Self::CommandNotFound => "guard, mock exec: there is no such command",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -215,10 +239,9 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let hint = match error.kind() {
-            ErrorKind::InsufficientFunds => Some("machins wallet shows your balance"),
-            ErrorKind::InvalidTransition => Some("machins trade ID shows the status of a trade"),
+            ErrorKind::InsufficientFunds => Some("`machins wallet` shows your balance"),
             ErrorKind::Unauthorized => {
-                Some("machins config explain shows where the key comes from")
+                Some("`machins config explain` shows where the key comes from")
             }
             _ => None,
         };

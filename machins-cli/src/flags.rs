@@ -15,19 +15,35 @@ use machins_client::Money;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options", next_display_order = 900)]
 pub(crate) struct Global {
-    /// Print one JSON document with the API's own field names
-    #[arg(long, global = true)]
+    /// Print one JSON document with the API's own field names; the same as -o json
+    #[arg(long, global = true, overrides_with = "json")]
     pub(crate) json: bool,
+    /// Form of the result: table, json, and for lists csv, tsv (both with a heading) or id (one a
+    /// line)
+    #[arg(
+        short = 'o',
+        long = "output",
+        global = true,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        overrides_with = "format"
+    )]
+    pub(crate) format: Option<Format>,
     /// URL of the machins API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
     /// URL of the MachineID API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) machineid_url: Option<String>,
-    /// Profile in the config file, whose settings take precedence
+    /// Profile in the config file, whose settings take precedence [default: MACHINS_PROFILE, or the
+    /// one that profile use chose]
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) profile: Option<String>,
-    /// Time limit for each call, including its retries
+    /// Permit plain http to hosts other than this machine; also MACHINS_ALLOW_INSECURE_HTTP=1
+    #[arg(long, global = true)]
+    pub(crate) allow_insecure_http: bool,
+    /// Time limit for each call, including its retries [default: 60; for guard and mcp
+    /// gate 10, for hook run 8]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
@@ -55,6 +71,17 @@ pub(crate) struct Verbosity {
     pub(crate) verbose: u8,
 }
 
+impl Global {
+    /// The form of the result that the flags ask for.
+    pub(crate) fn format(&self) -> Format {
+        match self.format {
+            Some(format) => format,
+            None if self.json => Format::Json,
+            None => Format::Table,
+        }
+    }
+}
+
 impl Verbosity {
     /// Counts the flags on all levels of a command line.
     pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
@@ -67,6 +94,22 @@ impl Verbosity {
         }
         Self { verbose }
     }
+}
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON document
+    Json,
+    /// Comma-separated values with a heading
+    Csv,
+    /// Tab-separated values with a heading
+    Tsv,
+    /// Ids, one a line
+    Id,
 }
 
 /// When to colour.

@@ -33,11 +33,39 @@ pub(crate) fn password(is_new: bool) -> Result<Secret, Failure> {
     not_empty("password", &password)
 }
 
+/// Reads a line that is no secret: on a terminal by asking, else from stdin. `what` names it.
+pub(crate) fn line(what: &str) -> Result<String, Failure> {
+    if io::stdin().is_terminal() {
+        to_stderr(&format!("{what}: "));
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
+    match without_mark(&line).trim() {
+        "" => Err(Failure::usage(format!("no {what} on stdin"))),
+        line => Ok(line.to_owned()),
+    }
+}
+
+/// Reads a secret: on a terminal by asking, else from a line of stdin. `what` names it.
+pub(crate) fn secret(what: &str) -> Result<Secret, Failure> {
+    if io::stdin().is_terminal() {
+        return not_empty(what, &ask(&format!("{what}: "))?);
+    }
+    stdin_secret(what)
+}
+
+/// What some editors and shells begin a text with, and which is no part of it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// Reads a secret from the first line of stdin. `what` names it in errors.
 pub(crate) fn stdin_secret(what: &str) -> Result<Secret, Failure> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
-    not_empty(what, line.trim_end_matches(['\r', '\n']))
+    not_empty(what, without_mark(&line).trim_end_matches(['\r', '\n']))
 }
 
 /// Asks for a secret at the terminal, even if stdin is something else.

@@ -3,14 +3,16 @@
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::flags::Format;
 use crate::output::Output;
+use crate::records::{self, Record};
 use crate::style::FAINT;
 use crate::table::Table;
 
 /// A reply that is a list. With `--json` it is printed as it is.
 pub(crate) trait List: Serialize {
     /// What the list holds.
-    type Item;
+    type Item: Record;
 
     /// The items to show.
     fn items(&self) -> &[Self::Item];
@@ -28,6 +30,9 @@ pub(crate) fn show_list<L: List>(
     if_empty: &str,
     table: &Table<L::Item>,
 ) -> Result<(), Failure> {
+    if matches!(out.format(), Format::Csv | Format::Tsv | Format::Id) {
+        return out.text(&records::render(out.format(), L::Item::COLUMNS, list.items())?);
+    }
     if list.items().is_empty() {
         out.note(if_empty);
         return out.result(list, String::new);

@@ -108,7 +108,7 @@ pub(crate) fn listing(
         let all = client.browse_all(&MarketplaceQuery::new().limit(FULL));
         ids(progress, "listing", all, |listing| listing.id.to_string())
     };
-    let id = resolve("listing", "machins browse", given, ids)?;
+    let id = resolve("listing", "`machins browse`", given, ids)?;
     Ok(ListingId::new(&id)?)
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn own_listing(client: &Client, given: &str) -> Result<ListingId, Fai
         let listings = client.list_listings()?;
         Ok(listings.into_iter().map(|listing| listing.id.to_string()).collect())
     };
-    let id = resolve("listing", "machins listings", given, ids)?;
+    let id = resolve("listing", "`machins listings`", given, ids)?;
     Ok(ListingId::new(&id)?)
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn trade(client: &Client, progress: &Progress, given: &str) -> Result
         let all = client.trades_all(&TradeQuery::new().limit(FULL));
         ids(progress, "trade", all, |trade| trade.id.to_string())
     };
-    let id = resolve("trade", "machins trades", given, ids)?;
+    let id = resolve("trade", "`machins trades`", given, ids)?;
     Ok(TradeId::new(&id)?)
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn subscription(client: &Client, given: &str) -> Result<SubscriptionI
         let subscriptions = client.list_subscriptions()?;
         Ok(subscriptions.into_iter().map(|subscription| subscription.id.to_string()).collect())
     };
-    let id = resolve("subscription", "machins subscriptions", given, ids)?;
+    let id = resolve("subscription", "`machins subscriptions`", given, ids)?;
     Ok(SubscriptionId::new(&id)?)
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn notifications(
     given
         .iter()
         .map(|given| {
-            let id = resolve("notification", "machins inbox", given, &mut ids)?;
+            let id = resolve("notification", "`machins inbox`", given, &mut ids)?;
             Ok(NotificationId::new(&id)?)
         })
         .collect()
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn given(text: &str) -> Result<String, (Exit, String)> {
-        resolve("trade", "machins trades", text, || Ok(ids()))
+        resolve("trade", "`machins trades`", text, || Ok(ids()))
             .map_err(|failure| (failure.exit, failure.message().to_owned()))
     }
 

@@ -3,7 +3,7 @@
 //! The modules in layers, each of which uses only those before it:
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
-//! 2. `json`, `table`, `format`, `output`: output. `input`, `json_flag`, `naming`: input. `config`:
+//! 2. `json`, `table`, `format`, `records`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`, `words`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
@@ -15,11 +15,13 @@ mod cmd;
 mod config;
 mod context;
 mod decision_log;
+mod editor;
 mod error;
 mod flags;
 mod format;
 mod hook;
 mod input;
+mod invocation;
 mod json;
 mod json_flag;
 mod list;
@@ -32,12 +34,15 @@ mod process;
 mod progress;
 #[cfg(test)]
 mod properties;
+mod records;
 mod runtime;
 mod shown_once;
 mod style;
+mod suggestion;
 mod table;
 mod text;
 mod verbose;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -64,6 +69,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[OsString]) -> ExitCode {
+    if let Some(text) = cmd::topics::asked(arguments) {
+        let out = Output::new(&Global::default());
+        return out.text(&text).map_or_else(|failure| failure.exit.into(), |()| ExitCode::SUCCESS);
+    }
     let (global, command) = match cmd::parse(cmd::tree(), arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_run(&error, arguments),
@@ -83,15 +92,25 @@ fn run(arguments: &[OsString]) -> ExitCode {
 /// `machins` alone: the commands in groups.
 fn overview(out: Output) -> Result<ExitCode, Failure> {
     if out.is_json() {
-        return Err(Failure::usage("no command given").hint("machins --help"));
+        return Err(Failure::usage("no command given").hint("`machins --help`"));
     }
     out.text(&cmd::tree().render_help().ansi().to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether a command line that can't be parsed asks for JSON.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments.iter().take_while(|word| *word != "--").collect();
+    let is_pair =
+        |pair: &[&OsString]| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json";
+    words.iter().any(|word| {
+        ["--json", "-ojson", "-o=json", "--output=json"].iter().any(|form| *word == form)
+    }) || words.windows(2).any(is_pair)
+}
+
 /// Prints help or the version, or reports wrong usage.
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let json = asks_for_json(arguments);
     let out = Output::new(&Global { json, ..Global::default() });
     if error.use_stderr() && cmd::hook::is_run(arguments) {
         return cmd::hook::refuse_usage(out, arguments, error);

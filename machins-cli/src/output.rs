@@ -8,7 +8,8 @@ use serde::Serialize;
 
 pub(crate) use crate::background::write as to_stderr;
 use crate::error::Failure;
-use crate::flags::{Color, Global};
+use crate::flags::{Color, Format, Global};
+use crate::invocation;
 use crate::json;
 use crate::style::{BAD, FAINT, WARN};
 use crate::text::clean;
@@ -16,8 +17,10 @@ use crate::text::clean;
 /// How to write: set once from the flags, and copied wherever something is printed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
-    json: bool,
+    format: Format,
     quiet: bool,
+    /// The flags that a suggested command carries.
+    flags: &'static str,
 }
 
 impl Output {
@@ -29,12 +32,29 @@ impl Output {
             Color::Never => ColorChoice::Never,
         }
         .write_global();
-        Self { json: global.json, quiet: global.quiet }
+        // Once a run, for as long as it lasts: so this can be copied.
+        let flags = Box::leak(invocation::flags(global).into_boxed_str());
+        Self { format: global.format(), quiet: global.quiet, flags }
     }
 
     /// Whether results are printed as JSON.
     pub(crate) fn is_json(self) -> bool {
-        self.json
+        self.format == Format::Json
+    }
+
+    /// The form of results.
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
+    /// Prints a result that says no more than the exit code does: nothing with `--quiet`, unless
+    /// JSON is asked for.
+    pub(crate) fn outcome<T: Serialize>(
+        self,
+        document: &T,
+        human: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet && !self.is_json() { Ok(()) } else { self.result(document, human) }
     }
 
     /// Prints the result: with `--json` as a document, else as text.
@@ -43,7 +63,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.json { self.document(document) } else { self.text(&human()) }
+        if self.is_json() { self.document(document) } else { self.text(&human()) }
     }
 
     /// Prints a JSON document: indented on a terminal, else on one line.
@@ -68,7 +88,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let mut text = if self.json { json::line(document)? } else { human() };
+        let mut text = if self.is_json() { json::line(document)? } else { human() };
         text.push('\n');
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -80,7 +100,7 @@ impl Output {
 
     /// Whether to show progress: only on a terminal, where it can be erased.
     pub(crate) fn shows_progress(self) -> bool {
-        !self.quiet && !self.json && io::stderr().is_terminal()
+        !self.quiet && !self.is_json() && io::stderr().is_terminal()
     }
 
     /// Prints text, without its colours if they are not wanted.
@@ -105,23 +125,34 @@ impl Output {
             .map_err(|error| Failure::local("could not write to stdout", error))
     }
 
-    /// Prints a note on stderr, unless `--quiet` or `--json` is given.
+    /// Prints a note on stderr, unless `--quiet` or `--json` is given. Commands between backticks are
+    /// completed.
     pub(crate) fn note(self, text: &str) {
-        if !self.quiet && !self.json {
-            to_stderr(&format!("{text}\n"));
+        if self.shows_notes() {
+            to_stderr(&format!("{}\n", self.commands(text)));
         }
+    }
+
+    /// Whether notes are shown.
+    pub(crate) fn shows_notes(self) -> bool {
+        !self.quiet && !self.is_json()
+    }
+
+    /// Completes the commands between backticks, so that they can be pasted.
+    pub(crate) fn commands(self, text: &str) -> String {
+        invocation::complete(text, self.flags)
     }
 
     /// Prints a warning on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn warn(self, text: &str) {
-        if !self.quiet && !self.json {
-            to_stderr(&format!("{WARN}warning:{WARN:#} {text}\n"));
+        if !self.quiet && !self.is_json() {
+            to_stderr(&format!("{WARN}warning:{WARN:#} {}\n", self.commands(text)));
         }
     }
 
     /// Prints a warning on stderr even with `--quiet`, and with `--json` as a document.
     pub(crate) fn warn_always(self, text: &str) {
-        if self.json {
+        if self.is_json() {
             let line = json::line(&serde_json::json!({"warning": {"message": text}}));
             to_stderr(&format!("{}\n", line.unwrap_or_default()));
         } else {
@@ -131,7 +162,7 @@ impl Output {
 
     /// Prints a failure on stderr: with `--json` as a document, else as text.
     pub(crate) fn failure(self, failure: &Failure) {
-        if self.json {
+        if self.is_json() {
             let line = json::line(&failure.document()).unwrap_or_default();
             to_stderr(&format!("{line}\n"));
             return;
@@ -143,7 +174,7 @@ impl Output {
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(advice));
+            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(&self.commands(advice)));
         }
         to_stderr(&text);
     }

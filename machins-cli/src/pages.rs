@@ -9,6 +9,7 @@ use crate::format::counted;
 use crate::list::List;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::records::Record;
 
 /// How many items a list shows by default.
 const SCREEN: u32 = 20;
@@ -84,7 +85,7 @@ where
     Ok(Pages { noun, pages: OneOrAll::All { items, total, offset, has_more: false } })
 }
 
-impl<I: Serialize> List for Pages<I> {
+impl<I: Record> List for Pages<I> {
     type Item = I;
 
     fn items(&self) -> &[I] {

@@ -1,8 +1,11 @@
 //! `machins api`: any endpoint.
 
+use std::borrow::Cow;
+
 use clap::{Args, ValueEnum};
 use machineid_client::Call;
 use machins_client::Document;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -18,8 +21,8 @@ const OWNERS: &str = "/owners";
 /// Call an endpoint directly
 ///
 /// For endpoints that have no command of their own: sends the request with the configured key
-/// and prints the JSON reply. The path determines the API: paths of MachineID begin with
-/// /api/v1, paths of machins are relative to its base URL.
+/// and prints the JSON reply. The path determines the API: /api/v1/devices, usage, org and billing
+/// are MachineID, everything else is machins. The slash at its beginning may be left out.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  machins api GET '/marketplace?limit=5'\n  machins api GET /api/v1/usage\n  \
@@ -35,6 +38,18 @@ pub(crate) struct Api {
     /// JSON body to send, or - to read it from stdin
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     body: Option<String>,
+    /// Field of the JSON body, or with GET of the query; can be given several times. The value is
+    /// text
+    #[arg(short = 'f', long = "field", value_name = "K=V", value_parser = field)]
+    #[arg(conflicts_with = "body")]
+    fields: Vec<(String, String)>,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write it like title=Sentiment".into()),
+    }
 }
 
 /// An HTTP method.
@@ -56,11 +71,21 @@ enum Method {
 impl Api {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
-        let target = target(path)?;
-        let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let mut call = Call::new(self.method.into(), path.to_owned()).query(&query);
+        let (target, path) = target(path);
+        let mut query: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+            form_urlencoded::parse(query.as_bytes()).collect();
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // A reading call has no body.
+        if self.method == Method::Get {
+            query.extend(fields.clone().map(|(name, value)| (name.into(), value.into())));
+        }
+        let mut call = Call::new(self.method.into(), path).query(&query);
         if let Some(body) = self.body {
             call = call.body(&json_flag::value("--body", &body)?);
+        } else if self.method != Method::Get && !self.fields.is_empty() {
+            let body: serde_json::Map<String, Value> =
+                fields.map(|(name, value)| (name.to_owned(), value.into())).collect();
+            call = call.body(&body);
         }
         // Some endpoints need no key; the others say so.
         let reply = match target {
@@ -114,24 +139,16 @@ enum Target {
     Owner,
 }
 
-fn target(path: &str) -> Result<Target, Failure> {
-    if MACHINEID.iter().any(|prefix| is_below(path, prefix)) {
-        return Ok(Target::MachineId);
+/// Finds the API, and the path below its base URL. The base URL of machins ends with `/api/v1`.
+fn target(path: &str) -> (Target, String) {
+    let path = format!("/{}", path.trim_start_matches('/'));
+    if MACHINEID.iter().any(|prefix| is_below(&path, prefix)) {
+        return (Target::MachineId, path);
     }
-    if let Some(rest) = path.strip_prefix(VERSION).filter(|_| is_below(path, VERSION)) {
-        return Err(Failure::usage(format!(
-            "no API has the path {path:?}; those of MachineID begin with {}",
-            MACHINEID.join(", ")
-        ))
-        .hint(format!("paths of machins are relative to its base URL: {rest}")));
-    }
-    match path {
-        path if !path.starts_with('/') => {
-            Err(Failure::usage(format!("a path must begin with /, and {path:?} does not")))
-        }
-        path if is_below(path, OWNERS) => Ok(Target::Owner),
-        _ => Ok(Target::Machins),
-    }
+    let below = path.strip_prefix(VERSION).filter(|_| is_below(&path, VERSION));
+    let path = below.map_or_else(|| path.clone(), Into::into);
+    let target = if is_below(&path, OWNERS) { Target::Owner } else { Target::Machins };
+    (target, path)
 }
 
 /// Whether a path begins with these whole segments.
@@ -158,14 +175,15 @@ mod tests {
     #[test]
     fn paths_find_their_api() {
         for path in ["/api/v1/usage", "/api/v1/devices/list", "/api/v1/org/create"] {
-            assert_eq!(target(path).unwrap(), Target::MachineId, "{path}");
+            assert_eq!(target(path), (Target::MachineId, path.to_owned()), "{path}");
+            assert_eq!(target(&path[1..]), (Target::MachineId, path.to_owned()), "{path}");
         }
         for path in ["/marketplace", "/trades/t1/accept", "/usage", "/ownership"] {
-            assert_eq!(target(path).unwrap(), Target::Machins, "{path}");
+            let expected = (Target::Machins, path.to_owned());
+            assert_eq!(target(path), expected, "{path}");
+            assert_eq!(target(&path[1..]), expected, "{path}");
+            assert_eq!(target(&format!("/api/v1{path}")), expected, "{path}");
         }
-        assert_eq!(target("/owners/me").unwrap(), Target::Owner);
-        for path in ["/api/v1/marketplace", "/api/v1/usages", "api/v1/usage", ""] {
-            assert!(target(path).is_err(), "{path}");
-        }
+        assert_eq!(target("owners/me"), (Target::Owner, "/owners/me".to_owned()));
     }
 }

@@ -6,15 +6,16 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::config::document::mask;
+use super::topics;
+use crate::config::document::{Document, mask};
 use crate::config::file::ConfigFile;
 use crate::config::key::{KEYS, Key};
 use crate::config::settings::Setting;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::style::FAINT;
+use crate::style::{FAINT, GOOD};
 use crate::table::{Table, cell, styled};
-use crate::{input, json};
+use crate::{editor, input, json, suggestion};
 
 /// Read and change settings
 ///
@@ -56,6 +57,7 @@ enum Command {
     ///
     /// An empty value removes the setting. Arguments are visible to all users of a machine, so
     /// secrets are read from stdin: give - as the value.
+    #[command(long_about = set_about())]
     #[command(after_help = "Examples:\n  machins config set machineid.device_id agent-01\n  \
                             echo org_your_key | machins config set machineid.org_key -")]
     Set {
@@ -66,6 +68,16 @@ enum Command {
         #[arg(value_name = "V", allow_hyphen_values = true)]
         value: String,
     },
+    /// Remove a setting from the config file, or with --profile from that profile
+    #[command(after_help = "Example:\n  machins config unset machineid.device_id")]
+    Unset {
+        /// Name of the setting, for example machineid.device_id
+        #[arg(value_name = "K")]
+        key: String,
+    },
+    /// Edit the config file in $VISUAL or $EDITOR; it is saved only if it is valid
+    #[command(after_help = "Example:\n  EDITOR=true machins config edit")]
+    Edit,
     /// Print the path of the config file
     #[command(after_help = "Example:\n  machins config path")]
     Path,
@@ -74,12 +86,24 @@ enum Command {
     Explain,
 }
 
+/// The help of `config set`, which names all settings.
+fn set_about() -> String {
+    format!(
+        "Save a setting in the config file, or with --profile in that profile\n\n\
+         An empty value removes the setting. Arguments are visible to all users of a machine, so \
+         secrets are read from stdin: give - as the value.\n\nSettings:\n{}",
+        topics::settings()
+    )
+}
+
 impl Config {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command()? {
             Command::Show => show(context),
             Command::Get { key, reveal } => get(context, known(&key)?, reveal),
             Command::Set { key, value } => set(context, known(&key)?, &value),
+            Command::Unset { key } => unset(context, known(&key)?),
+            Command::Edit => edit(context),
             Command::Path => path(context),
             Command::Explain => explain(context),
         }
@@ -90,7 +114,7 @@ impl Config {
         let command = match (self.set, self.get, self.command) {
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 let what = "--set and --get cannot be used with a subcommand of config";
-                return Err(Failure::usage(what).hint("machins config set K V"));
+                return Err(Failure::usage(what).hint("`machins config --help`"));
             }
             (Some(pair), _, None) => {
                 let (key, value) = pair
@@ -108,17 +132,18 @@ impl Config {
 fn known(name: &str) -> Result<&'static Key, Failure> {
     Key::named(name).ok_or_else(|| {
         let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-        Failure::usage(format!("unknown setting {name:?}; the settings are: {}", names.join(", ")))
+        Failure::usage(suggestion::unknown("setting", name, &names))
     })
 }
 
 fn show(context: &Context) -> Result<(), Failure> {
+    context.check_profile()?;
     let document = context.document()?.masked();
     if document.as_object().is_some_and(serde_json::Map::is_empty) {
         let path = ConfigFile::locate()?.path().display().to_string();
         context
             .out
-            .note(&format!("Nothing is configured yet in {path}. Try: machins join --name NAME, or machins org create --save"));
+            .note(&format!("Nothing is configured yet in {path}. Try: `machins join --name NAME`, or `machins org create --save`"));
     }
     context.out.result(&document, || json::indented(&document).unwrap_or_default())
 }
@@ -140,22 +165,64 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
                 "{} is a secret, and arguments are visible to all users of this machine",
                 key.name
             ))
-            .hint(format!("machins config set {} - reads it from stdin", key.name)));
+            .hint(format!("`machins config set {} -` reads it from stdin", key.name)));
         }
         value => value.to_owned(),
     };
     if !value.is_empty() {
         key.check(&value).map_err(Failure::usage)?;
     }
-    let profile = context.profile();
     let file = ConfigFile::locate()?;
-    file.update(|document| match value.as_str() {
-        "" => document.remove(profile, key),
-        value => document.set(profile, key, value),
+    let profile = file.update(|document| {
+        let profile = context.profile_in(document);
+        match value.as_str() {
+            "" => document.remove(profile.as_deref(), key),
+            value => document.set(profile.as_deref(), key, value),
+        }
+        profile
     })?;
     let done = if value.is_empty() { "Removed" } else { "Saved" };
-    let place = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
+    let place = in_profile(profile.as_deref());
     context.out.note(&format!("{done} {}{place} ({}).", key.name, file.path().display()));
+    Ok(())
+}
+
+/// Where in the file a setting is, for a sentence.
+fn in_profile(profile: Option<&str>) -> String {
+    profile.map_or_else(String::new, |name| format!(" in profile {name}"))
+}
+
+fn unset(context: &Context, key: &Key) -> Result<(), Failure> {
+    context.check_profile()?;
+    let profile = context.profile()?;
+    let file = ConfigFile::locate()?;
+    let was_set = file.update(|document| {
+        let was_set = document.get(profile, key).is_some();
+        document.remove(profile, key);
+        was_set
+    })?;
+    let done = if was_set { "Removed" } else { "There was no" };
+    let path = file.path().display();
+    context.out.note(&format!("{done} {}{} ({path}).", key.name, in_profile(profile)));
+    Ok(())
+}
+
+/// Opens a copy of the file in the user's editor, and saves it if it is valid.
+fn edit(context: &Context) -> Result<(), Failure> {
+    let file = ConfigFile::locate()?;
+    let before = file.text()?;
+    let edited = editor::edit(if before.trim().is_empty() { "{}\n" } else { &before })?;
+    if edited == before {
+        context.out.note("Nothing was changed.");
+        return Ok(());
+    }
+    let document = Document::parse(&edited)
+        .and_then(|document| document.check_values().map(|()| document))
+        .map_err(|error| {
+            Failure::usage(format!("the edited config is not valid, and was not saved: {error}"))
+        })?;
+    file.replace_if(&before, document)?;
+    context.out.note(&format!("{GOOD}Saved{GOOD:#} {}.", file.path().display()));
     Ok(())
 }
 

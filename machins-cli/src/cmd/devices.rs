@@ -23,7 +23,7 @@ use crate::list::{List, show_list};
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
-use crate::{input, panic};
+use crate::{input, panic, suggestion};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -43,8 +43,8 @@ pub(crate) enum Command {
     Guard(Guard),
 
     /// List the organisation's devices
-    #[command(after_help = "Example:\n  machins devices")]
-    Devices,
+    #[command(after_help = "Examples:\n  machins devices\n  machins devices --status revoked")]
+    Devices(Listed),
 
     /// Revoke devices: they are denied from their next validation on
     #[command(after_help = "Examples:\n  machins revoke agent-01\n  machins revoke --all --yes")]
@@ -56,9 +56,9 @@ pub(crate) enum Command {
     )]
     Unrevoke(Devices),
 
-    /// Delete a device permanently
-    #[command(after_help = "Example:\n  machins remove agent-01")]
-    Remove(Device),
+    /// Delete devices permanently
+    #[command(after_help = "Example:\n  machins remove agent-01 --yes")]
+    Remove(Removed),
 
     #[command(flatten)]
     Org(org::Command),
@@ -70,6 +70,36 @@ pub(crate) struct Device {
     /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
     #[arg(value_name = "ID")]
     id: Option<String>,
+}
+
+// The flags of `machins devices`.
+#[derive(Debug, Args)]
+pub(crate) struct Listed {
+    /// Only devices with this status: active or revoked
+    #[arg(long, value_name = "STATUS", value_parser = device_status)]
+    status: Option<DeviceStatus>,
+    /// Number of devices to show at most [default: all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+fn device_status(text: &str) -> Result<DeviceStatus, String> {
+    match DeviceStatus::from(text) {
+        DeviceStatus::Active => Ok(DeviceStatus::Active),
+        DeviceStatus::Revoked => Ok(DeviceStatus::Revoked),
+        _ => Err(suggestion::unknown("status", text, &["active", "revoked"])),
+    }
+}
+
+// The arguments of commands that delete devices.
+#[derive(Debug, Args)]
+pub(crate) struct Removed {
+    /// Ids of the devices
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    yes: bool,
 }
 
 // The arguments of `machins validate`.
@@ -105,10 +135,10 @@ impl Command {
             }
             // Exits with the status of its command.
             Self::Guard(guard) => return guard.run(context),
-            Self::Devices => list(context)?,
+            Self::Devices(listed) => list(context, &listed)?,
             Self::Revoke(devices) => revoke(context, &devices)?,
             Self::Unrevoke(devices) => unrevoke(context, &devices)?,
-            Self::Remove(device) => remove(context, &device)?,
+            Self::Remove(removed) => remove(context, &removed)?,
             Self::Org(command) => command.run(context)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -199,7 +229,7 @@ fn report_no_decision(
         "deviceId": device,
         "request_id": request_id,
     });
-    context.out.result(&document, || describe_decision(false, device, SYSTEM_UNAVAILABLE))
+    context.out.outcome(&document, || describe_decision(false, device, SYSTEM_UNAVAILABLE))
 }
 
 fn report_decision(
@@ -209,7 +239,7 @@ fn report_decision(
 ) -> Result<(), Failure> {
     let code = decision.code();
     let allowed = decision.is_allowed();
-    context.out.result(decision, || describe_decision(allowed, device, code.as_str()))?;
+    context.out.outcome(decision, || describe_decision(allowed, device, code.as_str()))?;
     if allowed {
         return Ok(());
     }
@@ -242,8 +272,12 @@ fn describe_decision(allowed: bool, device: &DeviceId, code: &str) -> String {
     format!("{style}{word}{style:#}  {device}  {}", clean(code))
 }
 
-fn list(context: &Context) -> Result<(), Failure> {
-    let devices = context.machineid()?.list_devices()?;
+fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
+    let mut devices = context.machineid()?.list_devices()?;
+    if let Some(status) = &listed.status {
+        devices.devices.retain(|device| device.status.as_ref() == Some(status));
+    }
+    devices.devices.truncate(listed.limit.unwrap_or(usize::MAX));
     let table = Table::<machineid_client::Device>::new()
         .column("DEVICE", |device| cell(device.device_id.as_str()))
         .column("STATE", |device| match &device.status {
@@ -253,7 +287,10 @@ fn list(context: &Context) -> Result<(), Failure> {
         })
         .column("REGISTERED", |device| time(device.created_at.as_ref(), "unknown"))
         .column("LAST VALIDATED", |device| time(device.last_validated_at.as_ref(), "never"));
-    let if_empty = "No devices yet. Register one: machins register agent-01";
+    let if_empty = match listed.status {
+        None => "No devices yet. Register one: `machins register agent-01`",
+        Some(_) => "No device has that status. All devices: `machins devices`",
+    };
     show_list(context.out, &devices, if_empty, &table)
 }
 
@@ -269,17 +306,46 @@ impl List for DeviceList {
     }
 }
 
-fn remove(context: &Context, device: &Device) -> Result<(), Failure> {
-    let device = context.device(device.id.as_deref())?;
-    let reply = context.machineid()?.remove(&device)?;
-    context.out.result(&reply, || format!("{GOOD}removed{GOOD:#}  {device}"))
+fn remove(context: &Context, removed: &Removed) -> Result<(), Failure> {
+    let parse = |id: &String| DeviceId::new(id).map_err(Failure::from);
+    let ids: Vec<DeviceId> = removed.ids.iter().map(parse).collect::<Result<_, _>>()?;
+    let client = context.machineid()?;
+    let named: Vec<&str> = ids.iter().map(DeviceId::as_str).collect();
+    input::confirm(&format!("Delete {} permanently", named.join(", ")), removed.yes)?;
+    let replies = ids
+        .iter()
+        .map(|device| client.remove(device).map_err(|error| naming(error, device)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let describe = || {
+        let lines = ids.iter().map(|device| format!("{GOOD}removed{GOOD:#}  {device}\n"));
+        lines.collect::<String>()
+    };
+    match replies.as_slice() {
+        [reply] => context.out.outcome(reply, describe),
+        replies => context.out.outcome(&replies, describe),
+    }
+}
+
+/// Converts an error of a call for one device, and names the device if there is none of that id.
+fn naming(error: machineid_client::Error, device: &DeviceId) -> Failure {
+    if error.status() != Some(404) {
+        return error.into();
+    }
+    let failure = Failure::not_found(format!("the organisation has no device {device}"))
+        .status(404)
+        .hint("`machins devices` shows them")
+        .request_id(error.request_id());
+    match error.code() {
+        Some(code) => failure.code(code),
+        None => failure,
+    }
 }
 
 fn revoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
     let ids = ids(devices)?;
     if let [device] = ids.as_slice() {
-        let reply = context.machineid()?.revoke(device)?;
-        return context.out.result(&reply, || format!("{BAD}revoked{BAD:#}  {device}"));
+        let reply = context.machineid()?.revoke(device).map_err(|error| naming(error, device))?;
+        return context.out.outcome(&reply, || format!("{BAD}revoked{BAD:#}  {device}"));
     }
     let client = context.machineid()?;
     confirm("Revoke", "active", &ids, devices.yes)?;
@@ -291,8 +357,8 @@ fn revoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
 fn unrevoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
     let ids = ids(devices)?;
     if let [device] = ids.as_slice() {
-        let reply = context.machineid()?.unrevoke(device)?;
-        return context.out.result(&reply, || format!("{GOOD}restored{GOOD:#}  {device}"));
+        let reply = context.machineid()?.unrevoke(device).map_err(|error| naming(error, device))?;
+        return context.out.outcome(&reply, || format!("{GOOD}restored{GOOD:#}  {device}"));
     }
     let client = context.machineid()?;
     confirm("Restore", "revoked", &ids, devices.yes)?;
@@ -301,7 +367,7 @@ fn unrevoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
     let mut summary =
         format!("{} restored", counted(reply.unrevoked_count.unwrap_or_default(), "device"));
     match &reply.reason {
-        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (machins usage)",
+        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (`machins usage`)",
         Some(UnrevokeReason::NoneRevoked) => summary += ": none was revoked",
         _ => {}
     }
@@ -324,7 +390,7 @@ fn report(
 ) -> Result<(), Failure> {
     context.out.result(reply, || {
         if items.is_empty() {
-            return summary.to_owned();
+            return context.out.commands(summary);
         }
         let table = Table::<BatchItem>::new()
             .column("DEVICE", |item| {
@@ -343,7 +409,7 @@ fn report(
             "{failed} of {} could not be changed",
             counted(items.len() as u64, "device")
         ))
-        .hint("machins devices shows the devices and their states")),
+        .hint("`machins devices` shows the devices and their states")),
     }
 }
 
@@ -382,6 +448,11 @@ fn figures(figures: &PlanFigures) -> String {
     });
     let plan = figures.plan_tier.as_ref().map(|plan| format!("{} plan", clean(plan.as_str())));
     plan.into_iter().chain(used).collect::<Vec<_>>().join(", ")
+}
+
+impl crate::records::Record for machineid_client::Device {
+    const COLUMNS: &'static [&'static str] =
+        &["deviceId", "status", "createdAt", "revokedAt", "lastValidatedAt"];
 }
 
 #[cfg(test)]

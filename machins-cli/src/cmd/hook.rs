@@ -314,7 +314,7 @@ fn change_settings(
     })?;
     if done == "installed" {
         out.note(&format!("{}.", place.runtime.switches()));
-        out.note(&format!("Check that it holds: machins hook verify {runtime}"));
+        out.note(&format!("Check that it holds: `machins hook verify {runtime}`"));
     }
     Ok(ExitCode::SUCCESS)
 }

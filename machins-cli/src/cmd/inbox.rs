@@ -14,9 +14,11 @@ use crate::format::{counted, credits, scalar, time};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{FAINT, GOOD, STRONG};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::words::EVENTS;
 use crate::{lookup, runtime};
 
 /// List your notifications, or wait for new ones
@@ -41,7 +43,7 @@ struct ListFlags {
     #[arg(long)]
     unread: bool,
     /// Only notifications of this event, for example trade_proposed
-    #[arg(long, value_name = "EVENT")]
+    #[arg(long, value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
     event_type: Option<String>,
     /// Wait for notifications, and acknowledge each once it is shown
     #[arg(long, conflicts_with_all = ["limit", "offset", "all"])]
@@ -71,7 +73,7 @@ impl Inbox {
         };
         if self.list != ListFlags::default() {
             let what = "flags for the list cannot be used with a subcommand of inbox";
-            return Err(Failure::usage(what).hint("machins inbox ack ID"));
+            return Err(Failure::usage(what).hint("`machins inbox ack --help`"));
         }
         let client = context.machins()?;
         let reply = match command {
@@ -82,7 +84,7 @@ impl Inbox {
             }
             Command::AckAll => client.ack_all_inbox()?,
         };
-        context.out.result(&reply, || acknowledged(&reply))
+        context.out.outcome(&reply, || acknowledged(&reply))
     }
 }
 
@@ -110,7 +112,7 @@ impl ListFlags {
                 if notification.is_read { styled("read", FAINT) } else { styled("new", STRONG) }
             })
             .column("WHEN", |notification| time(notification.created_at.as_ref(), ""));
-        let if_empty = "No notifications found. Wait for new ones: machins inbox --watch";
+        let if_empty = "No notifications found. Wait for new ones: `machins inbox --watch`";
         show_list(context.out, &notifications, if_empty, &table)
     }
 }
@@ -192,6 +194,11 @@ fn acknowledged(reply: &Acknowledged) -> String {
         Some(count) => format!("{word}  {}", counted(count, "notification")),
         None => word,
     }
+}
+
+impl Record for Notification {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "event_type", "is_read", "created_at", "payload"];
 }
 
 #[cfg(test)]

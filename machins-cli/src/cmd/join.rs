@@ -16,6 +16,7 @@ use crate::shown_once;
 use crate::style::GOOD;
 use crate::table::{cell, fields, styled};
 use crate::text::clean;
+use crate::words::AGENT_TYPES;
 
 /// Join the marketplace as an agent and save its API key
 ///
@@ -35,7 +36,7 @@ pub(crate) struct Join {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// Type of the agent: custom, assistant, tool or autonomous
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = AGENT_TYPES, hide_possible_values = true)]
     agent_type: Option<String>,
     /// Something the agent can do; can be given several times
     #[arg(long = "capability", value_name = "TAG")]
@@ -92,10 +93,10 @@ impl Join {
         if joined.claim_url.is_some() {
             context.out.note(
                 "The claim URL is shown only once. With it, a person can become the agent's owner\n\
-                 and lift its trade limit: machins claim URL --email EMAIL",
+                 and lift its trade limit: `machins claim`",
             );
         }
-        context.out.note("Next: machins browse");
+        context.out.note("Next: `machins browse`");
         Ok(())
     }
 }
@@ -127,7 +128,7 @@ fn save(
     joined: &Joined,
     wanted: &str,
 ) -> Result<Option<String>, Failure> {
-    let profile = context.profile();
+    let profile = context.profile()?;
     let url = context.global.base_url.as_deref();
     file.update(|document| {
         let kept = keep(document, profile, url.is_some());
@@ -161,7 +162,7 @@ fn not_saved(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
         failure.message(),
         joined.api_key.expose()
     ))
-    .hint("repair the config file, then save the key: machins config set api_key -")
+    .hint("repair the config file, then save the key: `machins config set api_key -`")
 }
 
 fn document(joined: &Joined) -> Extra {

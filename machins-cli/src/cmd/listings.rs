@@ -14,9 +14,11 @@ use crate::flags::money;
 use crate::format::{counted, credits, json_cell, kind, listing_style, side, tags, time};
 use crate::list::{List, show_list};
 use crate::naming::slug_from;
+use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
+use crate::words::{LISTING_TYPES, SIDES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -66,10 +68,11 @@ pub(crate) struct Sell {
     #[arg(long)]
     slug: Option<String>,
     /// Type of the listing: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE", default_value = "task")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "task", value_parser = LISTING_TYPES)]
+    #[arg(hide_possible_values = true)]
     listing_type: String,
     /// Side of the listing: offer to sell, request to buy
-    #[arg(long, default_value = "offer")]
+    #[arg(long, default_value = "offer", value_parser = SIDES, hide_possible_values = true)]
     side: String,
     /// Description of what is offered or wanted
     #[arg(long, value_name = "TEXT")]
@@ -164,7 +167,7 @@ impl Sell {
             Some(Side::Request) => "To see who offers it",
             _ => "To see who wants it",
         };
-        context.out.note(&format!("{FAINT}{next}: machins trades --status proposed{FAINT:#}"));
+        context.out.note(&format!("{FAINT}{next}: `machins trades --status proposed`{FAINT:#}"));
         Ok(())
     }
 
@@ -225,7 +228,7 @@ fn summarize(word: &str, listing: &Listing) -> String {
 
 fn list(context: &Context) -> Result<(), Failure> {
     let listings = context.machins()?.list_listings()?;
-    let if_empty = "No listings yet. Create one: machins sell --title TITLE --price CREDITS";
+    let if_empty = "No listings yet. Create one: `machins sell --title TITLE --price CREDITS`";
     let table = Table::<Listing>::new()
         .column("ID", |listing| cell(listing.id.as_str()))
         .column("STATE", |listing| state(listing.status.as_ref()))
@@ -334,4 +337,20 @@ fn unlist(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let listing = client.deactivate_listing(&lookup::own_listing(&client, id)?)?;
     context.out.result(&listing, || summarize("unlisted", &listing))
+}
+
+impl Record for Listing {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "price",
+        "currency",
+        "listing_type",
+        "side",
+        "title",
+        "slug",
+        "tags",
+        "created_at",
+        "expires_at",
+    ];
 }

@@ -14,6 +14,7 @@ use crate::decision_log::configured_path;
 use crate::error::Failure;
 use crate::format::{counted, time};
 use crate::list::{List, show_list};
+use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD};
 use crate::table::{Table, cell, fields, styled};
 
@@ -89,8 +90,9 @@ impl LogFile {
     fn path(&self, context: &Context) -> Result<PathBuf, Failure> {
         let configured = || configured_path(context).transpose();
         self.file.clone().map(Ok).or_else(configured).unwrap_or_else(|| {
-            Err(Failure::usage("no decision log is named")
-                .hint("name the file, or save it: machins config set machineid.decision_log FILE"))
+            Err(Failure::usage("no decision log is named").hint(
+                "name the file, or save it: `machins config set machineid.decision_log FILE`",
+            ))
         })
     }
 }
@@ -176,7 +178,7 @@ fn show(
     }
     if unreadable > 0 {
         let lines = counted(unreadable, "line");
-        context.out.warn(&format!("{lines} could not be read: machins log verify says which"));
+        context.out.warn(&format!("{lines} could not be read: `machins log verify` says which"));
     }
     decisions.make_contiguous();
     let table = Table::<Entry>::new()
@@ -225,6 +227,10 @@ fn time_or_age(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     };
     let time = date().or_else(age).map(|time| time.timestamp());
     time.ok_or_else(|| "must be like 2026-03-01, 2026-03-01T12:00:00Z, 90m or 7d".into())
+}
+
+impl Record for Entry {
+    const COLUMNS: &'static [&'static str] = &["request_id", "time", "device", "code", "followed"];
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use machins_client::{
     ListingType, MarketplaceFilter, MarketplaceListing, Money, Review, Side, Sort,
 };
 
+use crate::config::key::{AGENT_SLUG, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::money;
@@ -15,9 +16,11 @@ use crate::list::show_list;
 use crate::lookup;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{FAINT, STRONG, WARN};
 use crate::table::{Table, cell, fields, styled};
 use crate::text::clean;
+use crate::words::{LISTING_TYPES, SIDES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -38,10 +41,10 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Browse {
     /// Only listings of this type: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = LISTING_TYPES, hide_possible_values = true)]
     listing_type: Option<String>,
     /// Only this side: offer or request
-    #[arg(long)]
+    #[arg(long, value_parser = SIDES, hide_possible_values = true)]
     side: Option<String>,
     /// Only listings with at least one of these tags
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -92,7 +95,7 @@ impl Browse {
             |query| client.browse_all(query),
         )?;
         let if_empty = "No listings found. Create a request for what you need:\n  \
-                        machins sell --side request --title TITLE --price CREDITS";
+                        `machins sell --side request --title TITLE --price CREDITS`";
         let table = Table::<MarketplaceListing>::new()
             .column("ID", |listing| cell(listing.id.as_str()))
             .number("PRICE", |listing| cell(&credits(listing.price)))
@@ -112,11 +115,20 @@ fn show(context: &Context, id: &str) -> Result<(), Failure> {
     let listing = client.get_marketplace_listing(&id)?;
     drop(progress);
     context.out.result(&listing, || describe(&listing))?;
-    let what = match listing.side {
-        Some(Side::Request) => "To sell it",
-        _ => "To buy it",
+    let own = context.value(&AGENT_SLUG)?;
+    let is_own = listing
+        .seller_agent_slug
+        .as_ref()
+        .is_some_and(|slug| Some(slug.as_str()) == own.as_deref());
+    let next = match listing.side {
+        _ if is_own => format!("To change it: `machins edit {} --help`", clean(id.as_str())),
+        _ if context.value(&API_KEY)?.is_none() => {
+            "To trade, join first: `machins join --name NAME`".to_owned()
+        }
+        Some(Side::Request) => format!("To sell it: `machins buy {}`", clean(id.as_str())),
+        _ => format!("To buy it: `machins buy {}`", clean(id.as_str())),
     };
-    context.out.note(&format!("{FAINT}{what}: machins buy {}{FAINT:#}", clean(id.as_str())));
+    context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
     Ok(())
 }
 
@@ -168,4 +180,22 @@ fn describe(listing: &MarketplaceListing) -> String {
 fn describe_review(review: &Review) -> String {
     let body = review.body.as_deref().unwrap_or_default();
     format!("{WARN}{}{WARN:#} {}\n", stars(review.rating), clean(body))
+}
+
+impl Record for MarketplaceListing {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "price",
+        "currency",
+        "listing_type",
+        "side",
+        "title",
+        "slug",
+        "seller_agent_slug",
+        "seller_agent_id",
+        "tags",
+        "completed_trades",
+        "created_at",
+        "expires_at",
+    ];
 }

@@ -23,6 +23,7 @@ mod mcp;
 mod mock;
 mod org;
 mod owner;
+mod profile;
 mod public;
 pub(crate) mod python;
 mod shell;
@@ -30,6 +31,7 @@ mod start;
 mod status;
 mod subscriptions;
 mod tools;
+pub(crate) mod topics;
 mod trades;
 mod wallet;
 mod webhook;
@@ -38,12 +40,13 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use agent_client_core::variable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::{Global, Verbosity};
+use crate::flags::{Format, Global, Verbosity};
 
 /// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
@@ -113,7 +116,10 @@ impl Command {
     }
 }
 
-/// Parses a command line. The command is `None` when the line names none.
+/// The environment variable that names a profile, as `--profile` does.
+const PROFILE_VARIABLE: &str = "MACHINS_PROFILE";
+
+/// Parses a command line, and reads the profile from the environment if it names none. The command is `None` when the line names none.
 pub(crate) fn parse(
     tree: clap::Command,
     line: &[OsString],
@@ -124,8 +130,43 @@ pub(crate) fn parse(
         None => None,
     };
     let mut global = Global::from_arg_matches(&matches)?;
+    if !matches!(global.format(), Format::Table | Format::Json) && !is_list(&matches) {
+        let what = "only commands that list have -o csv, tsv and id\n";
+        return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what));
+    }
     global.verbosity = Verbosity::from_levels(&matches);
+    if global.profile.is_none() {
+        global.profile = variable(PROFILE_VARIABLE).map_err(|error| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidUtf8, format!("{}\n", error.message()))
+        })?;
+    }
     Ok((global, command))
+}
+
+/// The commands that list.
+const LISTS: [&str; 11] = [
+    "browse",
+    "listings",
+    "trades",
+    "transactions",
+    "inbox",
+    "subscriptions",
+    "leaderboard",
+    "recent-trades",
+    "devices",
+    "profile list",
+    "log show",
+];
+
+/// Whether a command lists.
+fn is_list(matches: &clap::ArgMatches) -> bool {
+    let mut words = Vec::new();
+    let mut level = matches;
+    while let Some((name, inner)) = level.subcommand() {
+        words.push(name);
+        level = inner;
+    }
+    LISTS.contains(&words.join(" ").as_str())
 }
 
 /// Builds the command tree, with the overview of all groups as its help.
@@ -158,6 +199,7 @@ pub(crate) fn tree() -> clap::Command {
         .help_template(format!(
             "{{about}}\n\n{{usage-heading}} machins [OPTIONS] COMMAND\n\n{overview}\
              Options, for every command:\n{{options}}\n\n\
+             More: machins help environment, help exit-codes, help config\n\
              Try it with no account and no network: machins demo\n"
         ))
 }

@@ -92,15 +92,26 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
     let key = org.org_key.expose();
     let mut reply = org.extra.clone();
     reply.insert("orgApiKey".to_owned(), key.into());
-    context.out.result(&reply, || key.to_owned())?;
+    let printed = context.out.next_result(&reply, || key.to_owned());
     if !save {
+        let why = match printed {
+            Ok(true) => None,
+            Ok(false) => Some("stdout is closed".to_owned()),
+            Err(failure) => Some(failure.message().to_owned()),
+        };
+        if let Some(why) = why {
+            return Err(Failure::refused(format!(
+                "the organisation was created, but its key could not be printed: {why}; the key, \
+                 which is shown only once: {key}"
+            )));
+        }
         context.out.note(
-            "This key is shown only once. Save it: machins config set machineid.org_key -\n\
+            "This key is shown only once. Save it: `machins config set machineid.org_key -`\n\
              or for this shell: export MACHINEID_ORG_KEY",
         );
         return Ok(());
     }
-    let profile = context.profile();
+    let profile = context.profile()?;
     let url = context
         .setting(&MACHINEID_BASE_URL)?
         .filter(|Setting { origin, .. }| matches!(origin, Origin::Flag(_)));
@@ -112,6 +123,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         }
         kept
     })?;
+    printed?;
     context.out.note(&format!("{GOOD}Saved{GOOD:#} in {}.", file.path().display()));
     if let Some(name) = kept {
         context.out.note(&format!("The key that was saved there is now in profile {name}."));

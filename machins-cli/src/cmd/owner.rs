@@ -32,12 +32,13 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Claim {
-    /// Claim token, or the whole claim URL
+    /// Claim token, or the whole claim URL; without it, or with -, it is asked for, or read from a
+    /// line of stdin, where other users of this machine cannot see it
     #[arg(value_name = "TOKEN|URL")]
-    token: String,
-    /// Your email address, for logging in later
+    token: Option<String>,
+    /// Your email address, for logging in later; without it, it is asked for
     #[arg(long, value_hint = ValueHint::EmailAddress)]
-    email: String,
+    email: Option<String>,
     /// Your name
     #[arg(long)]
     name: Option<String>,
@@ -52,9 +53,9 @@ pub(crate) enum Owner {
     /// The password is asked for, or read from stdin.
     #[command(after_help = "Example:\n  machins owner login --email ada@example.com")]
     Login {
-        /// Email address that you claimed the agent with
+        /// Email address that you claimed the agent with; without it, it is asked for
         #[arg(long, value_hint = ValueHint::EmailAddress)]
-        email: String,
+        email: Option<String>,
     },
     /// Show your profile and your agents
     #[command(after_help = "Example:\n  machins owner me")]
@@ -65,7 +66,7 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Claim(claim) => claim.run(context),
-            Self::Owner(Owner::Login { email }) => login(context, &email),
+            Self::Owner(Owner::Login { email }) => login(context, email),
             Self::Owner(Owner::Me) => me(context),
         }
     }
@@ -74,9 +75,13 @@ impl Command {
 impl Claim {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.machins_public()?;
+        let token = match self.token {
+            Some(token) if token != "-" => Secret::new(token),
+            _ => input::secret("claim token or URL")?,
+        };
+        let email = self.email.map_or_else(|| input::line("email"), Ok)?;
         let password = input::password(true)?;
-        let token = Secret::new(self.token);
-        let mut claim = machins_client::Claim::new(&token, &self.email, password);
+        let mut claim = machins_client::Claim::new(&token, &email, password);
         if let Some(name) = self.name {
             claim = claim.name(name);
         }
@@ -87,13 +92,16 @@ impl Claim {
         context.out.result(&claimed, || {
             let slug = claimed.reply.get("agent_slug").and_then(|slug| scalar(slug));
             let mut rows = vec![("claimed", styled(slug.as_deref().unwrap_or("the agent"), GOOD))];
-            rows.push(("owner", cell(&self.email)));
+            rows.push(("owner", cell(&email)));
             if let Some(tier) = claimed.reply.get("trust_tier").and_then(|value| tier(value)) {
                 rows.push(("tier", cell(&tier)));
             }
             fields(&rows)
         })?;
-        context.out.note("Next: machins owner login --email EMAIL");
+        context.out.note(&format!(
+            "Next: `machins owner login --email {}`",
+            shlex::try_quote(&email).unwrap_or_default()
+        ));
         Ok(())
     }
 }
@@ -103,34 +111,36 @@ fn tier(value: &Value) -> Option<String> {
     scalar(value).or_else(|| value.get("current").and_then(scalar))
 }
 
-fn login(context: &Context, email: &str) -> Result<(), Failure> {
+fn login(context: &Context, email: Option<String>) -> Result<(), Failure> {
     context.allow_new_profile();
     let client = context.machins_public()?;
+    let email = &email.map_or_else(|| input::line("email"), Ok)?;
     let password = input::password(false)?;
     let session = client.owner_login(email, &password).map_err(|error| {
         let hint = "use the email address and password of the claim";
         Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
     })?;
     let file = ConfigFile::locate()?;
+    let profile = context.profile()?;
     file.update(|document| {
-        document.set(context.profile(), &OWNER_TOKEN, session.token.expose());
+        document.set(profile, &OWNER_TOKEN, session.token.expose());
     })?;
     // The token is a secret: it is saved and never printed.
     let document = json!({"status": "ok", "email": email});
     context.out.result(&document, || fields(&[("logged in", styled(email, GOOD))]))?;
     context
         .out
-        .note(&format!("Saved the token in {}. Next: machins owner me", file.path().display()));
+        .note(&format!("Saved the token in {}. Next: `machins owner me`", file.path().display()));
     Ok(())
 }
 
 fn me(context: &Context) -> Result<(), Failure> {
     let token = context.owner_token()?.ok_or_else(|| {
-        Failure::credentials("no owner token").hint("log in: machins owner login --email EMAIL")
+        Failure::credentials("no owner token").hint("log in: `machins owner login`")
     })?;
     let client = context.machins_without_key()?.owner_token(token).build_blocking()?;
     let owner = client.get_owner().map_err(|error| {
-        let hint = "log in again: machins owner login --email EMAIL";
+        let hint = "log in again: `machins owner login`";
         Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
     })?;
     context.out.result(&owner, || {

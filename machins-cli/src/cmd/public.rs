@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::Format;
 use crate::format::{credits, json_cell, or_unknown, scalar, time};
+use crate::records;
 use crate::style::STRONG;
 use crate::table::{Cell, Fit, Table, cell, fields, pairs, styled};
 
@@ -76,8 +78,8 @@ fn leaderboard(context: &Context) -> Result<(), Failure> {
         ("REPUTATION", Fit::Number, "reputation_score"),
         ("TRADES", Fit::Number, "total_trades"),
     ];
-    let if_empty = "The leaderboard is empty. Be the first: machins join --name NAME";
-    show_rows(context, &list, if_empty, &columns)
+    let if_empty = "The leaderboard is empty. Be the first: `machins join --name NAME`";
+    show_rows(context, &list, if_empty, "id", &columns)
 }
 
 fn recent_trades(context: &Context) -> Result<(), Failure> {
@@ -90,7 +92,13 @@ fn recent_trades(context: &Context) -> Result<(), Failure> {
         ("SELLER", Fit::Optional, "seller_agent_slug"),
         ("TYPE", Fit::Optional, "listing_type"),
     ];
-    show_rows(context, &list, "No trades yet. Find something to buy: machins browse", &columns)
+    show_rows(
+        context,
+        &list,
+        "No trades yet. Find something to buy: `machins browse`",
+        "trade_id",
+        &columns,
+    )
 }
 
 fn agent(context: &Context, slug: &str) -> Result<(), Failure> {
@@ -167,14 +175,21 @@ fn flatten(prefix: &str, value: &Value, depth: usize, rows: &mut Vec<(String, Ce
 }
 
 /// Shows a list without a documented form: those of the columns (heading, fit, field) whose field
-/// some item has.
+/// some item has. `id` is the field that identifies an item.
 fn show_rows(
     context: &Context,
     document: &Value,
     if_empty: &str,
+    id: &str,
     columns: &[(&'static str, Fit, &'static str)],
 ) -> Result<(), Failure> {
     let rows = rows(document);
+    if matches!(context.out.format(), Format::Csv | Format::Tsv | Format::Id) {
+        let fields: Vec<&str> = std::iter::once(id)
+            .chain(columns.iter().map(|(_, _, field)| *field).filter(|field| *field != id))
+            .collect();
+        return context.out.text(&records::render(context.out.format(), &fields, &rows)?);
+    }
     if rows.is_empty() {
         context.out.note(if_empty);
         return context.out.result(document, String::new);

@@ -3,14 +3,14 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 const COMMANDS: [(&str, &str); 8] = [
-    ("analytics", "machins api GET /agents/me/analytics"),
-    ("badges", "machins api GET /public/badges"),
-    ("fulfill", r#"machins api POST /fulfill --body '{"need": "TEXT", "auto_propose": false}'"#),
-    ("market-gaps", "machins api GET /public/market-gaps"),
-    ("opportunities", "machins api GET /public/opportunities"),
-    ("pipeline", "machins api GET /pipelines"),
-    ("price-guide", "machins api GET /public/price-guide"),
-    ("trending", "machins api GET /public/trending"),
+    ("analytics", "`machins api GET /agents/me/analytics`"),
+    ("badges", "`machins api GET /public/badges`"),
+    ("fulfill", r#"`machins api POST /fulfill --body '{"need": "TEXT", "auto_propose": false}'`"#),
+    ("market-gaps", "`machins api GET /public/market-gaps`"),
+    ("opportunities", "`machins api GET /public/opportunities`"),
+    ("pipeline", "`machins api GET /pipelines`"),
+    ("price-guide", "`machins api GET /public/price-guide`"),
+    ("trending", "`machins api GET /public/trending`"),
 ];
 
 /// Finds the command to run instead of an unknown one, if the Python package has it.

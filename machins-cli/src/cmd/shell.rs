@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
+use super::topics;
 use crate::error::Failure;
 use crate::output::Output;
+use crate::suggestion;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -19,9 +22,14 @@ pub(crate) enum Command {
         shell: Shell,
     },
 
-    /// Print the manual page, or write one for each command
-    #[command(after_help = "Examples:\n  machins man > machins.1\n  machins man --dir man1")]
+    /// Print the manual page of the program or of a command
+    #[command(
+        after_help = "Examples:\n  machins man > machins.1\n  machins man inbox ack\n  machins man --dir man1"
+    )]
     Man {
+        /// Command whose page to print
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        command: Vec<String>,
         /// Folder to write the pages of all commands to
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
@@ -32,7 +40,7 @@ impl Command {
     pub(crate) fn run(self, out: Output, tree: clap::Command) -> Result<(), Failure> {
         match self {
             Self::Completions { shell } => completions(out, shell, tree),
-            Self::Man { dir } => man(out, dir.as_deref(), tree),
+            Self::Man { command, dir } => man(out, &command, dir.as_deref(), tree),
         }
     }
 }
@@ -43,12 +51,25 @@ fn completions(out: Output, shell: Shell, mut tree: clap::Command) -> Result<(),
     out.bytes(&script)
 }
 
-/// Prints the main page, or writes the pages of all commands to a folder.
-fn man(out: Output, folder: Option<&Path>, tree: clap::Command) -> Result<(), Failure> {
+/// Prints the page of the program or of a command, or writes the pages of all commands to a folder.
+fn man(
+    out: Output,
+    words: &[String],
+    folder: Option<&Path>,
+    tree: clap::Command,
+) -> Result<(), Failure> {
     let mut tree = tree.disable_help_subcommand(true);
     tree.build();
     let Some(folder) = folder else {
-        return out.bytes(&page(tree)?);
+        let mut command = &tree;
+        for word in words {
+            command = command.find_subcommand(word).ok_or_else(|| {
+                let names: Vec<&str> =
+                    command.get_subcommands().map(clap::Command::get_name).collect();
+                Failure::usage(suggestion::unknown("command", word, &names))
+            })?;
+        }
+        return out.bytes(&page(command.clone())?);
     };
     let failed = |error| Failure::local(format!("could not write to {}", folder.display()), error);
     fs::create_dir_all(folder).map_err(failed)?;
@@ -70,8 +91,30 @@ fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
 
 fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
+    let sections = [
+        ("ENVIRONMENT", owned(topics::variables())),
+        ("FILES", owned(topics::FILES)),
+        ("EXIT STATUS", owned(topics::exit_codes())),
+    ];
     Man::new(command)
         .render(&mut page)
+        .and_then(|()| {
+            sections.into_iter().try_for_each(|(heading, rows)| {
+                let mut roff = Roff::new();
+                roff.control("SH", [heading]);
+                for (name, text) in rows {
+                    roff.control("TP", []).text([bold(name)]).text([roman(text)]);
+                }
+                roff.to_writer(&mut page)
+            })
+        })
         .map_err(|error| Failure::local("could not create the manual page", error))?;
     Ok(page)
+}
+
+/// Rows of a section as texts.
+fn owned<N: Into<String>>(
+    rows: impl IntoIterator<Item = (N, &'static str)>,
+) -> Vec<(String, String)> {
+    rows.into_iter().map(|(name, text)| (name.into(), text.to_owned())).collect()
 }

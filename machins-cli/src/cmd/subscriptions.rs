@@ -7,9 +7,11 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::list::{List, show_list};
+use crate::records::Record;
 use crate::style::{BAD, GOOD};
 use crate::table::{Cell, Table, cell, styled};
 use crate::text::clean;
+use crate::words::EVENTS;
 use crate::{input, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +38,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Subscribe {
     /// Event, for example trade_proposed
-    #[arg(value_name = "EVENT")]
+    #[arg(value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
     event: String,
     /// URL that receives the events
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
@@ -70,7 +72,7 @@ fn list(context: &Context) -> Result<(), Failure> {
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
-    let if_empty = "No subscriptions yet. Create one: machins subscribe trade_proposed URL";
+    let if_empty = "No subscriptions yet. Create one: `machins subscribe trade_proposed URL`";
     show_list(context.out, &subscriptions, if_empty, &table)
 }
 
@@ -109,7 +111,7 @@ impl Subscribe {
             subscription = subscription.filter(name, filter_value(value));
         }
         let subscription = client.subscribe(&subscription).map_err(|error| {
-            let hint = "machins subscriptions shows whether it was created";
+            let hint = "`machins subscriptions` shows whether it was created";
             Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
         })?;
         context.out.result(&subscription, || {
@@ -148,7 +150,12 @@ fn unsubscribe(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let id = lookup::subscription(&client, id)?;
     let reply = client.unsubscribe(&id)?;
-    context.out.result(&reply, || format!("{BAD}unsubscribed{BAD:#}  {id}"))
+    context.out.outcome(&reply, || format!("{BAD}unsubscribed{BAD:#}  {id}"))
+}
+
+impl Record for Subscription {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "event_type", "webhook_url", "is_active", "filters", "created_at"];
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::log::Log;
 #[cfg(feature = "mcp")]
 use super::mcp::Mcp;
 use super::mock::Mock;
+use super::profile::Profile;
 use super::shell;
 use crate::context::Context;
 use crate::error::Failure;
@@ -19,6 +20,8 @@ use crate::error::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Config(Config),
+    #[command(subcommand)]
+    Profile(Profile),
     #[command(subcommand)]
     Hook(Hook),
     #[command(subcommand)]
@@ -37,6 +40,7 @@ impl Command {
     pub(crate) fn run(self, context: &Context, tree: clap::Command) -> Result<ExitCode, Failure> {
         match self {
             Self::Config(config) => config.run(context)?,
+            Self::Profile(profile) => profile.run(context)?,
             // `hook run` answers in the form of a runtime.
             Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.

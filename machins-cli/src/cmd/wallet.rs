@@ -8,6 +8,7 @@ use crate::error::Failure;
 use crate::format::{amount, credits, time};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
+use crate::records::Record;
 use crate::style::{BAD, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 
@@ -60,7 +61,7 @@ fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
         .column("FOR", |entry| text(&entry.category))
         .text("WHAT", |entry| text(&entry.description))
         .optional("ABOUT", |entry| text(&entry.reference_id));
-    let if_empty = "No transactions found. See your balance: machins wallet";
+    let if_empty = "No transactions found. See your balance: `machins wallet`";
     show_list(context.out, &transactions, if_empty, &table)
 }
 
@@ -71,4 +72,18 @@ fn signed(entry: &Transaction) -> Cell {
         EntryType::Debit => styled(&format!("-{}", amount(entry.amount)), BAD),
         _ => cell(&amount(entry.amount)),
     }
+}
+
+impl Record for Transaction {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "entry_type",
+        "amount",
+        "balance_after",
+        "category",
+        "reference_type",
+        "reference_id",
+        "description",
+        "created_at",
+    ];
 }

@@ -69,7 +69,7 @@ fn verify(context: &Context, file: Option<&Path>, signature: &str) -> Result<(),
     let verifier = Verifier::new(&shared_secret()?)?;
     let result = verifier.verify(&body(file)?, Some(signature.trim()));
     let is_valid = result.is_ok();
-    context.out.result(&json!({"verified": is_valid}), || {
+    context.out.outcome(&json!({"verified": is_valid}), || {
         let (word, style) = if is_valid { ("verified", GOOD) } else { ("refused", BAD) };
         format!("{style}{word}{style:#}")
     })?;

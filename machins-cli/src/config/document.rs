@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::key::{KEYS, Key};
 
+/// The key of the config file that names the profile in use when nothing else does.
+const DEFAULT_PROFILE: &str = "default_profile";
+
 /// The JSON object in the config file, its keys in their order.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Document(Value);
@@ -99,6 +102,61 @@ impl Document {
             .unwrap_or_default()
     }
 
+    /// Returns the profile to use when neither a flag nor the environment names one.
+    pub(crate) fn default_profile(&self) -> Option<&str> {
+        self.0.get(DEFAULT_PROFILE).and_then(Value::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// Sets the profile to use when nothing names one; `None` is the top level.
+    pub(crate) fn set_default_profile(&mut self, name: Option<&str>) {
+        if let Value::Object(map) = &mut self.0 {
+            match name {
+                Some(name) => drop(map.insert(DEFAULT_PROFILE.to_owned(), name.into())),
+                None => drop(map.shift_remove(DEFAULT_PROFILE)),
+            }
+        }
+    }
+
+    /// Removes a profile, and the choice of it as the default. Returns whether it existed.
+    pub(crate) fn remove_profile(&mut self, name: &str) -> bool {
+        if self.default_profile() == Some(name) {
+            self.set_default_profile(None);
+        }
+        let profiles = self.0.get_mut("profiles").and_then(Value::as_object_mut);
+        profiles.is_some_and(|profiles| profiles.shift_remove(name).is_some())
+    }
+
+    /// Renames a profile, which keeps its place, and the choice of it as the default.
+    pub(crate) fn rename_profile(&mut self, name: &str, to: &str) {
+        if self.default_profile() == Some(name) {
+            self.set_default_profile(Some(to));
+        }
+        if let Some(Value::Object(profiles)) = self.0.get_mut("profiles") {
+            let renamed = std::mem::take(profiles).into_iter().map(|(key, value)| {
+                if key == name { (to.to_owned(), value) } else { (key, value) }
+            });
+            *profiles = renamed.collect();
+        }
+    }
+
+    /// Checks the value of every setting at the top level and in the profiles.
+    pub(crate) fn check_values(&self) -> Result<(), String> {
+        let profiles = self.profiles();
+        for profile in std::iter::once(None).chain(profiles.into_iter().map(Some)) {
+            for key in &KEYS {
+                let Some(value) = self.get(profile, key) else { continue };
+                let place = profile.map_or_else(String::new, |name| format!("profiles.{name}."));
+                key.check(value).map_err(|error| format!("{place}{}: {error}", key.name))?;
+            }
+        }
+        match self.default_profile() {
+            Some(name) if !self.profiles().contains(&name) => {
+                Err(format!("{DEFAULT_PROFILE}: there is no profile {name:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the document with every secret masked.
     pub(crate) fn masked(&self) -> Value {
         let mut masked = self.0.clone();
@@ -120,6 +178,9 @@ fn check(document: &Value) -> Result<(), String> {
         return Err("it is not a JSON object".into());
     };
     check_place(document, "")?;
+    if !matches!(map.get(DEFAULT_PROFILE), None | Some(Value::Null | Value::String(_))) {
+        return Err(format!("{DEFAULT_PROFILE} is not a string"));
+    }
     match map.get("profiles") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::Object(profiles)) => profiles.iter().try_for_each(|(name, profile)| {
@@ -186,6 +247,19 @@ mod tests {
             document.0.to_string(),
             r#"{"z":[1.5,null],"api_key":"at_x","machineid":{"later":true,"org_key":"org_1"},"a":{}}"#
         );
+    }
+
+    #[test]
+    fn a_profile_keeps_its_place_and_rank_when_renamed() {
+        let text = r#"{"profiles": {"a": {}, "b": {"api_key": "at_b"}, "c": {}}, "x": 1}"#;
+        let mut document = Document::parse(text).unwrap();
+        document.set_default_profile(Some("b"));
+        document.rename_profile("b", "bob");
+        assert_eq!(document.profiles(), ["a", "bob", "c"]);
+        assert_eq!(document.default_profile(), Some("bob"));
+        assert!(document.remove_profile("bob") && !document.remove_profile("bob"));
+        assert_eq!(document.default_profile(), None);
+        assert_eq!(document.0.to_string(), r#"{"profiles":{"a":{},"c":{}},"x":1}"#);
     }
 
     #[test]

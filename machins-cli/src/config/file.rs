@@ -90,17 +90,19 @@ impl ConfigFile {
             if self.path == Path::new(NO_FILE) {
                 return Err(ErrorKind::NotFound.into());
             }
-            let path = self.path.clone();
-            let read = move || read_trusted(&path, purpose);
-            let content = if fs::metadata(&self.path)?.is_file() {
-                read()
-            } else {
-                within(PIPE_PATIENCE, read)
-            };
-            content?.map_err(|why| {
-                distrust = Some(why);
-                ErrorKind::PermissionDenied.into()
-            })
+            let mut file = open(&self.path)?;
+            // Of the file that is open, not of one that takes its place meanwhile.
+            distrust = trust::distrust(&file.metadata()?, purpose);
+            if distrust.is_some() {
+                return Err(ErrorKind::PermissionDenied.into());
+            }
+            // A pipe or device may never end.
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file"));
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
         };
         let content = read_whole(read, pause);
         if let Some(why) = distrust {
@@ -135,6 +137,30 @@ impl ConfigFile {
         let result = change(&mut document);
         replace(folder, &target, document.to_text().as_bytes()).map_err(writing)?;
         Ok(result)
+    }
+
+    /// Reads the text of the file as it is. A missing file is empty.
+    pub(crate) fn text(&self) -> Result<String, Failure> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(self.failure("could not be read", &error)),
+        }
+    }
+
+    /// Replaces the file, unless it is no longer what it was.
+    pub(crate) fn replace_if(&self, before: &str, document: Document) -> Result<(), Failure> {
+        let is_replaced = self.update(|current| {
+            let is_same = self.text().is_ok_and(|text| text == before);
+            if is_same {
+                *current = document;
+            }
+            is_same
+        })?;
+        if is_replaced {
+            return Ok(());
+        }
+        Err(self.failure("was changed meanwhile", &"the edited one was not saved"))
     }
 
     /// Warns if other users can read or change the file. `None` if they cannot.
@@ -268,7 +294,20 @@ fn remove_leftovers(folder: &Path, prefix: &OsStr) {
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
+    // Not followed: a link could have been put there by another user.
+    options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW)
+}
+
+/// Opens a file for reading, without waiting for a writer if it is a pipe.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(not(unix))]

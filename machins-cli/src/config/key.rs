@@ -10,6 +10,8 @@ use crate::flags::bytes;
 pub(crate) struct Key {
     /// The name, which is also the place in the config file.
     pub(crate) name: &'static str,
+    /// What it is, for help.
+    pub(crate) about: &'static str,
     /// The environment variable that sets it.
     pub(crate) variable: Option<&'static str>,
     /// The flag that sets it.
@@ -20,23 +22,33 @@ pub(crate) struct Key {
     pub(crate) secret: bool,
 }
 
-const BARE: Key = Key { name: "", variable: None, flag: None, default: None, secret: false };
+const BARE: Key =
+    Key { name: "", about: "", variable: None, flag: None, default: None, secret: false };
 
 /// The agent's API key.
-pub(crate) const API_KEY: Key =
-    Key { name: "api_key", variable: Some("MACHINS_API_KEY"), secret: true, ..BARE };
+pub(crate) const API_KEY: Key = Key {
+    about: "key of the agent",
+    name: "api_key",
+    variable: Some("MACHINS_API_KEY"),
+    secret: true,
+    ..BARE
+};
 
 /// The id of the agent that the key belongs to.
-pub(crate) const AGENT_ID: Key = Key { name: "agent_id", ..BARE };
+pub(crate) const AGENT_ID: Key =
+    Key { about: "id of the agent that the key belongs to", name: "agent_id", ..BARE };
 
 /// The public name of that agent.
-pub(crate) const AGENT_SLUG: Key = Key { name: "agent_slug", ..BARE };
+pub(crate) const AGENT_SLUG: Key =
+    Key { about: "public name of that agent", name: "agent_slug", ..BARE };
 
 /// The session token of the agent's owner.
-pub(crate) const OWNER_TOKEN: Key = Key { name: "owner.token", secret: true, ..BARE };
+pub(crate) const OWNER_TOKEN: Key =
+    Key { about: "session token of the owner", name: "owner.token", secret: true, ..BARE };
 
 /// The address of the machins API.
 pub(crate) const BASE_URL: Key = Key {
+    about: "URL of the machins API",
     name: "base_url",
     variable: Some("MACHINS_BASE_URL"),
     flag: Some("--base-url"),
@@ -45,15 +57,25 @@ pub(crate) const BASE_URL: Key = Key {
 };
 
 /// The key that all devices of an organisation share.
-pub(crate) const MACHINEID_ORG_KEY: Key =
-    Key { name: "machineid.org_key", variable: Some("MACHINEID_ORG_KEY"), secret: true, ..BARE };
+pub(crate) const MACHINEID_ORG_KEY: Key = Key {
+    about: "key of the organisation",
+    name: "machineid.org_key",
+    variable: Some("MACHINEID_ORG_KEY"),
+    secret: true,
+    ..BARE
+};
 
 /// The device that this machine runs as.
-pub(crate) const MACHINEID_DEVICE_ID: Key =
-    Key { name: "machineid.device_id", variable: Some("MACHINEID_DEVICE_ID"), ..BARE };
+pub(crate) const MACHINEID_DEVICE_ID: Key = Key {
+    about: "device that this machine runs as",
+    name: "machineid.device_id",
+    variable: Some("MACHINEID_DEVICE_ID"),
+    ..BARE
+};
 
 /// The address of the MachineID API.
 pub(crate) const MACHINEID_BASE_URL: Key = Key {
+    about: "URL of the MachineID API",
     name: "machineid.base_url",
     variable: Some("MACHINEID_BASE_URL"),
     flag: Some("--machineid-url"),
@@ -62,16 +84,26 @@ pub(crate) const MACHINEID_BASE_URL: Key = Key {
 };
 
 /// The file to which decisions are written.
-pub(crate) const MACHINEID_DECISION_LOG: Key =
-    Key { name: "machineid.decision_log", variable: Some("MACHINEID_DECISION_LOG"), ..BARE };
+pub(crate) const MACHINEID_DECISION_LOG: Key = Key {
+    about: "file that decisions are written to",
+    name: "machineid.decision_log",
+    variable: Some("MACHINEID_DECISION_LOG"),
+    ..BARE
+};
 
 /// The length in bytes that this file is not to exceed.
-pub(crate) const MACHINEID_DECISION_LOG_MAX_BYTES: Key =
-    Key { name: "machineid.decision_log_max_bytes", ..BARE };
+pub(crate) const MACHINEID_DECISION_LOG_MAX_BYTES: Key = Key {
+    about: "length in bytes at which that file is moved aside",
+    name: "machineid.decision_log_max_bytes",
+    ..BARE
+};
 
 /// Whether an ALLOW that cannot be written to it is a denial.
-pub(crate) const MACHINEID_DECISION_LOG_REQUIRED: Key =
-    Key { name: "machineid.decision_log_required", ..BARE };
+pub(crate) const MACHINEID_DECISION_LOG_REQUIRED: Key = Key {
+    about: "true: an ALLOW that cannot be logged is a denial",
+    name: "machineid.decision_log_required",
+    ..BARE
+};
 
 /// All settings.
 pub(crate) const KEYS: [Key; 11] = [

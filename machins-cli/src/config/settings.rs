@@ -67,7 +67,7 @@ pub(crate) fn resolve<'a>(
         return Ok(Some(Setting { value, origin: Origin::Environment(name) }));
     }
     let document = document()?;
-    let profile = global.profile.as_deref();
+    let profile = global.profile.as_deref().or_else(|| document.default_profile());
     let from_profile = || {
         let value = document.get(Some(profile?), key)?;
         Some((value.to_owned(), Origin::Profile(profile?.to_owned())))

@@ -267,13 +267,10 @@ fn the_environment_can_name_another_file() {
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;
-    use std::fs::OpenOptions;
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown, symlink};
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
     use std::os::unix::process::CommandExt;
     use std::path::Path;
-
-    use nix::libc::O_NONBLOCK;
 
     use super::*;
     use crate::home::{Ran, mode, set_mode};
@@ -303,24 +300,28 @@ mod unix {
         }
     }
 
-    /// A pipe instead of a file shows what was read in which order.
-    #[test]
-    fn a_half_written_file_is_read_again() {
-        let home = Home::new().with("MACHINS_CONFIG", "pipe");
-        let pipe = home.path().join("pipe");
+    #[rstest]
+    #[case::pipe("pipe")]
+    #[case::device("/dev/zero")]
+    fn what_is_no_regular_file_is_not_read(#[case] path: &str) {
+        let home = Home::new().with("MACHINS_CONFIG", path);
         assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
-        set_mode(&pipe, 0o600);
-        thread::spawn(move || {
-            fs::write(&pipe, r#"{"agent_slug": "#).unwrap();
-            // The whole file is for the next reading, so this one must have ended.
-            let is_read = || OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&pipe);
-            while is_read().is_ok() {
-                thread::yield_now();
-            }
-            fs::write(&pipe, r#"{"agent_slug": "zoe"}"#).unwrap();
-        });
-        let reader = home.run(&["config", "get", "agent_slug"]);
-        assert_eq!(reader.exits(0).stdout, "zoe\n");
+        set_mode(&home.path().join("pipe"), 0o600);
+        for arguments in [&["config", "get", "agent_slug"][..], SET] {
+            let ran = home.run(arguments).exits(4);
+            assert!(ran.stderr.contains("regular file") || ran.stderr.contains("not trusted"));
+        }
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_not_followed() {
+        let home = Home::new();
+        home.write_config("{}");
+        let elsewhere = home.path().join("elsewhere");
+        symlink(&elsewhere, home.config().with_file_name("config.json.lock")).unwrap();
+        let ran = home.run(SET).exits(4);
+        assert!(ran.stderr.contains("could not be locked"), "{ran:?}");
+        assert!(!elsewhere.exists());
     }
 
     #[test]

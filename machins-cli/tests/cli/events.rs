@@ -128,7 +128,7 @@ unsubscribed  00000000-0000-4000-8000-000000000000
     let other = list[0]["id"].as_str().unwrap();
     shop.ada.run(&["unsubscribe", &other[..8]]).exits(0);
     assert!(shop.ada.run(&["unsubscribe", &other[..5]]).exits(2).stderr.contains("too short"));
-    shop.ada.run(&["subscribe", "no_such_event", url]).exits(1);
+    shop.ada.run(&["subscribe", "no_such_event", url]).exits(2);
     shop.ada.run(&["subscribe", "new_agent", url, "--filter", "nothing"]).exits(2);
 }
 

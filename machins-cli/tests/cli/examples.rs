@@ -94,6 +94,7 @@ impl World {
         device.run(&["validate", "agent-02", "--decision-log", DECISION_LOG]).exits(3);
         device.run(&["validate", "agent-01", "--decision-log", DECISION_LOG]).exits(0);
         let decision_log = std::fs::read_to_string(device.path().join(DECISION_LOG)).unwrap();
+        shop.ada.run(&["--profile", "eve", "config", "set", "agent_slug", "eve"]).exits(0);
         let (market, config) = (shop.server.snapshot(), shop.ada.read_config());
         let org_key = org.key().to_owned();
         Self { shop, ids, market, config, org_key, decision_log, claim_url }

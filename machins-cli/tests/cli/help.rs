@@ -185,7 +185,7 @@ fn a_command_of_the_python_package_is_wrong_usage() {
 
 #[test]
 fn a_usage_error_is_one_line_in_json() {
-    let error = Home::new().run(&["--json", "remove", "a", "b"]).exits(2).error();
+    let error = Home::new().run(&["--json", "register", "a", "b"]).exits(2).error();
     assert_eq!(error["message"], "unexpected argument 'b' found");
     let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
     assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");
@@ -228,4 +228,42 @@ fn a_closed_pipe_is_no_error(#[case] arguments: &[&str]) {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[rstest]
+#[case::environment("environment", &["MACHINS_PROFILE", "MACHINEID_ORG_KEY", "MACHINS_API_KEY"])]
+#[case::exit_codes("exit-codes", &["0", "1", "2", "3", "4", "n"])]
+#[case::config("config", &["machineid.decision_log_required", "default_profile", "config.json"])]
+fn a_help_topic_names_all_there_is(#[case] topic: &str, #[case] words: &[&str]) {
+    let text = Home::new().run(&["help", topic]).exits(0).stdout;
+    for word in words {
+        assert!(text.split_whitespace().any(|part| part.contains(word)), "{word}: {text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+#[test]
+fn the_help_of_config_set_names_all_settings() {
+    let home = Home::new();
+    let help = home.run(&["config", "set", "--help"]).exits(0).stdout;
+    let explained = home.run(&["config", "explain", "--json"]).exits(0).document();
+    for setting in explained["settings"].as_array().unwrap() {
+        assert!(help.contains(setting["key"].as_str().unwrap()), "{setting}: {help}");
+    }
+}
+
+#[rstest]
+#[case::of_the_program(&["man"], "machins")]
+#[case::of_a_command(&["man", "inbox", "ack"], "ack")]
+fn a_manual_page_tells_environment_files_and_exit_status(
+    #[case] line: &[&str],
+    #[case] name: &str,
+) {
+    let page = Home::new().run(line).exits(0).stdout;
+    for heading in ["ENVIRONMENT", "FILES", "EXIT STATUS"] {
+        assert!(page.contains(heading), "{heading}: {page}");
+    }
+    assert!(page.contains(name) && page.contains("MACHINS_PROFILE"), "{page}");
+    let typo = Home::new().run(&["man", "inbx"]).exits(2);
+    assert!(typo.stderr.contains("inbox"), "{typo:?}");
 }

@@ -18,6 +18,7 @@ fn printed(ran: &Ran, home: &Home) -> String {
     let text = format!("{}--\n{}", ran.stdout, ran.stderr);
     let lines: Vec<String> = plain(&text)
         .replace(&home.config().display().to_string(), "CONFIG")
+        .replace(&config(home)["base_url"].as_str().unwrap_or_default().to_owned(), "URL")
         .lines()
         .map(|line| match line.split_once("/claim/") {
             Some((before, _)) => format!("{before}/claim/…"),
@@ -47,8 +48,8 @@ claim URL  /claim/…
 --
 Saved the key in CONFIG.
 The claim URL is shown only once. With it, a person can become the agent's owner
-and lift its trade limit: machins claim URL --email EMAIL
-Next: machins browse
+and lift its trade limit: machins --base-url URL claim
+Next: machins --base-url URL browse
 
 "]]
     );

@@ -15,6 +15,7 @@ mod devices;
 mod events;
 #[cfg(unix)]
 mod examples;
+mod formats;
 #[cfg(unix)]
 mod golden;
 #[cfg(unix)]
@@ -24,12 +25,14 @@ mod home;
 mod hook;
 #[cfg(unix)]
 mod hostile;
+mod identity;
 #[cfg(unix)]
 mod ids;
 #[cfg(unix)]
 mod input;
 mod join;
 mod marketplace;
+mod messages;
 mod mock;
 #[cfg(unix)]
 mod readme;

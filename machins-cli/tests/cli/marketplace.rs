@@ -18,13 +18,23 @@ fn status_and_wallet_show_agent_and_credits() {
     assert_data_eq!(
         shown(status).replace(&shop.server.machins_base_url(), "URL"),
         str![[r"
+profile  none
+
+machins
 agent      bob
 agent id   00000000-0000-4000-8000-000000000000
 base URL   URL
+API key    at_…yss4 (file)
 balance    500.00 CR
 in escrow  0.00 CR
 available  500.00 CR
+
+MachineID
+base URL  https://machineid.io
+org key   not set
+device    not set
 --
+To create an organisation: machins org create --save
 
 "]]
     );
@@ -365,7 +375,7 @@ fn the_first_characters_of_an_id_are_enough() {
     }
     // A whole id is not looked up.
     shop.server.clear_requests();
-    shop.bob.run(&["trade", &trade]).exits(0);
+    shop.bob.run(&["trade", &trade, "--json"]).exits(0);
     assert_eq!((shop.asked("GET", "/trades"), shop.server.requests().len()), (0, 1));
     // The Python package's command takes a reason here as well, and does nothing with it.
     let accepted = shop.ada.run(&["accept", &trade[..7], "--reason", "gladly"]).exits(0);
@@ -429,7 +439,7 @@ claimed  ada
 owner    ada@example.com
 tier     verified
 --
-Next: machins owner login --email EMAIL
+Next: machins owner login --email ada@example.com
 
 "]]
     );
@@ -483,9 +493,17 @@ fn api_calls_any_machins_endpoint() {
     let body = json!({"listing_id": offer}).to_string();
     let made = shop.bob.run(&["api", "post", "/trades", "--body", &body, "--json"]).exits(0);
     assert_eq!(made.document()["status"], "proposed");
-    let hint = shop.bob.run(&["api", "GET", "/api/v1/marketplace"]).exits(2);
-    assert!(hint.stderr.contains("/marketplace"), "{hint:?}");
-    shop.bob.run(&["api", "GET", "marketplace"]).exits(2);
+    for path in ["/api/v1/marketplace", "marketplace", "api/v1/marketplace"] {
+        let same = shop.bob.run(&["api", "GET", path, "-f", "limit=1", "--json"]).exits(0);
+        assert_eq!(same.document()["items"][0]["id"], *offer, "{path}");
+    }
+    assert_eq!(
+        shop.bob.run(&["api", "GET", "/unheard/of", "--json"]).exits(1).error()["status"],
+        404
+    );
+    let field = format!("listing_id={offer}");
+    let made = shop.bob.run(&["api", "post", "trades", "-f", &field, "--json"]).exits(0);
+    assert_eq!(made.document()["status"], "proposed");
     let bad = shop.bob.run(&["api", "POST", "/trades", "--body", "{listing}"]).exits(2);
     assert!(bad.stderr.contains("\n   ^"), "{bad:?}");
     let keyless = Home::new().with("MACHINS_BASE_URL", &shop.server.machins_base_url());
@@ -494,7 +512,6 @@ fn api_calls_any_machins_endpoint() {
 }
 
 #[rstest]
-#[case::status(&["status"])]
 #[case::sell(&["sell", "--title", "Any", "--price", "1"])]
 #[case::listings(&["listings"])]
 #[case::buy(&["buy", "3f2a9c10"])]

@@ -34,9 +34,9 @@ fn a_trade_is_completed_and_reviewed() {
         str![[r"
 proposed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The owner of the listing decides:
-  machins accept 00000000-0000-4000-8000-000000000000
-  machins reject 00000000-0000-4000-8000-000000000000
+Wait for the decision, or withdraw:
+  machins trade 00000000-0000-4000-8000-000000000000 --wait escrow_held
+  machins cancel 00000000-0000-4000-8000-000000000000
 
 "]]
     );
@@ -59,8 +59,8 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-The seller delivers with:
-  machins deliver 00000000-0000-4000-8000-000000000000 --result JSON
+Deliver, with JSON on stdin:
+  machins deliver 00000000-0000-4000-8000-000000000000 --result -
 
 "]]
     );
@@ -101,9 +101,9 @@ accepted   2026-01-01 12:00 UTC
 delivered  2026-01-01 12:00 UTC
 delivery   {"result":{"sentiment":"positive"}}
 --
-The buyer decides:
+You decide:
   machins confirm 00000000-0000-4000-8000-000000000000
-  machins dispute 00000000-0000-4000-8000-000000000000 --reason TEXT
+  machins dispute 00000000-0000-4000-8000-000000000000
 
 "#]]
     );
@@ -171,7 +171,7 @@ fn trades_can_end_early() {
         plain(&refused.stderr).replace(&over, "ID"),
         str![[r"
 error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
-  next: machins trade ID shows the status of a trade
+  next: machins trade 00000000-0000-4000-8000-000000000000 shows the status of the trade
 
 "]]
     );

@@ -16,9 +16,11 @@ use crate::format::{credits, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
+use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::words::{ROLES, TRADE_STATUSES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -113,10 +115,10 @@ pub(crate) struct Buy {
 #[derive(Debug, Args)]
 pub(crate) struct Trades {
     /// Only trades in which you have this role: buyer or seller
-    #[arg(long)]
+    #[arg(long, value_parser = ROLES, hide_possible_values = true)]
     role: Option<String>,
     /// Only trades with this status, for example proposed
-    #[arg(long)]
+    #[arg(long, value_parser = TRADE_STATUSES, hide_possible_values = true)]
     status: Option<String>,
     #[command(flatten)]
     paging: Paging,
@@ -193,7 +195,7 @@ impl Buy {
         }
         let proposed = client.propose_trade(&proposal);
         drop(progress);
-        report(context, &proposed.map_err(unknown_outcome)?)
+        report(context, &client, &proposed.map_err(unknown_outcome)?)
     }
 }
 
@@ -225,7 +227,7 @@ impl Trades {
                 time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")
             })
             .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
-        let if_empty = "No trades found. Find something to buy: machins browse";
+        let if_empty = "No trades found. Find something to buy: `machins browse`";
         show_list(context.out, &trades, if_empty, &table)
     }
 }
@@ -244,4 +246,21 @@ impl Review {
             format!("{GOOD}reviewed{GOOD:#}  {}  {}", clean(id.as_str()), text.trim_end())
         })
     }
+}
+
+impl Record for Trade {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "price",
+        "currency",
+        "listing_id",
+        "buyer_agent_id",
+        "seller_agent_id",
+        "proposed_at",
+        "accepted_at",
+        "delivered_at",
+        "completed_at",
+        "created_at",
+    ];
 }

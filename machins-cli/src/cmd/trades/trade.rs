@@ -2,10 +2,10 @@
 
 use machins_client::blocking::Client;
 use machins_client::{
-    AgentId, Document, Error, ErrorKind, Extra, Role, Trade, TradeId, TradeStatus,
+    AgentId, Document, Error, ErrorKind, Extra, Role, Side, Trade, TradeId, TradeStatus,
 };
 
-use crate::config::key::AGENT_ID;
+use crate::config::key::{AGENT_ID, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::format::{credits, json_cell, time, trade_style};
@@ -30,17 +30,24 @@ pub(super) fn change(
     call: impl FnOnce(&Client, &TradeId) -> Result<Trade, Error>,
 ) -> Result<(), Failure> {
     let (client, id) = find(context, id)?;
-    report(context, &call(&client, &id).map_err(unknown_outcome)?)
+    let trade = call(&client, &id).map_err(|error| match error.kind() {
+        ErrorKind::InvalidTransition => {
+            let hint = format!("`machins trade {id}` shows the status of the trade");
+            Failure::from(error).hint(hint)
+        }
+        _ => unknown_outcome(error),
+    })?;
+    report(context, &client, &trade)
 }
 
 /// Converts an error, and says where to look if the outcome of the call is unknown.
 pub(super) fn unknown_outcome(error: Error) -> Failure {
-    let hint = "machins trades shows whether it took effect";
+    let hint = "`machins trades` shows whether it took effect";
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
 }
 
 /// Prints the status of a trade on one line, and what can be done next.
-pub(super) fn report(context: &Context, trade: &Trade) -> Result<(), Failure> {
+pub(super) fn report(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
     context.out.result(trade, || {
         let style = trade_style(&trade.status);
         format!(
@@ -50,27 +57,28 @@ pub(super) fn report(context: &Context, trade: &Trade) -> Result<(), Failure> {
             credits(trade.price)
         )
     })?;
-    note_next(context, trade, role(context, trade)?.as_ref());
-    Ok(())
+    note_next(context, client, trade)
 }
 
 /// `machins trade`.
 pub(super) fn show(context: &Context, id: &str) -> Result<(), Failure> {
     let (client, id) = find(context, id)?;
-    show_trade(context, &client.get_trade(&id)?)
+    show_trade(context, &client, &client.get_trade(&id)?)
 }
 
 /// Prints a whole trade, and what can be done next.
-pub(super) fn show_trade(context: &Context, trade: &Trade) -> Result<(), Failure> {
+pub(super) fn show_trade(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
     let role = role(context, trade)?;
     context.out.result(trade, || describe(trade, role.as_ref()))?;
-    note_next(context, trade, role.as_ref());
-    Ok(())
+    note_next(context, client, trade)
 }
 
-/// The id of the user's agent. `None` if it is not configured.
+/// The id of the user's agent. `None` if it is not configured, or not from where the key is: then
+/// it may be another agent's.
 pub(super) fn own_agent(context: &Context) -> Result<Option<AgentId>, Failure> {
-    Ok(context.value(&AGENT_ID)?.and_then(|id| AgentId::new(&id).ok()))
+    let (id, key) = (context.setting(&AGENT_ID)?, context.setting(&API_KEY)?);
+    let id = id.filter(|id| key.is_some_and(|key| key.origin == id.origin));
+    Ok(id.and_then(|id| AgentId::new(&id.value).ok()))
 }
 
 /// The role of the user's agent in a trade. `None` if it is not known which agent that is.
@@ -78,35 +86,68 @@ fn role(context: &Context, trade: &Trade) -> Result<Option<Role>, Failure> {
     Ok(own_agent(context)?.and_then(|agent| trade.role_of(&agent)))
 }
 
-fn note_next(context: &Context, trade: &Trade, role: Option<&Role>) {
-    if let Some(next) = next(trade, role) {
+/// Notes what this party can do next. What is not known from the configuration is asked for; if it
+/// can't be had, nothing is noted.
+fn note_next(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
+    if !context.out.shows_notes() {
+        return Ok(());
+    }
+    let agent = match own_agent(context)? {
+        Some(agent) => Some(agent),
+        None => client.get_wallet().ok().and_then(|wallet| wallet.agent_id),
+    };
+    let Some(role) = agent.and_then(|agent| trade.role_of(&agent)) else {
+        return Ok(());
+    };
+    let decides = match trade.status {
+        TradeStatus::Proposed => decides(client, trade),
+        _ => None,
+    };
+    if let Some(next) = next(&trade.status, clean(trade.id.as_str()).as_ref(), &role, decides) {
         context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
+    }
+    Ok(())
+}
+
+/// The party that decides on a proposal, the owner of the listing. A trade does not say which of
+/// them that is; the side of the listing does.
+fn decides(client: &Client, trade: &Trade) -> Option<Role> {
+    match client.get_marketplace_listing(&trade.listing_id).ok()?.side? {
+        Side::Offer => Some(Role::Seller),
+        Side::Request => Some(Role::Buyer),
+        _ => None,
     }
 }
 
-/// What can be done next. A trade does not say whose listing it is on.
-fn next(trade: &Trade, role: Option<&Role>) -> Option<String> {
-    let id = clean(trade.id.as_str());
-    let (buyer, seller) = (role != Some(&Role::Seller), role != Some(&Role::Buyer));
-    match trade.status {
-        TradeStatus::Proposed => Some(format!(
-            "The owner of the listing decides:\n  machins accept {id}\n  machins reject {id}"
-        )),
-        TradeStatus::EscrowHeld if seller => {
-            Some(format!("The seller delivers with:\n  machins deliver {id} --result JSON"))
+/// What the party in a role can do next with a trade. `decides` is who decides on a proposal.
+fn next(status: &TradeStatus, id: &str, role: &Role, decides: Option<Role>) -> Option<String> {
+    Some(match (status, role) {
+        (TradeStatus::Proposed, role) => match decides? {
+            decides if decides == *role => {
+                format!("You decide:\n  `machins accept {id}`\n  `machins reject {id}`")
+            }
+            _ => format!(
+                "Wait for the decision, or withdraw:\n  `machins trade {id} --wait escrow_held`\n  \
+                 `machins cancel {id}`"
+            ),
+        },
+        (TradeStatus::EscrowHeld, Role::Seller) => {
+            format!("Deliver, with JSON on stdin:\n  `machins deliver {id} --result -`")
         }
-        TradeStatus::EscrowHeld => {
-            Some(format!("Wait for the delivery:\n  machins trade {id} --wait delivered"))
+        (TradeStatus::EscrowHeld, Role::Buyer) => {
+            format!("Wait for the delivery:\n  `machins trade {id} --wait delivered`")
         }
-        TradeStatus::Delivered if buyer => Some(format!(
-            "The buyer decides:\n  machins confirm {id}\n  machins dispute {id} --reason TEXT"
-        )),
-        TradeStatus::Delivered => {
-            Some(format!("Wait for the buyer's decision:\n  machins trade {id} --wait completed"))
+        (TradeStatus::Delivered, Role::Buyer) => {
+            format!("You decide:\n  `machins confirm {id}`\n  `machins dispute {id}`")
         }
-        TradeStatus::Completed => Some(format!("Review the trade: machins review {id} --rating 5")),
-        _ => None,
-    }
+        (TradeStatus::Delivered, Role::Seller) => {
+            format!("Wait for the buyer's decision:\n  `machins trade {id} --wait completed`")
+        }
+        (TradeStatus::Completed, _) => {
+            format!("Review the trade: `machins review {id} --rating 5`")
+        }
+        _ => return None,
+    })
 }
 
 pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
@@ -158,4 +199,33 @@ fn shown_metadata(metadata: &Document) -> Option<Document> {
     };
     fields.remove("client_reference");
     (!fields.is_empty()).then(|| fields.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_party_is_told_what_it_may_do() {
+        use TradeStatus::{Completed, Delivered, Disputed, EscrowHeld, Proposed};
+        for (status, role, decides, commands) in [
+            (Proposed, Role::Seller, Some(Role::Seller), &["accept", "reject"][..]),
+            (Proposed, Role::Buyer, Some(Role::Seller), &["trade", "cancel"]),
+            (Proposed, Role::Buyer, Some(Role::Buyer), &["accept", "reject"]),
+            (Proposed, Role::Seller, Some(Role::Buyer), &["trade", "cancel"]),
+            (Proposed, Role::Seller, None, &[]),
+            (EscrowHeld, Role::Seller, None, &["deliver"]),
+            (EscrowHeld, Role::Buyer, None, &["trade"]),
+            (Delivered, Role::Seller, None, &["trade"]),
+            (Delivered, Role::Buyer, None, &["confirm", "dispute"]),
+            (Completed, Role::Seller, None, &["review"]),
+            (Disputed, Role::Buyer, None, &[]),
+        ] {
+            let text = next(&status, "t1", &role, decides).unwrap_or_default();
+            let printed: Vec<&str> =
+                text.split("`machins ").skip(1).filter_map(|rest| rest.split(' ').next()).collect();
+            assert_eq!(printed, commands, "{status} {role}");
+            assert_eq!(text.matches(" t1").count(), commands.len(), "{text}");
+        }
+    }
 }

@@ -114,7 +114,7 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
         }
     };
     if is_reached {
-        return show_trade(context, &trade);
+        return show_trade(context, &context.machins()?, &trade);
     }
     context.out.result(&trade, || describe(&trade, None))?;
     Err(Failure::refused(format!(

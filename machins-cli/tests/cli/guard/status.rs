@@ -50,7 +50,7 @@ fn nothing_starts_without_permission() {
     for device in ["b1", "b2", "b3"] {
         world.home.run(&["register", device]).exits(0);
     }
-    world.home.run(&["remove", "agent-01"]).exits(0);
+    world.home.run(&["remove", "agent-01", "--yes"]).exits(0);
     denied("device_limit_reached");
     let _outage = world.server.fault_scoped(Fault::drop_before()).unwrap();
     denied("SYSTEM_UNAVAILABLE");

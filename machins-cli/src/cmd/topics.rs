@@ -1,0 +1,97 @@
+//! `machins help environment`, `help exit-codes` and `help config`: what belongs to no single command.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+
+use crate::config::key::KEYS;
+use crate::error::Exit;
+
+/// The variables that set no setting.
+const OTHER_VARIABLES: [(&str, &str); 10] = [
+    ("MACHINS_PROFILE", "profile in the config file, as --profile"),
+    ("MACHINS_CONFIG", "path of the config file; ~/ at its beginning is the home directory"),
+    ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for machins"),
+    ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for MachineID"),
+    ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify and webhook sign"),
+    ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
+    ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),
+    ("NO_PROXY", "hosts that are reached without the proxy"),
+    ("VISUAL, EDITOR", "editor of config edit"),
+    ("NO_COLOR", "any value: no colours"),
+];
+
+/// The files, each with what is in it.
+pub(super) const FILES: [(&str, &str); 2] = [
+    ("~/.machins/config.json", "settings, keys and profiles, shared with the Python package"),
+    ("~/.machins/config.json.lock", "lock that writers of the config file hold"),
+];
+
+/// The environment variables, each with what it sets.
+pub(super) fn variables() -> Vec<(&'static str, &'static str)> {
+    let settings = KEYS.iter().filter_map(|key| Some((key.variable?, key.about)));
+    settings.chain(OTHER_VARIABLES).collect()
+}
+
+/// The exit codes, each with its meaning.
+pub(super) fn exit_codes() -> Vec<(String, &'static str)> {
+    let done = ("0".to_owned(), "done; for validate and guard: allowed");
+    let own = Exit::ALL.iter().map(|exit| ((*exit as u8).to_string(), exit.meaning()));
+    let child =
+        ("n".to_owned(), "guard, mock exec: the command's own status when it ran to its end");
+    std::iter::once(done).chain(own).chain([child]).collect()
+}
+
+/// The settings, with the flag, the variable and the default of each.
+pub(super) fn settings() -> String {
+    let mut text = String::new();
+    for key in &KEYS {
+        // Writing to a string never fails.
+        let _ = writeln!(text, "  {}\n      {}", key.name, key.about);
+        let sources = [key.flag, key.variable].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if !sources.is_empty() {
+            let _ = writeln!(text, "      also: {sources}");
+        }
+        if let Some(default) = key.default {
+            let _ = writeln!(text, "      default: {default}");
+        }
+    }
+    text
+}
+
+/// The topic that a command line asks for: the words after `help`.
+pub(crate) fn asked(arguments: &[OsString]) -> Option<String> {
+    let [_, help, topic] = arguments else { return None };
+    if help != "help" {
+        return None;
+    }
+    match topic.to_str()? {
+        "environment" => Some(format!("Environment variables:\n\n{}", table(&variables()))),
+        "exit-codes" => Some(format!("Exit codes:\n\n{}", table(&exit_codes()))),
+        "config" => Some(config()),
+        _ => None,
+    }
+}
+
+fn config() -> String {
+    format!(
+        "The config file is ~/.machins/config.json, or the file that MACHINS_CONFIG names. It is JSON,\n\
+         and shared with the Python package. The value of a setting is the first of: its flag, its\n\
+         environment variable, the profile in use, the top level of the file, its default.\n\n\
+         Profiles are objects below \"profiles\" with the same settings. The profile in use is the\n\
+         one that --profile names, or else MACHINS_PROFILE, or else \"default_profile\" in the file\n\
+         (machins profile use NAME).\n\n\
+         Settings:\n{}\n\
+         Examples:\n  machins config explain\n  machins config set machineid.device_id agent-01\n",
+        settings()
+    )
+}
+
+fn table<N: AsRef<str>>(rows: &[(N, &str)]) -> String {
+    let widest = rows.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or(0);
+    let mut lines = String::new();
+    for (name, text) in rows {
+        // Writing to a string never fails.
+        let _ = writeln!(lines, "  {:widest$}  {text}", name.as_ref());
+    }
+    lines
+}

@@ -1,0 +1,96 @@
+//! Lists for programs: comma-separated values, tab-separated values, ids.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Failure;
+use crate::flags::Format;
+use crate::format::scalar;
+use crate::text::is_printable;
+
+/// An item of a list, and its fields that are columns for programs.
+pub(crate) trait Record: Serialize {
+    /// The names of the fields in its JSON form. The first is the one that identifies the item; its
+    /// column is always called `id`.
+    const COLUMNS: &'static [&'static str];
+}
+
+/// Formats items for programs. `columns` are fields, of which the first identifies an item.
+pub(crate) fn render<T: Serialize>(
+    format: Format,
+    columns: &[&str],
+    items: &[T],
+) -> Result<String, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::local("could not write the list", error);
+    let mut rows = Vec::new();
+    for item in items {
+        let item = serde_json::to_value(item).map_err(|error| failed(&error))?;
+        rows.push(columns.iter().map(|name| text(item.get(name))).collect::<Vec<_>>());
+    }
+    if format == Format::Id {
+        let ids = rows.iter().filter_map(|row| row.first());
+        return Ok(ids.flat_map(|id| [id, "\n"]).collect());
+    }
+    let mut builder = csv::WriterBuilder::new();
+    if format == Format::Tsv {
+        // Neither tabs nor line breaks are left in a field, so none has to be quoted.
+        builder.delimiter(b'\t').quote_style(csv::QuoteStyle::Never);
+    }
+    let mut writer = builder.from_writer(Vec::new());
+    let headings = std::iter::once("id").chain(columns.iter().copied().skip(1));
+    writer.write_record(headings).map_err(|error| failed(&error))?;
+    for row in rows {
+        writer.write_record(row).map_err(|error| failed(&error))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| failed(&error))
+}
+
+/// The text of a field: as in JSON, but strings without their quotation marks, and nothing for null.
+fn text(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => scalar(value).unwrap_or_else(|| value.to_string()),
+    };
+    // Nothing is cut off, and everything stays on its line.
+    text.chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| is_printable(*c))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: &[&str] = &["deviceId", "price", "tags"];
+
+    fn rendered(format: Format) -> String {
+        let items = [
+            json!({"deviceId": "a", "price": "1.50", "tags": ["x", "y"]}),
+            json!({"deviceId": "b\t\u{1b}[2J", "price": null}),
+        ];
+        render(format, COLUMNS, &items).unwrap()
+    }
+
+    #[test]
+    fn csv_begins_with_a_heading_whose_first_column_is_id() {
+        assert_eq!(
+            rendered(Format::Csv),
+            "id,price,tags\na,1.50,\"[\"\"x\"\",\"\"y\"\"]\"\nb [2J,,\n"
+        );
+        assert_eq!(render::<Value>(Format::Csv, COLUMNS, &[]).unwrap(), "id,price,tags\n");
+    }
+
+    #[test]
+    fn tsv_has_one_line_for_each_item() {
+        assert_eq!(rendered(Format::Tsv), "id\tprice\ttags\na\t1.50\t[\"x\",\"y\"]\nb [2J\t\t\n");
+    }
+
+    #[test]
+    fn ids_are_one_a_line() {
+        assert_eq!(rendered(Format::Id), "a\nb [2J\n");
+    }
+}

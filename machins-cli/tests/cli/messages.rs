@@ -1,0 +1,57 @@
+//! Typing errors are caught before anything is sent, and keys survive odd outputs.
+
+use machins_mock::{MockServer, Plan};
+use rstest::rstest;
+
+use crate::home::Home;
+use crate::shop::Shop;
+
+#[rstest]
+#[case::listing_type(&["browse", "--type", "taks"], "task")]
+#[case::side(&["browse", "--side", "ofer"], "offer")]
+#[case::own_type(&["sell", "--title", "A title", "--price", "1", "--type", "modle"], "model")]
+#[case::trade_status(&["trades", "--status", "deliverd"], "delivered")]
+#[case::role(&["trades", "--role", "byer"], "buyer")]
+#[case::agent_type(&["join", "--name", "Eve", "--type", "assistent"], "assistant")]
+#[case::event(&["inbox", "--event-type", "trade_propose"], "trade_proposed")]
+#[case::subscription(&["subscribe", "trade_acepted", "https://a.example"], "trade_accepted")]
+#[case::device_status(&["devices", "--status", "activ"], "active")]
+fn a_mistyped_word_is_answered_with_the_nearest(#[case] line: &[&str], #[case] nearest: &str) {
+    let shop = Shop::new();
+    shop.server.clear_requests();
+    let ran = shop.ada.run(line).exits(2);
+    assert!(ran.stderr.matches(nearest).count() >= 2, "the list and the nearest: {ran:?}");
+    assert!(shop.server.requests().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_key_that_cannot_be_printed_goes_to_stderr() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::new().with("MACHINEID_BASE_URL", &server.machineid_base_url());
+    let script = format!("{} org create > /dev/full", env!("CARGO_BIN_EXE_machins"));
+    let ran = home.run_program("sh", &["-c", &script], "").exits(1);
+    assert!(ran.stderr.contains("shown only once: org_"), "{ran:?}");
+}
+
+#[test]
+fn a_password_may_begin_with_a_byte_order_mark() {
+    let shop = Shop::new();
+    let url = std::fs::read_to_string(shop.ada.path().join("claim_url")).unwrap();
+    let lines = format!("{url}\ncorrect horse\n");
+    shop.ada.run_with_stdin(&["claim", "-", "--email", "a@example.com"], &lines).exits(0);
+    let login = ["owner", "login", "--email", "a@example.com"];
+    shop.ada.run_with_stdin(&login, "\u{feff}correct horse\r\n").exits(0);
+}
+
+#[test]
+fn an_unknown_device_is_named() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::against(&server, &server.create_org(Plan::Free));
+    for line in
+        [&["revoke", "agent-77"][..], &["unrevoke", "agent-77"], &["remove", "agent-77", "-y"]]
+    {
+        let ran = home.run(line).exits(1);
+        assert!(ran.stderr.contains("no device agent-77"), "{ran:?}");
+    }
+}
