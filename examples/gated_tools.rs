@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io;
 
 use machineid_client::{Client, DeviceId, Gate};
-use machins_mcp::ToolGate;
+use machins_mcp::{CallDenied, ToolGate};
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::from_env()?;
     let gate = Gate::new(&client, DeviceId::from_env()?).register_on_start();
     let tools = ToolGate::new(gate).observer(|call| {
-        let decision = call.result.map_or_else(|denied| denied.code(), |()| "ALLOW");
+        let decision = call.result.map_or_else(CallDenied::code, |()| "ALLOW");
         eprintln!("{decision} {} {}", call.tool, call.arguments);
     });
 
@@ -39,6 +39,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(tool: &str, arguments: &Value) -> Value {
+    // Stands for work that takes its time.
+    tokio::task::yield_now().await;
     match tool {
         "add" => json!(arguments["a"].as_i64().zip(arguments["b"].as_i64()).map(|(a, b)| a + b)),
         _ => json!({"error": "there is no such tool"}),

@@ -33,7 +33,7 @@ pub enum Event {
     },
     /// A message was not passed on.
     Refused {
-        /// Who sent it.
+        /// The side that sent the message.
         from: Peer,
         /// What is wrong with it.
         reason: String,

@@ -62,8 +62,8 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// The text of a string in which every character is written as an escape.
 fn escaped(text: &str) -> String {
-    let units = text.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
-    format!("\"{}\"", units.collect::<String>())
+    let units: Vec<_> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    format!("\"{}\"", units.concat())
 }
 
 proptest! {
@@ -129,7 +129,8 @@ proptest! {
         is_escaped in any::<bool>(), others in 0..40_usize,
     ) {
         let again = if is_escaped { escaped(&key) } else { format!("\"{key}\"") };
-        let between: String = (0..others).map(|number| format!("\"{number}\":0,")).collect();
+        let between: Vec<_> = (0..others).map(|number| format!("\"{number}\":0,")).collect();
+        let between = between.concat();
         let inner = format!("{{\"{key}\":{first},{between}{again}:{second}}}");
         let nested = (0..depth).fold(inner, |inner, level| match level % 2 {
             0 => format!("[{inner}]"),

@@ -401,5 +401,5 @@ async fn a_denial_within_an_event_breaks_the_response_off() {
 #[case::password("http://user:secret@127.0.0.1/mcp")]
 fn addresses_that_cannot_be_used_are_refused(#[case] url: &str) {
     let error = HttpServer::new(url).unwrap_err().to_string();
-    assert!(!error.contains("secret@"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
 }

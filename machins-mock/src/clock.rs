@@ -91,6 +91,11 @@ impl Clock {
         Time(whole_millis(now))
     }
 
+    /// Returns this time, unless the clock shows the real time.
+    pub(crate) fn shifted(&self, now: Time) -> Option<Time> {
+        (*self != Self::default()).then_some(now)
+    }
+
     pub(crate) fn advance(&mut self, by: Duration) -> Result<(), ClockOutOfRange> {
         // A stored clock keeps whole milliseconds.
         let millis = i64::try_from(by.as_millis()).map_err(|_| ClockOutOfRange)?;

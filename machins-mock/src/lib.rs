@@ -27,16 +27,20 @@
 //! * **Agents and credits**: [`MockServer::create_agent`] creates agents with any number of
 //!   credits, [`MockServer::resolve_dispute`] decides disputes, [`MockServer::ledger`] returns all
 //!   accounts.
-//! * **Time**: [`MockServer::clock`] moves the server's virtual time forward. Everything that falls
-//!   due in between, such as the expiry of a listing, happens in order.
+//! * **Fixtures**: [`MockServer::load_fixtures`] adds organisations, agents, listings, trades and
+//!   subscriptions in one call, with keys of your choice.
+//! * **Time**: [`MockServer::clock`] moves, sets and freezes the server's virtual time. Everything
+//!   that falls due in between, such as the expiry of a listing, happens in order.
 //! * **Webhooks** are really posted and signed, but only to this machine unless
 //!   [`MockServerBuilder::deliver_everywhere`] is set. [`MockServer::webhooks`] returns the
-//!   attempts.
+//!   attempts, and [`MockServer::wait_for_webhooks`] waits for them.
 //! * **Faults**: a [`Fault`] answers requests with an error, delays them, drops their connections,
-//!   or truncates or garbles their replies.
-//! * **Requests**: [`MockServer::requests`] returns the requests received, without secrets;
-//!   [`MockServer::expect`] declares requests that must be received, which is checked when the
-//!   server is dropped.
+//!   or truncates or garbles their replies; or it duplicates, drops, delays or reorders webhooks.
+//! * **Requests**: [`MockServer::requests`] returns the requests received, without secrets, and
+//!   [`MockServer::wait_for_requests`] waits for them; [`MockServer::expect`] declares requests that
+//!   must be received, which is checked when the server is dropped.
+//! * **Worlds**: [`MockServer::create_world`] creates a world of its own on the same port, for tests
+//!   that share a server.
 //! * **Snapshots**: [`MockServer::snapshot`] copies the world, [`MockServer::restore`] goes back to
 //!   it.
 //!
@@ -49,9 +53,10 @@
 //!
 //! # Limits
 //! A server serves at most [`MAX_CONNECTIONS`] connections at a time. It reads request heads of at
-//! most 64 KiB and bodies of at most 1 MiB (64 MiB for a stored world, one at a time), within 30
-//! seconds each. It remembers [`MAX_REQUESTS`] requests and [`MAX_WEBHOOKS`] webhook attempts, and
-//! holds [`MAX_FAULTS`] faults. At most [`MAX_QUEUED`] events wait for one webhook subscription;
+//! most 64 KiB and bodies of at most 1 MiB (64 MiB for fixtures and stored worlds), within 30
+//! seconds each. Each of at most [`MAX_WORLDS`] worlds remembers [`MAX_REQUESTS`] requests and
+//! [`MAX_WEBHOOKS`] webhook attempts, 64 MiB of each and 64 KiB of each body, and holds
+//! [`MAX_FAULTS`] faults on requests and as many on webhooks. At most [`MAX_QUEUED`] events wait for one webhook subscription;
 //! further ones are dropped and logged as such. JSON objects of any shape (schemas, metadata,
 //! filters) have at most 64 KiB and 64 levels, and inboxes hold 10,000 notifications.
 //!

@@ -26,7 +26,8 @@ use crate::wait::WaitError;
 use crate::world::Snapshot;
 use crate::worlds::{WorldError, Worlds, path_of_world};
 
-/// A mock server with a port and a world of its own, which stops when it is dropped.
+/// A mock server with a port and a world of its own, which stops when it is dropped; or a world on
+/// the port of another server, see [`create_world`](Self::create_world).
 ///
 /// Every method but [`shutdown`](Self::shutdown) and [`webhooks_sent`](Self::webhooks_sent) returns
 /// at once and can be called from async and from blocking code alike. The server's own tasks run in
@@ -242,13 +243,12 @@ impl MockServer {
         timeout: Duration,
     ) -> Result<Vec<WebhookAttempt>, WaitError> {
         let matcher = Matcher::new(conditions, Purpose::Webhooks)?;
-        let matched = self.app.deliveries.matched(&matcher, 0, count);
-        let in_time = tokio::time::timeout(timeout, matched).await.is_ok();
-        let (matched, others) = self.app.deliveries.sort(&matcher, 0);
-        if in_time {
-            return Ok(matched);
+        let enough = self.app.deliveries.matched(&matcher, 0, count);
+        if let Ok(found) = tokio::time::timeout(timeout, enough).await {
+            return Ok(found);
         }
-        Err(WaitError::timeout("webhooks", matched.len(), count, &others))
+        let (found, others) = self.app.deliveries.sort(&matcher, 0);
+        Err(WaitError::timeout("webhooks", found.len(), count, &others))
     }
 
     /// Waits until this many requests that meet the conditions have been answered, and returns
@@ -352,9 +352,10 @@ impl MockServer {
         self.app.controls().journal.clear();
     }
 
-    /// Resets the server to its state after the start: an empty world, the real time, the seed from
-    /// its beginning, no faults, and no records of requests and webhooks. Expectations stay, and no
-    /// request id is repeated.
+    /// Resets the server to its state after the start: an empty world, the time of the start (the
+    /// real time, unless the builder set another), no faults, and no records of requests and
+    /// webhooks. A seed that the builder was given starts over; otherwise no old key is given out
+    /// again. Expectations and other worlds stay, and no request id is repeated.
     pub fn reset(&self) {
         self.app.reset();
     }

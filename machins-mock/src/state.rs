@@ -172,7 +172,9 @@ impl AppState {
         {
             let world = &mut *self.world();
             let mut clock = world.clock;
-            frozen.into_iter().for_each(|frozen| clock.set_frozen(frozen));
+            if let Some(frozen) = frozen {
+                clock.set_frozen(frozen);
+            }
             now.map_or(Ok(()), |now| clock.set(now))?;
             world.clock = clock;
         }

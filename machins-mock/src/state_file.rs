@@ -79,7 +79,7 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let message =
-                        format!("{} is already in use by another mock server", path.display(),);
+                        format!("{} is already in use by another mock server", path.display());
                     return Err(io::Error::new(ErrorKind::ResourceBusy, message));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),

@@ -36,8 +36,11 @@ impl WaitError {
         others: &[T],
     ) -> Self {
         let newest = &others[others.len().saturating_sub(LISTED)..];
-        let came: String = newest.iter().map(|one| format!("\n  {one}")).collect();
-        let came = if came.is_empty() { " nothing".to_owned() } else { format!(":{came}") };
+        let lines: Vec<_> = newest.iter().map(ToString::to_string).collect();
+        let came = match &lines[..] {
+            [] => " nothing".to_owned(),
+            lines => format!(":\n  {}", lines.join("\n  ")),
+        };
         Self::Timeout { noun, matched, expected, came }
     }
 }

@@ -272,7 +272,6 @@ async fn machins_shows_no_secret() {
     let inbox_delivery = deliveries.next().await.unwrap().unwrap();
     assert!(malformed.notification().is_none() && inbox_delivery.notification().is_some());
     malformed.park("malformed");
-    let failed = client.get_trade(&id()).await.unwrap_err();
     let intent = read::<machins::Intent>(json!({
         "key": "k", "base_url": "u", "agent": "a", "listing_id": "l1", "proposal": "p",
         "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
@@ -386,9 +385,12 @@ async fn machins_shows_no_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mock_shows_no_secret() {
-    use mock::{Fault, MockServer, NewAgent, OrgUpdate, Plan};
+    use mock::{Conditions, Fault, MockServer, NewAgent, OrgUpdate, Plan};
 
-    let server = MockServer::start().await;
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let log = move |line: &mock::RequestLine| log.lock().unwrap().push(line.clone());
+    let server = MockServer::builder().on_request(log).start().unwrap();
     let org = server.create_org(Plan::Free);
     let agent = server.create_agent(NewAgent::new().slug("ada")).unwrap();
     let subscription =
@@ -407,7 +409,12 @@ async fn the_mock_shows_no_secret() {
     server.webhooks_sent().await;
     let guard = server.fault_scoped(Fault::garbage()).unwrap();
     let glob = server.add_fault(Fault::garbage().path("[")).unwrap_err();
-    let mock::FaultError::Path(invalid_glob) = glob.clone() else { panic!("{glob:?}") };
+    let mock::FaultError::Conditions(conditions) = glob.clone() else { panic!("{glob:?}") };
+    let mock::ConditionsError::Glob(_, invalid_glob) = conditions.clone() else {
+        panic!("{conditions:?}")
+    };
+    let waited = server.wait_for_requests(Conditions::new(), 99, Duration::ZERO).await;
+    let fixtures = json!({"agents": [{"slug": "x", "api_key": &agent.api_key}]}).to_string();
     let expecting = MockServer::start().await;
     expecting.expect(mock::Method::GET, "/claim/*", 2..=2);
     let stranger = machins::Client::builder().base_url(expecting.url()).build().unwrap();
@@ -418,9 +425,12 @@ async fn the_mock_shows_no_secret() {
         AccountKind = server.ledger().accounts[0].account,
         Agent = agent.clone(),
         ClockHandle = server.clock(),
+        Conditions = Conditions::new().agent("ada"),
+        ConditionsError = conditions,
         Fault = Fault::garbage(),
         FaultError = glob,
         FaultGuard = guard,
+        FixtureError = server.load_fixtures(&fixtures).unwrap_err(),
         InvalidGlob = invalid_glob,
         Ledger = server.ledger(),
         LedgerAccount = server.ledger().accounts[0].clone(),
@@ -429,16 +439,21 @@ async fn the_mock_shows_no_secret() {
         MockServerBuilder = MockServer::builder(),
         NewAgent = NewAgent::new().name("Ada"),
         Org = org.clone(),
+        OrgKeyError = server.create_org_with_key(Plan::Free, org.key()).unwrap_err(),
         OrgState = org.state().unwrap(),
         OrgUpdate = OrgUpdate::new().frozen(true),
         Outcome = mock::Outcome::Refund,
         Plan = Plan::Free,
         ActiveFault = { server.add_fault(Fault::garbage()).unwrap(); server.faults()[0].clone() },
+        RawJson = server.load_fixtures(r#"{"agents": [{"slug": "eve"}]}"#).unwrap(),
+        RequestLine = lines.lock().unwrap().last().unwrap().clone(),
         RequestRecord = server.requests().last().unwrap().clone(),
         Snapshot = server.snapshot(),
         Tier = mock::Tier::Starter,
         ClockOutOfRange = mock::ClockOutOfRange,
         UnknownOrg = mock::UnknownOrg,
+        WaitError = waited.unwrap_err(),
+        WorldError = server.create_world("a b").unwrap_err(),
         UnmetExpectations = expecting.verify().unwrap_err(),
         WebhookAttempt = server.webhooks().last().unwrap().clone(),
     });

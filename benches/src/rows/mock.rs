@@ -133,6 +133,15 @@ pub(crate) fn start(rounds: usize) -> Result<Vec<Line>> {
     };
     let one = in_turns(rounds, [&mut || timed(1, ours), &mut || timed(1, theirs)])?;
     let many = in_turns(rounds, [&mut || timed(SERVERS, ours), &mut || timed(SERVERS, theirs)])?;
+    let shared = runtime.block_on(MockServer::start());
+    let mut number = 0;
+    let mut make_and_drop = || {
+        number += 1;
+        drop(shared.create_world(format!("world-{number}"))?);
+        Ok(())
+    };
+    let world = in_turns(rounds, [&mut || micros_each(SERVERS, &mut make_and_drop)])?;
+    let is_fast = world.figure(0).median <= 50.0;
     let met = one.figure(0).median <= 1000.0 && one.ratio(0, 1).median <= 1.0;
     Ok(vec![
         Line::new(8, "mock, start to first reply", "µs", one.figure(0))
@@ -141,6 +150,8 @@ pub(crate) fn start(rounds: usize) -> Result<Vec<Line>> {
         Line::new(8, "the same, each of 1,000 living at once", "µs", many.figure(0))
             .against("wiremock", many.figure(1), many.ratio(0, 1))
             .goal(Bound::AtMost(1.0)),
+        Line::new(8, "a world of its own in a server, made and dropped", "µs", world.figure(0))
+            .goal_text("≤ 50 µs", is_fast),
     ])
 }
 

@@ -184,7 +184,7 @@ impl McpGateCommand {
                 }
             }
         };
-        let ServerEnd { session, status, .. } = end.map_err(not_started)?;
+        let ServerEnd { session, status, .. } = end.map_err(|error| not_started(&error))?;
         match (interrupted, session, status) {
             (Some(signal), ..) => Ok(process::signalled(signal)),
             (None, Some(SessionEnd::Denied(denied)), _) => Err(failure(denied)),
@@ -216,7 +216,7 @@ impl McpGateCommand {
         }
         let stop = CancellationToken::new();
         tokio::select! {
-            served = gate.serve_http(listener, server, &stop) => served.map_err(failure)?,
+            end = gate.serve_http(listener, server, &stop) => end.map_err(failure)?,
             _ = signals.asked_to_stop() => {}
         }
         Ok(ExitCode::SUCCESS)
@@ -261,7 +261,7 @@ fn failure(denied: CallDenied) -> Failure {
     }
 }
 
-fn not_started(error: ServerError) -> Failure {
+fn not_started(error: &ServerError) -> Failure {
     let text = error.to_string();
     match error {
         ServerError::NotStarted(ContainmentError::NotFound { .. }) => {

@@ -17,7 +17,7 @@ fn shell(script: &str) -> Vec<String> {
 }
 
 fn start(world: &World, flags: &[&str], script: &str) -> Running {
-    let words = world.gate(flags, &shell(script));
+    let words = World::gate(flags, &shell(script));
     Running::start(world.command(&words[0]).args(&words[1..]))
 }
 
@@ -180,7 +180,7 @@ fn wrong_usage_is_told(#[case] arguments: &[&str], #[case] code: i32) {
 #[test]
 fn without_a_key_the_server_is_not_started() {
     let world = World::new();
-    let words = world.gate(&[], &shell("touch \"$HOME/started\""));
+    let words = World::gate(&[], &shell("touch \"$HOME/started\""));
     let mut command = world.command(&words[0]);
     let output = command.args(&words[1..]).env_remove("MACHINEID_ORG_KEY").output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");

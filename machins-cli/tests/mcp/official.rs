@@ -32,7 +32,7 @@ fn over_stdio_results_are_the_same_as_without_a_gate(
     let world = World::new();
     let direct = tour(client, &world, server.clone());
     assert_eq!(direct["version"].as_str().unwrap_or_default(), version);
-    let gated = tour(client, &world, world.gate(&[], &server));
+    let gated = tour(client, &world, World::gate(&[], &server));
     assert_eq!(direct, gated);
 }
 
@@ -73,7 +73,7 @@ fn assert_denied(world: &World, mut client: crate::world::Running, field: &str) 
 fn over_stdio_no_denied_call_reaches_the_server(#[case] client: Client) {
     let Some(server) = client.server() else { return };
     let world = World::new();
-    let gate = world.gate(&[], &server);
+    let gate = World::gate(&[], &server);
     assert_denied(&world, client.start(&world, "watched", gate), "isError");
     if let Client::Python { .. } = client {
         assert_eq!(world.calls(), ["add"]);
@@ -100,7 +100,7 @@ fn over_http_no_denied_call_reaches_the_server(#[case] client: Client) {
 fn a_long_call_is_cancelled_when_it_is_denied(#[case] client: Client) {
     let Some(server) = client.server() else { return };
     let world = World::new();
-    let gate = world.gate(&["--every", "0.1"], &server);
+    let gate = World::gate(&["--every", "0.1"], &server);
     let mut running = client.start(&world, "slow", gate);
     running.line();
     while world.calls() != ["slow"] {
@@ -119,6 +119,6 @@ fn a_long_call_is_cancelled_when_it_is_denied(#[case] client: Client) {
 fn the_server_is_given_the_device_and_not_the_key() {
     let Some(server) = AUTO.server() else { return };
     let world = World::new();
-    let mut client = AUTO.start(&world, "environment", world.gate(&[], &server));
+    let mut client = AUTO.start(&world, "environment", World::gate(&[], &server));
     assert_eq!(client.document(), json!(["unset", "agent-01"]));
 }

@@ -46,7 +46,7 @@ impl World {
     }
 
     /// The words of a gate in front of a server.
-    pub(crate) fn gate(&self, flags: &[&str], server: &[String]) -> Vec<String> {
+    pub(crate) fn gate(flags: &[&str], server: &[String]) -> Vec<String> {
         let gate = [env!("CARGO_BIN_EXE_machins"), "mcp", "gate", "-q", "--device", "agent-01"];
         let words = gate.iter().chain(flags).map(|word| (*word).to_owned());
         words.chain(["--".to_owned()]).chain(server.iter().cloned()).collect()

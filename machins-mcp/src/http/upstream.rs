@@ -38,11 +38,10 @@ pub struct HttpServer {
     pub(super) admission: Admission,
 }
 
-/// The address of a server cannot be used.
+/// The address of a server cannot be used. It is not shown, as it may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is not the address of an MCP server: {reason}")]
+#[error("not the address of an MCP server: {reason}")]
 pub struct InvalidServer {
-    url: String,
     reason: String,
 }
 
@@ -52,11 +51,7 @@ impl HttpServer {
     /// # Errors
     /// Returns [`InvalidServer`] if it is not an `http` or `https` address, or contains a password.
     pub fn new(url: &str) -> Result<Self, InvalidServer> {
-        let invalid = |reason: &dyn ToString| InvalidServer {
-            // It may contain a password.
-            url: url.split(['?', '@']).next().unwrap_or_default().to_owned(),
-            reason: reason.to_string(),
-        };
+        let invalid = |reason: &dyn ToString| InvalidServer { reason: reason.to_string() };
         let parsed = Url::parse(url).map_err(|error| invalid(&error))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(invalid(&"it must begin with http:// or https://"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,14 +26,14 @@ pub(crate) struct Policy {
 
 /// The header by which a mock server knows that a request is a webhook or a verification of a mock
 /// server: neither must reach its own routes, by whatever name or port they are reached.
-pub(crate) const OWN_POST: &str = "x-machins-mock";
+pub(crate) static OWN_POST: HeaderName = HeaderName::from_static("x-machins-mock");
 
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// Posts to other servers.
 pub(crate) struct Client {
-    client: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
+    http: HyperClient<HttpConnector<Resolver>, Full<Bytes>>,
     policy: Policy,
     /// The address of the server itself, which is not posted to.
     own: SocketAddr,
@@ -63,7 +63,7 @@ impl Client {
         let client = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client, policy, own }
+        Self { http: client, policy, own }
     }
 
     /// Posts JSON and returns the answer. Redirects are not followed.
@@ -76,13 +76,13 @@ impl Client {
         let uri = target(url, self.policy.everywhere, self.own)?;
         let mut request = Request::post(uri)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(OWN_POST, HeaderValue::from_static("post"));
+            .header(&OWN_POST, HeaderValue::from_static("post"));
         if let Some(signature) = signature {
             request = request.header("X-Machins-Signature", signature);
         }
         let request = request.body(Full::new(body)).map_err(|_| PostError::NotHttp)?;
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| {
+            let response = self.http.request(request).await.map_err(|error| {
                 let reason = std::error::Error::source(&error);
                 PostError::NoAnswer(reason.map_or_else(|| error.to_string(), ToString::to_string))
             })?;
@@ -106,8 +106,7 @@ fn target(url: &str, everywhere: bool, own: SocketAddr) -> Result<Uri, PostError
     }
     let host = uri.host().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback =
-        literal.as_ref().map_or_else(|_| is_localhost(host), |address| address.is_loopback());
+    let loopback = literal.as_ref().map_or_else(|_| is_localhost(host), IpAddr::is_loopback);
     let is_here = loopback && (own.ip().is_loopback() || own.ip().is_unspecified());
     if uri.port_u16().unwrap_or(80) == own.port() && (is_here || literal == Ok(own.ip())) {
         return Err(PostError::Own);

@@ -102,7 +102,7 @@ pub(super) struct Post {
 pub(super) struct Attempt {
     pub(super) post: Post,
     pub(super) sent_at: Time,
-    pub(super) attempt: u32,
+    pub(super) number: u32,
     pub(super) result: Result<u16, String>,
     pub(super) fault: Option<&'static str>,
     pub(super) resend_of: Option<u64>,
@@ -175,7 +175,7 @@ impl Attempt {
             body: shown_body(&body),
             sent_at: self.sent_at.into(),
             status: self.result.as_ref().ok().copied(),
-            attempt: self.attempt,
+            attempt: self.number,
             signature,
             error: self.result.as_ref().err().cloned(),
             fault: self.fault,
@@ -206,7 +206,8 @@ impl Log {
     }
 
     pub(super) fn get(&self, n: u64) -> Option<&Attempt> {
-        self.attempts.iter().find(|(number, _)| *number == n).map(|(_, attempt)| attempt)
+        let index = self.attempts.binary_search_by_key(&n, |(number, _)| *number).ok()?;
+        self.attempts.get(index).map(|(_, attempt)| attempt)
     }
 
     pub(super) fn shown(&self, n: u64) -> Option<WebhookAttempt> {
@@ -238,24 +239,29 @@ impl Log {
         since: u64,
     ) -> (Vec<WebhookAttempt>, Vec<WebhookAttempt>) {
         let after = self.attempts.iter().filter(|(n, _)| *n > since);
-        let matches = |attempt: &Attempt| {
+        let meets = |attempt: &Attempt| {
             let status = attempt.result.as_ref().ok().copied();
             attempt.post.compare(status, |candidate| matcher.matches(candidate))
         };
-        let (found, others): (Vec<_>, Vec<_>) = after.partition(|(_, attempt)| matches(attempt));
+        let (found, others): (Vec<_>, Vec<_>) = after.partition(|(_, attempt)| meets(attempt));
         let record = |attempts: Vec<&(u64, Attempt)>| {
             attempts.into_iter().map(|(n, attempt)| attempt.record(*n)).collect()
         };
         (record(found), record(others))
     }
 
-    /// Returns how many attempts after this one match.
-    pub(super) fn count(&self, matcher: &Matcher, since: u64) -> usize {
-        let after = self.attempts.iter().rev().take_while(|(n, _)| *n > since);
-        let matching = after.filter(|(_, attempt)| {
+    /// Returns the number of the last attempt.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Returns the numbers of the attempts after this one that match, in order.
+    pub(super) fn matching(&self, matcher: &Matcher, since: u64) -> Vec<u64> {
+        let first = self.attempts.partition_point(|(n, _)| *n <= since);
+        let matching = self.attempts.range(first..).filter(|(_, attempt)| {
             let status = attempt.result.as_ref().ok().copied();
             attempt.post.compare(status, |candidate| matcher.matches(candidate))
         });
-        matching.count()
+        matching.map(|(n, _)| *n).collect()
     }
 }

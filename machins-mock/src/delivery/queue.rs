@@ -105,10 +105,23 @@ impl Deliveries {
         self.state().log.find(query)
     }
 
-    /// Waits until this many attempts after `since` match.
-    pub(crate) async fn matched(&self, matcher: &Matcher, since: u64, count: usize) {
-        let enough = || (self.state().log.count(matcher, since) >= count).then_some(());
-        self.logged.until(enough).await;
+    /// Waits until this many attempts after `since` match, and returns those that do.
+    pub(crate) async fn matched(
+        &self,
+        matcher: &Matcher,
+        since: u64,
+        count: usize,
+    ) -> Vec<WebhookAttempt> {
+        // What was looked at before does not change.
+        let (mut seen, mut found) = (since, Vec::new());
+        let enough = || {
+            let state = self.state();
+            found.extend(state.log.matching(matcher, seen));
+            seen = seen.max(state.log.last());
+            let shown = || found.iter().filter_map(|n| state.log.shown(*n)).collect();
+            (found.len() >= count).then(shown)
+        };
+        self.logged.until(enough).await
     }
 
     /// Returns the attempts after `since` that match, and the others.
@@ -200,7 +213,6 @@ impl Deliveries {
             };
             let name = fault.as_ref().map(crate::fault::Fault::kind);
             let is_alive = match fault.map(|fault| fault.kind) {
-                None => self.post(id, lease, post, attempt, name).await,
                 Some(Kind::Drop) => {
                     let reason = "not sent: dropped by a fault".to_owned();
                     let mut dropped = Attempt::new(post, self.now(), 0, Err(reason));
@@ -233,7 +245,7 @@ impl Deliveries {
                     self.post(id, lease, post, attempt, name).await
                 }
                 // Faults on requests do not hit webhooks.
-                Some(_) => self.post(id, lease, post, attempt, name).await,
+                Some(_) | None => self.post(id, lease, post, attempt, name).await,
             };
             if !is_alive {
                 return;
@@ -329,12 +341,12 @@ impl Deliveries {
     /// Posts what was posted in an attempt once more, and returns the new attempt; `None` if there
     /// is no attempt with this number. The result does not count for the subscription.
     pub(crate) async fn resend(&self, n: u64) -> Option<WebhookAttempt> {
-        let Attempt { post, attempt, .. } = self.state().log.get(n)?.clone();
+        let Attempt { post, number, .. } = self.state().log.get(n)?.clone();
         let sent_at = self.now();
         let Post { url, body, signature, .. } = &post;
         let posted = self.client.post(url, body.clone(), signature.as_deref()).await;
         let result = posted.map(|(status, _)| status).map_err(|error| error.to_string());
-        let mut resent = Attempt::new(post, sent_at, attempt.max(1), result);
+        let mut resent = Attempt::new(post, sent_at, number.max(1), result);
         resent.resend_of = Some(n);
         let attempt = {
             let log = &mut self.state().log;
@@ -347,8 +359,8 @@ impl Deliveries {
 }
 
 impl Attempt {
-    fn new(post: Post, sent_at: Time, attempt: u32, result: Result<u16, String>) -> Self {
-        Self { post, sent_at, attempt, result, fault: None, resend_of: None }
+    fn new(post: Post, sent_at: Time, number: u32, result: Result<u16, String>) -> Self {
+        Self { post, sent_at, number, result, fault: None, resend_of: None }
     }
 }
 

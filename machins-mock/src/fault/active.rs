@@ -139,7 +139,6 @@ impl ActiveFault {
             return Err(FaultError::Never);
         }
         match (fault.on, &fault.kind) {
-            (_, Kind::Delay { .. }) => {}
             (
                 Target::Request,
                 Kind::Duplicate | Kind::Drop | Kind::Reorder { .. } | Kind::BadSignature,

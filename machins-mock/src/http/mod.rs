@@ -20,4 +20,6 @@ pub(crate) use self::output::{Output, Refusal, Reply, Responses, json};
 pub(crate) use self::path::PathText;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::query::{Query, TwoQueries, refuse_unknown};
-pub(crate) use self::received::{AllWorlds, BaseUrl, CurrentApp, ReadError, Received};
+pub(crate) use self::received::{
+    API_KEY, AllWorlds, BaseUrl, CurrentApp, ORG_KEY, ReadError, Received,
+};

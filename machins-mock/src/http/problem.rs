@@ -16,32 +16,39 @@ use crate::reading::{FieldError, JsonError};
 pub(crate) struct Problem {
     #[serde(skip)]
     http_status: u16,
-    /// Always `"error"`.
-    status: &'static str,
+    status: Status,
     /// A stable code, for programs.
     code: &'static str,
     /// A message, for people.
     detail: String,
     /// The name of the endpoint, if the path exists but not with this method.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) handler: Option<String>,
+    pub(crate) handler: Option<Box<str>>,
     /// An id of this request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<Uuid>,
     /// The field or the parameter that is wrong, such as `match.path`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
     /// The known routes with the most similar paths, or the known field or parameter with the most
     /// similar name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) nearest: Vec<String>,
 }
 
+/// The status of every error.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ProblemStatus")]
+enum Status {
+    Error,
+}
+
 impl Problem {
     pub(crate) fn new(http_status: u16, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             http_status,
-            status: "error",
+            status: Status::Error,
             code,
             detail: detail.into(),
             handler: None,
@@ -73,7 +80,7 @@ impl Problem {
 impl From<FieldError> for Problem {
     fn from(FieldError { field, message, nearest }: FieldError) -> Self {
         let mut problem = Self::bad_request(&message);
-        problem.field = Some(field).filter(|field| !field.is_empty());
+        problem.field = Some(field).filter(|field| !field.is_empty()).map(Into::into);
         problem.nearest.extend(nearest);
         problem
     }

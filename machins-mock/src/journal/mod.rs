@@ -57,6 +57,7 @@ pub(crate) struct RequestsQuery {
 
 /// The requests so far, oldest first.
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the control API's name")]
 pub(crate) struct Requests {
     requests: Vec<RequestRecord>,
     /// The number of remembered requests that match, whatever the limit.
@@ -176,7 +177,16 @@ impl Search {
                 self.found.insert(entry.seq);
             }
         }
-        (self.found.len() >= count).then(|| self.sort(journal).0)
+        (self.found.len() >= count).then(|| self.found(journal))
+    }
+
+    /// Returns the requests that match and are still remembered.
+    fn found(&self, journal: &Journal) -> Vec<RequestRecord> {
+        let entries = self.found.iter().filter_map(|seq| {
+            let index = usize::try_from(seq.checked_sub(journal.forgotten + 1)?).ok()?;
+            journal.entries.get(index)
+        });
+        entries.map(Entry::record).collect()
     }
 
     /// Returns the requests that match, and those that came instead.

@@ -59,7 +59,7 @@ impl Machins {
                     let own = self.subscriptions.values().filter(|own| own.agent_id == agent);
                     webhooks.extend(own.filter_map(|one| one.webhook(&event, self.slug(one))));
                     if let Some(agent) = self.agents.get_mut(&agent) {
-                        agent.inbox.push(cx, event);
+                        agent.inbox.push(cx, &event);
                     }
                 }
             }

@@ -52,12 +52,12 @@ impl Shape {
 
     /// Returns the first unknown field of a value, at any depth.
     pub(crate) fn unknown_field(&self, value: &Value) -> Option<FieldError> {
-        self.find_unknown(&self.root, value, String::new())
+        self.find_unknown(&self.root, value, "")
     }
 
     /// Returns the first field that is missing or has a value of the wrong kind.
     pub(crate) fn misfit(&self, value: &Value) -> Option<FieldError> {
-        self.find_misfit(&self.root, value, String::new())
+        self.find_misfit(&self.root, value, "")
     }
 
     /// Returns the refusal of a parameter whose text is not what it takes.
@@ -114,15 +114,15 @@ impl Shape {
             .all(|(name, constant)| object.get(name).is_none_or(|given| given == constant))
     }
 
-    fn find_unknown(&self, schema: &Value, value: &Value, path: String) -> Option<FieldError> {
+    fn find_unknown(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
         match value {
             Value::Object(object) => {
                 let mut fields = Map::new();
                 let is_open = self.fields(schema, value, &mut fields);
                 object.iter().find_map(|(name, inner)| {
-                    let path = join(&path, name);
+                    let path = join(path, name);
                     match fields.get(name) {
-                        Some(field) => self.find_unknown(field, inner, path),
+                        Some(field) => self.find_unknown(field, inner, &path),
                         None if is_open => None,
                         None => {
                             let known = fields.keys().map(String::as_str);
@@ -134,14 +134,14 @@ impl Shape {
             Value::Array(items) => {
                 let of = self.items(schema)?;
                 let mut items = items.iter().enumerate();
-                items.find_map(|(n, item)| self.find_unknown(of, item, format!("{path}[{n}]")))
+                items.find_map(|(n, item)| self.find_unknown(of, item, &format!("{path}[{n}]")))
             }
             _ => None,
         }
     }
 
-    fn find_misfit(&self, schema: &Value, value: &Value, path: String) -> Option<FieldError> {
-        if let Some(error) = self.wrong_choice(schema, value, &path) {
+    fn find_misfit(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
+        if let Some(error) = self.wrong_choice(schema, value, path) {
             return Some(error);
         }
         if !self.fits(schema, value) {
@@ -164,18 +164,18 @@ impl Shape {
                     let takes =
                         takes.map_or(String::new(), |takes| format!("; it must be {takes}"));
                     return Some(FieldError::new(
-                        join(&path, name),
+                        join(path, name),
                         format_args!("is missing{takes}"),
                     ));
                 }
                 object.iter().find_map(|(name, inner)| {
-                    self.find_misfit(fields.get(name)?, inner, join(&path, name))
+                    self.find_misfit(fields.get(name)?, inner, &join(path, name))
                 })
             }
             Value::Array(items) => {
                 let of = self.items(schema)?;
                 let mut items = items.iter().enumerate();
-                items.find_map(|(n, item)| self.find_misfit(of, item, format!("{path}[{n}]")))
+                items.find_map(|(n, item)| self.find_misfit(of, item, &format!("{path}[{n}]")))
             }
             _ => None,
         }

@@ -14,7 +14,9 @@ pub(super) fn takes(root: &Value, schema: &Value) -> Option<String> {
         return Some(plain(constant));
     }
     if let Some(all) = schema["enum"].as_array() {
-        return Some(one_of(all.iter().filter(|one| !one.is_null()).map(plain).collect()));
+        return Some(one_of(
+            &all.iter().filter(|one| !one.is_null()).map(plain).collect::<Vec<_>>(),
+        ));
     }
     let alternatives = ["oneOf", "anyOf"].iter().find_map(|name| schema[*name].as_array());
     if let Some(alternatives) = alternatives {
@@ -48,7 +50,7 @@ fn of_alternatives(root: &Value, schema: &Value, alternatives: &[Value]) -> Opti
     let constants: Vec<_> =
         alternatives.iter().filter_map(|one| one.get("const")).map(plain).collect();
     if constants.len() == alternatives.len() && !constants.is_empty() {
-        return Some(one_of(constants));
+        return Some(one_of(&constants));
     }
     let is_object =
         schema["type"] == "object" || alternatives.iter().all(|one| one["type"] == "object");
@@ -59,7 +61,7 @@ fn of_alternatives(root: &Value, schema: &Value, alternatives: &[Value]) -> Opti
         });
         let (names, tags): (Vec<_>, Vec<_>) = tags.unzip();
         return match names.first() {
-            Some(name) => Some(format!("an object whose `{name}` is {}", one_of(tags))),
+            Some(name) => Some(format!("an object whose `{name}` is {}", one_of(&tags))),
             None => Some("an object".to_owned()),
         };
     }
@@ -68,8 +70,8 @@ fn of_alternatives(root: &Value, schema: &Value, alternatives: &[Value]) -> Opti
     (!words.is_empty()).then(|| words.join(" or "))
 }
 
-fn one_of(words: Vec<String>) -> String {
-    match &words[..] {
+fn one_of(words: &[String]) -> String {
+    match words {
         [only] => only.clone(),
         _ => format!("one of {}", words.join(", ")),
     }

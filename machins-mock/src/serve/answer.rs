@@ -19,7 +19,7 @@ use super::body::receive;
 use super::date::set_date;
 use super::effect::{ConnectionLost, apply};
 use super::exchange::Exchange;
-use super::reply_body::{ReplyBody, take_whole};
+use super::reply_body::{ReplyBody, send_whole};
 use crate::http::{Problem, ReadError, Received};
 use crate::site::{Admission, admit, enter_world, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
@@ -36,11 +36,11 @@ pub(super) async fn answer(
     let (mut parts, body) = request.into_parts();
     let app = match enter_world(worlds, &mut parts.uri) {
         Ok(app) => app,
-        Err(problem) => return Ok(take_whole(problem.into_response()).0),
+        Err(problem) => return Ok(send_whole(problem.into_response(), |_, _| ())),
     };
     let cors = match admit(&app.server.access, &parts) {
         Admission::Admitted(cors) => cors,
-        Admission::Answered(response) => return Ok(take_whole(response).0),
+        Admission::Answered(response) => return Ok(send_whole(response, |_, _| ())),
     };
     let is_own = is_own_route(parts.uri.path());
     let is_reading = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -71,20 +71,19 @@ async fn answer_own(
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         refuse_extras(&parts.method, path, query, body).err()
     });
-    let response = match refused {
-        Some(error) => Problem::from(error).into_response(),
-        None => {
-            let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
-            let received = Received { app, worlds, body, is_own: true, is_strict: true };
-            parts.extensions.insert(received);
-            let Ok(response) = router.call(Request::from_parts(parts, Body::empty())).await;
-            response
-        }
+    let response = if let Some(error) = refused {
+        Problem::from(error).into_response()
+    } else {
+        let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
+        let received = Received { app, worlds, body, is_own: true, is_strict: true };
+        parts.extensions.insert(received);
+        let Ok(response) = router.call(Request::from_parts(parts, Body::empty())).await;
+        response
     };
-    let (mut response, _) = take_whole(response);
-    set_date(response.headers_mut(), exchange.now);
+    let now = exchange.shifted_now;
+    let mut response = send_whole(response, |status, _| exchange.answered(Some(status), &[]));
+    set_date(response.headers_mut(), now);
     protect(response.headers_mut());
-    exchange.answered(Some(response.status()), &[]);
     response
 }
 
@@ -112,9 +111,10 @@ async fn answer_vendor(
     };
     match result {
         Ok(response) => {
-            let (mut response, whole) = take_whole(response);
-            set_date(response.headers_mut(), exchange.now);
-            exchange.answered(Some(response.status()), &whole);
+            let now = exchange.shifted_now;
+            let record = |status, reply: &[u8]| exchange.answered(Some(status), reply);
+            let mut response = send_whole(response, record);
+            set_date(response.headers_mut(), now);
             Ok(response)
         }
         Err(lost) => {

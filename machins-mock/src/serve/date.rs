@@ -13,15 +13,20 @@ thread_local! {
     static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// Sets the Date header, which the HTTP library would set to the real time.
-pub(super) fn set_date(headers: &mut HeaderMap, now: Time) {
+/// Sets the Date header to a time that is not the real one, to which the HTTP library sets it.
+pub(super) fn set_date(headers: &mut HeaderMap, now: Option<Time>) {
+    let Some(now) = now else {
+        return;
+    };
     // HTTP knows no time before 1970.
     let second = u64::try_from(now.unix_seconds()).unwrap_or(0);
-    let value = LAST.with_borrow_mut(|last| {
-        let known = last.take().filter(|(at, _)| *at == second);
-        let known = known.or_else(|| Some((second, format(second)?)));
-        *last = known.clone();
-        known.map(|(_, value)| value)
+    let value = LAST.with_borrow_mut(|last| match last {
+        Some((at, value)) if *at == second => Some(value.clone()),
+        _ => {
+            let value = format(second)?;
+            *last = Some((second, value.clone()));
+            Some(value)
+        }
     });
     if let Some(value) = value {
         headers.insert(DATE, value);

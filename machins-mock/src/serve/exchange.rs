@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use crate::clock::Time;
 use crate::conditions::device;
 use crate::fault::Fault;
+use crate::http::API_KEY;
 use crate::journal::{Arrival, EntryId, shown_path};
 use crate::mask::mask;
 use crate::request_log::{Logger, RequestLine};
@@ -20,8 +21,8 @@ pub(super) struct Exchange<'a> {
     /// `None` for a request that the journal does not hold, and once the entry is complete.
     entry: Option<EntryId>,
     started: Instant,
-    /// The virtual time at which the request was received.
-    pub(super) now: Time,
+    /// The virtual time at which the request was received, if it is not the real time.
+    pub(super) shifted_now: Option<Time>,
     line: Option<(&'a Logger, Line)>,
 }
 
@@ -40,11 +41,12 @@ impl<'a> Exchange<'a> {
     pub(super) fn record(app: &'a App, parts: &Parts, body: &[u8]) -> (Self, Option<Fault>) {
         let started = Instant::now();
         let Parts { method, uri, headers, .. } = parts;
-        let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
-        let (now, agent) = {
+        let key = headers.get(&API_KEY).and_then(|key| key.to_str().ok());
+        let (now, shifted_now, agent) = {
             let world = app.world();
             let slug = key.and_then(|key| world.machins.slug_of_key(key.trim()));
-            (world.clock.now(), slug.map(ToOwned::to_owned))
+            let now = world.clock.now();
+            (now, world.clock.shifted(now), slug.map(ToOwned::to_owned))
         };
         let logged_agent = app.server.logger.as_ref().map(|_| agent.clone());
         let arrival = Arrival { method, uri, headers, body, agent, now };
@@ -58,15 +60,17 @@ impl<'a> Exchange<'a> {
             line.fault = kind;
             (logger, line)
         });
-        (Self { app, entry: Some(entry), started, now, line }, fault)
+        (Self { app, entry: Some(entry), started, shifted_now, line }, fault)
     }
 
     /// Begins an exchange that the journal does not hold.
     pub(super) fn unrecorded(app: &'a App, parts: &Parts) -> Self {
-        let now = app.world().clock.now();
+        let clock = app.world().clock;
+        let now = clock.now();
         let logger = app.server.logger.as_ref();
         let line = logger.map(|logger| (logger, Line::new(now, parts)));
-        Self { app, entry: None, started: Instant::now(), now, line }
+        let shifted_now = clock.shifted(now);
+        Self { app, entry: None, started: Instant::now(), shifted_now, line }
     }
 
     /// Completes the entries of a request.

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 
@@ -21,20 +22,26 @@ pub(super) enum ReplyBody {
 #[derive(Clone)]
 pub(super) struct Reshaped(pub(super) Bytes);
 
-/// Takes the body of a reply out, if it is there at once; returns the reply and its body.
-pub(super) fn take_whole(response: Response) -> (http::Response<ReplyBody>, Bytes) {
+/// Returns the reply with its body, which `record` is shown if it is there at once.
+pub(super) fn send_whole(
+    response: Response,
+    record: impl FnOnce(StatusCode, &[u8]),
+) -> http::Response<ReplyBody> {
     let (parts, mut body) = response.into_parts();
     if let Some(Reshaped(whole)) = parts.extensions.get() {
-        let whole = whole.clone();
-        return (http::Response::from_parts(parts, ReplyBody::Pieces(body)), whole);
+        record(parts.status, whole);
+        return http::Response::from_parts(parts, ReplyBody::Pieces(body));
     }
     let whole = match body.frame().now_or_never() {
-        None => return (http::Response::from_parts(parts, ReplyBody::Pieces(body)), Bytes::new()),
+        None => {
+            record(parts.status, &[]);
+            return http::Response::from_parts(parts, ReplyBody::Pieces(body));
+        }
         Some(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
         Some(_) => Bytes::new(),
     };
-    let body = ReplyBody::Whole(Full::new(whole.clone()));
-    (http::Response::from_parts(parts, body), whole)
+    record(parts.status, &whole);
+    http::Response::from_parts(parts, ReplyBody::Whole(Full::new(whole)))
 }
 
 impl http_body::Body for ReplyBody {

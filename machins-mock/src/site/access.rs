@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -21,6 +21,9 @@ use crate::server_state::AccessRules;
 
 /// Names with a dot that are answered without being told.
 const KNOWN_HOST: &str = "host.docker.internal";
+
+/// The header in which a browser says where a request comes from.
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What becomes of a request at the door.
 pub(crate) enum Admission {
@@ -37,7 +40,7 @@ pub(crate) struct Cors(Option<HeaderValue>);
 pub(crate) fn admit(rules: &AccessRules, parts: &Parts) -> Admission {
     let refuse =
         |code, detail: String| Admission::Answered(Problem::new(403, code, detail).into_response());
-    if parts.headers.contains_key(OWN_POST) {
+    if parts.headers.contains_key(&OWN_POST) {
         let detail = "this is a webhook of a mock server, whose own routes it must not reach";
         return refuse("OWN_WEBHOOK", detail.to_owned());
     }
@@ -66,7 +69,7 @@ pub(crate) fn admit(rules: &AccessRules, parts: &Parts) -> Admission {
             return refuse("CROSS_ORIGIN", detail.to_owned());
         }
     }
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if matches!(site, Some(b"cross-site" | b"same-site")) && !is_visit(parts) {
         let detail = "web pages of other sites cannot use the mock server";
         return refuse("CROSS_ORIGIN", detail.to_owned());

@@ -68,7 +68,7 @@ fn wrong_method(app: &App, routes: &[Route], method: &Method, path: &str) -> Pro
         allowed => format!("{method} is not possible here, only {}", allowed.join(", ")),
     };
     let mut problem = Problem::new(405, "METHOD_NOT_ALLOWED", detail);
-    problem.handler = path.strip_prefix("/api/v1/").map(ToOwned::to_owned);
+    problem.handler = path.strip_prefix("/api/v1/").map(Into::into);
     problem.request_id = Some(app.new_request_id(false));
     problem
 }

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::own_routes::OwnRoutes;
 use super::{control, fallback, machineid, machins, swagger};
-use crate::http::Api;
+use crate::http::{Api, Route};
 use crate::reading::FieldError;
 
 /// The routes, created once for the process.
@@ -16,15 +16,17 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     let api = machins::routes(api);
     let api = control::routes(api);
     let (router, routes) = api.finish();
-    let own = OwnRoutes::new(&routes);
     let routes = Arc::from(routes);
     let router = swagger::add(router, Arc::clone(&routes));
-    Site { router: fallback::add(router, routes), own }
+    Site { router: fallback::add(router, Arc::clone(&routes)), routes }
 });
+
+/// What the routes of the control API take, read from their documentation when it is first needed.
+static OWN_ROUTES: LazyLock<OwnRoutes> = LazyLock::new(|| OwnRoutes::new(&SITE.routes));
 
 struct Site {
     router: Router,
-    own: OwnRoutes,
+    routes: Arc<[Route]>,
 }
 
 /// Returns the routes, which all servers of the process share.
@@ -39,5 +41,8 @@ pub(crate) fn refuse_extras(
     query: &str,
     body: &[u8],
 ) -> Result<(), FieldError> {
-    SITE.own.refuse_extras(method, path, query, body)
+    if query.is_empty() && body.is_empty() {
+        return Ok(());
+    }
+    OWN_ROUTES.refuse_extras(method, path, query, body)
 }

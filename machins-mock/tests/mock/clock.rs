@@ -14,7 +14,7 @@ use crate::support::receiver::Receiver;
 const NEW_YEAR: &str = "2030-01-01T00:00:00.000Z";
 
 fn new_year() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_456_000)
+    SystemTime::UNIX_EPOCH + Duration::from_hours(525_960)
 }
 
 #[tokio::test]

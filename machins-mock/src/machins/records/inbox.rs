@@ -33,7 +33,7 @@ pub(crate) struct Notification {
 }
 
 impl Inbox {
-    pub(crate) fn push(&mut self, cx: &mut Context<'_>, event: Event) {
+    pub(crate) fn push(&mut self, cx: &mut Context<'_>, event: &Event) {
         if self.0.len() >= MAX_NOTIFICATIONS {
             self.0.pop_front();
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{DONE, Done};
+use super::done::{DONE, Done};
 use crate::fault::{ActiveFault, Fault};
 use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Reply};
 

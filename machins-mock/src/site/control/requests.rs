@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::done::{DONE, Done};
 use super::wait::{Timeout, Unmet, WaitBody};
-use super::{DONE, Done};
 use crate::conditions::ConditionsError;
 use crate::http::Refusal::Invalid;
 use crate::http::{Api, CurrentApp, JsonBody, Problem, Query, Reply};

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::done::{DONE, Done};
 use super::wait::{Timeout, Unmet, WaitBody};
-use super::{DONE, Done};
 use crate::conditions::{Matcher, Purpose};
 use crate::delivery::{WebhookAttempt, WebhooksQuery};
 use crate::http::Refusal::Invalid;
@@ -43,13 +43,12 @@ async fn wait(
     let body = body?;
     let (count, timeout, since) = (body.count()?, body.timeout()?, body.since);
     let matcher = Matcher::new(body.conditions, Purpose::Webhooks)?;
-    let matched = app.deliveries.matched(&matcher, since, count);
-    let in_time = tokio::time::timeout(timeout, matched).await.is_ok();
-    let (matched, others) = app.deliveries.sort(&matcher, since);
-    if in_time {
-        return Ok(Reply(Webhooks { webhooks: matched }));
+    let enough = app.deliveries.matched(&matcher, since, count);
+    if let Ok(webhooks) = tokio::time::timeout(timeout, enough).await {
+        return Ok(Reply(Webhooks { webhooks }));
     }
-    Err(Unmet::Timeout(Timeout::new("webhooks", count, matched, others)))
+    let (found, others) = app.deliveries.sort(&matcher, since);
+    Err(Unmet::Timeout(Timeout::new("webhooks", count, found, others)))
 }
 
 async fn resend(

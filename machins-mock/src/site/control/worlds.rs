@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DONE, Done};
+use super::done::{DONE, Done};
 use crate::http::Refusal::{Conflict, Invalid};
 use crate::http::{AllWorlds, Api, BaseUrl, OptionalBody, PathText, Problem, Reply};
 use crate::state::App;

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use super::reply::{Failure, Meta};
 use crate::clock::Time;
-use crate::http::{Input, Operation, Proof, Received, Security};
+use crate::http::{Input, ORG_KEY, Operation, Proof, Received, Security};
 use crate::machineid::org::Org;
 use crate::state::App;
 use crate::world::World;
@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         let app = App::clone(&Received::get(&parts.extensions)?.app);
-        let header = parts.headers.get("x-org-key").and_then(|key| key.to_str().ok());
+        let header = parts.headers.get(&ORG_KEY).and_then(|key| key.to_str().ok());
         Ok(Self { app, key: header.map(|key| key.trim().to_owned()) })
     }
 }

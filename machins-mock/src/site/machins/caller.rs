@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use uuid::Uuid;
 
-use crate::http::{Input, Operation, Proof, Received, Security, StoredBody};
+use crate::http::{API_KEY, Input, Operation, Proof, Received, Security, StoredBody};
 use crate::machins::error::Result;
 use crate::machins::{Context, Machins};
 use crate::state::App;
@@ -65,7 +65,7 @@ impl<S: Sync> FromRequestParts<S> for Agent {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, StatusCode> {
         let app = App::clone(&Received::get(&parts.extensions)?.app);
-        let header = parts.headers.get("x-api-key").and_then(|key| key.to_str().ok());
+        let header = parts.headers.get(&API_KEY).and_then(|key| key.to_str().ok());
         Ok(Self { app, key: header.map(|key| key.trim().to_owned()) })
     }
 }

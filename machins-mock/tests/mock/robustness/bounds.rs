@@ -128,3 +128,32 @@ async fn events_beyond_a_full_queue_are_dropped_and_logged() {
         assert!(attempt.error.unwrap().contains("10000 events were already waiting"));
     }
 }
+
+/// Parsed, this object takes 65 times the memory of its text, and the bound on the size of the
+/// world would be none.
+#[cfg(target_os = "linux")]
+#[test]
+fn stored_objects_take_the_memory_of_their_text() {
+    /// The memory of this process, in bytes.
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        1024 * line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
+    }
+    let server = MockServer::builder().start().unwrap();
+    let agent = || server.create_agent(NewAgent::new()).unwrap();
+    let (seller, buyer) = (agent(), agent());
+    let listing = json!({"title": "t", "slug": "abc", "listing_type": "task", "price": 1});
+    let listing = post(&server, "/api/v1/listings", &seller.api_key, &listing).json();
+    let parts = vec![json!({"": 0}); 6000];
+    let proposal = json!({"listing_id": listing["id"], "metadata": {"a": parts}});
+    let before = resident();
+    let mut sent = 0;
+    for _ in 0..200 {
+        assert_eq!(post(&server, "/api/v1/trades", &buyer.api_key, &proposal).status, 201);
+        sent += serde_json::to_vec(&proposal).unwrap().len();
+    }
+    // The world holds it once, and the journal what came and what was answered.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 10 * sent, "{grown} bytes for {sent}");
+}

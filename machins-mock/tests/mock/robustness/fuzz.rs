@@ -101,7 +101,8 @@ impl Generated {
             exchange(addr, &self.request).unwrap_or_else(|| panic!("no reply to {context}"))
         };
         assert!(reply.status < 500, "{reply:?} to {context}");
-        if !self.is_mangled && self.has_body {
+        // The answer to OPTIONS has no body.
+        if !self.is_mangled && self.has_body && reply.status != 204 {
             let json = serde_json::from_slice::<Value>(&reply.body);
             assert!(json.is_ok(), "{reply:?} to {context}");
         }
