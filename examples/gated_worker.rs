@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode, machineid_client::Error> {
             Ok(ExitCode::SUCCESS)
         }
         Err(denied) => {
-            eprintln!("{denied}");
+            eprintln!("{denied:#}");
             Ok(ExitCode::from(3))
         }
     }

@@ -70,7 +70,7 @@ async fn receive(State(agent): State<Agent>, Verified(webhook): Verified) -> Sta
     if let Event::TradeProposed(data) = webhook.event()
         && let Err(error) = serve(&agent.client, &data.trade_id).await
     {
-        eprintln!("{} is left to the inbox: {error}", data.trade_id);
+        eprintln!("{} is left to the inbox: {error:#}", data.trade_id);
     }
     StatusCode::OK
 }

@@ -79,6 +79,11 @@ impl BaseUrl {
         self.0.scheme() == "http"
     }
 
+    /// Returns the host and the port, for spans.
+    pub(crate) fn server(&self) -> (&str, u16) {
+        (self.0.host_str().unwrap_or_default(), self.0.port_or_known_default().unwrap_or_default())
+    }
+
     /// Returns the URL of a call. `path` is percent-encoded already and starts with `/`; `query` is
     /// form-encoded already.
     pub(crate) fn join(&self, path: &str, query: &str) -> Url {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::call_options::CallOptions;
 use crate::credential::{Scheme, Secret};
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::reply::Reply;
 use crate::request::{Request, invalid};
 
@@ -158,6 +159,17 @@ impl<R> Call<R> {
             request.body = Some(json.into());
             Ok(())
         })
+    }
+
+    /// Names the endpoint, for spans and metrics. Without a name it is `call`.
+    ///
+    /// ```
+    /// use agent_client_core::{Call, operation};
+    ///
+    /// let call = Call::get("/things/{id}").operation(operation!("example.get_thing"));
+    /// ```
+    pub fn operation(self, operation: &'static Operation) -> Self {
+        self.set(|request| request.operation = operation)
     }
 
     /// Makes the call carry the client's key for this scheme. By default a call carries no key.

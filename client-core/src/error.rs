@@ -40,8 +40,8 @@ pub enum ErrorKind {
     /// The connection or the task that waited for the reply ended before the reply was complete.
     /// The request may have been sent and have taken effect.
     Interrupted,
-    /// The call changes something, and it is unknown whether it took effect. The source of the
-    /// error is what went wrong; its message says how to find out.
+    /// The call changes something, and it is unknown whether it took effect. The message says how to
+    /// find out, and the source of the error is the error of the attempt.
     OutcomeUnknown,
     /// The server answered with a redirect. Redirects are never followed, because the key would be
     /// sent along.
@@ -168,12 +168,21 @@ impl fmt::Display for ErrorKind {
 /// `Display` is one line for people; [`kind`](Self::kind) and the other methods are for programs.
 /// An error never contains a key, a token or the query of a URL.
 ///
+/// The message does not repeat the error's source, so that a report that prints the whole chain, as
+/// `anyhow` does, says nothing twice. `{:#}` writes the message and all of its sources as one line:
+/// print that where nothing else prints the sources.
+///
 /// ```
-/// use agent_client_core::{BaseUrl, ErrorKind};
+/// use agent_client_core::{BaseUrl, Error, ErrorKind};
 ///
 /// let error = BaseUrl::parse("http://example.com").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
 /// assert!(!error.is_retryable());
+///
+/// let error = Error::new(ErrorKind::Storage, "the journal cannot be written")
+///     .with_source(std::io::Error::other("disk full"));
+/// assert_eq!(error.to_string(), "the journal cannot be written");
+/// assert_eq!(format!("{error:#}"), "the journal cannot be written: disk full");
 /// ```
 #[derive(Clone)]
 pub struct Error(Box<Details>);
@@ -188,8 +197,24 @@ struct Details {
     retry_after: Option<Duration>,
     excerpt: Option<String>,
     call: Option<String>,
-    advice: Option<&'static str>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    advice: Advice,
+    source: Option<Source>,
+}
+
+/// What the message advises to do.
+#[derive(Clone, Copy)]
+enum Advice {
+    /// The advice of the error's kind.
+    OfKind,
+    Own(&'static str),
+    Nothing,
+}
+
+#[derive(Clone)]
+enum Source {
+    Error(Arc<dyn StdError + Send + Sync>),
+    /// The innermost cause of this error.
+    RootOf(Arc<dyn StdError + Send + Sync>),
 }
 
 impl Error {
@@ -204,7 +229,7 @@ impl Error {
             retry_after: None,
             excerpt: None,
             call: None,
-            advice: None,
+            advice: Advice::OfKind,
             source: None,
         }))
     }
@@ -296,7 +321,19 @@ impl Error {
     /// Sets the cause of the error. Meant for crates that define endpoints.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Arc::new(source));
+        self.0.source = Some(Source::Error(Arc::new(source)));
+        self
+    }
+
+    /// Sets the innermost cause of this error as the source. It says most: "connection refused"
+    /// rather than "error sending request".
+    pub(crate) fn with_root_cause(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Source::RootOf(Arc::new(error)));
+        self
+    }
+
+    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
+        self.0.advice = Advice::Own(advice);
         self
     }
 
@@ -308,14 +345,15 @@ impl Error {
 
     /// Turns the error of an attempt into the error of a call that may have taken effect, with the
     /// former as its source.
-    pub(crate) fn into_outcome_unknown(self, advice: Option<&'static str>) -> Self {
-        let details = Details::clone(&self.0);
-        Self(Box::new(Details {
-            kind: ErrorKind::OutcomeUnknown,
-            advice,
-            source: Some(Arc::new(self)),
-            ..details
-        }))
+    pub(crate) fn into_outcome_unknown(mut self, advice: Option<&'static str>) -> Self {
+        let mut details = Details::clone(&self.0);
+        details.kind = ErrorKind::OutcomeUnknown;
+        "it is unknown whether the call took effect".clone_into(&mut details.message);
+        details.advice = advice.map_or(Advice::OfKind, Advice::Own);
+        // To try again would be wrong now.
+        self.0.advice = Advice::Nothing;
+        details.source = Some(Source::Error(Arc::new(self)));
+        Self(Box::new(details))
     }
 
     /// Applies `clean` to every text that came from the server.
@@ -335,10 +373,22 @@ impl fmt::Display for Error {
             write!(f, "{call}: ")?;
         }
         f.write_str(&self.0.message)?;
-        if let Some(advice) = self.0.advice.or(self.kind().advice()) {
-            write!(f, "; {advice}")?;
+        if f.alternate() {
+            let mut next = self.source();
+            while let Some(source) = next {
+                write!(f, ": {source}")?;
+                next = source.source();
+            }
         }
-        Ok(())
+        let advice = match self.0.advice {
+            Advice::OfKind => self.kind().advice(),
+            Advice::Own(advice) => Some(advice),
+            Advice::Nothing => None,
+        };
+        match advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -361,8 +411,8 @@ impl fmt::Debug for Error {
         if let Some(retry_after) = &self.0.retry_after {
             out.field("retry_after", retry_after);
         }
-        if let Some(source) = &self.0.source {
-            out.field("source", source);
+        if let Some(source) = self.source() {
+            out.field("source", &source);
         }
         out.finish()
     }
@@ -370,6 +420,17 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        match self.0.source.as_ref()? {
+            Source::Error(error) => Some(&**error),
+            Source::RootOf(error) => Some(root_cause(&**error)),
+        }
     }
+}
+
+/// Returns the innermost cause of an error.
+fn root_cause<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }

@@ -33,6 +33,8 @@
 //! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
 //!   it only plain `http` works.
 //! - `blocking`: `Blocking`, the transport for programs without an async runtime.
+//! - `otel`: the trace of the current span is sent along (`traceparent`).
+//! - `test-util`: `Script`, which answers calls without a socket, and `Reply::new`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -41,6 +43,7 @@ mod call;
 mod call_options;
 mod certificate;
 mod clock;
+mod config_file;
 mod connection;
 mod credential;
 mod document;
@@ -49,7 +52,9 @@ mod error;
 mod extra;
 mod labels;
 mod lock;
+mod observer;
 mod open_enum;
+mod operation;
 mod options;
 mod plain_value;
 mod pool;
@@ -59,6 +64,8 @@ mod reply;
 mod request;
 mod request_ids;
 pub mod retry;
+#[cfg(feature = "test-util")]
+mod script;
 mod secret_key;
 mod text;
 mod timestamp;
@@ -68,6 +75,8 @@ pub use base_url::BaseUrl;
 pub use call::{Call, Probe, ProbeResult};
 pub use call_options::CallOptions;
 pub use clock::{Clock, MockClock, SystemClock};
+#[doc(hidden)]
+pub use config_file::ConfigFile;
 pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use document::Document;
@@ -77,6 +86,8 @@ pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
 pub use lock::lock;
+pub use observer::{CallOutcome, CallSummary};
+pub use operation::Operation;
 pub use options::ClientOptions;
 pub use pool::HttpPool;
 pub use reply::Reply;
@@ -85,12 +96,17 @@ pub use reqwest;
 /// The HTTP method of a [`Call`], re-exported from `http`.
 ///
 pub use reqwest::Method;
+#[cfg(feature = "test-util")]
+pub use script::{Rule, Script, ScriptedRequest};
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;
-pub use transport::{Async, Pending, Transport};
+pub use transport::{AndThen, Async, Pending, Transport};
 
 /// Used by the macro [`open_enum!`].
 #[doc(hidden)]
 pub use serde as __serde;
+/// Used by the macro [`operation!`].
+#[doc(hidden)]
+pub use tracing as __tracing;

@@ -4,9 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "test-util")]
+use crate::clock::MockClock;
 use crate::clock::{Clock, SystemClock};
+use crate::observer::{CallSummary, Observer};
 use crate::pool::{ConnectSettings, HttpPool};
 use crate::retry::{Budget, Policy};
+#[cfg(feature = "test-util")]
+use crate::script::Script;
 
 /// The options of a client: time limits, retries, reply size, user agent.
 ///
@@ -35,6 +40,9 @@ pub struct ClientOptions {
     pub(crate) user_agent: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pool: Option<HttpPool>,
+    pub(crate) observer: Option<Observer>,
+    #[cfg(feature = "test-util")]
+    pub(crate) script: Option<Script>,
 }
 
 /// See [`ClientOptions::pool`].
@@ -58,7 +66,19 @@ impl ClientOptions {
             user_agent: None,
             clock: Arc::new(SystemClock),
             pool: None,
+            observer: None,
+            #[cfg(feature = "test-util")]
+            script: None,
         }
+    }
+
+    /// Creates options with the default values whose calls are answered by this script instead of a
+    /// server, and whose waits take no time, for unit tests (feature `test-util`).
+    #[cfg(feature = "test-util")]
+    pub fn scripted(script: &Script) -> Self {
+        let mut options = Self::new().clock(MockClock::new(0.5));
+        options.script = Some(script.clone());
+        options
     }
 
     /// Sets how long connecting may take.
@@ -133,6 +153,25 @@ impl ClientOptions {
     /// ([`http`](Self::http), [`connect_timeout`](Self::connect_timeout)) is then up to the pool.
     pub fn pool(mut self, pool: HttpPool) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// Sets a function that is told about each call when it has ended, for metrics. It runs before
+    /// the call returns, so it should be quick.
+    ///
+    /// A call that is dropped is reported too. One that could not be made, because its input is
+    /// invalid, is not; nor is a call by which the client asks about the outcome of another.
+    ///
+    /// ```
+    /// use agent_client_core::{CallSummary, ClientOptions};
+    ///
+    /// let options = ClientOptions::new().observer(|summary: &CallSummary| {
+    ///     let CallSummary { operation, outcome, attempts, duration, .. } = summary;
+    ///     println!("{operation} {outcome} after {attempts} attempts, {} ms", duration.as_millis());
+    /// });
+    /// ```
+    pub fn observer(mut self, observer: impl Fn(&CallSummary) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 

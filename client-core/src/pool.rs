@@ -1,6 +1,5 @@
 //! Connections that several clients can share, and the rules that they all follow.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -21,6 +20,9 @@ use crate::proxy;
 /// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
+
+const NO_CERTIFICATES: &str = "https needs the certificates of the system's authorities: install \
+     them (ca-certificates) or name their file in SSL_CERT_FILE";
 
 /// The addresses of this machine.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -159,15 +161,12 @@ impl Pool {
             }
         }
         builder.build().map_err(|error| {
-            let advice = match destination {
-                Destination::Remote => {
-                    "; https needs the certificates of the system's authorities: install them \
-                     (ca-certificates) or name their file in SSL_CERT_FILE"
-                }
-                Destination::Local | Destination::LocalPlain => "",
-            };
-            let message = format!("the HTTP client cannot be set up: {}", root_cause(&error));
-            Error::new(ErrorKind::InvalidInput, message + advice).with_source(error)
+            let message = "the HTTP client cannot be set up";
+            let failure = Error::new(ErrorKind::InvalidInput, message).with_root_cause(error);
+            match destination {
+                Destination::Remote => failure.with_advice(NO_CERTIFICATES),
+                Destination::Local | Destination::LocalPlain => failure,
+            }
         })
     }
 }
@@ -188,14 +187,4 @@ impl Resolve for ThisMachine {
         let addresses: Addrs = Box::new(LOOPBACK.into_iter().map(|ip| SocketAddr::new(ip, 0)));
         Box::pin(std::future::ready(Ok(addresses)))
     }
-}
-
-/// Returns the innermost cause, which says most: "connection refused" rather than "error sending
-/// request".
-pub(crate) fn root_cause(error: &dyn StdError) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

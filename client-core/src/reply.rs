@@ -27,6 +27,34 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Creates a reply with this status and JSON body, for tests (feature `test-util`). A body that
+    /// cannot be written as JSON becomes an empty one.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(status: u16, body: &impl serde::Serialize) -> Self {
+        Self {
+            status,
+            body: serde_json::to_vec(body).unwrap_or_default().into(),
+            headers: HeaderMap::new(),
+            labels: Labels::read(&HeaderMap::new()),
+            repeated: false,
+            request_ids: Arc::default(),
+        }
+    }
+
+    /// Sets a header, for tests (feature `test-util`). One that is not valid is left out.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        use reqwest::header::{HeaderName, HeaderValue};
+
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            self.headers.append(name, value);
+            self.labels = Labels::read(&self.headers);
+        }
+        self
+    }
+
     /// Returns the HTTP status code, for example 200.
     #[must_use]
     pub fn status(&self) -> u16 {

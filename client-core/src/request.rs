@@ -12,12 +12,14 @@ use serde::Serialize;
 use crate::call_options::CallOptions;
 use crate::credential::{Scheme, Secret};
 use crate::error::{Error, ErrorKind};
+use crate::operation::{Operation, UNNAMED};
 
 /// What is not escaped in a path segment (RFC 3986, "unreserved").
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request. It is complete when its path has no placeholder left.
 pub(crate) struct Request {
+    pub(crate) operation: &'static Operation,
     pub(crate) method: Method,
     pub(crate) template: Cow<'static, str>,
     pub(crate) path: String,
@@ -58,6 +60,7 @@ impl Request {
         }
         Ok(Self {
             idempotent: method.is_idempotent(),
+            operation: UNNAMED,
             method,
             path: template.clone().into_owned(),
             template,

@@ -242,8 +242,9 @@ async fn the_span_describes_the_call_and_no_log_has_the_key() {
 
     let log = log.text();
     assert!(!log.contains(KEY), "{log}");
-    let span = "call{method=GET path=/thing attempt=1 status=503";
+    let span = r#"call{otel.kind="client" http.request.method="GET" url.template="/thing""#;
     assert!(log.contains(span), "{log}");
+    assert!(log.contains("attempt=1 http.response.status_code=503"), "{log}");
     assert!(log.contains("attempt=2"), "{log}");
     assert!(log.contains(r#"request_id="id-[REDACTED]""#), "{log}");
 }

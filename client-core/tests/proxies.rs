@@ -26,7 +26,7 @@ async fn child() {
     match Async::new(BaseUrl::parse_insecure(&url).unwrap(), Vec::new(), options) {
         Ok(client) => match client.send(call).await {
             Ok(value) => println!("value {value}"),
-            Err(error) => println!("call: {error}"),
+            Err(error) => println!("call: {error:#}"),
         },
         Err(error) => println!("build: {error}"),
     }

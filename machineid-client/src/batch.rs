@@ -1,7 +1,7 @@
 //! Revoking and restoring many devices at once.
 
 use agent_client_core::{
-    Call, Document, Error, ErrorKind, Extra, Transport, open_enum, with_extra,
+    Call, Document, Error, ErrorKind, Extra, Operation, Transport, open_enum, operation, with_extra,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
     /// cannot be revoked is not an error: see [`BatchItem::status`].
     pub fn revoke_batch(&self, devices: &[DeviceId]) -> T::Reply<RevokeBatch> {
-        self.send(selected(REVOKE, devices))
+        self.send(selected(REVOKE, operation!("machineid.revoke_batch"), devices))
     }
 
     /// Revokes every active device: `POST /api/v1/devices/revoke_batch`. If the reply to a first
@@ -152,7 +152,11 @@ impl<T: Transport> Api<T> {
     /// Returns an error if the request is refused or there is no readable reply: see
     /// [`ErrorKind`].
     pub fn revoke_all_active(&self) -> T::Reply<RevokeBatch> {
-        self.send(batch(REVOKE, &json!({"scope": "all_active"})))
+        self.send(batch(
+            REVOKE,
+            operation!("machineid.revoke_all_active"),
+            &json!({"scope": "all_active"}),
+        ))
     }
 
     /// Restores up to 500 revoked devices, until the plan is full:
@@ -162,7 +166,7 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
     /// cannot be restored is not an error: see [`BatchItem::status`].
     pub fn unrevoke_batch(&self, devices: &[DeviceId]) -> T::Reply<UnrevokeBatch> {
-        self.send(selected(UNREVOKE, devices))
+        self.send(selected(UNREVOKE, operation!("machineid.unrevoke_batch"), devices))
     }
 
     /// Restores all revoked devices, until the plan is full, starting with the most recently
@@ -173,20 +177,32 @@ impl<T: Transport> Api<T> {
     /// Returns an error if the request is refused or there is no readable reply: see
     /// [`ErrorKind`].
     pub fn unrevoke_all_revoked(&self) -> T::Reply<UnrevokeBatch> {
-        self.send(batch(UNREVOKE, &json!({"scope": "all_revoked"})))
+        self.send(batch(
+            UNREVOKE,
+            operation!("machineid.unrevoke_all_revoked"),
+            &json!({"scope": "all_revoked"}),
+        ))
     }
 }
 
-fn selected<R: DeserializeOwned>(path: &'static str, devices: &[DeviceId]) -> Call<R> {
+fn selected<R: DeserializeOwned>(
+    path: &'static str,
+    operation: &'static Operation,
+    devices: &[DeviceId],
+) -> Call<R> {
     if devices.is_empty() || devices.len() > MAX_IDS {
         return Call::refused(Error::new(
             ErrorKind::InvalidInput,
             format!("a batch takes 1 to {MAX_IDS} device ids, not {}", devices.len()),
         ));
     }
-    batch(path, &json!({"deviceIds": devices}))
+    batch(path, operation, &json!({"deviceIds": devices}))
 }
 
-fn batch<R: DeserializeOwned>(path: &'static str, body: &Value) -> Call<R> {
-    Call::post(path).auth(&ORG_KEY).body(body).idempotent().json()
+fn batch<R: DeserializeOwned>(
+    path: &'static str,
+    operation: &'static Operation,
+    body: &Value,
+) -> Call<R> {
+    Call::post(path).operation(operation).auth(&ORG_KEY).body(body).idempotent().json()
 }

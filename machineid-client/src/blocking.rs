@@ -40,6 +40,26 @@ impl Client {
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build_blocking()
     }
+
+    /// Creates a client with the org key and the base URL from the environment and, for what is not
+    /// set there, from the config file: see [`ClientBuilder::from_config`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_config`] and
+    /// [`ClientBuilder::build_blocking`].
+    pub fn from_config() -> Result<Self, Error> {
+        ClientBuilder::from_config()?.build_blocking()
+    }
+
+    /// Creates a client as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file: see [`ClientBuilder::from_profile`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_profile`] and
+    /// [`ClientBuilder::build_blocking`].
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        ClientBuilder::from_profile(name)?.build_blocking()
+    }
 }
 
 impl ClientBuilder {

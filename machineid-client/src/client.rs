@@ -3,8 +3,8 @@
 use std::fmt;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, CallOptions, ClientOptions, Connection, Credential, Error, ErrorKind,
-    Transport, variable,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, ConfigFile, Connection, Credential, Error,
+    ErrorKind, Transport, variable,
 };
 
 use crate::auth::{ORG_KEY, OrgKey};
@@ -21,6 +21,22 @@ const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"))
 /// [front page](crate#manage-devices) lists the methods by subject.
 ///
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
+///
+/// A function over `Api<T>` serves both kinds of callers, and may make several calls:
+///
+/// ```
+/// use machineid_client::{AndThen, Api, Decision, DeviceId, Transport};
+///
+/// fn register_and_validate<T: Transport>(api: &Api<T>, device: &DeviceId) -> T::Reply<Decision> {
+///     let (next, asked) = (api.clone(), device.clone());
+///     api.register(device).and_then(move |_registration| next.validate(&asked))
+/// }
+///
+/// # test_support::machineid(async |client| {
+/// let decision = register_and_validate(&client, &DeviceId::new("agent-01")?).await?;
+/// assert!(decision.is_allowed());
+/// # Ok(()) });
+/// ```
 #[derive(Clone)]
 pub struct Api<T> {
     transport: T,
@@ -112,6 +128,26 @@ impl Client {
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }
+
+    /// Creates a client with the org key and the base URL from the environment and, for what is not
+    /// set there, from the config file: see [`ClientBuilder::from_config`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_config`] and
+    /// [`ClientBuilder::build`].
+    pub fn from_config() -> Result<Self, Error> {
+        ClientBuilder::from_config()?.build()
+    }
+
+    /// Creates a client as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file: see [`ClientBuilder::from_profile`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_profile`] and
+    /// [`ClientBuilder::build`].
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        ClientBuilder::from_profile(name)?.build()
+    }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Api<T> {
@@ -150,15 +186,57 @@ impl ClientBuilder {
     /// Returns [`ErrorKind::MissingCredential`] if `MACHINEID_ORG_KEY` is not set, and
     /// [`ErrorKind::InvalidInput`] if it is not a valid org key or one of the variables is not UTF-8.
     pub fn from_env() -> Result<Self, Error> {
-        let key = variable("MACHINEID_ORG_KEY")?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::MissingCredential,
-                "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it",
-            )
-        })?;
+        let missing = "MACHINEID_ORG_KEY is not set; get an org key at machineid.io and export it";
+        Self::from_settings(
+            variable("MACHINEID_ORG_KEY")?,
+            variable("MACHINEID_BASE_URL")?,
+            missing,
+        )
+    }
+
+    /// Creates a builder from the environment, as [`from_env`](Self::from_env) does, and from the
+    /// config file of the command line for what is not set there: `machineid.org_key` and
+    /// `machineid.base_url` in `~/.machins/config.json`, or in the file that `MACHINS_CONFIG` names.
+    /// `MACHINS_PROFILE` names a profile of the file to prefer.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::MissingCredential`] if there is no org key, and
+    /// [`ErrorKind::InvalidInput`] if it is not valid, if one of the variables is not UTF-8, or if
+    /// the file cannot be read, belongs to neither this user nor root, can be written to by others or
+    /// has no such profile.
+    pub fn from_config() -> Result<Self, Error> {
+        Self::from_file(&ConfigFile::read(None)?)
+    }
+
+    /// Creates a builder as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file. As on the command line, the environment comes first, then the profile, then the top
+    /// level of the file.
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`from_config`](Self::from_config).
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        Self::from_file(&ConfigFile::read(Some(name))?)
+    }
+
+    fn from_file(file: &ConfigFile) -> Result<Self, Error> {
+        let missing =
+            "there is no org key in MACHINEID_ORG_KEY or the config file; get one at machineid.io";
+        Self::from_settings(
+            variable("MACHINEID_ORG_KEY")?.or_else(|| file.org_key()),
+            variable("MACHINEID_BASE_URL")?.or_else(|| file.machineid_base_url()),
+            missing,
+        )
+    }
+
+    fn from_settings(
+        key: Option<String>,
+        url: Option<String>,
+        missing: &str,
+    ) -> Result<Self, Error> {
+        let key = key.ok_or_else(|| Error::new(ErrorKind::MissingCredential, missing))?;
         let mut builder = Self::default().org_key(OrgKey::new(&key)?);
         builder.connection = builder.connection.allow_insecure_http_from_env(INSECURE_HTTP)?;
-        Ok(match variable("MACHINEID_BASE_URL")? {
+        Ok(match url {
             Some(url) => builder.base_url(url),
             None => builder,
         })

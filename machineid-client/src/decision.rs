@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum};
+use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum, operation};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -94,6 +94,17 @@ impl Decision {
         self.fields.get(name).map(|value| &**value)
     }
 
+    /// Returns the decision about this device that a reply contains, for tests (feature
+    /// `test-util`).
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::UnreadableReply`](crate::ErrorKind::UnreadableReply) if the reply
+    /// contains no decision, or an `ALLOW` that is [not believed](crate::InvalidAllow).
+    #[cfg(feature = "test-util")]
+    pub fn from_reply(reply: &Reply, device: &DeviceId) -> Result<Self, Error> {
+        Self::decode(reply, device)
+    }
+
     fn decode(reply: &Reply, asked: &DeviceId) -> Result<Self, Error> {
         let no_decision = |unreadable: Error| {
             if reply.is_success() { unreadable } else { reply.error() }
@@ -115,8 +126,9 @@ impl Decision {
         let is_new = request_id(&fields).is_some_and(|id| reply.remember_request_id(id));
         if code == DecisionCode::Allow {
             verify(reply, &fields, asked, is_new).map_err(|invalid| {
-                let message = format!("the reply says ALLOW, but {invalid}");
-                reply.unreadable(message).with_source(invalid)
+                reply
+                    .unreadable("the reply says ALLOW, but cannot be believed")
+                    .with_source(invalid)
             })?;
         } else {
             fields.insert("allowed".to_owned(), false.into());
@@ -162,6 +174,7 @@ impl<T: Transport> Api<T> {
 pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
     let asked = device.clone();
     Call::post("/api/v1/devices/validate")
+        .operation(operation!("machineid.validate"))
         .auth(&ORG_KEY)
         .body(&json!({"deviceId": device}))
         .idempotent()

@@ -1,6 +1,8 @@
 //! Listing devices, and revoking, restoring and removing one device.
 
-use agent_client_core::{Call, Extra, Reply, Timestamp, Transport, open_enum, with_extra};
+use agent_client_core::{
+    Call, Extra, Operation, Reply, Timestamp, Transport, open_enum, operation, with_extra,
+};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -122,7 +124,12 @@ impl<T: Transport> Api<T> {
     /// Returns an error if the request is refused or there is no readable reply: see
     /// [`ErrorKind`](crate::ErrorKind).
     pub fn list_devices(&self) -> T::Reply<DeviceList> {
-        self.send(Call::get("/api/v1/devices/list").auth(&ORG_KEY).json())
+        self.send(
+            Call::get("/api/v1/devices/list")
+                .operation(operation!("machineid.list_devices"))
+                .auth(&ORG_KEY)
+                .json(),
+        )
     }
 
     /// Revokes a device, so that it is denied from its next validate on:
@@ -131,7 +138,7 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
     pub fn revoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
-        self.send(change("/api/v1/devices/revoke", device).json())
+        self.send(change("/api/v1/devices/revoke", operation!("machineid.revoke"), device).json())
     }
 
     /// Restores a revoked device, so that it may run again: `POST /api/v1/devices/unrevoke`.
@@ -142,7 +149,9 @@ impl<T: Transport> Api<T> {
     /// `device_limit_reached` if the plan is full, and
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
     pub fn unrevoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
-        self.send(change("/api/v1/devices/unrevoke", device).json())
+        self.send(
+            change("/api/v1/devices/unrevoke", operation!("machineid.unrevoke"), device).json(),
+        )
     }
 
     /// Deletes a device permanently: `POST /api/v1/devices/remove`.
@@ -158,20 +167,26 @@ impl<T: Transport> Api<T> {
             revoked: None,
             extra: Extra::default(),
         };
-        self.send(change("/api/v1/devices/remove", device).decode(move |reply| {
-            if reply.is_success() {
-                return reply.json();
-            }
-            let error = reply.error();
-            // Another 404 can mean that the org is unknown, or come from a proxy.
-            let is_gone = error.code() == Some("device_not_found")
-                || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
-            let was_removed = reply.status() == 404 && reply.is_repeated() && is_gone;
-            if was_removed { Ok(removed.clone()) } else { Err(error) }
-        }))
+        self.send(change("/api/v1/devices/remove", operation!("machineid.remove"), device).decode(
+            move |reply| {
+                if reply.is_success() {
+                    return reply.json();
+                }
+                let error = reply.error();
+                // Another 404 can mean that the org is unknown, or come from a proxy.
+                let is_gone = error.code() == Some("device_not_found")
+                    || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
+                let was_removed = reply.status() == 404 && reply.is_repeated() && is_gone;
+                if was_removed { Ok(removed.clone()) } else { Err(error) }
+            },
+        ))
     }
 }
 
-fn change(path: &'static str, device: &DeviceId) -> Call<Reply> {
-    Call::post(path).auth(&ORG_KEY).body(&json!({"deviceId": device})).idempotent()
+fn change(path: &'static str, operation: &'static Operation, device: &DeviceId) -> Call<Reply> {
+    Call::post(path)
+        .operation(operation)
+        .auth(&ORG_KEY)
+        .body(&json!({"deviceId": device}))
+        .idempotent()
 }

@@ -49,6 +49,9 @@
 //! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
 //!   it only plain `http` works.
 //! - `blocking`: the client and the gate for programs without an async runtime.
+//! - `otel`: the trace of the current span is sent along (`traceparent`).
+//! - `test-util`: for unit tests without a server: `Script` answers calls, and every reply and error
+//!   can be created.
 //! - `tower`: `GateLayer`, which checks before each request of a tower service.
 //! - `axum`: `Denied` as a response.
 //! - `decision-log`: `decision_log::DecisionLog`, a file to which a gate writes its decisions.
@@ -76,10 +79,13 @@ mod registration;
 ///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
-    Async, BaseUrl, Call, CallOptions, ClientOptions, Clock, Credential, Document, Error,
-    ErrorKind, Extra, HttpPool, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret,
-    SystemClock, Timestamp, Transport, reqwest, retry,
+    AndThen, Async, BaseUrl, Call, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock,
+    Credential, Document, Error, ErrorKind, Extra, HttpPool, MockClock, Operation, Pending, Probe,
+    ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, operation, reqwest,
+    retry,
 };
+#[cfg(feature = "test-util")]
+pub use agent_client_core::{Rule, Script, ScriptedRequest};
 pub use allow::InvalidAllow;
 pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};

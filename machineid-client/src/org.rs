@@ -1,6 +1,6 @@
 //! Creating an org, and upgrading its plan.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Transport, with_extra};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Reply, Transport, operation, with_extra};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -58,6 +58,7 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::BadRequest`] with code `invalid_plan` if the plan is not for sale.
     pub fn checkout(&self, plan: &PlanTier) -> T::Reply<Checkout> {
         let call = Call::post("/api/v1/billing/checkout")
+            .operation(operation!("machineid.checkout"))
             .auth(&ORG_KEY)
             .body(&json!({"plan": plan}))
             // A page that nobody opens has no effect.
@@ -72,30 +73,44 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::OutcomeUnknown`] if there is no readable reply. An org whose key nobody
     /// knows may then exist, which does no harm: create another one.
     pub fn create_org(&self) -> T::Reply<NewOrg> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Body {
-            org_api_key: String,
-            #[serde(flatten)]
-            extra: Extra,
-        }
-        let call = Call::post("/api/v1/org/create").body(&json!({})).unknown_hint(
-            "an org whose key nobody knows may exist; it does no harm, create another one",
-        );
-        self.send(call.decode(|reply| {
-            if !reply.is_success() {
-                return Err(reply.error());
-            }
-            // The error must not contain any part of the reply, because the reply contains the key.
-            let unreadable = |_| {
-                Error::new(
-                    ErrorKind::UnreadableReply,
-                    "the reply to org/create contains no org key",
-                )
-            };
-            let body: Body = reply.json().map_err(unreadable)?;
-            let org_key = OrgKey::new(&body.org_api_key).map_err(unreadable)?;
-            Ok(NewOrg { org_key, extra: body.extra })
-        }))
+        let call = Call::post("/api/v1/org/create")
+            .operation(operation!("machineid.create_org"))
+            .body(&json!({}))
+            .unknown_hint(
+                "an org whose key nobody knows may exist; it does no harm, create another one",
+            );
+        self.send(call.decode(read_new_org))
     }
+}
+
+#[cfg(feature = "test-util")]
+impl NewOrg {
+    /// Reads a reply as [`Api::create_org`] does, for tests (feature `test-util`).
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`Api::create_org`].
+    pub fn from_reply(reply: &Reply) -> Result<Self, Error> {
+        read_new_org(reply)
+    }
+}
+
+/// Reads the reply. No error repeats any of it, because it contains the key.
+fn read_new_org(reply: &Reply) -> Result<NewOrg, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        org_api_key: String,
+        #[serde(flatten)]
+        extra: Extra,
+    }
+    if !reply.is_success() {
+        return Err(reply.error());
+    }
+    let unreadable = |_| {
+        let message = "the reply to org/create contains no org key";
+        Error::new(ErrorKind::UnreadableReply, message)
+    };
+    let body: Body = reply.json().map_err(unreadable)?;
+    let org_key = OrgKey::new(&body.org_api_key).map_err(unreadable)?;
+    Ok(NewOrg { org_key, extra: body.extra })
 }

@@ -1,6 +1,6 @@
 //! Plans, and how much of a plan is used.
 
-use agent_client_core::{Call, Error, Extra, Transport, open_enum};
+use agent_client_core::{Call, Error, Extra, Transport, open_enum, operation};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -94,6 +94,11 @@ impl<T: Transport> Api<T> {
     /// Returns an error if the request is refused or there is no readable reply: see
     /// [`ErrorKind`](crate::ErrorKind).
     pub fn usage(&self) -> T::Reply<Usage> {
-        self.send(Call::get("/api/v1/usage").auth(&ORG_KEY).json())
+        self.send(
+            Call::get("/api/v1/usage")
+                .operation(operation!("machineid.usage"))
+                .auth(&ORG_KEY)
+                .json(),
+        )
     }
 }

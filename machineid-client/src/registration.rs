@@ -1,6 +1,6 @@
 //! Registering a device.
 
-use agent_client_core::{Call, Error, Extra, Reply, Transport};
+use agent_client_core::{Call, Error, Extra, Reply, Transport, operation};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
@@ -92,6 +92,15 @@ impl Registration {
         }
     }
 
+    /// Returns the registration that a reply contains, for tests (feature `test-util`).
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`Api::register`].
+    #[cfg(feature = "test-util")]
+    pub fn from_reply(reply: &Reply) -> Result<Self, Error> {
+        Self::decode(reply)
+    }
+
     /// Decodes a reply of status 2xx or 403; any other status is an error. `limit_reached` and
     /// `restored` are words of the vendor's older documents.
     fn decode(reply: &Reply) -> Result<Self, Error> {
@@ -140,6 +149,7 @@ impl<T: Transport> Api<T> {
     /// revocation is not an error but a [`Registration`].
     pub fn register(&self, device: &DeviceId) -> T::Reply<Registration> {
         let call = Call::post("/api/v1/devices/register")
+            .operation(operation!("machineid.register"))
             .auth(&ORG_KEY)
             .body(&json!({"deviceId": device}))
             .idempotent();

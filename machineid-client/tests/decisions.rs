@@ -143,7 +143,7 @@ async fn a_field_that_contradicts_an_allow_denies(
     let denied = check(ResponseTemplate::new(200).set_body_json(body)).await.unwrap_err();
     assert_eq!(denied.invalid_allow(), Some(invalid));
     assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
-    assert!(denied.to_string().contains(&invalid.to_string()), "{denied}");
+    assert!(format!("{denied:#}").contains(&invalid.to_string()), "{denied:#}");
 }
 
 #[rstest]
@@ -216,7 +216,7 @@ async fn a_request_id_allows_only_once() {
         assert_eq!(denied.invalid_allow(), Some(InvalidAllow::RepeatedRequestId));
     }
     let error = client.validate(&device()).await.unwrap_err();
-    assert!(error.message().contains("request_id was given before"), "{error}");
+    assert!(format!("{error:#}").contains("request_id was given before"), "{error:#}");
 }
 
 #[tokio::test]

@@ -15,6 +15,13 @@ fn child() {
     if env::var_os("TEST_CHILD").is_none() {
         return;
     }
+    if let Ok(profile) = env::var("TEST_PROFILE") {
+        let client = match profile.as_str() {
+            "" => Client::from_config(),
+            name => Client::from_profile(name),
+        };
+        return println!("{client:?}");
+    }
     match (Client::from_env(), DeviceId::from_env()) {
         (Ok(client), Ok(device)) => println!("{client:?} {device}"),
         (client, device) => println!("{:?} {:?}", client.err(), device.err()),
@@ -25,6 +32,7 @@ fn run(variables: &[(&str, &OsStr)]) -> String {
     let Output { stdout, .. } = Command::new(env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .env_remove("MACHINEID_BASE_URL")
+        .env_remove("MACHINS_PROFILE")
         .env("TEST_CHILD", "1")
         .env("MACHINEID_ORG_KEY", "org_1")
         .env("MACHINEID_DEVICE_ID", "agent-01")
@@ -54,4 +62,40 @@ fn a_variable_that_is_not_utf_8_is_an_error(
     let out = run(&[(name, OsStr::from_bytes(b"org_\xff"))]);
     assert!(out.contains("InvalidInput"), "{out}");
     assert!(out.contains(&format!("the environment variable {name} is not UTF-8")), "{out}");
+}
+
+#[rstest]
+#[case::the_top_level("", &[], "http://localhost:1")]
+#[case::a_profile("ci", &[], "http://localhost:2")]
+#[case::the_profile_of_the_environment("", &[("MACHINS_PROFILE", "ci")], "http://localhost:2")]
+#[case::the_environment_first("ci", &[("MACHINEID_BASE_URL", "http://localhost:3")], "http://localhost:3")]
+#[case::no_such_profile("other", &[], "has no profile other")]
+#[case::no_key("", &[("MACHINS_CONFIG", "/nonexistent/config.json")], "there is no org key")]
+fn a_client_comes_from_the_config_file(
+    #[case] profile: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let config = r#"{
+        "machineid": {"org_key": "org_file", "base_url": "http://localhost:1"},
+        "profiles": {"ci": {"machineid": {"base_url": "http://localhost:2"}}}
+    }"#;
+    std::fs::write(&path, config).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut all = vec![
+        ("MACHINEID_ORG_KEY", OsStr::new("")),
+        ("MACHINS_CONFIG", path.as_os_str()),
+        ("TEST_PROFILE", OsStr::new(profile)),
+    ];
+    all.extend(variables.iter().map(|(name, value)| (*name, OsStr::new(value))));
+    let out = run(&all);
+    assert!(out.contains(expected), "{out}");
+    assert!(!out.contains("org_file"), "{out}");
 }

@@ -249,7 +249,7 @@ impl From<Error> for Failure {
             status: error.status(),
             code: error.code().map(Into::into),
             hint: hint.map(Into::into),
-            ..Self::new(exit, error.kind().as_str(), error.to_string())
+            ..Self::new(exit, error.kind().as_str(), format!("{error:#}"))
         }
         .request_id(error.request_id())
     }
@@ -260,12 +260,12 @@ impl From<Denied> for Failure {
         let failure = match denied.reason() {
             Reason::NoDecision(error) => Self {
                 status: error.status(),
-                ..Self::new(Exit::Denied, error.kind().as_str(), denied.to_string())
+                ..Self::new(Exit::Denied, error.kind().as_str(), format!("{denied:#}"))
             },
             Reason::Refused(decision) => {
-                Self { status: Some(decision.http_status()), ..Self::denied(denied.to_string()) }
+                Self { status: Some(decision.http_status()), ..Self::denied(format!("{denied:#}")) }
             }
-            _ => Self::denied(denied.to_string()),
+            _ => Self::denied(format!("{denied:#}")),
         };
         failure.code(denied.code().as_str()).request_id(denied.request_id())
     }

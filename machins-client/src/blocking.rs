@@ -42,6 +42,16 @@ impl Client {
         ClientBuilder::from_config()?.build_blocking()
     }
 
+    /// Creates a client as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file: see [`ClientBuilder::from_profile`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_profile`] and
+    /// [`ClientBuilder::build_blocking`].
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        ClientBuilder::from_profile(name)?.build_blocking()
+    }
+
     /// Creates a watch that waits for notifications and acknowledges each after it was handled.
     /// Calls `GET /inbox` and `POST /inbox/ack` ([reference](https://machins.co/docs): Inbox).
     pub fn inbox_watch(&self) -> InboxWatch {

@@ -5,12 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agent_client_core::{
-    Async, BaseUrl, Call, CallOptions, ClientOptions, Connection, Credential, Error, Secret,
-    Transport, variable,
+    Async, BaseUrl, Call, CallOptions, ClientOptions, ConfigFile, Connection, Credential, Error,
+    Secret, Transport, variable,
 };
 
 use crate::auth::{API_KEY, ApiKey, OWNER_TOKEN};
-use crate::config;
 use crate::intent::file::FileIntentStore;
 use crate::intent::memory::MemoryIntentStore;
 use crate::intent::store::IntentStore;
@@ -192,6 +191,16 @@ impl Client {
     pub fn from_config() -> Result<Self, Error> {
         ClientBuilder::from_config()?.build()
     }
+
+    /// Creates a client as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file: see [`ClientBuilder::from_profile`].
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`ClientBuilder::from_profile`] and
+    /// [`ClientBuilder::build`].
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        ClientBuilder::from_profile(name)?.build()
+    }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Api<T> {
@@ -238,16 +247,30 @@ impl ClientBuilder {
     /// Creates a builder from the environment, as [`from_env`](Self::from_env) does, and from the
     /// config file for what is not set there. The command line and the Python package write that
     /// file, which is `~/.machins/config.json` unless `MACHINS_CONFIG` names another. It may also
-    /// hold an owner token.
+    /// hold an owner token. `MACHINS_PROFILE` names a profile of the file to prefer.
     ///
     /// # Errors
     /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the file cannot be
-    /// read, the API key is malformed or one of the variables is not UTF-8.
+    /// read, belongs to neither this user nor root, can be written to by others or has no such
+    /// profile, or if the API key is malformed or one of the variables is not UTF-8.
     pub fn from_config() -> Result<Self, Error> {
-        let file = config::read()?;
-        let key = variable("MACHINS_API_KEY")?.or(file.api_key);
-        let url = variable("MACHINS_BASE_URL")?.or(file.base_url);
-        Self::from_settings(key.as_deref(), url, file.owner.token)
+        Self::from_file(&ConfigFile::read(None)?)
+    }
+
+    /// Creates a builder as [`from_config`](Self::from_config) does, with this profile of the config
+    /// file. As on the command line, the environment comes first, then the profile, then the top
+    /// level of the file.
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`from_config`](Self::from_config).
+    pub fn from_profile(name: &str) -> Result<Self, Error> {
+        Self::from_file(&ConfigFile::read(Some(name))?)
+    }
+
+    fn from_file(file: &ConfigFile) -> Result<Self, Error> {
+        let key = variable("MACHINS_API_KEY")?.or_else(|| file.api_key());
+        let url = variable("MACHINS_BASE_URL")?.or_else(|| file.base_url());
+        Self::from_settings(key.as_deref(), url, file.owner_token())
     }
 
     fn from_settings(

@@ -102,6 +102,9 @@
 //! - `rustls` (default): TLS with the root certificates of the operating system. Without it, only
 //!   plain `http` works.
 //! - `blocking`: the module `blocking`, for programs without an asynchronous runtime.
+//! - `otel`: the trace of the current span is sent along (`traceparent`).
+//! - `test-util`: for unit tests without a server: `Script` answers calls, and every reply and error
+//!   can be created.
 //! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -114,7 +117,6 @@ mod auth;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
-mod config;
 mod endpoints;
 mod inbox_watch;
 mod intent;
@@ -129,10 +131,13 @@ pub mod webhook;
 ///
 pub use agent_client_core::Method;
 pub use agent_client_core::{
-    Async, BaseUrl, Call, CallOptions, ClientOptions, Clock, Credential, Document, Error,
-    ErrorKind, Extra, HttpPool, MockClock, Pending, Probe, ProbeResult, Reply, Scheme, Secret,
-    SystemClock, Timestamp, Transport, reqwest, retry,
+    AndThen, Async, BaseUrl, Call, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock,
+    Credential, Document, Error, ErrorKind, Extra, HttpPool, MockClock, Operation, Pending, Probe,
+    ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, operation, reqwest,
+    retry,
 };
+#[cfg(feature = "test-util")]
+pub use agent_client_core::{Rule, Script, ScriptedRequest};
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use endpoints::trade_wait::NotReached;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeResult};
+use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeResult, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Client;
@@ -24,11 +24,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const REMEMBERED_FOR: Duration = Duration::from_hours(1);
 
 pub(crate) fn list_trades(query: &TradeQuery) -> Call<Page<Trade>> {
-    Call::get("/trades").auth(&API_KEY).query(query).json()
+    Call::get("/trades")
+        .operation(operation!("machins.list_trades"))
+        .auth(&API_KEY)
+        .query(query)
+        .json()
 }
 
 pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
-    Call::get("/trades/{id}").segment("id", id.as_str()).auth(&API_KEY).json()
+    Call::get("/trades/{id}")
+        .operation(operation!("machins.get_trade"))
+        .segment("id", id.as_str())
+        .auth(&API_KEY)
+        .json()
 }
 
 /// Proposes a trade whose metadata has this reference. If the outcome is unknown, the trade is
@@ -36,6 +44,7 @@ pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
 pub(crate) fn propose(proposal: &Proposal, reference: Document) -> Call<Trade> {
     let listing = proposal.listing_id().clone();
     Call::post("/trades")
+        .operation(operation!("machins.propose_trade"))
         .auth(&API_KEY)
         .body(proposal)
         .unknown_hint("the trade may have been proposed: look through your trades")

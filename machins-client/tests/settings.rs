@@ -20,7 +20,8 @@ async fn child() {
     let Ok(from) = env::var("TEST_CLIENT_FROM") else { return };
     let client = match from.as_str() {
         "env" => Client::from_env(),
-        _ => Client::from_config(),
+        "config" => Client::from_config(),
+        profile => Client::from_profile(profile),
     };
     match client {
         Ok(client) => match client.get_wallet().await {
@@ -36,6 +37,7 @@ fn run(from: &str, variables: &[(&str, impl AsRef<OsStr>)]) -> String {
         .args(["child", "--exact", "--nocapture"])
         .env_remove("MACHINS_API_KEY")
         .env_remove("MACHINS_BASE_URL")
+        .env_remove("MACHINS_PROFILE")
         .env("TEST_CLIENT_FROM", from)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
@@ -46,7 +48,16 @@ fn run(from: &str, variables: &[(&str, impl AsRef<OsStr>)]) -> String {
 fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, text).unwrap();
+    #[cfg(unix)]
+    set_mode(&path, 0o600);
     path.to_str().unwrap().to_owned()
+}
+
+#[cfg(unix)]
+fn set_mode(path: impl AsRef<std::path::Path>, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 async fn wallet() -> wiremock::MockServer {
@@ -140,4 +151,55 @@ async fn a_variable_that_is_not_utf_8_is_an_error(
 fn a_malformed_key_is_not_shown() {
     let out = run("env", &[("MACHINS_API_KEY", "hush")]);
     assert!(out.contains("not a valid API key") && !out.contains("hush"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_comes_between_environment_and_file() {
+    let server = wallet().await;
+    let config = json!({
+        "api_key": "at_top",
+        "base_url": server.uri(),
+        "profiles": {"ci": {"api_key": "at_ci"}, "bare": {}, "none": null},
+    });
+    let config = file("profiles.json", &config.to_string());
+    for (from, variables, key) in [
+        ("ci", vec![], "at_ci"),
+        ("bare", vec![], "at_top"),
+        ("none", vec![], "at_top"),
+        ("config", vec![("MACHINS_PROFILE", "ci")], "at_ci"),
+        ("bare", vec![("MACHINS_PROFILE", "ci")], "at_top"),
+        ("ci", vec![("MACHINS_API_KEY", "at_env")], "at_env"),
+    ] {
+        let out = run(from, &[vec![("MACHINS_CONFIG", config.as_str())], variables].concat());
+        assert!(out.contains("balance 7.00"), "{out}");
+        assert_eq!(key_seen(&server).await, key);
+    }
+    let out = run("other", &[("MACHINS_CONFIG", &config)]);
+    assert!(out.contains("has no profile other"), "{out}");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::group(0o620)]
+#[case::all(0o606)]
+fn a_file_that_others_can_write_to_is_refused(#[case] mode: u32) {
+    let config = file(&format!("mode-{mode:o}.json"), r#"{"api_key": "at_hush"}"#);
+    set_mode(&config, mode);
+    let out = run("config", &[("MACHINS_CONFIG", &config)]);
+    assert!(out.contains("other users can write to it"), "{out}");
+    assert!(out.contains("InvalidInput") && !out.contains("at_hush"), "{out}");
+}
+
+/// Only root can give a file away; for another user there is nothing to be tested.
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_user_is_refused() {
+    let config = file("of-another.json", r#"{"api_key": "at_hush"}"#);
+    if std::os::unix::fs::chown(&config, Some(54321), None).is_err() {
+        return;
+    }
+    let out = run("config", &[("MACHINS_CONFIG", &config)]);
+    fs::remove_file(&config).unwrap();
+    assert!(out.contains("it belongs to the user 54321"), "{out}");
+    assert!(!out.contains("at_hush"), "{out}");
 }

@@ -48,8 +48,8 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied { tool, denied } => write!(f, "denied {tool:?}: {denied}"),
-            Self::Cancelled { calls, denied } => write!(f, "cancelled {calls} running: {denied}"),
+            Self::Denied { tool, denied } => write!(f, "denied {tool:?}: {denied:#}"),
+            Self::Cancelled { calls, denied } => write!(f, "cancelled {calls} running: {denied:#}"),
             Self::StillRunning { pid } => write!(f, "still running: process {pid}"),
             Self::Refused { from: Peer::Client, reason } => {
                 write!(f, "a message of the client was not passed on: {reason}")

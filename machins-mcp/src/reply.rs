@@ -26,9 +26,11 @@ impl DeniedCall {
     /// What a model is told.
     pub(crate) fn text(self, denied: &CallDenied) -> String {
         match self {
-            Self::Waiting => format!("The tool was not called. {denied}."),
+            Self::Waiting => format!("The tool was not called. {denied:#}."),
             Self::Running => {
-                format!("The call was cancelled while it ran, and may have had effects. {denied}.")
+                format!(
+                    "The call was cancelled while it ran, and may have had effects. {denied:#}."
+                )
             }
         }
     }
@@ -78,7 +80,7 @@ pub(crate) fn cancelled(id: &Id, denied: &CallDenied) -> Value {
     json!({
         "jsonrpc": "2.0",
         "method": "notifications/cancelled",
-        "params": {"requestId": id.to_json(), "reason": denied.to_string()},
+        "params": {"requestId": id.to_json(), "reason": format!("{denied:#}")},
     })
 }
 

@@ -371,7 +371,7 @@ impl Session {
         let message = match end {
             SessionEnd::ClientClosed => None,
             SessionEnd::ServerClosed => Some("the server has ended".to_owned()),
-            SessionEnd::Denied(denied) => Some(format!("the gate has stopped: {denied}")),
+            SessionEnd::Denied(denied) => Some(format!("the gate has stopped: {denied:#}")),
         };
         let answers = async move {
             if let Some(message) = message {

@@ -175,6 +175,9 @@ async fn logs_errors_and_the_journal_contain_no_secret() {
     let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
     assert_hidden("an error or the journal", &shown, &secrets);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE hyper") && log.contains("POST path=/claim/{token}"), "{log}");
+    assert!(
+        log.contains("TRACE hyper") && log.contains(r#"url.template="/claim/{token}""#),
+        "{log}"
+    );
     assert_hidden("the log", &log, &secrets);
 }

@@ -79,7 +79,10 @@ async fn the_core_shows_no_secret() {
     let url = answering(200, any_reply()).await;
     let base_url = || core::BaseUrl::parse(&url).unwrap();
     let credential = || core::Credential::new(&SCHEME, secret(world::ORG_KEY)).unwrap();
-    let options = || core::ClientOptions::new().user_agent("test");
+    let summaries = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&summaries);
+    let observer = move |summary: &core::CallSummary| seen.lock().unwrap().push(summary.clone());
+    let options = || core::ClientOptions::new().user_agent("test").observer(observer.clone());
     let transport = core::Async::new(base_url(), vec![credential()], options()).unwrap();
     let call = || {
         core::Call::post("/claim/{token}")
@@ -105,6 +108,8 @@ async fn the_core_shows_no_secret() {
         Probe<core::Reply> = probe(),
         HttpPool = core::HttpPool::new(&options()),
         Method = core::Method::POST,
+        CallOutcome = core::CallOutcome::Cancelled,
+        CallSummary = summaries.lock().unwrap().remove(0),
         CallOptions = core::CallOptions::new().header("x-token", world::ORG_KEY),
         ClientOptions = options(),
         Pending<core::Reply> = transport.send(call()),
@@ -126,7 +131,22 @@ async fn the_core_shows_no_secret() {
         Step = retry::Step::Send(Duration::ZERO),
     }));
     in_another_thread(move || drop(blocking));
-    check("client-core", &["Clock", "Transport", "WithExtra"], &SECRETS, shown);
+    check(
+        "client-core",
+        &[
+            "AndThen",
+            "Clock",
+            "ConfigFile",
+            "Operation",
+            "Rule",
+            "Script",
+            "ScriptedRequest",
+            "Transport",
+            "WithExtra",
+        ],
+        &SECRETS,
+        shown,
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,14 +18,17 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "client-core",
         &[
-            "lock text timestamp plain_value error retry open_enum environment labels request_ids certificate",
-            "document",
+            "lock text timestamp plain_value error retry open_enum environment labels request_ids certificate operation observer",
+            "document config_file",
             "extra",
             "base_url clock credential process proxy reply secret_key",
             "call_options pool",
-            "options request",
+            "request",
+            "script",
+            "options",
             "call connection",
-            "transport/redact transport/wire",
+            "transport/redact transport/trace_context",
+            "transport/wire",
             "transport",
             "lib",
         ],
@@ -48,7 +51,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-client",
         &[
-            "auth config model remembered_ids",
+            "auth model remembered_ids",
             "intent",
             "client",
             "pager items proposals",

@@ -36,9 +36,10 @@ use crate::process::SameProcess;
 ///     }
 /// }
 /// ```
-pub trait Transport: Clone {
-    /// What sending a call returns: a future of the result, or the result itself.
-    type Reply<R: Send + 'static>;
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// What sending a call returns: a future of the result, or the result itself. [`AndThen`] makes
+    /// another call of it.
+    type Reply<R: Send + 'static>: AndThen<R, Self>;
 
     /// Sends the call and decodes its reply, within the client's limits and retry rules.
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Self::Reply<R>;
@@ -62,6 +63,31 @@ pub trait Transport: Clone {
         &self,
         calls: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Self::Reply<R>;
+}
+
+/// Makes a call after another one, for code that serves both kinds of callers.
+///
+/// ```
+/// use agent_client_core::{AndThen, Call, Transport};
+/// use serde_json::Value;
+///
+/// /// Returns the owner of a thing.
+/// fn owner<T: Transport>(transport: &T, thing: &str) -> T::Reply<Value> {
+///     let next = transport.clone();
+///     let thing = Call::get("/things/{id}").segment("id", thing).json::<Value>();
+///     transport.send(thing).and_then(move |thing| {
+///         let owner = thing["owner"].as_str().unwrap_or_default();
+///         next.send(Call::get("/owners/{id}").segment("id", owner).json())
+///     })
+/// }
+/// ```
+pub trait AndThen<R, T: Transport>: Sized {
+    /// Returns the reply to the call that `next` makes with this reply. If this call fails, its
+    /// error is returned, and `next` is not called.
+    fn and_then<S: Send + 'static>(
+        self,
+        next: impl FnOnce(R) -> T::Reply<S> + Send + 'static,
+    ) -> T::Reply<S>;
 }
 
 /// Sends calls on the tokio runtime that polls them.
@@ -184,6 +210,15 @@ impl<R> Future for Pending<R> {
         check_runtime()?;
         reporting_missing_drivers(|| calls.as_mut().poll(context))
             .unwrap_or_else(|error| Poll::Ready(Err(error)))
+    }
+}
+
+impl<R: Send + 'static> AndThen<R, Async> for Pending<R> {
+    fn and_then<S: Send + 'static>(
+        self,
+        next: impl FnOnce(R) -> Pending<S> + Send + 'static,
+    ) -> Pending<S> {
+        Pending(SameProcess::new(Box::pin(async move { next(self.await?).await })))
     }
 }
 

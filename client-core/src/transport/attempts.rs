@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::field::Empty;
-use tracing::{Span, debug, debug_span};
+use tracing::{Span, debug, warn};
 
 use super::engine::{Engine, RemainingPause, Withdrawal};
 use super::redact::{redact_body, redact_text};
 use crate::call::Decode;
 use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
+use crate::observer::{CallOutcome, CallSummary, Observer};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::retry::{Idempotency, Outcome, Policy, RetryState, Step, classify, spread};
@@ -37,6 +37,8 @@ pub(super) struct Attempts<'a> {
     named_wait: Option<Duration>,
     /// The error of an earlier attempt that may have taken effect.
     doubt: Option<Error>,
+    /// The status of the last reply.
+    status: Option<u16>,
 }
 
 impl<'a> Attempts<'a> {
@@ -62,14 +64,14 @@ impl<'a> Attempts<'a> {
         if let Some(limit) = request.time_limit {
             policy.timeout = policy.timeout.min(limit);
         }
-        let span = debug_span!(
-            "call",
-            method = %request.method,
-            path = %request.template,
-            status = Empty,
-            attempt = Empty,
-            request_id = Empty,
-        );
+        let span = request.operation.span();
+        if !span.is_disabled() {
+            let (address, port) = engine.wire.base_url().server();
+            span.record("http.request.method", request.method.as_str());
+            span.record("url.template", &*request.template);
+            span.record("server.address", address);
+            span.record("server.port", port);
+        }
         let state = RetryState::new(policy, idempotency);
         Self {
             engine,
@@ -81,6 +83,7 @@ impl<'a> Attempts<'a> {
             start,
             span,
             doubt: None,
+            status: None,
         }
     }
 
@@ -111,7 +114,11 @@ impl<'a> Attempts<'a> {
             if let Some(withdrawal) = self.withdrawal.take() {
                 withdrawal.spend();
             }
-            self.span.record("attempt", self.state.attempts());
+            let attempts = self.state.attempts();
+            self.span.record("attempt", attempts);
+            if attempts > 1 {
+                self.span.record("http.request.resend_count", attempts - 1);
+            }
             let key = credential.map(Credential::key).transpose();
             let key = key.map_err(|error| self.final_error(error))?;
             let header = key
@@ -183,7 +190,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Redacts a reply and records it in the span and the retry budget.
-    fn take_in(&self, mut reply: Reply) -> Reply {
+    fn take_in(&mut self, mut reply: Reply) -> Reply {
         reply.repeated = self.state.may_have_taken_effect();
         // A success may contain a text that happens to equal a password, but never a key.
         let sent = if reply.is_success() { &[] } else { self.request.secrets.as_slice() };
@@ -193,7 +200,8 @@ impl<'a> Attempts<'a> {
             on_reply(&reply);
         }
         reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
-        self.span.record("status", reply.status);
+        self.status = Some(reply.status);
+        self.span.record("http.response.status_code", reply.status);
         if !self.span.is_disabled()
             && let Some(request_id) = reply.request_id()
         {
@@ -235,7 +243,13 @@ impl<'a> Attempts<'a> {
     async fn carry_out(&mut self, step: Step, error: Error) -> Result<(), SendError> {
         match step {
             Step::Send(wait) => {
-                debug!(?wait, %error, "sending again");
+                warn!(
+                    operation = self.request.operation.name(),
+                    attempt = self.state.attempts(),
+                    ?wait,
+                    error = format!("{error:#}"),
+                    "sending again"
+                );
                 if !proves_no_effect(&error) {
                     self.doubt = Some(error);
                 }
@@ -243,7 +257,11 @@ impl<'a> Attempts<'a> {
                 Ok(())
             }
             Step::Probe(wait) => {
-                debug!(?wait, %error, "checking whether the call took effect");
+                debug!(
+                    ?wait,
+                    error = format!("{error:#}"),
+                    "checking whether the call took effect"
+                );
                 self.wait_before_next(wait).await;
                 Err(SendError::InDoubt(error))
             }
@@ -280,6 +298,31 @@ impl<'a> Attempts<'a> {
         })
     }
 
+    /// Records how the request ended. The kind of an error is the `error.type` of its span.
+    pub(super) fn record_outcome(&self, outcome: CallOutcome) {
+        if let CallOutcome::Failed(kind) = outcome {
+            self.span.record("error.type", kind.as_str());
+            self.span.record("otel.status_code", "ERROR");
+        }
+    }
+
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.engine.options.observer.as_ref()
+    }
+
+    /// Returns what to tell the observer of the client.
+    pub(super) fn summary(&self, outcome: CallOutcome) -> CallSummary {
+        CallSummary {
+            operation: self.request.operation.name(),
+            method: self.request.method.clone(),
+            template: self.request.template.clone().into_owned(),
+            outcome,
+            status: self.status,
+            attempts: self.state.attempts(),
+            duration: self.elapsed(),
+        }
+    }
+
     fn elapsed(&self) -> Duration {
         self.engine.clock().now().saturating_duration_since(self.start)
     }
@@ -296,8 +339,8 @@ pub(super) fn proves_no_effect(error: &Error) -> bool {
 fn outcome(error: &Error) -> Outcome {
     match error.kind() {
         ErrorKind::NotSent => Outcome::NotSent,
-        // Nothing was sent, and the next attempt would meet the same certificate.
-        ErrorKind::UntrustedCertificate => Outcome::Answered,
+        // Nothing was sent, and the next attempt would meet the same certificate, or script.
+        ErrorKind::UntrustedCertificate | ErrorKind::InvalidInput => Outcome::Answered,
         ErrorKind::TimedOut | ErrorKind::Interrupted => Outcome::Transient(None),
         _ => Outcome::Inconclusive,
     }

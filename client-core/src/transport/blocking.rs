@@ -7,7 +7,7 @@ use std::thread;
 
 use tokio::runtime::{Handle, Runtime};
 
-use super::asynchronous::{Async, Transport};
+use super::asynchronous::{AndThen, Async, Transport};
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::call_options::CallOptions;
@@ -123,6 +123,15 @@ impl Transport for Blocking {
         calls: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Result<R, Error> {
         self.wait(self.transport.run(calls))
+    }
+}
+
+impl<R: Send + 'static> AndThen<R, Blocking> for Result<R, Error> {
+    fn and_then<S: Send + 'static>(
+        self,
+        next: impl FnOnce(R) -> Result<S, Error> + Send + 'static,
+    ) -> Result<S, Error> {
+        next(self?)
     }
 }
 

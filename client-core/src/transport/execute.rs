@@ -9,6 +9,7 @@ use super::attempts::{Attempts, SendError, proves_no_effect};
 use super::engine::Engine;
 use crate::call::{Call, Probe, ProbeResult};
 use crate::error::Error;
+use crate::observer::CallOutcome;
 use crate::request::Request;
 
 /// How many calls one probe may make before the outcome counts as unknown.
@@ -18,7 +19,8 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
     let start = engine.clock().now();
     let Call { request, decode, recovery } = call;
     let request = request?.complete()?;
-    let mut attempts = Attempts::new(&engine, &request, recovery.is_some(), start);
+    let mut observed = Observed::new(Attempts::new(&engine, &request, recovery.is_some(), start));
+    let attempts = &mut observed.attempts;
     let span = attempts.span.clone();
     let run = async {
         let mut was_in_doubt = false;
@@ -48,7 +50,37 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
             }
         }
     };
-    name_call(&request, run.instrument(span).await)
+    let result = run.instrument(span).await;
+    observed.end(CallOutcome::from_result(&result));
+    name_call(&request, result)
+}
+
+/// A call of which the client's observer is told when it ends, or is dropped before.
+struct Observed<'a> {
+    attempts: Attempts<'a>,
+    has_ended: bool,
+}
+
+impl<'a> Observed<'a> {
+    fn new(attempts: Attempts<'a>) -> Self {
+        Self { attempts, has_ended: false }
+    }
+
+    fn end(&mut self, outcome: CallOutcome) {
+        self.has_ended = true;
+        self.attempts.record_outcome(outcome);
+        if let Some(observer) = self.attempts.observer() {
+            observer(&self.attempts.summary(outcome));
+        }
+    }
+}
+
+impl Drop for Observed<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end(CallOutcome::Cancelled);
+        }
+    }
 }
 
 /// Asks the server about a request until a probe has a result other than the next probe.
@@ -68,6 +100,7 @@ async fn probe<R>(
         let span = attempts.span.clone();
         let result = attempts.send_and_decode(&decode).instrument(span).await;
         let result = result.map_err(|(SendError::Failed(error) | SendError::InDoubt(error))| error);
+        attempts.record_outcome(CallOutcome::from_result(&result));
         match name_call(&request, result)? {
             ProbeResult::Next(next) => probe = next,
             result => return Ok(result),

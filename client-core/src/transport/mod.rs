@@ -7,8 +7,10 @@ mod blocking;
 mod engine;
 mod execute;
 mod redact;
+#[cfg(feature = "otel")]
+mod trace_context;
 mod wire;
 
-pub use asynchronous::{Async, Pending, Transport};
+pub use asynchronous::{AndThen, Async, Pending, Transport};
 #[cfg(feature = "blocking")]
 pub use blocking::Blocking;

@@ -15,12 +15,14 @@ use crate::certificate;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
-use crate::pool::{HttpPool, root_cause};
+use crate::pool::HttpPool;
 use crate::process::SameProcess;
 use crate::proxy;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::request_ids::RequestIds;
+#[cfg(feature = "test-util")]
+use crate::script::Script;
 
 /// The `User-Agent` of a client that sets none.
 const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION"));
@@ -30,13 +32,20 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
-    http: SameProcess<Client>,
+    exchange: Exchange,
     base_url: BaseUrl,
     /// The proxy that the environment names.
     proxy: Option<String>,
     user_agent: HeaderValue,
     max_reply_bytes: usize,
     request_ids: Arc<RequestIds>,
+}
+
+/// What answers requests.
+enum Exchange {
+    Http(SameProcess<Client>),
+    #[cfg(feature = "test-util")]
+    Script(Script),
 }
 
 impl Wire {
@@ -52,7 +61,14 @@ impl Wire {
             Error::new(ErrorKind::InvalidInput, "the user agent is not a valid header value")
         })?;
         let pool = options.pool.clone().unwrap_or_else(|| HttpPool::new(options));
-        let http = pool.client(&base_url)?;
+        #[cfg(feature = "test-util")]
+        let script = options.script.clone().map(Exchange::Script);
+        #[cfg(not(feature = "test-util"))]
+        let script = None;
+        let exchange = match script {
+            Some(script) => script,
+            None => Exchange::Http(SameProcess::new(pool.client(&base_url)?)),
+        };
         // A proxy that the user has configured is not known here.
         let proxy = if base_url.is_loopback() || pool.is_configured() {
             None
@@ -60,7 +76,7 @@ impl Wire {
             proxy::for_url(&base_url.to_string())
         };
         Ok(Self {
-            http: SameProcess::new(http),
+            exchange,
             max_reply_bytes: options.max_reply_bytes,
             request_ids: Arc::default(),
             user_agent,
@@ -75,7 +91,11 @@ impl Wire {
 
     /// Returns an error if this process is not the one that created the client.
     pub(super) fn check_process(&self) -> Result<(), Error> {
-        self.http.get().map(drop)
+        match &self.exchange {
+            Exchange::Http(http) => http.get().map(drop),
+            #[cfg(feature = "test-util")]
+            Exchange::Script(_) => Ok(()),
+        }
     }
 
     /// Sends the request once. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
@@ -86,8 +106,15 @@ impl Wire {
         key: Option<(&'static str, HeaderValue)>,
         time_limit: Duration,
     ) -> Result<Reply, Error> {
-        let sent = self.http.get()?.execute(self.outgoing(request, key, time_limit));
-        match sent.await {
+        let http = match &self.exchange {
+            Exchange::Http(http) => http.get()?,
+            #[cfg(feature = "test-util")]
+            Exchange::Script(script) => {
+                let request_ids = Arc::clone(&self.request_ids);
+                return script.answer(request).map(|reply| Reply { request_ids, ..reply });
+            }
+        };
+        match http.execute(self.outgoing(request, key, time_limit)).await {
             Ok(mut response) => self.read(&mut response).await,
             Err(error) => Err(self.failure(error)),
         }
@@ -116,6 +143,8 @@ impl Wire {
             outgoing.headers_mut().insert(CONTENT_TYPE, JSON);
             *outgoing.body_mut() = Some(body.clone().into());
         }
+        #[cfg(feature = "otel")]
+        super::trace_context::inject(outgoing.headers_mut());
         outgoing
     }
 
@@ -159,22 +188,23 @@ impl Wire {
     fn failure(&self, error: reqwest::Error) -> Error {
         // The URL may hold a secret in its path (`/claim/{token}`).
         let error = error.without_url();
-        let cause = root_cause(&error);
         let url = &self.base_url;
-        let (kind, message) = if let Some(reason) = certificate::rejection(&error) {
+        if let Some(reason) = certificate::rejection(&error) {
             let message = format!("the certificate of {url} is not trusted: {reason}");
-            (ErrorKind::UntrustedCertificate, message)
-        } else if error.is_connect() {
+            return Error::new(ErrorKind::UntrustedCertificate, message);
+        }
+        if error.is_connect() {
             let through = match &self.proxy {
                 Some(proxy) => format!(" through the proxy {proxy}"),
                 None => String::new(),
             };
-            (ErrorKind::NotSent, format!("cannot connect to {url}{through}: {cause}"))
-        } else if error.is_timeout() {
-            (ErrorKind::TimedOut, format!("{url} did not answer in time"))
-        } else {
-            (ErrorKind::Interrupted, format!("the connection to {url} broke: {cause}"))
-        };
-        Error::new(kind, message).with_source(error)
+            let message = format!("cannot connect to {url}{through}");
+            return Error::new(ErrorKind::NotSent, message).with_root_cause(error);
+        }
+        if error.is_timeout() {
+            return Error::new(ErrorKind::TimedOut, format!("{url} did not answer in time"));
+        }
+        let message = format!("the connection to {url} broke");
+        Error::new(ErrorKind::Interrupted, message).with_root_cause(error)
     }
 }

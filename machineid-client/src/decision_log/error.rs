@@ -37,7 +37,6 @@ pub enum LogError {
         /// What could not be done, for example `written`.
         action: &'static str,
         /// Why the operating system refused.
-        #[source]
         error: io::Error,
     },
     /// A line is not what was written, or not where it was written.

@@ -328,7 +328,7 @@ impl Gate {
                 device = denied.device().map(tracing::field::display),
                 code = printable(denied.code().as_str()),
                 request_id = id(denied.request_id()),
-                reason = %denied,
+                reason = format!("{denied:#}"),
                 "denied"
             ),
         }

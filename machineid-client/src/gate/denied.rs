@@ -53,6 +53,13 @@ pub enum Reason {
 }
 
 impl Denied {
+    /// Creates the denial of a device for this reason, for tests (feature `test-util`).
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn from_reason(device: &DeviceId, reason: Reason) -> Self {
+        Self::new(device, reason)
+    }
+
     pub(crate) fn new(device: &DeviceId, reason: Reason) -> Self {
         let code = match &reason {
             Reason::Refused(decision) => decision.code().clone(),
@@ -215,6 +222,7 @@ impl fmt::Display for Denied {
         }
         write!(f, "denied, {}", printable(self.0.code.as_str()))?;
         match &self.0.reason {
+            Reason::NoDecision(error) if f.alternate() => write!(f, ": {error:#}"),
             Reason::NoDecision(error) => write!(f, ": {error}"),
             #[cfg(feature = "decision-log")]
             Reason::NotLogged { error, .. } => write!(
@@ -226,12 +234,14 @@ impl fmt::Display for Denied {
     }
 }
 
+/// The source is that of the error which the denial is based on: its own message is part of that of
+/// the denial.
 impl StdError for Denied {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.reason {
-            Reason::NoDecision(error) => Some(error),
+            Reason::NoDecision(error) => error.source(),
             #[cfg(feature = "decision-log")]
-            Reason::NotLogged { error, .. } => Some(error),
+            Reason::NotLogged { error, .. } => error.source(),
             _ => None,
         }
     }

@@ -99,7 +99,11 @@ pub(super) async fn outlast<F: Future<Output = Answer>>(
     loop {
         let (denied, wait) = match tokio::time::timeout(remaining(), ask(false)).await {
             Ok(Answer { result: Err(denied), wait }) if denied.is_outage() => {
-                tracing::debug!(?wait, %denied, "asking again during an outage");
+                tracing::debug!(
+                    ?wait,
+                    denied = format!("{denied:#}"),
+                    "asking again during an outage"
+                );
                 (denied, wait)
             }
             Ok(Answer { result, .. }) => return result,

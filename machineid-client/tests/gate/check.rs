@@ -30,7 +30,9 @@ async fn a_refused_connection_denies_with_the_cause() {
     assert!(denied.is_outage());
     let Reason::NoDecision(error) = denied.reason() else { panic!("{denied:?}") };
     assert_eq!(error.kind(), ErrorKind::NotSent);
-    assert!(std::error::Error::source(&denied).is_some());
+    let source = std::error::Error::source(&denied).unwrap().to_string();
+    assert!(!denied.to_string().contains(&source), "{denied}");
+    assert_eq!(format!("{denied:#}").matches(&source).count(), 1, "{denied:#}");
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ impl Decisions {
     /// A check has found an outage, and asks again.
     fn outage_begins(&self, denied: &Denied) {
         self.is_outage.store(true, Ordering::Relaxed);
-        let (grace, why) = (self.outage_grace.as_secs_f64(), denied.to_string());
+        let (grace, why) = (self.outage_grace.as_secs_f64(), format!("{denied:#}"));
         self.out.note(&format!(
             "guard: no decision, asking again for {grace} s before that is a denial: {}",
             clean(&why)

@@ -127,7 +127,7 @@ impl McpGateCommand {
                 let (gate, out) = (gate.clone(), context.out);
                 tokio::spawn(async move {
                     if let Err(denied) = gate.register().await {
-                        out.warn(&format!("mcp gate: {denied}"));
+                        out.warn(&format!("mcp gate: {denied:#}"));
                     }
                 });
             }
@@ -257,7 +257,7 @@ fn client(context: &Context) -> Result<Client, Failure> {
 fn failure(denied: CallDenied) -> Failure {
     match denied {
         CallDenied::Device(denied) => denied.into(),
-        denied => Failure::denied(denied.to_string()).code(denied.code()),
+        denied => Failure::denied(format!("{denied:#}")).code(denied.code()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,6 @@ const HALF_WRITTEN: Duration = Duration::from_millis(250);
 /// How long to wait for the lock, which other writers hold for a read and a write.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait for the content of a pipe.
-const PIPE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The config file.
 #[derive(Clone, Debug)]
@@ -214,31 +211,6 @@ impl ConfigFile {
     fn failure(&self, what: &str, why: &dyn std::fmt::Display) -> Failure {
         Failure::config(format!("config file {} {what}: {why}", self.path.display()))
     }
-}
-
-/// Reads a file, or says why it can't be trusted.
-fn read_trusted(path: &Path, purpose: Purpose) -> io::Result<Result<Vec<u8>, String>> {
-    let mut file = File::open(path)?;
-    // Of the file that is open, not of one that takes its place meanwhile.
-    if let Some(why) = trust::distrust(&file.metadata()?, purpose) {
-        return Ok(Err(why));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Ok(bytes))
-}
-
-/// Reads what may not come, such as from a pipe that nobody writes to.
-fn within<T: Send + 'static>(
-    limit: Duration,
-    read: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (sender, content) = mpsc::channel();
-    thread::Builder::new().spawn(move || sender.send(read()))?;
-    content.recv_timeout(limit).unwrap_or_else(|_| {
-        let why = format!("it is a pipe, and nobody wrote to it for {} s", limit.as_secs());
-        Err(io::Error::new(ErrorKind::TimedOut, why))
-    })
 }
 
 /// Reads until the document can be parsed, or until `pause` returns false. A file that is still empty

@@ -56,7 +56,7 @@ impl Refusal {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let why = match denied.reason() {
-            Reason::NoDecision(error) => Some(error.to_string()),
+            Reason::NoDecision(error) => Some(format!("{error:#}")),
             _ => None,
         };
         Self {

@@ -1,6 +1,6 @@
 //! Onboarding: joining the platform.
 
-use agent_client_core::{Call, Error, ErrorKind, Extra, Reply, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Extra, Reply, Secret, Transport, operation};
 use serde::de::DeserializeOwned;
 
 use crate::auth::ApiKey;
@@ -30,10 +30,21 @@ impl<T: Transport> Api<T> {
     /// no readable reply arrived: the agent may exist, but its key is shown only once and is lost.
     /// Join again under another slug.
     pub fn join(&self, agent: &NewAgent) -> T::Reply<Joined> {
-        let call = Call::post("/agents/onboard").body(agent).unknown_hint(
+        let call = Call::post("/agents/onboard").operation(operation!("machins.join")).body(agent).unknown_hint(
             "the agent may exist, but its key is shown only once and is lost; join under another slug",
         );
         self.send(call.decode(read_joined))
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl Joined {
+    /// Reads a reply as [`Api::join`] does, for tests (feature `test-util`).
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`Api::join`].
+    pub fn from_reply(reply: &Reply) -> Result<Self, Error> {
+        read_joined(reply)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The inbox: listing and acknowledging notifications.
 
-use agent_client_core::{Call, Transport};
+use agent_client_core::{Call, Transport, operation};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -70,16 +70,32 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) if the API key is
     /// invalid.
     pub fn ack_all_inbox(&self) -> T::Reply<Acknowledged> {
-        self.send(Call::post("/inbox/ack-all").auth(&API_KEY).body(&json!({})).idempotent().json())
+        self.send(
+            Call::post("/inbox/ack-all")
+                .operation(operation!("machins.ack_all_inbox"))
+                .auth(&API_KEY)
+                .body(&json!({}))
+                .idempotent()
+                .json(),
+        )
     }
 }
 
 /// The items may be of another type than [`Notification`], to read what is malformed as well.
 pub(crate) fn list_inbox<I: DeserializeOwned>(query: &InboxQuery) -> Call<Page<I>> {
-    Call::get("/inbox").auth(&API_KEY).query(query).json()
+    Call::get("/inbox")
+        .operation(operation!("machins.list_inbox"))
+        .auth(&API_KEY)
+        .query(query)
+        .json()
 }
 
 pub(crate) fn ack_inbox(notifications: &[NotificationId]) -> Call<Acknowledged> {
     let body = json!({"notification_ids": notifications});
-    Call::post("/inbox/ack").auth(&API_KEY).body(&body).idempotent().json()
+    Call::post("/inbox/ack")
+        .operation(operation!("machins.ack_inbox"))
+        .auth(&API_KEY)
+        .body(&body)
+        .idempotent()
+        .json()
 }

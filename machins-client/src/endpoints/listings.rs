@@ -1,6 +1,6 @@
 //! Your own listings: creating, changing and deactivating them.
 
-use agent_client_core::{Call, Method, Probe, ProbeResult, Transport};
+use agent_client_core::{Call, Method, Probe, ProbeResult, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
@@ -42,7 +42,11 @@ impl<T: Transport> Api<T> {
     /// wallet does not hold the bounty.
     pub fn create_listing(&self, listing: &NewListing) -> T::Reply<Listing> {
         let wanted = listing.clone();
-        let call = Call::post(LISTINGS).auth(&API_KEY).body(listing).json();
+        let call = Call::post(LISTINGS)
+            .operation(operation!("machins.create_listing"))
+            .auth(&API_KEY)
+            .body(listing)
+            .json();
         self.send(call.recover_with(move |_| {
             let wanted = wanted.clone();
             Probe::new(list_listings(), move |listings| {
@@ -69,7 +73,13 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
     pub fn get_listing(&self, id: &ListingId) -> T::Reply<Listing> {
-        self.send(Call::get(LISTING).segment("id", id.as_str()).auth(&API_KEY).json())
+        self.send(
+            Call::get(LISTING)
+                .operation(operation!("machins.get_listing"))
+                .segment("id", id.as_str())
+                .auth(&API_KEY)
+                .json(),
+        )
     }
 
     /// Changes a listing and returns it as it is then. Calls `PUT /listings/{id}`
@@ -80,7 +90,9 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
     pub fn update_listing(&self, id: &ListingId, update: &ListingUpdate) -> T::Reply<Listing> {
-        let call = Call::new(Method::PUT, LISTING).segment("id", id.as_str());
+        let call = Call::new(Method::PUT, LISTING)
+            .operation(operation!("machins.update_listing"))
+            .segment("id", id.as_str());
         self.send(call.auth(&API_KEY).body(update).json())
     }
 
@@ -91,11 +103,13 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
     pub fn deactivate_listing(&self, id: &ListingId) -> T::Reply<Listing> {
-        let call = Call::new(Method::DELETE, LISTING).segment("id", id.as_str());
+        let call = Call::new(Method::DELETE, LISTING)
+            .operation(operation!("machins.deactivate_listing"))
+            .segment("id", id.as_str());
         self.send(call.auth(&API_KEY).json())
     }
 }
 
 fn list_listings() -> Call<Vec<Listing>> {
-    Call::get(LISTINGS).auth(&API_KEY).json()
+    Call::get(LISTINGS).operation(operation!("machins.list_listings")).auth(&API_KEY).json()
 }

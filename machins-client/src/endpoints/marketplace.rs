@@ -1,6 +1,6 @@
 //! The marketplace: the offers and requests of all agents.
 
-use agent_client_core::{Call, Transport};
+use agent_client_core::{Call, Transport, operation};
 
 use crate::client::Api;
 use crate::items::Items;
@@ -67,9 +67,12 @@ impl<T: Transport> Api<T> {
 }
 
 fn browse(query: &MarketplaceQuery) -> Call<Page<MarketplaceListing>> {
-    Call::get("/marketplace").query(query).json()
+    Call::get("/marketplace").operation(operation!("machins.browse")).query(query).json()
 }
 
 pub(crate) fn get_marketplace_listing(id: &ListingId) -> Call<MarketplaceListing> {
-    Call::get("/marketplace/{id}").segment("id", id.as_str()).json()
+    Call::get("/marketplace/{id}")
+        .operation(operation!("machins.get_marketplace_listing"))
+        .segment("id", id.as_str())
+        .json()
 }

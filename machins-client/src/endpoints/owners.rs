@@ -1,6 +1,6 @@
 //! Owners: claiming an agent, logging in, and the owner's profile.
 
-use agent_client_core::{Call, Error, ErrorKind, Reply, Secret, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Reply, Secret, Transport, operation};
 use serde_json::{Map, Value, json};
 
 use crate::auth::OWNER_TOKEN;
@@ -43,6 +43,7 @@ impl<T: Transport> Api<T> {
             return self.send(Call::refused(Error::new(ErrorKind::InvalidInput, message)));
         }
         let call = Call::post("/claim/{token}")
+            .operation(operation!("machins.claim"))
             .segment("token", claim.token().expose())
             .secret(claim.token())
             .secret(claim.password())
@@ -58,7 +59,11 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::Unauthorized`] if the email address or the password is wrong.
     pub fn owner_login(&self, email: &str, password: &Secret) -> T::Reply<OwnerSession> {
         let body = json!({"email": email, "password": password.expose()});
-        let call = Call::post("/owners/login").secret(password).body(&body).idempotent();
+        let call = Call::post("/owners/login")
+            .operation(operation!("machins.owner_login"))
+            .secret(password)
+            .body(&body)
+            .idempotent();
         self.send(call.decode(read_session))
     }
 
@@ -70,7 +75,23 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::MissingCredential`] if the client has no owner token, and
     /// [`ErrorKind::Unauthorized`] if the token has expired.
     pub fn get_owner(&self) -> T::Reply<Owner> {
-        self.send(Call::get("/owners/me").auth(&OWNER_TOKEN).json())
+        self.send(
+            Call::get("/owners/me")
+                .operation(operation!("machins.get_owner"))
+                .auth(&OWNER_TOKEN)
+                .json(),
+        )
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl OwnerSession {
+    /// Reads a reply as [`Api::owner_login`] does, for tests (feature `test-util`).
+    ///
+    /// # Errors
+    /// Returns an error in the same cases as [`Api::owner_login`].
+    pub fn from_reply(reply: &Reply) -> Result<Self, Error> {
+        read_session(reply)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Public information: statistics, profiles, recent trades.
 
-use agent_client_core::{Call, Document, Transport};
+use agent_client_core::{Call, Document, Transport, operation};
 
 use crate::client::Api;
 use crate::model::agent::Agent;
@@ -27,7 +27,7 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
     pub fn get_stats(&self) -> T::Reply<PlatformStats> {
-        self.send(Call::get("/public/stats").json())
+        self.send(Call::get("/public/stats").operation(operation!("machins.get_stats")).json())
     }
 
     /// Returns the agents with the highest reputation, as JSON: the reference documents no shape.
@@ -37,7 +37,11 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
     pub fn get_leaderboard(&self) -> T::Reply<Document> {
-        self.send(Call::get("/public/leaderboard").json())
+        self.send(
+            Call::get("/public/leaderboard")
+                .operation(operation!("machins.get_leaderboard"))
+                .json(),
+        )
     }
 
     /// Returns an agent's public profile. Calls `GET /public/agent/{slug}`
@@ -46,7 +50,12 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such agent.
     pub fn get_agent(&self, slug: &AgentSlug) -> T::Reply<Agent> {
-        self.send(Call::get("/public/agent/{slug}").segment("slug", slug.as_str()).json())
+        self.send(
+            Call::get("/public/agent/{slug}")
+                .operation(operation!("machins.get_agent"))
+                .segment("slug", slug.as_str())
+                .json(),
+        )
     }
 
     /// Returns the latest trades of all agents, as JSON: the reference documents no shape. Calls
@@ -56,7 +65,11 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
     pub fn get_recent_trades(&self) -> T::Reply<Document> {
-        self.send(Call::get("/public/recent-trades").json())
+        self.send(
+            Call::get("/public/recent-trades")
+                .operation(operation!("machins.get_recent_trades"))
+                .json(),
+        )
     }
 
     /// Returns the platform's rules, endpoints and event types, as JSON: the reference documents no
@@ -66,6 +79,8 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns the errors that every call can fail with: see [`ErrorKind`](crate::ErrorKind).
     pub fn get_platform_info(&self) -> T::Reply<Document> {
-        self.send(Call::get("/platform/info").json())
+        self.send(
+            Call::get("/platform/info").operation(operation!("machins.get_platform_info")).json(),
+        )
     }
 }

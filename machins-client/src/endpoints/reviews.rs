@@ -1,6 +1,6 @@
 //! Reviews: leaving one after a trade.
 
-use agent_client_core::{Call, ErrorKind, Probe, ProbeResult, Transport};
+use agent_client_core::{Call, ErrorKind, Probe, ProbeResult, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
@@ -40,6 +40,7 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::Forbidden`] if you are not a party of it.
     pub fn create_review(&self, trade: &TradeId, review: &NewReview) -> T::Reply<Review> {
         let call = Call::post("/trades/{trade_id}/review")
+            .operation(operation!("machins.create_review"))
             .segment("trade_id", trade.as_str())
             .auth(&API_KEY)
             .body(review)

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use agent_client_core::{
-    Call, Document, Error, Method, Probe, ProbeResult, Reply, Timestamp, Transport,
+    Call, Document, Error, Method, Probe, ProbeResult, Reply, Timestamp, Transport, operation,
 };
 use serde_json::Value;
 
@@ -44,7 +44,10 @@ impl<T: Transport> Api<T> {
     /// invalid, and [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the
     /// subscription may exist but cannot be found.
     pub fn subscribe(&self, subscription: &NewSubscription) -> T::Reply<Subscription> {
-        let mut call = Call::post("/subscriptions").auth(&API_KEY).body(subscription);
+        let mut call = Call::post("/subscriptions")
+            .operation(operation!("machins.subscribe"))
+            .auth(&API_KEY)
+            .body(subscription);
         if let Some(secret) = subscription.signing_secret() {
             call = call.secret(secret);
         }
@@ -83,13 +86,18 @@ impl<T: Transport> Api<T> {
     /// subscription. If the reply to an earlier attempt of the same call was lost, that is a
     /// success.
     pub fn unsubscribe(&self, id: &SubscriptionId) -> T::Reply<Unsubscribed> {
-        let call = Call::new(Method::DELETE, "/subscriptions/{id}").segment("id", id.as_str());
+        let call = Call::new(Method::DELETE, "/subscriptions/{id}")
+            .operation(operation!("machins.unsubscribe"))
+            .segment("id", id.as_str());
         self.send(call.auth(&API_KEY).decode(read_unsubscribed))
     }
 }
 
 fn list_subscriptions() -> Call<Vec<Subscription>> {
-    Call::get("/subscriptions").auth(&API_KEY).json()
+    Call::get("/subscriptions")
+        .operation(operation!("machins.list_subscriptions"))
+        .auth(&API_KEY)
+        .json()
 }
 
 fn is_created_since(subscription: &Subscription, since: SystemTime) -> bool {

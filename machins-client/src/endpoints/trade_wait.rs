@@ -44,6 +44,13 @@ pub struct NotReached {
 }
 
 impl NotReached {
+    /// Creates the reason why a wait has failed, for tests (feature `test-util`).
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(wanted: TradeStatus, last_seen: Option<Trade>) -> Self {
+        Self { wanted, last_seen }
+    }
+
     /// Returns why a wait has failed, or `None` if the error is not one of a wait.
     #[must_use]
     pub fn from_error(error: &Error) -> Option<&Self> {
@@ -53,10 +60,9 @@ impl NotReached {
 
 impl fmt::Display for NotReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, last_seen } = self;
-        match last_seen {
-            Some(trade) => write!(f, "the trade is {}, not {wanted}", trade.status),
-            None => write!(f, "the trade could not be read while it was to become {wanted}"),
+        match &self.last_seen {
+            Some(trade) => write!(f, "it is {}", trade.status),
+            None => f.write_str("it could not be read"),
         }
     }
 }
@@ -124,8 +130,7 @@ async fn wait(
                 Progress::Reached => return Ok(trade),
                 Progress::Pending => last_seen = Some(trade),
                 Progress::Unreachable => {
-                    let status = &trade.status;
-                    let message = format!("the trade is {status} and can no longer be {wanted}");
+                    let message = format!("the trade can no longer be {wanted}");
                     let reason = NotReached { last_seen: Some(trade), wanted };
                     return Err(
                         Error::new(ErrorKind::InvalidTransition, message).with_source(reason)
@@ -146,10 +151,7 @@ async fn wait(
         clock.sleep(wait).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
-    let status = last_seen
-        .as_ref()
-        .map_or_else(String::new, |trade: &Trade| format!("; it is {}", trade.status));
-    let message = format!("the trade was not {wanted} within {} s{status}", within.as_secs_f32());
+    let message = format!("the trade was not {wanted} within {} s", within.as_secs_f32());
     Err(Error::new(ErrorKind::TimedOut, message).with_source(NotReached { wanted, last_seen }))
 }
 

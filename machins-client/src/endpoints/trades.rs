@@ -1,6 +1,6 @@
 //! Trades: proposing, accepting, delivering, confirming.
 
-use agent_client_core::{Call, Error, ErrorKind, Probe, ProbeResult, Transport};
+use agent_client_core::{Call, Error, ErrorKind, Probe, ProbeResult, Transport, operation};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -175,9 +175,17 @@ fn reason_body(reason: Option<&str>) -> Value {
 /// Takes an action on a trade. If its outcome is unknown, the trade's state shows it.
 fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trade> {
     let id = id.clone();
-    Call::post("/trades/{id}/{action}")
+    let (path, operation) = match action {
+        Action::Accept => ("/trades/{id}/accept", operation!("machins.accept_trade")),
+        Action::Reject => ("/trades/{id}/reject", operation!("machins.reject_trade")),
+        Action::Cancel => ("/trades/{id}/cancel", operation!("machins.cancel_trade")),
+        Action::Deliver => ("/trades/{id}/deliver", operation!("machins.deliver_trade")),
+        Action::Confirm => ("/trades/{id}/confirm", operation!("machins.confirm_trade")),
+        Action::Dispute => ("/trades/{id}/dispute", operation!("machins.dispute_trade")),
+    };
+    Call::post(path)
+        .operation(operation)
         .segment("id", id.as_str())
-        .segment("action", action.as_str())
         .auth(&API_KEY)
         .body(body)
         .unknown_hint("the trade's status shows whether it happened")

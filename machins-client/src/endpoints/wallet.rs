@@ -1,6 +1,6 @@
 //! The wallet: its balance and its ledger.
 
-use agent_client_core::{Call, Transport};
+use agent_client_core::{Call, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
@@ -56,9 +56,13 @@ impl<T: Transport> Api<T> {
 }
 
 pub(crate) fn get_wallet() -> Call<Wallet> {
-    Call::get("/wallets/me").auth(&API_KEY).json()
+    Call::get("/wallets/me").operation(operation!("machins.get_wallet")).auth(&API_KEY).json()
 }
 
 fn list_transactions(query: &PageQuery) -> Call<Page<Transaction>> {
-    Call::get("/wallets/transactions").auth(&API_KEY).query(query).json()
+    Call::get("/wallets/transactions")
+        .operation(operation!("machins.list_transactions"))
+        .auth(&API_KEY)
+        .query(query)
+        .json()
 }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Error, ErrorKind};
+use agent_client_core::{ConfigFile, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use crate::config;
 use crate::intent::memory::is_busy;
 use crate::intent::record::{Intent, hash};
 use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
@@ -84,7 +83,7 @@ impl FileIntentStore {
     /// Returns [`ErrorKind::InvalidInput`] if the home directory is unknown and `MACHINS_CONFIG` is
     /// not set.
     pub fn in_config_folder() -> Result<Self, Error> {
-        Ok(Self::new(config::path()?.with_file_name("intents")))
+        Ok(Self::new(ConfigFile::path()?.with_file_name("intents")))
     }
 }
 

@@ -89,18 +89,6 @@ impl Action {
             Self::Dispute => TradeStatus::Disputed,
         }
     }
-
-    /// The last segment of the action's path: `accept`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Reject => "reject",
-            Self::Cancel => "cancel",
-            Self::Deliver => "deliver",
-            Self::Confirm => "confirm",
-            Self::Dispute => "dispute",
-        }
-    }
 }
 
 /// One of the two parties of a trade: its role, and whether it owns the listing.

@@ -157,7 +157,7 @@ impl Story {
                     let document = match denied.reason() {
                         Reason::Refused(decision) => value(decision),
                         // There is no reply to show.
-                        _ => json!({"allowed": false, "error": denied.to_string()}),
+                        _ => json!({"allowed": false, "error": format!("{denied:#}")}),
                     };
                     outcome(denied.code().as_str(), document)
                 }

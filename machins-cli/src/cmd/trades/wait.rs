@@ -75,7 +75,7 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
                 },
                 // Temporary: the next request may succeed.
                 Err(error) if error.is_retryable() => {
-                    progress.say(clean(&error.to_string()).into());
+                    progress.say(clean(&format!("{error:#}")).into());
                 }
                 Err(error) => return Err(Failure::from(error)),
             }
