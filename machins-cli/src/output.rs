@@ -37,6 +37,11 @@ impl Output {
         self.json
     }
 
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Prints the result: with `--json` as a document, else as text.
     pub(crate) fn result<T: Serialize>(
         self,

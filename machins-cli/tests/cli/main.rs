@@ -32,6 +32,8 @@ mod join;
 mod marketplace;
 mod mock;
 #[cfg(unix)]
+mod mock_exec;
+#[cfg(unix)]
 mod readme;
 mod secrets;
 mod shop;
