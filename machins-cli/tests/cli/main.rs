@@ -40,4 +40,6 @@ mod shop;
 mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(unix)]
+mod testing_examples;
 mod trades;
