@@ -398,7 +398,7 @@ impl Server {
             .timeout(limit)
             .attempt_timeout(limit)
             // A mock server is on this machine or in the next container.
-            .http(|builder| builder.no_proxy());
+            .http(machineid_client::reqwest::ClientBuilder::no_proxy);
         let client = Blocking::new(self.url()?, Vec::new(), options)?;
         let reply = client.send(call.idempotent().single_attempt().ignore_pause())?;
         let document = reply.json::<Document>();

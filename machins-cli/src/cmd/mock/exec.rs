@@ -100,7 +100,10 @@ fn fresh_keys(server: &MockServer) -> Result<Keys, Failure> {
     let _registered = ClientBuilder::default()
         .org_key(OrgKey::new(org.key())?)
         .base_url(server.machineid_base_url())
-        .options(machineid_client::ClientOptions::new().http(|builder| builder.no_proxy()))
+        .options(
+            machineid_client::ClientOptions::new()
+                .http(machineid_client::reqwest::ClientBuilder::no_proxy),
+        )
         .build_blocking()?
         .register(&DeviceId::new(DEVICE)?)?;
     server.clear_requests();
@@ -111,7 +114,7 @@ fn fresh_keys(server: &MockServer) -> Result<Keys, Failure> {
 }
 
 fn with_environment(command: Command, server: &MockServer, keys: &Keys, config: &Path) -> Command {
-    let command = REMOVED.iter().fold(command, |command, name| command.env_remove(name));
+    let command = REMOVED.iter().fold(command, Command::env_remove);
     let command = ["NO_PROXY", "no_proxy"].iter().fold(command, |command, name| {
         let mut hosts = std::env::var_os(name).unwrap_or_default();
         if !hosts.is_empty() {

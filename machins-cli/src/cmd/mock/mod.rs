@@ -25,7 +25,7 @@ pub(crate) enum Mock {
     Serve(Box<Serve>),
     Exec(Exec),
     #[command(flatten)]
-    Control(Control),
+    Control(Box<Control>),
 }
 
 impl Mock {
