@@ -48,6 +48,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::config::file::ConfigFile;
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::flags::Global;
@@ -79,6 +80,10 @@ fn run(arguments: &[OsString]) -> ExitCode {
     };
     let out = Output::new(&global);
     verbose::start(global.verbosity.verbose);
+    if let Err(failure) = ConfigFile::recover_all() {
+        // Nothing is lost: the original is what is read.
+        out.warn(failure.message());
+    }
     let result = match command {
         Some(command) => command.run(&Context::new(global, out)),
         None => overview(out),

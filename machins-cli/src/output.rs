@@ -57,6 +57,11 @@ impl Output {
         if self.quiet && !self.is_json() { Ok(()) } else { self.result(document, human) }
     }
 
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Prints the result: with `--json` as a document, else as text.
     pub(crate) fn result<T: Serialize>(
         self,

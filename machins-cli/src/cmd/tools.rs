@@ -44,7 +44,7 @@ impl Command {
             // `hook run` answers in the form of a runtime.
             Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
-            Self::Mock(mock) => return mock.run(context.out),
+            Self::Mock(mock) => return mock.run(context),
             // `mcp gate` exits with the status of its server.
             #[cfg(feature = "mcp")]
             Self::Mcp(mcp) => return mcp.run(context),

@@ -1,15 +1,16 @@
 //! Reads and writes the config file without ever losing anything in it.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use agent_client_core::variable;
 
+use super::atomic::{folder_of, make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
+use super::original::Original;
 use super::trust::{self, Purpose};
 use crate::error::Failure;
 
@@ -61,6 +62,69 @@ impl ConfigFile {
         Ok(path.map(|path| Self { path, own_folder: named.is_none() }))
     }
 
+    /// Finds all config files of this user: that in the home directory, which the Python package
+    /// always uses, and the one that `MACHINS_CONFIG` names.
+    fn all() -> Vec<Self> {
+        let home = directories::BaseDirs::new()
+            .map(|found| found.home_dir().join(".machins").join("config.json"))
+            .map(|path| Self { path, own_folder: true });
+        let named = Self::find().ok().flatten().filter(|file| !file.own_folder);
+        home.into_iter().chain(named).collect()
+    }
+
+    /// Keeps all config files of this user as they are now until the result is dropped, whatever
+    /// the command that is given the mock server at this URL writes to them.
+    pub(crate) fn protect_all(url: &str) -> Result<Vec<Protected>, Failure> {
+        Self::all().into_iter().filter_map(|file| file.protect(url).transpose()).collect()
+    }
+
+    /// Puts back the config files that a `mock exec` which was killed has left changed.
+    pub(crate) fn recover_all() -> Result<(), Failure> {
+        Self::all().iter().try_for_each(Self::recover)
+    }
+
+    /// Copies the file beside itself. `None` if it can't be written by this user anyway.
+    fn protect(self, url: &str) -> Result<Option<Protected>, Failure> {
+        let failed = |error: io::Error| self.failure("could not be copied", &error);
+        if self.path.exists() && !self.path.is_file() {
+            return Ok(None);
+        }
+        let target = self.target()?;
+        if let Err(error) = make_folder(folder_of(&self.path), false) {
+            return if target.exists() { Err(failed(error)) } else { Ok(None) };
+        }
+        let is_writable = || OpenOptions::new().write(true).open(&target).is_ok();
+        if is_read_only(folder_of(&target)) && !is_writable() {
+            return Ok(None);
+        }
+        let _lock = self.lock(&target)?;
+        self.put_back_if_abandoned(&target)?;
+        let original = self.original();
+        let run = original.run(url).map_err(failed)?;
+        original.keep(&target).map_err(failed)?;
+        Ok(Some(Protected { file: self, run: Some(run) }))
+    }
+
+    fn recover(&self) -> Result<(), Failure> {
+        if !self.original().exists() {
+            return Ok(());
+        }
+        let target = self.target()?;
+        let _lock = self.lock(&target)?;
+        self.put_back_if_abandoned(&target)
+    }
+
+    /// Puts the original back if no `mock exec` is running. The caller holds the lock.
+    fn put_back_if_abandoned(&self, target: &Path) -> Result<(), Failure> {
+        let failed =
+            |error: io::Error| self.failure("could not be put back as before mock exec", &error);
+        self.original().put_back_if_abandoned(target).map_err(failed)
+    }
+
+    fn original(&self) -> Original {
+        Original::of(&self.path)
+    }
+
     /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -83,13 +147,21 @@ impl ConfigFile {
             again
         };
         let mut distrust = None;
+        let original = self.original();
+        let path = if original.stands_in() { original.path() } else { &self.path };
         let read = || {
             if self.path == Path::new(NO_FILE) {
                 return Err(ErrorKind::NotFound.into());
             }
-            let mut file = open(&self.path)?;
+            let mut file = open(path)?;
             // Of the file that is open, not of one that takes its place meanwhile.
             distrust = trust::distrust(&file.metadata()?, purpose);
+            if path != self.path
+                && let Ok(metadata) = fs::metadata(&self.path)
+            {
+                // The copy is no more trustworthy than what was copied.
+                distrust = distrust.take().or_else(|| trust::distrust(&metadata, purpose));
+            }
             if distrust.is_some() {
                 return Err(ErrorKind::PermissionDenied.into());
             }
@@ -122,17 +194,21 @@ impl ConfigFile {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Document) -> R) -> Result<R, Failure> {
         let writing = |error: io::Error| self.failure("could not be written", &error);
         let target = self.target()?;
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&target);
         make_folder(folder, self.own_folder).map_err(writing)?;
-        let lock = self.lock(folder, &target)?;
+        let lock = self.lock(&target)?;
         trust::keep_owner(&lock, &target).map_err(writing)?;
         remove_leftovers(folder, &temporary(&target));
+        self.put_back_if_abandoned(&target)?;
         let mut document = self.read_for(Purpose::Change)?;
         let result = change(&mut document);
-        replace(folder, &target, document.to_text().as_bytes()).map_err(writing)?;
+        let text = document.to_text();
+        let original = self.original();
+        if original.stands_in() {
+            // What `mock exec` puts back at its end.
+            original.replace(text.as_bytes()).map_err(writing)?;
+        }
+        replace(folder, &target, text.as_bytes()).map_err(writing)?;
         Ok(result)
     }
 
@@ -185,12 +261,12 @@ impl ConfigFile {
         Ok(target)
     }
 
-    fn lock(&self, folder: &Path, target: &Path) -> Result<File, Failure> {
+    fn lock(&self, target: &Path) -> Result<File, Failure> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
         let failed = |error: io::Error| self.failure("could not be locked", &error);
         let file = private(OpenOptions::new().write(true).create(true).truncate(false))
-            .open(folder.join(name))
+            .open(folder_of(target).join(name))
             .map_err(failed)?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -211,6 +287,35 @@ impl ConfigFile {
     fn failure(&self, what: &str, why: &dyn std::fmt::Display) -> Failure {
         Failure::config(format!("config file {} {what}: {why}", self.path.display()))
     }
+}
+
+/// A config file that is kept as it is, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Protected {
+    file: ConfigFile,
+    run: Option<File>,
+}
+
+impl Protected {
+    /// Puts the file back as it was, unless another `mock exec` is still running.
+    pub(crate) fn put_back(mut self) -> Result<(), Failure> {
+        self.run = None;
+        self.file.recover()
+    }
+}
+
+impl Drop for Protected {
+    fn drop(&mut self) {
+        if self.run.take().is_some() {
+            // The next command reports it if it fails again.
+            let _ = self.file.recover();
+        }
+    }
+}
+
+/// Whether no file can be created in a folder.
+fn is_read_only(folder: &Path) -> bool {
+    tempfile::tempfile_in(folder).is_err()
 }
 
 /// Reads until the document can be parsed, or until `pause` returns false. A file that is still empty
@@ -234,42 +339,6 @@ fn read_whole(
     }
 }
 
-/// Replaces the file by one that is complete and on disk before it gets its name.
-fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
-    // tempfile creates its files with mode 0600.
-    let mut file = tempfile::Builder::new().prefix(&temporary(target)).tempfile_in(folder)?;
-    trust::keep_owner(file.as_file(), target)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
-    sync_folder(folder)
-}
-
-/// The beginning of the names of this target's temporary files, different for each target.
-fn temporary(target: &Path) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(target.file_name().unwrap_or_default());
-    prefix.push(".tmp-");
-    prefix
-}
-
-/// Removes temporary files, which may hold keys, of writers that were killed. The caller holds the
-/// lock, so no other writer is using them.
-fn remove_leftovers(folder: &Path, prefix: &OsStr) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    // Not followed: a link could have been put there by another user.
-    options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW)
-}
-
 /// Opens a file for reading, without waiting for a writer if it is a pipe.
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
@@ -280,38 +349,6 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn open(path: &Path) -> io::Result<File> {
     File::open(path)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn make_folder(folder: &Path, own: bool) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    if own && fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
-        // The Python package creates it with the default mode.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn make_folder(folder: &Path, _own: bool) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    // Windows cannot open a directory for syncing; the rename itself is journalled.
-    Ok(())
 }
 
 #[cfg(test)]

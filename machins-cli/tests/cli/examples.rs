@@ -21,7 +21,8 @@ pub(crate) struct Example {
     pub(crate) is_first: bool,
 }
 
-/// All examples, but for those that go on until they are stopped: tests of their own do that.
+/// All examples, but for those that go on until they are stopped, or control a mock server: tests of
+/// their own do that.
 pub(crate) fn examples() -> Vec<Example> {
     let mut examples = Vec::new();
     for (command, help) in pages() {
@@ -32,7 +33,8 @@ pub(crate) fn examples() -> Vec<Example> {
             .map(str::trim)
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
-            if command != "mock serve" && !line.contains("--watch") {
+            let controls_a_mock = command.starts_with("mock ") && command != "mock exec";
+            if !controls_a_mock && !line.contains("--watch") {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
             }

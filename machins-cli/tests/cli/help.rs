@@ -23,18 +23,21 @@ pub(crate) fn pages() -> &'static [(String, String)] {
         let names = subcommands(&root);
         let mut pages = vec![(String::new(), root)];
         for name in names {
-            let page = help(&name);
-            let inner = subcommands(&page);
-            pages.push((name.clone(), page));
-            for child in inner {
-                let command = format!("{name} {child}");
-                let page = help(&command);
-                pages.push((command, page));
-            }
+            add_pages(&mut pages, name, &help);
         }
         pages
     });
     &PAGES
+}
+
+/// Adds the help of a command and of all commands below it.
+fn add_pages(pages: &mut Vec<(String, String)>, command: String, help: &impl Fn(&str) -> String) {
+    let page = help(&command);
+    let inner = subcommands(&page);
+    pages.push((command.clone(), page));
+    for child in inner {
+        add_pages(pages, format!("{command} {child}"), help);
+    }
 }
 
 /// The names of a command's subcommands: the first words of the indented lines before its options.

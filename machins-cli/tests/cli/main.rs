@@ -35,10 +35,14 @@ mod marketplace;
 mod messages;
 mod mock;
 #[cfg(unix)]
+mod mock_exec;
+#[cfg(unix)]
 mod readme;
 mod secrets;
 mod shop;
 mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(unix)]
+mod testing_examples;
 mod trades;

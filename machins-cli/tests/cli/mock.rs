@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::home::{Home, Ran};
@@ -15,9 +16,16 @@ struct Served {
 
 impl Served {
     fn start(home: &Home, flags: &[&str]) -> Self {
-        let arguments = [&["--json", "mock", "serve", "--addr", "127.0.0.1:0"], flags].concat();
-        let mut process =
-            home.machins(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let address: &[&str] = if flags.contains(&"--addr") { &[] } else { &["--port", "0"] };
+        let address = if flags.contains(&"--port") { &[] } else { address };
+        let arguments = [&["--json", "mock", "serve"], address, flags].concat();
+        let mut process = home
+            .machins(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         Self { process, document: serde_json::from_str(&line).unwrap() }
@@ -132,10 +140,126 @@ fn exec_runs_a_command_with_a_mock_and_returns_its_status() {
     let home = Home::new();
     let program = env!("CARGO_BIN_EXE_machins");
     home.run(&["mock", "exec", "--", program, "org", "create"]).exits(0);
-    home.run(&["mock", "exec", "--", program, "validate", "agent-01"]).exits(4);
+    home.run(&["mock", "exec", "--", program, "validate", "agent-02"]).exits(3);
     home.run(&["mock", "exec", "--", "machins-has-no-such-command"]).exits(127);
     let shell = "echo $MACHINS_BASE_URL $MACHINEID_BASE_URL; exit 6";
     let ran = home.run(&["mock", "exec", "--", "sh", "-c", shell]).exits(6);
     let (machins, machineid) = ran.stdout.trim().split_once(' ').unwrap();
     assert_eq!(machins, format!("{machineid}/api/v1"));
+}
+
+#[rstest]
+#[case::port(&["--addr", "0"])]
+#[case::colon_and_port(&["--addr", ":0"])]
+#[case::name(&["--addr", "localhost:0"])]
+#[case::port_flag(&["--port", "0"])]
+fn serve_takes_addresses_of_every_form(#[case] flags: &[&str]) {
+    let home = Home::new();
+    let served = Served::start(&home, flags);
+    assert!(served.text("url").starts_with("http://127.0.0.1:"));
+    home.run(&["mock", "health", "--url", served.text("url")]).exits(0);
+}
+
+/// What serve writes to stderr after one request.
+fn logged(flags: &[&str]) -> String {
+    let home = Home::new();
+    let mut served = Served::start(&home, &[flags, &["--until-stdin-closes"]].concat());
+    home.run(&["mock", "clock", "--url", served.text("url")]).exits(0);
+    drop(served.process.stdin.take());
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+    let mut log = String::new();
+    served.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    log
+}
+
+#[test]
+fn serve_logs_a_line_a_request() {
+    let text = logged(&[]);
+    assert!(text.starts_with("GET /_mock/clock 200 ") && text.lines().count() == 1, "{text}");
+    let json: Value = serde_json::from_str(&logged(&["--log", "json"])).unwrap();
+    assert_eq!((&json["path"], &json["status"]), (&"/_mock/clock".into(), &200.into()));
+    assert_eq!(logged(&["--log", "off"]), "");
+}
+
+#[test]
+fn a_ready_file_exists_while_the_server_is_ready() {
+    let home = Home::new();
+    let mut served = Served::start(&home, &["--ready-file", "ready.json", "--until-stdin-closes"]);
+    let ready = home.path().join("ready.json");
+    let document: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+    assert_eq!(document, served.document);
+    drop(served.process.stdin.take());
+    served.process.wait().unwrap();
+    assert!(!ready.exists());
+}
+
+#[test]
+fn serve_starts_with_what_it_is_told() {
+    let home = Home::new();
+    let fixtures = r#"{"agents": [{"slug": "cleo", "api_key": "at_cleo"}]}"#;
+    std::fs::write(home.path().join("market.json"), fixtures).unwrap();
+    let time = "2026-01-01T00:00:00Z";
+    let flags = ["--fixtures", "market.json", "--clock", time, "--frozen", "--strict"];
+    let served = Served::start(&home, &flags);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    let clock = home.run(&["mock", "clock", "--json"]).exits(0).document();
+    assert_eq!(clock["now"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(clock["frozen"], true);
+    let home = home
+        .with("MACHINS_API_KEY", "at_cleo")
+        .with("MACHINS_BASE_URL", served.text("machins_base_url"));
+    home.run(&["wallet"]).exits(0);
+    home.run(&["api", "GET", "/marketplace?limt=5"]).exits(1);
+}
+
+#[test]
+fn fixtures_that_are_wrong_name_the_place() {
+    let home = Home::new();
+    std::fs::write(home.path().join("market.json"), r#"{"agents": [{"slgu": "x"}]}"#).unwrap();
+    let error = home.run(&["mock", "serve", "--port", "0", "--fixtures", "market.json"]).exits(2);
+    assert!(error.stderr.contains("market.json") && error.stderr.contains("slgu"), "{error:#?}");
+}
+
+#[test]
+fn the_control_commands_do_what_the_control_api_does() {
+    let home = Home::new();
+    let served = Served::start(&home, &["--frozen"]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    let ran = |line: &str| {
+        let words: Vec<&str> = ["--json", "mock"].into_iter().chain(line.split(' ')).collect();
+        home.run(&words).exits(0).document()
+    };
+    let before = ran("clock set 2026-05-01T00:00:00Z --frozen");
+    assert_eq!(before["now"], "2026-05-01T00:00:00.000Z");
+    assert_eq!(ran("clock advance 60")["now"], "2026-05-01T00:01:00.000Z");
+    assert_eq!(ran("clock unfreeze")["frozen"], false);
+    let fault = ran(r#"fault add {"kind":"delay","millis":1}"#)["id"].to_string();
+    ran(&format!("fault remove {fault}"));
+    assert_eq!(ran("fault")["faults"], serde_json::json!([]));
+    let world = ran("world create w1");
+    assert_eq!(world["url"], format!("{}/_world/w1", served.text("url")));
+    ran(&format!("reset --url {}", world["url"].as_str().unwrap()));
+    ran("world remove w1");
+    assert_eq!(ran("webhooks")["webhooks"], serde_json::json!([]));
+    ran("requests clear");
+    assert_eq!(ran("requests")["total"], 0);
+}
+
+#[test]
+fn a_wait_in_vain_shows_what_came_instead() {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    home.run(&["api", "GET", "/stats", "--base-url", served.text("machins_base_url")]);
+    let wait = ["mock", "requests", "wait", "--path", "/never", "--within", "0", "--json"];
+    let ran = home.run(&wait).exits(1);
+    assert_eq!(ran.document()["code"], "TIMEOUT");
+    assert_eq!(ran.error()["status"], 408);
+    home.run(&["mock", "requests", "wait", "--path", "/api/v1/stats"]).exits(0);
+}
+
+#[test]
+fn without_a_mock_server_the_way_to_one_is_told() {
+    let ran = Home::new().run(&["mock", "reset"]).exits(2);
+    assert!(ran.stderr.contains("MACHINS_MOCK_URL"), "{ran:#?}");
 }

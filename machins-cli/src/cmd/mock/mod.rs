@@ -1,0 +1,40 @@
+//! `machins mock`: the embedded mock server, and its control API for a shell.
+
+mod address;
+mod control;
+mod demo_data;
+mod exec;
+mod filter;
+mod options;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use self::control::Control;
+use self::exec::Exec;
+use self::serve::Serve;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Run a mock server of both APIs for tests, or control one
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  machins mock exec -- machins status")]
+pub(crate) enum Mock {
+    Serve(Box<Serve>),
+    Exec(Exec),
+    #[command(flatten)]
+    Control(Box<Control>),
+}
+
+impl Mock {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Serve(serve) => serve.run(context.out),
+            // Exits with the status of its command.
+            Self::Exec(exec) => exec.run(context.out),
+            Self::Control(control) => control.run(context).map(|()| ExitCode::SUCCESS),
+        }
+    }
+}
