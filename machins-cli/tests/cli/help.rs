@@ -33,9 +33,9 @@ pub(crate) fn pages() -> &'static [(String, String)] {
 /// Adds the help of a command and of all commands below it.
 fn add_pages(pages: &mut Vec<(String, String)>, command: String, help: &impl Fn(&str) -> String) {
     let page = help(&command);
-    let inner = subcommands(&page);
+    let inner = page.split_once("\nCommands:\n").map(|(_, list)| subcommands(list));
     pages.push((command.clone(), page));
-    for child in inner {
+    for child in inner.into_iter().flatten() {
         add_pages(pages, format!("{command} {child}"), help);
     }
 }
