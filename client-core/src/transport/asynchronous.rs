@@ -102,7 +102,10 @@ pub trait AndThen<R, T: Transport>: Sized {
 /// create its own transport: one of its parent's returns
 /// [`ErrorKind::Forked`](crate::ErrorKind::Forked) there, and stays usable in the parent.
 #[derive(Clone)]
-pub struct Async {
+pub struct Async(Arc<View>);
+
+/// An engine, and what is different for the calls that are made through this view of it.
+struct View {
     engine: Arc<Engine>,
     call_options: Option<Arc<CallOptions>>,
 }
@@ -119,33 +122,37 @@ impl Async {
         options: ClientOptions,
     ) -> Result<Self, Error> {
         let engine = Arc::new(Engine::new(base_url, credentials, options)?);
-        Ok(Self { engine, call_options: None })
+        Ok(Self::view(engine, None))
+    }
+
+    fn view(engine: Arc<Engine>, call_options: Option<Arc<CallOptions>>) -> Self {
+        Self(Arc::new(View { engine, call_options }))
     }
 
     /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
-        self.engine.wire.base_url()
+        self.0.engine.wire.base_url()
     }
 
     /// Returns the clock that retries are timed by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.engine.clock()
+        self.0.engine.clock()
     }
 
     /// Returns the time limit of each call: see [`ClientOptions::timeout`].
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        let own = self.call_options.as_ref().and_then(|options| options.timeout);
-        own.unwrap_or(self.engine.options.retry.timeout)
+        let own = self.0.call_options.as_ref().and_then(|options| options.timeout);
+        own.unwrap_or(self.0.engine.options.retry.timeout)
     }
 
     /// Returns an error if this process and this runtime cannot send calls. Whether the runtime has
     /// I/O shows only when a call is sent. Meant for crates that define endpoints.
     #[doc(hidden)]
     pub fn check_usable(&self) -> Result<(), Error> {
-        self.engine.wire.check_process()?;
+        self.0.engine.wire.check_process()?;
         check_runtime()?;
         reporting_missing_drivers(|| drop(tokio::time::sleep(Duration::ZERO)))
     }
@@ -154,7 +161,7 @@ impl Async {
     /// crates that define endpoints.
     #[doc(hidden)]
     pub fn credential(&self, scheme: &'static Scheme) -> Result<Option<Secret>, Error> {
-        let key = self.engine.find_credential(scheme).map(Credential::key).transpose()?;
+        let key = self.0.engine.find_credential(scheme).map(Credential::key).transpose()?;
         Ok(key.map(|key| key.secret.clone()))
     }
 }
@@ -163,16 +170,19 @@ impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        self.run(execute(Arc::clone(&self.engine), call.with_options(self.call_options.clone())))
+        self.run(execute(
+            Arc::clone(&self.0.engine),
+            call.with_options(self.0.call_options.clone()),
+        ))
     }
 
     fn with(&self, options: CallOptions) -> Self {
-        Self { engine: Arc::clone(&self.engine), call_options: Some(Arc::new(options)) }
+        Self::view(Arc::clone(&self.0.engine), Some(Arc::new(options)))
     }
 
     fn with_credential(&self, credential: Credential) -> Self {
-        let engine = Arc::new(self.engine.with_credential(&credential));
-        Self { engine, call_options: self.call_options.clone() }
+        let engine = Arc::new(self.0.engine.with_credential(&credential));
+        Self::view(engine, self.0.call_options.clone())
     }
 
     fn asynchronous(&self) -> &Async {

@@ -23,7 +23,9 @@ use crate::process::SameProcess;
 /// clone is one pointer, and any number of threads may call at once. It also works when called
 /// from asynchronous code: a helper thread runs the call, but the calling thread is blocked.
 #[derive(Clone)]
-pub struct Blocking {
+pub struct Blocking(Arc<Inner>);
+
+struct Inner {
     runtime: Arc<SameProcess<Runtime>>,
     transport: Async,
 }
@@ -43,20 +45,24 @@ impl Blocking {
         // A connection belongs to the runtime that opened it.
         let runtime = pool.runtime()?;
         let transport = Async::new(base_url, credentials, options.pool(pool))?;
-        Ok(Self { runtime, transport })
+        Ok(Self::over(runtime, transport))
+    }
+
+    fn over(runtime: Arc<SameProcess<Runtime>>, transport: Async) -> Self {
+        Self(Arc::new(Inner { runtime, transport }))
     }
 
     /// Returns the base URL that calls are sent to.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
-        self.transport.base_url()
+        self.0.transport.base_url()
     }
 
     /// Returns the asynchronous transport inside. Its futures make progress only while
     /// [`wait`](Self::wait) runs.
     #[must_use]
     pub fn asynchronous(&self) -> &Async {
-        &self.transport
+        &self.0.transport
     }
 
     /// Runs a future on this transport's runtime until it completes. Meant for crates that define
@@ -77,7 +83,7 @@ impl Blocking {
         F: Future + Send,
         F::Output: Send,
     {
-        let runtime = self.runtime.get()?;
+        let runtime = self.0.runtime.get()?;
         let run = || {
             runtime.block_on(async {
                 // Between calls nothing polls the idle connections. One turn of the event loop
@@ -103,26 +109,26 @@ impl Transport for Blocking {
     type Reply<R: Send + 'static> = Result<R, Error>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Result<R, Error> {
-        self.wait(self.transport.send(call))
+        self.wait(self.0.transport.send(call))
     }
 
     fn with(&self, options: CallOptions) -> Self {
-        Self { transport: self.transport.with(options), ..self.clone() }
+        Self::over(Arc::clone(&self.0.runtime), self.0.transport.with(options))
     }
 
     fn with_credential(&self, credential: Credential) -> Self {
-        Self { transport: self.transport.with_credential(credential), ..self.clone() }
+        Self::over(Arc::clone(&self.0.runtime), self.0.transport.with_credential(credential))
     }
 
     fn asynchronous(&self) -> &Async {
-        &self.transport
+        &self.0.transport
     }
 
     fn run<R: Send + 'static>(
         &self,
         calls: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Result<R, Error> {
-        self.wait(self.transport.run(calls))
+        self.wait(self.0.transport.run(calls))
     }
 }
 
