@@ -23,7 +23,7 @@ pub(crate) fn pages() -> &'static [(String, String)] {
         let names = subcommands(&root);
         let mut pages = vec![(String::new(), root)];
         for name in names {
-            add_pages(&mut pages, name, &help);
+            add_pages(&mut pages, &name, &help);
         }
         pages
     });
@@ -31,12 +31,12 @@ pub(crate) fn pages() -> &'static [(String, String)] {
 }
 
 /// Adds the help of a command and of all commands below it.
-fn add_pages(pages: &mut Vec<(String, String)>, command: String, help: &impl Fn(&str) -> String) {
-    let page = help(&command);
+fn add_pages(pages: &mut Vec<(String, String)>, command: &str, help: &impl Fn(&str) -> String) {
+    let page = help(command);
     let inner = page.split_once("\nCommands:\n").map(|(_, list)| subcommands(list));
-    pages.push((command.clone(), page));
+    pages.push((command.to_owned(), page));
     for child in inner.into_iter().flatten() {
-        add_pages(pages, format!("{command} {child}"), help);
+        add_pages(pages, &format!("{command} {child}"), help);
     }
 }
 

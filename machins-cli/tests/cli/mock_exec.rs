@@ -30,7 +30,7 @@ fn exec(home: &Home, script: &str) -> Ran {
 fn beside(home: &Home) -> Vec<String> {
     let entries = fs::read_dir(home.config().parent().unwrap()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| !name.ends_with(".lock")).collect()
+    names.filter(|name| !name.contains(".lock")).collect()
 }
 
 #[test]

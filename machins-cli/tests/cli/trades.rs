@@ -278,7 +278,7 @@ fn waiting_ends_at_the_wanted_status() {
 #[rstest]
 #[case::that_does_not_change(None)]
 #[case::that_cannot_be_read(Some(Fault::status(503)))]
-#[case::whose_replies_never_come(Some(Fault::delay(std::time::Duration::from_secs(600))))]
+#[case::whose_replies_never_come(Some(Fault::delay(std::time::Duration::from_mins(10))))]
 fn a_timeout_limits_the_whole_wait_for_a_trade(#[case] fault: Option<Fault>) {
     let shop = Shop::new();
     let trade = shop.proposed(&shop.offer());

@@ -46,7 +46,7 @@ fn progression(wanted: &TradeStatus, now: &TradeStatus) -> Progression {
 
 /// Why waiting has ended.
 enum End {
-    Found(Result<(Trade, bool), Failure>),
+    Found(Box<Result<(Trade, bool), Failure>>),
     Interrupted,
     TimedOut(Duration),
 }
@@ -96,14 +96,14 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => End::Interrupted,
-            outcome = poll => End::Found(outcome),
+            outcome = poll => End::Found(Box::new(outcome)),
             limit = time_out => End::TimedOut(limit),
         }
     })?;
     drop(progress);
     let last = last.map_or_else(String::new, |status| format!("; the trade is {status}"));
     let (trade, is_reached) = match end {
-        End::Found(outcome) => outcome?,
+        End::Found(outcome) => (*outcome)?,
         End::Interrupted => {
             return Err(Failure::interrupted(format!("stopped waiting for {wanted}{last}")));
         }
