@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 pub struct CallSummary {
     /// The name of the endpoint, for example `machins.accept_trade`; `call` if it has none.
     pub operation: &'static str,
-    /// The HTTP method.
+    /// The HTTP method of the call, for example `POST`.
     pub method: Method,
     /// The template of the path, for example `/trades/{id}/accept`.
     pub template: String,

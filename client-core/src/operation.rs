@@ -20,7 +20,7 @@ impl Operation {
         Self { name, span }
     }
 
-    /// Returns the name.
+    /// Returns the name of the operation, for example `machins.accept_trade`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name

@@ -71,7 +71,7 @@ enum Answer {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ScriptedRequest {
-    /// The HTTP method.
+    /// The HTTP method of the request, for example `POST`.
     pub method: Method,
     /// The path as it is sent, without the base URL's own path.
     pub path: String,

@@ -178,7 +178,8 @@ mod tests {
             assert_eq!(target(path), (Target::MachineId, path.to_owned()), "{path}");
             assert_eq!(target(&path[1..]), (Target::MachineId, path.to_owned()), "{path}");
         }
-        for path in ["/marketplace", "/trades/t1/accept", "/usage", "/ownership"] {
+        assert_eq!(target("usage"), (Target::Machins, "/usage".to_owned()));
+        for path in ["/marketplace", "/trades/t1/accept", "/ownership"] {
             let expected = (Target::Machins, path.to_owned());
             assert_eq!(target(path), expected, "{path}");
             assert_eq!(target(&path[1..]), expected, "{path}");

@@ -170,7 +170,7 @@ fn trades_can_end_early() {
     assert_data_eq!(
         plain(&refused.stderr).replace(&over, "ID"),
         str![[r"
-error: POST /trades/{id}/{action}: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
+error: POST /trades/{id}/cancel: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
   next: machins trade 00000000-0000-4000-8000-000000000000 shows the status of the trade
 
 "]]

@@ -3,13 +3,19 @@
 use machins_mock::MockServer;
 use serde_json::json;
 
-use super::options::Keys;
 use crate::error::Failure;
 
 const ORG_KEY: &str = "org_demo";
 const API_KEY: &str = "at_demo_buyer";
 /// The device that may run. Of the others one is revoked.
 const DEVICE: &str = "agent-01";
+
+/// The keys of an organisation and of an agent.
+pub(super) struct Keys {
+    pub(super) org_key: String,
+    pub(super) device_id: String,
+    pub(super) api_key: String,
+}
 
 /// Adds the demo data, unless it came with the state, and returns its keys.
 pub(super) fn add(server: &MockServer) -> Result<Keys, Failure> {

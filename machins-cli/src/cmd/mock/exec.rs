@@ -18,7 +18,8 @@ use machins_mock::{MockServer, NewAgent, Plan};
 use process_containment::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{Keys, Options};
+use super::demo_data::Keys;
+use super::options::Options;
 use crate::config::file::ConfigFile;
 use crate::error::{Exit, Failure};
 use crate::output::Output;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use machins_mock::{MockServer, MockServerBuilder};
 
-use super::demo_data;
+use super::demo_data::{self, Keys};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -31,13 +31,6 @@ pub(super) struct Options {
     /// Start with an organisation, a few devices, and a small market
     #[arg(long)]
     demo_data: bool,
-}
-
-/// The keys of an organisation and of an agent.
-pub(super) struct Keys {
-    pub(super) org_key: String,
-    pub(super) device_id: String,
-    pub(super) api_key: String,
 }
 
 impl Options {

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::options::{Keys, Options};
+use super::demo_data::Keys;
+use super::options::Options;
 use crate::error::Failure;
 use crate::output::{Output, to_stderr};
 use crate::process::Signals;
