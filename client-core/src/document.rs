@@ -35,7 +35,7 @@ const MAX_DEPTH: usize = 127;
 /// let document: Document = r#"{"token": "hush", "id": 1234567890123456789012345}"#.parse()?;
 /// assert_eq!(document["token"], "hush");
 /// assert_eq!(document.as_json(), r#"{"token":"hush","id":1234567890123456789012345}"#);
-/// assert_eq!(format!("{document:?}"), r#"{"id", "token"}"#);
+/// assert!(!format!("{document:?}").contains("hush"));
 /// # Ok::<(), agent_client_core::Error>(())
 /// ```
 #[derive(Clone)]
