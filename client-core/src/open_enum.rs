@@ -3,7 +3,7 @@
 /// Defines an enum of the words that a service is known to use, with a variant `Unknown` that keeps
 /// any other word, so that a new word never makes a reply unreadable.
 ///
-/// The enum has `as_str`, `FromStr`, `From<&str>`, `From<String>`, `Display`, `Serialize` and `Deserialize`.
+/// The enum has `WORDS`, `as_str`, `FromStr`, `From<&str>`, `From<String>`, `Display`, `Serialize` and `Deserialize`.
 ///
 /// ```
 /// agent_client_core::open_enum! {
@@ -34,6 +34,9 @@ macro_rules! open_enum {
         }
 
         impl $name {
+            /// The words that are known, in the order of the variants.
+            pub const WORDS: &'static [&'static str] = &[$( $word, )+];
+
             /// Returns the word as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {

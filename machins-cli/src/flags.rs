@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 use machins_client::Money;
 
@@ -126,6 +126,11 @@ pub(crate) enum Color {
 
 /// A year: longer than any sensible timeout, and far from overflowing a clock.
 const MAX_SECONDS: f64 = 366.0 * 24.0 * 3600.0;
+
+/// Accepts only words that the clients know, so that a typing error is caught before anything is sent.
+pub(crate) fn known(words: &'static [&'static str]) -> PossibleValuesParser {
+    PossibleValuesParser::new(words)
+}
 
 /// Parses a number of seconds, fractions allowed.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {

@@ -3,7 +3,7 @@
 //! The modules in layers, each of which uses only those before it:
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
-//! 2. `json`, `table`, `format`, `records`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`, `words`: input. `config`:
+//! 2. `json`, `table`, `format`, `records`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
@@ -42,7 +42,6 @@ mod suggestion;
 mod table;
 mod text;
 mod verbose;
-mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

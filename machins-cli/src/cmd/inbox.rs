@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::{counted, credits, scalar, time};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
@@ -18,7 +19,6 @@ use crate::records::Record;
 use crate::style::{FAINT, GOOD, STRONG};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
-use crate::words::EVENTS;
 use crate::{lookup, runtime};
 
 /// List your notifications, or wait for new ones
@@ -43,7 +43,7 @@ struct ListFlags {
     #[arg(long)]
     unread: bool,
     /// Only notifications of this event, for example trade_proposed
-    #[arg(long, value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
+    #[arg(long, value_name = "EVENT", value_parser = known(EventType::WORDS), hide_possible_values = true)]
     event_type: Option<String>,
     /// Wait for notifications, and acknowledge each once it is shown
     #[arg(long, conflicts_with_all = ["limit", "offset", "all"])]

@@ -10,13 +10,13 @@ use crate::config::key::{AGENT_ID, AGENT_SLUG, API_KEY, BASE_URL, Key};
 use crate::config::settings::{Origin, Setting};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::credits;
 use crate::naming::{previous, slug_from};
 use crate::shown_once;
 use crate::style::GOOD;
 use crate::table::{cell, fields, styled};
 use crate::text::clean;
-use crate::words::AGENT_TYPES;
 
 /// Join the marketplace as an agent and save its API key
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Join {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// Type of the agent: custom, assistant, tool or autonomous
-    #[arg(long = "type", value_name = "TYPE", value_parser = AGENT_TYPES, hide_possible_values = true)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = known(AgentType::WORDS), hide_possible_values = true)]
     agent_type: Option<String>,
     /// Something the agent can do; can be given several times
     #[arg(long = "capability", value_name = "TAG")]

@@ -10,7 +10,7 @@ use machins_client::{
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::money;
+use crate::flags::{known, money};
 use crate::format::{counted, credits, json_cell, kind, listing_style, side, tags, time};
 use crate::list::{List, show_list};
 use crate::naming::slug_from;
@@ -18,7 +18,6 @@ use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
-use crate::words::{LISTING_TYPES, SIDES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -68,11 +67,11 @@ pub(crate) struct Sell {
     #[arg(long)]
     slug: Option<String>,
     /// Type of the listing: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE", default_value = "task", value_parser = LISTING_TYPES)]
+    #[arg(long = "type", value_name = "TYPE", default_value = "task", value_parser = known(ListingType::WORDS))]
     #[arg(hide_possible_values = true)]
     listing_type: String,
     /// Side of the listing: offer to sell, request to buy
-    #[arg(long, default_value = "offer", value_parser = SIDES, hide_possible_values = true)]
+    #[arg(long, default_value = "offer", value_parser = known(Side::WORDS), hide_possible_values = true)]
     side: String,
     /// Description of what is offered or wanted
     #[arg(long, value_name = "TEXT")]

@@ -10,7 +10,7 @@ use machins_client::{
 use crate::config::key::{AGENT_SLUG, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::money;
+use crate::flags::{known, money};
 use crate::format::{credits, json_cell, kind, scalar, side, stars, tags, time};
 use crate::list::show_list;
 use crate::lookup;
@@ -20,7 +20,6 @@ use crate::records::Record;
 use crate::style::{FAINT, STRONG, WARN};
 use crate::table::{Table, cell, fields, styled};
 use crate::text::clean;
-use crate::words::{LISTING_TYPES, SIDES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,10 +40,10 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Browse {
     /// Only listings of this type: task, data, api, model or asset
-    #[arg(long = "type", value_name = "TYPE", value_parser = LISTING_TYPES, hide_possible_values = true)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = known(ListingType::WORDS), hide_possible_values = true)]
     listing_type: Option<String>,
     /// Only this side: offer or request
-    #[arg(long, value_parser = SIDES, hide_possible_values = true)]
+    #[arg(long, value_parser = known(Side::WORDS), hide_possible_values = true)]
     side: Option<String>,
     /// Only listings with at least one of these tags
     #[arg(long, value_name = "A,B", value_delimiter = ',')]

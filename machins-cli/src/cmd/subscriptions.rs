@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::list::{List, show_list};
 use crate::records::Record;
 use crate::style::{BAD, GOOD};
 use crate::table::{Cell, Table, cell, styled};
 use crate::text::clean;
-use crate::words::EVENTS;
 use crate::{input, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Subscribe {
     /// Event, for example trade_proposed
-    #[arg(value_name = "EVENT", value_parser = EVENTS, hide_possible_values = true)]
+    #[arg(value_name = "EVENT", value_parser = known(EventType::WORDS), hide_possible_values = true)]
     event: String,
     /// URL that receives the events
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]

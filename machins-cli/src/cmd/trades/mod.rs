@@ -12,6 +12,7 @@ use self::deliver::Deliver;
 use self::trade::{change, find, own_agent, report, show, unknown_outcome};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::{credits, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
@@ -20,7 +21,6 @@ use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
-use crate::words::{ROLES, TRADE_STATUSES};
 use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
@@ -115,10 +115,10 @@ pub(crate) struct Buy {
 #[derive(Debug, Args)]
 pub(crate) struct Trades {
     /// Only trades in which you have this role: buyer or seller
-    #[arg(long, value_parser = ROLES, hide_possible_values = true)]
+    #[arg(long, value_parser = known(Role::WORDS), hide_possible_values = true)]
     role: Option<String>,
     /// Only trades with this status, for example proposed
-    #[arg(long, value_parser = TRADE_STATUSES, hide_possible_values = true)]
+    #[arg(long, value_parser = known(TradeStatus::WORDS), hide_possible_values = true)]
     status: Option<String>,
     #[command(flatten)]
     paging: Paging,
