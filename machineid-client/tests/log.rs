@@ -6,44 +6,20 @@
 mod servers;
 mod support;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use machineid_client::Gate;
 use servers::{revoked, server_with};
 use support::{Allow, client, device};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use test_support::Log;
 
 #[tokio::test]
 async fn allowed_and_denied_are_logged_at_info() {
     let log = Log::default();
+    let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
         .with_ansi(false)
         .without_time()
-        .with_writer(log.clone())
+        .with_writer(move || writer.clone())
         .finish();
     let _subscribed = tracing::subscriber::set_default(subscriber);
     let server = server_with(1, Allow, revoked()).await;
@@ -51,7 +27,7 @@ async fn allowed_and_denied_are_logged_at_info() {
     let permit = gate.check().await.unwrap();
     let denied = gate.check().await.unwrap_err();
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let lines: Vec<_> = text.lines().filter(|line| line.contains("machineid_client")).collect();
     let [allowed, refused] = lines[..] else { panic!("{text}") };
     for (line, parts) in [

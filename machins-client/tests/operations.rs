@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use machins_client::{
@@ -13,21 +12,7 @@ use machins_client::{
     SubscriptionId, TradeId, TradeQuery,
 };
 use support::{KEY, TOKEN};
-
-/// A log writer that stores what is written.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use test_support::Log;
 
 /// Calls every endpoint. Returns the name of each with its method and path, and its error.
 async fn call_all(client: &Client) -> Vec<(&'static str, &'static str, Error)> {
@@ -123,7 +108,7 @@ async fn every_endpoint_shows_its_name_and_real_path() {
 
     let calls = call_all(&client).await;
     let summaries = summaries.lock().unwrap();
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert_eq!(summaries.len(), calls.len());
     for ((name, call, error), summary) in calls.iter().zip(&*summaries) {
         assert_eq!(summary.operation, *name);

@@ -15,6 +15,7 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails panics")]
 
 mod canned;
+mod log;
 mod machineid;
 mod machins;
 
@@ -23,6 +24,7 @@ use std::error::Error;
 use machins_mock::MockServer;
 
 pub use canned::server;
+pub use log::Log;
 pub use machineid::{gate, gate_blocking, machineid, machineid_blocking};
 pub use machins::{Marketplace, machins, machins_blocking};
 

@@ -2,30 +2,14 @@
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use machineid_client::{DeviceId, Gate};
 use machins_client::{Call, Claim, ClientOptions, EventType, MockClock, NewAgent, NewSubscription};
 use machins_mock::{Fault, MockServer, OrgUpdate, Plan};
 use serde_json::{Value, json};
+use test_support::Log;
 
 use crate::world::{self, answering, assert_hidden, secret};
-
-/// A writer that keeps what was written.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Returns the texts of an error and of its sources.
 fn texts_of(error: &machins_client::Error) -> String {
@@ -174,7 +158,7 @@ async fn logs_errors_and_the_journal_contain_no_secret() {
 
     let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
     assert_hidden("an error or the journal", &shown, &secrets);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(
         log.contains("TRACE hyper") && log.contains(r#"url.template="/claim/{token}""#),
         "{log}"
