@@ -4,20 +4,23 @@ use std::env::{self, VarError};
 
 use crate::error::{Error, ErrorKind};
 
-/// Returns the value of an environment variable, or `None` if it is unset or blank. Meant for the
+/// Returns the value of an environment variable, or `None` if it is unset or empty. Meant for the
 /// client crates and the command line.
 ///
 /// # Errors
-/// Returns [`ErrorKind::InvalidInput`] if the value is not UTF-8. If it counted as unset, a key that
-/// was meant for a test server would go to the default address.
+/// Returns [`ErrorKind::InvalidInput`] if the value is not UTF-8 or only white space. If it counted as
+/// unset, a key that was meant for a test server would go to the default address.
 #[doc(hidden)]
 pub fn variable(name: &str) -> Result<Option<String>, Error> {
+    let refuse = |why: &str| {
+        let message = format!("the environment variable {name} is {why}; correct it or unset it");
+        Err(Error::new(ErrorKind::InvalidInput, message))
+    };
     match env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) if value.trim().is_empty() => refuse("only white space"),
+        Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(Error::new(
-            ErrorKind::InvalidInput,
-            format!("the environment variable {name} is not UTF-8; correct it or unset it"),
-        )),
+        Err(VarError::NotUnicode(_)) => refuse("not UTF-8"),
     }
 }

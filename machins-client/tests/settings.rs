@@ -147,6 +147,17 @@ async fn a_variable_that_is_not_utf_8_is_an_error(
     assert!(out.contains(&format!("build: the environment variable {name} is not UTF-8")), "{out}");
 }
 
+/// As the default, the key of a test would go to production.
+#[rstest]
+fn a_variable_of_white_space_is_not_the_default(
+    #[values("MACHINS_API_KEY", "MACHINS_BASE_URL")] name: &str,
+    #[values("env", "config")] from: &str,
+) {
+    let config = ("MACHINS_CONFIG", "/nonexistent/config.json");
+    let out = run(from, &[("MACHINS_API_KEY", "at_env"), config, (name, " \t")]);
+    assert!(out.contains(&format!("{name} is only white space")), "{out}");
+}
+
 #[test]
 fn a_malformed_key_is_not_shown() {
     let out = run("env", &[("MACHINS_API_KEY", "hush")]);
