@@ -33,6 +33,8 @@ pub struct Command {
     pub(crate) minimum: Containment,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) leftover_grace: Duration,
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has no signals"))]
+    pub(crate) unblocked_signals: Vec<i32>,
 }
 
 impl Command {
@@ -51,6 +53,7 @@ impl Command {
             minimum: Containment::Auto,
             heartbeat: None,
             leftover_grace: Duration::from_secs(10),
+            unblocked_signals: Vec::new(),
         }
     }
 
@@ -131,6 +134,14 @@ impl Command {
     /// TERM and KILL. The default is ten seconds.
     pub fn leftover_grace(mut self, grace: Duration) -> Self {
         self.leftover_grace = grace;
+        self
+    }
+
+    /// Unblocks a signal, given by its number, for the command. Otherwise the command inherits the signal
+    /// mask of the thread that spawns it. For callers that block a signal to wait for it themselves. Has
+    /// no effect on Windows, or if no signal has this number.
+    pub fn unblock_signal(mut self, signal: i32) -> Self {
+        self.unblocked_signals.push(signal);
         self
     }
 

@@ -14,12 +14,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use super::unix::{
-    CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group, without_holding,
-};
+use super::unix::{CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group};
 #[cfg(windows)]
 use super::windows::{
-    CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group, without_holding,
+    CONTINUE, SUSPEND, Signals, Terminal, WANTS_TERMINAL, suspend, suspend_group,
 };
 use crate::output::to_stderr;
 
@@ -45,7 +43,8 @@ impl Job {
     /// Starts the command, and lends it the terminal if this process has that to itself. To be called
     /// on the main thread, with [`Signals::of_a_job`].
     pub(crate) fn spawn(command: Command, signals: Signals) -> Result<Self, Error> {
-        let job = Arc::new(without_holding(|| command.spawn())?);
+        // The command may be stopped by what this process holds back.
+        let job = Arc::new(command.unblock_signal(SUSPEND).spawn()?);
         Self::watch(&job, signals).map_err(|source| {
             job.kill();
             job.wait();

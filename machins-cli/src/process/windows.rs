@@ -65,11 +65,6 @@ pub(crate) fn hold_suspensions() {}
 /// Does nothing: there is no job control.
 pub(super) fn suspend() {}
 
-/// Starts something.
-pub(super) fn without_holding<T>(start: impl FnOnce() -> T) -> T {
-    start()
-}
-
 /// The terminal, which all processes share.
 pub(super) struct Terminal;
 

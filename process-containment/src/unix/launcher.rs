@@ -7,6 +7,7 @@ use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::sys::signal::SigSet;
 #[cfg(target_os = "linux")]
 use rustix::process::Signal;
 use rustix::process::{Pid, getppid};
@@ -37,6 +38,11 @@ pub(super) fn run(keeper: Pid) {
 fn execute(request: &Request, [stdin, stdout, stderr]: Streams, keeper: &mut Channel) -> Failure {
     if let Some(Err(error)) = request.directory.as_ref().map(env::set_current_dir) {
         return Failure::Directory { errno: errno(&error) };
+    }
+    let unblocked = request.unblocked_signals.iter().filter_map(|&number| number.try_into().ok());
+    let unblocked: SigSet = unblocked.collect();
+    if let Err(errno) = unblocked.thread_unblock() {
+        return Failure::Setup { step: Step::Launcher, errno: errno as i32 };
     }
     if let Err(error) = keeper.send(&FromLauncher::Executing) {
         return Failure::Setup { step: Step::Launcher, errno: errno(&error) };

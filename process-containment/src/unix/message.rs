@@ -22,6 +22,7 @@ pub(super) struct Request {
     pub(super) minimum: Containment,
     pub(super) heartbeat: Option<Duration>,
     pub(super) leftover_grace: Duration,
+    pub(super) unblocked_signals: Vec<i32>,
 }
 
 /// From the caller to the keeper, after the request.

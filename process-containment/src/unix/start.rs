@@ -90,6 +90,7 @@ fn request(sender: &UnixStream, command: &Command) -> io::Result<()> {
         minimum: command.minimum,
         heartbeat: command.heartbeat,
         leftover_grace: command.leftover_grace,
+        unblocked_signals: command.unblocked_signals.clone(),
     };
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let streams: [BorrowedFd<'_>; 3] = [

@@ -217,3 +217,15 @@ fn hidden_processes_are_held() {
     caller.order("kill");
     assert_eq!(caller.ends(), "Requested Some(9)");
 }
+
+#[rstest]
+#[case::inherited(&["--block", "20"], true)]
+#[case::unblocked(&["--block", "20", "--unblock", "20"], false)]
+#[cfg(target_os = "linux")]
+fn a_signal_can_be_unblocked_for_the_command(#[case] flags: &[&str], #[case] blocked: bool) {
+    let script = "while read -r name mask; do [ $name = SigBlk: ] && echo $mask; done \
+                  </proc/self/status";
+    let caller = Caller::start(Setting::Plain, flags, script);
+    let mask = u64::from_str_radix(&caller.next_output(), 16).unwrap();
+    assert_eq!(mask >> 19 & 1 == 1, blocked, "{mask:x}");
+}

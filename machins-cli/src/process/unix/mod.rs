@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 
 pub(crate) use signals::{Signals, hold_suspensions};
-pub(super) use signals::{suspend, suspend_group, without_holding};
+pub(super) use signals::{suspend, suspend_group};
 pub(super) use terminal::Terminal;
 
 /// Ctrl-Z.

@@ -111,23 +111,12 @@ fn not_handled(error: io::Error) -> Failure {
     Failure::local("could not handle signals", error)
 }
 
-/// Starts something that inherits which signals are held back. Ctrl-Z in this moment stops this process
-/// alone.
-pub(in crate::process) fn without_holding<T>(start: impl FnOnce() -> T) -> T {
-    let before = suspension().thread_swap_mask(SigmaskHow::SIG_UNBLOCK);
-    let result = start();
-    if let Ok(before) = before {
-        let _ = before.thread_set_mask();
-    }
-    result
-}
-
 /// Stops this process as Ctrl-Z does, and returns when its shell lets it go on. The system ignores the
 /// signal in a process group that has no shell.
 pub(in crate::process) fn suspend() {
-    without_holding(|| {
-        let _ = raise(Number::SIGTSTP);
-    });
+    let Ok(before) = suspension().thread_swap_mask(SigmaskHow::SIG_UNBLOCK) else { return };
+    let _ = raise(Number::SIGTSTP);
+    let _ = before.thread_set_mask();
 }
 
 /// Sends Ctrl-Z's signal to the process group of this process: to the other commands of a pipeline too.
