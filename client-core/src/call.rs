@@ -67,6 +67,7 @@ impl<R> Probe<R> {
 }
 
 /// What a [`Probe`] found out about a call whose outcome was unknown.
+// Exhaustive: programs create it, and none has to match it.
 pub enum ProbeResult<R> {
     /// The call took effect, and this is its reply.
     Done(R),
@@ -276,10 +277,10 @@ impl<R> Call<R> {
     }
 
     fn try_set(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
-        if let Ok(request) = &mut self.request
-            && let Err(error) = change(request)
-        {
-            self.request = Err(error);
+        if let Ok(request) = &mut self.request {
+            if let Err(error) = change(request) {
+                self.request = Err(error);
+            }
         }
         self
     }

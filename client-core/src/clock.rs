@@ -1,5 +1,6 @@
 //! Time and randomness, which tests can replace.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::lock::lock;
 ///
 /// [`SystemClock`] is the default. A test that wants retries without waiting sets a [`MockClock`]
 /// with [`ClientOptions::clock`](crate::ClientOptions::clock). The time limits of connecting and of
-/// a single attempt always use real time.
+/// a single attempt always use real time, even while the time of the tokio runtime is paused.
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time, which never goes backwards.
     fn now(&self) -> Instant;
@@ -21,13 +22,17 @@ pub trait Clock: Send + Sync + 'static {
     fn random(&self) -> f64;
 }
 
-/// The real clock: the system's time, tokio's timers and a random number generator.
+/// The real clock: tokio's time and timers, and a random number generator.
+///
+/// While the time of the tokio runtime is paused (`#[tokio::test(start_paused = true)]`), the waits
+/// between attempts take no real time. During a request the paused time stands still, so that no time
+/// limit passes early.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
-        Instant::now()
+        tokio::time::Instant::now().into_std()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -52,18 +57,27 @@ impl Clock for SystemClock {
 /// // After calls with these options, `slept` returns the waits between their attempts:
 /// assert!(clock.slept().is_empty());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MockClock {
     start: Instant,
     slept: Arc<Mutex<Vec<Duration>>>,
     random: f64,
+    on_sleep: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
 }
 
 impl MockClock {
     /// Creates a clock whose [`random`](Clock::random) always returns `random`.
     #[must_use]
     pub fn new(random: f64) -> Self {
-        Self { start: Instant::now(), slept: Arc::default(), random }
+        Self { start: Instant::now(), slept: Arc::default(), random, on_sleep: None }
+    }
+
+    /// Sets a function that is called with the length of each sleep, to advance another clock by as
+    /// much: that of a mock server, whose rate limit then ends when the client's wait does.
+    #[must_use]
+    pub fn on_sleep(mut self, on_sleep: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        self.on_sleep = Some(Arc::new(on_sleep));
+        self
     }
 
     /// Returns all sleeps so far, oldest first. Clones of a clock share them.
@@ -80,10 +94,22 @@ impl Clock for MockClock {
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         lock(&self.slept).push(duration);
+        if let Some(on_sleep) = &self.on_sleep {
+            on_sleep(duration);
+        }
         Box::pin(tokio::task::yield_now())
     }
 
     fn random(&self) -> f64 {
         self.random
+    }
+}
+
+impl fmt::Debug for MockClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockClock")
+            .field("slept", &self.slept())
+            .field("random", &self.random)
+            .finish_non_exhaustive()
     }
 }

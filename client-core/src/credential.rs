@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind};
 
@@ -19,12 +19,12 @@ use crate::error::{Error, ErrorKind};
 /// assert_eq!(secret.expose(), "hush");
 /// ```
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
     /// Creates a secret from any text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(SecretString::from(text.into()))
+        Self(Zeroizing::new(text.into().into_boxed_str()))
     }
 
     /// Creates a secret from a key that consists of `prefix` and visible ASCII characters.
@@ -40,7 +40,7 @@ impl Secret {
     /// Returns the text itself. Do not store or print the result.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        &self.0
     }
 }
 
@@ -51,6 +51,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A way to authenticate: which header carries the key, and what to say if the client has none.
+// Exhaustive: crates that define endpoints write it as a `static`.
 #[derive(Debug)]
 pub struct Scheme {
     /// What the service calls the key, for example `org key`.

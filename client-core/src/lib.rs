@@ -56,6 +56,7 @@ mod observer;
 mod open_enum;
 mod operation;
 mod options;
+mod paused_time;
 mod plain_value;
 mod pool;
 mod process;
@@ -89,6 +90,8 @@ pub use lock::lock;
 pub use observer::{CallOutcome, CallSummary};
 pub use operation::Operation;
 pub use options::ClientOptions;
+#[doc(hidden)]
+pub use paused_time::hold_paused_time;
 pub use pool::HttpPool;
 pub use reply::Reply;
 /// The HTTP library, to configure it with [`ClientOptions::http`].

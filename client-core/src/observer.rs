@@ -28,6 +28,24 @@ pub struct CallSummary {
     pub duration: Duration,
 }
 
+#[cfg(feature = "test-util")]
+impl CallSummary {
+    /// Creates the summary of a `GET` that was sent once, for tests (feature `test-util`). Its other
+    /// fields can be set afterwards.
+    #[must_use]
+    pub fn new(operation: &'static str, outcome: CallOutcome) -> Self {
+        Self {
+            operation,
+            method: Method::GET,
+            template: String::new(),
+            outcome,
+            status: None,
+            attempts: 1,
+            duration: Duration::ZERO,
+        }
+    }
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -53,10 +53,10 @@ impl RequestIds {
             return false;
         }
         order.push_back(hash);
-        if order.len() > CAPACITY
-            && let Some(oldest) = order.pop_front()
-        {
-            hashes.remove(&oldest);
+        if order.len() > CAPACITY {
+            if let Some(oldest) = order.pop_front() {
+                hashes.remove(&oldest);
+            }
         }
         true
     }

@@ -27,12 +27,13 @@
 use std::time::Duration;
 
 /// The longest time for which a 429 pauses a client's other calls.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// The longest time over which callers are spread when a pause has ended.
 const LONGEST_SPREAD: Duration = Duration::from_secs(10);
 
 /// How often and for how long a call is tried.
+// Exhaustive: programs write it with `..Default::default()`, which `non_exhaustive` forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The maximum number of times that a call is sent.
@@ -54,12 +55,13 @@ impl Default for Policy {
             first_delay: Duration::from_millis(100),
             longest_delay: Duration::from_secs(10),
             attempt_timeout: Duration::from_secs(30),
-            timeout: Duration::from_mins(1),
+            timeout: Duration::from_secs(60),
         }
     }
 }
 
 /// Whether a call may be sent more than once.
+// Exhaustive: the rules of retries depend on the three cases, and a fourth would change them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idempotency {
     /// Sending the call twice has the same effect as sending it once.
@@ -71,6 +73,7 @@ pub enum Idempotency {
 }
 
 /// What is known after one attempt.
+// Exhaustive: programs create it, and none has to match it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// No connection was made: the server has received nothing.
@@ -88,6 +91,7 @@ pub enum Outcome {
 }
 
 /// What to do after an attempt.
+// Exhaustive: a step that is not carried out would be a call that is never finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Send the call again after this wait.
@@ -247,7 +251,7 @@ pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
 /// use std::time::Duration;
 /// use agent_client_core::retry::spread;
 ///
-/// let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+/// let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
 /// assert_eq!(spread(second, minute, 0.25), Duration::from_millis(250));
 /// assert_eq!(spread(minute, minute, 0.5), Duration::from_secs(5));
 /// assert_eq!(spread(minute, second, 0.5), Duration::from_millis(250));

@@ -22,6 +22,11 @@ const USER_AGENT: &str = concat!("machineid-client/", env!("CARGO_PKG_VERSION"))
 ///
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and retry budget.
 ///
+/// # Signatures
+///
+/// A method that returns `T::Reply<Decision>` is an `async fn` of [`Client`] that returns
+/// `Result<Decision, Error>`; `blocking::Client` returns that result itself.
+///
 /// A function over `Api<T>` serves both kinds of callers, and may make several calls:
 ///
 /// ```

@@ -35,6 +35,9 @@
 //! | the org | [`usage`](Api::usage), [`checkout`](Api::checkout), [`create_org`](Api::create_org) |
 //! | anything else | [`send`](Api::send) |
 //!
+//! The module [`cookbook`] has recipes: retries, proxies, tenants, testing, shutting down,
+//! observability. What the client is built of is in [`engine`].
+//!
 //! [`Client`] is asynchronous. `blocking::Client` (feature `blocking`) has the same methods for
 //! programs without an async runtime. Both are an [`Api`], each over its own transport.
 //!
@@ -75,14 +78,29 @@ mod org;
 mod plan;
 mod registration;
 
-/// The HTTP method of a [`Call`], re-exported from `http`.
+/// What the client is built of, for code that adds endpoints or serves both kinds of clients.
+///
+/// An endpoint is a [`Call`], which a [`Transport`] sends;
+/// [`Api::send`] sends one that this crate does not know.
+pub mod engine {
+    pub use agent_client_core::{
+        AndThen, Async, Call, Credential, Operation, Pending, Probe, ProbeResult, Scheme,
+        Transport, operation,
+    };
+}
+
+/// The HTTP method of a call, re-exported from `http`.
 ///
 pub use agent_client_core::Method;
+/// The types of [`engine`], so that programs can also name them without the module.
+#[doc(hidden)]
 pub use agent_client_core::{
-    AndThen, Async, BaseUrl, Call, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock,
-    Credential, Document, Error, ErrorKind, Extra, HttpPool, MockClock, Operation, Pending, Probe,
-    ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, operation, reqwest,
-    retry,
+    AndThen, Async, Call, Credential, Operation, Pending, Probe, ProbeResult, Scheme, Transport,
+    operation,
+};
+pub use agent_client_core::{
+    BaseUrl, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock, Document, Error,
+    ErrorKind, Extra, HttpPool, MockClock, Reply, Secret, SystemClock, Timestamp, reqwest, retry,
 };
 #[cfg(feature = "test-util")]
 pub use agent_client_core::{Rule, Script, ScriptedRequest};
@@ -102,6 +120,27 @@ pub use registration::{Registration, RegistrationReply};
 /// A token that tells work to stop, re-exported from `tokio-util`.
 ///
 pub use tokio_util::sync::CancellationToken;
+
+/// Recipes, each with an example that runs.
+#[cfg(any(doc, doctest))]
+pub mod cookbook {
+    #[doc = include_str!("cookbook/retries.md")]
+    pub mod retries {}
+    #[doc = include_str!("cookbook/proxies.md")]
+    pub mod proxies {}
+    #[doc = include_str!("cookbook/tenants.md")]
+    pub mod tenants {}
+    #[cfg_attr(feature = "test-util", doc = include_str!("cookbook/testing.md"))]
+    #[cfg_attr(
+        not(feature = "test-util"),
+        doc = "Testing a program: see the documentation with the feature `test-util`."
+    )]
+    pub mod testing {}
+    #[doc = include_str!("cookbook/shutdown.md")]
+    pub mod shutdown {}
+    #[doc = include_str!("cookbook/observability.md")]
+    pub mod observability {}
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,7 +5,7 @@ mod support;
 
 use machineid_client::{
     Client, ClientOptions, Decision, DecisionCode, Denied, DeviceId, Error, ErrorKind, Gate,
-    InvalidAllow, Method, NewOrg, OrgKey, Reason, Registration, Reply, Script,
+    InvalidAllow, Method, NewOrg, OrgKey, PermitFacts, Reason, Registration, Reply, Script,
 };
 use serde_json::json;
 use support::{KEY, allow, deny, device};
@@ -54,6 +54,7 @@ fn decisions_denials_and_replies_can_be_created() {
     let device = DeviceId::new("agent-01").unwrap();
     let decision = Decision::from_reply(&Reply::new(200, &allow()), &device).unwrap();
     assert!(decision.is_allowed());
+    assert!(PermitFacts::new(&device, decision).request_id().is_some());
     let refused = Decision::from_reply(&Reply::new(403, &deny("PLAN_FROZEN")), &device).unwrap();
     let denied = Denied::from_reason(&device, Reason::Refused(refused));
     assert_eq!(*denied.code(), DecisionCode::PlanFrozen);

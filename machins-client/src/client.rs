@@ -25,6 +25,11 @@ const USER_AGENT: &str = concat!("machins-client/", env!("CARGO_PKG_VERSION"));
 /// Use it as [`Client`] or, with the feature `blocking`, as `blocking::Client`. The
 /// [front page](crate#endpoints) lists the methods by subject.
 ///
+/// # Signatures
+///
+/// A method that returns `T::Reply<Trade>` is an `async fn` of [`Client`] that returns
+/// `Result<Trade, Error>`; `blocking::Client` returns that result itself.
+///
 /// A clone is one pointer, and all clones share connections, rate-limit pauses and the retry
 /// budget.
 #[derive(Clone)]

@@ -65,6 +65,9 @@
 //! | public data | [`get_stats`](Api::get_stats), [`get_leaderboard`](Api::get_leaderboard), [`get_agent`](Api::get_agent), [`get_recent_trades`](Api::get_recent_trades), [`get_platform_info`](Api::get_platform_info) |
 //! | anything else | [`send`](Api::send) |
 //!
+//! The module [`cookbook`] has recipes: retries, proxies, tenants, testing, shutting down,
+//! observability. What the client is built of is in [`engine`].
+//!
 //! # Buying once
 //!
 //! A program that may be killed or run twice names its intent with a key:
@@ -86,7 +89,7 @@
 //!
 //! [`Api::inbox_watch`] waits for notifications and acknowledges each after it was handled. A
 //! program with an HTTP server can subscribe to webhooks as well, and checks them with
-//! [`webhook::Verifier`]. It answers them with success even if it cannot handle them, because the
+//! `webhook::Verifier` (feature `webhooks`). It answers them with success even if it cannot handle them, because the
 //! service deactivates a subscription after ten failures in a row: what was missed is still in the
 //! inbox.
 //!
@@ -105,6 +108,7 @@
 //! - `otel`: the trace of the current span is sent along (`traceparent`).
 //! - `test-util`: for unit tests without a server: `Script` answers calls, and every reply and error
 //!   can be created.
+//! - `webhooks`: the module `webhook`, which checks the signatures of webhooks and reads them.
 //! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -125,16 +129,32 @@ mod model;
 mod pager;
 mod proposals;
 mod remembered_ids;
+#[cfg(feature = "webhooks")]
 pub mod webhook;
 
-/// The HTTP method of a [`Call`], re-exported from `http`.
+/// What the client is built of, for code that adds endpoints or serves both kinds of clients.
+///
+/// An endpoint is a [`Call`], which a [`Transport`] sends;
+/// [`Api::send`] sends one that this crate does not know.
+pub mod engine {
+    pub use agent_client_core::{
+        AndThen, Async, Call, Credential, Operation, Pending, Probe, ProbeResult, Scheme,
+        Transport, operation,
+    };
+}
+
+/// The HTTP method of a call, re-exported from `http`.
 ///
 pub use agent_client_core::Method;
+/// The types of [`engine`], so that programs can also name them without the module.
+#[doc(hidden)]
 pub use agent_client_core::{
-    AndThen, Async, BaseUrl, Call, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock,
-    Credential, Document, Error, ErrorKind, Extra, HttpPool, MockClock, Operation, Pending, Probe,
-    ProbeResult, Reply, Scheme, Secret, SystemClock, Timestamp, Transport, operation, reqwest,
-    retry,
+    AndThen, Async, Call, Credential, Operation, Pending, Probe, ProbeResult, Scheme, Transport,
+    operation,
+};
+pub use agent_client_core::{
+    BaseUrl, CallOptions, CallOutcome, CallSummary, ClientOptions, Clock, Document, Error,
+    ErrorKind, Extra, HttpPool, MockClock, Reply, Secret, SystemClock, Timestamp, reqwest, retry,
 };
 #[cfg(feature = "test-util")]
 pub use agent_client_core::{Rule, Script, ScriptedRequest};
@@ -169,6 +189,27 @@ pub use model::wallet::{EntryType, Transaction, Wallet};
 /// A token that ends an [`InboxWatch`], re-exported from `tokio-util`.
 ///
 pub use tokio_util::sync::CancellationToken;
+
+/// Recipes, each with an example that runs.
+#[cfg(any(doc, doctest))]
+pub mod cookbook {
+    #[doc = include_str!("cookbook/retries.md")]
+    pub mod retries {}
+    #[doc = include_str!("cookbook/proxies.md")]
+    pub mod proxies {}
+    #[doc = include_str!("cookbook/tenants.md")]
+    pub mod tenants {}
+    #[cfg_attr(feature = "test-util", doc = include_str!("cookbook/testing.md"))]
+    #[cfg_attr(
+        not(feature = "test-util"),
+        doc = "Testing a program: see the documentation with the feature `test-util`."
+    )]
+    pub mod testing {}
+    #[doc = include_str!("cookbook/shutdown.md")]
+    pub mod shutdown {}
+    #[doc = include_str!("cookbook/observability.md")]
+    pub mod observability {}
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -21,7 +21,7 @@ const MOST_SEARCHED: u64 = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a client remembers a reference that it has sent.
-const REMEMBERED_FOR: Duration = Duration::from_hours(1);
+const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) fn list_trades(query: &TradeQuery) -> Call<Page<Trade>> {
     Call::get("/trades")

@@ -230,6 +230,7 @@ mod extract {
     ///     .with_state(Verifier::new(&Secret::new("whsec-0123456789"))?);
     /// # Ok::<(), machins_client::Error>(())
     /// ```
+    // Exhaustive: a handler takes it apart in its arguments, `Verified(webhook): Verified`.
     #[derive(Debug, Clone)]
     pub struct Verified(
         /// The webhook, whose signature has been checked.

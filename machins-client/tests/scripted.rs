@@ -4,8 +4,8 @@
 mod support;
 
 use machins_client::{
-    ApiKey, Client, ClientOptions, ErrorKind, Joined, Method, NotReached, OwnerSession, Reply,
-    Script, TradeStatus,
+    ApiKey, CallOutcome, CallSummary, Client, ClientOptions, ErrorKind, Joined, Method, NotReached,
+    OwnerSession, ParkedNotification, Reply, Script, TradeStatus,
 };
 use serde_json::json;
 use support::{KEY, trade, trade_id};
@@ -43,6 +43,11 @@ fn replies_that_hold_keys_can_be_created() {
     let session = json!({"access_token": "a token"});
     let session = OwnerSession::from_reply(&Reply::new(200, &session)).unwrap();
     assert_eq!(session.token.expose(), "a token");
+    let raw = json!({"id": "n1", "event_type": "new_agent", "payload": {}, "created_at": null});
+    let parked = ParkedNotification::new(raw.into(), "it failed");
+    assert_eq!((parked.failures, &*parked.reason), (1, "it failed"));
+    let summary = CallSummary::new("machins.get_wallet", CallOutcome::Success);
+    assert_eq!(summary.operation, "machins.get_wallet");
     let reason = NotReached::new(TradeStatus::Completed, None);
     assert_eq!(reason.to_string(), "it could not be read");
 }

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod comments;
+mod constructors;
 mod crates;
 mod documents;
+mod exhaustive;
 mod layers;
 mod source;

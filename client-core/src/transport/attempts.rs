@@ -202,10 +202,10 @@ impl<'a> Attempts<'a> {
         reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
         self.status = Some(reply.status);
         self.span.record("http.response.status_code", reply.status);
-        if !self.span.is_disabled()
-            && let Some(request_id) = reply.request_id()
-        {
-            self.span.record("request_id", self.redact(&request_id));
+        if !self.span.is_disabled() {
+            if let Some(request_id) = reply.request_id() {
+                self.span.record("request_id", self.redact(&request_id));
+            }
         }
         if reply.is_success() {
             self.engine.deposit_success();

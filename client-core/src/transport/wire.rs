@@ -15,6 +15,7 @@ use crate::certificate;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
+use crate::paused_time::hold_paused_time;
 use crate::pool::HttpPool;
 use crate::process::SameProcess;
 use crate::proxy;
@@ -114,10 +115,13 @@ impl Wire {
                 return script.answer(request).map(|reply| Reply { request_ids, ..reply });
             }
         };
-        match http.execute(self.outgoing(request, key, time_limit)).await {
-            Ok(mut response) => self.read(&mut response).await,
-            Err(error) => Err(self.failure(error)),
-        }
+        let exchanged = async {
+            match http.execute(self.outgoing(request, key, time_limit)).await {
+                Ok(mut response) => self.read(&mut response).await,
+                Err(error) => Err(self.failure(error)),
+            }
+        };
+        hold_paused_time(time_limit, exchanged).await
     }
 
     fn outgoing(

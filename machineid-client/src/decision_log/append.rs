@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use fs4::FileExt;
 use same_file::Handle;
 
 use super::entry::{Circumstances, Record, format_line};
@@ -109,7 +110,7 @@ impl<'a> Locked<'a> {
                 return Err(failed(ErrorKind::AlreadyExists.into()));
             };
             let handle = Handle::from_file(file).map_err(&failed)?;
-            let is_locked = wait_for_lock(deadline, || handle.as_file().try_lock());
+            let is_locked = wait_for_lock(deadline, || FileExt::try_lock(handle.as_file()));
             if !is_locked.map_err(LogError::io(path, "locked"))? {
                 return Err(LogError::Locked { path: path.to_owned() });
             }
@@ -154,7 +155,7 @@ impl<'a> Locked<'a> {
     /// the name of the file.
     fn sync(self, is_new: bool) -> Result<(), LogError> {
         let failed = LogError::io(self.path, "written");
-        self.handle.as_file().unlock().map_err(&failed)?;
+        FileExt::unlock(self.handle.as_file()).map_err(&failed)?;
         self.handle.as_file().sync_data().map_err(&failed)?;
         if is_new { sync_folder(self.path).map_err(failed) } else { Ok(()) }
     }

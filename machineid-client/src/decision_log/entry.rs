@@ -162,7 +162,7 @@ impl Entry {
 
     /// Returns whether `line`, from which this entry was parsed, has the hash that it states.
     pub(super) fn matches(&self, line: &[u8]) -> bool {
-        str::from_utf8(line)
+        std::str::from_utf8(line)
             .ok()
             .and_then(|line| {
                 line.strip_suffix(END)?.strip_suffix(&self.hash)?.strip_suffix(HASH_FIELD)

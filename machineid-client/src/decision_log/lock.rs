@@ -1,9 +1,11 @@
 //! Locks a file, and gives up after a while.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use fs4::{FileExt, TryLockError};
 
 /// The longest wait for a lock. Those who append hold it for less than a millisecond.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -27,7 +29,7 @@ pub(super) fn wait_for_lock(
 /// Locks a file that is to be read, so that no line is half written. Where files cannot be locked it
 /// is read without.
 pub(super) fn lock_for_reading(file: &File, deadline: Instant) -> io::Result<bool> {
-    match wait_for_lock(deadline, || file.try_lock_shared()) {
+    match wait_for_lock(deadline, || FileExt::try_lock_shared(file)) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
         result => result,
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use agent_client_core::printable;
+use agent_client_core::{hold_paused_time, printable};
 use tokio::sync::oneshot;
 
 use super::append::{self, Settings};
@@ -173,7 +173,8 @@ impl DecisionLog {
                 let _ = done.send(target.append(record));
             }
         });
-        let result = match tokio::time::timeout(LONGEST_WRITE, written).await {
+        let written = tokio::time::timeout(LONGEST_WRITE, written);
+        let result = match hold_paused_time(LONGEST_WRITE, written).await {
             Ok(Ok(result)) => result.map(drop),
             // It took too long, or was not even queued.
             _ => Err(self.target.too_slow(record)),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::vec;
 
+use fs4::FileExt;
+
 use super::chain::{Chain, Problem};
 use super::entry::Entry;
 use super::error::LogError;
@@ -31,6 +33,16 @@ pub struct Verified {
     pub head: String,
     /// The files of the log, the oldest first.
     pub files: Vec<PathBuf>,
+}
+
+#[cfg(feature = "test-util")]
+impl Verified {
+    /// Creates the result for a log of this many entries whose last line has this hash, for tests
+    /// (feature `test-util`). Its files can be set afterwards.
+    #[must_use]
+    pub fn new(entries: u64, head: impl Into<String>) -> Self {
+        Self { entries, head: head.into(), files: Vec::new() }
+    }
 }
 
 impl Verifier {
@@ -167,9 +179,8 @@ fn files(path: &Path, after: Option<&str>) -> Result<Vec<PathBuf>, LogError> {
         Some(entry) => entry.previous_hash,
         None => rotated::last_hash(&rotated).to_owned(),
     };
-    while after != Some(&*previous)
-        && let Some(at) = rotated.iter().position(|file| file.head == previous)
-    {
+    while after != Some(&*previous) {
+        let Some(at) = rotated.iter().position(|file| file.head == previous) else { break };
         let file = rotated.swap_remove(at);
         previous = file.previous_hash;
         files.push(file.path);
@@ -189,6 +200,6 @@ fn open(path: &Path) -> Result<Lines, LogError> {
         return Err(LogError::Locked { path: path.to_owned() });
     }
     let length = file.metadata().map_err(&failed)?.len();
-    file.unlock().map_err(&failed)?;
+    FileExt::unlock(&file).map_err(&failed)?;
     Ok(Lines::new(file, length))
 }

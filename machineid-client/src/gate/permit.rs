@@ -65,6 +65,14 @@ impl Permit {
 }
 
 impl PermitFacts {
+    /// Creates facts from a decision, for tests (feature `test-util`). They prove nothing: a
+    /// [`Permit`] cannot be created.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn new(device: &DeviceId, decision: Decision) -> Self {
+        Self { device: device.clone(), decision: Arc::new(decision) }
+    }
+
     #[cfg(feature = "decision-log")]
     pub(super) fn into_decision(self) -> Arc<Decision> {
         self.decision

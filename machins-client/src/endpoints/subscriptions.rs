@@ -17,7 +17,7 @@ use crate::model::subscription::{NewSubscription, Subscription, Unsubscribed};
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// Webhook subscriptions ([reference](https://machins.co/docs): Webhooks & Subscriptions).
-/// [`webhook::Verifier`](crate::webhook::Verifier) checks what arrives at the URL.
+/// `webhook::Verifier` checks what arrives at the URL.
 ///
 /// ```
 /// use machins_client::{EventType, NewSubscription, Secret};

@@ -106,7 +106,7 @@ impl<T: Transport> InboxWatch<T> {
         let settings = Settings {
             event_type: None,
             poll_waits: (Duration::from_secs(1), Duration::from_secs(30)),
-            retry_waits: (Duration::from_secs(1), Duration::from_mins(5)),
+            retry_waits: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             max_attempts: 5,
             concurrency: 1,
             stop: CancellationToken::new(),

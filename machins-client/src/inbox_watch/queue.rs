@@ -330,7 +330,7 @@ mod tests {
     fn deferred_notifications_hold_up_no_newer_one() {
         let (mut queue, now, count) = (Queue::new(), Instant::now(), CAPACITY as u64);
         assert!(list(&mut queue, 0..count, now));
-        let until = now + Duration::from_hours(1);
+        let until = now + Duration::from_secs(60 * 60);
         let handed: Vec<Handed> =
             (0..count).filter_map(|_| queue.hand_over(now, usize::MAX)).collect();
         assert_eq!(handed.len(), CAPACITY);

@@ -19,10 +19,10 @@ use crate::model::inbox::Notification;
 const LAST_TRY: Duration = Duration::from_secs(5);
 
 /// A wait without an end. It can be added to the time.
-const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365 * 100);
+const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The longest wait that the service can ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A notification that was parked: it is not handed over again by this watch.
 ///
@@ -38,6 +38,16 @@ pub struct ParkedNotification {
     pub reason: String,
     /// The number of times that handling it failed.
     pub failures: u32,
+}
+
+#[cfg(feature = "test-util")]
+impl ParkedNotification {
+    /// Creates a notification that was parked after its first failure, for tests (feature
+    /// `test-util`). `raw` is the notification as the service sends it.
+    #[must_use]
+    pub fn new(raw: Document, reason: impl Into<String>) -> Self {
+        Self { notification: raw.to().ok(), raw, reason: reason.into(), failures: 1 }
+    }
 }
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;

@@ -1,7 +1,7 @@
 //! Intents in files.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use agent_client_core::{ConfigFile, Error, ErrorKind};
+use fs4::{FileExt, TryLockError};
 use serde::{Deserialize, Serialize};
 
 use crate::intent::memory::is_busy;
@@ -20,7 +21,7 @@ const VERSION: u32 = 1;
 /// A longer file is not one of ours.
 const LONGEST_FILE: u64 = 64 * 1024;
 /// How long finished intents are kept, and how many of all there are at most.
-const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const MOST_KEPT: usize = 10_000;
 /// Old intents are removed at the first of so many new keys.
 const PRUNED_EVERY: usize = 100;
@@ -98,7 +99,7 @@ impl IntentStore for FileIntentStore {
             let name = hash(&[key]);
             loop {
                 let (folder, lock_name) = (Arc::clone(&self.0), name.clone());
-                let locked = in_background(move || folder.try_lock(&lock_name, File::try_lock));
+                let locked = in_background(move || folder.try_lock(&lock_name, FileExt::try_lock));
                 if let Some(file) = locked.await? {
                     let folder = Arc::clone(&self.0);
                     let entry = Arc::new(Entry { folder, name, key: key.to_owned(), _lock: file });
@@ -259,7 +260,7 @@ impl Folder {
             let _ = fs::remove_file(&temporary);
             return Err(failed(error));
         }
-        if is_new && self.new_keys.fetch_add(1, Ordering::Relaxed).is_multiple_of(PRUNED_EVERY) {
+        if is_new && self.new_keys.fetch_add(1, Ordering::Relaxed) % PRUNED_EVERY == 0 {
             self.prune(SystemTime::now(), MOST_KEPT - PRUNED_EVERY);
         }
         Ok(())
@@ -310,7 +311,7 @@ impl Folder {
             if surplus == 0 && age < KEPT_FOR {
                 break;
             }
-            let Ok(Some(_lock)) = self.try_lock(&name, File::try_lock) else { continue };
+            let Ok(Some(_lock)) = self.try_lock(&name, FileExt::try_lock) else { continue };
             let is_finished = self
                 .read(&name)
                 .is_ok_and(|intent| intent.is_some_and(|intent| intent.trade_id().is_some()));
@@ -426,7 +427,7 @@ mod tests {
         let (_folder, store) = folder();
         write(&store, "done", true);
         write(&store, "sent", false);
-        store.0.prune(SystemTime::now() + KEPT_FOR - Duration::from_hours(1), MOST_KEPT);
+        store.0.prune(SystemTime::now() + KEPT_FOR - Duration::from_secs(60 * 60), MOST_KEPT);
         assert_eq!(keys(&store), ["done", "sent"]);
         store.0.prune(SystemTime::now() + KEPT_FOR, MOST_KEPT);
         assert_eq!(keys(&store), ["sent"]);
@@ -441,7 +442,7 @@ mod tests {
             let written = SystemTime::UNIX_EPOCH + Duration::from_secs(number as u64);
             file.unwrap().set_modified(written).unwrap();
         }
-        let soon = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
+        let soon = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
         store.0.prune(soon, 2);
         assert_eq!(keys(&store), ["b", "d"]);
     }
@@ -450,7 +451,7 @@ mod tests {
     fn an_intent_that_is_worked_on_is_not_removed() {
         let (_folder, store) = folder();
         write(&store, "done", true);
-        let lock = store.0.try_lock(&hash(&["done"]), File::try_lock).unwrap().unwrap();
+        let lock = store.0.try_lock(&hash(&["done"]), FileExt::try_lock).unwrap().unwrap();
         store.0.prune(SystemTime::now() + KEPT_FOR, MOST_KEPT);
         assert_eq!(keys(&store), ["done"]);
         drop(lock);
@@ -460,7 +461,7 @@ mod tests {
     #[test]
     fn a_lock_file_that_was_replaced_is_no_lock() {
         let (_folder, store) = folder();
-        let old = store.0.try_lock("a", File::try_lock).unwrap().unwrap();
+        let old = store.0.try_lock("a", FileExt::try_lock).unwrap().unwrap();
         // Another one opens the file, and it is removed before that one has the lock.
         let second = store
             .0
@@ -471,7 +472,7 @@ mod tests {
                     store.0.remove("a").unwrap();
                     return Ok(());
                 }
-                file.try_lock()
+                FileExt::try_lock(file)
             })
             .unwrap();
         assert!(second.is_some_and(|file| is_at(&file, &store.0.file("a", "lock")).unwrap()));

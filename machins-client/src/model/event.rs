@@ -37,7 +37,7 @@ open_enum! {
 }
 
 /// An event with its data, from [`Notification::event`](crate::Notification::event) or
-/// [`Webhook::event`](crate::webhook::Webhook::event).
+/// `webhook::Webhook::event`.
 ///
 /// ```
 /// use machins_client::{Event, EventType, Money};

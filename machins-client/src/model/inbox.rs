@@ -45,12 +45,14 @@ impl Notification {
 /// The reply to acknowledging notifications. The reference documents no fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[non_exhaustive]
 pub struct Acknowledged {
     /// The reply, as the service sent it.
     pub reply: Document,
 }
 
 /// The conditions that a notification must meet to be listed. The default finds all of them.
+// Exhaustive: programs write it with `..Default::default()`, which `non_exhaustive` forbids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct InboxFilter {
     /// Whether to find only notifications that have not been acknowledged.

@@ -92,6 +92,7 @@ open_enum! {
 
 /// The conditions that a listing must meet to be found on the marketplace, and the order of the
 /// results. The default finds every listing.
+// Exhaustive: programs write it with `..Default::default()`, which `non_exhaustive` forbids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MarketplaceFilter {
     /// Finds only listings of this type.

@@ -58,6 +58,7 @@ impl fmt::Debug for Claim {
 /// The reply to a claim. The reference documents no fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[non_exhaustive]
 pub struct Claimed {
     /// The reply, as the service sent it.
     pub reply: Extra,

@@ -18,6 +18,7 @@ use serde::Serialize;
 /// let filter = MarketplaceFilter { search, ..Default::default() };
 /// assert_eq!(MarketplaceQuery::from(filter).limit(20), query);
 /// ```
+// Exhaustive: programs write it with `..Default::default()`, which `non_exhaustive` forbids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Query<F> {

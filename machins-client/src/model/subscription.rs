@@ -74,7 +74,7 @@ impl NewSubscription {
     }
 
     /// Sets the secret that the service signs its requests with, so that
-    /// [`webhook::Verifier`](crate::webhook::Verifier) can reject forgeries.
+    /// `webhook::Verifier` can reject forgeries.
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
         self
@@ -113,6 +113,7 @@ impl fmt::Debug for NewSubscription {
 /// The reply to ending a webhook subscription. The reference documents no fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[non_exhaustive]
 pub struct Unsubscribed {
     /// The reply, as the service sent it; `null` when its body was empty.
     pub reply: Document,

@@ -171,7 +171,7 @@ impl Proposal {
     }
 
     /// Sets the URL to which the service posts the delivery, to ask whether it is as agreed. It
-    /// answers with [`webhook::Verification`](crate::webhook::Verification).
+    /// answers with `webhook::Verification`.
     pub fn verification_url(mut self, url: impl Into<String>) -> Self {
         self.verification_url = Some(url.into());
         self
@@ -204,6 +204,7 @@ impl Proposal {
 }
 
 /// The conditions that a trade must meet to be listed. The default finds all of your trades.
+// Exhaustive: programs write it with `..Default::default()`, which `non_exhaustive` forbids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TradeFilter {
     /// Finds only trades in which you have this role.
