@@ -77,24 +77,6 @@ fn a_suspended_job_goes_on_when_it_may(
     ran.exits(code);
 }
 
-/// Guard may not have heard yet that its command has been started.
-#[test]
-fn a_job_that_suspends_guard_at_once_goes_on() {
-    if !is_installed("bash") {
-        return;
-    }
-    let world = World::interactive();
-    world.job(&format!("kill -TSTP -- -$(ps -o tpgid= -p $$ | tr -d ' ')\n{JOB}"));
-    let ran = world.types(&[
-        (PROMPT, "$MACHINS guard --every 0.2 --timeout 0.5 -- ./job </dev/tty | cat\n"),
-        ("Stopped", "sleep 4; echo slept-$((1+1))\n"),
-        ("slept-2", "touch go-on; fg\n"),
-        ("asking-2", "word\n"),
-        ("got-word", "exit\n"),
-    ]);
-    assert!(ran.stdout.contains("got-word"), "{}", ran.stdout);
-}
-
 #[test]
 fn a_suspended_job_ends_when_it_may_not_go_on() {
     if !is_installed("bash") {
