@@ -10,7 +10,8 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 
 use crate::harness::{
-    Caller, Setting, Spawned, is_alive, is_root, public_directory, send, state, wait_until,
+    Caller, Setting, Spawned, copy_program, is_alive, is_root, public_directory, send, state,
+    wait_until,
 };
 
 #[rstest]
@@ -95,7 +96,7 @@ fn what_may_not_be_signalled_is_named_and_waited_for() {
     }
     let directory = public_directory();
     let setuid = directory.path().join("setpriv");
-    fs::copy("/usr/bin/setpriv", &setuid).unwrap();
+    copy_program("/usr/bin/setpriv", &setuid);
     fs::set_permissions(&setuid, fs::Permissions::from_mode(0o4755)).unwrap();
     let script = format!(
         "{} --reuid 0 --regid 0 --clear-groups sh -c 'echo $$; exec sleep 600' & wait",
