@@ -61,10 +61,11 @@ fn term_reaches_all_and_kill_waits_for_the_grace() {
 fn what_appears_after_term_is_killed_at_once(
     #[values(Setting::Plain, Setting::WithoutCgroup, Setting::OrdinaryUser)] setting: Setting,
 ) {
-    // Its last words come when the process that it starts on TERM has ended.
+    // Its last words come when the process that it starts on TERM has ended. It is ready when the first
+    // has been executed: before that the copy of the shell would take TERM for the shell's.
     let script =
         "exec 2>/dev/null; trap 'sh -c \"echo started; exec sleep 600\"; echo ended $?' TERM
-        echo ready; sleep 600 & wait; echo left; exit 3";
+        sh -c 'echo ready; exec sleep 600' & wait; echo left; exit 3";
     let mut caller = Caller::start(setting, &[], script);
     caller.prints("ready");
     caller.order("terminate 3600000");
