@@ -69,6 +69,8 @@ fn describe(document: &mut Value) {
 /// Returns the description of the schema of a body or reply.
 fn words<'a>(schemas: &'a Value, body: &'a Value) -> Option<&'a str> {
     let schema = &body["content"]["application/json"]["schema"];
+    // What further says which of its values are possible is not described.
+    let schema = schema["allOf"].get(0).unwrap_or(schema);
     let schema = match schema["$ref"].as_str() {
         Some(target) => &schemas[target.rsplit('/').next()?],
         None => schema,

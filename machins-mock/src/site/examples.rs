@@ -109,6 +109,7 @@ impl Examples<'_> {
             return self.example(name, chosen, depth);
         }
         let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+        let kind = kind.or_else(|| schema["properties"].is_object().then_some("object"));
         match kind {
             Some("object") => {
                 let mut object = Map::new();
@@ -116,8 +117,9 @@ impl Examples<'_> {
                     self.add_fields(&mut object, part, depth);
                 }
                 for part in schema["allOf"].as_array().into_iter().flatten() {
-                    if let Value::Object(fields) = self.example(name, part, depth) {
-                        object.extend(fields);
+                    let part = self.example(name, part, depth);
+                    if let Value::Object(fields) = part {
+                        merge(&mut object, fields);
                     }
                 }
                 object.into()
@@ -155,6 +157,18 @@ impl Examples<'_> {
     fn add_fields(&self, object: &mut Map<String, Value>, schema: &Value, depth: usize) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             object.insert(name.clone(), self.example(name, field, depth));
+        }
+    }
+}
+
+/// Adds fields to an object, and the fields of objects in it to those that are there.
+fn merge(object: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (name, value) in fields {
+        match (object.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(value)) => merge(known, value),
+            (_, value) => {
+                object.insert(name, value);
+            }
         }
     }
 }

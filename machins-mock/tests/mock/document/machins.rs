@@ -251,6 +251,7 @@ async fn every_reply_of_machins_is_as_documented() {
         }
     }
     assert_eq!(caller.0.unseen("machins "), Vec::<String>::new(), "documented, but never sent");
+    assert_eq!(caller.0.unnoticed_alterations(), Vec::<&String>::new(), "altered, and not named");
 }
 
 #[tokio::test]
