@@ -22,7 +22,7 @@ use crate::server::MockServer;
 use crate::server_state::{
     AccessRules, ClockStart, Recorder, ServerState, Upstream, UpstreamReply,
 };
-use crate::state_file::StateFile;
+use crate::state_file::{StateFile, Stored};
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
 use crate::worlds::Worlds;
@@ -81,9 +81,9 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the file that the world is loaded from at the start, if it exists, and that it is saved
-    /// to within a second of every change, and by [`save_state`](MockServer::save_state). By default
-    /// there is none. Only the server's own world is saved, not those created beside it.
+    /// Sets the file that all worlds are loaded from at the start, if it exists, and that they are
+    /// saved to within a second of every change, and by [`save_state`](MockServer::save_state). By
+    /// default there is none.
     ///
     /// One server at a time can use the file: a `.lock` file beside it is held until the server is
     /// stopped.
@@ -258,7 +258,7 @@ impl MockServerBuilder {
     /// state, and [`ResourceBusy`](io::ErrorKind::ResourceBusy) if another server uses it.
     pub fn start(self) -> io::Result<MockServer> {
         let opened = self.state_file.as_deref().map(StateFile::open).transpose()?;
-        let (state_file, snapshot) = opened.unzip();
+        let (state_file, stored) = opened.unzip();
         let state_file = state_file.map(Arc::new);
         let listener = serve::listen(self.addr)?;
         let tasks = Tasks::default();
@@ -271,6 +271,7 @@ impl MockServerBuilder {
             access: self.access,
             seed,
             is_strict: self.is_strict,
+            changed: Arc::default(),
             logger: self.logger,
             recorder: self.recorder,
             upstream: self.upstream,
@@ -278,12 +279,16 @@ impl MockServerBuilder {
             client: Arc::new(Client::new(self.deliveries, addr)),
         };
         let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
-        if let Some(Snapshot(world)) = snapshot.flatten() {
-            worlds.own().replace(world);
+        if let Some(Stored { own: Snapshot(own), named }) = stored.flatten() {
+            worlds.own().replace(own);
+            for (name, Snapshot(world)) in named {
+                let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+                worlds.create(Some(name), None).map_err(invalid)?.replace(world);
+            }
         }
         serve::spawn(listener, Arc::clone(&worlds), &tasks);
         if let Some(file) = &state_file {
-            tasks.spawn(save_changes(Arc::clone(worlds.own()), Arc::clone(file)));
+            tasks.spawn(save_changes(Arc::clone(&worlds), Arc::clone(file)));
         }
         Ok(MockServer::new(worlds, tasks, state_file))
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, Time};
 use crate::delivery::Client;
@@ -25,6 +25,8 @@ pub(crate) struct ServerState {
     pub(crate) is_strict: bool,
     /// Held while a large body is read from a request.
     pub(crate) large_bodies: Semaphore,
+    /// Notified when a world may have changed.
+    pub(crate) changed: Arc<Notify>,
     /// Called with every request.
     pub(crate) logger: Option<Logger>,
     /// Called with every request that the journal holds.
