@@ -41,6 +41,8 @@
 //!   must be received, which is checked when the server is dropped.
 //! * **Worlds**: [`MockServer::create_world`] creates a world of its own on the same port, for tests
 //!   that share a server.
+//! * **Drift**: [`compare_reply`] tells where a reply of another server differs from this one's, and
+//!   [`MockServerBuilder::upstream`] answers with the replies of another server and compares them.
 //! * **Snapshots**: [`MockServer::snapshot`] copies the world, [`MockServer::restore`] goes back to
 //!   it.
 //!

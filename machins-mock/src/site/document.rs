@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::examples;
-use crate::http::{Components, Operation, Route};
+use super::own_routes::is_own_route;
+use crate::http::{Components, Operation, Problem, Route};
 
 /// Returns the document of these routes.
 pub(super) fn document(routes: &[Route]) -> Value {
@@ -17,6 +18,10 @@ pub(super) fn document(routes: &[Route]) -> Value {
         let method = route.method.as_str().to_lowercase();
         let mut operation = Operation::new(entry(route, &method), &mut components, &route.refusals);
         (route.describe)(&mut operation);
+        if is_own_route(route.path) {
+            // Of a parameter or a body that it does not take.
+            operation.refusal::<Problem>(400);
+        }
         paths.entry(route.path).or_default().insert(method, operation.finish().into());
     }
     let mut document = json!({

@@ -306,6 +306,9 @@ async fn every_reply_of_the_machins_controls_is_as_documented() {
         inspector.send(Method::GET, path, path, "", Value::Null).await;
     }
     let unseen = inspector.unseen("Mock control");
-    let unsent: Vec<_> = unseen.iter().filter(|call| call.contains("/machins/")).collect();
+    let unsent: Vec<_> = unseen
+        .iter()
+        .filter(|call| call.contains("/machins/") && !call.ends_with(" 400"))
+        .collect();
     assert!(unsent.is_empty(), "documented, but never sent: {unsent:?}");
 }

@@ -5,6 +5,7 @@ mod control;
 mod machineid;
 mod machins;
 mod openapi;
+mod reference;
 
 use std::collections::{HashMap, HashSet};
 
