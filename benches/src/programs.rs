@@ -123,7 +123,7 @@ impl Served {
         }
 
         let mut command = Command::new(machins);
-        command.args(["mock", "serve", "--addr", "127.0.0.1:0", "--json"]);
+        command.args(["mock", "serve", "--addr", "127.0.0.1:0", "--log", "off", "--json"]);
         let mut process = Talker::start(&mut command)?;
         let Ready { url } = serde_json::from_str(&process.line()?)?;
         let address = url.trim_start_matches("http://").parse()?;

@@ -1,1 +1,1 @@
-export default { test: { globalSetup: './globalSetup.mjs' } }
+export default { test: { globalSetup: './globalSetup.mjs', maxWorkers: 4 } }

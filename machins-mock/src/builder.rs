@@ -1,6 +1,7 @@
 //! Starting a server.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,14 +12,17 @@ use crate::clock::{Clock, Time};
 use crate::delivery::{self, Client, Policy};
 use tokio::sync::Semaphore;
 
+use crate::journal::RequestRecord;
 use crate::limits::Limits;
 use crate::random::Seed;
 use crate::request_log::{Logger, RequestLine};
 use crate::saving::save_changes;
 use crate::serve;
 use crate::server::MockServer;
-use crate::server_state::{AccessRules, ClockStart, ServerState};
-use crate::state_file::StateFile;
+use crate::server_state::{
+    AccessRules, ClockStart, Recorder, ServerState, Upstream, UpstreamReply,
+};
+use crate::state_file::{StateFile, Stored};
 use crate::tasks::Tasks;
 use crate::world::Snapshot;
 use crate::worlds::Worlds;
@@ -33,6 +37,8 @@ pub struct MockServerBuilder {
     limits: Limits,
     is_strict: bool,
     logger: Option<Logger>,
+    recorder: Option<Recorder>,
+    upstream: Option<Upstream>,
     clock: Option<SystemTime>,
     is_frozen: bool,
     access: AccessRules,
@@ -50,6 +56,8 @@ impl MockServerBuilder {
             limits: Limits::default(),
             is_strict: false,
             logger: None,
+            recorder: None,
+            upstream: None,
             clock: None,
             is_frozen: false,
             access: AccessRules::default(),
@@ -73,9 +81,9 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the file that the world is loaded from at the start, if it exists, and that it is saved
-    /// to within a second of every change, and by [`save_state`](MockServer::save_state). By default
-    /// there is none. Only the server's own world is saved, not those created beside it.
+    /// Sets the file that all worlds are loaded from at the start, if it exists, and that they are
+    /// saved to within a second of every change, and by [`save_state`](MockServer::save_state). By
+    /// default there is none.
     ///
     /// One server at a time can use the file: a `.lock` file beside it is held until the server is
     /// stopped.
@@ -108,6 +116,39 @@ impl MockServerBuilder {
     #[must_use]
     pub fn on_request(mut self, call: impl Fn(&RequestLine) + Send + Sync + 'static) -> Self {
         self.logger = Some(Arc::new(call));
+        self
+    }
+
+    /// Calls a function with the record of every request that the journal holds, once it has been
+    /// answered: those to the vendors' routes. The function is called by the thread that answers, so
+    /// it should be quick.
+    #[must_use]
+    pub fn on_record(mut self, call: impl Fn(&RequestRecord) + Send + Sync + 'static) -> Self {
+        self.recorder = Some(Arc::new(call));
+        self
+    }
+
+    /// Answers the requests to the vendors' routes with the replies of another server, to which the
+    /// function sends them on, instead of the world's own. Everything else stays: the journal, the
+    /// faults, the control API.
+    ///
+    /// The function is given each request with its path below the server, without the headers that
+    /// are about one connection. Each reply is compared with what this server replies, see
+    /// [`compare_reply`](crate::compare_reply), and [`RequestRecord::differences`] holds the result.
+    /// An error is answered with status 502.
+    #[must_use]
+    pub fn upstream<F, S, E>(mut self, send: F) -> Self
+    where
+        F: Fn(http::Request<Vec<u8>>) -> S + Send + Sync + 'static,
+        S: Future<Output = Result<http::Response<Vec<u8>>, E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        let send = move |request| {
+            let reply = send(request);
+            let reply = async { reply.await.map_err(|error| error.to_string()) };
+            Box::pin(reply) as UpstreamReply
+        };
+        self.upstream = Some(Arc::new(send));
         self
     }
 
@@ -217,7 +258,7 @@ impl MockServerBuilder {
     /// state, and [`ResourceBusy`](io::ErrorKind::ResourceBusy) if another server uses it.
     pub fn start(self) -> io::Result<MockServer> {
         let opened = self.state_file.as_deref().map(StateFile::open).transpose()?;
-        let (state_file, snapshot) = opened.unzip();
+        let (state_file, stored) = opened.unzip();
         let state_file = state_file.map(Arc::new);
         let listener = serve::listen(self.addr)?;
         let tasks = Tasks::default();
@@ -230,17 +271,24 @@ impl MockServerBuilder {
             access: self.access,
             seed,
             is_strict: self.is_strict,
+            changed: Arc::default(),
             logger: self.logger,
+            recorder: self.recorder,
+            upstream: self.upstream,
             large_bodies: Semaphore::new(1),
             client: Arc::new(Client::new(self.deliveries, addr)),
         };
         let worlds = Arc::new(Worlds::new(Arc::new(server), tasks.clone()));
-        if let Some(Snapshot(world)) = snapshot.flatten() {
-            worlds.own().replace(world);
+        if let Some(Stored { own: Snapshot(own), named }) = stored.flatten() {
+            worlds.own().replace(own);
+            for (name, Snapshot(world)) in named {
+                let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+                worlds.create(Some(name), None).map_err(invalid)?.replace(world);
+            }
         }
         serve::spawn(listener, Arc::clone(&worlds), &tasks);
         if let Some(file) = &state_file {
-            tasks.spawn(save_changes(Arc::clone(worlds.own()), Arc::clone(file)));
+            tasks.spawn(save_changes(Arc::clone(&worlds), Arc::clone(file)));
         }
         Ok(MockServer::new(worlds, tasks, state_file))
     }

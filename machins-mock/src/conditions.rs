@@ -1,6 +1,7 @@
 //! Conditions on requests and webhooks: which ones a fault hits, and which ones are waited for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use http::Method;
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::glob::{Glob, InvalidGlob};
+use crate::mask::mask;
 use crate::raw_json::{RawJson, depth};
 
 /// The maximum size of the JSON that a body is compared with, in bytes.
@@ -88,6 +90,7 @@ pub(crate) enum Purpose {
     WebhookFault,
     Requests,
     Webhooks,
+    Expectation,
 }
 
 /// Valid conditions, ready to be compared.
@@ -186,6 +189,30 @@ impl Conditions {
     }
 }
 
+/// The conditions in words, such as `POST /api/v1/trades with agent ada`.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, agent, device, header, query, body, status, event } = self;
+        let (method, path) = (method.as_deref(), path.as_deref());
+        write!(f, "{} {}", method.unwrap_or("any method"), path.unwrap_or("any path"))?;
+        let one = |name: &str, value: Option<&str>| value.map(|value| format!("{name} {value}"));
+        let mut all = vec![
+            one("agent", agent.as_deref()),
+            one("device", device.as_deref()),
+            one("event", event.as_deref()),
+            status.map(|status| format!("status {status}")),
+            body.as_ref().map(|body| format!("body {}", mask(body.as_str()))),
+        ];
+        all.extend(query.iter().map(|(name, value)| Some(format!("query {name}={}", mask(value)))));
+        // The value of a header may be a key.
+        all.extend(header.keys().map(|name| Some(format!("header {name}"))));
+        for (n, condition) in all.into_iter().flatten().enumerate() {
+            write!(f, "{}{condition}", if n == 0 { " with " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
 impl Matcher {
     pub(crate) fn new(conditions: Conditions, purpose: Purpose) -> Result<Self, ConditionsError> {
         refuse_meaningless(&conditions, purpose)?;
@@ -244,6 +271,11 @@ fn refuse_meaningless(conditions: &Conditions, purpose: Purpose) -> Result<(), C
         ("query", !query.is_empty() && webhooks, "webhooks"),
         ("event", event.is_some() && !webhooks, "requests"),
         ("status", status.is_some() && faults, "faults, which are decided before the reply"),
+        (
+            "status",
+            status.is_some() && purpose == Purpose::Expectation,
+            "expectations, which count requests as they arrive",
+        ),
     ];
     match meaningless.into_iter().find(|(_, given, _)| *given) {
         None => Ok(()),

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
-use http::Method;
-
-use crate::glob::{Glob, InvalidGlob};
+use crate::conditions::{Candidate, Conditions, ConditionsError, Matcher, Purpose};
 use crate::journal::RequestRecord;
 
 /// How many of the received requests an error lists.
@@ -14,9 +12,9 @@ const LISTED: usize = 50;
 /// A number of requests that a test expects.
 #[derive(Debug)]
 pub(crate) struct Expectation {
-    method: Method,
-    path: String,
-    matcher: Result<Glob, InvalidGlob>,
+    /// The conditions in words.
+    words: String,
+    matcher: Result<Matcher, ConditionsError>,
     times: (Bound<u64>, Bound<u64>),
     received_count: u64,
 }
@@ -31,19 +29,17 @@ pub struct UnmetExpectations {
 }
 
 impl Expectation {
-    pub(crate) fn new(method: Method, path: &str, times: &impl RangeBounds<u64>) -> Self {
+    pub(crate) fn new(conditions: Conditions, times: &impl RangeBounds<u64>) -> Self {
         Self {
-            method,
-            path: path.to_owned(),
-            matcher: Glob::new(path),
+            words: conditions.to_string(),
+            matcher: Matcher::new(conditions, Purpose::Expectation),
             times: (times.start_bound().cloned(), times.end_bound().cloned()),
             received_count: 0,
         }
     }
 
-    pub(crate) fn count(&mut self, method: &Method, path: &str) {
-        let matches = self.matcher.as_ref().is_ok_and(|glob| glob.matches(path));
-        if matches && self.method == method {
+    pub(crate) fn count(&mut self, candidate: &Candidate<'_>) {
+        if self.matcher.as_ref().is_ok_and(|matcher| matcher.matches(candidate)) {
             self.received_count += 1;
         }
     }
@@ -56,7 +52,7 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Err(error) = &self.matcher {
-            return write!(f, "{} {}: {error}", self.method, self.path);
+            return write!(f, "{}: {error}", self.words);
         }
         let first = match self.times.0 {
             Bound::Included(first) => first,
@@ -68,7 +64,7 @@ impl fmt::Display for Expectation {
             Bound::Excluded(after) => Some(after.saturating_sub(1)),
             Bound::Unbounded => None,
         };
-        write!(f, "{} {}: ", self.method, self.path)?;
+        write!(f, "{}: ", self.words)?;
         match last {
             Some(last) if last == first => write!(f, "{first} times")?,
             Some(last) => write!(f, "{first} to {last} times")?,

@@ -41,6 +41,8 @@
 //!   must be received, which is checked when the server is dropped.
 //! * **Worlds**: [`MockServer::create_world`] creates a world of its own on the same port, for tests
 //!   that share a server.
+//! * **Drift**: [`compare_reply`] tells where a reply of another server differs from this one's, and
+//!   [`MockServerBuilder::upstream`] answers with the replies of another server and compares them.
 //! * **Snapshots**: [`MockServer::snapshot`] copies the world, [`MockServer::restore`] goes back to
 //!   it.
 //!
@@ -77,6 +79,8 @@ mod builder;
 mod clock;
 mod conditions;
 mod delivery;
+mod difference;
+mod drift;
 mod expectation;
 mod fault;
 mod fixtures;
@@ -114,6 +118,8 @@ pub use crate::builder::MockServerBuilder;
 pub use crate::clock::{ClockOutOfRange, MAX_ADVANCE};
 pub use crate::conditions::{Conditions, ConditionsError};
 pub use crate::delivery::{MAX_QUEUED, MAX_WEBHOOKS, WebhookAttempt};
+pub use crate::difference::{Difference, DifferenceKind};
+pub use crate::drift::compare_reply;
 pub use crate::expectation::UnmetExpectations;
 pub use crate::fault::{ActiveFault, Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
 pub use crate::fixtures::FixtureError;

@@ -371,14 +371,14 @@ impl MockServer {
         self.app.replace(snapshot.0.clone());
     }
 
-    /// Writes the world to the [state file](crate::MockServerBuilder::state_file) that the builder
+    /// Writes all worlds to the [state file](crate::MockServerBuilder::state_file) that the builder
     /// was given; does nothing if it was given none. The file is replaced atomically, and only its
     /// owner can read it, because it contains keys.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn save_state(&self) -> io::Result<()> {
-        self.state_file.as_deref().map_or(Ok(()), |file| file.save(&self.snapshot()))
+        self.state_file.as_deref().map_or(Ok(()), |file| file.save(&self.worlds))
     }
 
     /// Expects this number of requests, from now on, with this method and a path that matches this
@@ -398,7 +398,28 @@ impl MockServer {
     /// #     .post(format!("{}/api/v1/devices/validate", server.url())).send().unwrap();
     /// ```
     pub fn expect(&self, method: Method, path: &str, times: impl RangeBounds<u64>) {
-        self.app.controls().expectations.push(Expectation::new(method, path, &times));
+        self.expect_matching(Conditions::new().method(method).path(path), times);
+    }
+
+    /// Expects this number of requests that meet the conditions, from now on: those of one agent or
+    /// device, or with some query, header or body. Everything else is as for
+    /// [`expect`](Self::expect).
+    ///
+    /// A condition on the status of the reply has no meaning here, because requests are counted as
+    /// they arrive. An expectation with invalid conditions is never met.
+    ///
+    /// ```
+    /// use machins_mock::{Conditions, blocking::MockServer};
+    ///
+    /// let server = MockServer::start();
+    /// let searches = Conditions::new().path("/api/v1/marketplace").query("tags", "nlp");
+    /// server.expect_matching(searches, 1..);
+    /// # assert!(server.verify().is_err(), "no request yet");
+    /// # reqwest::blocking::get(format!("{}/marketplace?tags=nlp", server.machins_base_url()))?;
+    /// # Ok::<_, reqwest::Error>(())
+    /// ```
+    pub fn expect_matching(&self, conditions: Conditions, times: impl RangeBounds<u64>) {
+        self.app.controls().expectations.push(Expectation::new(conditions, &times));
     }
 
     /// Checks the expectations so far, and keeps them.

@@ -1,12 +1,15 @@
 //! What all worlds of a server have in common.
 
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{Clock, Time};
 use crate::delivery::Client;
+use crate::journal::RequestRecord;
 use crate::limits::Limits;
 use crate::random::Seed;
 use crate::request_log::Logger;
@@ -22,11 +25,27 @@ pub(crate) struct ServerState {
     pub(crate) is_strict: bool,
     /// Held while a large body is read from a request.
     pub(crate) large_bodies: Semaphore,
+    /// Notified when a world may have changed.
+    pub(crate) changed: Arc<Notify>,
     /// Called with every request.
     pub(crate) logger: Option<Logger>,
+    /// Called with every request that the journal holds.
+    pub(crate) recorder: Option<Recorder>,
+    /// Answers in the place of the worlds.
+    pub(crate) upstream: Option<Upstream>,
     /// Posts webhooks and verifications.
     pub(crate) client: Arc<Client>,
 }
+
+/// A function that is called with the records of requests.
+pub(crate) type Recorder = Arc<dyn Fn(&RequestRecord) + Send + Sync>;
+
+/// A function that sends requests on to another server.
+pub(crate) type Upstream = Arc<dyn Fn(http::Request<Vec<u8>>) -> UpstreamReply + Send + Sync>;
+
+/// The reply of another server, or the reason why there is none.
+pub(crate) type UpstreamReply =
+    Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, String>> + Send>>;
 
 /// Who may use the server, beside those who call it by an address or by a name of this machine.
 #[derive(Debug, Clone, Default)]

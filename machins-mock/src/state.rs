@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::{ClockOutOfRange, Time};
@@ -53,8 +52,10 @@ impl TestControls {
             let has_header = |name: &str, value: &str| arrival.has_header(name, value);
             self.faults.hit(&arrival.candidate(&has_header))
         };
-        for expectation in &mut self.expectations {
-            expectation.count(arrival.method, arrival.uri.path());
+        if !self.expectations.is_empty() {
+            let has_header = |name: &str, value: &str| arrival.has_header(name, value);
+            let candidate = arrival.candidate(&has_header);
+            self.expectations.iter_mut().for_each(|expectation| expectation.count(&candidate));
         }
         let entry = self.journal.record(arrival, fault.as_ref().map(Fault::kind));
         (fault, entry)
@@ -77,8 +78,6 @@ pub(crate) struct AppState {
     controls: Mutex<TestControls>,
     /// Announced when a request has been answered.
     pub(crate) answered: Changes,
-    /// Notified when the world may have changed.
-    pub(crate) changed: Arc<Notify>,
 }
 
 /// Where a world's random values come from.
@@ -99,14 +98,13 @@ impl AppState {
         tasks: Tasks,
     ) -> Self {
         let world = Arc::new(Mutex::new(World::new(seed, server.start_clock())));
-        let changed = Arc::new(Notify::new());
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
                 tasks,
                 Arc::clone(&world),
                 seed,
-                Arc::clone(&changed),
+                Arc::clone(&server.changed),
             )),
             server,
             world,
@@ -114,7 +112,6 @@ impl AppState {
             request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
             answered: Changes::default(),
-            changed,
             name,
         }
     }
@@ -129,7 +126,7 @@ impl AppState {
 
     /// Notes that the world may have changed, so that it is saved.
     pub(crate) fn touch(&self) {
-        self.changed.notify_one();
+        self.server.changed.notify_one();
     }
 
     /// Returns an id that this server has never given, for a request of a known organisation or of

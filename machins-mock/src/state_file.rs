@@ -1,4 +1,4 @@
-//! A world in a file, which one server at a time uses.
+//! The worlds of a server in a file, which one server at a time uses.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -6,9 +6,16 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
 
-use crate::world::Snapshot;
+use crate::clock::Clock;
+use crate::machineid::MachineId;
+use crate::machins::Machins;
+use crate::random::Random;
+use crate::world::{Snapshot, World};
+use crate::worlds::Worlds;
 
 /// How often a lock file that others remove is made again.
 const ATTEMPTS: usize = 10;
@@ -29,9 +36,9 @@ struct Lock {
 }
 
 impl StateFile {
-    /// Checks that the file can be read and replaced, locks it, and reads the world in it if there
-    /// is one.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<Snapshot>)> {
+    /// Checks that the file can be read and replaced, locks it, and reads the worlds in it if there
+    /// are any.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<Stored>)> {
         let explain = |error: io::Error, what: &str| {
             io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
         };
@@ -42,15 +49,29 @@ impl StateFile {
         // As a save will do, so that a folder that cannot be written to is noticed now.
         NamedTempFile::new_in(folder(path)).map_err(|error| explain(error, "cannot write"))?;
         let lock = Lock::take(path)?;
-        let snapshot = load(path).map_err(|error| explain(error, "cannot read"))?;
+        let stored = load(path).map_err(|error| explain(error, "cannot read"))?;
         let lock = Mutex::new(Some(lock));
-        Ok((Self { path: path.to_owned(), lock }, snapshot))
+        Ok((Self { path: path.to_owned(), lock }, stored))
     }
 
-    /// Writes a world to the file, atomically and readable by its owner only.
-    pub(crate) fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+    /// Writes all worlds to the file, atomically and readable by its owner only.
+    pub(crate) fn save(&self, worlds: &Worlds) -> io::Result<()> {
+        // One world is locked at a time, and none while the file is written.
+        let own = worlds.own().world().clone();
+        let World { clock, random, machineid, machins } = &own;
+        let named: Vec<_> = worlds
+            .named()
+            .into_iter()
+            .map(|app| {
+                let world = app.world().clone();
+                (app, world)
+            })
+            .collect();
+        let worlds =
+            named.iter().map(|(app, world)| WorldToStore { name: &app.name, world }).collect();
         let mut file = NamedTempFile::new_in(folder(&self.path))?;
-        serde_json::to_writer(io::BufWriter::new(&mut file), snapshot)?;
+        let stored = ServerToStore { clock, random, machineid, machins, worlds };
+        serde_json::to_writer(io::BufWriter::new(&mut file), &stored)?;
         file.flush()?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
@@ -120,11 +141,49 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Reads a world from a file, if the file exists.
-fn load(path: &Path) -> io::Result<Option<Snapshot>> {
+/// All worlds of a server, read from a state file.
+pub(crate) struct Stored {
+    pub(crate) own: Snapshot,
+    /// The worlds beside it, with their names, in order of creation.
+    pub(crate) named: Vec<(String, Snapshot)>,
+}
+
+/// All worlds of a server, to be written to a state file: the server's own, with the others beside its
+/// fields, so that a file without others is a [`Snapshot`].
+#[derive(Serialize)]
+struct ServerToStore<'a> {
+    clock: &'a Clock,
+    random: &'a Random,
+    machineid: &'a MachineId,
+    machins: &'a Machins,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    worlds: Vec<WorldToStore<'a>>,
+}
+
+#[derive(Serialize)]
+struct WorldToStore<'a> {
+    name: &'a str,
+    world: &'a World,
+}
+
+/// The worlds beside the server's own, not read yet.
+#[derive(Deserialize)]
+struct StoredWorlds {
+    #[serde(default)]
+    worlds: Vec<StoredWorld>,
+}
+
+#[derive(Deserialize)]
+struct StoredWorld {
+    name: String,
+    world: Box<RawValue>,
+}
+
+/// Reads the worlds in a file, if the file exists.
+fn load(path: &Path) -> io::Result<Option<Stored>> {
     match std::fs::read(path) {
-        Ok(bytes) => match serde_json::from_slice::<Snapshot>(&bytes) {
-            Ok(snapshot) => Ok(Some(snapshot.count_stored(bytes.len()))),
+        Ok(bytes) => match read(&bytes) {
+            Ok(stored) => Ok(Some(stored)),
             Err(error) => {
                 let message = format!("it holds no state of a mock server: {error}");
                 Err(io::Error::new(ErrorKind::InvalidData, message))
@@ -133,4 +192,18 @@ fn load(path: &Path) -> io::Result<Option<Snapshot>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn read(bytes: &[u8]) -> serde_json::Result<Stored> {
+    let own: Snapshot = serde_json::from_slice(bytes)?;
+    let StoredWorlds { worlds } = serde_json::from_slice(bytes)?;
+    let mut own_size = bytes.len();
+    let mut named = Vec::with_capacity(worlds.len());
+    for StoredWorld { name, world } in worlds {
+        let size = world.get().len();
+        own_size = own_size.saturating_sub(size);
+        let snapshot: Snapshot = serde_json::from_str(world.get())?;
+        named.push((name, snapshot.count_stored(size)));
+    }
+    Ok(Stored { own: own.count_stored(own_size), named })
 }

@@ -124,6 +124,7 @@ impl Worlds {
         let app = Arc::new(app);
         *created += 1;
         entry.insert(World { app: Arc::clone(&app), tasks, order: *created });
+        app.touch();
         Ok(app)
     }
 
@@ -146,6 +147,7 @@ impl Worlds {
             named.generations.insert(app.name.clone(), generations);
         }
         drop(named);
+        app.touch();
         tasks.stop_part();
         true
     }

@@ -421,12 +421,20 @@ async fn the_mock_shows_no_secret() {
     let claim = || machins::Call::get("/claim/{token}").segment("token", claim_token);
     stranger.send(claim()).await.unwrap();
 
+    let reply = json!({"access_token": [world::NEW_TOKEN], "token_type": "bearer"});
+    let reply = reply.to_string();
+    let path = "/api/v1/owners/login";
+    let differences = mock::compare_reply(&mock::Method::POST, path, 200, reply.as_bytes());
+    let difference = &differences[0];
+
     let mut shown = show!(mock, "" {
         AccountKind = server.ledger().accounts[0].account,
         Agent = agent.clone(),
         ClockHandle = server.clock(),
         Conditions = Conditions::new().agent("ada"),
         ConditionsError = conditions,
+        Difference = difference.clone(),
+        DifferenceKind = difference.kind,
         Fault = Fault::garbage(),
         FaultError = glob,
         FaultGuard = guard,

@@ -64,7 +64,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-mock",
         &[
-            "clock conditions glob limits mask random raw_json reading request_ids request_log sync tasks wait",
+            "clock conditions difference glob limits mask random raw_json reading request_ids request_log sync tasks wait",
             "machineid machins",
             "world",
             "fixtures",
@@ -74,6 +74,7 @@ const LAYERS: [(&str, Layers); 7] = [
             "worlds",
             "http",
             "site",
+            "drift",
             "serve",
             "handle state_file",
             "saving server",

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::bench::{Result, in_turns, micros_each};
 use crate::load::{Connection, request};
-use crate::lock_time;
+use crate::lock_time::{self, Held};
 use crate::report::{Figure, Line};
 
 /// The number of trades in a round, for any number of agents.
@@ -30,7 +30,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     };
     // It is a fall if the ratio is below one in at least three quarters of the rounds.
     let ratio = samples.ratio(2, 1);
-    let (result, held) = lock_time::during(|| many.round(&runtime))?;
+    let (result, held) = lock_time::during(Held::Marketplace, || many.round(&runtime))?;
     result?;
     Ok(vec![
         line(0, "1 agent"),

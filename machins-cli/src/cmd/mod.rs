@@ -8,6 +8,7 @@
 
 mod api;
 mod config;
+mod conformance;
 mod demo;
 mod devices;
 mod events;

@@ -21,9 +21,24 @@ pub(crate) struct Example {
     pub(crate) is_first: bool,
 }
 
-/// All examples, but for those that go on until they are stopped, or control a mock server: tests of
-/// their own do that.
+/// All examples, but for those that go on until they are stopped (tests of their own run them) and
+/// those of the commands that control a mock server.
 pub(crate) fn examples() -> Vec<Example> {
+    all().into_iter().filter(|example| !is_about_a_mock(&example.command)).collect()
+}
+
+/// The examples of the commands that control a mock server.
+pub(crate) fn control_examples() -> Vec<Example> {
+    let goes_on = |command: &str| ["mock serve", "mock record"].contains(&command);
+    let all = all().into_iter();
+    all.filter(|one| is_about_a_mock(&one.command) && !goes_on(&one.command)).collect()
+}
+
+fn is_about_a_mock(command: &str) -> bool {
+    command.starts_with("mock ") && command != "mock exec"
+}
+
+fn all() -> Vec<Example> {
     let mut examples = Vec::new();
     for (command, help) in pages() {
         let lines = help
@@ -33,8 +48,7 @@ pub(crate) fn examples() -> Vec<Example> {
             .map(str::trim)
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
-            let controls_a_mock = command.starts_with("mock ") && command != "mock exec";
-            if !controls_a_mock && !line.contains("--watch") {
+            if !line.contains("--watch") {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
             }

@@ -9,12 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use machins_mock::{Fault, MockServer};
 use regex::Regex;
 use serde_json::{Value, json};
 use snapbox::Data;
 use snapbox::assert::{Action, Assert};
 
-use crate::examples::{Example, World, examples, run};
+use crate::examples::{Example, World, control_examples, examples, run};
 use crate::home::{Home, Ran};
 use crate::stub::{self, Reply};
 
@@ -64,7 +65,7 @@ fn each_command_prints_and_exits_as_in_its_golden_file() {
 #[test]
 fn each_golden_file_is_that_of_a_command() {
     let commands: BTreeSet<_> =
-        examples().iter().map(|example| golden_file(&example.command)).collect();
+        examples().iter().chain(&control_examples()).map(|one| golden_file(&one.command)).collect();
     let files = fs::read_dir(GOLDEN).unwrap().map(|entry| entry.unwrap().path());
     let stale: Vec<_> = files.filter(|file| !commands.contains(file)).collect();
     if compare().selected_action() == Action::Overwrite {
@@ -74,6 +75,82 @@ fn each_golden_file_is_that_of_a_command() {
     } else {
         assert!(stale.is_empty(), "there is no such command (any more): {stale:?}");
     }
+}
+
+#[test]
+fn each_control_command_prints_as_in_its_golden_file() {
+    let examples = control_examples();
+    assert!(examples.len() > 25, "{}", examples.len());
+    let mut differences = Vec::new();
+    for of_one_command in examples.chunk_by(|one, next| one.command == next.command) {
+        let command = &of_one_command[0].command;
+        let mut text = String::new();
+        for example in of_one_command {
+            for flags in ["", "--json"] {
+                let (server, _world, home) = controlled(&example.line);
+                let ran = run(&home, example, &example.line, flags);
+                if ran.code != Some(0) {
+                    differences.push(format!("{} {flags}: {ran:#?}", example.line));
+                }
+                text += &transcript(&home, example, flags, ran);
+                drop(server);
+            }
+        }
+        let code = |home: &Home| run(home, &of_one_command[0], &of_one_command[0].line, "--json");
+        let gone = in_path(Home::new()).with("MACHINS_MOCK_URL", "http://127.0.0.1:9");
+        fs::write(gone.path().join("market.json"), MARKET).unwrap();
+        let unknown = in_path(Home::new());
+        fs::write(unknown.path().join("market.json"), MARKET).unwrap();
+        let _ = write!(
+            text,
+            "── exit code when the server is gone: {}\n── exit code without its URL: {}\n",
+            code(&gone).code.unwrap(),
+            code(&unknown).code.unwrap(),
+        );
+        let golden = Data::read_from(&golden_file(command), None).raw();
+        let compared = compare().try_eq(Some(command), text.into(), golden);
+        differences.extend(compared.err().map(|difference| difference.to_string()));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// The fixtures that an example adds.
+const MARKET: &str = r#"{"agents": [{"slug": "eve", "api_key": "at_eve"}]}"#;
+
+/// A mock server on which something has happened, and a home that knows it.
+fn controlled(line: &str) -> (MockServer, Option<MockServer>, Home) {
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_225_600);
+    let server = MockServer::builder().seed(7).clock(now).frozen().start().unwrap();
+    let fixtures = json!({
+        "orgs": [{"org_key": "org_demo", "devices": ["agent-01"]}],
+        "agents": [{"slug": "ada", "api_key": "at_ada"}, {"slug": "bob", "api_key": "at_bob"}],
+        "listings": [{"agent": "ada", "slug": "summary", "title": "A", "listing_type": "task", "price": 5}],
+        "subscriptions": [{"agent": "ada", "event_type": "trade_proposed", "webhook_url": "http://127.0.0.1:9/"}],
+    });
+    server.load_fixtures(&fixtures.to_string()).unwrap();
+    // After the subscription, so that it has a webhook.
+    server.load_fixtures(r#"{"trades": [{"listing": "summary", "buyer": "bob"}]}"#).unwrap();
+    let started = std::time::Instant::now();
+    while server.webhooks().is_empty() {
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "no webhook");
+        std::thread::yield_now();
+    }
+    server.add_fault(Fault::status(503).path("/never")).unwrap();
+    let home = in_path(Home::new())
+        .with("MACHINEID_BASE_URL", &server.url())
+        .with("MACHINEID_ORG_KEY", "org_demo")
+        .with("MACHINS_MOCK_URL", &server.url());
+    for _ in 0..2 {
+        home.run(&["validate", "agent-01"]).exits(0);
+    }
+    fs::write(home.path().join("market.json"), MARKET).unwrap();
+    let world = (!line.contains("world create")).then(|| server.create_world("worker-1").unwrap());
+    (server, world, home)
+}
+
+fn in_path(home: Home) -> Home {
+    let program = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
+    home.with("PATH", &format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
 }
 
 /// An example as typed, and what came of it.
@@ -125,6 +202,11 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
             (r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-01-01T12:00:00Z"),
             (r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC", "2026-01-01 12:00 UTC"),
             (r"http://127\.0\.0\.1:[0-9]+", "http://127.0.0.1:0"),
+            (r#""host": "127\.0\.0\.1:[0-9]+""#, "\"host\": \"127.0.0.1:0\""),
+            (r#""latency_ms": [0-9.e-]+"#, "\"latency_ms\": 0.1"),
+            (r#""offset_seconds": [0-9.e-]+"#, "\"offset_seconds\": 0.0"),
+            (r"os error [0-9]+", "os error 111"),
+            (r"machins-cli/[0-9.]+", "machins-cli/VERSION"),
             (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
             (r"(at|org)_[0-9A-Za-z]{4}…", "${1}_KEY…"),
             (r"cs_test_[0-9A-Za-z]{32}", "cs_test_SESSION"),

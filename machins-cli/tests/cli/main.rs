@@ -12,6 +12,8 @@ mod config;
 mod decision_log;
 mod denials;
 mod devices;
+#[cfg(unix)]
+mod drift;
 mod events;
 #[cfg(unix)]
 mod examples;

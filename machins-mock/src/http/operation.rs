@@ -120,6 +120,15 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Documents a refusal that comes before the handler.
+    pub(crate) fn refusal<T: JsonSchema>(&mut self, status: u16) {
+        let schema = self.components.replies.subschema_for::<T>();
+        if let Some(Value::Object(responses)) = self.entry.get_mut("responses") {
+            let refusal = || response(status, vec![schema]);
+            responses.entry(status.to_string()).or_insert_with(refusal);
+        }
+    }
+
     /// Documents the replies.
     pub(super) fn responses(&mut self, describe: impl FnOnce(&mut Responses<'_>)) {
         let carries = Carries {

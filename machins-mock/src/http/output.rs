@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// The length in bytes that most replies do not exceed.
 const COMMON_LENGTH: usize = 512;
@@ -68,9 +69,14 @@ impl<'a> Responses<'a> {
 
     /// Adds a reply of this shape for each refusal that the route lists.
     pub(crate) fn add_refusals<T: JsonSchema>(&mut self) {
-        for refusal in self.refusals {
-            self.add::<T>(*refusal as u16);
+        for status in self.refusals() {
+            self.add::<T>(status);
         }
+    }
+
+    /// Returns the statuses of the refusals that the route lists.
+    pub(crate) fn refusals(&self) -> Vec<u16> {
+        self.refusals.iter().map(|refusal| *refusal as u16).collect()
     }
 
     pub(crate) fn add<T: JsonSchema>(&mut self, status: u16) {
@@ -79,6 +85,20 @@ impl<'a> Responses<'a> {
         if !schemas.contains(&schema) {
             schemas.push(schema);
         }
+    }
+
+    /// Adds a reply of this shape that also fits one of these schemas.
+    pub(crate) fn add_cases<T: JsonSchema>(&mut self, status: u16, mut cases: Vec<Value>) {
+        let shape = self.generator.subschema_for::<T>();
+        let case = match cases.pop() {
+            Some(only) if cases.is_empty() => only,
+            last => {
+                cases.extend(last);
+                json!({"anyOf": cases})
+            }
+        };
+        let schema = json_schema!({"type": "object", "allOf": [shape, case]});
+        self.by_status.entry(status).or_default().push(schema);
     }
 
     pub(super) fn finish(self) -> BTreeMap<u16, Vec<Schema>> {

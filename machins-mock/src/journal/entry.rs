@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Uri};
 use super::record::RequestRecord;
 use crate::clock::Time;
 use crate::conditions::{Candidate, Matcher, device};
+use crate::difference::Difference;
 use crate::mask::{is_secret_header, mask, mask_header, mask_json};
 use crate::raw_json::RawJson;
 
@@ -18,6 +19,9 @@ const MAX_PATH: usize = 512;
 
 /// The length to which a query, and all headers together, are cut, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
+
+/// About how much memory a difference takes, in bytes.
+const DIFFERENCE: usize = 400;
 
 /// The size of the largest body that is kept whole, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -47,6 +51,7 @@ pub(super) struct Entry {
     pub(super) status: Option<u16>,
     reply: Box<[u8]>,
     pub(super) latency: Option<Duration>,
+    pub(super) differences: Box<[Difference]>,
 }
 
 impl Arrival<'_> {
@@ -112,12 +117,14 @@ impl Entry {
             status: None,
             reply: Box::default(),
             latency: None,
+            differences: Box::default(),
         }
     }
 
     /// Returns how much memory the entry takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.reply.len()
+        let differences = self.differences.len() * DIFFERENCE;
+        size_of::<Self>() + self.text.len() + self.reply.len() + differences
     }
 
     pub(super) fn set_reply(&mut self, reply: &[u8]) {
@@ -186,6 +193,7 @@ impl Entry {
             fault: self.fault,
             received_at: self.received_at.into(),
             latency: self.latency,
+            differences: self.differences.to_vec(),
         }
     }
 }

@@ -13,6 +13,7 @@ use self::entry::Entry;
 pub(crate) use self::entry::{Arrival, shown_body, shown_path};
 pub use self::record::RequestRecord;
 use crate::conditions::{Conditions, ConditionsError, Matcher, Purpose};
+use crate::difference::Difference;
 
 /// The maximum number of requests that a world remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
@@ -84,6 +85,7 @@ impl Journal {
         status: Option<u16>,
         reply: &[u8],
         latency: Duration,
+        differences: Vec<Difference>,
     ) {
         let entry = index
             .checked_sub(self.forgotten)
@@ -92,10 +94,17 @@ impl Journal {
             self.size -= entry.size();
             entry.status = status;
             entry.latency = Some(latency);
+            entry.differences = differences.into();
             entry.set_reply(reply);
             self.size += entry.size();
             self.shrink();
         }
+    }
+
+    /// Returns the record of a request, if it is still held.
+    pub(crate) fn get(&self, EntryId(index): EntryId) -> Option<RequestRecord> {
+        let index = usize::try_from(index.checked_sub(self.forgotten)?).ok()?;
+        self.entries.get(index).map(Entry::record)
     }
 
     fn shrink(&mut self) {

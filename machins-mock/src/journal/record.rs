@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Time;
+use crate::difference::Difference;
 use crate::raw_json::RawJson;
 
 /// A request that a server received. Keys, tokens and passwords are masked everywhere in it.
@@ -55,6 +56,15 @@ pub struct RequestRecord {
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,
+    /// Where the reply of another server differs from what this server replies, see
+    /// [`MockServerBuilder::upstream`](crate::MockServerBuilder::upstream); left out in JSON if
+    /// there is no difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        description = "Where the reply of the upstream server differs from what this server replies; \
+                       left out if there is no difference."
+    )]
+    pub differences: Vec<Difference>,
 }
 
 /// One line for people: the method, the path, the status, and which fault hit the request.

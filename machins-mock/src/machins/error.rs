@@ -22,6 +22,19 @@ pub(crate) enum ErrorCode {
     InvalidTransition,
 }
 
+impl ErrorCode {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::ValidationError,
+        Self::InsufficientFunds,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Duplicate,
+        Self::PayloadTooLarge,
+        Self::InvalidTransition,
+    ];
+}
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]

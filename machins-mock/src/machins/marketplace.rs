@@ -23,14 +23,19 @@ const SHOWN_REVIEWS: usize = 100;
 /// Filters of the marketplace, all of which must match, and the order of the results.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct MarketplaceQuery {
+    /// The type of the listing.
     listing_type: Option<ListingType>,
+    /// Whether it is an offer or a request.
     side: Option<Side>,
     /// Tags separated by commas, of which at least one must match.
     tags: Option<String>,
+    /// The lowest price, this one included.
     min_price: Option<PriceBound>,
+    /// The highest price, this one included.
     max_price: Option<PriceBound>,
     /// Text to find in the title or the description, ignoring case.
     search: Option<String>,
+    /// The order of the results; newest first by default.
     sort: Option<Sort>,
 }
 

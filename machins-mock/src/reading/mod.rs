@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use self::field_error::FieldError;
 pub(crate) use self::shape::shape;
+pub(crate) use self::takes::{given, resolve, takes};
 
 /// The reason why a text cannot be read as JSON of some type.
 #[derive(Debug, Clone, thiserror::Error)]

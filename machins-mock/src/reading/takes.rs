@@ -8,7 +8,7 @@ use crate::mask::mask;
 const SHOWN: usize = 60;
 
 /// Returns what a schema takes, such as `true or false`; `None` if it takes anything.
-pub(super) fn takes(root: &Value, schema: &Value) -> Option<String> {
+pub(crate) fn takes(root: &Value, schema: &Value) -> Option<String> {
     let schema = resolve(root, schema);
     if let Some(constant) = schema.get("const") {
         return Some(plain(constant));
@@ -101,7 +101,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// Returns the value that a caller sent, without secrets and cut to a readable length.
-pub(super) fn given(value: &Value) -> String {
+pub(crate) fn given(value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),
@@ -115,7 +115,7 @@ pub(super) fn given(value: &Value) -> String {
 }
 
 /// Follows a reference to a definition of the root.
-pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub(crate) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
     target.map_or(schema, |target| resolve(root, target))
 }

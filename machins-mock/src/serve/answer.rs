@@ -20,6 +20,7 @@ use super::date::set_date;
 use super::effect::{ConnectionLost, apply};
 use super::exchange::Exchange;
 use super::reply_body::{ReplyBody, send_whole};
+use super::upstream::{send_on, take_differences};
 use crate::http::{Problem, ReadError, Received};
 use crate::site::{Admission, admit, enter_world, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
@@ -95,12 +96,21 @@ async fn answer_vendor(
     mut parts: Parts,
     body: Result<Bytes, ReadError>,
 ) -> Answer {
-    let (exchange, fault) = Exchange::record(app, &parts, body.as_deref().unwrap_or_default());
+    let (mut exchange, fault) = Exchange::record(app, &parts, body.as_deref().unwrap_or_default());
     let about_machins = fault.is_some() && is_machins(parts.uri.path());
     let is_strict = app.server.is_strict;
     let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
-    parts.extensions.insert(Received { app, worlds, body, is_own: false, is_strict });
-    let reply = pin!(router.call(Request::from_parts(parts, Body::empty())));
+    let upstream = app.server.upstream.clone();
+    let reply = pin!(async move {
+        match upstream {
+            None => {
+                parts.extensions.insert(Received { app, worlds, body, is_own: false, is_strict });
+                router.call(Request::from_parts(parts, Body::empty())).await
+            }
+            // Boxed for the same reason as faults below.
+            Some(upstream) => Ok(Box::pin(send_on(&upstream, parts, body)).await),
+        }
+    });
     let result: Result<Response, ConnectionLost> = match fault {
         None => {
             let Ok(response) = reply.await;
@@ -110,7 +120,8 @@ async fn answer_vendor(
         Some(fault) => Box::pin(apply(fault, about_machins, reply)).await,
     };
     match result {
-        Ok(response) => {
+        Ok(mut response) => {
+            exchange.differences = take_differences(&mut response);
             let now = exchange.shifted_now;
             let record = |status, reply: &[u8]| exchange.answered(Some(status), reply);
             let mut response = send_whole(response, record);

@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 
 use crate::clock::Time;
 use crate::conditions::device;
+use crate::difference::Difference;
 use crate::fault::Fault;
 use crate::http::API_KEY;
 use crate::journal::{Arrival, EntryId, shown_path};
@@ -24,6 +25,8 @@ pub(super) struct Exchange<'a> {
     /// The virtual time at which the request was received, if it is not the real time.
     pub(super) shifted_now: Option<Time>,
     line: Option<(&'a Logger, Line)>,
+    /// Where the reply of another server differs from that of this one.
+    pub(super) differences: Vec<Difference>,
 }
 
 /// What a line in the log is made of.
@@ -50,7 +53,11 @@ impl<'a> Exchange<'a> {
         };
         let logged_agent = app.server.logger.as_ref().map(|_| agent.clone());
         let arrival = Arrival { method, uri, headers, body, agent, now };
-        let (fault, entry) = app.controls().record_request(arrival);
+        let (fault, entry) = {
+            // The benchmarks measure it.
+            let _journal = tracing::trace_span!("journal").entered();
+            app.controls().record_request(arrival)
+        };
         let kind = fault.as_ref().map(Fault::kind);
         tracing::debug!(%method, path = shown_path(uri.path()), fault = kind, "request");
         let line = app.server.logger.as_ref().map(|logger| {
@@ -60,7 +67,10 @@ impl<'a> Exchange<'a> {
             line.fault = kind;
             (logger, line)
         });
-        (Self { app, entry: Some(entry), started, shifted_now, line }, fault)
+        (
+            Self { app, entry: Some(entry), started, shifted_now, line, differences: Vec::new() },
+            fault,
+        )
     }
 
     /// Begins an exchange that the journal does not hold.
@@ -70,7 +80,8 @@ impl<'a> Exchange<'a> {
         let logger = app.server.logger.as_ref();
         let line = logger.map(|logger| (logger, Line::new(now, parts)));
         let shifted_now = clock.shifted(now);
-        Self { app, entry: None, started: Instant::now(), shifted_now, line }
+        let (entry, started, differences) = (None, Instant::now(), Vec::new());
+        Self { app, entry, started, shifted_now, line, differences }
     }
 
     /// Completes the entries of a request.
@@ -81,8 +92,18 @@ impl<'a> Exchange<'a> {
     fn complete(&mut self, status: Option<u16>, reply: &[u8]) {
         let latency = self.started.elapsed();
         if let Some(entry) = self.entry.take() {
-            self.app.controls().journal.complete(entry, status, reply, latency);
+            let differences = std::mem::take(&mut self.differences);
+            let recorder = self.app.server.recorder.as_ref();
+            let record = {
+                let _journal = tracing::trace_span!("journal").entered();
+                let journal = &mut self.app.controls().journal;
+                journal.complete(entry, status, reply, latency, differences);
+                recorder.and_then(|_| journal.get(entry))
+            };
             self.app.answered.announce();
+            if let (Some(recorder), Some(record)) = (recorder, record) {
+                recorder(&record);
+            }
             tracing::debug!(status, ?latency, "reply");
         }
         if let Some((logger, line)) = self.line.take() {

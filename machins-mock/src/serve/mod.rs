@@ -7,5 +7,6 @@ mod date;
 mod effect;
 mod exchange;
 mod reply_body;
+mod upstream;
 
 pub(crate) use self::accept::{listen, spawn};

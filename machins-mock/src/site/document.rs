@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::examples;
-use crate::http::{Components, Operation, Route};
+use super::own_routes::is_own_route;
+use crate::http::{Components, Operation, Problem, Route};
 
 /// Returns the document of these routes.
 pub(super) fn document(routes: &[Route]) -> Value {
@@ -17,6 +18,10 @@ pub(super) fn document(routes: &[Route]) -> Value {
         let method = route.method.as_str().to_lowercase();
         let mut operation = Operation::new(entry(route, &method), &mut components, &route.refusals);
         (route.describe)(&mut operation);
+        if is_own_route(route.path) {
+            // Of a parameter or a body that it does not take.
+            operation.refusal::<Problem>(400);
+        }
         paths.entry(route.path).or_default().insert(method, operation.finish().into());
     }
     let mut document = json!({
@@ -69,6 +74,8 @@ fn describe(document: &mut Value) {
 /// Returns the description of the schema of a body or reply.
 fn words<'a>(schemas: &'a Value, body: &'a Value) -> Option<&'a str> {
     let schema = &body["content"]["application/json"]["schema"];
+    // What further says which of its values are possible is not described.
+    let schema = schema["allOf"].get(0).unwrap_or(schema);
     let schema = match schema["$ref"].as_str() {
         Some(target) => &schemas[target.rsplit('/').next()?],
         None => schema,

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 const MAX_DEPTH: usize = 12;
 
 /// Values for fields and parameters of these names, whose schemas say only that they are text.
-const TEXTS: [(&str, &str); 36] = [
+const TEXTS: [(&str, &str); 43] = [
     ("agent", "a-seller"),
+    ("agent_id", "7f8d1a52-3c4e-4b6f-9a0d-1e2f3a4b5c6d"),
     ("agent_slug", "a-seller"),
     ("api_key", "at_test"),
     ("body", "Thank you"),
     ("buyer", "a-buyer"),
+    ("credits", "500.00"),
     ("claim_url", "/claim/eyJhbGciOi"),
     ("delivery_callback_url", "http://127.0.0.1:9000/verify"),
     ("description", "Sums up any text in three sentences"),
@@ -20,6 +22,9 @@ const TEXTS: [(&str, &str); 36] = [
     ("deviceIds", "agent-01"),
     ("devices", "agent-01"),
     ("email", "owner@example.com"),
+    ("error", "the receiver answered 500"),
+    ("event", "trade_proposed"),
+    ("fault", "status"),
     ("endpoint_url", "http://127.0.0.1:9000/"),
     ("id", "7f8d1a52-3c4e-4b6f-9a0d-1e2f3a4b5c6d"),
     ("listing", "a-summary"),
@@ -37,7 +42,9 @@ const TEXTS: [(&str, &str); 36] = [
     ("plan", "pro"),
     ("reason", "no longer needed"),
     ("revoked", "agent-02"),
+    ("signature", "6f0d9a…"),
     ("slug", "a-summary"),
+    ("subscription_id", "7f8d1a52-3c4e-4b6f-9a0d-1e2f3a4b5c6d"),
     ("tags", "text"),
     ("title", "A summary"),
     ("token", "eyJhbGciOi"),
@@ -109,6 +116,7 @@ impl Examples<'_> {
             return self.example(name, chosen, depth);
         }
         let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+        let kind = kind.or_else(|| schema["properties"].is_object().then_some("object"));
         match kind {
             Some("object") => {
                 let mut object = Map::new();
@@ -116,8 +124,9 @@ impl Examples<'_> {
                     self.add_fields(&mut object, part, depth);
                 }
                 for part in schema["allOf"].as_array().into_iter().flatten() {
-                    if let Value::Object(fields) = self.example(name, part, depth) {
-                        object.extend(fields);
+                    let part = self.example(name, part, depth);
+                    if let Value::Object(fields) = part {
+                        merge(&mut object, fields);
                     }
                 }
                 object.into()
@@ -127,10 +136,8 @@ impl Examples<'_> {
                 (0..least).map(|_| self.example(name, &schema["items"], depth)).collect()
             }
             Some("string") => text(name, schema).into(),
-            Some("integer" | "number") => {
-                schema.get("minimum").filter(|least| **least != 0).cloned().unwrap_or(json!(1))
-            }
-            Some("boolean") => json!(true),
+            Some("integer" | "number") => number(name, schema),
+            Some("boolean") => json!(name != "frozen"),
             _ => Value::Null,
         }
     }
@@ -156,6 +163,29 @@ impl Examples<'_> {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             object.insert(name.clone(), self.example(name, field, depth));
         }
+    }
+}
+
+/// Adds fields to an object, and the fields of objects in it to those that are there.
+fn merge(object: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (name, value) in fields {
+        match (object.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(value)) => merge(known, value),
+            (_, value) => {
+                object.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Returns an example of a number of this name.
+fn number(name: &str, schema: &Value) -> Value {
+    match name {
+        "status" => json!(200),
+        "timeout_ms" => json!(5000),
+        "since" => json!(0),
+        "latency_ms" => json!(0.4),
+        _ => schema.get("minimum").filter(|least| **least != 0).cloned().unwrap_or(json!(1)),
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use http::Method;
+use serde_json::Value;
 
+use super::document::document;
 use super::own_routes::OwnRoutes;
 use super::{control, fallback, machineid, machins, swagger};
 use crate::http::{Api, Route};
@@ -32,6 +34,20 @@ struct Site {
 /// Returns the routes, which all servers of the process share.
 pub(crate) fn router() -> Router {
     SITE.router.clone()
+}
+
+/// Returns the path of the route that answers a request, such as `/api/v1/trades/{id}`; `None` if no
+/// route does.
+pub(crate) fn path_template(method: &Method, path: &str) -> Option<&'static str> {
+    let routes = SITE.routes.iter().filter(|route| route.method == method);
+    let fitting = routes.filter(|route| fallback::matches(route.path, path));
+    // A path without parameters comes before one that would take anything there.
+    fitting.map(|route| route.path).min_by_key(|path| path.matches('{').count())
+}
+
+/// Returns the OpenAPI document of all routes.
+pub(crate) fn reply_document() -> Value {
+    document(&SITE.routes)
 }
 
 /// Refuses a request to the control API with a parameter or a body that its route does not take.

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use machins_mock::{Fault, Method, MockServer, Plan, blocking};
+use machins_mock::{Conditions, Fault, Method, MockServer, NewAgent, Plan, blocking};
+use rstest::rstest;
+use serde_json::{Value, json};
 
-use crate::support::http::{get, register, server_with_org};
+use crate::support::http::{device, get, post, register, send, server_with_org};
 
 /// The message of the panic that a drop ends in, if it does.
 fn drop_message(server: MockServer) -> Option<String> {
@@ -79,4 +81,36 @@ fn expectations_count_only_later_requests() {
     server.expect(Method::GET, "/x", 1..=1);
     reqwest::blocking::get(format!("{}/x", server.url())).unwrap();
     server.verify().unwrap();
+}
+
+#[rstest]
+#[case::device(Conditions::new().device("a"), 2)]
+#[case::other_device(Conditions::new().device("c"), 0)]
+#[case::agent(Conditions::new().agent("ada"), 1)]
+#[case::query(Conditions::new().query("limit", "5"), 1)]
+#[case::header(Conditions::new().header("x-api-key", "at_ada"), 1)]
+#[case::body(Conditions::new().body(json!({"deviceId": "b"})), 1)]
+#[case::all(Conditions::new().method("post").path("/api/v1/devices/*").device("a"), 2)]
+#[case::none(Conditions::new(), 4)]
+#[tokio::test]
+async fn expectations_count_by_conditions(#[case] conditions: Conditions, #[case] times: u64) {
+    let (server, org) = server_with_org(Plan::Free).await;
+    server.create_agent(NewAgent::new().slug("ada").api_key("at_ada")).unwrap();
+    server.expect_matching(conditions, times..=times);
+    register(&server, &org, &["a", "b"]).await;
+    post(&server, &org, "devices/validate", device("a")).await;
+    send(&server, Method::GET, "/api/v1/trades?limit=5", "at_ada", Value::Null).await;
+    server.verify().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_expected_is_told_without_keys() {
+    let (server, _) = server_with_org(Plan::Free).await;
+    let expected = Conditions::new().path("/api/v1/usage").agent("ada").query("a", "at_secret");
+    server.expect_matching(expected.header("x-org-key", "org_secret"), 1..=1);
+    server.expect_matching(Conditions::new().status(200), ..);
+    let message = drop_message(server).unwrap();
+    let line = "any method /api/v1/usage with agent ada, query a=at_…, header x-org-key: 1 times, received 0";
+    assert!(message.contains(line), "{message}");
+    assert!(message.contains("any method any path with status 200: `match.status`"), "{message}");
 }

@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 
 use machins_mock::{MockServer, Plan, blocking};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use crate::support::http::{client, get, register, send, server_with_org};
+use crate::support::http::{client, control, get, register, send, server_with_org};
 use crate::support::reserve_connections;
 
 const CROWD: usize = 1000;
@@ -163,6 +164,38 @@ async fn a_state_file_restores_the_state() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{", "and is left alone");
     blocking::MockServer::start().save_state().unwrap();
+}
+
+#[tokio::test]
+async fn a_state_file_holds_all_worlds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let start = || MockServer::builder().state_file(&path).start().unwrap();
+    let server = start();
+    let create = |name: &str| {
+        let body = serde_json::json!({"name": name});
+        control(&server, Method::POST, "worlds", body)
+    };
+    for name in ["second", "first"] {
+        create(name).await;
+        let fixtures = serde_json::json!({"orgs": [{"org_key": format!("org_{name}")}]});
+        let path = format!("/_world/{name}/_mock/fixtures");
+        let reply = send(&server, Method::POST, &path, "", fixtures).await;
+        assert_eq!(reply.status, 201);
+    }
+    create("removed").await;
+    control(&server, Method::DELETE, "worlds/removed", Value::Null).await;
+    server.save_state().unwrap();
+    drop(server);
+    let server = start();
+    let (_, list) = control(&server, Method::GET, "worlds", Value::Null).await;
+    let names = list["worlds"].as_array().unwrap().iter().map(|world| &world["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["second", "first"]);
+    for name in ["first", "second"] {
+        let path = format!("/_world/{name}/api/v1/usage");
+        let reply = send(&server, Method::GET, &path, &format!("org_{name}"), Value::Null).await;
+        assert_eq!(reply.status, 200);
+    }
 }
 
 #[tokio::test]

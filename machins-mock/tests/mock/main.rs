@@ -22,4 +22,5 @@ mod robustness;
 mod routes;
 mod strict;
 mod support;
+mod upstream;
 mod worlds;

@@ -5,7 +5,9 @@ mod control;
 mod demo_data;
 mod exec;
 mod filter;
+mod listen;
 mod options;
+mod record;
 mod serve;
 
 use std::process::ExitCode;
@@ -14,6 +16,7 @@ use clap::Subcommand;
 
 use self::control::Control;
 use self::exec::Exec;
+use self::record::Record;
 use self::serve::Serve;
 use crate::context::Context;
 use crate::error::Failure;
@@ -24,6 +27,7 @@ use crate::error::Failure;
 pub(crate) enum Mock {
     Serve(Box<Serve>),
     Exec(Exec),
+    Record(Record),
     #[command(flatten)]
     Control(Box<Control>),
 }
@@ -34,6 +38,7 @@ impl Mock {
             Self::Serve(serve) => serve.run(context.out),
             // Exits with the status of its command.
             Self::Exec(exec) => exec.run(context.out),
+            Self::Record(record) => record.run(context),
             Self::Control(control) => control.run(context).map(|()| ExitCode::SUCCESS),
         }
     }

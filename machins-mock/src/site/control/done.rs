@@ -8,6 +8,8 @@ use crate::http::Reply;
 /// The reply to a call that returns nothing else.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Done {
+    /// Always `"ok"`.
+    #[schemars(extend("const" = "ok"))]
     status: &'static str,
 }
 

@@ -3,13 +3,16 @@
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::caller::Caller;
 use super::decision::Decision;
 use super::reply::{ErrorCode, Failure, Figures, Meta, Status};
 use crate::clock::Time;
 use crate::http::Refusal::{Forbidden, NotFound};
-use crate::http::{Api, BodyError, JsonBody, Output, Reply, Responses, StoredBody, json};
+use crate::http::{
+    Api, BodyError, JsonBody, Output, Reply, Responses, StoredBody, json as json_reply,
+};
 use crate::machineid::org::{Registration, Restored, Revoked};
 use crate::machineid::{DecisionCode, Device, DeviceId, InvalidDeviceId};
 
@@ -138,6 +141,19 @@ enum Refused {
     Failure(Failure),
 }
 
+impl IntoResponse for Registered {
+    fn into_response(self) -> Response {
+        json_reply(if self.error.is_none() { 200 } else { 403 }, &self)
+    }
+}
+
+impl Output for Registered {
+    fn describe(responses: &mut Responses<'_>) {
+        let case = json!({"properties": {"status": {"enum": [Status::Ok, Status::Exists]}}});
+        responses.add_cases::<Self>(200, vec![case]);
+    }
+}
+
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
@@ -147,8 +163,8 @@ impl From<Failure> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Self::Blocked(reply) => json(403, &reply),
-            Self::NoSuchDevice(reply) => json(404, &reply),
+            Self::Blocked(reply) => reply.into_response(),
+            Self::NoSuchDevice(reply) => json_reply(404, &reply),
             Self::Failure(failure) => failure.into_response(),
         }
     }
@@ -157,10 +173,22 @@ impl IntoResponse for Refused {
 impl Output for Refused {
     fn describe(responses: &mut Responses<'_>) {
         if responses.refuses(Forbidden) {
-            responses.add::<Registered>(403);
+            let case = |(status, errors): (Status, &[ErrorCode])| {
+                json!({
+                    "properties": {"status": {"const": status}, "error": {"enum": errors}},
+                    "required": ["error"],
+                })
+            };
+            let blocked = [ErrorCode::DeviceLimitReached, ErrorCode::PlanFrozen];
+            let cases: [(_, &[_]); 2] =
+                [(Status::Blocked, &blocked), (Status::Revoked, &[ErrorCode::DeviceRevoked])];
+            responses.add_cases::<Registered>(403, cases.map(case).into());
         }
         if responses.refuses(NotFound) {
-            responses.add::<NoSuchDevice>(404);
+            let (status, error) = (Status::NotFound, ErrorCode::DeviceNotFound);
+            let case =
+                json!({"properties": {"status": {"const": status}, "error": {"const": error}}});
+            responses.add_cases::<NoSuchDevice>(404, vec![case]);
         }
         Failure::describe(responses);
     }
@@ -176,7 +204,7 @@ fn device(body: Result<DeviceBody, BodyError>, meta: Meta) -> Result<DeviceId, F
 async fn register(
     caller: Caller,
     StoredBody { body, .. }: StoredBody<DeviceBody>,
-) -> Result<Reply<200, Registered>, Refused> {
+) -> Result<Registered, Refused> {
     let mut call = caller.call("devices/register");
     let (now, meta) = (call.now(), call.meta);
     let org = call.org()?;
@@ -191,7 +219,7 @@ async fn register(
     let figures = org.figures().into();
     let registered = Registered { status, error, device_id: id, figures, meta };
     match error {
-        None => Ok(Reply(registered)),
+        None => Ok(registered),
         Some(_) => Err(Refused::Blocked(registered)),
     }
 }

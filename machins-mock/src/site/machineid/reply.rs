@@ -3,9 +3,10 @@
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::{BodyError, Output, ReadError, Responses, json};
+use crate::http::{BodyError, Output, ReadError, Responses, json as json_reply};
 use crate::machineid::org::Figures as OrgFigures;
 use crate::machineid::{DecisionCode, KeyError, Plan};
 
@@ -102,13 +103,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(error: ErrorCode, message: impl Into<String>, meta: Meta) -> Self {
-        let code = match error {
-            ErrorCode::InvalidOrgKey => Some(DecisionCode::InvalidOrgKey),
-            ErrorCode::OrgNotFound => Some(DecisionCode::OrgNotFound),
-            ErrorCode::SystemUnavailable => Some(DecisionCode::SystemUnavailable),
-            ErrorCode::InvalidDeviceId => Some(DecisionCode::InvalidDeviceId),
-            _ => None,
-        };
+        let code = error.decision_code();
         Self { status: Status::Error, error, code, message: message.into(), meta }
     }
 
@@ -125,12 +120,40 @@ impl Failure {
         Self::new(error.into(), error.to_string(), meta)
     }
 
-    fn http_status(&self) -> u16 {
-        match self.error {
-            ErrorCode::InvalidOrgKey => 401,
-            ErrorCode::OrgNotFound => 404,
-            ErrorCode::SystemUnavailable => 503,
-            ErrorCode::PayloadTooLarge => PAYLOAD_TOO_LARGE,
+    /// Documents the failures with these errors.
+    fn add(responses: &mut Responses<'_>, status: u16, errors: &[ErrorCode]) {
+        let case = |error: &ErrorCode| {
+            let mut case =
+                json!({"properties": {"status": {"const": "error"}, "error": {"const": error}}});
+            if let Some(code) = error.decision_code() {
+                case["properties"]["code"] = json!({"const": code});
+                case["required"] = json!(["code"]);
+            }
+            case
+        };
+        responses.add_cases::<Self>(status, errors.iter().map(case).collect());
+    }
+}
+
+impl ErrorCode {
+    /// Returns the decision code that means the same, if there is one.
+    fn decision_code(self) -> Option<DecisionCode> {
+        match self {
+            Self::InvalidOrgKey => Some(DecisionCode::InvalidOrgKey),
+            Self::OrgNotFound => Some(DecisionCode::OrgNotFound),
+            Self::SystemUnavailable => Some(DecisionCode::SystemUnavailable),
+            Self::InvalidDeviceId => Some(DecisionCode::InvalidDeviceId),
+            _ => None,
+        }
+    }
+
+    /// Returns the HTTP status of a call that failed with this error.
+    fn http_status(self) -> u16 {
+        match self {
+            Self::InvalidOrgKey => 401,
+            Self::OrgNotFound => 404,
+            Self::SystemUnavailable => 503,
+            Self::PayloadTooLarge => PAYLOAD_TOO_LARGE,
             _ => 400,
         }
     }
@@ -138,20 +161,25 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        json(self.http_status(), &self)
+        json_reply(self.error.http_status(), &self)
     }
 }
 
 impl Output for Failure {
     fn describe(responses: &mut Responses<'_>) {
+        use ErrorCode::{
+            InvalidDeviceId, InvalidOrgKey, InvalidPlan, MissingParams, OrgNotFound,
+            PayloadTooLarge, SystemUnavailable, TooManyIds,
+        };
         if responses.carries.body {
-            responses.add::<Self>(400);
-            responses.add::<Self>(PAYLOAD_TOO_LARGE);
+            let invalid = [MissingParams, InvalidDeviceId, TooManyIds, InvalidPlan];
+            Self::add(responses, 400, &invalid);
+            Self::add(responses, PAYLOAD_TOO_LARGE, &[PayloadTooLarge]);
         }
         if responses.carries.key {
-            responses.add::<Self>(401);
-            responses.add::<Self>(404);
-            responses.add::<Self>(503);
+            Self::add(responses, 401, &[InvalidOrgKey]);
+            Self::add(responses, 404, &[OrgNotFound]);
+            Self::add(responses, 503, &[SystemUnavailable]);
         }
     }
 }

@@ -75,14 +75,21 @@ impl IntoResponse for Error {
 /// An unreadable body and a wrong key can be refused by every route that takes one.
 impl Output for Error {
     fn describe(responses: &mut Responses<'_>) {
+        let mut statuses = responses.refusals();
         if responses.carries.body {
-            responses.add::<ErrorReply>(400);
-            responses.add::<ErrorReply>(413);
+            statuses.extend([400, 413]);
         }
         if responses.carries.key {
-            responses.add::<ErrorReply>(401);
+            statuses.push(401);
         }
-        responses.add_refusals::<ErrorReply>();
+        statuses.sort_unstable();
+        statuses.dedup();
+        for status in statuses {
+            let codes: Vec<_> =
+                ErrorCode::ALL.into_iter().filter(|code| http_status(*code) == status).collect();
+            let case = json!({"properties": {"error": {"properties": {"code": {"enum": codes}}}}});
+            responses.add_cases::<ErrorReply>(status, vec![case]);
+        }
     }
 }
 

@@ -131,6 +131,7 @@ async fn every_reply_is_as_documented() {
         }
     }
     assert_eq!(inspector.unseen("MachineID"), Vec::<String>::new(), "documented, but never sent");
+    assert_eq!(inspector.unnoticed_alterations(), Vec::<&String>::new(), "altered, and not named");
 }
 
 #[tokio::test]

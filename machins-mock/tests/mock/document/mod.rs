@@ -1,14 +1,16 @@
 //! `/openapi.json`: a valid document, and every real reply as it says.
 
+mod alterations;
 mod control;
 mod machineid;
 mod machins;
 mod openapi;
+mod reference;
 
 use std::collections::{HashMap, HashSet};
 
 use jsonschema::Validator;
-use machins_mock::MockServer;
+use machins_mock::{MockServer, compare_reply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -74,12 +76,20 @@ pub(crate) struct Inspector {
     validators: HashMap<String, Validator>,
     /// The `METHOD path status` that were seen.
     seen: HashSet<String>,
+    /// The alterations of replies that a comparison does not name.
+    unnoticed: Vec<String>,
 }
 
 impl Inspector {
     pub(crate) async fn new(server: MockServer) -> Self {
         let document = document(&server).await;
-        Self { server, document, validators: HashMap::new(), seen: HashSet::new() }
+        Self {
+            server,
+            document,
+            validators: HashMap::new(),
+            seen: HashSet::new(),
+            unnoticed: Vec::new(),
+        }
     }
 
     /// What is documented under these headings and was never sent.
@@ -94,6 +104,11 @@ impl Inspector {
             })
             .filter(|call| !self.seen.contains(call))
             .collect()
+    }
+
+    /// The alterations of replies that a comparison does not name, although it could.
+    pub(crate) fn unnoticed_alterations(&self) -> Vec<&String> {
+        self.unnoticed.iter().filter(|what| !alterations::is_possible(what)).collect()
     }
 
     /// Sends to the path, which is documented under a template of its own.
@@ -129,7 +144,15 @@ impl Inspector {
                 .or_insert_with(|| validator(&self.document, schema));
             assert!(validator.is_valid(&sent), "{call}: taken but not documented: {sent}");
         }
-        self.seen.insert(call);
+        if self.seen.insert(call.clone()) {
+            let (path, status) = (path.split('?').next().unwrap(), reply.status.as_u16());
+            let compare = |status: u16, body: &Value| {
+                compare_reply(&method, path, status, body.to_string().as_bytes())
+            };
+            assert_eq!(compare(status, &reply.json()), [], "{call}: {}", reply.text);
+            let unnoticed = alterations::unnoticed(status, &reply.json(), compare);
+            self.unnoticed.extend(unnoticed.into_iter().map(|what| format!("{call} {what}")));
+        }
         reply.json()
     }
 }
