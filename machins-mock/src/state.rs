@@ -79,6 +79,9 @@ pub(crate) struct AppState {
     pub(crate) answered: Changes,
     /// Notified when the world may have changed.
     pub(crate) changed: Arc<Notify>,
+    /// Announced when the world, the faults or the records may have been changed by a request.
+    pub(crate) touched: Changes,
+    pub(crate) tasks: Tasks,
 }
 
 /// Where a world's random values come from.
@@ -103,7 +106,7 @@ impl AppState {
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
-                tasks,
+                tasks.clone(),
                 Arc::clone(&world),
                 seed,
                 Arc::clone(&changed),
@@ -115,6 +118,8 @@ impl AppState {
             controls: Mutex::new(TestControls::new(seed)),
             answered: Changes::default(),
             changed,
+            touched: Changes::default(),
+            tasks,
             name,
         }
     }
@@ -130,6 +135,7 @@ impl AppState {
     /// Notes that the world may have changed, so that it is saved.
     pub(crate) fn touch(&self) {
         self.changed.notify_one();
+        self.touched.announce();
     }
 
     /// Returns an id that this server has never given, for a request of a known organisation or of

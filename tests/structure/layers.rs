@@ -64,7 +64,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-mock",
         &[
-            "clock conditions glob limits mask random raw_json reading request_ids request_log sync tasks wait",
+            "clock conditions glob limits mask random raw_json reading request_ids request_log search sync tasks wait",
             "machineid machins",
             "world",
             "fixtures",

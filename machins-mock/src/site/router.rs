@@ -17,6 +17,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     let api = control::routes(api);
     let (router, routes) = api.finish();
     let routes = Arc::from(routes);
+    let router = control::events::add(router);
     let router = swagger::add(router, Arc::clone(&routes));
     Site { router: fallback::add(router, Arc::clone(&routes)), routes }
 });
