@@ -48,6 +48,8 @@
 //! is the OpenAPI 3.1 document of all routes.
 //!
 //! # Features
+//! * `console`: `GET /` shows a console in a browser, in which a person sees and changes
+//!   everything, and the addresses of checkouts and claims lead to pages. Off by default.
 //! * `swagger-ui`: `GET /docs` shows the OpenAPI document in Swagger UI, whose files are then part
 //!   of the binary. Off by default.
 //!
@@ -76,6 +78,8 @@ pub mod blocking;
 mod builder;
 mod clock;
 mod conditions;
+#[cfg(feature = "console")]
+mod console;
 mod delivery;
 mod expectation;
 mod fault;

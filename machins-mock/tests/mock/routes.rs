@@ -30,7 +30,6 @@ async fn an_unknown_route_is_404_and_names_the_nearest(
 }
 
 #[rstest]
-#[case::root("/")]
 #[case::empty_segments("//")]
 #[case::not_utf8("/%ff%00")]
 #[case::long(&format!("/{}", "é".repeat(500)))]
