@@ -2,6 +2,7 @@
 
 mod build;
 mod commands;
+mod console;
 mod gate;
 mod guard;
 mod inbox;
@@ -22,7 +23,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 15] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 17] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -40,4 +41,6 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 15] = [
     (15..=15, "15: from a revoke to the end of everything", guard::revoke),
     (16..=16, "16: what guard costs", guard::watching),
     (17..=17, "17: the MCP gate", mcp::run),
+    (18..=18, "18: the console's pages", console::pages),
+    (19..=19, "19: what an open page costs", console::open_page),
 ];
