@@ -156,7 +156,7 @@ impl Journal {
     }
 
     /// Returns the request with this number, if it is remembered.
-    pub(crate) fn get(&self, seq: u64) -> Option<RequestRecord> {
+    pub(crate) fn with_seq(&self, seq: u64) -> Option<RequestRecord> {
         let index = usize::try_from(seq.checked_sub(self.forgotten + 1)?).ok()?;
         self.entries.get(index).map(Entry::record)
     }

@@ -10,7 +10,7 @@ use crate::support::http::{control, get, post, register, send, server_with_org};
 
 /// What the test of the replies sends.
 pub(crate) const INSPECTED: [&str; 17] = [
-    "machins/agents 400",
+    "GET /_mock/machins/agents 400",
     "machins/agents/{slug}",
     "machins/claims/{token}",
     "machins/inbox",

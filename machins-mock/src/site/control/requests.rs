@@ -46,7 +46,7 @@ async fn request(
     CurrentApp(app): CurrentApp,
     PathText(seq): PathText,
 ) -> Result<Reply<200, RequestRecord>, Problem> {
-    let request = seq.parse().ok().and_then(|seq| app.controls().journal.get(seq));
+    let request = seq.parse().ok().and_then(|seq| app.controls().journal.with_seq(seq));
     request.map(Reply).ok_or_else(|| {
         Problem::new(404, "REQUEST_NOT_FOUND", "no request with this number is remembered")
     })
