@@ -68,6 +68,24 @@ pub(crate) fn python_packages() -> Result<PathBuf> {
     Ok(packages)
 }
 
+/// Returns the folder with the Node packages that drive a browser.
+pub(crate) fn node_packages() -> Result<PathBuf> {
+    let packages = folder("node")?;
+    if !packages.join("node_modules").exists() {
+        let mut npm = Command::new("npm");
+        npm.args([
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+        ]);
+        succeed(npm.arg(&packages).arg("playwright-core@1.65.1"))?;
+    }
+    Ok(packages)
+}
+
 /// A program that answers each line with a line.
 pub(crate) struct Talker {
     process: Child,

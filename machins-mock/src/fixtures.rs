@@ -14,6 +14,10 @@ use crate::machins::{Agent, AgentRequest, Context, Error, Machins, Webhook};
 use crate::reading::{FieldError, JsonError, read_object};
 use crate::world::World;
 
+/// An example for [`MockServer::load_fixtures`](crate::MockServer::load_fixtures): an organisation
+/// with devices and a small market, which `machins mock serve --demo-data` starts with.
+pub const DEMO_DATA: &str = include_str!("demo_data.json");
+
 /// What a test begins with. Everything is added to what is there already, or nothing if a part of
 /// it is refused.
 #[derive(Default, Deserialize, JsonSchema)]

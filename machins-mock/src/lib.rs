@@ -50,6 +50,8 @@
 //! is the OpenAPI 3.1 document of all routes.
 //!
 //! # Features
+//! * `console`: `GET /` shows a console in a browser, in which a person sees and changes
+//!   everything, and the addresses of checkouts and claims lead to pages. Off by default.
 //! * `swagger-ui`: `GET /docs` shows the OpenAPI document in Swagger UI, whose files are then part
 //!   of the binary. Off by default.
 //!
@@ -78,6 +80,8 @@ pub mod blocking;
 mod builder;
 mod clock;
 mod conditions;
+#[cfg(feature = "console")]
+mod console;
 mod delivery;
 mod difference;
 mod drift;
@@ -98,6 +102,7 @@ mod reading;
 mod request_ids;
 mod request_log;
 mod saving;
+mod search;
 mod serve;
 mod server;
 mod server_state;
@@ -122,7 +127,7 @@ pub use crate::difference::{Difference, DifferenceKind};
 pub use crate::drift::compare_reply;
 pub use crate::expectation::UnmetExpectations;
 pub use crate::fault::{ActiveFault, Fault, FaultError, MAX_FAULT_DELAY, MAX_FAULTS};
-pub use crate::fixtures::FixtureError;
+pub use crate::fixtures::{DEMO_DATA, FixtureError};
 pub use crate::glob::InvalidGlob;
 pub use crate::handle::{ClockHandle, FaultGuard, Org};
 pub use crate::journal::{MAX_REQUESTS, RequestRecord};

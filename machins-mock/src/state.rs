@@ -78,6 +78,9 @@ pub(crate) struct AppState {
     controls: Mutex<TestControls>,
     /// Announced when a request has been answered.
     pub(crate) answered: Changes,
+    /// Announced when the world, the faults or the records may have been changed by a request.
+    pub(crate) touched: Changes,
+    pub(crate) tasks: Tasks,
 }
 
 /// Where a world's random values come from.
@@ -101,7 +104,7 @@ impl AppState {
         Self {
             deliveries: Arc::new(Deliveries::new(
                 Arc::clone(&server.client),
-                tasks,
+                tasks.clone(),
                 Arc::clone(&world),
                 seed,
                 Arc::clone(&server.changed),
@@ -112,6 +115,8 @@ impl AppState {
             request_ids: Mutex::new(RequestIds::new(seed, &name, generation)),
             controls: Mutex::new(TestControls::new(seed)),
             answered: Changes::default(),
+            touched: Changes::default(),
+            tasks,
             name,
         }
     }
@@ -127,6 +132,7 @@ impl AppState {
     /// Notes that the world may have changed, so that it is saved.
     pub(crate) fn touch(&self) {
         self.server.changed.notify_one();
+        self.touched.announce();
     }
 
     /// Returns an id that this server has never given, for a request of a known organisation or of

@@ -1,7 +1,7 @@
 //! Locks, and waiting for changes.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -18,6 +18,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     waiting: AtomicUsize,
+    /// The number of changes so far.
+    count: AtomicU64,
     changed: Notify,
 }
 
@@ -28,9 +30,15 @@ impl Changes {
     /// Tells everyone who waits. Called after the change, whose lock makes it visible to those who
     /// begin to wait later.
     pub(crate) fn announce(&self) {
+        self.count.fetch_add(1, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.changed.notify_waiters();
         }
+    }
+
+    /// Returns the number of changes so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Waits until a check that is repeated after every change returns something.

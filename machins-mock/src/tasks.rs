@@ -71,6 +71,14 @@ impl Tasks {
         self.draining.cancelled().await;
     }
 
+    /// Waits until connections are to end, or this part of the server is stopped.
+    pub(crate) async fn ending(&self) {
+        tokio::select! {
+            () = self.draining.cancelled() => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
     /// Runs a future until it is done or the server is stopped.
     pub(crate) async fn unless_stopped(&self, task: impl Future<Output = ()>) {
         self.stop.run_until_cancelled(task).await;

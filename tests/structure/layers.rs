@@ -64,7 +64,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-mock",
         &[
-            "clock conditions difference glob limits mask random raw_json reading request_ids request_log sync tasks wait",
+            "clock conditions difference glob limits mask random raw_json reading request_ids request_log search sync tasks wait",
             "machineid machins",
             "world",
             "fixtures",
@@ -73,6 +73,7 @@ const LAYERS: [(&str, Layers); 7] = [
             "state",
             "worlds",
             "http",
+            "console",
             "site",
             "drift",
             "serve",
@@ -145,6 +146,20 @@ fn no_file_uses_a_layer_above_its_own() {
         }
     }
     assert!(upwards.is_empty(), "imports that lead upwards:\n{}", upwards.join("\n"));
+}
+
+/// What it shows and does, it asks the control API for.
+#[test]
+fn the_mock_servers_console_knows_no_model() {
+    let parts = ["machineid", "machins", "journal", "delivery", "fault", "site"];
+    let mut known = Vec::new();
+    for (file, used) in Source::read("machins-mock").uses() {
+        let is_part = |used: &&String| parts.iter().any(|part| used.starts_with(part));
+        if file.starts_with("console") {
+            known.extend(used.iter().filter(is_part).map(|used| format!("{file} uses {used}")));
+        }
+    }
+    assert!(known.is_empty(), "the console goes around the control API: {known:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod build;
 mod commands;
+mod console;
 mod gate;
 mod guard;
 mod inbox;
@@ -23,7 +24,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 16] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 18] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -42,4 +43,6 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 16] = [
     (16..=16, "16: what guard costs", guard::watching),
     (17..=17, "17: the MCP gate", mcp::run),
     (18..=18, "18: the mock server's journal, waits and worlds", worlds::run),
+    (19..=19, "19: the console's pages", console::pages),
+    (20..=20, "20: what an open page costs", console::open_page),
 ];

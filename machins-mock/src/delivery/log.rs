@@ -14,6 +14,7 @@ use crate::conditions::{Candidate, Matcher};
 use crate::journal::shown_body;
 use crate::machins::Webhook;
 use crate::raw_json::RawJson;
+use crate::search::contains;
 
 /// The maximum number of webhook attempts that a server remembers; it forgets older ones.
 pub const MAX_WEBHOOKS: usize = 10_000;
@@ -113,6 +114,16 @@ pub(super) struct Attempt {
 pub(crate) struct WebhooksQuery {
     /// Returns only attempts after the one with this `n`.
     since: Option<u64>,
+    /// Returns only attempts before the one with this `n`.
+    before: Option<u64>,
+    /// The type of the event.
+    event: Option<String>,
+    /// Returns only attempts without an answer below 400, or only the others.
+    failed: Option<bool>,
+    /// The id of the subscription.
+    subscription: Option<String>,
+    /// Text to find in the URL, the agent or the body, ignoring the case of ASCII letters.
+    search: Option<String>,
     /// The maximum number of attempts: with `since` the oldest, otherwise the newest.
     #[schemars(range(min = 1))]
     limit: Option<usize>,
@@ -164,6 +175,23 @@ impl Post {
 }
 
 impl Attempt {
+    /// Returns whether the post failed: there was no answer, or one from 400.
+    fn is_failed(&self) -> bool {
+        self.result.as_ref().map_or(true, |status| *status >= 400)
+    }
+
+    fn meets(&self, query: &WebhooksQuery) -> bool {
+        let WebhooksQuery { event, failed, subscription, search, .. } = query;
+        let texts = [self.post.url.as_bytes(), &self.post.body];
+        let agent = self.post.agent.as_deref().map(str::as_bytes);
+        event.as_deref().is_none_or(|event| event == self.post.event)
+            && failed.is_none_or(|failed| failed == self.is_failed())
+            && subscription.as_ref().is_none_or(|_| *subscription == self.post.subscription_id)
+            && search.as_deref().is_none_or(|searched| {
+                texts.into_iter().chain(agent).any(|text| contains(text, searched))
+            })
+    }
+
     fn record(&self, n: u64) -> WebhookAttempt {
         let Post { event, subscription_id, agent, url, body, signature } = self.post.clone();
         WebhookAttempt {
@@ -219,8 +247,12 @@ impl Log {
     }
 
     pub(super) fn find(&self, query: &WebhooksQuery) -> Vec<WebhookAttempt> {
-        let WebhooksQuery { since, limit } = *query;
-        let after = self.attempts.iter().filter(|(n, _)| since.is_none_or(|since| *n > since));
+        let WebhooksQuery { since, before, limit, .. } = *query;
+        let after = self.attempts.iter().filter(|(n, attempt)| {
+            since.is_none_or(|since| *n > since)
+                && before.is_none_or(|before| *n < before)
+                && attempt.meets(query)
+        });
         let mut found: Vec<_> = after.collect();
         if let Some(limit) = limit.filter(|limit| *limit < found.len()) {
             if since.is_some() {
@@ -248,6 +280,12 @@ impl Log {
             attempts.into_iter().map(|(n, attempt)| attempt.record(*n)).collect()
         };
         (record(found), record(others))
+    }
+
+    /// Returns the number of attempts, and how many of them failed.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let failed = self.attempts.iter().filter(|(_, attempt)| attempt.is_failed());
+        (self.attempts.len(), failed.count())
     }
 
     /// Returns the number of the last attempt.

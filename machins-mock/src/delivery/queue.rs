@@ -101,6 +101,20 @@ impl Deliveries {
         self.state().log.all()
     }
 
+    /// Returns the number of attempts, and how many of them failed.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        self.state().log.count()
+    }
+
+    /// Returns the number of the last attempt.
+    pub(crate) fn last(&self) -> u64 {
+        self.state().log.last()
+    }
+
+    pub(crate) fn get(&self, n: u64) -> Option<WebhookAttempt> {
+        self.state().log.shown(n)
+    }
+
     pub(crate) fn find(&self, query: &WebhooksQuery) -> Vec<WebhookAttempt> {
         self.state().log.find(query)
     }

@@ -13,6 +13,7 @@ use crate::conditions::{Candidate, Matcher, device};
 use crate::difference::Difference;
 use crate::mask::{is_secret_header, mask, mask_header, mask_json};
 use crate::raw_json::RawJson;
+use crate::search::contains;
 
 /// The length to which a path is cut, in bytes.
 const MAX_PATH: usize = 512;
@@ -165,6 +166,25 @@ impl Entry {
         &self.text[self.body_at..]
     }
 
+    /// Returns whether the request was answered with a status from 400, or not at all.
+    pub(super) fn is_failed(&self) -> bool {
+        self.latency.is_some() && self.status.is_none_or(|status| status >= 400)
+    }
+
+    /// Returns whether the path, the query, the agent, the body or the reply contains a text.
+    pub(super) fn contains(&self, searched: &str) -> bool {
+        let agent = self.agent.as_deref().unwrap_or_default();
+        let head = &self.text[..self.headers_at];
+        [head, self.body(), &self.reply, agent.as_bytes(), self.method.as_str().as_bytes()]
+            .iter()
+            .any(|text| contains(text, searched))
+    }
+
+    /// Returns the request as it is shown in a list, without headers, body and reply.
+    pub(super) fn brief(&self) -> RequestRecord {
+        self.shown(BTreeMap::new(), None, None)
+    }
+
     /// Returns the request as it is shown.
     pub(super) fn record(&self) -> RequestRecord {
         let mut headers = BTreeMap::<String, String>::new();
@@ -176,6 +196,15 @@ impl Entry {
             }
             known.push_str(&value);
         }
+        self.shown(headers, shown_body(self.body()), shown_body(&self.reply))
+    }
+
+    fn shown(
+        &self,
+        headers: BTreeMap<String, String>,
+        body: Option<RawJson>,
+        reply: Option<RawJson>,
+    ) -> RequestRecord {
         let query = form_urlencoded::parse(self.query().as_bytes());
         RequestRecord {
             seq: self.seq,
@@ -185,11 +214,11 @@ impl Entry {
                 .map(|(name, value)| (name.into_owned(), mask(&value).into_owned()))
                 .collect(),
             headers,
-            body: shown_body(self.body()),
+            body,
             agent: self.agent.clone(),
             device: device(self.body()).map(|device| mask(&device).into_owned()),
             status: self.status,
-            reply: shown_body(&self.reply),
+            reply,
             fault: self.fault,
             received_at: self.received_at.into(),
             latency: self.latency,

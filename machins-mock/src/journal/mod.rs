@@ -1,22 +1,27 @@
 //! The requests that a world received.
 
 mod entry;
+mod rate;
 mod record;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::entry::Entry;
 pub(crate) use self::entry::{Arrival, shown_body, shown_path};
+use self::rate::Rate;
 pub use self::record::RequestRecord;
 use crate::conditions::{Conditions, ConditionsError, Matcher, Purpose};
 use crate::difference::Difference;
 
 /// The maximum number of requests that a world remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
+
+/// The header with an organisation's key.
+const ORG_KEY: &str = "x-org-key";
 
 /// The maximum size of all requests that a world remembers, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
@@ -30,6 +35,21 @@ pub(crate) struct Journal {
     /// How many of them were forgotten because the journal was full.
     dropped: u64,
     size: usize,
+    rate: Rate,
+}
+
+/// The requests at a glance.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RequestFigures {
+    /// The number of all requests so far, forgotten ones included.
+    received: u64,
+    /// The number of requests that the server remembers.
+    remembered: usize,
+    /// The number of remembered requests without a reply or with a status from 400.
+    failed: usize,
+    /// The number of requests in each of the last 60 seconds of real time, the oldest first. The
+    /// last one is still under way.
+    per_second: Vec<u32>,
 }
 
 /// Identifies an entry while its request is under way.
@@ -49,8 +69,19 @@ pub(crate) struct RequestsQuery {
     device: Option<String>,
     /// The HTTP status of the reply.
     status: Option<u16>,
+    /// The key of the organisation that sent the request.
+    org_key: Option<String>,
+    /// Returns only requests without a reply or with a status from 400, or only the others.
+    failed: Option<bool>,
+    /// Text to find in the path, the query, the agent, the body or the reply, ignoring the case of
+    /// ASCII letters.
+    search: Option<String>,
     /// Returns only requests after the one with this `seq`.
     since: Option<u64>,
+    /// Returns only requests before the one with this `seq`.
+    before: Option<u64>,
+    /// Whether to leave out headers, bodies and replies.
+    brief: Option<bool>,
     /// The maximum number of requests: with `since` the oldest, otherwise the newest.
     #[schemars(range(min = 1))]
     limit: Option<usize>,
@@ -73,6 +104,7 @@ impl Journal {
         let index = self.forgotten + self.entries.len() as u64;
         let entry = Entry::new(index + 1, arrival, fault);
         self.size += entry.size();
+        self.rate.count(Instant::now());
         self.entries.push_back(entry);
         self.shrink();
         EntryId(index)
@@ -118,6 +150,26 @@ impl Journal {
         }
     }
 
+    /// Returns the number of the last request.
+    pub(crate) fn last(&self) -> u64 {
+        self.forgotten + self.entries.len() as u64
+    }
+
+    pub(crate) fn figures(&self) -> RequestFigures {
+        RequestFigures {
+            received: self.last(),
+            remembered: self.entries.len(),
+            failed: self.entries.iter().filter(|entry| entry.is_failed()).count(),
+            per_second: self.rate.per_second(Instant::now()),
+        }
+    }
+
+    /// Returns the request with this number, if it is remembered.
+    pub(crate) fn with_seq(&self, seq: u64) -> Option<RequestRecord> {
+        let index = usize::try_from(seq.checked_sub(self.forgotten + 1)?).ok()?;
+        self.entries.get(index).map(Entry::record)
+    }
+
     /// Returns the requests, oldest first.
     pub(crate) fn records(&self) -> impl ExactSizeIterator<Item = RequestRecord> {
         self.entries.iter().map(Entry::record)
@@ -125,14 +177,21 @@ impl Journal {
 
     /// Returns the requests that a query asks for.
     pub(crate) fn find(&self, query: RequestsQuery) -> Result<Requests, ConditionsError> {
-        let RequestsQuery { method, path, agent, device, status, since, limit } = query;
-        let conditions =
+        let RequestsQuery { method, path, agent, device, status, since, before, limit, .. } = query;
+        let RequestsQuery { org_key, failed, search, brief, .. } = query;
+        let mut conditions =
             Conditions { method, path, agent, device, status, ..Conditions::default() };
+        if let Some(key) = org_key {
+            conditions.header.insert(ORG_KEY.to_owned(), key);
+        }
         let matcher = Matcher::new(conditions, Purpose::Requests)?;
         let mut found: Vec<_> = self
             .entries
             .iter()
             .filter(|entry| since.is_none_or(|since| entry.seq > since))
+            .filter(|entry| before.is_none_or(|before| entry.seq < before))
+            .filter(|entry| failed.is_none_or(|failed| entry.is_failed() == failed))
+            .filter(|entry| search.as_deref().is_none_or(|text| entry.contains(text)))
             .filter(|entry| entry.matches(&matcher))
             .collect();
         let total = found.len();
@@ -143,7 +202,8 @@ impl Journal {
                 found.drain(..total - limit);
             }
         }
-        let requests = found.into_iter().map(Entry::record).collect();
+        let record = if brief == Some(true) { Entry::brief } else { Entry::record };
+        let requests = found.into_iter().map(record).collect();
         Ok(Requests { requests, total, dropped: self.dropped })
     }
 

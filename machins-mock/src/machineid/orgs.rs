@@ -1,14 +1,14 @@
 //! All organisations, and the check of their keys.
 
-use std::fmt;
-
+use indexmap::IndexMap;
 use indexmap::map::Entry;
-use indexmap::{Equivalent, IndexMap};
 use serde::{Deserialize, Serialize};
 
+use super::checkout::Checkout;
 use super::decision::DecisionCode;
 use super::device::{DeviceId, InvalidDeviceId};
 use super::org::Org;
+use super::org_key::{OrgKey, is_org_key};
 use super::plan::Plan;
 use crate::clock::Time;
 use crate::limits::RECORD_SIZE;
@@ -18,13 +18,11 @@ use crate::random::Random;
 /// Every organisation of one world.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MachineId {
-    orgs: IndexMap<OrgKey, Org>,
+    pub(super) orgs: IndexMap<OrgKey, Org>,
+    /// The checkouts by their ids, oldest first.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) checkouts: IndexMap<String, Checkout>,
 }
-
-/// An organisation's secret, `org_…`.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct OrgKey(String);
 
 /// The reason why an organisation was not created with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +83,7 @@ impl MachineId {
     /// Returns the approximate size of all organisations in bytes.
     pub(crate) fn size(&self) -> usize {
         let records = self.orgs.values().map(|org| 1 + org.devices().len());
-        records.sum::<usize>() * RECORD_SIZE
+        (records.sum::<usize>() + self.checkouts.len()) * RECORD_SIZE
     }
 
     /// Returns the organisation with this key, whether it is available or not.
@@ -117,42 +115,5 @@ impl MachineId {
             Err(KeyError::Unknown) => DecisionCode::OrgNotFound,
             Ok(org) => org.decide(id, now),
         }
-    }
-}
-
-/// Returns whether a text is `org_` and something after it.
-fn is_org_key(text: &str) -> bool {
-    text.strip_prefix("org_").is_some_and(|rest| !rest.is_empty())
-}
-
-impl OrgKey {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for OrgKey {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_org_key(&text) { Ok(Self(text)) } else { Err("an org key begins with org_") }
-    }
-}
-
-impl From<OrgKey> for String {
-    fn from(key: OrgKey) -> Self {
-        key.0
-    }
-}
-
-impl Equivalent<OrgKey> for str {
-    fn equivalent(&self, key: &OrgKey) -> bool {
-        self == key.0
-    }
-}
-
-impl fmt::Debug for OrgKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("org_…")
     }
 }

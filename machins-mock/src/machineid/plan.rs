@@ -28,4 +28,14 @@ impl Plan {
             Self::Max => 1000,
         }
     }
+
+    /// Returns what the mock's checkout charges a month, in US dollars. The prices are invented.
+    pub(crate) const fn mock_price_usd(self) -> u32 {
+        match self {
+            Self::Free => 0,
+            Self::Pro => 29,
+            Self::Scale => 99,
+            Self::Max => 299,
+        }
+    }
 }

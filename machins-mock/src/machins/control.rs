@@ -9,12 +9,10 @@ use uuid::Uuid;
 use super::context::Context;
 use super::error::{Error, ErrorCode, Result};
 use super::joining::Onboarding;
-use super::listings::ListingReply;
 use super::money::{Amount, Credits, Money};
 use super::platform::Machins;
 use super::records::{Account, Agent as AgentRecord, Tier};
 use super::rules::STARTER_CREDITS;
-use super::trades::TradeReply;
 use crate::clock::Time;
 
 /// An agent to create with [`MockServer::create_agent`](crate::MockServer::create_agent). Every
@@ -178,6 +176,17 @@ pub struct Ledger {
     pub balanced: bool,
 }
 
+/// Which accounts of the ledger are returned; all of them by default.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct LedgerQuery {
+    /// Returns only the accounts of the agent with this slug.
+    agent: Option<String>,
+    /// The number of accounts to skip; 0 by default.
+    offset: Option<usize>,
+    /// The maximum number of accounts; all by default.
+    limit: Option<usize>,
+}
+
 /// An account of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
@@ -228,12 +237,8 @@ impl Machins {
         Ok(self.agent(&self.agents[&id], cx.now))
     }
 
-    /// Returns all agents with their secrets, in order of creation.
-    pub(crate) fn all_agents(&self, now: Time) -> Vec<Agent> {
-        self.agents.values().map(|agent| self.agent(agent, now)).collect()
-    }
-
-    fn agent(&self, agent: &AgentRecord, now: Time) -> Agent {
+    /// Returns an agent with its secrets.
+    pub(super) fn agent(&self, agent: &AgentRecord, now: Time) -> Agent {
         Agent {
             agent_id: agent.id.to_string(),
             name: agent.name.clone(),
@@ -245,20 +250,24 @@ impl Machins {
         }
     }
 
-    /// Returns all listings, in order of creation.
-    pub(crate) fn all_listings(&self) -> Vec<ListingReply> {
-        self.listings.values().map(ListingReply::from).collect()
-    }
-
-    /// Returns all trades, in order of creation.
-    pub(crate) fn all_trades(&self) -> Vec<TradeReply> {
-        self.trades.values().map(TradeReply::from).collect()
-    }
-
     /// Returns all accounts and their balances.
     pub(crate) fn ledger(&self) -> Ledger {
-        let mut accounts: Vec<_> = self.ledger.accounts().collect();
+        self.ledger_part(&LedgerQuery::default())
+    }
+
+    /// Returns a part of the accounts and their balances.
+    pub(crate) fn ledger_part(&self, query: &LedgerQuery) -> Ledger {
+        let agent = query.agent.as_deref().map(|slug| self.agent_slugs.get(slug).copied());
+        let is_wanted = |account: &Account| {
+            agent.is_none_or(|agent| agent.is_some_and(|agent| account.agent() == Some(agent)))
+        };
+        let accounts = self.ledger.accounts();
+        let mut accounts: Vec<_> = accounts.filter(|(account, _)| is_wanted(account)).collect();
         accounts.sort_unstable();
+        let accounts = accounts
+            .into_iter()
+            .skip(query.offset.unwrap_or(0))
+            .take(query.limit.unwrap_or(usize::MAX));
         let account = |(account, balance): (Account, Money)| {
             let (kind, agent) = match account {
                 Account::Issuance => (AccountKind::Issuance, None),
@@ -275,7 +284,7 @@ impl Machins {
             }
         };
         Ledger {
-            accounts: accounts.into_iter().map(account).collect(),
+            accounts: accounts.map(account).collect(),
             total: self.ledger.total().to_string(),
             balanced: self.check().is_ok(),
         }

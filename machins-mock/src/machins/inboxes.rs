@@ -65,6 +65,12 @@ pub(crate) struct Acknowledged {
     unread_count: usize,
 }
 
+impl From<&Notification> for NotificationReply {
+    fn from(notification: &Notification) -> Self {
+        Self { is_read: notification.read_at.is_some(), notification: notification.clone() }
+    }
+}
+
 impl Machins {
     pub(crate) fn inbox(
         &self,
@@ -83,10 +89,7 @@ impl Machins {
             .filter(|notification| {
                 query.event_type.is_none_or(|event_type| event_type == notification.event_type)
             });
-        let page = span.page(found, |notification| NotificationReply {
-            notification: notification.clone(),
-            is_read: notification.read_at.is_some(),
-        });
+        let page = span.page(found, NotificationReply::from);
         let Page { items, offset, limit, has_more, .. } = page;
         let (unread_count, total) = (inbox.unread(), inbox.0.len());
         Ok(InboxPage { items, unread_count, total, offset, limit, has_more })

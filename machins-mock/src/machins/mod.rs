@@ -16,6 +16,7 @@ pub(crate) mod error;
 mod escrow;
 pub(crate) mod inboxes;
 pub(crate) mod input;
+pub(crate) mod inspection;
 pub(crate) mod joining;
 mod jwt;
 pub(crate) mod lifecycle;
@@ -46,8 +47,8 @@ pub(crate) mod views;
 pub(crate) mod wallets;
 
 pub(crate) use self::context::Context;
-pub(crate) use self::control::AgentRequest;
 pub use self::control::{AccountKind, Agent, Ledger, LedgerAccount, MachinsError, NewAgent};
+pub(crate) use self::control::{AgentRequest, LedgerQuery};
 pub(crate) use self::error::Error;
 pub(crate) use self::platform::Machins;
 pub(crate) use self::records::Webhook;

@@ -13,6 +13,7 @@ use crate::http::API_KEY;
 use crate::journal::{Arrival, EntryId, shown_path};
 use crate::mask::mask;
 use crate::request_log::{Logger, RequestLine};
+use crate::site::is_page;
 use crate::state::App;
 
 /// A request under way. When it is dropped, its entry is completed: the caller may have gone before
@@ -77,7 +78,8 @@ impl<'a> Exchange<'a> {
     pub(super) fn unrecorded(app: &'a App, parts: &Parts) -> Self {
         let clock = app.world().clock;
         let now = clock.now();
-        let logger = app.server.logger.as_ref();
+        // A page that is open is fetched again with every change.
+        let logger = app.server.logger.as_ref().filter(|_| !is_page(parts.uri.path()));
         let line = logger.map(|logger| (logger, Line::new(now, parts)));
         let shifted_now = clock.shifted(now);
         let (entry, started, differences) = (None, Instant::now(), Vec::new());

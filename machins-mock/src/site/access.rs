@@ -15,6 +15,7 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, StatusCode};
 
+use super::own_routes::is_page;
 use crate::delivery::OWN_POST;
 use crate::http::Problem;
 use crate::server_state::AccessRules;
@@ -140,13 +141,6 @@ fn is_visit(parts: &Parts) -> bool {
         && is("sec-fetch-mode", b"navigate")
         && is("sec-fetch-dest", b"document")
         && is_page(parts.uri.path())
-}
-
-/// Returns whether a path, without a world's prefix, is that of a page for people.
-fn is_page(path: &str) -> bool {
-    matches!(path, "/" | "/docs" | "/docs/")
-        || path.starts_with("/claim/")
-        || path.starts_with("/checkout/")
 }
 
 /// Returns the answer to a browser that asks whether a page may send a request.

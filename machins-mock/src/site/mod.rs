@@ -15,6 +15,6 @@ mod world_path;
 
 pub(crate) use self::access::{Admission, admit};
 pub(crate) use self::machins::{fault_reply, is_machins};
-pub(crate) use self::own_routes::is_own_route;
+pub(crate) use self::own_routes::{is_own_route, is_page};
 pub(crate) use self::router::{path_template, refuse_extras, reply_document, router};
 pub(crate) use self::world_path::enter_world;

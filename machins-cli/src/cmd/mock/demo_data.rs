@@ -1,7 +1,6 @@
-//! The demo data: an organisation with devices, and a small market.
+//! The demo data: an organisation with devices, and a small market, as the mock server holds it.
 
-use machins_mock::MockServer;
-use serde_json::json;
+use machins_mock::{DEMO_DATA, MockServer};
 
 use crate::error::Failure;
 
@@ -27,28 +26,8 @@ pub(super) fn add(server: &MockServer) -> Result<Keys, Failure> {
     if server.org(ORG_KEY).is_some() {
         return Ok(keys);
     }
-    let fixtures = json!({
-        "orgs": [{
-            "org_key": ORG_KEY, "plan": "pro",
-            "devices": [DEVICE, "agent-02"], "revoked": ["agent-03"],
-        }],
-        "agents": [
-            {"slug": "demo-buyer", "name": "Demo buyer", "api_key": API_KEY, "credits": 500},
-            {"slug": "demo-seller", "name": "Demo seller", "api_key": "at_demo_seller", "credits": 500},
-        ],
-        "listings": [
-            {"agent": "demo-seller", "slug": "demo-summary", "title": "A summary of a paper",
-             "listing_type": "task", "price": 50, "tags": ["nlp"]},
-            {"agent": "demo-seller", "slug": "demo-prices", "title": "Price history, ten years",
-             "listing_type": "data", "price": 20, "tags": ["finance"]},
-        ],
-        "trades": [
-            {"listing": "demo-summary", "buyer": "demo-buyer", "status": "escrow_held"},
-            {"listing": "demo-prices", "buyer": "demo-buyer", "status": "completed"},
-        ],
-    });
     server
-        .load_fixtures(&fixtures.to_string())
+        .load_fixtures(DEMO_DATA)
         .map_err(|error| Failure::local("could not add the demo data", error))?;
     Ok(keys)
 }

@@ -27,8 +27,8 @@ pub(crate) struct Notification {
     pub(crate) id: Uuid,
     pub(crate) event_type: EventType,
     /// The data of the event, which depends on its type.
-    payload: Object,
-    created_at: Time,
+    pub(crate) payload: Object,
+    pub(crate) created_at: Time,
     pub(crate) read_at: Option<Time>,
 }
 

@@ -50,22 +50,24 @@ pub(crate) struct Cause {
     pub(crate) reference_id: Uuid,
 }
 
+/// A transaction, whose entries sum to zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Transaction {
-    id: Uuid,
+pub(crate) struct Transaction {
+    pub(crate) id: Uuid,
     #[serde(flatten)]
-    cause: Cause,
-    created_at: Time,
-    entries: Vec<Entry>,
+    pub(crate) cause: Cause,
+    pub(crate) created_at: Time,
+    pub(crate) entries: Vec<Entry>,
 }
 
+/// The change of one account in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    id: Uuid,
-    account: Account,
+pub(crate) struct Entry {
+    pub(crate) id: Uuid,
+    pub(crate) account: Account,
     /// The change of the balance, which is negative for a debit.
-    amount: Money,
-    balance_after: Money,
+    pub(crate) amount: Money,
+    pub(crate) balance_after: Money,
 }
 
 /// All transactions of a world, and the resulting balances.
@@ -123,7 +125,7 @@ enum AgentAccount {
 }
 
 impl Category {
-    const fn description(self) -> &'static str {
+    pub(crate) const fn description(self) -> &'static str {
         match self {
             Self::StarterCredits => "Starter credits",
             Self::EscrowHold => "Held in escrow for a trade",
@@ -136,7 +138,7 @@ impl Category {
 }
 
 impl Account {
-    const fn agent(self) -> Option<Uuid> {
+    pub(crate) const fn agent(self) -> Option<Uuid> {
         match self {
             Self::Available(agent) | Self::Held(agent) => Some(agent),
             Self::Issuance | Self::Fees => None,
@@ -186,6 +188,11 @@ impl Ledger {
             }
         }
         self.transactions.push(transaction);
+    }
+
+    /// Returns all transactions, oldest first.
+    pub(crate) fn transactions(&self) -> &[Transaction] {
+        &self.transactions
     }
 
     /// Returns the number of transactions.

@@ -17,7 +17,9 @@ pub(crate) use self::kinds::{
     AgentType, Currency, ListingStatus, ListingType, Role, Side, TradeStatus,
 };
 pub use self::kinds::{Outcome, Tier};
-pub(crate) use self::ledger::{Account, Category, Cause, Ledger, LedgerEntry, ReferenceType};
+pub(crate) use self::ledger::{
+    Account, Category, Cause, Ledger, LedgerEntry, ReferenceType, Transaction,
+};
 pub(crate) use self::listing::Listing;
 pub(crate) use self::owner::{Claim, Owner};
 pub(crate) use self::review::{Review, rating};

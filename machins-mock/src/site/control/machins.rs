@@ -1,53 +1,53 @@
 //! Agents, listings, trades and the ledger.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::http::Refusal::{Conflict, InvalidState};
-use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Reply, StoredBody};
-use crate::machins::listings::ListingReply;
+use crate::http::Refusal::{Conflict, Invalid, InvalidState};
+use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Query, Reply, StoredBody};
+use crate::machins::inspection::agents::{AgentsQuery, InspectedAgents};
+use crate::machins::inspection::listings::{InspectedListings, ListingsQuery};
+use crate::machins::inspection::trades::{InspectedTrades, TradesQuery};
 use crate::machins::trades::TradeReply;
-use crate::machins::{Agent, AgentRequest, Ledger, MachinsError, Outcome};
+use crate::machins::{Agent, AgentRequest, Ledger, LedgerQuery, MachinsError, Outcome};
 
 pub(super) fn routes(api: Api) -> Api {
     api.get("/_mock/machins/agents", "List the agents with their keys", agents)
+        .refuses([Invalid])
         .post("/_mock/machins/agents", "Create an agent", create_agent)
         .refuses([Conflict])
         .get("/_mock/machins/listings", "List all listings", listings)
+        .refuses([Invalid])
         .get("/_mock/machins/trades", "List all trades", trades)
+        .refuses([Invalid])
         .post("/_mock/machins/trades/{id}/resolve", "Resolve a dispute", resolve_dispute)
         .refuses([InvalidState])
         .get("/_mock/machins/ledger", "Get all accounts and their balances", ledger)
+        .refuses([Invalid])
 }
 
-/// The agents with their keys, in order of creation.
-#[derive(Serialize, JsonSchema)]
-struct AgentList {
-    agents: Vec<Agent>,
+async fn agents(
+    CurrentApp(app): CurrentApp,
+    Query(query): Query<AgentsQuery>,
+) -> Result<Reply<200, InspectedAgents>, Problem> {
+    let query = query?;
+    Ok(Reply(app.machins(|machins, cx| machins.inspect_agents(&query, cx.now))))
 }
 
-async fn agents(CurrentApp(app): CurrentApp) -> Reply<200, AgentList> {
-    Reply(AgentList { agents: app.machins(|machins, cx| machins.all_agents(cx.now)) })
+async fn listings(
+    CurrentApp(app): CurrentApp,
+    Query(query): Query<ListingsQuery>,
+) -> Result<Reply<200, InspectedListings>, Problem> {
+    let query = query?;
+    Ok(Reply(app.machins(|machins, _| machins.inspect_listings(&query))))
 }
 
-/// All listings, in order of creation.
-#[derive(Serialize, JsonSchema)]
-struct AllListings {
-    listings: Vec<ListingReply>,
-}
-
-async fn listings(CurrentApp(app): CurrentApp) -> Reply<200, AllListings> {
-    Reply(AllListings { listings: app.machins(|machins, _| machins.all_listings()) })
-}
-
-/// All trades, in order of creation.
-#[derive(Serialize, JsonSchema)]
-struct AllTrades {
-    trades: Vec<TradeReply>,
-}
-
-async fn trades(CurrentApp(app): CurrentApp) -> Reply<200, AllTrades> {
-    Reply(AllTrades { trades: app.machins(|machins, _| machins.all_trades()) })
+async fn trades(
+    CurrentApp(app): CurrentApp,
+    Query(query): Query<TradesQuery>,
+) -> Result<Reply<200, InspectedTrades>, Problem> {
+    let query = query?;
+    Ok(Reply(app.machins(|machins, _| machins.inspect_trades(&query))))
 }
 
 impl From<MachinsError> for Problem {
@@ -87,6 +87,10 @@ async fn resolve_dispute(
     Ok(Reply(trade.map_err(MachinsError::from)?))
 }
 
-async fn ledger(CurrentApp(app): CurrentApp) -> Reply<200, Ledger> {
-    Reply(app.machins(|machins, _| machins.ledger()))
+async fn ledger(
+    CurrentApp(app): CurrentApp,
+    Query(query): Query<LedgerQuery>,
+) -> Result<Reply<200, Ledger>, Problem> {
+    let query = query?;
+    Ok(Reply(app.machins(|machins, _| machins.ledger_part(&query))))
 }

@@ -7,12 +7,13 @@ use super::done::{DONE, Done};
 use super::wait::{Timeout, Unmet, WaitBody};
 use crate::conditions::ConditionsError;
 use crate::http::Refusal::Invalid;
-use crate::http::{Api, CurrentApp, JsonBody, Problem, Query, Reply};
+use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Query, Reply};
 use crate::journal::{RequestRecord, Requests, RequestsQuery, Search};
 
 pub(super) fn routes(api: Api) -> Api {
     api.get("/_mock/requests", "List the requests received, oldest first", requests)
         .refuses([Invalid])
+        .get("/_mock/requests/{seq}", "Get a request", request)
         .delete("/_mock/requests", "Clear the recorded requests", clear_requests)
         .post("/_mock/requests/wait", "Wait until requests have been answered", wait)
 }
@@ -39,6 +40,16 @@ async fn requests(
         Problem::bad_request(&error.to_string().replace("`match.", "`"))
     };
     Ok(Reply(requests.map_err(in_query)?))
+}
+
+async fn request(
+    CurrentApp(app): CurrentApp,
+    PathText(seq): PathText,
+) -> Result<Reply<200, RequestRecord>, Problem> {
+    let request = seq.parse().ok().and_then(|seq| app.controls().journal.with_seq(seq));
+    request.map(Reply).ok_or_else(|| {
+        Problem::new(404, "REQUEST_NOT_FOUND", "no request with this number is remembered")
+    })
 }
 
 async fn clear_requests(CurrentApp(app): CurrentApp) -> Reply<200, Done> {

@@ -13,6 +13,7 @@ use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Query, Reply};
 pub(super) fn routes(api: Api) -> Api {
     api.get("/_mock/webhooks", "List the webhook and verification attempts, oldest first", webhooks)
         .refuses([Invalid])
+        .get("/_mock/webhooks/{n}", "Get an attempt", webhook)
         .delete("/_mock/webhooks", "Clear the recorded attempts", clear_webhooks)
         .post("/_mock/webhooks/wait", "Wait until webhooks have been posted", wait)
         .post("/_mock/webhooks/{n}/resend", "Post a webhook once more", resend)
@@ -29,6 +30,18 @@ async fn webhooks(
     Query(query): Query<WebhooksQuery>,
 ) -> Result<Reply<200, Webhooks>, Problem> {
     Ok(Reply(Webhooks { webhooks: app.deliveries.find(&query?) }))
+}
+
+async fn webhook(
+    CurrentApp(app): CurrentApp,
+    PathText(n): PathText,
+) -> Result<Reply<200, WebhookAttempt>, Problem> {
+    let attempt = n.parse().ok().and_then(|n| app.deliveries.get(n));
+    attempt.map(Reply).ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::new(404, "WEBHOOK_NOT_FOUND", "there is no webhook with this number")
 }
 
 async fn clear_webhooks(CurrentApp(app): CurrentApp) -> Reply<200, Done> {
@@ -59,7 +72,5 @@ async fn resend(
         Ok(n) => app.deliveries.resend(n).await,
         Err(_) => None,
     };
-    let not_found =
-        || Problem::new(404, "WEBHOOK_NOT_FOUND", "there is no webhook with this number");
     attempt.map(Reply).ok_or_else(not_found)
 }

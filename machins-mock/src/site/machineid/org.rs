@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::reply::{ErrorCode, Failure, Figures, Meta, Status};
-use crate::http::{Api, CurrentApp, JsonBody, Reply, StoredBody};
+use crate::http::{Api, BaseUrl, CurrentApp, JsonBody, Reply, StoredBody};
 use crate::machineid::Plan;
+use crate::world::World;
+use crate::worlds::path_of_world;
 
 pub(super) fn routes(api: Api) -> Api {
     api.tag("MachineID organisation")
@@ -75,6 +77,8 @@ async fn usage(caller: Caller) -> Result<Reply<200, Usage>, Failure> {
 }
 
 async fn checkout(
+    CurrentApp(app): CurrentApp,
+    BaseUrl(base): BaseUrl,
     caller: Caller,
     JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Reply<200, Checkout>, Failure> {
@@ -82,11 +86,20 @@ async fn checkout(
     let meta = call.meta;
     call.org()?;
     let body = body.map_err(|error| Failure::body(&error, meta))?;
-    if !["pro", "scale", "max"].contains(&body.plan.as_str()) {
-        let message = "the plan must be pro, scale or max";
-        return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
-    }
-    let session = call.world.random.token("cs_test_");
-    let url = format!("https://checkout.stripe.com/c/pay/{session}");
+    let plan = match body.plan.as_str() {
+        "pro" => Plan::Pro,
+        "scale" => Plan::Scale,
+        "max" => Plan::Max,
+        _ => {
+            let message = "the plan must be pro, scale or max";
+            return Err(Failure::new(ErrorCode::InvalidPlan, message, meta));
+        }
+    };
+    let now = call.now();
+    let World { machineid, random, .. } = &mut *call.world;
+    let id = machineid.create_checkout(call.key.unwrap_or_default(), plan, now, random);
+    // The key was found above.
+    let id = id.unwrap_or_default();
+    let url = format!("{base}{}/checkout/{id}", path_of_world(&app.name));
     Ok(Reply(Checkout { status: Status::Ok, url, meta }))
 }

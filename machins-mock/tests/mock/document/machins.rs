@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Inspector, with_api_key, with_body};
+use crate::inspection::INSPECTED;
 
 const UNKNOWN: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -306,9 +307,10 @@ async fn every_reply_of_the_machins_controls_is_as_documented() {
         inspector.send(Method::GET, path, path, "", Value::Null).await;
     }
     let unseen = inspector.unseen("Mock control");
+    let is_inspected = |call: &&String| INSPECTED.iter().any(|path| call.contains(path));
     let unsent: Vec<_> = unseen
         .iter()
-        .filter(|call| call.contains("/machins/") && !call.ends_with(" 400"))
+        .filter(|call| call.contains("/machins/") && !call.ends_with(" 400") && !is_inspected(call))
         .collect();
     assert!(unsent.is_empty(), "documented, but never sent: {unsent:?}");
 }
