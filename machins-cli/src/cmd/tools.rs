@@ -1,5 +1,5 @@
 //! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, `machins conformance`,
-//! `machins log`, and shell integration.
+//! `machins doctor`, `machins log`, and shell integration.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::api::Api;
 use super::config::Config;
 use super::conformance::Conformance;
+use super::doctor::Doctor;
 use super::hook::Hook;
 use super::log::Log;
 #[cfg(feature = "mcp")]
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Mcp(Mcp),
     Api(Api),
     Conformance(Conformance),
+    Doctor(Doctor),
     #[command(subcommand)]
     Log(Log),
     #[command(flatten)]
@@ -52,6 +54,7 @@ impl Command {
             Self::Mcp(mcp) => return mcp.run(context),
             Self::Api(api) => api.run(context)?,
             Self::Conformance(conformance) => conformance.run(context)?,
+            Self::Doctor(doctor) => doctor.run(context)?,
             Self::Log(log) => log.run(context)?,
             Self::Shell(command) => command.run(context.out, tree)?,
         }
