@@ -8,11 +8,15 @@
 
 mod api;
 mod config;
+#[cfg(feature = "mock")]
 mod demo;
 mod devices;
 mod events;
+pub(crate) mod features;
 mod guard;
 pub(crate) mod hook;
+#[cfg(feature = "mock")]
+mod hook_verify;
 mod inbox;
 mod join;
 mod listings;
@@ -20,6 +24,7 @@ mod log;
 mod marketplace;
 #[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "mock")]
 mod mock;
 mod org;
 mod owner;

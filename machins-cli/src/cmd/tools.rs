@@ -11,6 +11,7 @@ use super::hook::Hook;
 use super::log::Log;
 #[cfg(feature = "mcp")]
 use super::mcp::Mcp;
+#[cfg(feature = "mock")]
 use super::mock::Mock;
 use super::profile::Profile;
 use super::shell;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Profile(Profile),
     #[command(subcommand)]
     Hook(Hook),
+    #[cfg(feature = "mock")]
     #[command(subcommand)]
     Mock(Mock),
     #[cfg(feature = "mcp")]
@@ -44,6 +46,7 @@ impl Command {
             // `hook run` answers in the form of a runtime.
             Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
+            #[cfg(feature = "mock")]
             Self::Mock(mock) => return mock.run(context),
             // `mcp gate` exits with the status of its server.
             #[cfg(feature = "mcp")]

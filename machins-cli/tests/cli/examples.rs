@@ -21,8 +21,8 @@ pub(crate) struct Example {
     pub(crate) is_first: bool,
 }
 
-/// All examples, but for those that go on until they are stopped, or control a mock server: tests of
-/// their own do that.
+/// All examples, but for those that go on until they are stopped, control a mock server, or run an
+/// agent runtime: tests of their own do that.
 pub(crate) fn examples() -> Vec<Example> {
     let mut examples = Vec::new();
     for (command, help) in pages() {
@@ -34,7 +34,8 @@ pub(crate) fn examples() -> Vec<Example> {
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
             let controls_a_mock = command.starts_with("mock ") && command != "mock exec";
-            if !controls_a_mock && !line.contains("--watch") {
+            let runs_another_program = line.starts_with("claude ");
+            if !controls_a_mock && !runs_another_program && !line.contains("--watch") {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
             }
