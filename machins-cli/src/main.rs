@@ -10,6 +10,11 @@
 //! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
 //! 5. `cmd`: the commands, and the completions of their arguments.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, reason = "it is used by commands that other features have")
+)]
+
 mod background;
 mod cmd;
 mod config;
@@ -135,6 +140,8 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             "{name} is a command of the Python package only; its endpoint is not documented"
         );
         out.failure(&Failure::usage(what).hint(alternative));
+    } else if let Some(failure) = cmd::features::lacking(error) {
+        out.failure(&failure);
     } else if json && error.use_stderr() {
         let text = error.render().to_string();
         // Without the usage and where to read more, which are for people.

@@ -52,11 +52,12 @@ pub enum OnDenial {
 /// ```
 #[derive(Clone)]
 pub struct McpGate {
-    /// The gate of all tools that have none of their own. Its index is 0.
+    /// The gate of all tools and clients that have none of their own. Its index is 0.
     default: Gate,
     /// Further gates. Their indices begin with 1.
     others: Vec<Gate>,
     by_tool: HashMap<String, usize>,
+    by_client: HashMap<String, usize>,
     allowed: Option<HashSet<String>>,
     denied: HashSet<String>,
     observer: Option<Arc<Observer>>,
@@ -75,6 +76,7 @@ impl McpGate {
             default: gate,
             others: Vec::new(),
             by_tool: HashMap::new(),
+            by_client: HashMap::new(),
             allowed: None,
             denied: HashSet::new(),
             observer: None,
@@ -87,13 +89,36 @@ impl McpGate {
     /// Sets another gate for the calls of one tool, which are then asked about with its device.
     #[must_use]
     pub fn device_for(mut self, tool: impl Into<String>, gate: Gate) -> Self {
-        let known = self.gates().position(|other| other.device() == gate.device());
-        let index = known.unwrap_or_else(|| {
-            self.others.push(gate);
-            self.others.len()
-        });
+        let index = self.index_of(gate);
         self.by_tool.insert(tool.into(), index);
         self
+    }
+
+    /// Sets another gate for the calls of clients with this name, which are then asked about with its
+    /// device, unless the tool has one of [its own](Self::device_for).
+    ///
+    /// The name is the one that the client gives itself in `clientInfo`: in `initialize`, or in the
+    /// `_meta` of each call. So it tells apart clients that are configured alike, and does not keep out
+    /// one that gives itself another name. Use a gate for each client for that.
+    #[must_use]
+    pub fn device_for_client(mut self, name: impl Into<String>, gate: Gate) -> Self {
+        let index = self.index_of(gate);
+        self.by_client.insert(name.into(), index);
+        self
+    }
+
+    /// The index of a gate, which is added if there is none for its device.
+    fn index_of(&mut self, gate: Gate) -> usize {
+        let known = self.gates().position(|other| other.device() == gate.device());
+        known.unwrap_or_else(|| {
+            self.others.push(gate);
+            self.others.len()
+        })
+    }
+
+    /// Whether it matters which client makes a call.
+    pub(crate) fn tells_clients_apart(&self) -> bool {
+        !self.by_client.is_empty()
     }
 
     /// Lets only these tools be called, and those of earlier calls of this method. Without it all tools
@@ -154,13 +179,19 @@ impl McpGate {
         Ok(())
     }
 
-    /// Asks whether a tool may be called now. Returns the index of the gate that permitted it.
-    pub(crate) async fn check(&self, tool: &str) -> Result<usize, CallDenied> {
+    /// Asks whether a tool may be called now by the client of this name. Returns the index of the gate
+    /// that permitted it.
+    pub(crate) async fn check(
+        &self,
+        tool: &str,
+        client: Option<&str>,
+    ) -> Result<usize, CallDenied> {
         let is_listed = self.allowed.as_ref().is_none_or(|allowed| allowed.contains(tool));
         if !is_listed || self.denied.contains(tool) {
             return Err(CallDenied::Tool(tool.to_owned()));
         }
-        let index = self.by_tool.get(tool).copied().unwrap_or(0);
+        let of_client = || client.and_then(|client| self.by_client.get(client));
+        let index = self.by_tool.get(tool).or_else(of_client).copied().unwrap_or(0);
         self.ask(index).await?;
         Ok(index)
     }

@@ -13,8 +13,8 @@
 //!
 //! # What passes
 //!
-//! Messages pass in both directions byte for byte and in order. The gate reads the id, the method and the
-//! name of the tool. It refuses what two readers could understand differently, and never passes it on:
+//! Messages pass in both directions byte for byte and in order. The gate reads the id, the method, the
+//! name of the tool, and that of the client. It refuses what two readers could understand differently, and never passes it on:
 //!
 //! - batches, and anything that is not one JSON object of JSON-RPC 2.0;
 //! - a key that occurs twice in an object, at any depth, also if it is written with escapes;

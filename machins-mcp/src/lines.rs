@@ -7,6 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How much is read at a time, in bytes.
 const READ: usize = 64 * 1024;
 
+/// With less room than this, in bytes, the buffer grows before it is read into.
+const LEAST_ROOM: usize = 4 * 1024;
+
 /// What a stream consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -102,8 +105,11 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if let Some(line) = self.splitter.next() {
                 return Some(line);
             }
-            self.splitter.buffer.reserve(READ);
-            let read = self.reader.read_buf(&mut self.splitter.buffer).await;
+            let buffer = &mut self.splitter.buffer;
+            if buffer.capacity() - buffer.len() < LEAST_ROOM {
+                buffer.reserve(READ);
+            }
+            let read = self.reader.read_buf(buffer).await;
             if read.unwrap_or(0) == 0 {
                 self.has_ended = true;
                 return self.splitter.rest();

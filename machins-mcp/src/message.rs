@@ -1,4 +1,5 @@
-//! Reading a message: what kind it is, its id, its method and the name of the tool, and nothing else.
+//! Reading a message: what kind it is, its id, its method, the name of the tool and that of the client,
+//! and nothing else.
 //!
 //! A message that two readers could understand differently is refused, because the gate could then
 //! allow one thing and the server do another. Every key of every object is looked at for that; the
@@ -8,8 +9,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use memchr::memchr;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// The largest integer that every reader takes for the same number: 2^53 − 1.
 const MAX_EXACT: i64 = (1 << 53) - 1;
@@ -20,8 +24,14 @@ const MAX_ID: usize = 1024;
 /// The longest name of a method or tool, in bytes.
 const MAX_NAME: usize = 4096;
 
+/// The method with which a session begins, before revision 2026-07-28.
+pub(crate) const INITIALIZE: &str = "initialize";
+
 /// The method whose calls are asked about.
 const TOOL_CALL: &str = "tools/call";
+
+/// The member of `_meta` in which a request describes its client, since revision 2026-07-28.
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
 /// The id of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +62,10 @@ impl Id {
 pub(crate) enum Message {
     /// A request for anything but a tool call.
     Request { id: Id, method: String },
-    /// A `tools/call` request.
-    ToolCall { id: Id, tool: String },
+    /// An `initialize` request, with the name of the client.
+    Initialize { id: Id, client: Option<String> },
+    /// A `tools/call` request, with the name of the client if the request states it.
+    ToolCall { id: Id, tool: String, client: Option<String> },
     /// A `notifications/cancelled`, with the id of the request if it names one.
     Cancelled { request: Option<Id> },
     /// Any other notification.
@@ -140,6 +152,10 @@ struct Params<'a> {
     name: Option<Cow<'a, str>>,
     /// The member `requestId`.
     request: Option<Id>,
+    /// The name in the member `clientInfo`.
+    client: Option<Cow<'a, str>>,
+    /// The name of the client in the member `_meta`.
+    client_of_meta: Option<Cow<'a, str>>,
     /// Whether a member is called almost `name`, which some readers take for it.
     has_similar: bool,
 }
@@ -171,8 +187,9 @@ impl Envelope<'_> {
                 Params { has_similar: true, .. } => {
                     Err("a key of its parameters is called almost \"name\"".to_owned())
                 }
-                Params { name: Some(tool), .. } if tool.len() <= MAX_NAME => {
-                    Ok(Message::ToolCall { id, tool: tool.into_owned() })
+                Params { name: Some(tool), client_of_meta, .. } if tool.len() <= MAX_NAME => {
+                    let client = client_of_meta.map(Cow::into_owned);
+                    Ok(Message::ToolCall { id, tool: tool.into_owned(), client })
                 }
                 Params { name: Some(_), .. } => Err("its tool's name is too long".to_owned()),
                 _ => Err("it names no tool".to_owned()),
@@ -180,6 +197,9 @@ impl Envelope<'_> {
             (TOOL_CALL, None) => Err("it is a tool call without an id".to_owned()),
             ("notifications/cancelled", None) => {
                 Ok(Message::Cancelled { request: self.params.request })
+            }
+            (INITIALIZE, Some(id)) => {
+                Ok(Message::Initialize { id, client: self.params.client.map(Cow::into_owned) })
             }
             (_, Some(id)) => Ok(Message::Request { id, method: method.into_owned() }),
             (_, None) => Ok(Message::Notification { method: method.into_owned() }),
@@ -262,6 +282,11 @@ impl<'de> Deserialize<'de> for Params<'de> {
                     match &*key {
                         "name" => params.name = map.next_value::<MaybeText<'de>>()?.0,
                         "requestId" => params.request = map.next_value::<MaybeId>()?.0,
+                        "clientInfo" => params.client = map.next_value_seed(At(&["name"]))?.text,
+                        "_meta" => {
+                            let name = At(&[CLIENT_INFO, "name"]);
+                            params.client_of_meta = map.next_value_seed(name)?.text;
+                        }
                         other => {
                             params.has_similar |= is_similar(other, "name");
                             map.next_value::<Checked>()?;
@@ -273,7 +298,7 @@ impl<'de> Deserialize<'de> for Params<'de> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                CheckedVisitor.visit_seq(seq).map(|_| Params::default())
+                At(&[]).visit_seq(seq).map(|_| Params::default())
             }
 
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -287,10 +312,11 @@ impl<'de> Deserialize<'de> for Params<'de> {
 
 /// Whether a reader that ignores case, or copies objects carelessly, takes the key for this member.
 fn is_similar(key: &str, member: &str) -> bool {
-    let folded = |text: &str| -> String {
-        text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
-    };
-    key == "__proto__" || (key.len() <= 2 * MAX_ID && folded(key) == member)
+    if key.is_ascii() {
+        return key == "__proto__" || key.eq_ignore_ascii_case(member);
+    }
+    let folded = key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    key.len() <= 2 * MAX_ID && folded.eq(member.chars())
 }
 
 /// The keys of an object so far.
@@ -351,7 +377,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 }
 
 fn without_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') {
+    if memchr(0, text.as_bytes()).is_some() {
         return Err(E::custom("a key or name contains NUL"));
     }
     Ok(())
@@ -362,7 +388,7 @@ struct MaybeText<'a>(Option<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for MaybeText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = deserializer.deserialize_any(CheckedVisitor)?;
+        let value = deserializer.deserialize_any(At(&[]))?;
         if let Some(text) = &value.text {
             without_nul(text)?;
         }
@@ -375,7 +401,7 @@ struct MaybeId(Option<Id>);
 
 impl<'de> Deserialize<'de> for MaybeId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Value { text, number } = deserializer.deserialize_any(CheckedVisitor)?;
+        let Value { text, number } = deserializer.deserialize_any(At(&[]))?;
         let text = text.filter(|text| text.len() <= MAX_ID).map(|text| Id::Text(text.into_owned()));
         let number = number.filter(|number| number.abs() <= MAX_EXACT).map(Id::Number);
         Ok(Self(text.or(number)))
@@ -384,7 +410,7 @@ impl<'de> Deserialize<'de> for MaybeId {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Value { text, number } = deserializer.deserialize_any(CheckedVisitor)?;
+        let Value { text, number } = deserializer.deserialize_any(At(&[]))?;
         match (text, number) {
             (Some(text), _) if text.len() > MAX_ID => Err(D::Error::custom("the id is too long")),
             (Some(text), _) => {
@@ -402,20 +428,29 @@ struct Checked;
 
 impl<'de> Deserialize<'de> for Checked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CheckedVisitor).map(|_| Self)
+        deserializer.deserialize_any(At(&[])).map(|_| Self)
     }
 }
 
-/// What a value is, as far as anybody asks.
+/// What a value is, if it is a string or an integer.
 #[derive(Default)]
 struct Value<'a> {
     text: Option<Cow<'a, str>>,
     number: Option<i64>,
 }
 
-struct CheckedVisitor;
+/// Checks a value as [`Checked`] does, and reads the member at this path.
+struct At(&'static [&'static str]);
 
-impl<'de> Visitor<'de> for CheckedVisitor {
+impl<'de> DeserializeSeed<'de> for At {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for At {
     type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -443,13 +478,14 @@ impl<'de> Visitor<'de> for CheckedVisitor {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Value { text: Some(Cow::Borrowed(text)), number: None })
+        Ok(Value { text: self.0.is_empty().then_some(Cow::Borrowed(text)), number: None })
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         // No name or id is longer than the beginning, which is long enough to be seen to be too long.
         let beginning = &text[..text.floor_char_boundary(MAX_NAME + 4)];
-        Ok(Value { text: Some(Cow::Owned(beginning.to_owned())), number: None })
+        let text = self.0.is_empty().then(|| Cow::Owned(beginning.to_owned()));
+        Ok(Value { text, number: None })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -459,10 +495,16 @@ impl<'de> Visitor<'de> for CheckedVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut keys = Keys::default();
+        let mut found = Value::default();
         while let Some(Text(key)) = map.next_key()? {
-            map.next_value::<Checked>()?;
+            match self.0.split_first() {
+                Some((first, rest)) if key == *first => found = map.next_value_seed(At(rest))?,
+                _ => {
+                    map.next_value::<Checked>()?;
+                }
+            }
             keys.add(key)?;
         }
-        Ok(Value::default())
+        Ok(found)
     }
 }

@@ -108,7 +108,7 @@ proptest! {
             "jsonrpc": "2.0", "method": "tools/call",
         });
         let text = if is_pretty { format!("{call:#}") } else { call.to_string() };
-        let expected = Message::ToolCall { id: Id::Number(id.into()), tool };
+        let expected = Message::ToolCall { id: Id::Number(id.into()), tool, client: None };
         prop_assert_eq!(Message::read(text.as_bytes()), Ok(expected));
     }
 
@@ -118,7 +118,7 @@ proptest! {
             "{{\"jsonrpc\":\"2.0\",{}:{},{}:{{{}:{}}},\"id\":1}}",
             escaped("method"), escaped("tools/call"), escaped("params"), escaped("name"), escaped(&tool),
         );
-        let expected = Message::ToolCall { id: Id::Number(1), tool };
+        let expected = Message::ToolCall { id: Id::Number(1), tool, client: None };
         prop_assert_eq!(Message::read(text.as_bytes()), Ok(expected));
     }
 

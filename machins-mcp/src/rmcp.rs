@@ -94,8 +94,9 @@ impl<H: ServerHandler> ServerHandler for GatedHandler<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let (tool, arguments) = (request.name.clone(), request.arguments.clone());
+        let client = context.client_info().map(|client| client.name);
         let run = self.handler.call_tool(request, context);
-        match self.gate.call(&tool, &arguments, run).await {
+        match self.gate.call_for(client.as_deref(), &tool, &arguments, run).await {
             Ok(response) => response,
             Err(denied) => Ok(refused(&denied).into()),
         }

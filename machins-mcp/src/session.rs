@@ -4,16 +4,17 @@
 //! was sent after it. Questions are asked as soon as their calls arrive, so that many calls wait for
 //! one decision.
 
+use std::collections::VecDeque;
 use std::future::pending;
+use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::denial::CallDenied;
@@ -30,6 +31,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How old a decision may be when the server is given the call: it may have waited for the server.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How many messages of the client may wait for their turn.
+const MOST_WAITING: usize = 256;
 
 /// How many messages of the gate itself may wait for the server.
 const OWN: usize = 8192;
@@ -76,39 +80,36 @@ impl McpGate {
         to_server: impl AsyncWrite + Unpin,
     ) -> SessionEnd {
         let (client, client_queue) = Queue::new(self.max_message);
-        let (server, server_queue) = Queue::new(self.max_message);
         let (own, own_queue) = mpsc::channel(OWN);
         let (stop, mut stopped) = mpsc::channel(1);
         let session = Session {
             gate: Arc::new(self.clone()),
             in_flight: Mutex::default(),
             client,
+            client_name: OnceLock::new(),
             own,
             stop,
         };
         let mut write_client = pin!(write_client(to_client, client_queue));
-        let client_closed = CancellationToken::new();
         let end = {
             let upstream = async {
-                session.upstream(from_client, server, to_server, server_queue, own_queue).await;
-                client_closed.cancel();
-                pending::<()>().await;
-            };
-            let closing = async {
-                tokio::select! {
-                    () = client_closed.cancelled() => {}
-                    () = client_gone => {}
-                }
+                // The server can no longer be written to, or need not be.
+                let _ = session.upstream(from_client, to_server, own_queue).await;
                 sleep(GRACE).await;
             };
+            let gone = async {
+                client_gone.await;
+                sleep(GRACE).await;
+            };
+            // What is read is written at once, because writing comes after reading.
             tokio::select! {
                 biased;
                 Some(denied) = stopped.recv() => SessionEnd::Denied(denied),
-                () = &mut write_client => return SessionEnd::ClientClosed,
                 () = session.read_server(from_server) => SessionEnd::ServerClosed,
-                () = closing => SessionEnd::ClientClosed,
                 () = upstream => SessionEnd::ClientClosed,
+                () = gone => SessionEnd::ClientClosed,
                 () = session.recheck() => SessionEnd::ClientClosed,
+                () = &mut write_client => return SessionEnd::ClientClosed,
             }
         };
         if matches!(end, SessionEnd::Denied(_)) {
@@ -119,14 +120,36 @@ impl McpGate {
     }
 }
 
-/// A message on its way to the server.
-enum Outgoing {
+/// A message of the client.
+enum Incoming {
     /// A message that nothing is asked about.
     Free(Bytes),
     /// The client no longer wants a response to this request.
     Cancel(Bytes, Id),
-    /// A tool call, and its decision.
-    Call { line: Bytes, id: Id, tool: String, decision: AbortOnDropHandle<Decision> },
+    /// A tool call. Its question has been asked if others wait before it.
+    Call {
+        line: Bytes,
+        id: Id,
+        tool: String,
+        client: Option<String>,
+        asked: Option<AbortOnDropHandle<Decision>>,
+    },
+    /// A message that is not passed on.
+    Refused(Refusal),
+}
+
+/// The messages of the client whose turn has not come, and the one whose turn it is.
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<(Incoming, usize)>,
+    /// The size of all of them.
+    bytes: usize,
+}
+
+impl Waiting {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.messages.len() < MOST_WAITING && self.bytes < bytes
+    }
 }
 
 /// The index of the gate that permitted a call, and when.
@@ -135,72 +158,146 @@ type Decision = Result<(usize, Instant), CallDenied>;
 struct Session {
     gate: Arc<McpGate>,
     in_flight: Mutex<InFlight>,
-    client: Queue<Bytes>,
+    client: Queue,
+    /// The name that the client has given itself, in revisions with `initialize`.
+    client_name: OnceLock<String>,
     /// Messages of the gate itself to the server.
     own: mpsc::Sender<Bytes>,
     stop: mpsc::Sender<CallDenied>,
 }
 
 impl Session {
-    /// Passes on what the client sends, until its input has ended or the server takes no more.
+    /// Passes on what the client sends, in its order, until its input has ended, or with an error when
+    /// the server takes no more.
     async fn upstream(
         &self,
         from_client: impl AsyncRead + Unpin,
-        server: Queue<Outgoing>,
         to_server: impl AsyncWrite + Unpin,
-        queue: QueueEnd<Outgoing>,
-        own: mpsc::Receiver<Bytes>,
-    ) {
-        let mut write = pin!(self.write_server(to_server, queue, own));
-        tokio::select! {
-            biased;
-            _ = &mut write => return,
-            () = self.read_client(from_client, server) => {}
-        }
-        // The queue ends where the client's input did.
-        let _ = write.await;
-    }
-
-    async fn read_client(&self, from_client: impl AsyncRead + Unpin, server: Queue<Outgoing>) {
+        mut own: mpsc::Receiver<Bytes>,
+    ) -> io::Result<()> {
         let mut lines = Lines::new(from_client, self.gate.max_message);
-        while let Some(line) = lines.next().await {
-            let read = match line {
-                Line::Whole(line) => self.receive(line),
-                Line::Unreadable(reason) => Err(Refusal::new(reason)),
-            };
-            match read {
-                Ok((outgoing, size)) => {
-                    if !server.add(outgoing, size).await {
-                        return;
+        let mut to_server = to_server;
+        let mut waiting = Waiting::default();
+        let mut has_ended = false;
+        // The message whose turn it is, and its size.
+        let mut turn = pin!(None);
+        let mut size = 0;
+        loop {
+            if turn.is_none() {
+                match waiting.messages.pop_front() {
+                    Some((message, its_size)) => {
+                        turn.set(Some(self.settle(message)));
+                        size = its_size;
                     }
+                    None if has_ended => break,
+                    None => {}
                 }
-                Err(refusal) => self.refuse_client(refusal).await,
+            }
+            let settled = async {
+                match turn.as_mut().as_pin_mut() {
+                    Some(turn) => turn.await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(line) = own.recv() => write(&mut to_server, &line, true).await?,
+                line = lines.next(), if !has_ended && waiting.has_room(self.gate.max_message) => {
+                    let Some(line) = line else {
+                        has_ended = true;
+                        continue;
+                    };
+                    let is_next = turn.is_none();
+                    let (message, size) = self.receive(line, is_next);
+                    waiting.bytes += size;
+                    waiting.messages.push_back((message, size));
+                }
+                line = settled => {
+                    turn.set(None);
+                    if let Some(line) = line {
+                        write(&mut to_server, &line, waiting.messages.is_empty()).await?;
+                    }
+                    waiting.bytes -= size;
+                }
             }
         }
+        to_server.shutdown().await
     }
 
-    /// Reads a line of the client, and begins to ask if it is a tool call.
-    fn receive(&self, line: Bytes) -> Result<(Outgoing, usize), Refusal> {
-        let size = line.len();
-        let outgoing = match Message::read(content(&line))? {
-            Message::ToolCall { id, tool } => {
+    /// Reads a line of the client, and begins to ask if it is a tool call that has others before it.
+    /// Returns its size, too.
+    fn receive(&self, line: Line, is_next: bool) -> (Incoming, usize) {
+        let (message, size) = match line {
+            Line::Whole(line) => {
+                let size = line.len();
+                (self.understand(line, is_next), size)
+            }
+            Line::Unreadable(reason) => (Err(Refusal::new(reason)), 1),
+        };
+        (message.unwrap_or_else(Incoming::Refused), size)
+    }
+
+    fn understand(&self, line: Bytes, is_next: bool) -> Result<Incoming, Refusal> {
+        Ok(match Message::read(content(&line))? {
+            Message::ToolCall { id, tool, client } => {
                 self.begin(&id)?;
-                let decision = AbortOnDropHandle::new(tokio::spawn({
-                    let (gate, tool) = (Arc::clone(&self.gate), tool.clone());
-                    async move { decide(&gate, &tool).await }
-                }));
-                Outgoing::Call { line, id, tool, decision }
+                let client = client.or_else(|| self.client_name.get().cloned());
+                let asked = (!is_next).then(|| self.ask_early(&tool, client.clone()));
+                Incoming::Call { line, id, tool, client, asked }
+            }
+            Message::Initialize { id, client } => {
+                self.begin(&id)?;
+                if let Some(client) = client {
+                    // Fails if the client has introduced itself before; it stays what it was.
+                    let _ = self.client_name.set(client);
+                }
+                Incoming::Free(line)
             }
             Message::Request { id, .. } => {
                 self.begin(&id)?;
-                Outgoing::Free(line)
+                Incoming::Free(line)
             }
-            Message::Cancelled { request: Some(id) } => Outgoing::Cancel(line, id),
+            Message::Cancelled { request: Some(id) } => Incoming::Cancel(line, id),
             Message::Cancelled { request: None }
             | Message::Notification { .. }
-            | Message::Response { .. } => Outgoing::Free(line),
-        };
-        Ok((outgoing, size))
+            | Message::Response { .. } => Incoming::Free(line),
+        })
+    }
+
+    /// Returns the line that the server is given for a message, or answers it.
+    async fn settle(&self, message: Incoming) -> Option<Bytes> {
+        match message {
+            Incoming::Free(line) => Some(line),
+            Incoming::Cancel(line, id) => {
+                self.in_flight().finish(&id);
+                Some(line)
+            }
+            Incoming::Call { line, id, tool, client, asked } => {
+                match self.permitted(&tool, client.as_deref(), asked).await {
+                    Ok(gate) => {
+                        self.in_flight().run(&id, gate);
+                        Some(line)
+                    }
+                    Err(denied) => {
+                        self.deny(&id, tool, denied).await;
+                        None
+                    }
+                }
+            }
+            Incoming::Refused(refusal) => {
+                self.refuse_client(refusal).await;
+                None
+            }
+        }
+    }
+
+    /// Asks about a call that has others before it, so that they share a question.
+    fn ask_early(&self, tool: &str, client: Option<String>) -> AbortOnDropHandle<Decision> {
+        let (gate, tool) = (Arc::clone(&self.gate), tool.to_owned());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let permitted_by = gate.check(&tool, client.as_deref()).await?;
+            Ok((permitted_by, Instant::now()))
+        }))
     }
 
     fn begin(&self, id: &Id) -> Result<(), Refusal> {
@@ -219,66 +316,22 @@ impl Session {
         self.gate.observe(Event::Refused { from: Peer::Client, reason: refusal.reason });
     }
 
-    /// Writes to the server, in the order of the queue. Ends with the queue, or with an error when the
-    /// server takes no more.
-    async fn write_server(
-        &self,
-        to_server: impl AsyncWrite + Unpin,
-        mut queue: QueueEnd<Outgoing>,
-        mut own: mpsc::Receiver<Bytes>,
-    ) -> std::io::Result<()> {
-        let mut to_server = to_server;
-        loop {
-            let queued = tokio::select! {
-                biased;
-                Some(line) = own.recv() => {
-                    write(&mut to_server, &line, true).await?;
-                    continue;
-                }
-                queued = queue.recv() => queued,
-            };
-            let Some(queued) = queued else { break };
-            let line = match queued.item {
-                Outgoing::Free(line) => line,
-                Outgoing::Cancel(line, id) => {
-                    self.in_flight().finish(&id);
-                    line
-                }
-                Outgoing::Call { line, id, tool, mut decision } => {
-                    let decision = loop {
-                        tokio::select! {
-                            biased;
-                            Some(line) = own.recv() => write(&mut to_server, &line, true).await?,
-                            decision = &mut decision => break decision,
-                        }
-                    };
-                    match self.permitted(&tool, decision).await {
-                        Ok(gate) => self.in_flight().run(&id, gate),
-                        Err(denied) => {
-                            self.deny(&id, tool, denied).await;
-                            continue;
-                        }
-                    }
-                    line
-                }
-            };
-            write(&mut to_server, &line, queue.is_empty()).await?;
-        }
-        to_server.shutdown().await
-    }
-
     /// Returns the gate that permits a call now.
     async fn permitted(
         &self,
         tool: &str,
-        decision: Result<Decision, tokio::task::JoinError>,
+        client: Option<&str>,
+        asked: Option<AbortOnDropHandle<Decision>>,
     ) -> Result<usize, CallDenied> {
-        match decision {
-            Ok(Ok((gate, at))) if at.elapsed() <= FRESH => Ok(gate),
-            Ok(Err(denied)) => Err(denied),
-            // Too old, or the task that asked has failed.
-            Ok(Ok(_)) | Err(_) => self.gate.check(tool).await,
+        if let Some(asked) = asked {
+            match asked.await {
+                Ok(Ok((gate, at))) if at.elapsed() <= FRESH => return Ok(gate),
+                Ok(Err(denied)) => return Err(denied),
+                // Too old, or the task that asked has failed.
+                Ok(Ok(_)) | Err(_) => {}
+            }
         }
+        self.gate.check(tool, client).await
     }
 
     async fn deny(&self, id: &Id, tool: String, denied: CallDenied) {
@@ -389,8 +442,7 @@ impl Session {
 
     /// Sends a line to the client, if it is still there.
     async fn answer(&self, line: Bytes) {
-        let size = line.len();
-        self.client.add(line, size).await;
+        self.client.add(line).await;
     }
 
     fn in_flight(&self) -> MutexGuard<'_, InFlight> {
@@ -398,16 +450,11 @@ impl Session {
     }
 }
 
-async fn decide(gate: &McpGate, tool: &str) -> Decision {
-    let permitted_by = gate.check(tool).await?;
-    Ok((permitted_by, Instant::now()))
-}
-
 /// Writes to the client until the queue has ended, or the client takes no more.
-async fn write_client(to_client: impl AsyncWrite + Unpin, mut queue: QueueEnd<Bytes>) {
+async fn write_client(to_client: impl AsyncWrite + Unpin, mut queue: QueueEnd) {
     let mut to_client = to_client;
     while let Some(queued) = queue.recv().await {
-        if write(&mut to_client, &queued.item, queue.is_empty()).await.is_err() {
+        if write(&mut to_client, &queued.line, queue.is_empty()).await.is_err() {
             return;
         }
     }
@@ -415,11 +462,7 @@ async fn write_client(to_client: impl AsyncWrite + Unpin, mut queue: QueueEnd<By
     let _ = to_client.shutdown().await;
 }
 
-async fn write(
-    to: &mut (impl AsyncWrite + Unpin),
-    line: &[u8],
-    is_last: bool,
-) -> std::io::Result<()> {
+async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8], is_last: bool) -> io::Result<()> {
     to.write_all(line).await?;
     if is_last { to.flush().await } else { Ok(()) }
 }

@@ -81,7 +81,18 @@ impl ToolGate {
         arguments: &(impl Serialize + ?Sized),
         run: F,
     ) -> Result<F::Output, CallDenied> {
-        let decided = self.gate.check(tool).await;
+        self.call_for(None, tool, arguments, run).await
+    }
+
+    /// Runs `run` if the device is allowed to call this tool for the client of this name.
+    pub(crate) async fn call_for<F: Future>(
+        &self,
+        client: Option<&str>,
+        tool: &str,
+        arguments: &(impl Serialize + ?Sized),
+        run: F,
+    ) -> Result<F::Output, CallDenied> {
+        let decided = self.gate.check(tool, client).await;
         if let Some(observer) = &self.observer {
             let arguments = bounded(arguments);
             let result = decided.as_ref().map(|_| ());

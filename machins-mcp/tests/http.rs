@@ -158,6 +158,36 @@ async fn fifty_calls_at_once_are_each_asked_about() {
 }
 
 #[rstest]
+#[case::of_this_client("cursor", true)]
+#[case::of_another("claude-code", false)]
+#[tokio::test]
+async fn the_client_of_a_session_can_have_a_device(#[case] client: &str, #[case] is_denied: bool) {
+    let world = World::new();
+    let server = server(ok().insert_header("mcp-session-id", "session-1")).await;
+    let gate = world.gate().device_for_client("cursor", world.gate_of("device-of-cursor"));
+    let gated = Gated::start(gate, &server.uri()).await;
+    world.revoke_device("device-of-cursor").await;
+    let hello = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"clientInfo": {"name": client, "version": "1"}},
+    });
+    assert!(gated.post(hello.to_string()).send().await.unwrap().status().is_success());
+    let in_session = gated.post(call(2, "echo")).header("mcp-session-id", "session-1");
+    let answer = json_of(in_session.send().await.unwrap()).await;
+    assert_eq!(answer["result"]["isError"] == true, is_denied, "{answer}");
+    // In the stateless revision, and in no session.
+    let info = json!({"io.modelcontextprotocol/clientInfo": {"name": client}});
+    let stateless = json!({
+        "jsonrpc": "2.0", "id": 3, "method": "tools/call",
+        "params": {"name": "echo", "_meta": info},
+    });
+    let answer = json_of(gated.post(stateless.to_string()).send().await.unwrap()).await;
+    assert_eq!(answer["result"]["isError"] == true, is_denied, "{answer}");
+    let answer = json_of(gated.post(call(4, "echo")).send().await.unwrap()).await;
+    assert_ne!(answer["result"]["isError"], true, "{answer}");
+}
+
+#[rstest]
 #[case::origin("origin", "https://evil.example", 403)]
 #[case::null_origin("origin", "null", 403)]
 #[case::rebound_host("host", "evil.example", 403)]

@@ -217,6 +217,110 @@ async fn a_tool_can_have_a_device_of_its_own() {
     session.call_denied(3).await;
 }
 
+fn initialize(client: &str) -> String {
+    json!({
+        "jsonrpc": "2.0", "id": "i", "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "clientInfo": {"name": client, "version": "1"}},
+    })
+    .to_string()
+}
+
+fn call_of(client: &str, id: u32, tool: &str) -> String {
+    let info = json!({"io.modelcontextprotocol/clientInfo": {"name": client, "version": "1"}});
+    json!({
+        "jsonrpc": "2.0", "id": id, "method": "tools/call",
+        "params": {"_meta": info, "name": tool, "arguments": {"name": "other"}},
+    })
+    .to_string()
+}
+
+#[rstest]
+#[case::of_this_client("cursor", true)]
+#[case::of_another("claude-code", false)]
+#[tokio::test]
+async fn a_client_can_have_a_device_of_its_own(#[case] client: &str, #[case] is_denied: bool) {
+    let world = World::new();
+    let gate = world.gate().device_for_client("cursor", world.gate_of("device-of-cursor"));
+    let gate = gate.device_for("deploy", world.gate_of("deployer"));
+    // In revisions with sessions, it introduces itself.
+    let mut session = Session::start(gate.clone());
+    session.client.send(initialize(client)).await;
+    assert_eq!(session.server.line().await, initialize(client));
+    session.call_and_answer(1).await;
+    world.revoke_device("device-of-cursor").await;
+    if is_denied {
+        session.call_denied(2).await;
+    } else {
+        session.call_and_answer(2).await;
+    }
+    // A second introduction changes nothing.
+    session.client.send(initialize("somebody-else").replace("\"i\"", "\"j\"")).await;
+    session.server.line().await;
+    if is_denied {
+        session.call_denied(3).await;
+    }
+    // A tool's own device goes before.
+    session.client.send(call(4, "deploy")).await;
+    assert_eq!(session.server.line().await, call(4, "deploy"));
+    // In the stateless revision, each call says whose it is.
+    let mut session = Session::start(gate);
+    session.client.send(call_of(client, 1, "echo")).await;
+    if is_denied {
+        assert_eq!(session.client.message().await["result"]["isError"], true);
+    } else {
+        assert_eq!(session.server.line().await, call_of(client, 1, "echo"));
+    }
+    session.call_and_answer(2).await;
+}
+
+#[rstest]
+#[case::text(r#""cursor""#)]
+#[case::list(r#"["cursor"]"#)]
+#[case::null("null")]
+#[case::info_as_text(r#"{"io.modelcontextprotocol/clientInfo":"cursor"}"#)]
+#[case::name_as_list(r#"{"io.modelcontextprotocol/clientInfo":{"name":["cursor"]}}"#)]
+#[case::elsewhere(r#"{"a":{"io.modelcontextprotocol/clientInfo":{"name":"cursor"}}}"#)]
+#[tokio::test]
+async fn what_is_no_name_of_a_client_is_none(#[case] meta: &str) {
+    let world = World::new();
+    let gate = world.gate().device_for_client("cursor", world.gate_of("device-of-cursor"));
+    let mut session = Session::start(gate);
+    session.call_and_answer(1).await;
+    world.revoke_device("device-of-cursor").await;
+    let line = format!(
+        r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"_meta":{meta},"name":"echo"}}}}"#
+    );
+    session.client.send(&line).await;
+    assert_eq!(session.server.line().await, line);
+}
+
+/// A client that stops reading, so that its denials can't be written, keeps no call alive.
+#[tokio::test]
+async fn a_client_that_does_not_read_keeps_no_call_running() {
+    let world = World::new();
+    let gate = world.gate().recheck_every(Duration::from_millis(300)).max_message_bytes(10_000);
+    let mut session = Session::start(gate);
+    session.client.send(call(1, "slow")).await;
+    session.server.line().await;
+    world.revoke().await;
+    let (mut reader, mut writer) = (session.client.lines, session.client.writer);
+    let flood = tokio::spawn(async move {
+        for id in 1000.. {
+            let line = call(id, "echo") + "\n";
+            if writer.write_all(line.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    });
+    let cancelled = session.server.message().await;
+    assert_eq!(cancelled["method"], "notifications/cancelled");
+    assert_eq!(cancelled["params"]["requestId"], 1);
+    flood.abort();
+    let mut line = String::new();
+    tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut line).await.unwrap();
+    assert!(line.contains("DEVICE_REVOKED"), "{line}");
+}
+
 #[rstest]
 #[case::batch(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}]"#)]
 #[case::duplicate(

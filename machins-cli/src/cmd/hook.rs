@@ -14,18 +14,17 @@ use clap::{Args, Subcommand};
 use machineid_client::{DeviceId, Gate, Permit};
 use serde_json::json;
 
+#[cfg(feature = "mock")]
+use super::hook_verify;
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
 use crate::error::Failure;
 use crate::flags::Global;
-use crate::hook::{
-    self, Answer, Change, Finding, Outcome, RUNTIMES, Refusal, Runtime, Scope, drain, read_event,
-};
+use crate::hook::{self, Answer, Change, RUNTIMES, Refusal, Runtime, Scope, drain, read_event};
 use crate::input::confirm;
 use crate::output::{Output, to_stderr};
-use crate::style::{BAD, FAINT, GOOD, WARN};
+use crate::style::{FAINT, GOOD};
 use crate::text::clean;
-use crate::{panic, runtime};
 
 /// How long the hook takes at most. Runtimes are told to wait much longer.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -127,7 +126,10 @@ impl Hook {
                 let change = Change::remove(place.runtime, place.path()?)?;
                 change_settings(context.out, &place, &change, "removed")
             }
-            Self::Verify { runtimes } => verify(context.out, &runtimes),
+            #[cfg(feature = "mock")]
+            Self::Verify { runtimes } => hook_verify::run(context.out, &runtimes),
+            #[cfg(not(feature = "mock"))]
+            Self::Verify { .. } => Err(super::features::not_built("hook verify", "mock")),
         }
     }
 }
@@ -317,47 +319,6 @@ fn change_settings(
         out.note(&format!("Check that it holds: `machins hook verify {runtime}`"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs the runtimes, and says in one line for each whether its tool ran.
-fn verify(out: Output, runtimes: &[&'static dyn Runtime]) -> Result<ExitCode, Failure> {
-    panic::deny_on_panic();
-    let runtimes = if runtimes.is_empty() { &RUNTIMES[..] } else { runtimes };
-    let findings: Vec<Finding> = runtime::block_on(async {
-        let mut findings = Vec::new();
-        for runtime in runtimes {
-            findings.push(hook::verify(*runtime).await?);
-        }
-        Ok::<_, Failure>(findings)
-    })??;
-    out.result(&json!({"runtimes": findings}), || {
-        findings.iter().map(describe).collect::<Vec<_>>().join("\n")
-    })?;
-    let names = |outcome: Outcome| {
-        let found = findings.iter().filter(|finding| finding.outcome == outcome);
-        found.map(|finding| finding.title).collect::<Vec<_>>().join(", ")
-    };
-    let (ran, not_proven) = (names(Outcome::Ran), names(Outcome::NotProven));
-    if !ran.is_empty() {
-        return Err(Failure::denied(format!("a tool ran that should not have: {ran}")));
-    }
-    if !not_proven.is_empty() {
-        return Err(Failure::refused(format!("not proven: {not_proven}")));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A finding on one line.
-fn describe(finding: &Finding) -> String {
-    let (word, style) = match finding.outcome {
-        Outcome::Blocked => ("blocked", GOOD),
-        Outcome::Ran => ("the tool RAN", BAD),
-        Outcome::NotProven => ("not proven", WARN),
-    };
-    let version = finding.version.as_ref().map(|version| format!(", {}", clean(version)));
-    let (name, detail) = (finding.runtime, clean(&finding.detail));
-    let (title, version) = (finding.title, version.unwrap_or_default());
-    format!("{name}  {style}{word}{style:#}  {detail} ({title}{version})")
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ const QUESTION: Duration = Duration::from_secs(10);
 
 /// Put MachineID in front of the tools of an MCP server
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true")]
+#[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true < /dev/null")]
 pub(crate) enum Mcp {
     Gate(McpGateCommand),
 }
@@ -49,16 +49,18 @@ pub(crate) enum Mcp {
 #[derive(Debug, Args)]
 #[command(
     name = "gate",
-    after_help = "Examples:\n  machins mcp gate --device agent-01 -- true\n  \
+    after_help = "Examples:\n  machins mcp gate --device agent-01 -- true < /dev/null\n  \
     claude mcp add files -- machins mcp gate -- npx -y some-mcp-server"
 )]
 pub(crate) struct McpGateCommand {
     /// Id of the device [default: MACHINEID_DEVICE_ID or the setting machineid.device_id]
     #[arg(long, value_name = "ID")]
     device: Option<String>,
-    /// Device to ask about for one tool (repeatable)
-    #[arg(long, value_name = "TOOL=DEVICE", value_parser = tool_device)]
-    device_for: Vec<(String, DeviceId)>,
+    /// Device to ask about for one tool, or for a client: client:NAME=DEVICE (repeatable)
+    ///
+    /// NAME is the one that the client gives itself. A tool's device goes before a client's.
+    #[arg(long, value_name = "TOOL=DEVICE", value_parser = device_for)]
+    device_for: Vec<(Asker, DeviceId)>,
     /// Tools that may be called, all if none is named; !NAME may not be called (repeatable)
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     tools: Vec<String>,
@@ -88,6 +90,13 @@ pub(crate) struct McpGateCommand {
     /// Server to start, with its arguments
     #[arg(last = true, required_unless_present = "url", value_name = "SERVER", value_hint = ValueHint::CommandWithArguments)]
     server: Vec<OsString>,
+}
+
+/// What has a device of its own.
+#[derive(Clone, Debug)]
+enum Asker {
+    Tool(String),
+    Client(String),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -159,7 +168,10 @@ impl McpGateCommand {
         if let Some(interval) = self.every {
             mcp = mcp.recheck_every(interval);
         }
-        self.device_for.iter().fold(mcp, |mcp, (tool, device)| mcp.device_for(tool, gate(device)))
+        self.device_for.iter().fold(mcp, |mcp, (asker, device)| match asker {
+            Asker::Tool(tool) => mcp.device_for(tool, gate(device)),
+            Asker::Client(name) => mcp.device_for_client(name, gate(device)),
+        })
     }
 
     async fn run_server(&self, gate: &McpGate, device: &DeviceId) -> Result<ExitCode, Failure> {
@@ -274,14 +286,18 @@ fn not_started(error: &ServerError) -> Failure {
     }
 }
 
-fn tool_device(text: &str) -> Result<(String, DeviceId), String> {
-    match text.rsplit_once('=') {
-        Some((tool, device)) if !tool.is_empty() => {
-            let device = DeviceId::new(device).map_err(|error| error.to_string())?;
-            Ok((tool.to_owned(), device))
-        }
-        _ => Err("must be TOOL=DEVICE, for example deploy=deployer-01".to_owned()),
+fn device_for(text: &str) -> Result<(Asker, DeviceId), String> {
+    let (asker, device) = text.rsplit_once('=').unwrap_or_default();
+    let asker = match asker.strip_prefix("client:") {
+        Some(name) => Asker::Client(name.to_owned()),
+        None => Asker::Tool(asker.to_owned()),
+    };
+    let (Asker::Tool(name) | Asker::Client(name)) = &asker;
+    if name.is_empty() {
+        let message = "must be TOOL=DEVICE, for example deploy=deployer-01, or client:NAME=DEVICE";
+        return Err(message.to_owned());
     }
+    Ok((asker, DeviceId::new(device).map_err(|error| error.to_string())?))
 }
 
 /// Parses `HOST:PORT`, `:PORT` and `PORT`; without a host it is 127.0.0.1.

@@ -9,13 +9,18 @@
 mod api;
 pub(crate) mod completion;
 mod config;
+#[cfg(feature = "mock")]
 mod conformance;
+#[cfg(feature = "mock")]
 mod demo;
 mod devices;
 mod doctor;
 mod events;
+pub(crate) mod features;
 mod guard;
 pub(crate) mod hook;
+#[cfg(feature = "mock")]
+mod hook_verify;
 mod inbox;
 mod inbox_watch;
 mod join;
@@ -24,6 +29,7 @@ mod log;
 mod marketplace;
 #[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "mock")]
 mod mock;
 mod org;
 mod owner;

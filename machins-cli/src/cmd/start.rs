@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+#[cfg(feature = "mock")]
 use super::demo::Demo;
 use super::join::Join;
 use super::status::Status;
@@ -12,6 +13,7 @@ use crate::error::Failure;
 pub(crate) enum Command {
     Join(Join),
     Status(Status),
+    #[cfg(feature = "mock")]
     Demo(Demo),
 }
 
@@ -20,6 +22,7 @@ impl Command {
         match self {
             Self::Join(join) => join.run(context),
             Self::Status(status) => status.run(context),
+            #[cfg(feature = "mock")]
             Self::Demo(demo) => demo.run(context),
         }
     }

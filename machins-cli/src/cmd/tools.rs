@@ -7,12 +7,14 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+#[cfg(feature = "mock")]
 use super::conformance::Conformance;
 use super::doctor::Doctor;
 use super::hook::Hook;
 use super::log::Log;
 #[cfg(feature = "mcp")]
 use super::mcp::Mcp;
+#[cfg(feature = "mock")]
 use super::mock::Mock;
 use super::profile::Profile;
 use super::shell;
@@ -26,12 +28,14 @@ pub(crate) enum Command {
     Profile(Profile),
     #[command(subcommand)]
     Hook(Hook),
+    #[cfg(feature = "mock")]
     #[command(subcommand)]
     Mock(Mock),
     #[cfg(feature = "mcp")]
     #[command(subcommand)]
     Mcp(Mcp),
     Api(Api),
+    #[cfg(feature = "mock")]
     Conformance(Conformance),
     Doctor(Doctor),
     #[command(subcommand)]
@@ -48,11 +52,13 @@ impl Command {
             // `hook run` answers in the form of a runtime.
             Self::Hook(hook) => return hook.run(context),
             // `mock exec` exits with the status of its command.
+            #[cfg(feature = "mock")]
             Self::Mock(mock) => return mock.run(context),
             // `mcp gate` exits with the status of its server.
             #[cfg(feature = "mcp")]
             Self::Mcp(mcp) => return mcp.run(context),
             Self::Api(api) => api.run(context)?,
+            #[cfg(feature = "mock")]
             Self::Conformance(conformance) => conformance.run(context)?,
             Self::Doctor(doctor) => doctor.run(context)?,
             Self::Log(log) => log.run(context)?,

@@ -9,11 +9,13 @@ mod codex;
 mod cursor;
 mod event;
 mod gemini;
+#[cfg(feature = "mock")]
 mod model;
 mod refusal;
 mod runtime;
 mod runtimes;
 mod settings;
+#[cfg(feature = "mock")]
 mod verify;
 
 pub(crate) use self::answer::Answer;
@@ -22,4 +24,5 @@ pub(crate) use self::refusal::Refusal;
 pub(crate) use self::runtime::{Runtime, Scope};
 pub(crate) use self::runtimes::{RUNTIMES, named};
 pub(crate) use self::settings::Change;
+#[cfg(feature = "mock")]
 pub(crate) use self::verify::{Finding, Outcome, verify};

@@ -21,8 +21,8 @@ pub(crate) struct Example {
     pub(crate) is_first: bool,
 }
 
-/// All examples, but for those that go on until they are stopped (tests of their own run them) and
-/// those of the commands that control a mock server.
+/// All examples, but for those that go on until they are stopped, run an agent runtime (tests of their own
+/// run them), and those of the commands that control a mock server.
 pub(crate) fn examples() -> Vec<Example> {
     all().into_iter().filter(|example| !is_about_a_mock(&example.command)).collect()
 }
@@ -48,7 +48,8 @@ fn all() -> Vec<Example> {
             .map(str::trim)
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
-            if !line.contains("--watch") {
+            let runs_another_program = line.starts_with("claude ");
+            if !runs_another_program && !line.contains("--watch") {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
             }

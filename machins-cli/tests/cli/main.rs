@@ -15,9 +15,9 @@ mod config;
 mod decision_log;
 mod denials;
 mod devices;
+mod doctor;
 #[cfg(unix)]
 mod drift;
-mod doctor;
 mod events;
 #[cfg(unix)]
 mod examples;

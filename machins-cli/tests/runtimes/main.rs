@@ -14,9 +14,14 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "mcp")]
+mod mcp_page;
 #[path = "../../src/hook/model.rs"]
 mod model;
+mod pages;
 mod session;
+#[cfg(feature = "mcp")]
+mod tool_model;
 
 use std::fs;
 use std::net::TcpListener;

@@ -21,7 +21,12 @@ const PACKAGES: [&str; 3] =
 /// them.
 pub(crate) fn installed() -> Option<&'static Path> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PROGRAMS.get_or_init(install) {
+    with_npm(PROGRAMS.get_or_init(|| Ok(install(&PACKAGES)?.join(".bin"))))
+}
+
+/// Returns the folder of an installation, or `None` if there is no npm.
+pub(crate) fn with_npm(installed: &'static Result<PathBuf, String>) -> Option<&'static Path> {
+    match installed {
         Ok(folder) => Some(folder),
         Err(why) if env::var_os("REQUIRE_NODE").is_some() => panic!("no npm packages: {why}"),
         Err(why) => {
@@ -31,9 +36,11 @@ pub(crate) fn installed() -> Option<&'static Path> {
     }
 }
 
-fn install() -> Result<PathBuf, String> {
+/// Installs packages into a folder of their own, once, and returns it.
+pub(crate) fn install(packages: &[&str]) -> Result<PathBuf, String> {
     let folders = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let name = PACKAGES.map(|package| package.rsplit('/').next().unwrap_or_default()).join(" ");
+    let names = packages.iter().map(|package| package.rsplit('/').next().unwrap_or_default());
+    let name = names.collect::<Vec<_>>().join(" ");
     let (folder, unfinished) = (folders.join(name), folders.join("npm.unfinished"));
     // Each test may be a process of its own: one installs, the others wait.
     let lock = File::create(folders.join("npm.lock")).unwrap();
@@ -44,7 +51,7 @@ fn install() -> Result<PathBuf, String> {
         let npm = Command::new("npm")
             .args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
             .arg(&unfinished)
-            .args(PACKAGES)
+            .args(packages)
             .output();
         match npm {
             Ok(output) if output.status.success() => fs::rename(&unfinished, &folder).unwrap(),
@@ -52,7 +59,7 @@ fn install() -> Result<PathBuf, String> {
             Err(error) => return Err(format!("npm: {error}")),
         }
     }
-    Ok(folder.join("node_modules").join(".bin"))
+    Ok(folder.join("node_modules"))
 }
 
 /// What came of a prompt.
@@ -127,6 +134,7 @@ impl Home {
         let file = match self.runtime {
             "claude" => ".claude/settings.json",
             "codex" => ".codex/hooks.json",
+            "cursor" => ".cursor/hooks.json",
             _ => ".gemini/settings.json",
         };
         self.folder.path().join(file)
@@ -150,6 +158,32 @@ impl Home {
 
     pub(crate) fn machins(&self, arguments: &[&str]) -> Said {
         self.command(env!("CARGO_BIN_EXE_machins")).args(arguments).output().unwrap().into()
+    }
+
+    /// The folders in which `machins` is found, too.
+    fn path(&self) -> String {
+        let folder = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
+        format!("{}:{}", folder.display(), self.variables["PATH"])
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    /// Runs a line of a shell that finds `machins`, in the project, with this on its stdin.
+    pub(crate) fn shell(&self, line: &str, stdin: &str) -> Said {
+        let mut child = self
+            .command("sh")
+            .args(["-c", line])
+            .env("PATH", self.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that needs none does not read.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        child.wait_with_output().unwrap().into()
     }
 
     /// Gives the runtime a prompt, and its model a shell command to ask for.
@@ -204,8 +238,30 @@ impl Home {
 
     /// Trusts the hooks of Codex, as a user does under `/hooks`.
     pub(crate) fn trust(&self, programs: &Path) {
+        let written = self.app_server(programs, |call| {
+            let listed = call("hooks/list", json!({"cwds": [self.project()]}));
+            let hooks = listed["data"][0]["hooks"].as_array().unwrap();
+            assert_eq!(hooks.len(), 1, "{listed}");
+            let states = hooks.iter().map(|hook| {
+                let state = json!({"trusted_hash": hook["currentHash"]});
+                (hook["key"].as_str().unwrap().to_owned(), state)
+            });
+            let value = Value::Object(states.collect());
+            let edit = json!({"keyPath": "hooks.state", "value": value, "mergeStrategy": "upsert"});
+            call("config/batchWrite", json!({"edits": [edit]}))
+        });
+        assert_eq!(written["status"], "ok", "{written}");
+    }
+
+    /// Starts the server that Codex has for editors, and calls its methods.
+    pub(crate) fn app_server(
+        &self,
+        programs: &Path,
+        talk: impl FnOnce(&mut dyn FnMut(&str, Value) -> Value) -> Value,
+    ) -> Value {
         let mut server = self
             .command(programs.join("codex"))
+            .env("PATH", self.path())
             .arg("app-server")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -214,7 +270,9 @@ impl Home {
             .unwrap();
         let (mut stdin, stdout) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
         let mut lines = BufReader::new(stdout).lines();
-        let mut call = |id: u32, method: &str, params: Value| -> Value {
+        let mut id = 0;
+        let mut call = |method: &str, params: Value| -> Value {
+            id += 1;
             let call = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
             writeln!(stdin, "{call}").unwrap();
             loop {
@@ -227,22 +285,12 @@ impl Home {
         };
         let client = json!({"name": "tests", "version": "1"});
         let capabilities = json!({"experimentalApi": true});
-        call(1, "initialize", json!({"clientInfo": client, "capabilities": capabilities}));
-        let project = self.folder.path().join("project");
-        let listed = call(2, "hooks/list", json!({"cwds": [project]}));
-        let hooks = listed["data"][0]["hooks"].as_array().unwrap();
-        assert_eq!(hooks.len(), 1, "{listed}");
-        let states = hooks.iter().map(|hook| {
-            let state = json!({"trusted_hash": hook["currentHash"]});
-            (hook["key"].as_str().unwrap().to_owned(), state)
-        });
-        let value = Value::Object(states.collect());
-        let edit = json!({"keyPath": "hooks.state", "value": value, "mergeStrategy": "upsert"});
-        let written = call(3, "config/batchWrite", json!({"edits": [edit]}));
-        assert_eq!(written["status"], "ok", "{written}");
+        call("initialize", json!({"clientInfo": client, "capabilities": capabilities}));
+        let result = talk(&mut call);
         drop(stdin);
         server.kill().unwrap();
         server.wait().unwrap();
+        result
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::clients::Clients;
 use super::exchange::{Endpoint, READ_TIME};
 use super::upstream::HttpServer;
 use crate::denial::CallDenied;
@@ -98,6 +99,7 @@ async fn serve(
         gate,
         server,
         admission,
+        clients: Clients::default(),
     });
     // Dropped at the end, and every connection with it.
     let mut connections = JoinSet::new();

@@ -15,12 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::admit::{Admission, single};
+use super::clients::Clients;
 use super::respond::{Body, error, json};
 use super::running::{Running, Tell};
 use super::upstream::{HttpServer, passed_on};
 use crate::event::{Event, Peer};
 use crate::gate::McpGate;
-use crate::message::{Id, Message, Refusal};
+use crate::message::{INITIALIZE, Id, Message, Refusal};
 use crate::reply::{self, DeniedCall, INTERNAL_ERROR};
 
 /// How long the head of a request, and its body, may take to arrive.
@@ -36,6 +37,7 @@ pub(super) struct Endpoint {
     pub(super) gate: Arc<McpGate>,
     pub(super) server: HttpServer,
     pub(super) admission: Admission,
+    pub(super) clients: Clients,
     /// The bytes that bodies of requests may take up at one time.
     pub(super) memory: Arc<Semaphore>,
     /// Is told of a denial that ends the gate.
@@ -94,8 +96,16 @@ impl Endpoint {
         })??;
         let message = Message::read(&body).map_err(Refused::message)?;
         check_headers(headers, &message)?;
-        let (id, tool) = match message {
-            Message::ToolCall { id, tool } => (id, tool),
+        let (id, tool, client) = match message {
+            Message::ToolCall { id, tool, client } => (id, tool, client),
+            Message::Initialize { id, client } => {
+                let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
+                let response = passed(sent, Some(&id))?;
+                if let Some(client) = client.filter(|_| self.gate.tells_clients_apart()) {
+                    self.clients.remember(response.headers(), client);
+                }
+                return Ok(response);
+            }
             Message::Request { id, .. } => {
                 let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
                 return passed(sent, Some(&id));
@@ -105,7 +115,8 @@ impl Endpoint {
                 return passed(sent, None);
             }
         };
-        match self.gate.check(&tool).await {
+        let client = client.or_else(|| self.clients.find(headers));
+        match self.gate.check(&tool, client.as_deref()).await {
             Ok(permitted_by) => self.call(id, permitted_by, headers, body).await,
             Err(denied) => {
                 let form = self.gate.on_denial;
@@ -212,7 +223,8 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
 /// Since revision 2026-07-28, headers repeat the method and the name of the tool.
 fn check_headers(headers: &HeaderMap, message: &Message) -> Result<(), Refused> {
     let (id, method, tool) = match message {
-        Message::ToolCall { id, tool } => (Some(id), Some("tools/call"), Some(tool.as_str())),
+        Message::ToolCall { id, tool, .. } => (Some(id), Some("tools/call"), Some(tool.as_str())),
+        Message::Initialize { id, .. } => (Some(id), Some(INITIALIZE), None),
         Message::Request { id, method } => (Some(id), Some(method.as_str()), None),
         Message::Notification { method } => (None, Some(method.as_str()), None),
         Message::Cancelled { .. } => (None, Some("notifications/cancelled"), None),

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admit;
+mod clients;
 mod exchange;
 mod respond;
 mod running;

@@ -49,7 +49,14 @@ impl World {
     }
 
     pub async fn revoke(&self) {
-        let _change = self.client.revoke(&DeviceId::new(DEVICE).unwrap()).await.unwrap();
+        self.revoke_device(DEVICE).await;
+    }
+
+    /// Revokes a device, which is registered if it was not.
+    pub async fn revoke_device(&self, device: &str) {
+        let device = DeviceId::new(device).unwrap();
+        let _registration = self.client.register(&device).await.unwrap();
+        let _change = self.client.revoke(&device).await.unwrap();
     }
 
     /// How many decisions were asked for.
@@ -61,8 +68,8 @@ impl World {
 
 /// One side of a session, as the test plays it.
 pub struct Side {
-    lines: BufReader<ReadHalf<DuplexStream>>,
-    writer: WriteHalf<DuplexStream>,
+    pub lines: BufReader<ReadHalf<DuplexStream>>,
+    pub writer: WriteHalf<DuplexStream>,
 }
 
 impl Side {

@@ -1,0 +1,39 @@
+//! A command that a build lacks says which feature has it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::{Command, Output};
+
+use rstest::rstest;
+use serde_json::Value;
+
+fn run(arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
+    command.args(arguments).env("HOME", home.path()).current_dir(home.path());
+    command.output().unwrap()
+}
+
+#[rstest]
+#[case::demo(&["demo"], "mock", cfg!(feature = "mock"))]
+#[case::mock_serve(&["mock", "serve"], "mock", cfg!(feature = "mock"))]
+#[case::mock_exec(&["mock", "exec", "--", "true"], "mock", cfg!(feature = "mock"))]
+#[case::hook_verify(&["hook", "verify", "cursor"], "mock", cfg!(feature = "mock"))]
+#[case::mcp_gate(&["mcp", "gate", "--", "true"], "mcp", cfg!(feature = "mcp"))]
+fn a_command_that_is_not_built_names_its_feature(
+    #[case] command: &[&str],
+    #[case] feature: &str,
+    #[case] is_built: bool,
+) {
+    if is_built {
+        assert_eq!(run(&[command[0], "--help"]).status.code(), Some(0));
+        return;
+    }
+    let output = run(command);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains(&format!("without the feature {feature}")), "{text}");
+    assert!(text.contains("--features full"), "{text}");
+    let output = run(&[&["--json"], command].concat());
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((output.status.code(), &error["error"]["kind"]), (Some(2), &"usage".into()));
+}
