@@ -4,6 +4,7 @@ mod build;
 mod commands;
 mod gate;
 mod guard;
+mod hook;
 mod inbox;
 mod marketplace;
 mod mcp;
@@ -22,7 +23,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 15] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 16] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -40,4 +41,5 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 15] = [
     (15..=15, "15: from a revoke to the end of everything", guard::revoke),
     (16..=16, "16: what guard costs", guard::watching),
     (17..=17, "17: the MCP gate", mcp::run),
+    (18..=18, "18: the hook", hook::run),
 ];
