@@ -117,6 +117,7 @@ impl McpGate {
     }
 
     /// Whether it matters which client makes a call.
+    #[cfg(feature = "http")]
     pub(crate) fn tells_clients_apart(&self) -> bool {
         !self.by_client.is_empty()
     }

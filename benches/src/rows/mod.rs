@@ -5,6 +5,7 @@ mod commands;
 mod console;
 mod gate;
 mod guard;
+mod hook;
 mod inbox;
 mod marketplace;
 mod mcp;
@@ -24,7 +25,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 18] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 19] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -45,4 +46,5 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 18] = [
     (18..=18, "18: the mock server's journal, waits and worlds", worlds::run),
     (19..=19, "19: the console's pages", console::pages),
     (20..=20, "20: what an open page costs", console::open_page),
+    (21..=21, "21: the hook", hook::run),
 ];

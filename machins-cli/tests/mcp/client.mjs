@@ -31,7 +31,26 @@ const attempt = (call) => call.catch((error) => ({ raised: error.code, text: err
 const call = (name, args = {}) => attempt(client.callTool({ name, arguments: args }));
 
 const tasks = {
-  async tour() {
+  async tour_fastmcp() {
+    const steps = [];
+    // Long enough for its step of progress to be seen before its result.
+    const slow = { name: "slow", arguments: { seconds: 0.5 } };
+    return {
+      server: client.getServerVersion(),
+      tools: await client.listTools(),
+      prompts: await client.listPrompts(),
+      resources: await client.listResources(),
+      add: await call("add", { a: 1, b: 2 }),
+      slow: await client.callTool(slow, undefined, { onprogress: (step) => steps.push(step) }),
+      large: await call("large", { size: 50_000 }),
+      wrong: await call("add", { a: "x" }),
+      missing: await call("no-such-tool"),
+      resource: await client.readResource({ uri: "data://greeting" }),
+      prompt: await client.getPrompt({ name: "review", arguments: { code: "x = 1" } }),
+      steps,
+    };
+  },
+  async tour_everything() {
     const steps = [];
     const onprogress = (step) => steps.push(step);
     const long = { name: "trigger-long-running-operation", arguments: { duration: 0.2, steps: 2 } };
@@ -73,13 +92,16 @@ const tasks = {
       seen,
     };
   },
-  async watched() {
-    console.log(JSON.stringify(await call("get-sum", { a: 1, b: 2 })));
-    await createInterface(process.stdin).question("");
-    const calls = Array.from({ length: 50 }, () => call("get-sum", { a: 1, b: 2 }));
-    return { calls: await Promise.all(calls), tools: await client.listTools() };
-  },
+  watched_fastmcp: () => watched("add"),
+  watched_everything: () => watched("get-sum"),
 };
+
+async function watched(tool) {
+  console.log(JSON.stringify(await call(tool, { a: 1, b: 2 })));
+  await createInterface(process.stdin).question("");
+  const calls = Array.from({ length: 50 }, () => call(tool, { a: 1, b: 2 }));
+  return { calls: await Promise.all(calls), tools: await client.listTools() };
+}
 
 let transport;
 if (Array.isArray(target)) {
@@ -90,7 +112,8 @@ if (Array.isArray(target)) {
 }
 await client.connect(transport);
 const result = await tasks[task]();
-console.log(JSON.stringify(result));
+// Written whole before the end of the process, which waits for nothing.
+await new Promise((done) => process.stdout.write(JSON.stringify(result) + "\n", done));
 await transport.terminateSession?.();
 await client.close();
 process.exit(0);

@@ -25,7 +25,7 @@ async def attempt(call):
         return {"raised": type(error).__name__, "text": str(error)}
 
 
-async def tour(client):
+async def tour_fastmcp(client):
     progress = []
 
     async def on_progress(*step):
@@ -50,11 +50,40 @@ async def tour(client):
     }
 
 
-async def watched(client):
-    before = plain(await client.call_tool("add", {"a": 1, "b": 2}))
+async def tour_everything(client):
+    return {
+        "version": client.protocol_version,
+        "server": plain(client.server_info),
+        "tools": plain(await client.list_tools()),
+        "resources": plain(await client.list_resources()),
+        "templates": plain(await client.list_resource_templates()),
+        "prompts": plain(await client.list_prompts()),
+        "prompt": plain(await client.get_prompt("args-prompt", {"city": "Köln"})),
+        "echo": plain(await client.call_tool("echo", {"message": "one\u2028two \0 é 😀"})),
+        "sum": plain(await client.call_tool("get-sum", {"a": 1, "b": 2})),
+        "image": plain(await client.call_tool("get-tiny-image", {})),
+        "structured": plain(
+            await client.call_tool("get-structured-content", {"location": "Chicago"})
+        ),
+        "links": plain(await client.call_tool("get-resource-links", {})),
+        "wrong": await attempt(client.call_tool("get-sum", {"a": "x"})),
+        "missing": await attempt(client.call_tool("no-such-tool", {})),
+    }
+
+
+async def watched_fastmcp(client):
+    return await watched(client, "add")
+
+
+async def watched_everything(client):
+    return await watched(client, "get-sum")
+
+
+async def watched(client, tool):
+    before = plain(await client.call_tool(tool, {"a": 1, "b": 2}))
     print(json.dumps(before), flush=True)
     sys.stdin.readline()
-    calls = [attempt(client.call_tool("add", {"a": 1, "b": 2})) for _ in range(50)]
+    calls = [attempt(client.call_tool(tool, {"a": 1, "b": 2})) for _ in range(50)]
     return {"calls": await asyncio.gather(*calls), "tools": plain(await client.list_tools())}
 
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use machins_mock::blocking::MockServer;
@@ -67,6 +67,12 @@ impl World {
         calls.lines().map(str::to_owned).collect()
     }
 
+    /// Revokes the device, as an operator does.
+    pub(crate) fn revoke(&self) {
+        let mut machins = self.command(env!("CARGO_BIN_EXE_machins"));
+        assert!(machins.args(["revoke", "-q", "agent-01"]).status().unwrap().success());
+    }
+
     pub(crate) fn disable(&self) {
         self.org.update(OrgUpdate::new().execution_enabled(false)).unwrap();
     }
@@ -112,48 +118,59 @@ impl Drop for Running {
     }
 }
 
-/// An official client, and how it starts the server it is tested with.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp");
+
+/// An official client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Client {
     Python { mode: &'static str },
     TypeScript,
 }
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp");
+/// A server: one written with `FastMCP`, which notes its calls, or the official one that has everything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Server {
+    FastMcp,
+    Everything,
+}
 
-impl Client {
-    fn packages(self) -> Option<&'static Path> {
+impl Server {
+    /// The name of a client's task with this server.
+    pub(crate) fn task(self, name: &str) -> String {
         match self {
-            Self::Python { .. } => crate::install::python(),
-            Self::TypeScript => crate::install::node(),
+            Self::FastMcp => format!("{name}_fastmcp"),
+            Self::Everything => format!("{name}_everything"),
         }
     }
 
     /// The command of the server over stdio, or `None` where it cannot be installed.
-    pub(crate) fn server(self) -> Option<Vec<String>> {
-        let packages = self.packages()?;
+    pub(crate) fn command(self) -> Option<Vec<String>> {
         Some(match self {
-            Self::Python { .. } => vec!["python3".to_owned(), format!("{FOLDER}/server.py")],
-            Self::TypeScript => {
+            Self::FastMcp => {
+                crate::install::python()?;
+                vec!["python3".to_owned(), format!("{FOLDER}/server.py")]
+            }
+            Self::Everything => {
                 let everything =
                     "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
-                vec!["node".to_owned(), packages.join(everything).display().to_string()]
+                let path = crate::install::node()?.join(everything);
+                vec!["node".to_owned(), path.display().to_string()]
             }
         })
     }
 
     /// Starts the server over streamable HTTP, and returns its URL once it answers.
-    pub(crate) fn http_server(self, world: &World) -> Option<(Running, String)> {
-        let [program, script] = self.server()?.try_into().unwrap();
+    pub(crate) fn serve(self, world: &World) -> Option<(Running, String)> {
+        let [program, script] = self.command()?.try_into().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = world.command(program);
         match self {
-            Self::Python { .. } => command.arg(script).arg(port.to_string()),
-            Self::TypeScript => {
+            Self::FastMcp => command.arg(script).arg(port.to_string()),
+            Self::Everything => {
                 command.args([&script, "streamableHttp"]).env("PORT", port.to_string())
             }
         };
-        self.with_packages(&mut command);
+        with_packages(&mut command);
         let mut server = Running::start(command.stderr(Stdio::null()));
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(server.process.try_wait().unwrap().is_none(), "the server has ended");
@@ -161,13 +178,25 @@ impl Client {
         }
         Some((server, format!("http://127.0.0.1:{port}/mcp")))
     }
+}
 
-    fn with_packages(self, command: &mut Command) {
-        let packages = self.packages().unwrap();
+/// Lets a client, and the server that it starts, find their packages.
+fn with_packages(command: &mut Command) {
+    if let Some(folder) = crate::install::python() {
+        command.env("PYTHONPATH", folder);
+    }
+    if let Some(folder) = crate::install::node() {
+        command.env("NODE_PACKAGES", folder);
+    }
+}
+
+impl Client {
+    /// Whether the client can be installed here.
+    pub(crate) fn is_installed(self) -> bool {
         match self {
-            Self::Python { .. } => command.env("PYTHONPATH", packages),
-            Self::TypeScript => command.env("NODE_PACKAGES", packages),
-        };
+            Self::Python { .. } => crate::install::python().is_some(),
+            Self::TypeScript => crate::install::node().is_some(),
+        }
     }
 
     /// Starts a task of the client's script with a server: the words of a command, or a URL.
@@ -185,7 +214,7 @@ impl Client {
                 node
             }
         };
-        self.with_packages(&mut command);
+        with_packages(&mut command);
         Running::start(&mut command)
     }
 }

@@ -28,6 +28,7 @@ use std::net::TcpListener;
 
 use machins_mock::{Fault, MockServer, Org, OrgUpdate, Plan};
 use rstest::rstest;
+use serde_json::json;
 
 use session::{Home, Ran, installed};
 
@@ -63,6 +64,12 @@ fn fault(world: &World, fault: Fault) {
     world.server.add_fault(fault.path("/api/v1/devices/validate")).unwrap();
 }
 
+/// Makes the service give this decision, which is not to allow.
+fn decide(world: &World, code: &str) {
+    let decision = json!({"allowed": false, "code": code, "request_id": "request-1"});
+    fault(world, Fault::status(200).body(decision));
+}
+
 /// Replaces the program in the installed hook.
 fn replace_program(world: &World, by: &str) {
     let path = world.home.settings();
@@ -83,13 +90,16 @@ const ROWS: [Row; 3] = [
     }),
 ];
 
-const MORE_ROWS: [Row; 15] = [
+const MORE_ROWS: [Row; 18] = [
     ("not registered", |world| world.home.set("MACHINEID_DEVICE_ID", "agent-02")),
     ("org disabled", |world| set(world, OrgUpdate::new().execution_enabled(false))),
     ("plan frozen", |world| set(world, OrgUpdate::new().frozen(true))),
     ("entitlement expired", |world| set(world, OrgUpdate::new().entitlement_active(false))),
     ("system unavailable", |world| set(world, OrgUpdate::new().available(false))),
     ("unknown org", |world| world.home.set("MACHINEID_ORG_KEY", "org_0123456789abcdef0123456789")),
+    ("INVALID_ORG_KEY", |world| decide(world, "INVALID_ORG_KEY")),
+    ("INVALID_DEVICE_ID", |world| decide(world, "INVALID_DEVICE_ID")),
+    ("a new code", |world| decide(world, "A_NEW_CODE")),
     ("invalid device", |world| world.home.set("MACHINEID_DEVICE_ID", "a b")),
     ("no key", |world| world.home.unset("MACHINEID_ORG_KEY")),
     ("no device", |world| world.home.unset("MACHINEID_DEVICE_ID")),
