@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod approvals;
 mod config;
 mod demo;
 mod devices;
@@ -14,6 +15,7 @@ mod events;
 mod guard;
 pub(crate) mod hook;
 mod inbox;
+mod intents;
 mod join;
 mod listings;
 mod log;
@@ -144,11 +146,13 @@ pub(crate) fn parse(
 }
 
 /// The commands that list.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 13] = [
     "browse",
     "listings",
     "trades",
     "transactions",
+    "intents",
+    "approvals",
     "inbox",
     "subscriptions",
     "leaderboard",

@@ -16,6 +16,8 @@
 
 #[path = "../../src/hook/model.rs"]
 mod model;
+#[cfg(feature = "mcp")]
+mod purchase;
 mod session;
 
 use std::fs;
