@@ -517,6 +517,11 @@ async fn the_mcp_gate_shows_no_secret() {
         GatedHandler<Handler> = mcp::ToolGate::new(gate()).wrap(Handler),
         HttpServer = mcp::HttpServer::new(&server).unwrap(),
         InvalidServer = mcp::HttpServer::new(&with_password).unwrap_err(),
+        MarketplaceServer = mcp::MarketplaceServer::new(machins::SpendingClient::new(
+            &world::machins(&url).build().unwrap(),
+            machins::SpendingPolicy::new(),
+        ))
+        .devices(client.clone()),
         McpGate = mcp::McpGate::new(gate()),
         OnDenial = mcp::OnDenial::Stop,
         Peer = mcp::Peer::Client,

@@ -1,5 +1,10 @@
 //! The arguments of the tools. Their comments are what a model reads.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments are descriptions in a schema, where backticks would show"
+)]
+
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 

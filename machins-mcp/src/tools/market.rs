@@ -26,6 +26,7 @@ const PAGE: u32 = 20;
 type Reply = Result<Value, ToolFailure>;
 
 /// The tools of the marketplace and the wallet.
+#[expect(clippy::too_many_lines, reason = "as long as the list of tools")]
 pub(super) fn tools() -> Vec<Entry> {
     use Effect::{Acts, Ends, Reads};
     vec![

@@ -64,7 +64,7 @@ impl FromOthers {
     /// Adds JSON as text, so that none of its names are taken for those of the result.
     pub(super) fn json(self, name: &str, json: Option<&Document>, most: usize) -> Self {
         let json = json.filter(|json| !json.is_null() && json.as_json() != "{}");
-        self.text(name, json.map(|json| json.as_json()), most)
+        self.text(name, json.map(Document::as_json), most)
     }
 
     /// Adds a value that is made of cleaned texts.

@@ -16,7 +16,7 @@ use crate::error::Failure;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true")]
 pub(crate) enum Mcp {
-    Gate(McpGateCommand),
+    Gate(Box<McpGateCommand>),
     Serve(Box<McpServeCommand>),
 }
 

@@ -123,7 +123,7 @@ impl McpServeCommand {
         if context.setting(&MACHINEID_ORG_KEY)?.is_none() {
             if self.device.is_some() {
                 // It says which key is missing.
-                context.machineid_with_key()?;
+                drop(context.machineid_with_key()?);
             }
             return Ok(server);
         }
@@ -148,14 +148,14 @@ impl McpServeCommand {
         let serving = async {
             match self.listen {
                 None => {
-                    let served = server.serve_stdio(&stop).await;
-                    served.map_err(|error| Failure::local("could not serve", error))
+                    let ended = server.serve_stdio(&stop).await;
+                    ended.map_err(|error| Failure::local("could not serve", error))
                 }
                 Some(listen) => serve_http(context, server, listen, &stop).await,
             }
         };
         tokio::select! {
-            served = serving => served.map(|()| ExitCode::SUCCESS),
+            ended = serving => ended.map(|()| ExitCode::SUCCESS),
             signal = signals.asked_to_stop() => match self.listen {
                 None => Ok(process::signalled(signal)),
                 Some(_) => Ok(ExitCode::SUCCESS),
@@ -190,5 +190,5 @@ async fn serve_http(
 fn new_token() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Failure::local("no random numbers", error))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
