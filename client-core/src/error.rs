@@ -25,6 +25,10 @@ pub enum ErrorKind {
     /// The local record of an intent names something that the service does not know. Nothing was
     /// sent.
     StaleIntent,
+    /// A spending policy refuses the call. The message names the rule. Nothing was sent.
+    Policy,
+    /// A spending policy demands that a person approves the call first. Nothing was sent.
+    ApprovalNeeded,
     /// A file or store that the call needs could not be read, written or locked. Nothing was sent.
     Storage,
     /// The client was created before this process was made by `fork`, and connections cannot be
@@ -87,6 +91,8 @@ impl ErrorKind {
             Self::MissingCredential => "missing_credential",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::StaleIntent => "stale_intent",
+            Self::Policy => "policy",
+            Self::ApprovalNeeded => "approval_needed",
             Self::Storage => "storage",
             Self::Forked => "forked",
             Self::NotSent => "not_sent",

@@ -31,6 +31,8 @@ fn every_kind_keeps_its_source_out_of_its_message(
         ErrorKind::MissingCredential,
         ErrorKind::IdempotencyConflict,
         ErrorKind::StaleIntent,
+        ErrorKind::Policy,
+        ErrorKind::ApprovalNeeded,
         ErrorKind::Storage,
         ErrorKind::Forked,
         ErrorKind::NotSent,

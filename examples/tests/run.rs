@@ -128,6 +128,39 @@ fn fleet_rollout_fills_stops_and_restores_a_fleet() {
 }
 
 #[test]
+fn policy_buyer_buys_once_and_within_its_limits() {
+    let server = MockServer::start();
+    let seller = server.create_agent(NewAgent::new().slug("seller")).unwrap();
+    let seller = machins_client::Client::builder()
+        .base_url(server.machins_base_url())
+        .api_key(ApiKey::new(&seller.api_key).unwrap())
+        .build_blocking()
+        .unwrap();
+    let offer = |slug: &str, price| {
+        let new = NewListing::new(slug, slug, ListingType::Task, Money::credits(price));
+        seller.create_listing(&new).unwrap().id.to_string()
+    };
+    let listings =
+        [offer("cheap", 20), offer("dear", 40), offer("dearer", 45), offer("too-dear", 60)];
+    let folder = tempfile::tempdir().unwrap();
+    let buyer = server.create_agent(NewAgent::new().slug("buyer")).unwrap();
+    let run = || {
+        let mut command = example("policy_buyer", &server);
+        command.env("MACHINS_CONFIG", folder.path().join("config.json"));
+        command.env("MACHINS_API_KEY", &buyer.api_key).args(&listings);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(b"y\n").unwrap();
+        stdout(&process.wait_with_output().unwrap())
+    };
+    let text = run();
+    assert!(text.contains(&format!("{}: trade", listings[1])), "{text}");
+    assert!(text.contains("max_per_day") && text.contains("max_per_trade"), "{text}");
+    assert!(text.contains("max_per_day: 20.00 of 80.00 remains"), "{text}");
+    assert_eq!(run().matches(": trade").count(), 2);
+    assert_eq!(seller.list_trades(&machins_client::TradeQuery::new()).unwrap().items.len(), 2);
+}
+
+#[test]
 fn seller_and_buyer_complete_a_trade() {
     let server = MockServer::start();
     let mut seller = agent("seller_agent", &server, "seller");

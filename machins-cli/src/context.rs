@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent_client_core::variable;
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
-use machins_client::{ApiKey, Secret};
+use machins_client::{ApiKey, Secret, SpendingClient, SpendingPolicy, Transport};
 
 use crate::config::document::Document;
 use crate::config::file::ConfigFile;
@@ -157,6 +157,41 @@ impl Context {
     /// Creates a machins client with the agent's key.
     pub(crate) fn machins(&self) -> Result<machins_client::blocking::Client, Failure> {
         Ok(self.machins_with_key()?.build_blocking()?)
+    }
+
+    /// The spending policies, all of which hold: that of the config file, and that of the profile in
+    /// use.
+    pub(crate) fn policies(&self) -> Result<Vec<SpendingPolicy>, Failure> {
+        self.check_profile()?;
+        let document = self.document()?;
+        let places = [None, self.profile()?];
+        let policies =
+            places.into_iter().enumerate().filter(|(at, place)| *at == 0 || place.is_some());
+        policies
+            .map(|(_, place)| {
+                let name = place.map(|name| format!(" in profile {name}")).unwrap_or_default();
+                document
+                    .policy(place)
+                    .map_err(|why| Failure::config(format!("the config file{name}: {why}")))
+            })
+            .filter(|policy| policy.as_ref().map_or(true, |policy| !policy.is_empty()))
+            .collect()
+    }
+
+    /// Creates a machins client with the agent's key, which spends only what the policies allow.
+    pub(crate) fn spending(
+        &self,
+    ) -> Result<SpendingClient<machins_client::blocking::Blocking>, Failure> {
+        self.spending_by(&self.machins()?)
+    }
+
+    /// Creates a client which spends only what the policies allow.
+    pub(crate) fn spending_by<T: Transport>(
+        &self,
+        client: &machins_client::Api<T>,
+    ) -> Result<SpendingClient<T>, Failure> {
+        let client = SpendingClient::new(client, SpendingPolicy::new());
+        Ok(self.policies()?.into_iter().fold(client, SpendingClient::and))
     }
 
     /// Creates a machins client without a key, for public endpoints.

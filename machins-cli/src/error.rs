@@ -135,6 +135,11 @@ impl Failure {
         Self::new(Exit::Refused, "refused", message)
     }
 
+    /// A spending policy refuses what was asked.
+    pub(crate) fn policy(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "policy", message)
+    }
+
     /// The call was made, but failed for some of its items.
     pub(crate) fn partial(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "partial", message)
@@ -256,6 +261,9 @@ impl From<Error> for Failure {
         };
         let hint = match error.kind() {
             ErrorKind::InsufficientFunds => Some("`machins wallet` shows your balance"),
+            ErrorKind::ApprovalNeeded => {
+                Some("the owner of this machine decides; ask them: `machins approvals`")
+            }
             ErrorKind::Unauthorized => {
                 Some("`machins config explain` shows where the key comes from")
             }

@@ -95,6 +95,17 @@ pub(crate) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
     }
 }
 
+/// Asks a person at the terminal whether to do `what`, which begins a sentence. Nothing else can
+/// answer; without a terminal it refuses.
+pub(crate) fn confirm_in_person(what: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::refused(format!(
+            "{what}: only a person at a terminal can do this; nothing was changed"
+        )));
+    }
+    confirm(what, false)
+}
+
 fn not_empty(what: &str, text: &str) -> Result<Secret, Failure> {
     if text.is_empty() {
         return Err(Failure::usage(format!("no {what} on stdin")));

@@ -38,6 +38,12 @@ fn is_part(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
+/// Whether a user may mean this id.
+pub(crate) fn is_beginning(given: &str, id: &str) -> bool {
+    let given = given.trim();
+    given.chars().count() >= SHORTEST && id.starts_with(given)
+}
+
 /// Finds the ids with this beginning. An id that equals it wins over longer ones.
 fn find(beginning: &str, ids: impl IntoIterator<Item = String>) -> Found {
     let mut matching = Vec::new();

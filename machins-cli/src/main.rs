@@ -7,7 +7,7 @@
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
-//! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
+//! 4. `list`, `pages`, `lookup`, `once`, `decision_log`: shared by several commands.
 //! 5. `cmd`: the commands, and the completions of their arguments.
 
 #![cfg_attr(
@@ -33,6 +33,7 @@ mod json_flag;
 mod list;
 mod lookup;
 mod naming;
+mod once;
 mod output;
 mod pages;
 mod panic;

@@ -75,6 +75,15 @@
 //! trade however often it is called. [`propose_trade`](Api::propose_trade) proposes another trade each
 //! time, except for a `client_reference` of your own that the same client has sent before.
 //!
+//! [`create_listing_once`](Api::create_listing_once) and
+//! [`create_review_once`](Api::create_review_once) do the same for listings and reviews.
+//!
+//! # Spending within limits
+//!
+//! A [`SpendingPolicy`] is a set of limits, and decides about one purchase without side effects. A
+//! [`SpendingClient`] makes only those calls that a policy allows: it counts what the wallet and the
+//! trades say and what is under way on this machine, and asks a person where the policy says so.
+//!
 //! # Lists
 //!
 //! A method such as [`list_trades`](Api::list_trades) returns one [`Page`], and
@@ -125,10 +134,14 @@ mod endpoints;
 mod inbox_watch;
 mod intent;
 mod items;
+mod json_folder;
 mod model;
+mod once;
 mod pager;
 mod proposals;
 mod remembered_ids;
+mod spending;
+mod spending_client;
 #[cfg(feature = "webhooks")]
 pub mod webhook;
 
@@ -164,7 +177,7 @@ pub use endpoints::trade_wait::NotReached;
 pub use inbox_watch::{Deliveries, InboxDelivery, InboxWatch, ParkedNotification};
 pub use intent::file::FileIntentStore;
 pub use intent::memory::MemoryIntentStore;
-pub use intent::record::Intent;
+pub use intent::record::{Intent, IntentKind};
 pub use intent::store::{IntentLock, IntentStore, StoreFuture};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
@@ -186,6 +199,14 @@ pub use model::subscription::{NewSubscription, Subscription, Unsubscribed};
 pub use model::trade::{Proposal, Trade, TradeFilter, TradeQuery};
 pub use model::trade_status::{Action, Party, Role, TradeStatus};
 pub use model::wallet::{EntryType, Transaction, Wallet};
+pub use spending::commitment::{Commitment, Purchase};
+pub use spending::decision::{LimitStatus, PolicyDecision, PolicyRefusal, PolicyRule};
+pub use spending::file::FileSpendingStore;
+pub use spending::journal::{Approval, ApprovalState, SpendingJournal};
+pub use spending::memory::MemorySpendingStore;
+pub use spending::policy::SpendingPolicy;
+pub use spending::store::{SpendingLock, SpendingStore};
+pub use spending_client::SpendingClient;
 /// A token that ends an [`InboxWatch`], re-exported from `tokio-util`.
 ///
 pub use tokio_util::sync::CancellationToken;

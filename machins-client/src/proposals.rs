@@ -1,5 +1,6 @@
 //! Proposing a trade so that there is never a second one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,8 +8,8 @@ use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeRes
 
 use crate::auth::API_KEY;
 use crate::client::Client;
-use crate::intent::record::{Intent, IntentState, check_key, hash, milliseconds};
-use crate::intent::store::{IntentLock, IntentStore};
+use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milliseconds};
+use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::model::id::TradeId;
 use crate::model::page::Page;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
@@ -74,6 +75,28 @@ fn find(is_it: IsIt, offset: u64) -> Probe<Trade> {
     })
 }
 
+/// What is asked before a proposal is sent, each time that one is.
+pub(crate) trait BeforeSending: fmt::Debug + Send + Sync {
+    /// Returns an error if the proposal must not be sent. `reference` is the client reference in its
+    /// metadata, and `sending` says by when it is sent.
+    fn allow<'a>(
+        &'a self,
+        client: &'a Client,
+        proposal: &'a Proposal,
+        reference: &'a Document,
+        sending: Sending,
+    ) -> StoreFuture<'a, ()>;
+}
+
+/// A proposal that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    /// How long the call may still take.
+    pub(crate) left: Duration,
+    /// The time by which it has been sent.
+    pub(crate) until_ms: u64,
+}
+
 /// One call that proposes a trade unless it has been proposed already.
 pub(crate) struct Once {
     client: Client,
@@ -84,11 +107,12 @@ pub(crate) struct Once {
     /// Whether the key is one of the caller's, which leads to its trade for good, rather than a
     /// client reference.
     is_kept: bool,
+    before_sending: Option<Arc<dyn BeforeSending>>,
     start: Instant,
 }
 
 /// What stands for the client's agent, to which the clients of others have no access.
-fn agent(client: &Client) -> Result<String, Error> {
+pub(crate) fn agent(client: &Client) -> Result<String, Error> {
     let api_key = client.transport().credential(&API_KEY)?;
     Ok(hash(&["agent", api_key.as_ref().map_or("", |key| key.expose())]))
 }
@@ -110,9 +134,31 @@ impl Once {
         key: String,
         proposal: Proposal,
     ) -> Result<Trade, Error> {
-        check_key(&key)?;
+        Self::with_key(client, &key, proposal)?.run().await
+    }
+
+    /// Proposes a trade once for a key, and asks before a proposal is sent. Returns the trade with the
+    /// client reference of the proposal, or the error.
+    pub(crate) async fn asking(
+        client: Client,
+        key: &str,
+        proposal: Proposal,
+        before_sending: Arc<dyn BeforeSending>,
+    ) -> (Option<Document>, Result<Trade, Error>) {
+        match Self::with_key(client, key, proposal) {
+            Ok(once) => {
+                let reference = once.reference.clone();
+                let once = Self { before_sending: Some(before_sending), ..once };
+                (Some(reference), once.run().await)
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    fn with_key(client: Client, key: &str, proposal: Proposal) -> Result<Self, Error> {
+        check_key(key)?;
         let store = Arc::clone(client.proposing().store()?);
-        Self::new(client, store, &key, proposal, true)?.run().await
+        Self::new(client, store, key, proposal, true)
     }
 
     /// Proposes a trade once for the client reference in the proposal, as far as this client knows.
@@ -135,9 +181,11 @@ impl Once {
     ) -> Result<Self, Error> {
         let start = client.transport().clock().now();
         let base_url = client.transport().base_url().to_string();
-        let intent = Intent::new(key, base_url, agent(&client)?, &proposal)?;
+        let intent =
+            Intent::new(key, base_url, agent(&client)?, Subject::trade(&proposal), &proposal)?;
         let (proposal, reference) = proposal.with_reference_or(intent.reference());
-        Ok(Self { client, store, intent, proposal, reference, is_kept, start })
+        let before_sending = None;
+        Ok(Self { client, store, intent, proposal, reference, is_kept, before_sending, start })
     }
 
     async fn run(self) -> Result<Trade, Error> {
@@ -150,14 +198,15 @@ impl Once {
             if self.is_kept {
                 known.check_same(&self.intent)?;
             }
-            match known.state {
-                IntentState::Done { trade_id } => match self.known(&trade_id).await {
+            match (&known.state, known.trade_id()) {
+                (IntentState::Done, Some(trade_id)) => match self.known(trade_id).await {
                     // A client reference is free again when its trade is gone.
                     Err(error) if !self.is_kept && error.kind() == ErrorKind::StaleIntent => {}
                     known => return known,
                 },
-                IntentState::Sent { until_ms } => {
-                    doubt = Some(self.resume(&mut *lock, until_ms).await?);
+                (IntentState::Done, None) => doubt = Some(self.doubt_since(SystemTime::now())),
+                (IntentState::Sent { until_ms }, _) => {
+                    doubt = Some(self.resume(&mut *lock, *until_ms).await?);
                 }
             }
         }
@@ -227,7 +276,14 @@ impl Once {
         let left = self.time_left()?;
         // Without a limit, whoever takes over waits as if it had been sent until then.
         let until_ms = SystemTime::now().checked_add(left).map_or(u64::MAX, milliseconds);
-        lock.write(&self.intent.with(IntentState::Sent { until_ms })).await?;
+        if let Some(before_sending) = &self.before_sending {
+            let sending = Sending { left, until_ms };
+            let asked =
+                before_sending.allow(&self.client, &self.proposal, &self.reference, sending);
+            asked.await?;
+        }
+        let left = self.time_left()?;
+        lock.write(&self.intent.sent(until_ms)).await?;
         let call = propose(&self.proposal, self.reference.clone()).time_limit(left);
         let error = match self.client.send(call).await {
             Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
@@ -263,14 +319,13 @@ impl Once {
     }
 
     fn sent(&self, until: SystemTime) -> Intent {
-        self.intent.with(IntentState::Sent { until_ms: milliseconds(until) })
+        self.intent.sent(milliseconds(until))
     }
 
     /// Records the trade and returns it.
     async fn finish(&self, lock: &mut dyn IntentLock, trade: Trade) -> Trade {
-        let done = IntentState::Done { trade_id: trade.id.clone() };
         // If this fails, the next call finds the trade by its reference.
-        let _ = lock.write(&self.intent.with(done)).await;
+        let _ = lock.write(&self.intent.done_by_trade(&trade.id)).await;
         trade
     }
 
@@ -281,11 +336,7 @@ impl Once {
             if error.kind() != ErrorKind::NotFound {
                 return error;
             }
-            let key = self.intent.key();
-            let message = format!(
-                "the key {key:?} was used for trade {id}, which the service does not know; if the trade is gone for good, forget the key: machins intents forget {key:?}"
-            );
-            Error::new(ErrorKind::StaleIntent, message).with_source(error)
+            self.intent.stale("trade", id.as_str(), error)
         })
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use machins_client::{
-    ApiKey, Client, ClientBuilder, ClientOptions, ErrorKind, FileIntentStore, ListingId,
-    MemoryIntentStore, MockClock, Proposal,
+    ApiKey, Client, ClientBuilder, ClientOptions, ErrorKind, FileIntentStore, IntentKind,
+    ListingId, MemoryIntentStore, MockClock, Proposal,
 };
 use machins_mock::NewAgent;
 use rstest::rstest;
@@ -321,7 +321,8 @@ async fn intents_are_listed_with_what_they_were_used_for() {
     let intents = client(&server, folder.path()).list_intents().await.unwrap();
     let [intent] = intents.as_slice() else { panic!("{intents:?}") };
     assert_eq!(intent.key(), KEY);
-    assert_eq!(intent.listing_id(), &listing());
+    assert_eq!(intent.listing_id(), Some(&listing()));
+    assert!(intent.is_done() && intent.kind() == IntentKind::Trade);
     assert_eq!(intent.trade_id().unwrap().as_str(), "t1r2a3d4");
     assert_eq!(intent.terms(), Some("Need JSON format output"));
     assert_eq!(intent.base_url(), format!("{}/api/v1", server.uri()));

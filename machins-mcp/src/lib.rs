@@ -11,6 +11,9 @@
 //! | a server written with rmcp | `GatedHandler` (feature `rmcp`) |
 //! | any function that is a tool | [`ToolGate`] |
 //!
+//! `MarketplaceServer` (feature `tools`) is a server of its own: the marketplace, the wallet and devices
+//! as tools, within a spending policy.
+//!
 //! # What passes
 //!
 //! Messages pass in both directions byte for byte and in order. The gate reads the id, the method, the
@@ -33,6 +36,7 @@
 //! - `http` (default): a server at a URL.
 //! - `rustls`: `https` for both the server and MachineID.
 //! - `rmcp`: a server written with rmcp 3.
+//! - `tools`: the marketplace and devices as tools; `tools-http`: over streamable HTTP, too.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -52,6 +56,8 @@ mod rmcp;
 mod server;
 mod session;
 mod tool_gate;
+#[cfg(feature = "tools")]
+mod tools;
 
 pub use denial::CallDenied;
 pub use event::{Event, Peer};
@@ -64,6 +70,8 @@ pub use rmcp::GatedHandler;
 pub use server::{ServerEnd, ServerError};
 pub use session::SessionEnd;
 pub use tool_gate::{ToolCall, ToolGate};
+#[cfg(feature = "tools")]
+pub use tools::MarketplaceServer;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

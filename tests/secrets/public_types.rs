@@ -273,9 +273,15 @@ async fn machins_shows_no_secret() {
     assert!(malformed.notification().is_none() && inbox_delivery.notification().is_some());
     malformed.park("malformed");
     let intent = read::<machins::Intent>(json!({
-        "key": "k", "base_url": "u", "agent": "a", "listing_id": "l1", "proposal": "p",
-        "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
+        "key": "k", "base_url": "u", "agent": "a", "kind": "trade", "listing_id": "l1",
+        "request": "p", "reference": "r", "created_at_ms": 0, "state": "sent", "until_ms": 0,
     }));
+    let policy = || machins::SpendingPolicy::new().max_per_day(Money::ZERO);
+    let purchase = machins::Purchase::new(Money::credits(1), machins::ListingType::Task);
+    let now = std::time::SystemTime::now();
+    let machins::PolicyDecision::Refused(refusal) = policy().decide(&purchase, &[], now) else {
+        panic!("nothing is left");
+    };
     let not_reached = client
         .wait_for_trade(&id(), machins::TradeStatus::Delivered, Duration::ZERO)
         .await
@@ -284,6 +290,11 @@ async fn machins_shows_no_secret() {
     let blocking = world::machins(&url).build_blocking().unwrap();
     let mut shown = show!(machins, "" {
         Acknowledged = read(json!({})),
+        Approval = read(json!({
+            "id": "1", "reference": "r", "listing_id": "l1", "title": "T", "amount": "1",
+            "state": "pending", "asked_at_ms": 0,
+        })),
+        ApprovalState = machins::ApprovalState::Pending,
         Action = machins::Action::Accept,
         Agent = read(json!({})),
         AgentEvent = read(data()),
@@ -297,6 +308,7 @@ async fn machins_shows_no_secret() {
         Claimed = read(json!({})),
         Client = client.clone(),
         ClientBuilder = world::machins(&url),
+        Commitment = machins::Commitment::open(Money::credits(1), None),
         Deliveries = client.inbox_watch().deliveries(),
         Delivery = machins::Delivery::api("https://api", access()),
         ReceivedDelivery = machins::ReceivedDelivery::from(&read::<machins::Extra>(json!({
@@ -307,13 +319,16 @@ async fn machins_shows_no_secret() {
         EventType = EventType::NewAgent,
         InboxDelivery = inbox_delivery,
         FileIntentStore = machins::FileIntentStore::new("intents"),
+        FileSpendingStore = machins::FileSpendingStore::new("spending"),
         InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
         InboxWatch = client.inbox_watch(),
         Intent = intent,
+        IntentKind = machins::IntentKind::Trade,
         Items<machins::Async, Trade> = client.trades_all(&machins::TradeQuery::new()),
         Joined = client.join(&machins::NewAgent::new("Ada", "ada")).await.unwrap(),
         Listing = read(listing.clone()),
+        LimitStatus = policy().remaining(&[], now).remove(0),
         ListingEvent = read(data()),
         ListingId = machins::ListingId::new("l1").unwrap(),
         ListingStatus = "active".into(),
@@ -325,6 +340,7 @@ async fn machins_shows_no_secret() {
         MatchEvent = read(data()),
         Money = Money::credits(1),
         MemoryIntentStore = machins::MemoryIntentStore::new(),
+        MemorySpendingStore = machins::MemorySpendingStore::new(),
         NewAgent = machins::NewAgent::new("Ada", "ada"),
         NewListing =
             machins::NewListing::new("T", "t", machins::ListingType::Api, Money::credits(1)),
@@ -343,7 +359,11 @@ async fn machins_shows_no_secret() {
         PlatformStats = read(json!({
             "total_agents": 1, "active_listings": 1, "total_trades": 1, "total_volume": "1.00",
         })),
+        PolicyDecision = policy().decide(&purchase, &[], now),
+        PolicyRefusal = refusal,
+        PolicyRule = machins::PolicyRule::MaxPerDay,
         Proposal = machins::Proposal::new(&machins::ListingId::new("l1").unwrap()),
+        Purchase = purchase,
         Query<machins::TradeFilter> = machins::TradeQuery::new(),
         Rating = machins::Rating::new(5).unwrap(),
         Review = read(json!({"id": "r", "rating": 5})),
@@ -351,6 +371,9 @@ async fn machins_shows_no_secret() {
         Role = Role::Buyer,
         Side = Side::Offer,
         Sort = machins::Sort::Newest,
+        SpendingClient<machins::Async> = machins::SpendingClient::new(&client, policy()),
+        SpendingJournal = machins::SpendingJournal::default(),
+        SpendingPolicy = policy(),
         Subscription =
             read(json!({"id": "s", "event_type": "new_agent", "webhook_url": "https://hook"})),
         SubscriptionId = machins::SubscriptionId::new("s").unwrap(),
@@ -379,7 +402,7 @@ async fn machins_shows_no_secret() {
         InboxWatch = blocking.inbox_watch(),
     }));
     in_another_thread(move || drop(blocking));
-    let traits = ["IntentLock", "IntentStore", "StoreFuture"];
+    let traits = ["IntentLock", "IntentStore", "SpendingLock", "SpendingStore", "StoreFuture"];
     check("machins-client", &traits, &SECRETS, shown);
 }
 
@@ -502,6 +525,11 @@ async fn the_mcp_gate_shows_no_secret() {
         GatedHandler<Handler> = mcp::ToolGate::new(gate()).wrap(Handler),
         HttpServer = mcp::HttpServer::new(&server).unwrap(),
         InvalidServer = mcp::HttpServer::new(&with_password).unwrap_err(),
+        MarketplaceServer = mcp::MarketplaceServer::new(machins::SpendingClient::new(
+            &world::machins(&url).build().unwrap(),
+            machins::SpendingPolicy::new(),
+        ))
+        .devices(client.clone()),
         McpGate = mcp::McpGate::new(gate()),
         OnDenial = mcp::OnDenial::Stop,
         Peer = mcp::Peer::Client,

@@ -15,7 +15,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
     ("machins-client", &["agent-client-core"]),
     ("machins-mock", &[]),
     ("process-containment", &[]),
-    ("machins-mcp", &["machineid-client", "process-containment"]),
+    ("machins-mcp", &["machineid-client", "machins-client", "process-containment"]),
     (
         "machins-cli",
         &[

@@ -173,17 +173,32 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
         key.check(&value).map_err(Failure::usage)?;
     }
     let file = ConfigFile::locate()?;
-    let profile = file.update(|document| {
+    let change = |document: &mut Document| {
         let profile = context.profile_in(document);
         match value.as_str() {
             "" => document.remove(profile.as_deref(), key),
             value => document.set(profile.as_deref(), key, value),
         }
         profile
-    })?;
+    };
+    if key.rule().is_some() {
+        let before = file.read()?;
+        let mut after = before.clone();
+        change(&mut after);
+        confirm_limits(&before, &after)?;
+    }
+    let profile = file.update(change)?;
     let done = if value.is_empty() { "Removed" } else { "Saved" };
     let place = in_profile(profile.as_deref());
     context.out.note(&format!("{done} {}{place} ({}).", key.name, file.path().display()));
+    Ok(())
+}
+
+/// Asks a person if a change of the config file lets more be spent.
+pub(super) fn confirm_limits(before: &Document, after: &Document) -> Result<(), Failure> {
+    if after.raises_limits_of(before) {
+        input::confirm_in_person("Raise the limits on spending")?;
+    }
     Ok(())
 }
 
@@ -196,8 +211,14 @@ fn unset(context: &Context, key: &Key) -> Result<(), Failure> {
     context.check_profile()?;
     let profile = context.profile()?;
     let file = ConfigFile::locate()?;
+    if key.rule().is_some() {
+        let before = file.read()?;
+        let mut after = before.clone();
+        after.remove(profile, key);
+        confirm_limits(&before, &after)?;
+    }
     let was_set = file.update(|document| {
-        let was_set = document.get(profile, key).is_some();
+        let was_set = document.text(profile, key).is_some();
         document.remove(profile, key);
         was_set
     })?;
@@ -221,6 +242,9 @@ fn edit(context: &Context) -> Result<(), Failure> {
         .map_err(|error| {
             Failure::usage(format!("the edited config is not valid, and was not saved: {error}"))
         })?;
+    if let Ok(before) = Document::parse(&before) {
+        confirm_limits(&before, &document)?;
+    }
     file.replace_if(&before, document)?;
     context.out.note(&format!("{GOOD}Saved{GOOD:#} {}.", file.path().display()));
     Ok(())

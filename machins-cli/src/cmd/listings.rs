@@ -18,11 +18,13 @@ use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
-use crate::{json_flag, lookup};
+use crate::{json_flag, lookup, once};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create a listing: an offer to sell, or a request to buy
+    ///
+    /// With --once KEY the command can be given again: it is one listing, and each of them shows it.
     #[command(
         after_help = "Examples:\n  machins sell --title 'Sentiment of a text' --price 12.50\n  \
                             machins sell --side request --bounty --title 'Street names' --price 40"
@@ -125,6 +127,9 @@ pub(crate) struct Sell {
     /// URL that is notified of deliveries
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     callback_url: Option<String>,
+    /// Key of this listing: given again, it shows the listing that it led to
+    #[arg(long, value_name = "KEY")]
+    once: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -181,8 +186,19 @@ impl Command {
 impl Sell {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let slug_is_given = self.slug.is_some();
+        let key = self.once.clone();
         let listing = self.listing()?;
-        let listing = context.machins()?.create_listing(&listing).map_err(|error| {
+        let client = context.spending()?;
+        let created = match &key {
+            Some(key) => client.create_listing_once(key, &listing),
+            None => client.create_listing(&listing),
+        };
+        let listing = created.map_err(|error| {
+            if let Some(key) = &key
+                && error.kind() == ErrorKind::OutcomeUnknown
+            {
+                return once::failure(key, error);
+            }
             if slug_is_given {
                 return Failure::from(error);
             }
@@ -314,7 +330,8 @@ impl Edit {
         let client = context.machins()?;
         let id = self.id.clone();
         let update = self.update()?;
-        let listing = client.update_listing(&lookup::own_listing(&client, &id)?, &update)?;
+        let id = lookup::own_listing(&client, &id)?;
+        let listing = context.spending_by(&client)?.update_listing(&id, &update)?;
         context.out.result(&listing, || summarize("changed", &listing))
     }
 

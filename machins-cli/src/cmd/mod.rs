@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod approvals;
 pub(crate) mod completion;
 mod config;
 #[cfg(feature = "mock")]
@@ -23,6 +24,7 @@ pub(crate) mod hook;
 mod hook_verify;
 mod inbox;
 mod inbox_watch;
+mod intents;
 mod join;
 mod listings;
 mod log;
@@ -159,11 +161,13 @@ pub(crate) fn parse(
 }
 
 /// The commands that list.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 13] = [
     "browse",
     "listings",
     "trades",
     "transactions",
+    "intents",
+    "approvals",
     "inbox",
     "subscriptions",
     "leaderboard",

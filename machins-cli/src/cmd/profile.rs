@@ -4,6 +4,7 @@ use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
+use super::config::confirm_limits;
 use crate::config::document::Document;
 use crate::config::file::ConfigFile;
 use crate::config::key::{
@@ -159,6 +160,9 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<(), Failure> {
     if !keys.is_empty() {
         input::confirm(&format!("Remove profile {name} with its {}", keys.join(" and ")), yes)?;
     }
+    let mut after = document.clone();
+    after.remove_profile(name);
+    confirm_limits(&document, &after)?;
     file.update(|document| document.remove_profile(name))?;
     context.out.note(&format!("{GOOD}Removed{GOOD:#} profile {name}."));
     Ok(())

@@ -7,12 +7,13 @@ use crate::config::key::KEYS;
 use crate::error::Exit;
 
 /// The variables that set no setting.
-const OTHER_VARIABLES: [(&str, &str); 10] = [
+const OTHER_VARIABLES: [(&str, &str); 11] = [
     ("MACHINS_PROFILE", "profile in the config file, as --profile"),
     ("MACHINS_CONFIG", "path of the config file; ~/ at its beginning is the home directory"),
     ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for machins"),
     ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for MachineID"),
     ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify and webhook sign"),
+    ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
     ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),
     ("NO_PROXY", "hosts that are reached without the proxy"),
@@ -21,9 +22,11 @@ const OTHER_VARIABLES: [(&str, &str); 10] = [
 ];
 
 /// The files, each with what is in it.
-pub(super) const FILES: [(&str, &str); 3] = [
+pub(super) const FILES: [(&str, &str); 5] = [
     ("~/.machins/config.json", "settings, keys and profiles, shared with the Python package"),
     ("~/.machins/config.json.lock", "lock that writers of the config file hold"),
+    ("~/.machins/intents/", "what the keys of --once were used for"),
+    ("~/.machins/spending/", "purchases that are under way or wait for approval"),
     ("~/.cache/machins", "lists that completions were made from, used for two minutes"),
 ];
 

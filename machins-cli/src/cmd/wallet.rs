@@ -1,8 +1,10 @@
-//! Money: `machins wallet`, `machins transactions`.
+//! Money: `machins wallet`, `machins transactions`, `machins intents`, `machins approvals`.
 
 use clap::Subcommand;
 use machins_client::{EntryType, Transaction};
 
+use super::approvals::Approvals;
+use super::intents::Intents;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::format::{amount, credits, time};
@@ -21,6 +23,10 @@ pub(crate) enum Command {
     /// List the transactions of your wallet
     #[command(after_help = "Example:\n  machins transactions --limit 5")]
     Transactions(Paging),
+
+    Intents(Intents),
+
+    Approvals(Approvals),
 }
 
 impl Command {
@@ -28,6 +34,8 @@ impl Command {
         match self {
             Self::Wallet => wallet(context),
             Self::Transactions(paging) => transactions(context, &paging),
+            Self::Intents(intents) => intents.run(context),
+            Self::Approvals(approvals) => approvals.run(context),
         }
     }
 }

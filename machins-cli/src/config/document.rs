@@ -1,8 +1,9 @@
 //! The content of the config file: JSON whose known keys are checked and whose others are kept.
 
+use machins_client::SpendingPolicy;
 use serde_json::{Map, Value};
 
-use super::key::{KEYS, Key};
+use super::key::{KEYS, Key, POLICY};
 
 /// The key of the config file that names the profile in use when nothing else does.
 const DEFAULT_PROFILE: &str = "default_profile";
@@ -45,6 +46,49 @@ impl Document {
             .try_fold(&self.0, |place, step| place.get(step))?
             .as_str()
             .filter(|text| !text.is_empty())
+    }
+
+    /// Returns the value of a setting as text, also if it is a number, a boolean or a list. `None` if
+    /// it is absent or empty.
+    pub(crate) fn text(&self, profile: Option<&str>, key: &Key) -> Option<String> {
+        let value = path(profile, key).try_fold(&self.0, |place, step| place.get(step))?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Array(items) => {
+                items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+            }
+            Value::Null | Value::Object(_) => return None,
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the spending policy at the top level or in a profile, or says what is wrong with it.
+    pub(crate) fn policy(&self, profile: Option<&str>) -> Result<SpendingPolicy, String> {
+        let place = match profile {
+            None => Some(&self.0),
+            Some(name) => self.0.get("profiles").and_then(|profiles| profiles.get(name)),
+        };
+        match place.and_then(|place| place.get(POLICY)) {
+            None | Some(Value::Null) => Ok(SpendingPolicy::new()),
+            Some(policy) => {
+                SpendingPolicy::from_json(&policy.to_string()).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// Whether the spending policies of another document refuse something that these allow. One that
+    /// cannot be read allows nothing.
+    pub(crate) fn raises_limits_of(&self, other: &Self) -> bool {
+        let places = other.profiles().into_iter().map(Some).chain([None]);
+        places.into_iter().any(|place| {
+            let Ok(before) = other.policy(place) else { return false };
+            match self.policy(place) {
+                Ok(after) => !after.is_as_strict_as(&before),
+                Err(_) => false,
+            }
+        })
     }
 
     /// Sets a setting at the top level or in a profile, which is created if it does not exist.
@@ -202,7 +246,10 @@ fn check_place(place: &Value, prefix: &str) -> Result<(), String> {
         {
             return Err(format!("{prefix}{parent} is not an object"));
         }
-        if !matches!(place.pointer(&key.pointer()), None | Some(Value::Null | Value::String(_))) {
+        // A policy that is not valid is an error only where something is to be spent.
+        let is_string =
+            matches!(place.pointer(&key.pointer()), None | Some(Value::Null | Value::String(_)));
+        if !is_string && key.rule().is_none() {
             return Err(format!("{prefix}{} is not a string", key.name));
         }
     }

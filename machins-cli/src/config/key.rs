@@ -1,7 +1,7 @@
 //! The settings that exist.
 
 use machineid_client::{BaseUrl, DeviceId, OrgKey};
-use machins_client::ApiKey;
+use machins_client::{ApiKey, SpendingPolicy};
 
 use crate::flags::bytes;
 
@@ -105,8 +105,16 @@ pub(crate) const MACHINEID_DECISION_LOG_REQUIRED: Key = Key {
     ..BARE
 };
 
+/// The object in the config file that holds the spending policy.
+pub(crate) const POLICY: &str = "policy";
+
+/// A rule of the spending policy.
+const fn rule(name: &'static str, about: &'static str) -> Key {
+    Key { name, about, ..BARE }
+}
+
 /// All settings.
-pub(crate) const KEYS: [Key; 11] = [
+pub(crate) const KEYS: [Key; 24] = [
     API_KEY,
     AGENT_ID,
     AGENT_SLUG,
@@ -118,12 +126,30 @@ pub(crate) const KEYS: [Key; 11] = [
     MACHINEID_DECISION_LOG_MAX_BYTES,
     MACHINEID_DECISION_LOG_REQUIRED,
     OWNER_TOKEN,
+    rule("policy.read_only", "true: nothing may be bought"),
+    rule("policy.max_per_trade", "most that one trade may cost"),
+    rule("policy.max_per_day", "most that may be spent in one day (UTC)"),
+    rule("policy.max_per_month", "most that may be spent in one calendar month (UTC)"),
+    rule("policy.max_in_escrow", "most that may be proposed or held in escrow at once"),
+    rule("policy.max_per_seller", "most for each single seller in one calendar month (UTC)"),
+    rule("policy.allow_sellers", "only sellers to buy from, ids or slugs between commas"),
+    rule("policy.deny_sellers", "sellers never to buy from, ids or slugs between commas"),
+    rule("policy.allow_tags", "tags of which a listing must have one"),
+    rule("policy.deny_tags", "tags of which a listing must have none"),
+    rule("policy.min_reputation", "lowest reputation of a seller"),
+    rule("policy.require_verified", "true: only verified deliveries may be confirmed"),
+    rule("policy.approval_above", "price above which a person must approve"),
 ];
 
 impl Key {
     /// Finds a setting by its name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The rule of the spending policy that it is.
+    pub(crate) fn rule(&self) -> Option<&'static str> {
+        self.name.strip_prefix(POLICY)?.strip_prefix('.')
     }
 
     /// The JSON pointer to it in the config file.
@@ -133,6 +159,10 @@ impl Key {
 
     /// Checks that a value is valid for this setting, and says why if it is not.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        if let Some(rule) = self.rule() {
+            let policy = serde_json::json!({rule: value}).to_string();
+            return SpendingPolicy::from_json(&policy).map(drop).map_err(|e| e.to_string());
+        }
         let checked = match self.name {
             "api_key" => ApiKey::new(value).map(drop),
             "machineid.org_key" => OrgKey::new(value).map(drop),

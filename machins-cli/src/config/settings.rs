@@ -69,10 +69,10 @@ pub(crate) fn resolve<'a>(
     let document = document()?;
     let profile = global.profile.as_deref().or_else(|| document.default_profile());
     let from_profile = || {
-        let value = document.get(Some(profile?), key)?;
-        Some((value.to_owned(), Origin::Profile(profile?.to_owned())))
+        let value = document.text(Some(profile?), key)?;
+        Some((value, Origin::Profile(profile?.to_owned())))
     };
-    let file = || Some((document.get(None, key)?.to_owned(), Origin::File));
+    let file = || Some((document.text(None, key)?, Origin::File));
     let default = || Some((key.default?.to_owned(), Origin::Default));
     let found = from_profile().or_else(file).or_else(default);
     Ok(found.map(|(value, origin)| Setting { value, origin }))

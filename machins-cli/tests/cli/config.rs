@@ -237,6 +237,19 @@ machineid.decision_log            not set
 machineid.decision_log_max_bytes  not set
 machineid.decision_log_required   not set
 owner.token                       not set
+policy.read_only                  not set
+policy.max_per_trade              not set
+policy.max_per_day                not set
+policy.max_per_month              not set
+policy.max_in_escrow              not set
+policy.max_per_seller             not set
+policy.allow_sellers              not set
+policy.deny_sellers               not set
+policy.allow_tags                 not set
+policy.deny_tags                  not set
+policy.min_reputation             not set
+policy.require_verified           not set
+policy.approval_above             not set
 
 "]]
     );

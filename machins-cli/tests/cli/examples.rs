@@ -1,6 +1,6 @@
 //! The examples in the help of each command, and a world in which they work.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use machins_mock::{Plan, Snapshot};
 
@@ -68,6 +68,8 @@ pub(crate) struct World {
     org_key: String,
     decision_log: String,
     claim_url: String,
+    /// The files of Ada's keys, and of a purchase that was approved.
+    records: Vec<(PathBuf, String)>,
 }
 
 impl World {
@@ -113,8 +115,10 @@ impl World {
         let decision_log = std::fs::read_to_string(device.path().join(DECISION_LOG)).unwrap();
         shop.ada.run(&["--profile", "eve", "config", "set", "agent_slug", "eve"]).exits(0);
         let (market, config) = (shop.server.snapshot(), shop.ada.read_config());
+        let records = records(&shop, &theirs, &config);
+        shop.server.restore(&market);
         let org_key = org.key().to_owned();
-        Self { shop, ids, market, config, org_key, decision_log, claim_url }
+        Self { shop, ids, market, config, org_key, decision_log, claim_url, records }
     }
 
     /// A new home in the world as it was in the beginning. `url` is where its server is, or what
@@ -131,6 +135,11 @@ impl World {
             .with("CLAIM_URL", &self.claim_url)
             .with("PATH", &path);
         home.write_config(&self.config);
+        for (path, text) in &self.records {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         std::fs::write(home.path().join(DECISION_LOG), &self.decision_log).unwrap();
         std::fs::write(home.path().join("event.json"), event("claude")).unwrap();
         home
@@ -142,6 +151,31 @@ impl World {
             script.replace(named, &id[..length.min(id.len())])
         })
     }
+}
+
+/// The files of the key and of the approved purchase that examples name, in Ada's home.
+fn records(shop: &Shop, listing: &str, config: &str) -> Vec<(PathBuf, String)> {
+    shop.ada.run(&["buy", listing, "--once", "order-42"]).exits(0);
+    let mut limited: serde_json::Value = serde_json::from_str(config).unwrap();
+    limited["policy"] = serde_json::json!({"approval_above": "1"});
+    shop.ada.write_config(&limited.to_string());
+    shop.ada.run(&["buy", listing, "--once", "order-43"]).exits(1);
+    let approvals = shop.ada.run(&["approvals", "--json"]).exits(0).document();
+    let asked = approvals["items"][0]["id"].as_str().unwrap().to_owned();
+    shop.ada.write_config(config);
+    let mut records = Vec::new();
+    for folder in [".machins/intents", ".machins/spending"] {
+        for entry in std::fs::read_dir(shop.ada.path().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text =
+                    text.replace(&asked, "5d41402abc4b").replace(r#""pending""#, r#""approved""#);
+                records.push((path.strip_prefix(shop.ada.path()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    records
 }
 
 /// Runs an example with flags added to its command, and what it may ask for on stdin.

@@ -42,10 +42,14 @@ mod messages;
 mod mock;
 #[cfg(unix)]
 mod mock_exec;
+#[cfg(target_os = "linux")]
+mod once;
 #[cfg(unix)]
 mod readme;
 mod secrets;
 mod shop;
+#[cfg(target_os = "linux")]
+mod spending;
 mod stub;
 #[cfg(target_os = "linux")]
 mod terminal;

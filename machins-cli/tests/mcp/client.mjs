@@ -94,6 +94,12 @@ const tasks = {
   },
   watched_fastmcp: () => watched("add"),
   watched_everything: () => watched("get-sum"),
+  // Lists the tools, and makes the calls that the environment names.
+  async each() {
+    const calls = [];
+    for (const [name, args] of JSON.parse(process.env.CALLS)) calls.push(await call(name, args));
+    return { tools: await client.listTools(), calls };
+  },
 };
 
 async function watched(tool) {
@@ -108,7 +114,9 @@ if (Array.isArray(target)) {
   const [command, ...args] = target;
   transport = new StdioClientTransport({ command, args, env: process.env, stderr: "ignore" });
 } else {
-  transport = new StreamableHTTPClientTransport(new URL(target));
+  transport = new StreamableHTTPClientTransport(new URL(target), {
+    requestInit: process.env.TOKEN ? { headers: { Authorization: `Bearer ${process.env.TOKEN}` } } : {},
+  });
 }
 await client.connect(transport);
 const result = await tasks[task]();

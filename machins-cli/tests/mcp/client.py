@@ -98,6 +98,15 @@ async def environment(client):
     return [result.content[0].text for result in results]
 
 
+async def each(client):
+    """Lists the tools, and makes the calls that the environment names."""
+    calls = json.loads(os.environ["CALLS"])
+    return {
+        "tools": plain(await client.list_tools()),
+        "calls": [await attempt(client.call_tool(name, given)) for name, given in calls],
+    }
+
+
 async def main():
     server = SERVER
     if isinstance(server, list):

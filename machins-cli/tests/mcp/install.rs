@@ -10,6 +10,15 @@ const PYTHON: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
 const NODE: [&str; 2] =
     ["@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/server-everything@2026.8.31"];
 
+const INSPECTOR: [&str; 1] = ["@modelcontextprotocol/inspector@2.12.0"];
+
+/// The folder with the inspector, or `None` where it cannot be installed.
+pub(crate) fn inspector() -> Option<&'static Path> {
+    static FOLDER: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| install("mcp-inspector", &INSPECTOR, |folder| npm(folder, &INSPECTOR)));
+    folder(&FOLDER, "REQUIRE_NODE")
+}
+
 /// The folder with the Python packages, or `None` where they cannot be installed.
 pub(crate) fn python() -> Option<&'static Path> {
     static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
@@ -27,19 +36,20 @@ pub(crate) fn python() -> Option<&'static Path> {
 
 /// The folder with the Node packages, or `None` where they cannot be installed.
 pub(crate) fn node() -> Option<&'static Path> {
-    static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-        install("mcp-node", &NODE, |folder| {
-            fs::create_dir_all(folder).unwrap();
-            fs::write(folder.join("package.json"), "{}").unwrap();
-            Command::new("npm")
-                .args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"])
-                .arg("--prefix")
-                .arg(folder)
-                .args(NODE)
-                .output()
-        })
-    });
+    static FOLDER: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| install("mcp-node", &NODE, |folder| npm(folder, &NODE)));
     folder(&FOLDER, "REQUIRE_NODE")
+}
+
+fn npm(folder: &Path, packages: &[&str]) -> std::io::Result<Output> {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("package.json"), "{}").unwrap();
+    Command::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .arg("--prefix")
+        .arg(folder)
+        .args(packages)
+        .output()
 }
 
 fn folder(installed: &'static Result<PathBuf, String>, variable: &str) -> Option<&'static Path> {

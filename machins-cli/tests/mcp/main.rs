@@ -1,4 +1,4 @@
-//! `machins mcp gate` with the official clients and servers of MCP.
+//! `machins mcp gate` and `machins mcp serve` with the official clients and servers of MCP.
 //!
 //! These tests install pinned packages with pip and npm into folders of the build directory. Where
 //! there is no Python with pip, or no Node with npm, they say so and pass, unless `REQUIRE_PYTHON` or
@@ -11,7 +11,11 @@
     reason = "tests"
 )]
 
+mod clients;
+mod hostile;
 mod install;
 mod kept;
 mod official;
+mod serve;
+mod shop;
 mod world;

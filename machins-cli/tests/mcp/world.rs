@@ -191,6 +191,28 @@ fn with_packages(command: &mut Command) {
 }
 
 impl Client {
+    /// The command of a task of the client's script with a server: the words of a command, or a URL.
+    pub(crate) fn task(self, mut command: Command, task: &str, server: &Value) -> Command {
+        match self {
+            Self::Python { mode } => {
+                command.args([&format!("{FOLDER}/client.py"), task, &server.to_string(), mode])
+            }
+            Self::TypeScript => {
+                command.args([&format!("{FOLDER}/client.mjs"), task, &server.to_string()])
+            }
+        };
+        with_packages(&mut command);
+        command
+    }
+
+    /// The program that runs the client's script.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Python { .. } => "python3",
+            Self::TypeScript => "node",
+        }
+    }
+
     /// Whether the client can be installed here.
     pub(crate) fn is_installed(self) -> bool {
         match self {
@@ -201,20 +223,8 @@ impl Client {
 
     /// Starts a task of the client's script with a server: the words of a command, or a URL.
     pub(crate) fn start(self, world: &World, task: &str, server: impl Into<Value>) -> Running {
-        let server = server.into().to_string();
-        let mut command = match self {
-            Self::Python { mode } => {
-                let mut python = world.command("python3");
-                python.args([&format!("{FOLDER}/client.py"), task, &server, mode]);
-                python
-            }
-            Self::TypeScript => {
-                let mut node = world.command("node");
-                node.args([&format!("{FOLDER}/client.mjs"), task, &server]);
-                node
-            }
-        };
-        with_packages(&mut command);
+        let server = server.into();
+        let mut command = self.task(world.command(self.program()), task, &server);
         Running::start(&mut command)
     }
 }

@@ -19,6 +19,8 @@ mod mcp_page;
 #[path = "../../src/hook/model.rs"]
 mod model;
 mod pages;
+#[cfg(feature = "mcp")]
+mod purchase;
 mod session;
 #[cfg(feature = "mcp")]
 mod tool_model;

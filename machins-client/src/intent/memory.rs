@@ -40,7 +40,7 @@ impl MemoryIntentStore {
         let moment_ms = milliseconds(moment);
         lock(&self.0.intents).retain(|_, intent| match intent.state {
             IntentState::Sent { until_ms } => until_ms >= moment_ms,
-            IntentState::Done { .. } => intent.created_at() >= moment,
+            IntentState::Done => intent.created_at() >= moment,
         });
     }
 }

@@ -236,6 +236,15 @@ impl NewListing {
 
     /// Whether `listing` is what the service makes of this request. Repeated tags count once.
     pub(crate) fn matches(&self, listing: &Listing) -> bool {
+        self.describes(listing)
+            && listing.bounty_held.unwrap_or(self.bounty) == self.bounty
+            && listing.is_active != Some(false)
+            && listing.status.as_ref().is_none_or(|status| *status == ListingStatus::Active)
+    }
+
+    /// Whether `listing` may be what the service has made of this request, and has become inactive
+    /// since.
+    pub(crate) fn describes(&self, listing: &Listing) -> bool {
         listing.slug == self.slug
             && listing.title == self.title
             && listing.listing_type == self.listing_type
@@ -243,9 +252,23 @@ impl NewListing {
             && listing.side.as_ref().is_none_or(|side| *side == self.side)
             && listing.description == self.description
             && distinct(&listing.tags) == distinct(&self.tags)
-            && listing.bounty_held.unwrap_or(self.bounty) == self.bounty
-            && listing.is_active != Some(false)
-            && listing.status.as_ref().is_none_or(|status| *status == ListingStatus::Active)
+    }
+
+    pub(crate) fn slug(&self) -> &str {
+        &self.slug
+    }
+
+    pub(crate) fn is_request(&self) -> bool {
+        self.side != Side::Offer
+    }
+
+    pub(crate) fn accepts_by_itself(&self) -> bool {
+        self.auto_accept
+    }
+
+    /// The credits that are held at once.
+    pub(crate) fn bounty_amount(&self) -> Option<Money> {
+        self.bounty.then_some(self.price)
     }
 }
 
@@ -310,5 +333,15 @@ impl ListingUpdate {
     pub fn field(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.other.insert(name.into(), value.into());
         self
+    }
+
+    /// The new price, if it changes.
+    pub(crate) fn new_price(&self) -> Option<Money> {
+        self.price.or_else(|| self.other.get("price")?.to().ok())
+    }
+
+    /// Whether the listing begins to accept every proposal.
+    pub(crate) fn accepts_by_itself(&self) -> bool {
+        self.other.get("auto_accept").is_some_and(|value| value.as_json() != "false")
     }
 }

@@ -66,6 +66,10 @@ impl NewReview {
         self
     }
 
+    pub(crate) fn rating(&self) -> Rating {
+        self.rating
+    }
+
     /// Whether this review has the rating and text of `review`.
     pub(crate) fn matches(&self, review: &Review) -> bool {
         self.rating.get() == review.rating && self.body == review.body

@@ -117,7 +117,7 @@ impl Trade {
                 == proposal.terms.as_deref().unwrap_or_default()
     }
 
-    fn reference(&self) -> Option<Document> {
+    pub(crate) fn reference(&self) -> Option<Document> {
         self.metadata.as_ref()?.field(CLIENT_REFERENCE)
     }
 }

@@ -118,6 +118,16 @@ impl Api {
         }
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let (service, path) = target(path, self.service);
+        if service != Service::MachineId
+            && self.method != Method::Get
+            && may_spend(&path)
+            && !context.policies()?.is_empty()
+        {
+            return Err(Failure::policy(
+                "there is a spending policy, and this call could spend credits without it",
+            )
+            .hint("use the command for it: buy, accept, confirm, sell or edit"));
+        }
         let mut query: Pairs = form_urlencoded::parse(query.as_bytes()).collect();
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // A reading call has no body.
@@ -260,6 +270,23 @@ fn target(path: &str, chosen: Option<Service>) -> (Service, String) {
     (chosen.unwrap_or(own), path)
 }
 
+/// Whether a call that changes something may spend credits. Only what certainly does not is excepted.
+fn may_spend(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let is_plain = |segment: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !segment.is_empty() && segment.bytes().all(is_plain)
+    };
+    let spends_not = match segments.as_slice() {
+        ["trades", _, action] => {
+            ["reject", "cancel", "deliver", "dispute", "review"].contains(action)
+        }
+        ["inbox" | "subscriptions" | "agents" | "claim" | "owners", ..] => true,
+        _ => false,
+    };
+    !(spends_not && segments.iter().all(is_plain))
+}
+
 /// Whether a path begins with these whole segments.
 fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -280,6 +307,27 @@ impl From<Method> for machineid_client::Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_spend_is_everything_but_what_is_known() {
+        for path in [
+            "/trades",
+            "/trades/t1/accept",
+            "/trades/t1/confirm",
+            "/trades/t1/fulfill",
+            "/listings",
+            "/listings/l1",
+            "/trade%73",
+            "/trades/../trades/cancel",
+            "/inbox/../trades",
+            "//trades",
+        ] {
+            assert!(may_spend(path), "{path}");
+        }
+        for path in ["/trades/t1/cancel", "/trades/t1/review", "/inbox/ack", "/subscriptions"] {
+            assert!(!may_spend(path), "{path}");
+        }
+    }
 
     #[test]
     fn paths_find_their_service() {

@@ -6,7 +6,6 @@ mod trade;
 mod wait;
 
 use clap::{Args, Subcommand, ValueHint};
-use machins_client::blocking::Client;
 use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, TradeStatus};
 
 use self::deliver::Deliver;
@@ -23,7 +22,7 @@ use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
-use crate::{json_flag, lookup};
+use crate::{json_flag, lookup, once};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -31,7 +30,14 @@ pub(crate) enum Command {
     ///
     /// On an offer you are the buyer, on a request you are the seller. The buyer's credits are held
     /// in escrow once the owner of the listing accepts.
-    #[command(after_help = "Example:\n  machins buy 3f2a9c10 --terms 'JSON, please'")]
+    ///
+    /// With --once KEY the command can be given again, after a crash, a lost reply or at once from
+    /// many processes of this machine: it is one trade, and each of them shows it. KEY is any name
+    /// of what you want, such as order-42. The same key for anything else is an error (2), and
+    /// machins intents shows what it was used for.
+    #[command(
+        after_help = "Examples:\n  machins buy 3f2a9c10 --terms 'JSON, please'\n  machins buy 3f2a9c10 --once order-7"
+    )]
     Buy(Buy),
 
     /// List your trades
@@ -112,6 +118,9 @@ pub(crate) struct Buy {
     /// URL that the platform asks whether to accept the delivery
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     verification_url: Option<String>,
+    /// Key of this purchase: given again, it shows the trade that it led to
+    #[arg(long, value_name = "KEY")]
+    once: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +157,9 @@ pub(crate) struct Review {
     /// Text of the review
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
+    /// Key of this review: given again, it shows the review that it led to
+    #[arg(long, value_name = "KEY")]
+    once: Option<String>,
 }
 
 impl Command {
@@ -161,13 +173,17 @@ impl Command {
                 if reason.is_some() {
                     context.out.warn("--reason is ignored: accepting a trade takes no reason");
                 }
-                change(context, &id, Client::accept_trade)
+                let spending = context.spending()?;
+                change(context, &id, |_, id| spending.accept_trade(id))
             }
             Self::Reject(Action { id, reason }) => {
                 change(context, &id, |client, id| client.reject_trade(id, reason.as_deref()))
             }
             Self::Deliver(deliver) => deliver.run(context),
-            Self::Confirm { id } => change(context, &id, Client::confirm_trade),
+            Self::Confirm { id } => {
+                let spending = context.spending()?;
+                change(context, &id, |_, id| spending.confirm_trade(id))
+            }
             Self::Cancel(Action { id, reason }) => {
                 change(context, &id, |client, id| client.cancel_trade(id, reason.as_deref()))
             }
@@ -185,7 +201,12 @@ impl Buy {
             self.metadata.map(|text| json_flag::object("--metadata", &text)).transpose()?;
         let client = context.machins()?;
         let progress = Progress::start(context.out, "Proposing the trade…");
-        let mut proposal = Proposal::new(&lookup::listing(&client, &progress, &self.listing)?);
+        let listing =
+            match self.once.as_deref().and_then(|key| once::listing(&client, key, &self.listing)) {
+                Some(known) => known,
+                None => lookup::listing(&client, &progress, &self.listing)?,
+            };
+        let mut proposal = Proposal::new(&listing);
         if let Some(terms) = self.terms {
             proposal = proposal.terms(terms);
         }
@@ -195,9 +216,20 @@ impl Buy {
         if let Some(url) = self.verification_url {
             proposal = proposal.verification_url(url);
         }
-        let proposed = client.propose_trade(&proposal);
+        let spending = context.spending_by(&client)?;
+        let proposed = match &self.once {
+            Some(key) => {
+                let proposed = spending.propose_trade_once(key, &proposal);
+                proposed.map_err(|error| once::failure(key, error))
+            }
+            None if spending.is_limited() => {
+                let proposed = spending.propose_trade_once(&once::new_key("buy"), &proposal);
+                proposed.map_err(unknown_outcome)
+            }
+            None => client.propose_trade(&proposal).map_err(unknown_outcome),
+        };
         drop(progress);
-        report(context, &client, &proposed.map_err(unknown_outcome)?)
+        report(context, &client, &proposed?)
     }
 }
 
@@ -251,7 +283,13 @@ impl Review {
             review = review.body(body);
         }
         let (client, id) = find(context, &self.id)?;
-        let review = client.create_review(&id, &review).map_err(unknown_outcome)?;
+        let review = match &self.once {
+            Some(key) => {
+                let review = client.create_review_once(key, &id, &review);
+                review.map_err(|error| once::failure(key, error))
+            }
+            None => client.create_review(&id, &review).map_err(unknown_outcome),
+        }?;
         context.out.result(&review, || {
             let body = review.body.as_deref().unwrap_or_default();
             let text = format!("{WARN}{}{WARN:#} {}", stars(review.rating), clean(body));

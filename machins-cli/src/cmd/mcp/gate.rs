@@ -1,11 +1,11 @@
-//! `machins mcp`: MachineID in front of the tools that agents call over MCP.
+//! `machins mcp gate`: MachineID in front of the tools that agents call over MCP.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use machineid_client::decision_log::DecisionLog;
 use machineid_client::{CancellationToken, Client, ClientOptions, DeviceId, Gate};
 use machins_mcp::{CallDenied, HttpServer, McpGate, OnDenial, ServerEnd, ServerError, SessionEnd};
@@ -23,13 +23,6 @@ use crate::{background, panic, runtime};
 
 /// How long one question may take unless --timeout says otherwise.
 const QUESTION: Duration = Duration::from_secs(10);
-
-/// Put MachineID in front of the tools of an MCP server
-#[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true < /dev/null")]
-pub(crate) enum Mcp {
-    Gate(McpGateCommand),
-}
 
 /// Run an MCP server, and ask whether a device may run before each call of a tool
 ///
@@ -109,16 +102,8 @@ enum DenialForm {
     Stop,
 }
 
-impl Mcp {
-    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        match self {
-            Self::Gate(gate) => gate.run(context),
-        }
-    }
-}
-
 impl McpGateCommand {
-    fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         panic::deny_on_panic();
         background::start().map_err(|error| Failure::local("could not start a thread", error))?;
         let device = context.device(self.device.as_deref())?;
@@ -252,7 +237,7 @@ impl From<DenialForm> for OnDenial {
 }
 
 /// A client whose questions do not take long.
-fn client(context: &Context) -> Result<Client, Failure> {
+pub(super) fn client(context: &Context) -> Result<Client, Failure> {
     let builder = context.machineid_with_key()?;
     let builder = match context.global.timeout {
         Some(_) => builder,
@@ -301,7 +286,7 @@ fn device_for(text: &str) -> Result<(Asker, DeviceId), String> {
 }
 
 /// Parses `HOST:PORT`, `:PORT` and `PORT`; without a host it is 127.0.0.1.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix(':').unwrap_or(text);
     if let Ok(port) = port.parse::<u16>() {
         return Ok(([127, 0, 0, 1], port).into());

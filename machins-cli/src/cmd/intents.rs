@@ -1,0 +1,164 @@
+//! `machins intents`: what the keys of `--once` were used for.
+
+use clap::{Args, Subcommand};
+use machins_client::{Intent, Timestamp};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::format::{counted, time};
+use crate::input;
+use crate::list::{List, show_list};
+use crate::records::Record;
+use crate::style::{GOOD, WARN};
+use crate::table::{Table, cell, styled};
+use crate::text::clean;
+
+/// Show what the keys of --once were used for
+///
+/// Each key is shown with what became of it.
+///
+/// A key whose outcome is unknown was used by a command that was killed or got no reply. Give that
+/// command again: it finds out, and it is still one trade, listing or review.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  machins intents\n  machins intents forget order-42 --yes")]
+pub(crate) struct Intents {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Forget what a key was used for, so that it can be used for something else
+    ///
+    /// What the key has led to stays as it is.
+    #[command(after_help = "Example:\n  machins intents forget order-42 --yes")]
+    Forget {
+        /// The key
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Do not ask for confirmation
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+impl Intents {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.command {
+            None => list(context),
+            Some(Command::Forget { key, yes }) => forget(context, &key, yes),
+        }
+    }
+}
+
+/// A key in the list.
+#[derive(Serialize)]
+struct Item {
+    key: String,
+    kind: &'static str,
+    state: &'static str,
+    trade_id: Option<String>,
+    listing_id: Option<String>,
+    review_id: Option<String>,
+    slug: Option<String>,
+    terms: Option<String>,
+    base_url: String,
+    created_at: Timestamp,
+}
+
+impl From<&Intent> for Item {
+    fn from(intent: &Intent) -> Self {
+        let created_at = jiff::Timestamp::try_from(intent.created_at()).unwrap_or_default();
+        Self {
+            key: intent.key().to_owned(),
+            kind: intent.kind().as_str(),
+            state: if intent.is_done() { "done" } else { "unknown" },
+            trade_id: intent.trade_id().map(ToString::to_string),
+            listing_id: intent.listing_id().map(ToString::to_string),
+            review_id: intent.review().map(|review| review.id.to_string()),
+            slug: intent.slug().map(Into::into),
+            terms: intent.terms().map(Into::into),
+            base_url: intent.base_url().to_owned(),
+            created_at: created_at.to_string().as_str().into(),
+        }
+    }
+}
+
+impl Item {
+    /// The id of what the key has led to.
+    fn result(&self) -> Option<&str> {
+        let id = match self.kind {
+            "trade" => &self.trade_id,
+            "listing" => &self.listing_id,
+            _ => &self.review_id,
+        };
+        id.as_deref()
+    }
+}
+
+impl Record for Item {
+    const COLUMNS: &'static [&'static str] = &[
+        "key",
+        "kind",
+        "state",
+        "trade_id",
+        "listing_id",
+        "review_id",
+        "slug",
+        "terms",
+        "base_url",
+        "created_at",
+    ];
+}
+
+/// All keys.
+#[derive(Serialize)]
+struct Items {
+    items: Vec<Item>,
+    total: usize,
+}
+
+impl List for Items {
+    type Item = Item;
+
+    fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    fn summary(&self) -> Option<String> {
+        Some(counted(self.total as u64, "key"))
+    }
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let items: Vec<Item> =
+        context.machins_public()?.list_intents()?.iter().map(Item::from).collect();
+    let items = Items { total: items.len(), items };
+    let table = Table::<Item>::new()
+        .column("KEY", |item| cell(&item.key))
+        .column("FOR", |item| cell(item.kind))
+        .column("STATE", |item| styled(item.state, if item.state == "done" { GOOD } else { WARN }))
+        .column("LED TO", |item| cell(item.result().unwrap_or_default()))
+        .optional("TERMS", |item| cell(item.terms.as_deref().unwrap_or_default()))
+        .column("SINCE", |item| time(Some(&item.created_at), ""));
+    let if_empty = "No keys were used yet. Use one: `machins buy LISTING --once KEY`";
+    show_list(context.out, &items, if_empty, &table)
+}
+
+fn forget(context: &Context, key: &str, yes: bool) -> Result<(), Failure> {
+    let client = context.machins_public()?;
+    let intents = client.list_intents()?;
+    let Some(intent) = intents.iter().find(|intent| intent.key() == key) else {
+        return Err(Failure::not_found(format!("the key {key:?} was not used"))
+            .hint("`machins intents` lists the keys"));
+    };
+    let item = Item::from(intent);
+    let became = match item.result() {
+        Some(id) => format!("{} {id}", item.kind),
+        None => format!("a {} whose outcome is unknown", item.kind),
+    };
+    input::confirm(&format!("Forget the key {key:?}, used for {became}"), yes)?;
+    client.forget_intent(key)?;
+    context.out.outcome(&item, || format!("{GOOD}forgotten{GOOD:#}  {}", clean(key)))
+}

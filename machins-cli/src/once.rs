@@ -1,0 +1,30 @@
+//! Keys with which a command can be given again: `--once KEY`.
+
+use std::time::SystemTime;
+
+use machins_client::blocking::Client;
+use machins_client::{Error, ErrorKind, IntentKind, ListingId};
+
+use crate::error::Failure;
+use crate::lookup;
+
+/// The listing that a key has bought from, if the user names it by a part of its id. It may have left
+/// the marketplace since.
+pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Option<ListingId> {
+    let intents = client.list_intents().ok()?;
+    let intent = intents.into_iter().find(|intent| intent.key() == key)?;
+    let id = intent.listing_id().filter(|_| intent.kind() == IntentKind::Trade)?;
+    lookup::is_beginning(given, id.as_str()).then(|| id.clone())
+}
+
+/// Converts an error, and says what to do if the outcome of the call is unknown.
+pub(crate) fn failure(key: &str, error: Error) -> Failure {
+    let hint = format!("give the same command again: it is still one for the key {key:?}");
+    Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, &hint)
+}
+
+/// A key that is used for nothing else on this machine.
+pub(crate) fn new_key(what: &str) -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{what}-{}-{}", std::process::id(), since.as_nanos())
+}

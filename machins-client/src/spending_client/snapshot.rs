@@ -1,0 +1,303 @@
+//! What the service says about an agent's spending, and what that comes to with the journal.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::SystemTime;
+
+use agent_client_core::{Error, ErrorKind, Timestamp};
+
+use crate::client::Client;
+use crate::model::id::{AgentId, ListingId, TradeId};
+use crate::model::listing::ListingType;
+use crate::model::money::Money;
+use crate::model::query::PageQuery;
+use crate::model::trade::{Trade, TradeQuery};
+use crate::model::trade_status::{Role, TradeStatus};
+use crate::model::wallet::{EntryType, Transaction};
+use crate::spending::commitment::{Commitment, day};
+use crate::spending::journal::{Reservation, SpendingJournal};
+
+/// The page size of what is read: the maximum that the service allows.
+const PAGE: u32 = 200;
+/// The number of trades or transactions that are read before the spending counts as unknown.
+const MOST_READ: u64 = 20_000;
+
+/// What the service says.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub(super) agent: Option<AgentId>,
+    held: Money,
+    trades: BTreeMap<String, Trade>,
+    transactions: Vec<Transaction>,
+    types: HashMap<ListingId, ListingType>,
+}
+
+impl Snapshot {
+    /// Reads what is needed to know what was spent this month and what is under way.
+    pub(super) async fn read(client: &Client, now: SystemTime) -> Result<Self, Error> {
+        let wallet = client.get_wallet().await?;
+        let mut snapshot =
+            Self { agent: wallet.agent_id, held: wallet.held_balance, ..Self::default() };
+        let is_whole = snapshot.read_trades(client, None, now).await?;
+        if !is_whole {
+            // Those under way may be older than a month.
+            for status in [
+                TradeStatus::Proposed,
+                TradeStatus::EscrowHeld,
+                TradeStatus::Delivered,
+                TradeStatus::Disputed,
+            ] {
+                snapshot.read_trades(client, Some(status), now).await?;
+            }
+        }
+        snapshot.read_transactions(client, now).await?;
+        snapshot.read_unknown_trades(client).await?;
+        Ok(snapshot)
+    }
+
+    /// Reads the trades of one status, or of all: then only those of this month. Returns whether all
+    /// were read.
+    async fn read_trades(
+        &mut self,
+        client: &Client,
+        status: Option<TradeStatus>,
+        now: SystemTime,
+    ) -> Result<bool, Error> {
+        let mut offset = 0;
+        loop {
+            let query = TradeQuery::new().role(Role::Buyer).offset(offset).limit(PAGE);
+            let query = match &status {
+                Some(status) => query.status(status.clone()),
+                None => query,
+            };
+            let page = client.list_trades(&query).await?;
+            let next = page.next_offset(offset, PAGE);
+            // The service lists the newest first.
+            let is_over = status.is_none()
+                && !page.items.is_empty()
+                && page.items.iter().all(|trade| is_before_month(proposed_at(trade), now));
+            for trade in page.items {
+                let is_bought = self.agent.as_ref().is_none_or(|own| *own == trade.buyer_agent_id);
+                if is_bought {
+                    self.trades.insert(trade.id.to_string(), trade);
+                }
+            }
+            match next {
+                None => return Ok(true),
+                Some(_) if is_over => return Ok(false),
+                Some(next) if next >= MOST_READ => return Err(too_many("trades")),
+                Some(next) => offset = next,
+            }
+        }
+    }
+
+    async fn read_transactions(&mut self, client: &Client, now: SystemTime) -> Result<(), Error> {
+        let mut offset = 0;
+        loop {
+            let page =
+                client.list_transactions(&PageQuery::new().offset(offset).limit(PAGE)).await?;
+            let next = page.next_offset(offset, PAGE);
+            let is_old =
+                |entry: &Transaction| is_before_month(time(entry.created_at.as_ref()), now);
+            let is_over = !page.items.is_empty() && page.items.iter().all(is_old);
+            self.transactions.extend(page.items);
+            match next {
+                None => return Ok(()),
+                Some(_) if is_over => return Ok(()),
+                Some(next) if next >= MOST_READ => return Err(too_many("transactions")),
+                Some(next) => offset = next,
+            }
+        }
+    }
+
+    /// Reads older trades that were paid this month, so that they count when they were made.
+    async fn read_unknown_trades(&mut self, client: &Client) -> Result<(), Error> {
+        let net = self.net_by_reference();
+        let unknown = net.iter().filter(|(reference, net)| {
+            net.is_trade && net.left > Money::ZERO && !self.trades.contains_key(*reference)
+        });
+        let ids: Vec<String> = unknown.map(|(reference, _)| reference.clone()).collect();
+        for id in ids {
+            let Ok(id) = TradeId::new(&id) else { continue };
+            match client.get_trade(&id).await {
+                Ok(trade) => drop(self.trades.insert(trade.id.to_string(), trade)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the types of the listings of those trades whose type is not recorded.
+    pub(super) async fn read_types(
+        &mut self,
+        client: &Client,
+        journal: &SpendingJournal,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let recorded: HashSet<_> =
+            journal.reservations.iter().filter_map(|known| known.trade_id.as_ref()).collect();
+        let listings: HashSet<ListingId> = self
+            .trades
+            .values()
+            .filter(|trade| !recorded.contains(&trade.id) && !is_before_month(held_at(trade), now))
+            .map(|trade| trade.listing_id.clone())
+            .collect();
+        for listing in listings {
+            match client.get_marketplace_listing(&listing).await {
+                Ok(found) => drop(self.types.insert(listing, found.listing_type)),
+                // One that is not public any more: its trades count for every type.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is spent or under way, without the purchase of this reference or trade.
+    pub(super) fn commitments(&self, journal: &SpendingJournal, without: &str) -> Vec<Commitment> {
+        let net = self.net_by_reference();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut all = Vec::new();
+        let mut held = Money::ZERO;
+        for (id, trade) in &self.trades {
+            let reference = trade.reference().map(|reference| reference.as_json().to_owned());
+            let recorded = journal.reservations.iter().find(|known| {
+                known.trade_id.as_ref() == Some(&trade.id)
+                    || (Some(&known.reference) == reference.as_ref()
+                        && known.listing_id.as_ref() == Some(&trade.listing_id))
+            });
+            if let Some(recorded) = recorded {
+                seen.insert(&recorded.reference);
+            }
+            if is_held(&trade.status) {
+                held += trade.price;
+            }
+            let is_this = id == without
+                || reference.as_deref() == Some(without)
+                || recorded.is_some_and(|recorded| recorded.reference == without);
+            if !is_this && !is_free(trade, net.get(id)) {
+                all.push(self.commitment(trade, recorded));
+            }
+        }
+        for known in &journal.reservations {
+            if !seen.contains(known.reference.as_str()) && known.reference != without {
+                all.push(reserved(known));
+            }
+        }
+        // Bounties, for example.
+        let other = self.held - held;
+        if other > Money::ZERO {
+            all.push(Commitment::open(other, None));
+        }
+        for (reference, net) in &net {
+            if !self.trades.contains_key(reference) && net.left > Money::ZERO {
+                all.push(Commitment::settled(net.left, net.last));
+            }
+        }
+        all
+    }
+
+    fn commitment(&self, trade: &Trade, recorded: Option<&Reservation>) -> Commitment {
+        // What a clock of the service says is not trusted alone: the later time counts.
+        let recorded_at = recorded.map(reserved_at);
+        let at = match held_at(trade) {
+            // A proposal may be accepted at any moment.
+            _ if trade.status == TradeStatus::Proposed => None,
+            None => None,
+            Some(at) => Some(recorded_at.map_or(at, |recorded| recorded.max(at))),
+        };
+        let is_settled = matches!(trade.status, TradeStatus::Completed | TradeStatus::Resolved);
+        let commitment = if is_settled {
+            Commitment::settled(trade.price, at)
+        } else {
+            Commitment::open(trade.price, at)
+        };
+        let commitment = commitment.seller(&trade.seller_agent_id);
+        let listing_type = recorded.and_then(|recorded| recorded.listing_type.as_ref());
+        match listing_type.or_else(|| self.types.get(&trade.listing_id)) {
+            Some(listing_type) => commitment.listing_type(listing_type.clone()),
+            None => commitment,
+        }
+    }
+
+    /// What left the wallet this month for each thing that the transactions refer to.
+    fn net_by_reference(&self) -> BTreeMap<String, Net> {
+        let mut all: BTreeMap<String, Net> = BTreeMap::new();
+        for entry in &self.transactions {
+            let reference = entry.reference_id.as_ref().unwrap_or(&entry.id);
+            let net = all.entry(reference.clone()).or_default();
+            net.is_trade |= entry.reference_type.as_deref() == Some("trade");
+            match entry.entry_type {
+                EntryType::Credit => net.left -= entry.amount,
+                // A direction that is not known counts as leaving.
+                _ => net.left += entry.amount,
+            }
+            let at = time(entry.created_at.as_ref());
+            net.last = if net.is_seen { net.last.and_then(|last| Some(last.max(at?))) } else { at };
+            net.is_seen = true;
+        }
+        all
+    }
+}
+
+/// What left the wallet for one thing.
+#[derive(Debug, Default)]
+struct Net {
+    left: Money,
+    is_trade: bool,
+    is_seen: bool,
+    /// The time of the last transaction. `None` if that of one is not known.
+    last: Option<SystemTime>,
+}
+
+/// Credits that are set aside, or went to a trade that the service does not show yet.
+fn reserved(known: &Reservation) -> Commitment {
+    let at = known.trade_id.as_ref().map(|_| reserved_at(known));
+    let mut commitment = Commitment::open(known.amount, at);
+    commitment.seller.clone_from(&known.seller);
+    commitment.listing_type.clone_from(&known.listing_type);
+    commitment
+}
+
+fn reserved_at(known: &Reservation) -> SystemTime {
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(known.reserved_at_ms)
+}
+
+fn is_held(status: &TradeStatus) -> bool {
+    matches!(status, TradeStatus::EscrowHeld | TradeStatus::Delivered | TradeStatus::Disputed)
+}
+
+/// Whether a trade costs nothing.
+fn is_free(trade: &Trade, net: Option<&Net>) -> bool {
+    match trade.status {
+        TradeStatus::Rejected | TradeStatus::Cancelled => true,
+        // The status does not say for whom it was resolved, but the wallet does.
+        TradeStatus::Resolved => net.is_some_and(|net| net.left <= Money::ZERO),
+        _ => false,
+    }
+}
+
+fn time(timestamp: Option<&Timestamp>) -> Option<SystemTime> {
+    timestamp.and_then(Timestamp::time)
+}
+
+fn proposed_at(trade: &Trade) -> Option<SystemTime> {
+    time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()))
+}
+
+/// When the credits of a trade were held, as far as is known.
+fn held_at(trade: &Trade) -> Option<SystemTime> {
+    let held = trade.escrow_held_at.as_ref().or(trade.accepted_at.as_ref());
+    time(held).or_else(|| proposed_at(trade))
+}
+
+fn is_before_month(at: Option<SystemTime>, now: SystemTime) -> bool {
+    at.is_some_and(|at| day(at) < day(now).first_of_month())
+}
+
+fn too_many(what: &str) -> Error {
+    let message = format!(
+        "more than {MOST_READ} {what} would have to be read to know what was spent, so that nothing is bought under a spending policy"
+    );
+    Error::new(ErrorKind::Policy, message)
+}

@@ -1,0 +1,86 @@
+//! The tools of MachineID. None of them lets a device run that was told not to.
+
+use machineid_client::DeviceId;
+use serde_json::{Value, json};
+
+use super::arguments::{DeviceArgument, Nothing};
+use super::failure::ToolFailure;
+use super::shop::Shop;
+use super::table::{Effect, Entry};
+
+type Reply = Result<Value, ToolFailure>;
+
+/// The tools for devices.
+pub(super) fn tools() -> Vec<Entry> {
+    vec![
+        Entry::new(
+            "list_devices",
+            "List devices",
+            "Lists the devices of the organisation and whether each is active.",
+            Effect::Reads,
+            list,
+        ),
+        Entry::new(
+            "register_device",
+            "Register a device",
+            "Registers a device with the organisation. One that was revoked stays revoked.",
+            Effect::Acts,
+            register,
+        ),
+        Entry::new(
+            "validate_device",
+            "May a device run?",
+            "Asks MachineID whether a device may run now.",
+            Effect::Reads,
+            validate,
+        ),
+        Entry::new(
+            "get_device_usage",
+            "Show device usage",
+            "Shows the plan of the organisation and how many devices it has.",
+            Effect::Reads,
+            usage,
+        ),
+        Entry::new(
+            "revoke_device",
+            "Revoke a device",
+            "Revokes a device: it may not run any more. Only people can undo this.",
+            Effect::Ends,
+            revoke,
+        ),
+    ]
+}
+
+async fn list(shop: Shop, _: Nothing) -> Reply {
+    Ok(shown(&shop.devices()?.list_devices().await?))
+}
+
+async fn validate(shop: Shop, given: DeviceArgument) -> Reply {
+    let device = DeviceId::new(&given.device_id)?;
+    let decision = shop.devices()?.validate(&device).await?;
+    Ok(json!({
+        "device_id": device.as_str(),
+        "allowed": decision.is_allowed(),
+        "code": decision.code().as_str(),
+    }))
+}
+
+async fn usage(shop: Shop, _: Nothing) -> Reply {
+    Ok(shown(&shop.devices()?.usage().await?))
+}
+
+async fn register(shop: Shop, given: DeviceArgument) -> Reply {
+    let device = DeviceId::new(&given.device_id)?;
+    let registration = shop.devices()?.register(&device).await?;
+    Ok(json!({"device_id": device.as_str(), "registered": registration.is_registered()}))
+}
+
+async fn revoke(shop: Shop, given: DeviceArgument) -> Reply {
+    let device = DeviceId::new(&given.device_id)?;
+    shop.devices()?.revoke(&device).await?;
+    Ok(json!({"device_id": device.as_str(), "revoked": true}))
+}
+
+fn shown(reply: &impl serde::Serialize) -> Value {
+    serde_json::to_value(reply).unwrap_or_default()
+}
