@@ -8,6 +8,7 @@ mod release;
 mod tools;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -48,9 +49,19 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     let project = Project::read()?;
-    match Task::parse() {
+    match task {
         Task::Dist { out, check, debug } => dist::run(&project, &out, check, debug),
         Task::Release { version, check: true } => release::check(&project, &version),
         Task::Release { version, check: false } => release::prepare(&project, &version),

@@ -74,7 +74,7 @@ impl Check<'_> {
             ensure!(dockerfile.lines().any(|own| own.trim() == line), "no `{line}` in Dockerfile");
         }
         fs::remove_dir(root.join("tmp"))?;
-        let words = self.chroot(root, "65534:65534")?;
+        let words = &self.chroot(root, "65534:65534")?;
         let mut server = Command::new(&words[0])
             .args(&words[1..])
             .args(["/machins", "--json", "mock", "serve", "--port", "0", "--until-stdin-closes"])
@@ -92,7 +92,13 @@ impl Check<'_> {
         let healthy = health.quiet().ignore_stdout().run();
         drop(server.stdin.take());
         server.wait()?;
-        Ok(healthy?)
+        healthy?;
+        // Without certificates of authorities, https says what to do.
+        let info =
+            cmd!(shell, "env {words...} /machins --base-url https://localhost:9/api/v1 info");
+        let error = info.quiet().ignore_status().read_stderr()?;
+        ensure!(error.contains("SSL_CERT_FILE"), "no advice about certificates: {error}");
+        Ok(())
     }
 
     /// dpkg installs the package into an empty root, where the program runs.
