@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 use crate::project::Project;
 
 /// The largest size of the static program, in bytes.
-const MAX_SIZE: u64 = 20 << 20;
+const MAX_SIZE: usize = 20 << 20;
 
 /// Shells that completions are packaged for, and how each names the file.
 const COMPLETIONS: [(&str, &str); 4] = [
@@ -55,12 +55,13 @@ impl Program {
             .run()?;
         let folder = project.target.join(&target).join("release");
         let path = folder.join("machins");
-        let size = fs::metadata(&path)?.len();
+        let bytes = fs::read(&path)?;
+        let contains = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        let size = bytes.len();
         ensure!(size <= MAX_SIZE, "the program has {size} bytes, more than {MAX_SIZE}");
+        ensure!(contains(".dep-v0"), "the program has no list of its dependencies");
         for (hidden, _) in &paths {
-            let bytes = fs::read(&path)?;
-            let found = bytes.windows(hidden.len()).any(|window| window == hidden.as_bytes());
-            ensure!(!found, "the program contains the path {hidden}");
+            ensure!(!contains(hidden), "the program contains the path {hidden}");
         }
         Ok(Self {
             path,
