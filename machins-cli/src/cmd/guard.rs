@@ -157,13 +157,21 @@ struct Decisions {
     outage_grace: Duration,
     /// The outage that a check is outlasting has been reported.
     is_outage: AtomicBool,
+    /// A denial has been reported. After Ctrl-Z two checks may find it.
+    is_denied: AtomicBool,
     /// The command, once it has been started.
     job: OnceLock<Handle>,
 }
 
 impl Decisions {
     fn new(out: Output, outage_grace: Duration) -> Self {
-        Self { out, outage_grace, is_outage: AtomicBool::new(false), job: OnceLock::new() }
+        Self {
+            out,
+            outage_grace,
+            is_outage: AtomicBool::new(false),
+            is_denied: AtomicBool::new(false),
+            job: OnceLock::new(),
+        }
     }
 
     fn job_started(&self, job: Handle) {
@@ -200,7 +208,8 @@ impl Decisions {
                     (true, false) => "there are decisions again: denied",
                     (false, _) => "denied",
                 };
-                if was_outage || self.job.get().is_some() {
+                let is_news = !self.is_denied.swap(true, Ordering::Relaxed);
+                if is_news && (was_outage || self.job.get().is_some()) {
                     let code = clean(denied.code().as_str()).into_owned();
                     self.out.note(&format!("guard: {what} ({code})"));
                 }

@@ -273,7 +273,7 @@ mod unix {
     use std::path::Path;
 
     use super::*;
-    use crate::home::{Ran, mode, set_mode};
+    use crate::home::{Ran, copy_program, mode, set_mode};
 
     #[test]
     fn the_file_is_readable_by_its_owner_only() {
@@ -421,7 +421,7 @@ mod unix {
     /// A copy of the program that every user can run: the folder of the build may be closed to them.
     fn program_for_all(home: &Home) -> std::path::PathBuf {
         let copy = home.path().join("machins");
-        fs::copy(env!("CARGO_BIN_EXE_machins"), &copy).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_machins"), &copy);
         set_mode(home.path(), 0o755);
         copy
     }

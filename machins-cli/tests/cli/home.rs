@@ -156,6 +156,22 @@ impl From<Output> for Ran {
     }
 }
 
+/// Copies a program that is to be executed. By a process of its own: as long as a process that another
+/// thread has just started holds the copy open for writing, the system does not execute it.
+#[cfg(unix)]
+pub(crate) fn copy_program(program: impl AsRef<Path>, to: &Path) {
+    let mut copy = Command::new("cp");
+    assert!(copy.arg(program.as_ref()).arg(to).status().unwrap().success());
+}
+
+/// Writes a script that is to be executed. By a process of its own, as [`copy_program`] does.
+#[cfg(unix)]
+pub(crate) fn write_script(path: &Path, text: &str) {
+    let mut write = Command::new("sh");
+    write.args(["-c", "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).arg(text);
+    assert!(write.status().unwrap().success());
+}
+
 #[cfg(unix)]
 pub(crate) fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;

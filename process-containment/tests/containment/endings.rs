@@ -10,7 +10,8 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 
 use crate::harness::{
-    Caller, Setting, Spawned, is_alive, is_root, public_directory, send, state, wait_until,
+    Caller, Setting, Spawned, copy_program, is_alive, is_root, public_directory, send, state,
+    wait_until,
 };
 
 #[rstest]
@@ -60,10 +61,11 @@ fn term_reaches_all_and_kill_waits_for_the_grace() {
 fn what_appears_after_term_is_killed_at_once(
     #[values(Setting::Plain, Setting::WithoutCgroup, Setting::OrdinaryUser)] setting: Setting,
 ) {
-    // Its last words come when the process that it starts on TERM has ended.
+    // Its last words come when the process that it starts on TERM has ended. It is ready when the first
+    // has been executed: before that the copy of the shell would take TERM for the shell's.
     let script =
         "exec 2>/dev/null; trap 'sh -c \"echo started; exec sleep 600\"; echo ended $?' TERM
-        echo ready; sleep 600 & wait; echo left; exit 3";
+        sh -c 'echo ready; exec sleep 600' & wait; echo left; exit 3";
     let mut caller = Caller::start(setting, &[], script);
     caller.prints("ready");
     caller.order("terminate 3600000");
@@ -95,7 +97,7 @@ fn what_may_not_be_signalled_is_named_and_waited_for() {
     }
     let directory = public_directory();
     let setuid = directory.path().join("setpriv");
-    fs::copy("/usr/bin/setpriv", &setuid).unwrap();
+    copy_program("/usr/bin/setpriv", &setuid);
     fs::set_permissions(&setuid, fs::Permissions::from_mode(0o4755)).unwrap();
     let script = format!(
         "{} --reuid 0 --regid 0 --clear-groups sh -c 'echo $$; exec sleep 600' & wait",

@@ -52,7 +52,7 @@ fn fixture() -> &'static Path {
     let (_, path) = COPY.get_or_init(|| {
         let directory = public_directory();
         let path = directory.path().join("fixture");
-        fs::copy(env!("CARGO_BIN_EXE_process-containment-fixture"), &path).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_process-containment-fixture"), &path);
         (directory, path)
     });
     path
@@ -341,10 +341,19 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// A file in `directory` that every user can read and execute.
+/// Copies a program that is to be executed. By a process of its own: as long as a process that another
+/// thread has just started holds the copy open for writing, the system does not execute it.
+pub(crate) fn copy_program(program: impl AsRef<Path>, to: &Path) {
+    let mut copy = Command::new("cp");
+    assert!(copy.arg(program.as_ref()).arg(to).status().unwrap().success());
+}
+
+/// Writes a script that is to be executed. By a process of its own, as [`copy_program`] does.
 pub(crate) fn write_script(directory: &Path, name: &str, text: &str) -> OsString {
     let path = directory.join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut write = Command::new("sh");
+    write.args(["-c", "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(&path).arg(text);
+    assert!(write.status().unwrap().success());
     path.into()
 }
 

@@ -1,13 +1,12 @@
 //! No way out of a process group or session outlives the permission.
 
-use std::fs;
 use std::io::Write;
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
 use super::{Setting, World, is_installed, is_root, send};
-use crate::home::set_mode;
+use crate::home::{copy_program, set_mode};
 
 /// Ways out. Each prints `ready` when it has been taken.
 const SETSID: &str = "setsid sh -c 'echo ready; exec sleep 600' & wait";
@@ -107,7 +106,7 @@ fn what_may_not_be_signalled_is_named_and_waited_for() {
     }
     let world = World::new();
     let setuid = world.home.path().join("setpriv");
-    fs::copy("/usr/bin/setpriv", &setuid).unwrap();
+    copy_program("/usr/bin/setpriv", &setuid);
     set_mode(&setuid, 0o4755);
     let script = format!(
         "{} --reuid 0 --regid 0 --clear-groups sh -c 'echo $$; exec sleep 600' & wait",

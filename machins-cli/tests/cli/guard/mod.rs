@@ -28,7 +28,7 @@ use machins_mock::{Org, Plan};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::home::{Home, set_mode};
+use crate::home::{Home, copy_program, set_mode};
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ fn public_program() -> &'static Path {
         let directory = tempfile::tempdir().unwrap();
         set_mode(directory.path(), 0o755);
         let path = directory.path().join("machins");
-        fs::copy(env!("CARGO_BIN_EXE_machins"), &path).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_machins"), &path);
         (directory, path)
     });
     path

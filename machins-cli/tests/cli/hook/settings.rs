@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use super::RUNTIMES;
-use crate::home::Home;
+use crate::home::{Home, copy_program};
 
 /// Where the settings of a runtime are, in a home or a project.
 fn file(runtime: &str) -> &'static str {
@@ -300,7 +300,7 @@ fn a_program_in_a_folder_with_spaces_is_quoted() {
     let folder = home.path().join("it's \"here\" $HOME");
     fs::create_dir(&folder).unwrap();
     let program = folder.join("machins");
-    fs::copy(env!("CARGO_BIN_EXE_machins"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_machins"), &program);
     home.run_program(program.to_str().unwrap(), &["hook", "install", "claude", "--yes"], "")
         .exits(0);
     let text = fs::read_to_string(home.path().join(file("claude"))).unwrap();
