@@ -35,8 +35,16 @@
 //! - `blocking`: `Blocking`, the transport for programs without an async runtime.
 //! - `otel`: the trace of the current span is sent along (`traceparent`).
 //! - `test-util`: `Script`, which answers calls without a socket, and `Reply::new`.
+//!
+//! # Platforms
+//!
+//! `wasm32` is not supported: in a browser, a client can neither refuse redirects nor limit the size
+//! of a reply, does not know whether a request was sent, and its futures are not `Send`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(target_family = "wasm")]
+compile_error!("WebAssembly is not supported: see `Platforms` in the documentation of this crate");
 
 mod base_url;
 mod call;

@@ -58,6 +58,11 @@
 //! - `tower`: `GateLayer`, which checks before each request of a tower service.
 //! - `axum`: `Denied` as a response.
 //! - `decision-log`: `decision_log::DecisionLog`, a file to which a gate writes its decisions.
+//!
+//! # Platforms
+//!
+//! `wasm32` is not supported: in a browser, a client can neither refuse redirects nor limit the size
+//! of a reply, does not know whether a request was sent, and its futures are not `Send`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

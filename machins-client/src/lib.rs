@@ -119,6 +119,11 @@
 //!   can be created.
 //! - `webhooks`: the module `webhook`, which checks the signatures of webhooks and reads them.
 //! - `axum`: the extractor `webhook::Verified`, which checks a webhook before it reads it.
+//!
+//! # Platforms
+//!
+//! `wasm32` is not supported: in a browser, a client can neither refuse redirects nor limit the size
+//! of a reply, does not know whether a request was sent, and its futures are not `Send`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(

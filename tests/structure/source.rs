@@ -13,13 +13,16 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Folders of what is built or installed.
+const BUILT: [&str; 2] = ["node_modules", "target"];
+
 /// All files below a folder that have this extension, except what is built and hidden folders.
 pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            if path.is_dir() && !BUILT.contains(&name.as_str()) && !name.starts_with('.') {
                 files(&path, extension)
             } else if path.extension().is_some_and(|found| found == extension) {
                 vec![path]

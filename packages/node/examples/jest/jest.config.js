@@ -1,0 +1,4 @@
+module.exports = {
+  globalSetup: 'machins-mock/global-setup',
+  globalTeardown: 'machins-mock/global-teardown',
+}

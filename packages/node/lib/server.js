@@ -1,0 +1,59 @@
+'use strict'
+
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const { createInterface } = require('node:readline')
+const { MockServerError } = require('./control.js')
+const { program } = require('./program.js')
+const { World } = require('./world.js')
+
+class MockServer extends World {
+  #child
+  #exited
+
+  constructor(url, child, exited) {
+    super(url)
+    this.#child = child
+    this.#exited = exited
+  }
+
+  async stop() {
+    // Until it has ended, it keeps this program running.
+    this.#child.ref()
+    this.#child.stdin.end()
+    await this.#exited
+  }
+}
+
+async function startMockServer({ seed, args = [], log = false } = {}) {
+  const command = ['--json', 'mock', 'serve', '--port', '0', '--until-stdin-closes']
+  command.push('--log', log ? 'text' : 'off')
+  if (seed !== undefined) command.push('--seed', String(seed))
+  const path = program()
+  // It ends when this process does, even if that is killed: its stdin is closed then.
+  const child = spawn(path, [...command, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  const failed = exited.then(
+    ([status]) => {
+      throw new MockServerError(`${path} mock serve ended with status ${status}; see stderr`)
+    },
+    (cause) => {
+      throw new MockServerError(`could not start ${path}: ${cause.message}`, { cause })
+    },
+  )
+  // The first line is printed when the server is ready.
+  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), failed])
+  failed.catch(() => {})
+  // Neither the process nor its pipes keep this program running.
+  child.unref()
+  child.stdin.unref()
+  child.stdout.unref()
+  return new MockServer(JSON.parse(line).url, child, exited)
+}
+
+function connectMockServer(url = process.env.MACHINS_MOCK_URL) {
+  if (!url) throw new MockServerError('no mock server: MACHINS_MOCK_URL is not set')
+  return new World(url)
+}
+
+module.exports = { connectMockServer, startMockServer }

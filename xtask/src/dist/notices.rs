@@ -1,0 +1,54 @@
+//! `THIRD-PARTY-LICENSES`: the licences of everything that is in the program.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+use zip::ZipArchive;
+
+use super::program::Program;
+use crate::project::Project;
+
+pub(super) const NAME: &str = "THIRD-PARTY-LICENSES";
+
+/// Swagger UI is no crate of its own: its files are in one as an archive, with its licence.
+const SWAGGER_UI: &str = "utoipa-swagger-ui-vendored";
+
+pub(super) fn write(project: &Project, shell: &Shell, program: &Program) -> Result<PathBuf> {
+    fs::create_dir_all(&program.documents)?;
+    let path = program.documents.join(NAME);
+    let Program { target, .. } = program;
+    // Without the network, and so the same text each time: that in the crates.
+    let crates = cmd!(
+        shell,
+        "cargo about generate --frozen --fail --config xtask/about.toml --manifest-path machins-cli/Cargo.toml --features full --target {target} xtask/about.hbs"
+    )
+    .read()?;
+    fs::write(&path, format!("{crates}\n{}", swagger_ui(project)?))?;
+    Ok(path)
+}
+
+fn swagger_ui(project: &Project) -> Result<String> {
+    let folder = project.dependency(SWAGGER_UI)?.join("res");
+    let archive = fs::read_dir(folder)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "zip"))
+        .context("the crate of Swagger UI has no archive")?;
+    let mut archive = ZipArchive::new(File::open(archive)?)?;
+    let mut text = format!("{:=<80}\nSwagger UI, which the mock server shows at /docs\n\n", "");
+    for name in ["NOTICE", "LICENSE"] {
+        let ending = format!("/{name}");
+        let inside = archive
+            .file_names()
+            .filter_map(Result::ok)
+            .find(|path| path.ends_with(&ending) && path.matches('/').count() == 1)
+            .with_context(|| format!("the archive of Swagger UI has no {name}"))?
+            .into_owned();
+        archive.by_name(&inside)?.read_to_string(&mut text)?;
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,70 @@
+//! `cargo xtask`: what the project does with itself that Cargo has no command for.
+#![allow(clippy::print_stderr, reason = "a program for a terminal")]
+
+mod dist;
+mod npm_release;
+mod project;
+mod release;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::project::Project;
+
+/// Tasks of the project's own
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Build the packages, and with --check use each as its users would
+    Dist {
+        /// Folder for the packages
+        #[arg(long, value_name = "DIR", default_value = "target/packages")]
+        out: PathBuf,
+        /// Install each package into an empty place and use it
+        #[arg(long)]
+        check: bool,
+        /// Only the Python and the npm package, with a debug build for this machine alone
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Prepare a release: check what must hold, and change the version everywhere
+    Release {
+        /// Version to release, such as 1.2.3
+        version: String,
+        /// Change nothing: only check that the sources are of this version
+        #[arg(long)]
+        check: bool,
+    },
+    /// Split the npm packages of several platforms into those that are published
+    NpmRelease {
+        /// Folder for the packages
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Packages that dist has built, one for each platform
+        #[arg(required = true)]
+        tarballs: Vec<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let project = Project::read()?;
+    match task {
+        Task::Dist { out, check, debug } => dist::run(&project, &out, check, debug),
+        Task::Release { version, check: true } => release::check(&project, &version),
+        Task::Release { version, check: false } => release::prepare(&project, &version),
+        Task::NpmRelease { out, tarballs } => npm_release::run(&project, &out, &tarballs),
+    }
+}
