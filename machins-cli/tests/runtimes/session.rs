@@ -165,7 +165,7 @@ impl Home {
     }
 
     /// The folders in which `machins` is found, too.
-    fn path(&self) -> String {
+    fn programs(&self) -> String {
         let folder = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
         format!("{}:{}", folder.display(), self.variables["PATH"])
     }
@@ -179,7 +179,7 @@ impl Home {
         let mut child = self
             .command("sh")
             .args(["-c", line])
-            .env("PATH", self.path())
+            .env("PATH", self.programs())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -265,7 +265,7 @@ impl Home {
     ) -> Value {
         let mut server = self
             .command(programs.join("codex"))
-            .env("PATH", self.path())
+            .env("PATH", self.programs())
             .arg("app-server")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,10 +10,10 @@ use crate::model::listing::ListingType;
 use crate::model::money::Money;
 
 /// How long a finished purchase is kept: longer than a month.
-const KEPT_FOR: Duration = Duration::from_hours(35 * 24);
+const KEPT_FOR: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 /// How long a question for approval is kept, and how long an approval holds.
-const ASKED_FOR: Duration = Duration::from_hours(7 * 24);
-const APPROVED_FOR: Duration = Duration::from_hours(24);
+const ASKED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const APPROVED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The number of questions that are kept: a model may ask for anything.
 const MOST_APPROVALS: usize = 1000;
 
