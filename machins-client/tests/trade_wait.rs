@@ -15,7 +15,7 @@ use support::{builder, once, reply, requests, trade, trade_id};
 use wiremock::{MockServer, ResponseTemplate};
 
 const TRADE: &str = "/trades/t1r2a3d4";
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A server on which the trade has these states, one after the other.
 async fn states(statuses: &[&str]) -> MockServer {
