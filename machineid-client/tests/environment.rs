@@ -46,9 +46,10 @@ fn run(variables: &[(&str, &OsStr)]) -> String {
 fn key_address_and_device_come_from_the_environment() {
     let out = run(&[("MACHINEID_BASE_URL", OsStr::new("http://localhost:1"))]);
     assert!(out.contains("http://localhost:1) agent-01"), "{out}");
-    let out =
-        run(&[("MACHINEID_BASE_URL", OsStr::new(" ")), ("MACHINEID_ORG_KEY", OsStr::new(""))]);
+    let out = run(&[("MACHINEID_ORG_KEY", OsStr::new(""))]);
     assert!(out.contains("MACHINEID_ORG_KEY is not set"), "{out}");
+    let out = run(&[("MACHINEID_BASE_URL", OsStr::new(" "))]);
+    assert!(out.contains("MACHINEID_BASE_URL is only white space"), "{out}");
 }
 
 #[cfg(unix)]

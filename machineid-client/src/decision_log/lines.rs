@@ -69,9 +69,8 @@ impl Tail {
         }
         let whole = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let (lines, unfinished) = end.split_at(whole);
-        if let Ok(entry) = Entry::parse(unfinished)
-            && entry.matches(unfinished)
-        {
+        let entry = Entry::parse(unfinished).ok().filter(|entry| entry.matches(unfinished));
+        if let Some(entry) = entry {
             let whole = start + end.len() as u64;
             return Ok(Self { hash: Some(entry.hash), whole, lacks_line_break: true });
         }
