@@ -235,13 +235,13 @@ mod tests {
         assert_eq!(journal.records().len(), MAX_REQUESTS);
         let first = journal.records().next().unwrap();
         assert_eq!((first.path.as_str(), first.seq), ("/2", 3));
-        journal.complete(ids[1], Some(200), b"", Duration::ZERO);
-        journal.complete(ids[2], Some(201), b"", Duration::ZERO);
+        journal.complete(ids[1], Some(200), b"", Duration::ZERO, Vec::new());
+        journal.complete(ids[2], Some(201), b"", Duration::ZERO, Vec::new());
         assert_eq!(journal.records().next().unwrap().status, Some(201));
         assert_eq!(journal.find(RequestsQuery::default()).unwrap().dropped, 2);
         journal.clear();
         for id in ids {
-            journal.complete(id, Some(200), b"", Duration::ZERO);
+            journal.complete(id, Some(200), b"", Duration::ZERO, Vec::new());
         }
         record(&mut journal, "/new", b"");
         let records: Vec<_> = journal.records().collect();
@@ -254,7 +254,7 @@ mod tests {
         let body = vec![b'1'; 64 * 1024];
         for _ in 0..2000 {
             let id = record(&mut journal, "/", &body);
-            journal.complete(id, Some(200), &body, Duration::ZERO);
+            journal.complete(id, Some(200), &body, Duration::ZERO, Vec::new());
         }
         assert!(journal.size <= MAX_SIZE);
         let held: usize = journal.entries.iter().map(Entry::size).sum();

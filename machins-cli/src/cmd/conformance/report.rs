@@ -46,7 +46,7 @@ struct Row {
     /// The status of the reply; null if there was none.
     status: Option<u16>,
     result: CheckResult,
-    differences: Vec<Found>,
+    differences: Vec<FieldDifference>,
     /// What else is to be said, such as why it was skipped.
     note: Option<String>,
 }
@@ -63,14 +63,14 @@ enum CheckResult {
 
 /// A place in which a reply differs.
 #[derive(Clone, Serialize)]
-struct Found {
+struct FieldDifference {
     field: String,
     kind: DifferenceKind,
     expected: String,
     found: String,
 }
 
-impl From<Difference> for Found {
+impl From<Difference> for FieldDifference {
     fn from(difference: Difference) -> Self {
         let Difference { field, kind, expected, found, .. } = difference;
         Self { field, kind, expected, found }
@@ -80,7 +80,7 @@ impl From<Difference> for Found {
 /// A line of the table of differences.
 struct Line<'a> {
     call: String,
-    found: &'a Found,
+    found: &'a FieldDifference,
 }
 
 impl<'a> Report<'a> {
@@ -131,7 +131,7 @@ impl<'a> Report<'a> {
         row.status = Some(reply.status());
         if reply.status() != check.status {
             row.result = CheckResult::Differs;
-            row.differences = vec![Found {
+            row.differences = vec![FieldDifference {
                 field: String::new(),
                 kind: DifferenceKind::Status,
                 expected: check.status.to_string(),
@@ -141,7 +141,7 @@ impl<'a> Report<'a> {
         }
         let path = check.whole_path();
         let differences = compare_reply(&check.method, &path, reply.status(), reply.body());
-        row.differences = differences.into_iter().map(Found::from).collect();
+        row.differences = differences.into_iter().map(FieldDifference::from).collect();
         row.result =
             if row.differences.is_empty() { CheckResult::Same } else { CheckResult::Differs };
         let value: Value = reply.json().ok()?;
