@@ -77,10 +77,11 @@ impl From<Difference> for FieldDifference {
     }
 }
 
-/// A line of the table of differences.
+/// A line of the table: a check, or one more of its differences.
 struct Line<'a> {
-    call: String,
-    found: &'a FieldDifference,
+    row: &'a Row,
+    is_first: bool,
+    difference: Option<&'a FieldDifference>,
 }
 
 impl<'a> Report<'a> {
@@ -186,39 +187,46 @@ fn missing_key(party: Party) -> &'static str {
 }
 
 fn table(rows: &[Row]) -> String {
-    let result = |row: &Row| match row.result {
-        CheckResult::Same => styled("same", GOOD),
-        CheckResult::Differs => styled("differs", BAD),
-        CheckResult::Failed => styled("failed", BAD),
-        CheckResult::Skipped => styled("skipped", FAINT),
-    };
-    let checks = Table::new()
-        .column("CALL", |row: &Row| cell(&format!("{} {}", row.method, row.path)))
-        .column("STATUS", |row| {
-            cell(&row.status.map_or(String::new(), |status| status.to_string()))
-        })
-        .column("RESULT", result)
-        .text("NOTE", |row| cell(row.note.as_deref().unwrap_or_default()));
-    let mut text = checks.render(rows);
     let lines: Vec<_> = rows
         .iter()
         .flat_map(|row| {
-            let call = format!("{} {}", row.method, row.path);
-            row.differences.iter().map(move |found| Line { call: call.clone(), found })
+            (0..row.differences.len().max(1)).map(move |number| Line {
+                row,
+                is_first: number == 0,
+                difference: row.differences.get(number),
+            })
         })
         .collect();
-    if !lines.is_empty() {
-        let differences = Table::new()
-            .column("CALL", |line: &Line<'_>| cell(&line.call))
-            .column("FIELD", |line| match (&*line.found.field, line.found.kind) {
-                ("", DifferenceKind::Status) => cell("(status)"),
-                ("", _) => cell("(body)"),
-                (field, _) => cell(field),
+    let first = |line: &Line<'_>, text: String| cell(if line.is_first { &text } else { "" });
+    let mut table = Table::new()
+        .column("CALL", |line: &Line<'_>| {
+            first(line, format!("{} {}", line.row.method, line.row.path))
+        })
+        .column("STATUS", |line| {
+            first(line, line.row.status.map_or(String::new(), |status| status.to_string()))
+        })
+        .column("RESULT", |line| match line.row.result {
+            _ if !line.is_first => cell(""),
+            CheckResult::Same => styled("same", GOOD),
+            CheckResult::Differs => styled("differs", BAD),
+            CheckResult::Failed => styled("failed", BAD),
+            CheckResult::Skipped => styled("skipped", FAINT),
+        });
+    if lines.iter().any(|line| line.difference.is_some()) {
+        let of = |line: &Line<'_>, text: fn(&FieldDifference) -> &str| {
+            cell(line.difference.map_or("", text))
+        };
+        table = table
+            .column("FIELD", move |line| {
+                of(line, |difference| match (&*difference.field, difference.kind) {
+                    ("", DifferenceKind::Status) => "(status)",
+                    ("", _) => "(body)",
+                    (field, _) => field,
+                })
             })
-            .column("EXPECTED", |line| cell(&line.found.expected))
-            .column("FOUND", |line| cell(&line.found.found));
-        text += "\n";
-        text += &differences.render(&lines);
+            .text("EXPECTED", move |line| of(line, |difference| &difference.expected))
+            .text("FOUND", move |line| of(line, |difference| &difference.found));
     }
-    text
+    let table = table.text("NOTE", |line| first(line, line.row.note.clone().unwrap_or_default()));
+    table.render(&lines)
 }
