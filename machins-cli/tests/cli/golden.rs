@@ -121,7 +121,7 @@ const MARKET: &str = r#"{"agents": [{"slug": "eve", "api_key": "at_eve"}]}"#;
 
 /// A mock server on which something has happened, and a home that knows it.
 fn controlled(line: &str) -> (MockServer, Option<MockServer>, Home) {
-    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_225_600);
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_hours(490_896);
     let server = MockServer::builder().seed(7).clock(now).frozen().start().unwrap();
     let fixtures = json!({
         "orgs": [{"org_key": "org_demo", "devices": ["agent-01"]}],

@@ -46,7 +46,7 @@ struct Row {
     /// The status of the reply; null if there was none.
     status: Option<u16>,
     result: CheckResult,
-    differences: Vec<Found>,
+    differences: Vec<FieldDifference>,
     /// What else is to be said, such as why it was skipped.
     note: Option<String>,
 }
@@ -63,24 +63,25 @@ enum CheckResult {
 
 /// A place in which a reply differs.
 #[derive(Clone, Serialize)]
-struct Found {
+struct FieldDifference {
     field: String,
     kind: DifferenceKind,
     expected: String,
     found: String,
 }
 
-impl From<Difference> for Found {
+impl From<Difference> for FieldDifference {
     fn from(difference: Difference) -> Self {
         let Difference { field, kind, expected, found, .. } = difference;
         Self { field, kind, expected, found }
     }
 }
 
-/// A line of the table of differences.
+/// A line of the table: a check, or one more of its differences.
 struct Line<'a> {
-    call: String,
-    found: &'a Found,
+    row: &'a Row,
+    is_first: bool,
+    difference: Option<&'a FieldDifference>,
 }
 
 impl<'a> Report<'a> {
@@ -131,7 +132,7 @@ impl<'a> Report<'a> {
         row.status = Some(reply.status());
         if reply.status() != check.status {
             row.result = CheckResult::Differs;
-            row.differences = vec![Found {
+            row.differences = vec![FieldDifference {
                 field: String::new(),
                 kind: DifferenceKind::Status,
                 expected: check.status.to_string(),
@@ -141,7 +142,7 @@ impl<'a> Report<'a> {
         }
         let path = check.whole_path();
         let differences = compare_reply(&check.method, &path, reply.status(), reply.body());
-        row.differences = differences.into_iter().map(Found::from).collect();
+        row.differences = differences.into_iter().map(FieldDifference::from).collect();
         row.result =
             if row.differences.is_empty() { CheckResult::Same } else { CheckResult::Differs };
         let value: Value = reply.json().ok()?;
@@ -186,39 +187,46 @@ fn missing_key(party: Party) -> &'static str {
 }
 
 fn table(rows: &[Row]) -> String {
-    let result = |row: &Row| match row.result {
-        CheckResult::Same => styled("same", GOOD),
-        CheckResult::Differs => styled("differs", BAD),
-        CheckResult::Failed => styled("failed", BAD),
-        CheckResult::Skipped => styled("skipped", FAINT),
-    };
-    let checks = Table::new()
-        .column("CALL", |row: &Row| cell(&format!("{} {}", row.method, row.path)))
-        .column("STATUS", |row| {
-            cell(&row.status.map_or(String::new(), |status| status.to_string()))
-        })
-        .column("RESULT", result)
-        .text("NOTE", |row| cell(row.note.as_deref().unwrap_or_default()));
-    let mut text = checks.render(rows);
     let lines: Vec<_> = rows
         .iter()
         .flat_map(|row| {
-            let call = format!("{} {}", row.method, row.path);
-            row.differences.iter().map(move |found| Line { call: call.clone(), found })
+            (0..row.differences.len().max(1)).map(move |number| Line {
+                row,
+                is_first: number == 0,
+                difference: row.differences.get(number),
+            })
         })
         .collect();
-    if !lines.is_empty() {
-        let differences = Table::new()
-            .column("CALL", |line: &Line<'_>| cell(&line.call))
-            .column("FIELD", |line| match (&*line.found.field, line.found.kind) {
-                ("", DifferenceKind::Status) => cell("(status)"),
-                ("", _) => cell("(body)"),
-                (field, _) => cell(field),
+    let first = |line: &Line<'_>, text: String| cell(if line.is_first { &text } else { "" });
+    let mut table = Table::new()
+        .column("CALL", |line: &Line<'_>| {
+            first(line, format!("{} {}", line.row.method, line.row.path))
+        })
+        .column("STATUS", |line| {
+            first(line, line.row.status.map_or(String::new(), |status| status.to_string()))
+        })
+        .column("RESULT", |line| match line.row.result {
+            _ if !line.is_first => cell(""),
+            CheckResult::Same => styled("same", GOOD),
+            CheckResult::Differs => styled("differs", BAD),
+            CheckResult::Failed => styled("failed", BAD),
+            CheckResult::Skipped => styled("skipped", FAINT),
+        });
+    if lines.iter().any(|line| line.difference.is_some()) {
+        let of = |line: &Line<'_>, text: fn(&FieldDifference) -> &str| {
+            cell(line.difference.map_or("", text))
+        };
+        table = table
+            .column("FIELD", move |line| {
+                of(line, |difference| match (&*difference.field, difference.kind) {
+                    ("", DifferenceKind::Status) => "(status)",
+                    ("", _) => "(body)",
+                    (field, _) => field,
+                })
             })
-            .column("EXPECTED", |line| cell(&line.found.expected))
-            .column("FOUND", |line| cell(&line.found.found));
-        text += "\n";
-        text += &differences.render(&lines);
+            .text("EXPECTED", move |line| of(line, |difference| &difference.expected))
+            .text("FOUND", move |line| of(line, |difference| &difference.found));
     }
-    text
+    let table = table.text("NOTE", |line| first(line, line.row.note.clone().unwrap_or_default()));
+    table.render(&lines)
 }

@@ -32,7 +32,7 @@ use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Table, cell};
 
 /// How long a request may take by default.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Stand between a program and the real service, and report where it differs from the mock
 ///

@@ -28,7 +28,6 @@ use crate::style::{FAINT, STRONG};
 /// machins_base_url, machineid_base_url and pid, printed when the server is ready. TERM and Ctrl-C
 /// stop the server once requests under way are answered, within 5 seconds.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "Examples:\n  machins mock serve --addr localhost:0 --log json\n  \
                         machins mock serve --port 8080 --fixtures market.json")]
 pub(crate) struct Serve {
