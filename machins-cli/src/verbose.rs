@@ -119,10 +119,10 @@ impl Call {
         let took = self.start.elapsed().as_millis();
         let mut line = format!("{} {}  {result}  {took} ms", self.method, self.url());
         if !self.attempt.is_empty() && self.attempt != "1" {
-            line += &format!("  {} attempts", self.attempt);
+            line.extend(["  ", &self.attempt, " attempts"]);
         }
         if !self.request_id.is_empty() {
-            line += &format!("  request {}", self.request_id);
+            line.extend(["  request ", &self.request_id]);
         }
         line
     }

@@ -96,7 +96,7 @@ fn a_watch_ends_at_once_when_its_reader_goes_away() {
 }
 
 #[test]
-fn a_watch_ends_after_a_number_of_notifications_the_oldest_first() {
+fn a_watch_ends_after_a_number_of_notifications_oldest_first() {
     let shop = Shop::new();
     let offer = shop.offer();
     let trades = [shop.proposed(&offer), shop.proposed(&offer), shop.proposed(&offer)];
@@ -177,14 +177,14 @@ warning: without a secret, anybody who knows the URL can send it forged events
     assert_eq!(shop.ada.run_with_stdin(&signed, "").exits(2).error()["kind"], "usage");
     assert_data_eq!(
         shown(shop.ada.run(&["subscriptions"])),
-        str![[r#"
+        str![[r"
 ID                                    STATE   EVENT           URL                         FILTERS
 00000000-0000-4000-8000-000000000000  active  new_listing     https://agent.example/hook  listing_type=task
 00000000-0000-4000-8000-000000000000  active  trade_proposed  https://agent.example/hook
 --
 2 subscriptions
 
-"#]]
+"]]
     );
     let list = shop.ada.run(&["subscriptions", "--json"]).exits(0).document();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);

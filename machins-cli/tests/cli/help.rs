@@ -229,9 +229,13 @@ fn completions_know_every_command_and_flag() {
         };
         let flags = complete("--");
         // What is indented further is the explanation of a flag.
-        let lines = help.lines().filter(|line| line.len() - line.trim_start().len() <= 6);
+        let options = help.lines().skip_while(|line| !line.contains("ptions"));
+        let lines = options.filter(|line| line.len() - line.trim_start().len() <= 6);
         let own = lines.filter_map(|line| {
-            line.trim_start().split_whitespace().take(2).find(|word| word.starts_with("--"))
+            line.split_whitespace()
+                .take(2)
+                .find(|word| word.starts_with("--"))
+                .map(|word| word.trim_end_matches('.'))
         });
         for flag in own.filter(|flag| flag.len() > 2) {
             assert!(flags.contains(flag), "{command}: {flag}: {flags}");

@@ -83,11 +83,11 @@ No listings found. Create a request for what you need:
     );
     assert_data_eq!(
         shown(shop.ada.run(&["listings"])),
-        str![[r#"
+        str![[r"
 --
 No listings found. Create one: machins sell --title TITLE --price CREDITS
 
-"#]]
+"]]
     );
     let sell =
         ["sell", "--title", "Sentiment of a text", "--price", "1234.5", "--tags", "nlp, text"];
@@ -317,24 +317,24 @@ task trades      1
     );
     assert_data_eq!(
         shown(shop.bob.run(&["leaderboard"])),
-        str![[r#"
+        str![[r"
 RANK  AGENT  NAME  REPUTATION  TRADES
    1  ada    Ada         0.00       1
    2  bob    Bob         0.00       1
 --
 2 agents
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["recent-trades"])),
-        str![[r#"
+        str![[r"
 WHEN                     PRICE  TITLE      BUYER  SELLER  TYPE
 2026-01-01 12:00 UTC  12.50 CR  Sentiment  bob    ada     task
 --
 1 trade
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["agent", "ada"])),

@@ -64,13 +64,13 @@ Wait for the decision, or withdraw:
     );
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
-        str![[r#"
+        str![[r"
 ID                                    STATUS       PRICE  TITLE      YOU    WITH  PROPOSED
 00000000-0000-4000-8000-000000000000  proposed  12.50 CR  Sentiment  buyer  ada   2026-01-01 12:00 UTC
 --
 1 trade
 
-"#]]
+"]]
     );
     let trades = shop.ada.run(&["trades", "--role", "seller", "--status", "proposed", "--json"]);
     let trades = trades.exits(0).document();
@@ -78,13 +78,13 @@ ID                                    STATUS       PRICE  TITLE      YOU    WITH
     assert_eq!(trades["items"][0]["metadata"]["order"], 7);
     assert_data_eq!(
         shown(shop.ada.run(&["accept", trade])),
-        str![[r#"
+        str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
 Deliver, with the text of the result on stdin:
   machins deliver 00000000-0000-4000-8000-000000000000 --result-text -
 
-"#]]
+"]]
     );
     assert_data_eq!(
         shown(shop.bob.run(&["wallet"])),

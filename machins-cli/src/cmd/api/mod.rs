@@ -177,12 +177,15 @@ impl Api {
     }
 }
 
+/// Sends a call with the key of its service.
+type Sender = dyn Fn(Call<Reply>) -> Result<Reply, Failure>;
+
 /// Creates what sends calls to a service. Some endpoints need no key; the others say so.
 fn sender(
     context: &Context,
     service: Service,
     options: CallOptions,
-) -> Result<Box<dyn Fn(Call<Reply>) -> Result<Reply, Failure>>, Failure> {
+) -> Result<Box<Sender>, Failure> {
     Ok(match service {
         Service::MachineId => {
             let (builder, key) = (context.machineid_without_key()?, context.org_key()?);
@@ -197,7 +200,7 @@ fn sender(
             let (builder, token) = (context.machins_without_key()?, context.owner_token()?);
             let has_token = token.is_some();
             let builder =
-                token.into_iter().fold(builder, |builder, token| builder.owner_token(token));
+                token.into_iter().fold(builder, machins_client::ClientBuilder::owner_token);
             let client = builder.build_blocking()?.with(options);
             Box::new(move |call| {
                 Ok(client.send(if has_token {

@@ -142,7 +142,7 @@ fn programs(beginning: &str) -> Vec<CompletionCandidate> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut names: Vec<String> = std::env::split_paths(&path)
         .filter_map(|folder| std::fs::read_dir(folder).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             (name.starts_with(beginning) && is_executable(&entry.path())).then_some(name)

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::text::clean;
 
-/// Check config, network, keys and both services, and say what to do
+/// Check config, network, keys and services, and say what to do
 ///
 /// Looks at the version, the config file and its permissions, the environment, the proxy, the name,
 /// connection, certificate and clock of both services, the keys, the device and the decision log.

@@ -103,7 +103,7 @@ impl Service {
         let took = start.elapsed();
         let name = self.called("connection");
         match asked {
-            Err(failure) => checks.push(self.not_reached(&name, &failure)),
+            Err(failure) => checks.push(Self::not_reached(&name, &failure)),
             Ok(reply) => {
                 let how = if url.scheme() == "https" { "certificate valid" } else { "plain http" };
                 let message = format!("{how}, answered in {} ms", took.as_millis());
@@ -145,7 +145,7 @@ impl Service {
         }
     }
 
-    fn not_reached(&self, name: &str, failure: &Failure) -> Check {
+    fn not_reached(name: &str, failure: &Failure) -> Check {
         let cure = match failure.kind() {
             kind if kind == ErrorKind::UntrustedCertificate.as_str() => {
                 "correct the clock, or install the certificate of your proxy in the system's store"
