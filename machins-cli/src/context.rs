@@ -16,6 +16,7 @@ use crate::config::settings::{self, Setting};
 use crate::error::Failure;
 use crate::flags::Global;
 use crate::output::Output;
+use crate::verbose;
 
 /// The context of one command. The config file is read only when something from it is needed.
 pub(crate) struct Context {
@@ -140,7 +141,10 @@ impl Context {
             builder
         };
         Ok(match self.value(&MACHINEID_BASE_URL)? {
-            Some(url) => builder.base_url(url),
+            Some(url) => {
+                verbose::uses(&url);
+                builder.base_url(url)
+            }
             None => builder,
         })
     }
@@ -180,7 +184,10 @@ impl Context {
             builder
         };
         Ok(match self.value(&BASE_URL)? {
-            Some(url) => builder.base_url(url),
+            Some(url) => {
+                verbose::uses(&url);
+                builder.base_url(url)
+            }
             None => builder,
         })
     }

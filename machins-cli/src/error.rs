@@ -177,6 +177,12 @@ impl Failure {
         self
     }
 
+    /// Puts before the message what it is about.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Adds the HTTP status.
     pub(crate) fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
@@ -193,6 +199,16 @@ impl Failure {
     pub(crate) fn request_id(mut self, id: Option<&str>) -> Self {
         self.request_id = id.map(Into::into);
         self
+    }
+
+    /// The kind of failure.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The HTTP status, if the service replied.
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        self.status
     }
 
     /// What happened.

@@ -29,6 +29,10 @@ pub(crate) struct Global {
         overrides_with = "format"
     )]
     pub(crate) format: Option<Format>,
+    /// Print what this expression of jq yields for the JSON result, strings without quotation marks, for
+    /// example '.items[].id'; includes --json
+    #[arg(long, global = true, value_name = "EXPR")]
+    pub(crate) jq: Option<String>,
     /// URL of the machins API
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
@@ -42,8 +46,9 @@ pub(crate) struct Global {
     /// Permit plain http to hosts other than this machine; also MACHINS_ALLOW_INSECURE_HTTP=1
     #[arg(long, global = true)]
     pub(crate) allow_insecure_http: bool,
-    /// Time limit for each call, including its retries [default: 60; for guard and mcp
-    /// gate 10, for hook run 8]
+    /// Time limit of each call, its retries included; of trade --wait, all of the waiting; of commands
+    /// that run until stopped, each call [default: 60; for guard and mcp gate 10, for hook run 8, for
+    /// doctor 10; for trade --wait none]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
@@ -60,7 +65,7 @@ pub(crate) struct Global {
 // last, but these are counted together.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Verbosity {
-    /// Log the calls being made; repeat for more detail
+    /// Show each call on stderr: method, URL, status, time; -vv shows everything below them
     #[arg(
         short,
         long,
@@ -76,7 +81,7 @@ impl Global {
     pub(crate) fn format(&self) -> Format {
         match self.format {
             Some(format) => format,
-            None if self.json => Format::Json,
+            None if self.json || self.jq.is_some() => Format::Json,
             None => Format::Table,
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn secret(what: &str) -> Result<Secret, Failure> {
 /// What some editors and shells begin a text with, and which is no part of it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-fn without_mark(text: &str) -> &str {
+pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 

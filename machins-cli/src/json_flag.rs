@@ -13,9 +13,9 @@ use crate::text::clean;
 /// How many characters of a wrong line are shown around the place.
 const SHOWN: usize = 60;
 
-/// Parses the value of a flag that takes JSON; `-` reads it from stdin.
+/// Parses the value of a flag that takes JSON; `-` reads it from stdin, `@FILE` from a file.
 pub(crate) fn value(flag: &str, text: &str) -> Result<Document, Failure> {
-    parse(flag, &given(text)?, true)
+    parse(flag, &given(flag, text)?, true)
 }
 
 /// Parses the value of a flag that takes a JSON object.
@@ -25,20 +25,30 @@ pub(crate) fn object(flag: &str, text: &str) -> Result<Extra, Failure> {
 
 /// As [`object`], but an error does not show the text.
 pub(crate) fn secret_object(flag: &str, text: &str) -> Result<Extra, Failure> {
-    as_object(flag, &parse(flag, &given(text)?, false)?)
+    as_object(flag, &parse(flag, &given(flag, text)?, false)?)
 }
 
 /// Reads the JSON object in a file that a flag names.
 pub(crate) fn file(flag: &str, path: &Path) -> Result<Document, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{flag}: cannot read {}: {error}", path.display()))
-    })?;
+    let text = read(flag, path)?;
     let place = format!("{flag} ({})", path.display());
     as_object(&place, &parse(&place, &text, true)?).map(Document::from)
 }
 
-fn given(text: &str) -> Result<String, Failure> {
-    if text == "-" { input::stdin_text() } else { Ok(text.to_owned()) }
+/// The text that a flag gives: itself, or what is in the file or on stdin. No JSON begins with `@`.
+pub(crate) fn given(flag: &str, text: &str) -> Result<String, Failure> {
+    match text.strip_prefix('@') {
+        Some(path) => read(flag, Path::new(path)),
+        None if text == "-" => Ok(input::without_mark(&input::stdin_text()?).to_owned()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn read(flag: &str, path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{flag}: cannot read {}: {error}", path.display()))
+    })?;
+    Ok(input::without_mark(&text).to_owned())
 }
 
 fn as_object(flag: &str, value: &Document) -> Result<Extra, Failure> {

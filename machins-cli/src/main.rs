@@ -3,12 +3,12 @@
 //! The modules in layers, each of which uses only those before it:
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
-//! 2. `json`, `table`, `format`, `records`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
+//! 2. `json`, `table`, `format`, `records`, `jq`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
 //!    the settings. `process`, `runtime`: child processes and waiting.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
 //! 4. `list`, `pages`, `lookup`, `decision_log`: shared by several commands.
-//! 5. `cmd`: the commands.
+//! 5. `cmd`: the commands, and the completions of their arguments.
 
 mod background;
 mod cmd;
@@ -22,6 +22,7 @@ mod format;
 mod hook;
 mod input;
 mod invocation;
+mod jq;
 mod json;
 mod json_flag;
 mod list;
@@ -60,6 +61,9 @@ fn main() -> ExitCode {
     // First: this program is executed again as the keeper of a command.
     process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit_code) = cmd::completion::answer(cmd::tree, &arguments) {
+        return exit_code;
+    }
     if cmd::hook::is_run(&arguments) {
         panic::block_on_panic();
     }
@@ -78,6 +82,13 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Err(error) => return not_run(&error, arguments),
     };
     let out = Output::new(&global);
+    let out = match out.with_filter(global.jq.as_deref()) {
+        Ok(out) => out,
+        Err(failure) => {
+            out.failure(&failure);
+            return failure.exit.into();
+        }
+    };
     verbose::start(global.verbosity.verbose);
     if let Err(failure) = ConfigFile::recover_all() {
         // Nothing is lost: the original is what is read.

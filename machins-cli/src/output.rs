@@ -10,6 +10,7 @@ pub(crate) use crate::background::write as to_stderr;
 use crate::error::Failure;
 use crate::flags::{Color, Format, Global};
 use crate::invocation;
+use crate::jq::Filter;
 use crate::json;
 use crate::style::{BAD, FAINT, WARN};
 use crate::text::clean;
@@ -19,6 +20,10 @@ use crate::text::clean;
 pub(crate) struct Output {
     format: Format,
     quiet: bool,
+    /// What of a JSON document is printed.
+    filter: Option<&'static Filter>,
+    /// Whether failures are JSON as well.
+    json_failures: bool,
     /// The flags that a suggested command carries.
     flags: &'static str,
 }
@@ -34,7 +39,27 @@ impl Output {
         .write_global();
         // Once a run, for as long as it lasts: so this can be copied.
         let flags = Box::leak(invocation::flags(global).into_boxed_str());
-        Self { format: global.format(), quiet: global.quiet, flags }
+        let json_failures = global.json || global.format == Some(Format::Json);
+        Self { format: global.format(), quiet: global.quiet, filter: None, json_failures, flags }
+    }
+
+    /// Prints of each JSON document only what this expression of jq yields.
+    pub(crate) fn with_filter(self, expression: Option<&str>) -> Result<Self, Failure> {
+        let Some(expression) = expression else { return Ok(self) };
+        let filter = Filter::parse(expression)
+            .map_err(|why| Failure::usage(format!("--jq {expression:?}: {why}")))?;
+        // Once a run, for as long as it lasts: so this can be copied.
+        Ok(Self { filter: Some(Box::leak(Box::new(filter))), ..self })
+    }
+
+    /// The lines that a JSON document is printed as: one, unless it is filtered.
+    fn json_lines<T: Serialize>(self, document: &T) -> Result<String, Failure> {
+        let line = json::line(document)?;
+        let Some(filter) = self.filter else { return Ok(line + "\n") };
+        let lines = filter.apply(&line).map_err(|why| {
+            Failure::refused(format!("the command was carried out, but --jq failed: {why}"))
+        })?;
+        Ok(lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect())
     }
 
     /// Whether results are printed as JSON.
@@ -73,17 +98,15 @@ impl Output {
 
     /// Prints a JSON document: indented on a terminal, else on one line.
     pub(crate) fn document<T: Serialize>(self, document: &T) -> Result<(), Failure> {
-        let text = if io::stdout().is_terminal() {
-            json::indented(document)
-        } else {
-            json::line(document)
-        };
-        self.text(&text?)
+        if self.filter.is_none() && io::stdout().is_terminal() {
+            return self.text(&json::indented(document)?);
+        }
+        self.text(&self.json_lines(document)?)
     }
 
     /// Prints a JSON document on one line, on a terminal too.
     pub(crate) fn line<T: Serialize>(self, document: &T) -> Result<(), Failure> {
-        self.text(&json::line(document)?)
+        self.text(&self.json_lines(document)?)
     }
 
     /// Prints one of a series of results. Returns false when stdout was closed, so the result may
@@ -93,8 +116,7 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let mut text = if self.is_json() { json::line(document)? } else { human() };
-        text.push('\n');
+        let text = if self.is_json() { self.json_lines(document)? } else { human() + "\n" };
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(true),
@@ -167,7 +189,7 @@ impl Output {
 
     /// Prints a failure on stderr: with `--json` as a document, else as text.
     pub(crate) fn failure(self, failure: &Failure) {
-        if self.is_json() {
+        if self.json_failures {
             let line = json::line(&failure.document()).unwrap_or_default();
             to_stderr(&format!("{line}\n"));
             return;
@@ -183,6 +205,34 @@ impl Output {
         }
         to_stderr(&text);
     }
+}
+
+/// Waits until stdout is a pipe or socket that nobody reads from any more.
+pub(crate) async fn reader_gone() {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        use std::time::Duration;
+
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+        const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+        loop {
+            let stdout = io::stdout();
+            let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+            let is_gone = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+                && polled[0]
+                    .revents()
+                    .is_some_and(|now| now.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
+            if is_gone {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    #[cfg(not(unix))]
+    std::future::pending().await
 }
 
 /// A closed pipe is no error: the reader has seen enough (`machins devices | head -1`).

@@ -1,15 +1,13 @@
 //! Lists that the service returns in pages.
 
 use clap::Args;
-use machins_client::{Error, Page, Query};
-use serde::Serialize;
+use machins_client::blocking::Blocking;
+use machins_client::{Error, Items, Page, Query};
 
 use crate::error::Failure;
-use crate::format::counted;
 use crate::list::List;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::records::Record;
 
 /// How many items a list shows by default.
 const SCREEN: u32 = 20;
@@ -38,75 +36,48 @@ impl Paging {
     }
 }
 
-/// One page of a list, or all its pages in the form of one.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(crate) struct Pages<I> {
-    /// The singular of what the list holds, for example "trade".
-    #[serde(skip)]
-    noun: &'static str,
-    pages: OneOrAll<I>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum OneOrAll<I> {
-    One(Page<I>),
-    All {
-        items: Vec<I>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        total: Option<u64>,
-        offset: u64,
-        has_more: bool,
-    },
-}
-
-/// Fetches one page, or with `--all` everything from the offset on.
-pub(crate) fn fetch<F, I, A>(
+/// Fetches one page, or with `--all` everything from the offset on. Warns where the service does not
+/// do what it was asked for.
+pub(crate) fn fetch<F, I: Send + 'static>(
     out: Output,
     paging: &Paging,
     noun: &'static str,
     filter: F,
     page: impl FnOnce(&Query<F>) -> Result<Page<I>, Error>,
-    all: impl FnOnce(&Query<F>) -> A,
-) -> Result<Pages<I>, Failure>
-where
-    A: Iterator<Item = Result<I, Error>>,
-{
+    all: impl FnOnce(&Query<F>) -> Items<Blocking, I>,
+) -> Result<List<I>, Failure> {
     let query = paging.query(filter);
+    let offset = paging.offset.unwrap_or(0);
     if !paging.all {
-        return Ok(Pages { noun, pages: OneOrAll::One(page(&query)?) });
+        let page = page(&query)?;
+        if is_elsewhere(&page, offset) {
+            out.warn_always(&format!(
+                "the service ignored --offset {offset}: these may not be the {noun}s that follow it"
+            ));
+        }
+        return Ok(List::page(noun, page, offset, query.limit));
     }
     let progress = Progress::start(out, &format!("Fetching {noun}s…"));
-    let items = collect(&progress, noun, all(&query))?;
-    let offset = paging.offset.unwrap_or(0);
-    // An offset beyond the end does not tell how many there are.
-    let total = (offset == 0 || !items.is_empty()).then(|| offset + items.len() as u64);
-    Ok(Pages { noun, pages: OneOrAll::All { items, total, offset, has_more: false } })
+    let mut walk = all(&query);
+    let items = collect(&progress, noun, walk.by_ref())?;
+    drop(progress);
+    let (total, is_complete) = (walk.total(), walk.is_complete());
+    if !is_complete {
+        let count = items.len() as u64;
+        let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+        out.warn_always(&format!(
+            "the list may not be complete: {count}{of} {noun}s were seen; it changed meanwhile, or the \
+             service repeats its pages"
+        ));
+    }
+    Ok(List::all(noun, items, offset, total, is_complete))
 }
 
-impl<I: Record> List for Pages<I> {
-    type Item = I;
-
-    fn items(&self) -> &[I] {
-        match &self.pages {
-            OneOrAll::One(page) => &page.items,
-            OneOrAll::All { items, .. } => items,
-        }
-    }
-
-    fn summary(&self) -> Option<String> {
-        Some(match &self.pages {
-            OneOrAll::One(page) => {
-                let shown = page.items.len() as u64;
-                let offset = page.offset.unwrap_or(0);
-                let more =
-                    page.has_more.unwrap_or(page.total.is_some_and(|all| all > shown + offset));
-                rest(self.noun, offset, shown, page.total, more)
-            }
-            OneOrAll::All { items, .. } => counted(items.len() as u64, self.noun),
-        })
-    }
+/// Whether a page shows by itself that it does not begin at the offset that was asked for.
+fn is_elsewhere<I>(page: &Page<I>, offset: u64) -> bool {
+    let says_otherwise = page.offset.is_some_and(|own| own != offset);
+    let is_behind_the_end = page.total.is_some_and(|total| total <= offset);
+    says_otherwise || (offset > 0 && is_behind_the_end && !page.items.is_empty())
 }
 
 /// Collects all items of a pager, and shows how many there are so far.
@@ -121,36 +92,4 @@ pub(crate) fn collect<I>(
         progress.say(format!("Fetching {noun}s: {}", items.len()));
     }
     Ok(items)
-}
-
-/// Says which part of the list was shown, and how to see more.
-fn rest(noun: &str, offset: u64, shown: u64, total: Option<u64>, more: bool) -> String {
-    let end = offset + shown;
-    match (more, total) {
-        (false, None) => counted(shown, noun),
-        (false, Some(total)) if offset == 0 => counted(total, noun),
-        (false, Some(total)) => format!("{} to {end} of {}", offset + 1, counted(total, noun)),
-        (true, total) => {
-            let of =
-                total.map_or_else(String::new, |total| format!(" of {}", counted(total, noun)));
-            format!("{} to {end}{of}; see more with --offset {end} or --all", offset + 1)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_summary_says_how_to_see_more() {
-        assert_eq!(rest("trade", 0, 1, Some(1), false), "1 trade");
-        assert_eq!(rest("trade", 0, 3, None, false), "3 trades");
-        assert_eq!(rest("trade", 20, 5, Some(25), false), "21 to 25 of 25 trades");
-        assert_eq!(
-            rest("trade", 20, 20, Some(134), true),
-            "21 to 40 of 134 trades; see more with --offset 40 or --all"
-        );
-        assert_eq!(rest("trade", 0, 2, None, true), "1 to 2; see more with --offset 2 or --all");
-    }
 }

@@ -66,6 +66,18 @@ impl<T: Transport, I: Send + 'static> Items<T, I> {
         }
     }
 
+    /// Returns how many items the whole list has, as the page that was fetched last says. `None` if it
+    /// does not say, or if none was fetched yet.
+    pub fn total(&self) -> Option<u64> {
+        self.pager.total()
+    }
+
+    /// Returns whether the list was given to its end. False if the service announces or counts more
+    /// items than its pages brought, for example because it ignores the offset, and before the end.
+    pub fn is_complete(&self) -> bool {
+        self.buffer.is_empty() && self.pager.is_complete()
+    }
+
     /// Takes in the page that was requested, or the error that ends the items.
     fn receive(&mut self, page: Result<Page<I>, Error>) -> Result<(), Error> {
         match page {

@@ -42,6 +42,10 @@ pub(crate) struct Pager {
     /// The hashes of the pages since the last new item.
     pages_without_new_items: HashSet<u64>,
     repeated_pages: u32,
+    /// The number of items in the whole list, as the page that was taken last says.
+    total: Option<u64>,
+    /// Whether the walk ended where the service says that the list does.
+    is_at_end: bool,
 }
 
 /// What shows that no item is between the next page and those that were taken.
@@ -69,7 +73,21 @@ impl Pager {
             is_second_walk: false,
             pages_without_new_items: HashSet::new(),
             repeated_pages: 0,
+            total: None,
+            is_at_end: false,
         }
+    }
+
+    /// The number of items in the whole list, as the page that was taken last says.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Whether the list has ended, and nothing that the service says contradicts that all of it was
+    /// given.
+    pub(crate) fn is_complete(&self) -> bool {
+        let given = self.start.saturating_add(self.count);
+        self.is_at_end && self.next.is_none() && self.total.is_none_or(|total| total <= given)
     }
 
     /// The page to request, or `None` at the end of the list.
@@ -112,8 +130,18 @@ impl Pager {
             // Nothing is between the two pages: the service counts in its own way.
         }
 
-        let next = page.next_offset(offset, limit);
         let (items_on_page, total) = (page.items.len() as u64, page.total);
+        self.total = total;
+        // A page that is shorter than requested may be the service's longest, and one that denies what
+        // the total says may be wrong.
+        let may_go_on = match (page.has_more, total) {
+            (Some(false), Some(total)) => offset.saturating_add(items_on_page) < total,
+            (has_more, total) => has_more.is_none() && total.is_none(),
+        };
+        let next = page.next_offset(offset, limit).or_else(|| {
+            (may_go_on && items_on_page > 0).then(|| offset.saturating_add(items_on_page))
+        });
+        self.is_at_end = next.is_none() && page.has_more != Some(true);
         let mut items = VecDeque::from(page.items);
         let last = hashes.last().copied();
         let mut hashes = hashes.into_iter();
@@ -254,12 +282,43 @@ mod tests {
     #[test]
     fn smaller_pages_than_requested_are_followed_to_the_end() {
         let list: Vec<u64> = (0..250).collect();
-        let items = all(200, |query| {
-            let mut page = page(&slice(&list, query.limit(100)), None, None);
-            page.limit = Some(100);
-            page
-        });
-        assert_eq!(items.len(), 250);
+        for says_limit in [true, false] {
+            let items = all(200, |query| {
+                let mut page = page(&slice(&list, query.limit(100)), None, None);
+                page.limit = says_limit.then_some(100);
+                page
+            });
+            assert_eq!(items.len(), 250);
+        }
+    }
+
+    #[rstest]
+    #[case::the_end_is_seen(Some(3), Some(false), true)]
+    #[case::nothing_is_said(None, None, true)]
+    #[case::more_are_counted(Some(9), Some(false), false)]
+    #[case::more_are_announced(None, Some(true), false)]
+    #[case::some_have_left(Some(2), Some(false), true)]
+    fn a_list_is_complete_if_nothing_contradicts_it(
+        #[case] total: Option<u64>,
+        #[case] has_more: Option<bool>,
+        #[case] is_complete: bool,
+    ) {
+        let mut pager = Pager::new(PageQuery::new());
+        while let Some(query) = pager.next() {
+            assert!(!pager.is_complete());
+            let items = if query.offset.unwrap_or(0) == 0 { &[1, 2, 3][..] } else { &[] };
+            pager.take(page(items, total, has_more), String::as_str);
+        }
+        assert_eq!(pager.is_complete(), is_complete);
+    }
+
+    #[test]
+    fn a_service_that_repeats_its_first_page_gives_no_whole_list() {
+        let mut pager = Pager::new(PageQuery::new());
+        while pager.next().is_some() {
+            pager.take(page(&[1, 2], None, None), String::as_str);
+        }
+        assert!(!pager.is_complete());
     }
 
     #[test]

@@ -101,7 +101,7 @@ const LAYERS: [(&str, Layers); 7] = [
         "machins-cli",
         &[
             "text style error flags background",
-            "json table format records invocation output input editor json_flag naming suggestion config process runtime",
+            "json table format records jq invocation output input editor json_flag naming suggestion config process runtime",
             "context progress verbose panic shown_once hook",
             "list pages lookup decision_log",
             "cmd",

@@ -1,5 +1,5 @@
-//! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`, `remove`; and the
-//! group Devices, to which `guard` and the commands of the organisation belong as well.
+//! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`; and the group Devices, to
+//! which `guard`, `remove` and the commands of the organisation belong as well.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use machineid_client::decision_log::Record;
 use machineid_client::{
-    BatchItem, BatchStatus, Decision, DecisionCode, DeviceId, DeviceList, DeviceStatus,
+    BatchItem, BatchStatus, Decision, DecisionCode, DeviceId, DeviceStatus, Document, Extra,
     PlanFigures, Registration, UnrevokeReason,
 };
 use serde::Serialize;
@@ -15,11 +15,12 @@ use serde_json::json;
 
 use super::guard::Guard;
 use super::org;
+use super::remove::{Remove, naming};
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
 use crate::error::{Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
 use crate::format::{counted, time};
-use crate::list::{List, show_list};
+use crate::list::{Limit, List, show_list};
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
@@ -56,9 +57,7 @@ pub(crate) enum Command {
     )]
     Unrevoke(Devices),
 
-    /// Delete devices permanently
-    #[command(after_help = "Example:\n  machins remove agent-01 --yes")]
-    Remove(Removed),
+    Remove(Remove),
 
     #[command(flatten)]
     Org(org::Command),
@@ -78,9 +77,8 @@ pub(crate) struct Listed {
     /// Only devices with this status: active or revoked
     #[arg(long, value_name = "STATUS", value_parser = device_status)]
     status: Option<DeviceStatus>,
-    /// Number of devices to show at most [default: all]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 fn device_status(text: &str) -> Result<DeviceStatus, String> {
@@ -89,17 +87,6 @@ fn device_status(text: &str) -> Result<DeviceStatus, String> {
         DeviceStatus::Revoked => Ok(DeviceStatus::Revoked),
         _ => Err(suggestion::unknown("status", text, &["active", "revoked"])),
     }
-}
-
-// The arguments of commands that delete devices.
-#[derive(Debug, Args)]
-pub(crate) struct Removed {
-    /// Ids of the devices
-    #[arg(value_name = "ID", required = true)]
-    ids: Vec<String>,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    yes: bool,
 }
 
 // The arguments of `machins validate`.
@@ -138,7 +125,7 @@ impl Command {
             Self::Devices(listed) => list(context, &listed)?,
             Self::Revoke(devices) => revoke(context, &devices)?,
             Self::Unrevoke(devices) => unrevoke(context, &devices)?,
-            Self::Remove(removed) => remove(context, &removed)?,
+            Self::Remove(remove) => remove.run(context)?,
             Self::Org(command) => command.run(context)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -277,7 +264,12 @@ fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
     if let Some(status) = &listed.status {
         devices.devices.retain(|device| device.status.as_ref() == Some(status));
     }
-    devices.devices.truncate(listed.limit.unwrap_or(usize::MAX));
+    let list = List::whole("device", std::mem::take(&mut devices.devices), &listed.limit);
+    devices.devices.clone_from(&list.items);
+    // The service's own name of the items stays beside the one that all lists have.
+    let reply = Document::new(&devices).and_then(|reply| reply.to::<Extra>());
+    let reply = reply.map_err(|error| Failure::local("could not write the list", error))?;
+    let list = list.with_extra(reply).with_summary(figures(&devices.figures));
     let table = Table::<machineid_client::Device>::new()
         .column("DEVICE", |device| cell(device.device_id.as_str()))
         .column("STATE", |device| match &device.status {
@@ -291,54 +283,7 @@ fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
         None => "No devices yet. Register one: `machins register agent-01`",
         Some(_) => "No device has that status. All devices: `machins devices`",
     };
-    show_list(context.out, &devices, if_empty, &table)
-}
-
-impl List for DeviceList {
-    type Item = machineid_client::Device;
-
-    fn items(&self) -> &[machineid_client::Device] {
-        &self.devices
-    }
-
-    fn summary(&self) -> Option<String> {
-        Some(figures(&self.figures))
-    }
-}
-
-fn remove(context: &Context, removed: &Removed) -> Result<(), Failure> {
-    let parse = |id: &String| DeviceId::new(id).map_err(Failure::from);
-    let ids: Vec<DeviceId> = removed.ids.iter().map(parse).collect::<Result<_, _>>()?;
-    let client = context.machineid()?;
-    let named: Vec<&str> = ids.iter().map(DeviceId::as_str).collect();
-    input::confirm(&format!("Delete {} permanently", named.join(", ")), removed.yes)?;
-    let replies = ids
-        .iter()
-        .map(|device| client.remove(device).map_err(|error| naming(error, device)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let describe = || {
-        let lines = ids.iter().map(|device| format!("{GOOD}removed{GOOD:#}  {device}\n"));
-        lines.collect::<String>()
-    };
-    match replies.as_slice() {
-        [reply] => context.out.outcome(reply, describe),
-        replies => context.out.outcome(&replies, describe),
-    }
-}
-
-/// Converts an error of a call for one device, and names the device if there is none of that id.
-fn naming(error: machineid_client::Error, device: &DeviceId) -> Failure {
-    if error.status() != Some(404) {
-        return error.into();
-    }
-    let failure = Failure::not_found(format!("the organisation has no device {device}"))
-        .status(404)
-        .hint("`machins devices` shows them")
-        .request_id(error.request_id());
-    match error.code() {
-        Some(code) => failure.code(code),
-        None => failure,
-    }
+    show_list(context.out, &list, if_empty, &table)
 }
 
 fn revoke(context: &Context, devices: &Devices) -> Result<(), Failure> {

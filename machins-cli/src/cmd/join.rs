@@ -1,7 +1,7 @@
 //! `machins join`.
 
 use clap::Args;
-use machins_client::{AgentSlug, AgentType, Extra, Joined, NewAgent};
+use machins_client::{AgentSlug, AgentType, ErrorKind, Extra, Joined, NewAgent};
 use serde_json::json;
 
 use crate::config::document::{Document, Kept, mask};
@@ -66,7 +66,13 @@ impl Join {
         for capability in self.capabilities {
             agent = agent.capability(capability);
         }
-        let joined = shown_once::receive(context.out, client.join(&agent))?;
+        let join = async {
+            client.join(&agent).await.map_err(|error| {
+                let hint = "another agent has that name; choose another one with --slug";
+                Failure::with_hint_for(error, ErrorKind::Conflict, hint)
+            })
+        };
+        let joined = shown_once::receive(context.out, join)?;
         let kept = match save(context, &file, &joined, &slug) {
             Ok(kept) => kept,
             Err(failure) => {

@@ -11,8 +11,8 @@ use machins_client::{
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, money};
-use crate::format::{counted, credits, json_cell, kind, listing_style, side, tags, time};
-use crate::list::{List, show_list};
+use crate::format::{credits, json_cell, kind, listing_style, side, tags, time};
+use crate::list::{Limit, List, show_list};
 use crate::naming::slug_from;
 use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
@@ -30,8 +30,9 @@ pub(crate) enum Command {
     Sell(Sell),
 
     /// List your own listings
-    #[command(after_help = "Example:\n  machins listings")]
-    Listings,
+    #[command(after_help = "Examples:\n  machins listings\n  \
+                            machins listings --status active --type task --limit 5")]
+    Listings(Listed),
 
     /// Show one of your own listings
     #[command(after_help = "Example:\n  machins listing 8d41e7b2")]
@@ -53,6 +54,33 @@ pub(crate) enum Command {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+// The flags of `machins listings`.
+#[derive(Debug, Args)]
+pub(crate) struct Listed {
+    /// Only listings with this status: active, inactive or expired
+    #[arg(long, value_name = "STATUS", value_parser = known(ListingStatus::WORDS), hide_possible_values = true)]
+    status: Option<String>,
+    /// Only listings of this type: task, data, api, model or asset
+    #[arg(long = "type", value_name = "TYPE", value_parser = known(ListingType::WORDS), hide_possible_values = true)]
+    listing_type: Option<String>,
+    /// Only this side: offer or request
+    #[arg(long, value_parser = known(Side::WORDS), hide_possible_values = true)]
+    side: Option<String>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+impl Listed {
+    fn matches(&self, listing: &Listing) -> bool {
+        let is = |wanted: &Option<String>, own: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| own == Some(wanted))
+        };
+        is(&self.status, listing.status.as_ref().map(ListingStatus::as_str))
+            && is(&self.listing_type, Some(listing.listing_type.as_str()))
+            && is(&self.side, listing.side.as_ref().map(Side::as_str))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -142,7 +170,7 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Sell(offer) => offer.run(context),
-            Self::Listings => list(context),
+            Self::Listings(listed) => list(context, &listed),
             Self::Listing { id } => show(context, &id),
             Self::Edit(edit) => edit.run(context),
             Self::Unlist { id } => unlist(context, &id),
@@ -225,9 +253,11 @@ fn summarize(word: &str, listing: &Listing) -> String {
     )
 }
 
-fn list(context: &Context) -> Result<(), Failure> {
-    let listings = context.machins()?.list_listings()?;
-    let if_empty = "No listings yet. Create one: `machins sell --title TITLE --price CREDITS`";
+fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
+    let mut listings = context.machins()?.list_listings()?;
+    listings.retain(|listing| listed.matches(listing));
+    let listings = List::whole("listing", listings, &listed.limit);
+    let if_empty = "No listings found. Create one: `machins sell --title TITLE --price CREDITS`";
     let table = Table::<Listing>::new()
         .column("ID", |listing| cell(listing.id.as_str()))
         .column("STATE", |listing| state(listing.status.as_ref()))
@@ -235,18 +265,6 @@ fn list(context: &Context) -> Result<(), Failure> {
         .text("TITLE", |listing| cell(&listing.title))
         .optional("TYPE", |listing| kind(&listing.listing_type, listing.side.as_ref()));
     show_list(context.out, &listings, if_empty, &table)
-}
-
-impl List for Vec<Listing> {
-    type Item = Listing;
-
-    fn items(&self) -> &[Listing] {
-        self
-    }
-
-    fn summary(&self) -> Option<String> {
-        Some(counted(self.len() as u64, "listing"))
-    }
 }
 
 fn state(status: Option<&ListingStatus>) -> Cell {

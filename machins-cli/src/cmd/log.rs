@@ -140,20 +140,6 @@ fn verify(
     })
 }
 
-/// The result of `machins log show`.
-#[derive(Serialize)]
-struct Decisions {
-    decisions: VecDeque<Entry>,
-}
-
-impl List for Decisions {
-    type Item = Entry;
-
-    fn items(&self) -> &[Entry] {
-        self.decisions.as_slices().0
-    }
-}
-
 fn show(
     context: &Context,
     file: &LogFile,
@@ -163,11 +149,14 @@ fn show(
     let path = file.path(context)?;
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut decisions = VecDeque::new();
-    let mut unreadable = 0;
+    let (mut unreadable, mut matching) = (0, 0);
     let unread = |error: &LogError| Failure::local("the log could not be shown", error);
     for entry in entries(&path).map_err(|error| unread(&error))? {
         match entry {
-            Ok(entry) if filter.matches(&entry) => decisions.push_back(entry),
+            Ok(entry) if filter.matches(&entry) => {
+                matching += 1;
+                decisions.push_back(entry);
+            }
             Ok(_) => {}
             Err(LogError::Broken { .. }) => unreadable += 1,
             Err(error) => return Err(unread(&error)),
@@ -180,7 +169,7 @@ fn show(
         let lines = counted(unreadable, "line");
         context.out.warn(&format!("{lines} could not be read: `machins log verify` says which"));
     }
-    decisions.make_contiguous();
+    let list = List::end("decision", decisions.into(), matching);
     let table = Table::<Entry>::new()
         .column("TIME", |entry| time(Some(&entry.time), ""))
         .column("DEVICE", |entry| {
@@ -190,7 +179,7 @@ fn show(
         .column("ASKED BY", |entry| cell(&entry.asked_by))
         .column("FOLLOWED", |entry| cell(&entry.followed))
         .optional("REQUEST", |entry| cell(entry.request_id.as_deref().unwrap_or_default()));
-    show_list(context.out, &Decisions { decisions }, "No such decisions.", &table)
+    show_list(context.out, &list, "No such decisions.", &table)
 }
 
 impl Filter {

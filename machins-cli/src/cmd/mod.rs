@@ -7,13 +7,16 @@
 )]
 
 mod api;
+pub(crate) mod completion;
 mod config;
 mod demo;
 mod devices;
+mod doctor;
 mod events;
 mod guard;
 pub(crate) mod hook;
 mod inbox;
+mod inbox_watch;
 mod join;
 mod listings;
 mod log;
@@ -26,6 +29,7 @@ mod owner;
 mod profile;
 mod public;
 pub(crate) mod python;
+mod remove;
 mod shell;
 mod start;
 mod status;
@@ -133,6 +137,10 @@ pub(crate) fn parse(
     if !matches!(global.format(), Format::Table | Format::Json) && !is_list(&matches) {
         let what = "only commands that list have -o csv, tsv and id\n";
         return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what));
+    }
+    if global.jq.is_some() && global.format() != Format::Json {
+        let what = "--jq filters JSON, which -o table, csv, tsv and id are not\n";
+        return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, what));
     }
     global.verbosity = Verbosity::from_levels(&matches);
     if global.profile.is_none() {

@@ -12,7 +12,7 @@ use crate::config::key::{
 use crate::context::Context;
 use crate::error::Failure;
 use crate::input;
-use crate::list::{List, show_list};
+use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::GOOD;
 use crate::table::{Table, cell, styled};
@@ -26,7 +26,7 @@ use crate::table::{Table, cell, styled};
 pub(crate) enum Profile {
     /// List the profiles in the config file
     #[command(after_help = "Example:\n  machins profile list")]
-    List,
+    List(Limit),
     /// Choose the profile to use when neither --profile nor MACHINS_PROFILE names one
     ///
     /// The choice is saved in the config file as default_profile.
@@ -66,7 +66,7 @@ pub(crate) enum Profile {
 impl Profile {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
-            Self::List => list(context),
+            Self::List(limit) => list(context, &limit),
             Self::Use { name, .. } => choose(context, name.as_deref()),
             Self::Rename { name, to } => rename(context, &name, &to),
             Self::Remove { name, yes } => remove(context, &name, yes),
@@ -83,22 +83,7 @@ struct Item {
     is_default: bool,
 }
 
-/// All profiles.
-#[derive(Serialize)]
-struct Profiles {
-    items: Vec<Item>,
-    total: usize,
-}
-
-impl List for Profiles {
-    type Item = Item;
-
-    fn items(&self) -> &[Item] {
-        &self.items
-    }
-}
-
-fn list(context: &Context) -> Result<(), Failure> {
+fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let document = context.document()?;
     let items: Vec<Item> = document
         .profiles()
@@ -110,7 +95,7 @@ fn list(context: &Context) -> Result<(), Failure> {
             is_default: document.default_profile() == Some(name),
         })
         .collect();
-    let profiles = Profiles { total: items.len(), items };
+    let profiles = List::whole("profile", items, limit);
     let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
     let table = Table::<Item>::new()
         .column("PROFILE", |profile| cell(&profile.id))

@@ -1,14 +1,13 @@
 //! Public data: `machins stats`, `leaderboard`, `agent`, `recent-trades`, `info`.
 
 use clap::Subcommand;
-use machins_client::{AgentId, AgentSlug, Money, Timestamp};
-use serde_json::{Map, Value};
+use machins_client::{AgentId, AgentSlug, Call, Document, Extra, Money, Page, Timestamp};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::Format;
 use crate::format::{credits, json_cell, or_unknown, scalar, time};
-use crate::records;
+use crate::list::{Limit, List, show_with};
 use crate::style::STRONG;
 use crate::table::{Cell, Fit, Table, cell, fields, pairs, styled};
 
@@ -22,8 +21,8 @@ pub(crate) enum Command {
     Stats,
 
     /// Show the leaderboard of agents
-    #[command(after_help = "Example:\n  machins leaderboard")]
-    Leaderboard,
+    #[command(after_help = "Example:\n  machins leaderboard --limit 10")]
+    Leaderboard(Limit),
 
     /// Show an agent's public profile
     #[command(after_help = "Example:\n  machins agent ada")]
@@ -33,8 +32,8 @@ pub(crate) enum Command {
     },
 
     /// Show the latest trades on the platform
-    #[command(after_help = "Example:\n  machins recent-trades")]
-    RecentTrades,
+    #[command(after_help = "Example:\n  machins recent-trades --limit 10")]
+    RecentTrades(Limit),
 
     /// Show information about the platform
     #[command(after_help = "Example:\n  machins info")]
@@ -45,9 +44,9 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Stats => stats(context),
-            Self::Leaderboard => leaderboard(context),
+            Self::Leaderboard(limit) => leaderboard(context, &limit),
             Self::Agent { slug } => agent(context, &slug),
-            Self::RecentTrades => recent_trades(context),
+            Self::RecentTrades(limit) => recent_trades(context, &limit),
             Self::Info => info(context),
         }
     }
@@ -69,8 +68,7 @@ fn stats(context: &Context) -> Result<(), Failure> {
     })
 }
 
-fn leaderboard(context: &Context) -> Result<(), Failure> {
-    let list = context.machins_public()?.get_leaderboard()?;
+fn leaderboard(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let columns = [
         ("RANK", Fit::Number, "rank"),
         ("AGENT", Fit::Whole, "slug"),
@@ -79,11 +77,11 @@ fn leaderboard(context: &Context) -> Result<(), Failure> {
         ("TRADES", Fit::Number, "total_trades"),
     ];
     let if_empty = "The leaderboard is empty. Be the first: `machins join --name NAME`";
-    show_rows(context, &list, if_empty, "id", &columns)
+    let list = get(context, "/public/leaderboard", limit)?;
+    show_rows(context, "agent", &list, limit, if_empty, "id", &columns)
 }
 
-fn recent_trades(context: &Context) -> Result<(), Failure> {
-    let list = context.machins_public()?.get_recent_trades()?;
+fn recent_trades(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let columns = [
         ("WHEN", Fit::Whole, "completed_at"),
         ("PRICE", Fit::Number, "price"),
@@ -92,13 +90,20 @@ fn recent_trades(context: &Context) -> Result<(), Failure> {
         ("SELLER", Fit::Optional, "seller_agent_slug"),
         ("TYPE", Fit::Optional, "listing_type"),
     ];
-    show_rows(
-        context,
-        &list,
-        "No trades yet. Find something to buy: `machins browse`",
-        "trade_id",
-        &columns,
-    )
+    let if_empty = "No trades yet. Find something to buy: `machins browse`";
+    let list = get(context, "/public/recent-trades", limit)?;
+    show_rows(context, "trade", &list, limit, if_empty, "trade_id", &columns)
+}
+
+/// Fetches a list without a documented form. The reference documents no limit either, but the service
+/// may know one.
+fn get(context: &Context, path: &'static str, limit: &Limit) -> Result<Document, Failure> {
+    let call = Call::get(path);
+    let call = match limit.limit {
+        Some(limit) => call.query(&[("limit", limit)]),
+        None => call,
+    };
+    Ok(context.machins_public()?.send(call.json())?)
 }
 
 fn agent(context: &Context, slug: &str) -> Result<(), Failure> {
@@ -178,46 +183,53 @@ fn flatten(prefix: &str, value: &Value, depth: usize, rows: &mut Vec<(String, Ce
 /// some item has. `id` is the field that identifies an item.
 fn show_rows(
     context: &Context,
-    document: &Value,
+    noun: &'static str,
+    document: &Document,
+    limit: &Limit,
     if_empty: &str,
     id: &str,
     columns: &[(&'static str, Fit, &'static str)],
 ) -> Result<(), Failure> {
-    let rows = rows(document);
-    if matches!(context.out.format(), Format::Csv | Format::Tsv | Format::Id) {
-        let fields: Vec<&str> = std::iter::once(id)
-            .chain(columns.iter().map(|(_, _, field)| *field).filter(|field| *field != id))
-            .collect();
-        return context.out.text(&records::render(context.out.format(), &fields, &rows)?);
-    }
-    if rows.is_empty() {
-        context.out.note(if_empty);
-        return context.out.result(document, String::new);
-    }
-    context.out.result(document, || {
-        let mut table = Table::<&Map<String, Value>>::new();
+    let Some(page) = page(document) else {
+        return context.out.result(document, || all_fields(document));
+    };
+    let list = List::page(noun, page, 0, limit.limit).without_offset();
+    let fields: Vec<&str> = std::iter::once(id)
+        .chain(columns.iter().map(|(_, _, field)| *field).filter(|field| *field != id))
+        .collect();
+    show_with(context.out, &list, &fields, if_empty, |rows| {
+        let mut table = Table::<Document>::new();
         for &(heading, fit, field) in columns {
             if rows.iter().any(|row| row.get(field).is_some_and(|value| !value.is_null())) {
                 table = table.add(heading, fit, move |row| readable(field, row.get(field)));
             }
         }
-        if table.is_empty() {
-            let mut all = Vec::new();
-            flatten("", document, DEPTH, &mut all);
-            return named(&all);
-        }
-        table.render(&rows)
+        if table.is_empty() { all_fields(document) } else { table.render(rows) }
     })
 }
 
-/// The objects of a list, wherever the list is in the document.
-fn rows(document: &Value) -> Vec<&Map<String, Value>> {
-    let list = match document {
-        Value::Array(items) => Some(items),
-        Value::Object(map) => map.values().find_map(Value::as_array),
-        _ => None,
+/// A whole document, name by name.
+fn all_fields(document: &Value) -> String {
+    let mut all = Vec::new();
+    flatten("", document, DEPTH, &mut all);
+    named(&all)
+}
+
+/// The list in a document, wherever it is, and what else the document says. `None` if there is none.
+fn page(document: &Document) -> Option<Page<Document>> {
+    let mut fields = match &**document {
+        Value::Array(_) => [("items", document.clone())].into_iter().collect(),
+        _ => document.to::<Extra>().ok()?,
     };
-    list.into_iter().flatten().filter_map(Value::as_object).collect()
+    if !fields.contains_key("items") {
+        let (name, _) = fields.iter().find(|(_, value)| value.is_array())?;
+        let name = name.clone();
+        let items = fields.remove(&name)?;
+        fields.insert("items".to_owned(), items);
+    }
+    let mut page = Document::from(fields).to::<Page<Document>>().ok()?;
+    page.items.retain(|item| item.is_object());
+    Some(page)
 }
 
 /// A field as people read it: times and prices by their names.
@@ -240,10 +252,13 @@ mod tests {
 
     #[test]
     fn a_list_is_found_anywhere() {
-        assert_eq!(rows(&json!([{"a": 1}, 2])).len(), 1);
-        assert_eq!(rows(&json!({"total": 1, "agents": [{"a": 1}]})).len(), 1);
-        assert!(rows(&json!({"total": 1})).is_empty());
-        assert!(rows(&json!(null)).is_empty());
+        let found =
+            |document: Value| page(&document.into()).map(|page| (page.items.len(), page.total));
+        assert_eq!(found(json!([{"a": 1}, 2])), Some((1, None)));
+        assert_eq!(found(json!({"total": 1, "agents": [{"a": 1}]})), Some((1, Some(1))));
+        assert_eq!(found(json!({"items": [], "more": [{}]})), Some((0, None)));
+        assert_eq!(found(json!({"total": 1})), None);
+        assert_eq!(found(json!(null)), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::topics;
+use super::{completion, topics};
 use crate::error::Failure;
 use crate::output::Output;
 use crate::suggestion;
@@ -16,6 +16,13 @@ use crate::suggestion;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print a completion script for a shell
+    ///
+    /// The script asks machins for what can be completed: commands, flags, types, statuses, events,
+    /// settings, profiles, and the ids of your devices, trades and listings, which are kept in the
+    /// cache folder of your user for two minutes. Where a service does not answer, no ids are offered.
+    ///
+    /// In ~/.bashrc, or in ~/.zshrc after compinit: source <(machins completions bash), or zsh. In the
+    /// config of fish: machins completions fish | source.
     #[command(after_help = "Example:\n  machins completions bash > machins.bash")]
     Completions {
         /// Shell to complete commands in
@@ -39,16 +46,10 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, out: Output, tree: clap::Command) -> Result<(), Failure> {
         match self {
-            Self::Completions { shell } => completions(out, shell, tree),
+            Self::Completions { shell } => out.bytes(&completion::script(shell)),
             Self::Man { command, dir } => man(out, &command, dir.as_deref(), tree),
         }
     }
-}
-
-fn completions(out: Output, shell: Shell, mut tree: clap::Command) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut tree, "machins", &mut script);
-    out.bytes(&script)
 }
 
 /// Prints the page of the program or of a command, or writes the pages of all commands to a folder.

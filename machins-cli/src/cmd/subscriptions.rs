@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::known;
-use crate::list::{List, show_list};
+use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{BAD, GOOD};
 use crate::table::{Cell, Table, cell, styled};
@@ -17,8 +17,9 @@ use crate::{input, lookup};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List your webhook subscriptions
-    #[command(after_help = "Example:\n  machins subscriptions")]
-    Subscriptions,
+    #[command(after_help = "Examples:\n  machins subscriptions\n  \
+                            machins subscriptions --event-type new_agent --state active")]
+    Subscriptions(Listed),
 
     /// Have events of one kind sent to a URL (webhook)
     #[command(
@@ -34,6 +35,22 @@ pub(crate) enum Command {
         id: String,
     },
 }
+
+// The flags of `machins subscriptions`.
+#[derive(Debug, Args)]
+pub(crate) struct Listed {
+    /// Only subscriptions to this event, for example trade_proposed
+    #[arg(long, value_name = "EVENT", value_parser = known(EventType::WORDS), hide_possible_values = true)]
+    event_type: Option<String>,
+    /// Only subscriptions in this state: active or stopped (by the service, after failures)
+    #[arg(long, value_name = "STATE", value_parser = known(STATES), hide_possible_values = true)]
+    state: Option<String>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// The states of a subscription.
+const STATES: &[&str] = &["active", "stopped"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Subscribe {
@@ -55,15 +72,21 @@ pub(crate) struct Subscribe {
 impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
-            Self::Subscriptions => list(context),
+            Self::Subscriptions(listed) => list(context, &listed),
             Self::Subscribe(subscribe) => subscribe.run(context),
             Self::Unsubscribe { id } => unsubscribe(context, &id),
         }
     }
 }
 
-fn list(context: &Context) -> Result<(), Failure> {
-    let subscriptions = context.machins()?.list_subscriptions()?;
+fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
+    let mut subscriptions = context.machins()?.list_subscriptions()?;
+    subscriptions.retain(|subscription| {
+        let is_of = |event: &str| subscription.event_type.as_str() == event;
+        let is_in = |state: &str| subscription.is_active == Some(state == "active");
+        listed.event_type.as_deref().is_none_or(is_of) && listed.state.as_deref().is_none_or(is_in)
+    });
+    let subscriptions = List::whole("subscription", subscriptions, &listed.limit);
     let table = Table::<Subscription>::new()
         .column("ID", |subscription| cell(subscription.id.as_str()))
         .column("STATE", state)
@@ -72,16 +95,8 @@ fn list(context: &Context) -> Result<(), Failure> {
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
-    let if_empty = "No subscriptions yet. Create one: `machins subscribe trade_proposed URL`";
+    let if_empty = "No subscriptions found. Create one: `machins subscribe trade_proposed URL`";
     show_list(context.out, &subscriptions, if_empty, &table)
-}
-
-impl List for Vec<Subscription> {
-    type Item = Subscription;
-
-    fn items(&self) -> &[Subscription] {
-        self
-    }
 }
 
 fn state(subscription: &Subscription) -> Cell {

@@ -1,4 +1,4 @@
-//! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, `machins log`, and
+//! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, `machins doctor`, `machins log`, and
 //! shell integration.
 
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::api::Api;
 use super::config::Config;
+use super::doctor::Doctor;
 use super::hook::Hook;
 use super::log::Log;
 #[cfg(feature = "mcp")]
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Mcp(Mcp),
     Api(Api),
+    Doctor(Doctor),
     #[command(subcommand)]
     Log(Log),
     #[command(flatten)]
@@ -49,6 +51,7 @@ impl Command {
             #[cfg(feature = "mcp")]
             Self::Mcp(mcp) => return mcp.run(context),
             Self::Api(api) => api.run(context)?,
+            Self::Doctor(doctor) => doctor.run(context)?,
             Self::Log(log) => log.run(context)?,
             Self::Shell(command) => command.run(context.out, tree)?,
         }

@@ -21,9 +21,10 @@ const OTHER_VARIABLES: [(&str, &str); 10] = [
 ];
 
 /// The files, each with what is in it.
-pub(super) const FILES: [(&str, &str); 2] = [
+pub(super) const FILES: [(&str, &str); 3] = [
     ("~/.machins/config.json", "settings, keys and profiles, shared with the Python package"),
     ("~/.machins/config.json.lock", "lock that writers of the config file hold"),
+    ("~/.cache/machins", "lists that completions were made from, used for two minutes"),
 ];
 
 /// The environment variables, each with what it sets.

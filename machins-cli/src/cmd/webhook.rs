@@ -62,21 +62,38 @@ fn sign(context: &Context, file: Option<&Path>) -> Result<(), Failure> {
     let secret = shared_secret()?;
     let signature = Signer::new(&secret)?.sign(&body(file)?);
     let document = json!({"header": SIGNATURE_HEADER, "signature": signature});
-    context.out.result(&document, || signature.clone())
+    context.out.result(&document, || signature.clone())?;
+    if secret.expose().ends_with('\n') {
+        context.out.warn(&format!(
+            "the secret in {VARIABLE} ends with a line break, which is part of it: is it meant to be?"
+        ));
+    }
+    Ok(())
 }
 
 fn verify(context: &Context, file: Option<&Path>, signature: &str) -> Result<(), Failure> {
-    let verifier = Verifier::new(&shared_secret()?)?;
-    let result = verifier.verify(&body(file)?, Some(signature.trim()));
+    let secret = shared_secret()?;
+    let body = body(file)?;
+    let verify = |secret: &Secret| {
+        Ok::<_, Failure>(Verifier::new(secret)?.verify(&body, Some(signature.trim())))
+    };
+    let result = verify(&secret)?;
     let is_valid = result.is_ok();
     context.out.outcome(&json!({"verified": is_valid}), || {
         let (word, style) = if is_valid { ("verified", GOOD) } else { ("refused", BAD) };
         format!("{style}{word}{style:#}")
     })?;
-    result.map_err(|rejection| {
-        Failure::refused(rejection.to_string())
-            .hint("check the secret, and that the body is exactly what was received")
-    })
+    let Err(rejection) = result else { return Ok(()) };
+    let failure = Failure::refused(rejection.to_string());
+    let bare = secret.expose().trim_end_matches(['\r', '\n']);
+    if bare.len() < secret.expose().len() && verify(&Secret::new(bare))?.is_ok() {
+        let what =
+            format!("{rejection}, but right for the secret without the line break at its end");
+        return Err(Failure::refused(what).hint(format!(
+            "{VARIABLE} ends with a line break; \"$(cat FILE)\" in a shell leaves it out"
+        )));
+    }
+    Err(failure.hint("check the secret, and that the body is exactly what was received"))
 }
 
 /// The secret from the environment, or asked for at the terminal, since stdin may be the body.

@@ -13,6 +13,7 @@ use super::document::Document;
 use super::original::Original;
 use super::trust::{self, Purpose};
 use crate::error::Failure;
+use crate::output::to_stderr;
 
 /// The variable that names another file than `~/.machins/config.json`.
 const VARIABLE: &str = "MACHINS_CONFIG";
@@ -279,6 +280,14 @@ impl ConfigFile {
                         &"another process has been writing it for 10 seconds",
                     ));
                 }
+                Err(TryLockError::Error(error)) if is_without_locks(&error) => {
+                    let path = self.path.display();
+                    to_stderr(&format!(
+                        "machins: files cannot be locked here, so {path} is written without: let \
+                         nothing else write it now ({error})\n"
+                    ));
+                    return Ok(file);
+                }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
         }
@@ -311,6 +320,18 @@ impl Drop for Protected {
             let _ = self.file.recover();
         }
     }
+}
+
+/// Whether a file system has no locks.
+fn is_without_locks(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_it = {
+        use nix::libc::{ENOLCK, ENOSYS, EOPNOTSUPP};
+        error.raw_os_error().is_some_and(|code| [ENOLCK, ENOSYS, EOPNOTSUPP].contains(&code))
+    };
+    #[cfg(not(unix))]
+    let is_it = false;
+    is_it || error.kind() == ErrorKind::Unsupported
 }
 
 /// Whether no file can be created in a folder.

@@ -332,7 +332,7 @@ fn show_lists_decisions() {
 fn show_filters(#[case] flags: &[&str], #[case] count: usize) {
     let (home, hashes) = three();
     let ran = home.run(&[&["log", "show", "d.jsonl", "--json"], flags].concat()).exits(0);
-    let decisions = ran.document()["decisions"].as_array().unwrap().clone();
+    let decisions = ran.document()["items"].as_array().unwrap().clone();
     assert_eq!(decisions.len(), count);
     if flags.contains(&"2") && count == 2 {
         assert_eq!(decisions[1]["hash"], *hashes[2], "the last ones");

@@ -203,13 +203,14 @@ agent-02  revoked  [..]-[..]-[..] [..]:[..] UTC  never
 "]]
     );
     assert_eq!(human.stderr, "pro plan, 1 of 25 devices in use\n");
+    let devices = json!([
+        {"deviceId": "agent-01", "status": "active", "createdAt": "…"},
+        {"deviceId": "agent-02", "status": "revoked", "createdAt": "…", "revokedAt": "…"},
+    ]);
     assert_eq!(
         steady(&home.run(&["devices", "--json"]).exits(0)),
         json!({
-            "devices": [
-                {"deviceId": "agent-01", "status": "active", "createdAt": "…"},
-                {"deviceId": "agent-02", "status": "revoked", "createdAt": "…", "revokedAt": "…"},
-            ],
+            "items": devices, "total": 2, "offset": 0, "has_more": false, "devices": devices,
             "planTier": "pro", "limit": 25, "devicesUsed": 1, "remaining": 24,
             "status": "ok", "handler": "devices/list", "request_id": "…",
         })

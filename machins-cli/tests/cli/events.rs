@@ -77,6 +77,78 @@ fn a_watch_ends_when_nobody_reads_it() {
     assert_eq!(unread["unread_count"], 1);
 }
 
+fn unread(shop: &Shop) -> u64 {
+    let inbox = shop.ada.run(&["inbox", "--unread", "--json"]).exits(0).document();
+    inbox["unread_count"].as_u64().unwrap()
+}
+
+#[test]
+fn a_watch_ends_at_once_when_its_reader_goes_away() {
+    let shop = Shop::new();
+    let (reader, writer) = io::pipe().unwrap();
+    let mut watch = shop.ada.machins(&["inbox", "--watch"]).stdout(writer).spawn().unwrap();
+    // It waits, and nothing arrives.
+    while shop.asked("GET", "/inbox") == 0 {
+        std::thread::yield_now();
+    }
+    drop(reader);
+    assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn a_watch_ends_after_a_number_of_notifications_the_oldest_first() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let trades = [shop.proposed(&offer), shop.proposed(&offer), shop.proposed(&offer)];
+    let watch = ["inbox", "--watch", "--json", "--count", "2"];
+    let kept = shop.ada.run(&[&watch[..], &["--no-ack"]].concat()).exits(0);
+    assert_eq!(unread(&shop), 3, "nothing is acknowledged");
+    let read = shop.ada.run(&watch).exits(0);
+    assert_eq!((read.stdout.as_str(), unread(&shop)), (kept.stdout.as_str(), 1));
+    for (line, trade) in read.stdout.lines().zip(&trades) {
+        assert!(line.contains(trade), "{line}");
+    }
+    assert_eq!(read.stdout.lines().count(), 2);
+}
+
+#[test]
+fn a_notification_is_acknowledged_when_its_command_succeeds() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    shop.proposed(&offer);
+    let watch = ["inbox", "--watch", "--count", "1", "--exec"];
+    let failed = shop.ada.run(&[&watch[..], &["exit 7"]].concat()).exits(0);
+    assert!(failed.stderr.contains("exit status: 7"), "{failed:?}");
+    assert_eq!(unread(&shop), 1);
+    let worked = shop.ada.run(&[&watch[..], &["cat; echo done"]].concat()).exits(0);
+    let (event, done) = worked.stdout.trim_end().split_once('\n').unwrap();
+    assert_eq!(done, "done");
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["event_type"], "trade_proposed");
+    assert_eq!(unread(&shop), 0);
+}
+
+#[test]
+fn a_reply_that_is_not_the_services_does_not_end_a_watch() {
+    let shop = Shop::new();
+    shop.proposed(&shop.offer());
+    shop.server
+        .add_fault(machins_mock::Fault::garbage().method("GET").path("/api/v1/inbox").times(1))
+        .unwrap();
+    let watch = ["inbox", "--watch", "--count", "1", "--interval", "0.01"];
+    assert!(shop.ada.run(&watch).exits(0).stdout.contains("trade_proposed"));
+}
+
+#[rstest]
+#[case::count(&["inbox", "--count", "1"])]
+#[case::exec(&["inbox", "--exec", "true"])]
+#[case::exec_without_ack(&["inbox", "--watch", "--no-ack", "--exec", "true"])]
+#[case::count_0(&["inbox", "--watch", "--count", "0"])]
+#[case::before_a_subcommand(&["inbox", "--watch", "--count", "1", "ack-all"])]
+fn flags_of_a_watch_are_refused_elsewhere(#[case] line: &[&str]) {
+    Shop::new().ada.run(line).exits(2);
+}
+
 #[test]
 fn subscriptions_are_made_listed_and_ended() {
     let shop = Shop::new();
@@ -84,7 +156,7 @@ fn subscriptions_are_made_listed_and_ended() {
         shown(shop.ada.run(&["subscriptions"])),
         str![[r"
 --
-No subscriptions yet. Create one: machins subscribe trade_proposed URL
+No subscriptions found. Create one: machins subscribe trade_proposed URL
 
 "]]
     );
@@ -110,11 +182,12 @@ ID                                    STATE   EVENT           URL               
 00000000-0000-4000-8000-000000000000  active  new_listing     https://agent.example/hook  listing_type=task
 00000000-0000-4000-8000-000000000000  active  trade_proposed  https://agent.example/hook
 --
+2 subscriptions
 
 "]]
     );
     let list = shop.ada.run(&["subscriptions", "--json"]).exits(0).document();
-    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
     let made = id(&made);
     assert_data_eq!(
         shown(shop.ada.run(&["unsubscribe", &made])),
@@ -125,11 +198,20 @@ unsubscribed  00000000-0000-4000-8000-000000000000
 "]]
     );
     shop.ada.run(&["unsubscribe", &made, "--json"]).exits(1);
-    let other = list[0]["id"].as_str().unwrap();
+    let other = list["items"][0]["id"].as_str().unwrap();
     shop.ada.run(&["unsubscribe", &other[..8]]).exits(0);
     assert!(shop.ada.run(&["unsubscribe", &other[..5]]).exits(2).stderr.contains("too short"));
     shop.ada.run(&["subscribe", "no_such_event", url]).exits(2);
     shop.ada.run(&["subscribe", "new_agent", url, "--filter", "nothing"]).exits(2);
+}
+
+#[test]
+fn a_line_break_at_the_end_of_a_secret_is_told() {
+    let home = Home::new().with("MACHINS_WEBHOOK_SECRET", &format!("{SECRET}\n"));
+    let ran = home.run_with_stdin(&["webhook", "verify", "--signature", SIGNATURE], BODY).exits(1);
+    assert!(ran.stderr.contains("without the line break at its end"), "{ran:?}");
+    let signed = home.run_with_stdin(&["webhook", "sign"], BODY).exits(0);
+    assert!(signed.stderr.contains("ends with a line break"), "{signed:?}");
 }
 
 #[test]

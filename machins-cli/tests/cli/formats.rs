@@ -2,10 +2,11 @@
 
 use machins_mock::{MockServer, Plan};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::shop::Shop;
+use crate::stub::{self, Reply};
 
 /// The home of an organisation with an active device, `agent-01`, and a revoked one, `agent-02`.
 fn devices() -> (MockServer, Home) {
@@ -117,4 +118,191 @@ fn removing_needs_an_id_and_asks() {
     assert!(refused.stderr.contains("--yes"), "{refused:?}");
     let both = home.run(&["remove", "agent-01", "agent-02", "--yes"]).exits(0);
     assert_eq!(both.stdout, "removed  agent-01\nremoved  agent-02\n");
+}
+
+#[test]
+fn each_of_several_devices_to_remove_is_reported() {
+    let (server, home) = devices();
+    let remove = ["remove", "agent-77", "agent-01", "agent-78", "agent-02", "--yes"];
+    let some = home.run(&[&remove[..], &["--json"]].concat()).exits(1);
+    let document = some.document();
+    assert_eq!(document["removedCount"], 2);
+    let status = |at: usize| document["results"][at]["status"].as_str().unwrap().to_owned();
+    assert_eq!([0, 1, 2, 3].map(status), ["not_found", "removed", "not_found", "removed"]);
+    assert_eq!(some.error()["kind"], "partial");
+    assert_eq!(home.run(&["devices", "-o", "id"]).exits(0).stdout, "");
+    // Quiet or not, what the exit code does not say is said.
+    let none = home.run(&[&["-q"], &remove[..]].concat()).exits(1);
+    assert!(none.stdout.contains("not found  agent-01\n"), "{none:?}");
+    server.clear_requests();
+    let keyless = home.with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let refused = keyless.run(&["remove", "a", "b", "c", "--yes"]).exits(1);
+    assert!(refused.stdout.contains("not tried"), "{refused:?}");
+}
+
+/// The address of a service whose list `path` is answered by `page(offset, limit)`.
+fn serving(page: impl Fn(usize, usize) -> Value + Send + Sync + 'static) -> Home {
+    let url = stub::serve(move |request| {
+        let line = request.head.lines().next().unwrap_or_default().to_owned();
+        let number = |name: &str| {
+            let (_, rest) = line.split_once(&format!("{name}="))?;
+            rest.split(['&', ' ']).next()?.parse().ok()
+        };
+        Reply::json(200, &page(number("offset").unwrap_or(0), number("limit").unwrap_or(50)))
+    });
+    Home::new().with("MACHINS_BASE_URL", &format!("{url}/api/v1"))
+}
+
+fn listings(range: std::ops::Range<usize>) -> Vec<Value> {
+    let listing = |number: usize| {
+        json!({"id": format!("{number:08}-0000-4000-8000-000000000000"), "title": "Any", "slug": "any",
+            "listing_type": "task", "price": "1.00", "currency": "CREDIT"})
+    };
+    range.map(listing).collect()
+}
+
+#[test]
+fn all_of_a_list_is_claimed_only_if_it_was_seen() {
+    // Whatever the offset, it is the first page that comes.
+    let ignoring = serving(
+        |_, limit| json!({"items": listings(0..50.min(limit)), "total": 300, "has_more": true}),
+    );
+    let all = ignoring.run(&["browse", "--all", "--json"]).exits(0);
+    let document = all.document();
+    assert_eq!(document["items"].as_array().unwrap().len(), 50);
+    assert_eq!((&document["total"], &document["has_more"]), (&json!(300), &json!(true)));
+    assert!(all.stderr.contains("may not be complete"), "{all:?}");
+    let part = ignoring.run(&["browse", "--offset", "300"]).exits(0);
+    assert!(part.stderr.contains("ignored --offset 300"), "{part:?}");
+    let pages = ignoring.run(&["api", "GET", "/marketplace", "--paginate"]).exits(0);
+    assert!(pages.stderr.contains("may not be complete"), "{pages:?}");
+    // Pages of 50 whatever the limit, and not a word about how many there are.
+    let clamping =
+        serving(|offset, _| json!({"items": listings(offset.min(120)..120.min(offset + 50))}));
+    for line in
+        [&["browse", "--all", "--json"][..], &["api", "GET", "marketplace", "--paginate", "--json"]]
+    {
+        let all = clamping.run(line).exits(0);
+        assert_eq!(all.document()["items"].as_array().unwrap().len(), 120, "{line:?}");
+        assert_eq!((all.document()["total"].clone(), all.stderr.as_str()), (json!(120), ""));
+    }
+    let part = clamping.run(&["browse", "--limit", "200"]).exits(0);
+    assert!(part.stderr.contains("does not say whether there are more"), "{part:?}");
+    // More than was asked for is not shown.
+    let some = serving(|_, _| json!({"items": listings(0..50), "has_more": false}));
+    let two = some.run(&["browse", "--limit", "2", "--json"]).exits(0).document();
+    assert_eq!((two["items"].as_array().unwrap().len(), &two["has_more"]), (2, &json!(true)));
+}
+
+#[test]
+fn what_is_inserted_meanwhile_comes_once() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let growing = serving(move |offset, limit| {
+        // 300 new ones in front of the list after each page, three times.
+        let new = 300 * calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed).min(3);
+        let (all, first) = (1_500, 900 - new);
+        let from = (first + offset).min(all);
+        let to = (from + limit).min(all);
+        json!({"items": listings(from..to), "total": all - first, "has_more": to < all})
+    });
+    let ids = growing.run(&["browse", "--all", "-o", "id"]).exits(0).stdout;
+    let unique: std::collections::HashSet<&str> = ids.lines().collect();
+    assert_eq!(unique.len(), ids.lines().count());
+    assert!(unique.len() >= 600);
+}
+
+#[rstest]
+#[case::devices("devices")]
+#[case::browse("browse")]
+#[case::listings("listings")]
+#[case::trades("trades")]
+#[case::transactions("transactions")]
+#[case::inbox("inbox")]
+#[case::subscriptions("subscriptions")]
+#[case::leaderboard("leaderboard")]
+#[case::recent_trades("recent-trades")]
+#[case::profiles("profile list")]
+fn each_list_has_the_same_envelope_and_a_limit(#[case] list: &str) {
+    let shop = Shop::new();
+    for _ in 0..2 {
+        let offer = ["sell", "--title", "Twice", "--price", "1", "--slug"];
+        let slug = format!("twice-{}", shop.server.requests().len());
+        let offer = shop.ada.run(&[&offer[..], &[&slug, "--json"]].concat()).exits(0);
+        shop.completed(offer.document()["id"].as_str().unwrap());
+        shop.ada.run(&["subscribe", "new_agent", "https://agent.example/hook"]).exits(0);
+        shop.ada.run(&["--profile", &slug, "config", "set", "agent_slug", "ci"]).exits(0);
+    }
+    let org = shop.server.create_org(Plan::Free);
+    let home = shop
+        .ada
+        .with("MACHINEID_BASE_URL", &shop.server.machineid_base_url())
+        .with("MACHINEID_ORG_KEY", org.key());
+    home.run(&["register", "a1"]).exits(0);
+    home.run(&["register", "a2"]).exits(0);
+    let words: Vec<&str> = list.split(' ').chain(["--limit", "1", "--json"]).collect();
+    let part = home.run(&words).exits(0).document();
+    assert_eq!(part["items"].as_array().unwrap().len(), 1, "{part}");
+    let envelope = [&part["total"], &part["offset"], &part["limit"], &part["has_more"]];
+    assert!(envelope[0].as_u64().unwrap() >= 2, "{part}");
+    // MachineID's own field of that name is the number of devices that the plan allows.
+    let limit = if list == "devices" { 3 } else { 1 };
+    assert_eq!(envelope[1..], [&json!(0), &json!(limit), &json!(true)], "{part}");
+    let ids = home.run(&[&words[..words.len() - 1], &["-o", "id"]].concat()).exits(0);
+    assert_eq!(ids.stdout.lines().count(), 1);
+}
+
+#[test]
+fn own_lists_have_filters() {
+    let shop = Shop::new();
+    let sell = ["sell", "--price", "1", "--json", "--title"];
+    let ids = |line: &[&str]| {
+        let ran = shop.ada.run(&[line, &["-o", "id"]].concat()).exits(0);
+        ran.stdout.lines().count()
+    };
+    shop.ada.run(&[&sell[..], &["One", "--slug", "one", "--type", "data"]].concat()).exits(0);
+    let two = shop.ada.run(&[&sell[..], &["Two", "--slug", "two", "--side", "request"]].concat());
+    shop.ada.run(&["unlist", two.exits(0).document()["id"].as_str().unwrap()]).exits(0);
+    assert_eq!(ids(&["listings"]), 2);
+    assert_eq!(ids(&["listings", "--status", "active"]), 1);
+    assert_eq!(ids(&["listings", "--type", "data"]), 1);
+    assert_eq!(ids(&["listings", "--side", "request", "--type", "data"]), 0);
+    shop.ada.run(&["subscribe", "new_agent", "https://agent.example/a"]).exits(0);
+    shop.ada.run(&["subscribe", "new_listing", "https://agent.example/b"]).exits(0);
+    assert_eq!(ids(&["subscriptions", "--event-type", "new_agent"]), 1);
+    assert_eq!(ids(&["subscriptions", "--state", "active"]), 2);
+    assert_eq!(ids(&["subscriptions", "--state", "stopped"]), 0);
+}
+
+#[cfg(not(feature = "jq"))]
+#[test]
+fn a_program_without_jq_says_how_to_get_it() {
+    let ran = Home::new().run(&["config", "show", "--jq", "."]).exits(2);
+    assert!(ran.stderr.contains("--features full"), "{ran:?}");
+}
+
+#[cfg(feature = "jq")]
+#[test]
+fn json_is_filtered_by_jq() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let run = |filter: &str| shop.bob.run(&["browse", "--jq", filter]);
+    assert_eq!(run(".items[].id").exits(0).stdout, format!("{offer}\n"));
+    assert_eq!(
+        run(".items[] | {title, price}").exits(0).stdout.trim(),
+        r#"{"title":"Sentiment","price":"12.50"}"#
+    );
+    assert_eq!(run("empty").exits(0).stdout, "");
+    let both = shop.bob.run(&["browse", "--json", "--jq", ".total", "--all"]).exits(0);
+    assert_eq!(both.stdout, "1\n");
+    shop.server.clear_requests();
+    let wrong = run(".items[").exits(2);
+    assert!(wrong.stderr.starts_with("error: --jq \".items[\": \"[\" is not closed"), "{wrong:?}");
+    shop.bob.run(&["browse", "--jq", ".", "-o", "csv"]).exits(2);
+    assert!(shop.server.requests().is_empty());
+    let failing = run(".total.x").exits(1);
+    assert!(failing.stderr.contains("carried out, but --jq failed"), "{failing:?}");
+    // Each line of a watch is a document.
+    shop.proposed(&offer);
+    let watch = ["inbox", "--watch", "--count", "1", "--jq", ".event_type"];
+    assert_eq!(shop.ada.run(&watch).exits(0).stdout, "trade_proposed\n");
 }

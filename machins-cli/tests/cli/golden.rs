@@ -130,6 +130,10 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
             (r"cs_test_[0-9A-Za-z]{32}", "cs_test_SESSION"),
             (r"…[0-9A-Za-z_-]{4}", "…0000"),
             (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),
+            (r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT", HTTP_DATE),
+            (r"answered in [0-9]+ ms", "answered in 1 ms"),
+            (r"right to [0-9]+ s", "right to 0 s"),
+            (r"\((linux|macos|windows) [0-9a-z_]+(, with --jq)?\)", "(SYSTEM)"),
         ];
         varying.map(|(varying, fixed)| (Regex::new(varying).unwrap(), fixed)).into()
     });
@@ -143,4 +147,5 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
     text.lines().take(most).chain(rest).flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
+const HTTP_DATE: &str = "Thu, 01 Jan 2026 12:00:00 GMT";
 const ZEROES: &str = "00000000-0000-4000-8000-000000000000";

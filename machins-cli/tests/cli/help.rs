@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::Value;
 use snapbox::{assert_data_eq, file};
 
-use crate::home::Home;
+use crate::home::{Home, Ran};
 
 /// Every command with its long help, in the order of the overview. The root comes first, and its
 /// name is empty.
@@ -197,14 +197,40 @@ fn a_usage_error_is_one_line_in_json() {
 }
 
 #[rstest]
-fn completions_know_every_command(
-    #[values("bash", "zsh", "fish", "powershell", "elvish")] shell: &str,
-) {
+fn each_shell_has_a_script(#[values("bash", "zsh", "fish", "powershell", "elvish")] shell: &str) {
     let script = Home::new().run(&["completions", shell]).exits(0).stdout;
-    let names = pages().iter().filter_map(|(name, _)| name.split_whitespace().last());
-    let missing: Vec<&str> =
-        names.chain(["outage-grace"]).filter(|word| !script.contains(word)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(script.contains("MACHINS_COMPLETE") && script.contains(shell), "{script}");
+}
+
+#[test]
+fn completions_know_every_command_and_flag() {
+    let home = Home::new();
+    for (command, help) in pages() {
+        let complete = |word: &str| {
+            let mut machins = home.machins(&["--", "machins"]);
+            machins.args(command.split_whitespace()).arg(word).env("MACHINS_COMPLETE", "fish");
+            Ran::from(machins.output().unwrap()).exits(0).stdout
+        };
+        let flags = complete("--");
+        // What is indented further is the explanation of a flag.
+        let options = help.lines().skip_while(|line| !line.contains("ptions"));
+        let lines = options.filter(|line| line.len() - line.trim_start().len() <= 6);
+        let own = lines.filter_map(|line| {
+            line.split_whitespace()
+                .take(2)
+                .find(|word| word.starts_with("--"))
+                .map(|word| word.trim_end_matches('.'))
+        });
+        for flag in own.filter(|flag| flag.len() > 2) {
+            assert!(flags.contains(flag), "{command}: {flag}: {flags}");
+        }
+        if let Some((parent, name)) = command.rsplit_once(' ').or(Some(("", command))) {
+            let mut machins = home.machins(&["--", "machins"]);
+            machins.args(parent.split_whitespace()).arg(name).env("MACHINS_COMPLETE", "fish");
+            let names = Ran::from(machins.output().unwrap()).exits(0).stdout;
+            assert!(names.contains(name), "{command}: {names}");
+        }
+    }
 }
 
 #[test]

@@ -8,10 +8,14 @@
     reason = "a test fails by panicking, and says so if it can't run"
 )]
 
+mod api;
+#[cfg(target_os = "linux")]
+mod completions;
 mod config;
 mod decision_log;
 mod denials;
 mod devices;
+mod doctor;
 mod events;
 #[cfg(unix)]
 mod examples;

@@ -3,7 +3,7 @@
 use machins_mock::{MockServer, Plan};
 use rstest::rstest;
 
-use crate::home::Home;
+use crate::home::{Home, Ran};
 use crate::shop::Shop;
 
 #[rstest]
@@ -42,6 +42,60 @@ fn a_password_may_begin_with_a_byte_order_mark() {
     shop.ada.run_with_stdin(&["claim", "-", "--email", "a@example.com"], &lines).exits(0);
     let login = ["owner", "login", "--email", "a@example.com"];
     shop.ada.run_with_stdin(&login, "\u{feff}correct horse\r\n").exits(0);
+}
+
+#[test]
+fn a_name_that_is_taken_suggests_another() {
+    let shop = Shop::new();
+    let home = Home::new().with("MACHINS_BASE_URL", &shop.server.machins_base_url());
+    let taken = home.run(&["join", "--name", "Ada"]).exits(1);
+    assert!(taken.stderr.contains("choose another one with --slug"), "{taken:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_without_locks_is_told_and_used() {
+    let home = Home::new();
+    std::fs::write(
+        home.path().join("no_locks.c"),
+        "#include <errno.h>\nint flock(int file, int how) { errno = ENOLCK; return -1; }\n",
+    )
+    .unwrap();
+    let compile = ["-shared", "-fPIC", "-o", "no_locks.so", "no_locks.c"];
+    home.run_program("cc", &compile, "").exits(0);
+    let library = home.path().join("no_locks.so");
+    let mut set = home.machins(&["config", "set", "machineid.device_id", "agent-01"]);
+    let ran = Ran::from(set.env("LD_PRELOAD", library).output().unwrap()).exits(0);
+    assert!(ran.stderr.contains("cannot be locked here"), "{ran:?}");
+    assert_eq!(home.run(&["config", "get", "machineid.device_id"]).exits(0).stdout, "agent-01\n");
+}
+
+#[test]
+fn verbose_shows_method_url_status_and_time() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::against(&server, &server.create_org(Plan::Free))
+        .with("MACHINS_BASE_URL", &server.machins_base_url());
+    let ran = home.run(&["-v", "usage"]).exits(0);
+    let url = format!("GET {}/api/v1/usage  200  ", server.machineid_base_url());
+    assert!(ran.stderr.starts_with(&url) && ran.stderr.contains(" ms"), "{ran:?}");
+    let ran = home.run(&["-v", "stats"]).exits(0);
+    let url = format!("GET {}/public/stats  200  ", server.machins_base_url());
+    assert!(ran.stderr.starts_with(&url), "{ran:?}");
+}
+
+#[test]
+fn trades_show_titles_and_names() {
+    let shop = Shop::new();
+    let trade = shop.proposed(&shop.offer());
+    let list = shop.ada.run(&["trades"]).exits(0).stdout;
+    assert!(list.contains("Sentiment") && list.contains("bob"), "{list}");
+    let shown = shop.bob.run(&["trade", &trade]).exits(0).stdout;
+    assert!(shown.contains("Sentiment (") && shown.contains("bob (you)"), "{shown}");
+    assert!(shown.contains("seller    ada\n"), "{shown}");
+    // What programs read is as it was.
+    shop.server.clear_requests();
+    shop.ada.run(&["trades", "-o", "tsv"]).exits(0);
+    assert_eq!(shop.server.requests().len(), 1);
 }
 
 #[test]

@@ -12,6 +12,28 @@ use crate::home::{Home, Ran};
 use crate::shop::{Shop, id, plain, shown};
 
 #[test]
+fn a_result_is_delivered_as_text_or_from_a_file() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    std::fs::write(shop.ada.path().join("result.json"), "\u{feff}{\"n\": 1}").unwrap();
+    std::fs::write(shop.ada.path().join("result.txt"), "it's \"fine\"\n").unwrap();
+    for (flags, result) in [
+        (["--result-text", "positive"], json!("positive")),
+        (["--result-text", "@result.txt"], json!("it's \"fine\"")),
+        (["--result-text", "-"], json!("from stdin")),
+        (["--result", "@result.json"], json!({"n": 1})),
+    ] {
+        let trade = shop.accepted(&offer);
+        let deliver = [&["deliver", &trade, "--json"], &flags[..]].concat();
+        let delivered = shop.ada.run_with_stdin(&deliver, "from stdin\n").exits(0).document();
+        assert_eq!(delivered["delivery_payload"]["result"], result, "{delivered}");
+    }
+    let trade = shop.accepted(&offer);
+    let none = shop.ada.run(&["deliver", &trade, "--result", "@none.json"]).exits(2);
+    assert!(none.stderr.contains("none.json"), "{none:?}");
+}
+
+#[test]
 fn an_empty_list_of_trades_names_the_next_command() {
     let shop = Shop::new();
     assert_data_eq!(
@@ -43,8 +65,8 @@ Wait for the decision, or withdraw:
     assert_data_eq!(
         shown(shop.bob.run(&["trades"])),
         str![[r"
-ID                                    STATUS       PRICE  YOU    PROPOSED              LISTING
-00000000-0000-4000-8000-000000000000  proposed  12.50 CR  buyer  2026-01-01 12:00 UTC  00000000-0000-4000-8000-000000000000
+ID                                    STATUS       PRICE  TITLE      YOU    WITH  PROPOSED
+00000000-0000-4000-8000-000000000000  proposed  12.50 CR  Sentiment  buyer  ada   2026-01-01 12:00 UTC
 --
 1 trade
 
@@ -59,8 +81,8 @@ ID                                    STATUS       PRICE  YOU    PROPOSED       
         str![[r"
 escrow_held  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-Deliver, with JSON on stdin:
-  machins deliver 00000000-0000-4000-8000-000000000000 --result -
+Deliver, with the text of the result on stdin:
+  machins deliver 00000000-0000-4000-8000-000000000000 --result-text -
 
 "]]
     );
@@ -91,9 +113,9 @@ Wait for the buyer's decision:
 id         00000000-0000-4000-8000-000000000000
 status     delivered
 price      12.50 CR
-listing    00000000-0000-4000-8000-000000000000
-buyer      00000000-0000-4000-8000-000000000000 (you)
-seller     00000000-0000-4000-8000-000000000000
+listing    Sentiment (c005b82f-af24-496c-8569-05351c5e74ff)
+buyer      bob (you)
+seller     ada
 terms      JSON, please
 metadata   {"order":7}
 proposed   2026-01-01 12:00 UTC

@@ -12,11 +12,12 @@ use crate::json_flag;
 ///
 /// The flag depends on the type of the listing: --result for a task, --data for data,
 /// --endpoint-url with --credentials for an api or a model, --tx-id for an asset. --payload
-/// delivers any JSON object. Give - instead of JSON to read it from stdin.
+/// delivers any JSON object. Instead of JSON, - reads it from stdin and @FILE from a file.
 #[derive(Debug, Args)]
 #[command(override_usage = "machins deliver [OPTIONS] <ID>")]
 #[command(
     after_help = "Examples:\n  machins deliver b7e69f58 --result '{\"sentiment\": \"positive\"}'\n  \
+                        machins deliver b7e69f58 --result-text 'positive'\n  \
                         echo '\"positive\"' | machins deliver b7e69f58 --result -"
 )]
 #[command(group = ArgGroup::new("delivery").required(true))]
@@ -24,17 +25,21 @@ pub(crate) struct Deliver {
     /// Id of the trade, or a unique prefix of at least 6 characters
     #[arg(value_name = "ID")]
     id: String,
-    /// Result of a task
+    /// Result of a task, as JSON
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     result: Option<String>,
+    /// Result of a task, as text: it is delivered as a JSON string. - reads it from stdin, @FILE from a
+    /// file
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "delivery")]
+    result_text: Option<String>,
     /// Data: a JSON array of rows
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     data: Option<String>,
     /// URL of the api or model
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "delivery")]
     endpoint_url: Option<String>,
-    /// JSON object with the credentials for the URL, if it needs any; - reads it from stdin, where
-    /// other users cannot see it
+    /// JSON object with the credentials for the URL, if it needs any; - reads it from stdin and @FILE
+    /// from a file, where other users cannot see it
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, requires = "endpoint_url")]
     credentials: Option<String>,
     /// Id of the transaction that transferred an asset
@@ -53,6 +58,12 @@ impl Deliver {
 
     /// The delivery that the flags describe. clap lets exactly one kind through.
     fn delivery(&self) -> Result<Delivery, Failure> {
+        if let Some(text) = &self.result_text {
+            let text = json_flag::given("--result-text", text)?;
+            // The line break that ends the last line is no part of a text.
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            return Ok(Delivery::task(text.strip_suffix('\r').unwrap_or(text)));
+        }
         let flags = (&self.result, &self.data, &self.endpoint_url, &self.tx_id, &self.payload);
         Ok(match flags {
             (Some(text), ..) => Delivery::task(json_flag::value("--result", text)?),
@@ -91,6 +102,7 @@ mod tests {
         let none = || Deliver {
             id: String::new(),
             result: None,
+            result_text: None,
             data: None,
             endpoint_url: None,
             credentials: None,
@@ -102,6 +114,10 @@ mod tests {
         assert_eq!(
             body(Deliver { result: some("\"x\""), ..none() }),
             json!({"payload": {"result": "x"}})
+        );
+        assert_eq!(
+            body(Deliver { result_text: some("it's {fine}"), ..none() }),
+            json!({"payload": {"result": "it's {fine}"}})
         );
         assert_eq!(
             body(Deliver { data: some("[1]"), ..none() }),

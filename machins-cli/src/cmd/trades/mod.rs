@@ -1,6 +1,7 @@
 //! Trades: `machins buy`, `trades`, `trade`, and the steps of a trade.
 
 mod deliver;
+mod names;
 mod trade;
 mod wait;
 
@@ -9,6 +10,7 @@ use machins_client::blocking::Client;
 use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, TradeStatus};
 
 use self::deliver::Deliver;
+use self::names::Names;
 use self::trade::{change, find, own_agent, report, show, unknown_outcome};
 use crate::context::Context;
 use crate::error::Failure;
@@ -104,7 +106,7 @@ pub(crate) struct Buy {
     /// Message to the other party
     #[arg(long, value_name = "TEXT")]
     terms: Option<String>,
-    /// JSON object to attach, or - to read it from stdin
+    /// JSON object to attach; - reads it from stdin, @FILE from a file
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     metadata: Option<String>,
     /// URL that the platform asks whether to accept the delivery
@@ -215,18 +217,28 @@ impl Trades {
             |query| client.trades_all(query),
         )?;
         let agent = own_agent(context)?;
+        let names = Names::find(context, &client, agent.as_ref(), &trades.items)?;
         let table = Table::<Trade>::new()
             .column("ID", |trade| cell(trade.id.as_str()))
             .column("STATUS", |trade| styled(trade.status.as_str(), trade_style(&trade.status)))
             .number("PRICE", |trade| cell(&credits(trade.price)))
+            .text("TITLE", |trade| cell(names.title(&trade.listing_id)))
             .optional("YOU", |trade| {
                 let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
                 cell(role.as_ref().map_or("", Role::as_str))
             })
+            .optional("WITH", |trade| {
+                let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
+                let other = match role {
+                    Some(Role::Buyer) => &trade.seller_agent_id,
+                    Some(Role::Seller) => &trade.buyer_agent_id,
+                    _ => return cell(""),
+                };
+                cell(names.agent(other))
+            })
             .optional("PROPOSED", |trade| {
                 time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")
-            })
-            .optional("LISTING", |trade| cell(trade.listing_id.as_str()));
+            });
         let if_empty = "No trades found. Find something to buy: `machins browse`";
         show_list(context.out, &trades, if_empty, &table)
     }

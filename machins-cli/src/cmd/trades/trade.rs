@@ -5,6 +5,7 @@ use machins_client::{
     AgentId, Document, Error, ErrorKind, Extra, Role, Side, Trade, TradeId, TradeStatus,
 };
 
+use super::names::Names;
 use crate::config::key::{AGENT_ID, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
@@ -68,8 +69,10 @@ pub(super) fn show(context: &Context, id: &str) -> Result<(), Failure> {
 
 /// Prints a whole trade, and what can be done next.
 pub(super) fn show_trade(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
-    let role = role(context, trade)?;
-    context.out.result(trade, || describe(trade, role.as_ref()))?;
+    let agent = own_agent(context)?;
+    let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
+    let names = Names::find(context, client, agent.as_ref(), std::slice::from_ref(trade))?;
+    context.out.result(trade, || describe(trade, role.as_ref(), &names))?;
     note_next(context, client, trade)
 }
 
@@ -79,11 +82,6 @@ pub(super) fn own_agent(context: &Context) -> Result<Option<AgentId>, Failure> {
     let (id, key) = (context.setting(&AGENT_ID)?, context.setting(&API_KEY)?);
     let id = id.filter(|id| key.is_some_and(|key| key.origin == id.origin));
     Ok(id.and_then(|id| AgentId::new(&id.value).ok()))
-}
-
-/// The role of the user's agent in a trade. `None` if it is not known which agent that is.
-fn role(context: &Context, trade: &Trade) -> Result<Option<Role>, Failure> {
-    Ok(own_agent(context)?.and_then(|agent| trade.role_of(&agent)))
 }
 
 /// Notes what this party can do next. What is not known from the configuration is asked for; if it
@@ -132,7 +130,9 @@ fn next(status: &TradeStatus, id: &str, role: &Role, decides: Option<Role>) -> O
             ),
         },
         (TradeStatus::EscrowHeld, Role::Seller) => {
-            format!("Deliver, with JSON on stdin:\n  `machins deliver {id} --result -`")
+            format!(
+                "Deliver, with the text of the result on stdin:\n  `machins deliver {id} --result-text -`"
+            )
         }
         (TradeStatus::EscrowHeld, Role::Buyer) => {
             format!("Wait for the delivery:\n  `machins trade {id} --wait delivered`")
@@ -150,16 +150,17 @@ fn next(status: &TradeStatus, id: &str, role: &Role, decides: Option<Role>) -> O
     })
 }
 
-pub(super) fn describe(trade: &Trade, role: Option<&Role>) -> String {
+pub(super) fn describe(trade: &Trade, role: Option<&Role>, names: &Names) -> String {
     let who = |agent: &AgentId, party: &Role| -> Cell {
-        if role == Some(party) { cell(&format!("{agent} (you)")) } else { cell(agent.as_str()) }
+        let name = names.agent(agent);
+        if role == Some(party) { cell(&format!("{name} (you)")) } else { cell(name) }
     };
     let is_present = |value: &Document| !value.is_null() && value.as_json() != "{}";
     let mut rows = vec![
         ("id", cell(trade.id.as_str())),
         ("status", styled(trade.status.as_str(), trade_style(&trade.status))),
         ("price", styled(&credits(trade.price), STRONG)),
-        ("listing", cell(trade.listing_id.as_str())),
+        ("listing", cell(&names.title_and_id(&trade.listing_id))),
         ("buyer", who(&trade.buyer_agent_id, &Role::Buyer)),
         ("seller", who(&trade.seller_agent_id, &Role::Seller)),
     ];

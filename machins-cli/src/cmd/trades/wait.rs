@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use machins_client::{Error, ErrorKind, Trade, TradeStatus};
 
+use super::names::Names;
 use super::trade::{describe, find, show_trade};
 use crate::context::Context;
 use crate::error::Failure;
@@ -116,7 +117,7 @@ pub(super) fn run(context: &Context, id: &str, wanted: &TradeStatus) -> Result<(
     if is_reached {
         return show_trade(context, &context.machins()?, &trade);
     }
-    context.out.result(&trade, || describe(&trade, None))?;
+    context.out.result(&trade, || describe(&trade, None, &Names::default()))?;
     Err(Failure::refused(format!(
         "the trade is {} and can no longer become {wanted}",
         trade.status
