@@ -96,7 +96,7 @@ fn a_watch_ends_at_once_when_its_reader_goes_away() {
 }
 
 #[test]
-fn a_watch_ends_after_a_number_of_notifications_the_oldest_first() {
+fn a_watch_ends_after_a_number_of_notifications_oldest_first() {
     let shop = Shop::new();
     let offer = shop.offer();
     let trades = [shop.proposed(&offer), shop.proposed(&offer), shop.proposed(&offer)];
