@@ -259,3 +259,14 @@ fn wrong_arguments_are_explained() {
         assert!(text.contains(part), "{name}: {text}");
     }
 }
+
+#[test]
+fn it_ends_with_its_client_and_on_a_signal() {
+    let shop = Shop::new();
+    assert_eq!(shop.serve(&[]).end_by(None), Some(0));
+    let signalled = shop.serve(&[]).end_by(Some(|pid| {
+        let kill = std::process::Command::new("kill").arg(pid.to_string()).status().unwrap();
+        assert!(kill.success());
+    }));
+    assert_eq!(signalled, Some(128 + 15));
+}

@@ -152,6 +152,17 @@ impl Tools {
         content.to_string()
     }
 
+    /// Ends the server by what is given its process id, or else by leaving it. Returns its exit
+    /// status.
+    pub(crate) fn end_by(mut self, end: Option<fn(u32)>) -> Option<i32> {
+        let stdin = self.running.stdin.take();
+        match end {
+            Some(end) => end(self.running.process.id()),
+            None => drop(stdin),
+        }
+        self.running.process.wait().unwrap().code()
+    }
+
     /// Ends the server at once.
     pub(crate) fn kill(mut self) {
         self.running.process.kill().unwrap();

@@ -25,7 +25,7 @@ pub enum PolicyDecision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyRule {
-    /// Nothing is bought.
+    /// The rule that nothing is bought at all.
     ReadOnly,
     /// The limit on the price of one purchase.
     MaxPerTrade,

@@ -215,7 +215,7 @@ impl SpendingPolicy {
         self
     }
 
-    /// Refuses every purchase.
+    /// Refuses every purchase, and every confirmation of a delivery.
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self

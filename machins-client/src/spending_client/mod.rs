@@ -37,7 +37,7 @@ use crate::spending::store::SpendingStore;
 /// #     .api_key(machins_client::ApiKey::new(&key)?)
 /// #     .base_url(server.machins_base_url());
 /// # let client = builder.intent_store(MemoryIntentStore::new()).build()?;
-/// let policy = SpendingPolicy::new().max_per_day(Money::credits(15));
+/// let policy = SpendingPolicy::new().max_per_day(Money::credits(80));
 /// // Without a store, what is under way is recorded beside the config file.
 /// let client = SpendingClient::new(&client, policy).store(MemorySpendingStore::new());
 /// let proposal = Proposal::new(&listing.id);

@@ -38,9 +38,8 @@ const TOKEN: &str = "MACHINS_MCP_TOKEN";
 #[derive(Debug, Args)]
 #[command(
     name = "serve",
-    after_help = "Examples:\n  machins mcp serve --read-only </dev/null\n  \
-    claude mcp add machins -- machins mcp serve --max-per-trade 20 --max-per-day 100\n  \
-    codex mcp add machins -- machins mcp serve --max-per-day 100"
+    after_help = "Examples:\n  machins mcp serve --read-only < /dev/null\n  \
+    claude mcp add machins -- machins mcp serve --max-per-day 100"
 )]
 pub(crate) struct McpServeCommand {
     /// Most that one trade may cost
