@@ -3,6 +3,7 @@
 //!
 //! Swagger UI is by `SmartBear` Software, under the Apache License 2.0.
 
+#[cfg(any(feature = "console", feature = "swagger-ui"))]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "console")]
@@ -10,6 +11,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(feature = "swagger-ui")]
     swagger_ui::unpack()?;
     Ok(())
+}
+
+#[cfg(not(any(feature = "console", feature = "swagger-ui")))]
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
 }
 
 /// Returns a file of the build that is compressed while it is written.
