@@ -87,7 +87,8 @@ impl JsonFolder {
         let start = Instant::now();
         loop {
             let (folder, lock_name) = (std::sync::Arc::clone(self), name.to_owned());
-            let locked = in_background(move || folder.try_lock(&lock_name, FileExt::try_lock)).await?;
+            let locked =
+                in_background(move || folder.try_lock(&lock_name, FileExt::try_lock)).await?;
             if locked.is_some() || start.elapsed() >= patience {
                 return Ok(locked);
             }
@@ -280,7 +281,7 @@ mod tests {
                 files.remove("a").unwrap();
                 return Ok(());
             }
-            file.try_lock()
+            FileExt::try_lock(file)
         });
         assert!(second.unwrap().is_some_and(|file| is_at(&file, &path).unwrap()));
     }
