@@ -1,5 +1,6 @@
 // Every page, with data and without, and every action with its effect in the API.
 import { after, before, describe, it } from "node:test";
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import assert from "node:assert/strict";
 import { PAGES, call, check, launch, open, server, world } from "./harness.mjs";
@@ -249,6 +250,24 @@ describe("devices", () => {
   });
 });
 
+describe("requests", () => {
+  it("are copied as a command that sends them again", async () => {
+    const url = await market();
+    await validate(url, "it's $(agent)");
+    const page = await open(browser);
+    await page.goto(`${url}/console/requests`);
+    await page.getByRole("region", { name: "Requests" }).getByRole("link", { name: "validate" }).click();
+    const curl = await page.locator("#as-curl").textContent();
+    const env = { ...process.env, MACHINEID_ORG_KEY: "org_a" };
+    const reply = JSON.parse(execFileSync("sh", ["-c", `${curl} --silent --noproxy '*'`], { env }));
+    assert.equal(reply.code, "INVALID_DEVICE_ID");
+    const { body: { requests } } = await call(url, "GET", "/_mock/requests");
+    assert.equal(requests.length, 2);
+    assert.deepEqual(requests[1].body, requests[0].body);
+    await page.context().close();
+  });
+});
+
 describe("trades", () => {
   it("say why they are stuck", async () => {
     const url = await market();
@@ -459,7 +478,7 @@ describe("live", () => {
     await page.getByLabel("Select agent-01").check();
     await page.getByLabel("Device id").fill("half a na");
     await validate(url, "agent-01");
-    await page.getByText("ALLOW").waitFor();
+    await page.getByText("ALLOW", { exact: true }).waitFor();
     assert.equal(await page.getByLabel("Select agent-01").isChecked(), true);
     assert.equal(await page.getByLabel("Device id").inputValue(), "half a na");
     assert.equal(await page.evaluate(() => document.activeElement.name), "new");

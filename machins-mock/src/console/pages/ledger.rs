@@ -5,8 +5,7 @@ use serde_json::Value;
 
 use crate::console::layout::{Answer, Page};
 use crate::console::parts::{
-    PAGE, agent_link, badge_as, empty, input, list, number, or_dash, pager, select, short, table,
-    text, time,
+    PAGE, agent_link, badge_as, empty, input, list, number, pager, select, short, table, text, time,
 };
 use crate::console::query::segment;
 use crate::console::request::Console;
@@ -75,7 +74,7 @@ fn account_table(console: &Console, accounts: &[Value]) -> Markup {
                 tr {
                     td { (text(account, "account")) }
                     td { (agent_link(console, &account["agent_slug"])) }
-                    td.number { (text(account, "balance")) }
+                    td.number { (with_minus(text(account, "balance"))) }
                 }
             }
         },
@@ -101,7 +100,7 @@ pub(super) fn transactions(console: &Console, transactions: &[Value]) -> Markup 
                         } @else { td {} td {} td {} }
                         td { (text(entry, "account")) " " @if entry["agent_slug"].is_string() { "of " (agent_link(console, &entry["agent_slug"])) } }
                         td.number { (signed(text(entry, "amount"))) }
-                        td.number { (or_dash(&entry["balance_after"])) }
+                        td.number { (with_minus(text(entry, "balance_after"))) }
                     }
                 }
             }
@@ -110,10 +109,13 @@ pub(super) fn transactions(console: &Console, transactions: &[Value]) -> Markup 
 }
 
 fn signed(amount: &str) -> String {
-    match amount.strip_prefix('-') {
-        Some(rest) => format!("−{rest}"),
-        None => format!("+{amount}"),
-    }
+    let plus = if amount.starts_with('-') { "" } else { "+" };
+    format!("{plus}{}", with_minus(amount))
+}
+
+/// Returns an amount with a minus sign instead of a hyphen, as wide as a digit.
+fn with_minus(amount: &str) -> String {
+    amount.replace('-', "−")
 }
 
 fn reference(console: &Console, transaction: &Value) -> Markup {

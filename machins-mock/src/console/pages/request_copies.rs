@@ -64,43 +64,51 @@ impl Copied<'_> {
     }
 
     pub(super) fn as_rust(&self) -> String {
-        let is_machineid = key(self.path).is_some_and(|(header, _)| header == "x-org-key");
-        let path = if is_machineid {
-            self.path
-        } else {
-            // Paths of machins are relative to its base URL, which ends with /api/v1.
-            self.path.strip_prefix("/api/v1").unwrap_or(self.path)
+        let (service, root) = match self.path.strip_prefix("/api/v1/") {
+            Some(rest) if MACHINEID.iter().any(|part| rest.starts_with(part)) => {
+                (Service::MachineId, "")
+            }
+            _ => (Service::Machins, "/api/v1"),
         };
-        let (krate, setup) = if is_machineid {
-            (
-                "machineid_client",
-                format!(
-                    ".org_key(std::env::var(\"MACHINEID_ORG_KEY\")?)\n    .base_url(\"{}\")",
-                    self.url
-                ),
-            )
-        } else {
-            (
-                "machins_client",
-                format!(
-                    ".api_key(std::env::var(\"MACHINS_API_KEY\")?)\n    .base_url(\"{}/api/v1\")",
-                    self.url
-                ),
-            )
+        // Paths of machins are relative to its base URL, which ends with /api/v1.
+        let path = self.path.strip_prefix(root).unwrap_or(self.path);
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let (module, key, method, variable) = match service {
+            Service::MachineId => ("machineid_client", "OrgKey", "org_key", "MACHINEID_ORG_KEY"),
+            Service::Machins => ("machins_client", "ApiKey", "api_key", "MACHINS_API_KEY"),
         };
-        let mut call = format!("Call::new(Method::{}, {path:?})", self.method);
-        if let Some(body) = self.body {
-            let _ = write!(
-                call,
-                "\n        .body(&serde_json::from_str::<serde_json::Value>({body:?})?)"
-            );
+        let is_keyed = self::key(self.path).is_some();
+        let url = format!("{}{root}", self.url);
+        let mut rust = String::new();
+        let import = if is_keyed { format!(", {key}") } else { String::new() };
+        let _ = writeln!(rust, "use {module}::{{Call, Client, Method{import}}};\n");
+        let _ = writeln!(rust, "let client = Client::builder()");
+        if is_keyed {
+            let _ = writeln!(rust, "    .{method}({key}::new(&std::env::var({variable:?})?)?)");
         }
-        format!(
-            "use {krate}::{{Call, Client, Method}};\n\nlet client = Client::builder()\n    \
-             {setup}\n    .build()?;\nlet reply = client\n    .send({call})\n    .await?;"
-        )
+        let _ = writeln!(rust, "    .base_url({url:?})\n    .build()?;");
+        let _ = write!(rust, "let call = Call::new(Method::{}, {path:?})", self.method);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let _ = write!(rust, "\n    .query(&[({name:?}, {value:?})])");
+        }
+        if let Some(body) = self.body {
+            let _ =
+                write!(rust, "\n    .body(&serde_json::from_str::<serde_json::Value>({body:?})?)");
+        }
+        let call = if is_keyed { "client.authenticate(call)" } else { "call" };
+        let _ = write!(rust, ";\nlet reply = client.send({call}).await?;");
+        rust
     }
 }
+
+/// The service that a request is for.
+enum Service {
+    MachineId,
+    Machins,
+}
+
+/// The beginnings of MachineID's paths.
+const MACHINEID: [&str; 4] = ["devices", "usage", "org", "billing"];
 
 #[cfg(test)]
 mod tests {
@@ -118,5 +126,36 @@ mod tests {
         assert!(copied.as_curl().ends_with(r#"-d '{"deviceId":"it'\''s"}'"#));
         assert!(copied.as_curl().contains("-H \"x-org-key: $MACHINEID_ORG_KEY\""));
         assert!(copied.as_machins().contains(" api POST /api/v1/devices/validate --body "));
+    }
+
+    #[test]
+    fn rust_calls_are_written_as_the_clients_take_them() {
+        let copied = Copied {
+            url: "http://127.0.0.1:1",
+            method: "POST",
+            path: "/api/v1/devices/validate",
+            body: Some(r#"{"deviceId":"a"}"#),
+        };
+        let expected = r#"use machineid_client::{Call, Client, Method, OrgKey};
+
+let client = Client::builder()
+    .org_key(OrgKey::new(&std::env::var("MACHINEID_ORG_KEY")?)?)
+    .base_url("http://127.0.0.1:1")
+    .build()?;
+let call = Call::new(Method::POST, "/api/v1/devices/validate")
+    .body(&serde_json::from_str::<serde_json::Value>("{\"deviceId\":\"a\"}")?);
+let reply = client.send(client.authenticate(call)).await?;"#;
+        assert_eq!(copied.as_rust(), expected);
+        let public =
+            Copied { method: "GET", path: "/api/v1/marketplace?limit=5", body: None, ..copied };
+        let expected = r#"use machins_client::{Call, Client, Method};
+
+let client = Client::builder()
+    .base_url("http://127.0.0.1:1/api/v1")
+    .build()?;
+let call = Call::new(Method::GET, "/marketplace")
+    .query(&[("limit", "5")]);
+let reply = client.send(call).await?;"#;
+        assert_eq!(public.as_rust(), expected);
     }
 }

@@ -71,14 +71,14 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
 
 fn rows_of(console: &Console, requests: &[Value]) -> Markup {
     let head = html! {
-        th.end { "#" } th { "Time" } th { "Method" } th { "Path" } th { "Device" } th { "Agent" }
+        th.end.less { "#" } th { "Time" } th { "Method" } th { "Path" } th { "Device" } th { "Agent" }
         th { "Status" } th.end { "ms" }
     };
     let rows = html! {
         @for request in requests.iter().rev() {
             @let link = console.link(&format!("{PATH}/{}", number(request, "seq")));
             tr {
-                td.number { (number(request, "seq")) }
+                td.number.less { (number(request, "seq")) }
                 td { (time(&request["received_at"])) }
                 td.mono { (text(request, "method")) }
                 td.wrap.grow { a.mono href=(link) { bdi { (text(request, "path")) } } }

@@ -83,7 +83,7 @@ pub(super) fn table_of(console: &Console, trades: &[Value]) -> Markup {
                 td { (agent_link(console, &trade["seller_agent_slug"])) }
                 td.number { (text(trade, "price")) }
                 td { (badge(text(trade, "status"))) }
-                td.wrap { @match waits_for(trade) {
+                td.wrap.waits { @match waits_for(trade) {
                     Some(what) => (what.trim_start_matches("waits for ")),
                     None => span.none { "–" },
                 } }
