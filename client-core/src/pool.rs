@@ -164,8 +164,8 @@ impl Pool {
             let message = "the HTTP client cannot be set up";
             let failure = Error::new(ErrorKind::InvalidInput, message).with_root_cause(error);
             match destination {
-                Destination::Remote => failure.with_advice(NO_CERTIFICATES),
-                Destination::Local | Destination::LocalPlain => failure,
+                Destination::Remote | Destination::Local => failure.with_advice(NO_CERTIFICATES),
+                Destination::LocalPlain => failure,
             }
         })
     }

@@ -109,3 +109,14 @@ fn an_unknown_device_is_named() {
         assert!(ran.stderr.contains("no device agent-77"), "{ran:?}");
     }
 }
+
+/// As in a container that holds nothing but the program.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case::another_host("https://machins.invalid/api/v1")]
+#[case::this_machine("https://localhost:9/api/v1")]
+fn https_without_certificates_says_what_to_do(#[case] url: &str) {
+    let home = Home::new().with("SSL_CERT_FILE", "/dev/null").with("SSL_CERT_DIR", "/dev/null");
+    let ran = home.run(&["--base-url", url, "info"]).exits(2);
+    assert!(ran.stderr.contains("SSL_CERT_FILE"), "{ran:?}");
+}
