@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::format::{counted, credits, time};
+use crate::format::{credits, time};
 use crate::input;
-use crate::list::{List, show_list};
+use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{BAD, GOOD, WARN};
 use crate::table::{Table, cell, styled};
@@ -19,10 +19,13 @@ use crate::text::clean;
 /// A purchase above policy.approval_above waits here. Once it is approved, the same command or tool
 /// call makes it, within 24 hours, up to this price. An approval lifts no limit.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example:\n  machins approvals")]
 pub(crate) struct Approvals {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,7 +49,7 @@ enum Command {
 impl Approvals {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command {
-            None => list(context),
+            None => list(context, &self.limit),
             Some(Command::Approve { id }) => decide(context, &id, true),
             Some(Command::Deny { id }) => decide(context, &id, false),
         }
@@ -87,28 +90,9 @@ impl Record for Item {
         &["id", "state", "price", "listing_id", "title", "seller_agent_id", "terms", "asked_at"];
 }
 
-/// All purchases that were asked about lately.
-#[derive(Serialize)]
-struct Items {
-    items: Vec<Item>,
-    total: usize,
-}
-
-impl List for Items {
-    type Item = Item;
-
-    fn items(&self) -> &[Item] {
-        &self.items
-    }
-
-    fn summary(&self) -> Option<String> {
-        Some(counted(self.total as u64, "purchase"))
-    }
-}
-
-fn list(context: &Context) -> Result<(), Failure> {
+fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let items: Vec<Item> = context.spending()?.list_approvals()?.iter().map(Item::from).collect();
-    let items = Items { total: items.len(), items };
+    let items = List::whole("purchase", items, limit);
     let table = Table::<Item>::new()
         .column("ID", |item| cell(&item.id))
         .column("STATE", |item| {

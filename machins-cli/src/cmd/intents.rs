@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::format::{counted, time};
+use crate::format::time;
 use crate::input;
-use crate::list::{List, show_list};
+use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
@@ -21,10 +21,13 @@ use crate::text::clean;
 /// A key whose outcome is unknown was used by a command that was killed or got no reply. Give that
 /// command again: it finds out, and it is still one trade, listing or review.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  machins intents\n  machins intents forget order-42 --yes")]
 pub(crate) struct Intents {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,7 +49,7 @@ enum Command {
 impl Intents {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command {
-            None => list(context),
+            None => list(context, &self.limit),
             Some(Command::Forget { key, yes }) => forget(context, &key, yes),
         }
     }
@@ -112,29 +115,10 @@ impl Record for Item {
     ];
 }
 
-/// All keys.
-#[derive(Serialize)]
-struct Items {
-    items: Vec<Item>,
-    total: usize,
-}
-
-impl List for Items {
-    type Item = Item;
-
-    fn items(&self) -> &[Item] {
-        &self.items
-    }
-
-    fn summary(&self) -> Option<String> {
-        Some(counted(self.total as u64, "key"))
-    }
-}
-
-fn list(context: &Context) -> Result<(), Failure> {
+fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let items: Vec<Item> =
         context.machins_public()?.list_intents()?.iter().map(Item::from).collect();
-    let items = Items { total: items.len(), items };
+    let items = List::whole("key", items, limit);
     let table = Table::<Item>::new()
         .column("KEY", |item| cell(&item.key))
         .column("FOR", |item| cell(item.kind))

@@ -4,6 +4,7 @@
 //! `SNAPSHOTS=overwrite cargo test -p machins-cli --features full --test cli` rewrites the files.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -64,8 +65,6 @@ fn each_command_prints_and_exits_as_in_its_golden_file() {
 #[cfg(feature = "full")]
 #[test]
 fn each_golden_file_is_that_of_a_command() {
-    use std::fs;
-
     let commands: std::collections::BTreeSet<_> =
         examples().iter().chain(&control_examples()).map(|one| golden_file(&one.command)).collect();
     let files = fs::read_dir(GOLDEN).unwrap().map(|entry| entry.unwrap().path());
