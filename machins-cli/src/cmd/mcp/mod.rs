@@ -12,9 +12,9 @@ use self::serve::McpServeCommand;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Serve the marketplace as MCP tools, or put MachineID in front of an MCP server
+/// Serve the marketplace as MCP tools, or gate an MCP server
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true")]
+#[command(after_help = "Example:\n  machins mcp gate --device agent-01 -- true < /dev/null")]
 pub(crate) enum Mcp {
     Gate(Box<McpGateCommand>),
     Serve(Box<McpServeCommand>),
