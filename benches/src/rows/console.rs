@@ -104,7 +104,7 @@ pub(crate) fn pages(rounds: usize) -> Result<Vec<Line>> {
         let what = format!(
             "console, {name} of the slowest of its pages, {page}; 10,000 trades and requests, 1,000 devices"
         );
-        Ok::<_, crate::bench::Error>(Line::new(18, what, unit, figure).goal(bound))
+        Ok::<_, crate::bench::Error>(Line::new(19, what, unit, figure).goal(bound))
     };
     let mut first_byte = |page: &str| {
         let asked = request(page, ("accept", "text/html"), None);
@@ -168,7 +168,7 @@ pub(crate) fn open_page(rounds: usize) -> Result<Vec<Line>> {
     let sides: [Side<'_>; 2] = [&mut with, &mut without];
     let samples = in_turns(rounds, sides)?;
     let what = "mock `validate`, 64 connections, with the console's list of requests open";
-    let line = Line::new(19, what, "requests/s", samples.figure(0));
+    let line = Line::new(20, what, "requests/s", samples.figure(0));
     Ok(vec![
         line.against("no page open", samples.figure(1), samples.ratio(0, 1))
             .goal(Bound::AtLeast(0.97)),

@@ -46,7 +46,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     )?;
     lines.push(line("http", samples.figure(0), samples.figure(1)));
     let figure = samples.figure(2);
-    lines.push(Line::new(18, "`machins --version`, for comparison", "µs", figure));
+    lines.push(Line::new(21, "`machins --version`, for comparison", "µs", figure));
 
     let certificate = self_signed()?;
     let mut service = Talker::start(Command::new("python3").args([
@@ -65,7 +65,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
 
 fn line(scheme: &str, hook: Figure, question: Figure) -> Line {
     let most = MOST_MILLIS * 1e3 + question.median;
-    Line::new(18, format!("`hook run`, from its start to its end, {scheme}"), "µs", hook)
+    Line::new(21, format!("`hook run`, from its start to its end, {scheme}"), "µs", hook)
         .note(format!("a question on a new connection takes {:.0} µs", question.median))
         .goal_text("≤ 10 ms and one question", hook.median <= most)
 }
