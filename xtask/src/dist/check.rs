@@ -263,7 +263,7 @@ fn check_sbom(sbom: &Path) -> Result<()> {
 fn check_licences(licences: &Path) -> Result<()> {
     let text = fs::read_to_string(licences)
         .with_context(|| format!("{} is missing", licences.display()))?;
-    for part in ["SmartBear Software", "Apache License", "reqwest", "tokio"] {
+    for part in ["OpenSSL", "SmartBear Software", "Apache License", "reqwest", "tokio"] {
         ensure!(text.contains(part), "{} does not mention {part}", licences.display());
     }
     Ok(())

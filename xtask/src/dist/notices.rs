@@ -26,8 +26,15 @@ pub(super) fn write(project: &Project, shell: &Shell, program: &Program) -> Resu
         "cargo about generate --frozen --fail --config xtask/about.toml --manifest-path machins-cli/Cargo.toml --features full --target {target} xtask/about.hbs"
     )
     .read()?;
-    fs::write(&path, format!("{crates}\n{}", swagger_ui(project)?))?;
+    let libraries = [aws_lc(project)?, swagger_ui(project)?].join("\n");
+    fs::write(&path, format!("{crates}\n{libraries}"))?;
     Ok(path)
+}
+
+/// The cryptographic library, in C, whose licence names its many authors.
+fn aws_lc(project: &Project) -> Result<String> {
+    let licence = project.dependency("aws-lc-sys")?.join("aws-lc/LICENSE");
+    Ok(format!("{:=<80}\nAWS-LC\n\n{}", "", fs::read_to_string(licence)?))
 }
 
 fn swagger_ui(project: &Project) -> Result<String> {
