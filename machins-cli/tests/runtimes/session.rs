@@ -145,6 +145,7 @@ impl Home {
         self.output.borrow().clone()
     }
 
+    #[cfg(feature = "mcp")]
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
