@@ -439,10 +439,11 @@ async fn the_mock_shows_no_secret() {
     let waited = server.wait_for_requests(Conditions::new(), 99, Duration::ZERO).await;
     let fixtures = json!({"agents": [{"slug": "x", "api_key": &agent.api_key}]}).to_string();
     let expecting = MockServer::start().await;
-    expecting.expect(mock::Method::GET, "/claim/*", 2..=2);
-    let stranger = machins::Client::builder().base_url(expecting.url()).build().unwrap();
+    expecting.expect(mock::Method::GET, "/api/v1/claim/*", 2..=2);
+    let stranger =
+        machins::Client::builder().base_url(expecting.machins_base_url()).build().unwrap();
     let claim = || machins::Call::get("/claim/{token}").segment("token", claim_token);
-    stranger.send(claim()).await.unwrap();
+    stranger.send(claim()).await.unwrap_err();
 
     let reply = json!({"access_token": [world::NEW_TOKEN], "token_type": "bearer"});
     let reply = reply.to_string();
@@ -496,7 +497,7 @@ async fn the_mock_shows_no_secret() {
     shown.push(("blocking::MockServer".to_owned(), blocking));
     let secrets = [org.key(), &agent.api_key, claim_token, world::PASSWORD, world::WEBHOOK_SECRET];
     check("machins-mock", &[], &secrets, shown);
-    stranger.send(claim()).await.unwrap();
+    stranger.send(claim()).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -20,9 +20,11 @@ const CLOSED: &[(&str, &str)] = &[
     ("InboxDelivery", "settles a notification of a running watch, which a script can send"),
     ("InboxWatch", "made by `Api::inbox_watch`"),
     ("Items", "a list over a client: a script answers its pages"),
+    ("LimitStatus", "what `SpendingPolicy::remaining` returns"),
     ("Operation", "made by the macro `operation!`"),
     ("Pending", "a call: a script answers it"),
     ("Permit", "proves that the service has allowed the device"),
+    ("PolicyRefusal", "what `SpendingPolicy::decide` returns"),
     ("Rule", "made by `Script::on`"),
     ("ScriptedRequest", "a request that a script has been asked to answer"),
 ];

@@ -166,11 +166,12 @@ mod tests {
         const AGAIN: &str = "MACHINS_TEST_OF_IGNORED_SIGNALS";
         let numbers = [&ENDING[..], &[SIGTSTP]].concat();
         if std::env::var_os(AGAIN).is_some() {
-            assert_eq!(ignored_by_a_shell(&numbers).unwrap(), [SIGHUP, SIGUSR2, SIGTSTP]);
+            // The test may have been started by a program that ignores others.
+            let found = ignored_by_a_shell(&numbers).unwrap();
+            assert!([SIGHUP, SIGUSR2, SIGTSTP].iter().all(|number| found.contains(number)));
             if let Some(mask) = ignored_mask() {
-                assert!(numbers.iter().all(|number| {
-                    (mask >> (number - 1) & 1 == 1) == [SIGHUP, SIGUSR2, SIGTSTP].contains(number)
-                }));
+                let masked = numbers.iter().filter(|number| mask >> (*number - 1) & 1 == 1);
+                assert!(found.iter().eq(masked), "{found:?}, {mask:x}");
             }
             return;
         }
