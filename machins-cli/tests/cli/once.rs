@@ -47,7 +47,9 @@ impl What {
         shop.server.clear_faults();
         let items = match self {
             Self::Buy => shop.bob.run(&["trades", "--json"]).exits(0).document()["items"].clone(),
-            Self::Sell => shop.bob.run(&["listings", "--json"]).exits(0).document(),
+            Self::Sell => {
+                shop.bob.run(&["listings", "--json"]).exits(0).document()["items"].clone()
+            }
             Self::Review => {
                 let trades = shop.bob.run(&["trades", "--json"]).exits(0).document();
                 let listing = trades["items"][0]["listing_id"].as_str().unwrap().to_owned();

@@ -6,8 +6,10 @@ use std::{env, fs};
 use crate::home::{Home, Ran};
 
 /// Not run here: `cargo test --workspace`, which this is part of, and `cargo install`. What
-/// `cargo run -- demo` does is done by the program that is tested.
-const CARGO: &str = r#"cargo() { case "$*" in "run -- demo") machins demo;; *) : ;; esac; }"#;
+/// `cargo run -- demo` does is done by the program that is tested. `cargo xtask dist --check` builds and
+/// installs the packages.
+const STAND_INS: &str = r#"cargo() { case "$*" in "run -- demo") machins demo;; *) : ;; esac; }
+pip() { :; }; npm() { :; }; sudo() { :; }"#;
 
 fn blocks(readme: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(readme);
@@ -21,7 +23,7 @@ fn run(script: &str) -> Ran {
     let folder = Path::new(env!("CARGO_BIN_EXE_machins")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap());
     let home = Home::new().with("PATH", &path);
-    let script = format!("set -eo pipefail\n{CARGO}\n{script}");
+    let script = format!("set -eo pipefail\n{STAND_INS}\n{script}");
     home.run(&["mock", "exec", "--", "bash", "-c", &script]).exits(0)
 }
 
