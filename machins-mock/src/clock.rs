@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The furthest that the virtual time may be from the real time: a hundred years.
-pub const MAX_ADVANCE: Duration = Duration::from_hours(100 * 365 * 24);
+pub const MAX_ADVANCE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A clock that can be moved, set and frozen, to the millisecond.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

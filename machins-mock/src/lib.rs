@@ -111,6 +111,7 @@ mod state;
 mod state_file;
 mod sync;
 mod tasks;
+mod text;
 mod wait;
 mod world;
 mod worlds;

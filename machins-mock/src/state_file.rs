@@ -1,11 +1,12 @@
 //! The worlds of a server in a file, which one server at a time uses.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use fs4::{FileExt, TryLockError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
@@ -92,7 +93,7 @@ impl Lock {
         for _ in 0..ATTEMPTS {
             let file =
                 OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path)?;
-            match file.try_lock() {
+            match FileExt::try_lock(&file) {
                 Ok(()) if is_still(&file, &lock_path) => {
                     return Ok(Self { path: lock_path, _file: file });
                 }

@@ -1,5 +1,6 @@
 //! What pages are made of.
 
+use crate::text::beginning;
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
@@ -88,7 +89,7 @@ pub(super) fn agent_link(console: &Console, slug: &Value) -> Markup {
 
 /// Shows JSON, indented as it was sent.
 pub(super) fn json(label: &str, json: &str) -> Markup {
-    let cut = json.floor_char_boundary(SHOWN);
+    let cut = beginning(json, SHOWN).len();
     let shown = indent(&json[..cut]);
     html! {
         pre.json tabindex="0" role="region" aria-label=(label) { code { (shown) @if cut < json.len() { "…" } } }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::difference::{Difference, DifferenceKind};
 use crate::reading::{given, resolve, takes};
+use crate::text::beginning;
 
 /// How deep a value is compared.
 const MAX_DEPTH: usize = 64;
@@ -258,6 +259,6 @@ fn found(value: &Value) -> String {
 }
 
 fn join(field: &str, name: &str) -> String {
-    let name = &name[..name.floor_char_boundary(100)];
+    let name = beginning(name, 100);
     if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
 }

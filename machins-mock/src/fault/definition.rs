@@ -12,7 +12,7 @@ use crate::conditions::Conditions;
 use crate::raw_json::RawJson;
 
 /// The longest time that a `delay` or a `slow_body` fault may take: ten minutes.
-pub const MAX_FAULT_DELAY: Duration = Duration::from_mins(10);
+pub const MAX_FAULT_DELAY: Duration = Duration::from_secs(10 * 60);
 
 /// A failure of the requests, or of the webhooks, that it matches.
 ///

@@ -12,6 +12,7 @@ use super::api::Input;
 use super::operation::Operation;
 use super::received::Received;
 use crate::reading::{FieldError, shape};
+use crate::text::beginning;
 
 /// The query parameters, or the reason why they cannot be read; the handler decides when to refuse
 /// them. Unknown parameters are ignored, unless the server is strict.
@@ -68,7 +69,7 @@ pub(crate) fn refuse_unknown(query: &str, known: &[&str]) -> Result<(), FieldErr
     match parameters(query).find(|(name, _)| !known.contains(&&**name)) {
         None => Ok(()),
         Some((name, _)) => {
-            let shown = name[..name.floor_char_boundary(100)].to_owned();
+            let shown = beginning(&name, 100).to_owned();
             Err(FieldError::unknown("parameter", shown, &name, known.iter().copied()))
         }
     }

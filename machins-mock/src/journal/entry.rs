@@ -14,6 +14,7 @@ use crate::difference::Difference;
 use crate::mask::{is_secret_header, mask, mask_header, mask_json};
 use crate::raw_json::RawJson;
 use crate::search::contains;
+use crate::text::beginning;
 
 /// The length to which a path is cut, in bytes.
 const MAX_PATH: usize = 512;
@@ -150,16 +151,16 @@ impl Entry {
     }
 
     fn path(&self) -> &str {
-        str::from_utf8(&self.text[..self.query_at]).unwrap_or_default()
+        std::str::from_utf8(&self.text[..self.query_at]).unwrap_or_default()
     }
 
     fn query(&self) -> &str {
-        str::from_utf8(&self.text[self.query_at..self.headers_at]).unwrap_or_default()
+        std::str::from_utf8(&self.text[self.query_at..self.headers_at]).unwrap_or_default()
     }
 
     fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut parts = self.text[self.headers_at..self.body_at].split(|byte| *byte == 0);
-        std::iter::from_fn(move || Some((str::from_utf8(parts.next()?).ok()?, parts.next()?)))
+        std::iter::from_fn(move || Some((std::str::from_utf8(parts.next()?).ok()?, parts.next()?)))
     }
 
     fn body(&self) -> &[u8] {
@@ -233,7 +234,7 @@ fn cut(bytes: &[u8], most: usize) -> &[u8] {
 
 /// Returns the beginning of a path, with keys and tokens masked.
 pub(crate) fn shown_path(path: &str) -> String {
-    mask(&path[..path.floor_char_boundary(MAX_PATH)]).into_owned()
+    mask(beginning(path, MAX_PATH)).into_owned()
 }
 
 fn shown_header(name: &str, value: &[u8]) -> String {

@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(counts[SECONDS - 4..], [2, 1, 0, 1]);
         let counts = rate.per_second(start + Duration::from_secs(62));
         assert_eq!(counts.iter().sum::<u32>(), 1);
-        rate.count(start + Duration::from_mins(5));
-        assert_eq!(rate.per_second(start + Duration::from_mins(5)).iter().sum::<u32>(), 1);
+        rate.count(start + Duration::from_secs(5 * 60));
+        assert_eq!(rate.per_second(start + Duration::from_secs(5 * 60)).iter().sum::<u32>(), 1);
     }
 }

@@ -20,7 +20,7 @@ impl Machins {
         if cfg!(debug_assertions) {
             self.operations.0 = self.operations.0.wrapping_add(1);
             let small = self.trades.len() + self.listings.len() + self.agents.len() <= SMALL;
-            if small || self.operations.0.is_multiple_of(RARELY) {
+            if small || self.operations.0 % RARELY == 0 {
                 let checked = self.check();
                 debug_assert_eq!(checked, Ok(()));
             }

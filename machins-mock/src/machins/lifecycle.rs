@@ -20,10 +20,10 @@ use super::trades::TradeReply;
 use super::verification::{Callback, Verification};
 
 /// The time after which a dispute about an unverified delivery is resolved with a refund.
-const REFUND_AFTER: Duration = Duration::from_hours(24);
+const REFUND_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time after which a dispute about a verified delivery is resolved with a release.
-const RELEASE_AFTER: Duration = Duration::from_hours(7 * 24);
+const RELEASE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A trade to propose.
 #[derive(Debug, Deserialize, JsonSchema)]

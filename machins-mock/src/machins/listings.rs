@@ -90,7 +90,9 @@ pub(crate) struct ListingUpdate {
 fn expiry(now: Time, hours: Option<u64>) -> Result<Option<Time>> {
     match hours {
         None => Ok(None),
-        Some(hours @ 1..=MAX_LIFE_HOURS) => Ok(Some(now.plus(Duration::from_hours(hours)))),
+        Some(hours @ 1..=MAX_LIFE_HOURS) => {
+            Ok(Some(now.plus(Duration::from_secs(hours * 60 * 60))))
+        }
         Some(_) => {
             let rule = format!("must be from 1 to {MAX_LIFE_HOURS}");
             Err(Error::field("expires_in_hours", rule))

@@ -17,10 +17,10 @@ use super::views::{PublicAgent, TrustTier};
 use crate::clock::Time;
 
 /// How long a claim token is valid.
-const CLAIM_TTL: Duration = Duration::from_hours(7 * 24);
+const CLAIM_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long a login token is valid.
-const LOGIN_TTL: Duration = Duration::from_hours(24);
+const LOGIN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 const MIN_PASSWORD: usize = 8;
 

@@ -414,7 +414,7 @@ fn step(tested: &mut Tested, reference: &mut Reference, operation: &Operation) {
         }
         Operation::Wait { hours } => {
             reference.wait(hours);
-            tested.now = tested.start.plus(Duration::from_hours(reference.now));
+            tested.now = tested.start.plus(Duration::from_secs(reference.now * 60 * 60));
             tested.machins.act(tested.now, &mut tested.random, |_, _| ());
         }
         Operation::StoreAndLoad => {

@@ -86,7 +86,7 @@ impl Machins {
             Side::Request => ("seller", "a request", &fixture.seller, ("buyer", &fixture.buyer)),
         };
         if unused.1.is_some() {
-            let rule = format_args!("the listing is {other}, whose {} is its agent", unused.0);
+            let rule = format!("the listing is {other}, whose {} is its agent", unused.0);
             return Err(Error::field(unused.0, rule));
         }
         let proposer = proposer.as_deref().ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! What is wrong with a field of a body or with a parameter.
 
+use crate::text::beginning;
+
 /// An error: a field or a parameter is unknown, missing, or has a value that it does not take.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -28,7 +30,7 @@ impl FieldError {
         name: &str,
         known: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let name = &name[..name.floor_char_boundary(100)];
+        let name = beginning(name, 100);
         let distance =
             |known: &str| strsim::normalized_damerau_levenshtein(known, &name.to_lowercase());
         let nearest = known.max_by(|a, b| distance(a).total_cmp(&distance(b)));

@@ -1,5 +1,6 @@
 //! The fields of a type that is read, and what each of them takes, from the type's schema.
 
+use crate::text::beginning;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -284,6 +285,6 @@ fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    let name = &name[..name.floor_char_boundary(100)];
+    let name = beginning(name, 100);
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::mask::mask;
+use crate::text::beginning;
 
 /// How much of a value is shown, in bytes.
 const SHOWN: usize = 60;
@@ -108,7 +109,7 @@ pub(crate) fn given(value: &Value) -> String {
         value => {
             let text = value.to_string();
             let text = mask(&text);
-            let cut = text.floor_char_boundary(SHOWN);
+            let cut = beginning(&text, SHOWN).len();
             if cut < text.len() { format!("{}…", &text[..cut]) } else { text.into_owned() }
         }
     }

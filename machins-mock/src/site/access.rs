@@ -19,6 +19,7 @@ use super::own_routes::is_page;
 use crate::delivery::OWN_POST;
 use crate::http::Problem;
 use crate::server_state::AccessRules;
+use crate::text::beginning;
 
 /// Names with a dot that are answered without being told.
 const KNOWN_HOST: &str = "host.docker.internal";
@@ -49,7 +50,7 @@ pub(crate) fn admit(rules: &AccessRules, parts: &Parts) -> Admission {
     if !is_known(rules, host) {
         let detail = format!(
             "this server is not known as {}; allow the name with --allow-host",
-            &host[..host.floor_char_boundary(200)],
+            beginning(host, 200),
         );
         return refuse("HOST_NOT_ALLOWED", detail);
     }

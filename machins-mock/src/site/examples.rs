@@ -110,9 +110,7 @@ impl Examples<'_> {
         };
         let alternatives = ["oneOf", "anyOf"].iter().find_map(|key| schema[*key].as_array());
         let chosen = alternatives.and_then(|all| all.iter().find(|one| one["type"] != "null"));
-        if schema.get("properties").is_none()
-            && let Some(chosen) = chosen
-        {
+        if let Some(chosen) = chosen.filter(|_| schema.get("properties").is_none()) {
             return self.example(name, chosen, depth);
         }
         let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());

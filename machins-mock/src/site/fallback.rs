@@ -9,6 +9,7 @@ use http::{Method, StatusCode, Uri};
 
 use crate::http::{CurrentApp, Problem, Route};
 use crate::state::App;
+use crate::text::beginning;
 
 /// How many known routes the reply to an unknown path names.
 const NEAREST: usize = 3;
@@ -86,7 +87,7 @@ pub(super) fn matches(route: &str, path: &str) -> bool {
 
 /// Returns the routes with the most similar paths, those with the same method first.
 fn nearest(routes: &[Route], method: &Method, path: &str) -> Vec<String> {
-    let path = &path[..path.floor_char_boundary(COMPARED)];
+    let path = beginning(path, COMPARED);
     let mut routes: Vec<_> = routes
         .iter()
         .map(|route| {

@@ -68,7 +68,7 @@ fn install() -> Result<PathBuf, String> {
     let folder = folders.join(PACKAGES.join(" ").replace('@', "-"));
     // Each test may be a process of its own: one installs, the others wait.
     let lock = File::create(folders.join("console.lock")).unwrap();
-    lock.lock().unwrap();
+    fs4::FileExt::lock(&lock).unwrap();
     if folder.exists() {
         return Ok(folder);
     }

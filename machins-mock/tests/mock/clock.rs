@@ -14,7 +14,7 @@ use crate::support::receiver::Receiver;
 const NEW_YEAR: &str = "2030-01-01T00:00:00.000Z";
 
 fn new_year() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_hours(525_960)
+    SystemTime::UNIX_EPOCH + Duration::from_secs(525_960 * 60 * 60)
 }
 
 #[tokio::test]

@@ -92,8 +92,8 @@ async fn time_is_real_plus_an_offset_that_only_grows() {
     let (status, clock) =
         control(&server, Method::POST, "clock/advance", json!({"seconds": 86400.5})).await;
     assert_eq!((status, &clock["offset_seconds"]), (200, &json!(86400.5)));
-    server.clock().advance(Duration::from_hours(24)).unwrap();
-    let earliest = SystemTime::now() + Duration::from_hours(48);
+    server.clock().advance(Duration::from_secs(24 * 60 * 60)).unwrap();
+    let earliest = SystemTime::now() + Duration::from_secs(48 * 60 * 60);
     assert!(server.clock().now() > earliest);
 
     register(&server, &org, &["a"]).await;
@@ -157,7 +157,7 @@ async fn the_journal_lists_requests_without_secrets() {
 async fn a_snapshot_restores_the_state() {
     let (server, org) = server_with_org(Plan::Free).await;
     register(&server, &org, &["a", "b"]).await;
-    server.clock().advance(Duration::from_mins(1)).unwrap();
+    server.clock().advance(Duration::from_secs(60)).unwrap();
     let snapshot = server.snapshot();
     let (_, state) = control(&server, Method::GET, "state", Value::Null).await;
 
@@ -165,7 +165,7 @@ async fn a_snapshot_restores_the_state() {
         post(&server, &org, "devices/remove", device("a")).await;
         post(&server, &org, "devices/revoke", device("b")).await;
         org.update(OrgUpdate::new().plan(Plan::Max).frozen(true)).unwrap();
-        server.clock().advance(Duration::from_mins(1)).unwrap();
+        server.clock().advance(Duration::from_secs(60)).unwrap();
     };
     wreck().await;
     assert_ne!(server.snapshot(), snapshot);
@@ -290,7 +290,7 @@ async fn a_reset_removes_organisations_and_faults(#[case] by_method: bool) {
     let server = MockServer::builder().seed(5).start().unwrap();
     let org = server.create_org(Plan::Free);
     register(&server, &org, &["a"]).await;
-    server.clock().advance(Duration::from_mins(1)).unwrap();
+    server.clock().advance(Duration::from_secs(60)).unwrap();
     server.add_fault(Fault::drop_before()).unwrap();
     if by_method {
         server.reset();

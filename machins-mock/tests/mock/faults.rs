@@ -42,7 +42,7 @@ async fn a_status_fault_sends_text_as_it_is_and_anything_else_as_json() {
 #[tokio::test]
 async fn delay_waits_before_handling_the_request() {
     let (server, org) = server_with_org(Plan::Free).await;
-    let _slow = server.fault_scoped(Fault::delay(Duration::from_mins(5))).unwrap();
+    let _slow = server.fault_scoped(Fault::delay(Duration::from_secs(5 * 60))).unwrap();
     let request =
         client().post(format!("{}{REGISTER}", server.url())).header("x-org-key", org.key());
     let call = tokio::spawn(request.json(&device("a")).send());

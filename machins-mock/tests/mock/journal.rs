@@ -173,7 +173,7 @@ async fn a_wait_in_vain_tells_what_came_instead() {
 #[tokio::test]
 async fn a_wait_sees_a_request_whose_caller_went_away() {
     let (server, org) = server_with_org(Plan::Free).await;
-    server.add_fault(Fault::delay(Duration::from_mins(5))).unwrap();
+    server.add_fault(Fault::delay(Duration::from_secs(5 * 60))).unwrap();
     let url = format!("{}/api/v1/usage", server.url());
     let request = client().get(url).header("x-org-key", org.key());
     request.timeout(Duration::from_millis(20)).send().await.unwrap_err();

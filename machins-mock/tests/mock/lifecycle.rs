@@ -271,7 +271,7 @@ async fn a_graceful_shutdown_finishes_what_is_under_way() {
 #[tokio::test]
 async fn a_graceful_shutdown_has_a_limit() {
     let (server, org) = server_with_org(Plan::Free).await;
-    let delay = std::time::Duration::from_mins(5);
+    let delay = std::time::Duration::from_secs(5 * 60);
     server.add_fault(machins_mock::Fault::delay(delay)).unwrap();
     let url = format!("{}/api/v1/usage", server.url());
     let call = tokio::spawn(client().get(url).header("x-org-key", org.key()).send());
@@ -291,7 +291,7 @@ async fn an_idle_connection_does_not_hold_up_a_shutdown() {
     let mut idle = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
     send(&server, reqwest::Method::GET, "/_mock/health", "", serde_json::Value::Null).await;
     let started = std::time::Instant::now();
-    server.shutdown_gracefully(std::time::Duration::from_mins(1)).await;
+    server.shutdown_gracefully(std::time::Duration::from_secs(60)).await;
     assert!(started.elapsed() < std::time::Duration::from_secs(30));
     assert!(
         idle.read(&mut [0]).await.is_ok_and(|read| read == 0) || idle.read(&mut [0]).await.is_err()

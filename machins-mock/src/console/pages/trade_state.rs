@@ -38,10 +38,9 @@ pub(super) fn reasons(trade: &Value, buyer_credits: Option<&str>) -> Vec<String>
     let mut reasons = Vec::new();
     let hundredths = |amount: &str| amount.replace('.', "").parse::<i64>().unwrap_or(0);
     let price = text(trade, "price");
-    if text(trade, "status") == "proposed"
-        && let Some(credits) = buyer_credits
-        && hundredths(credits) < hundredths(price)
-    {
+    let is_short = |credits: &&str| hundredths(credits) < hundredths(price);
+    let is_proposed = text(trade, "status") == "proposed";
+    if let Some(credits) = buyer_credits.filter(is_short).filter(|_| is_proposed) {
         reasons.push(format!(
             "It cannot be accepted now: the buyer has {credits} credits available, and the price is {price}."
         ));

@@ -47,11 +47,10 @@ pub(in crate::console) async fn finish(Name(id): Name, console: Console) -> Answ
     let outcome = if console.form.text("outcome") == "pay" { "pay" } else { "cancel" };
     let path = format!("/_mock/machineid/checkouts/{}/finish", segment(&id));
     let finished = console.api.post(&path, &json!({"outcome": outcome})).await;
-    // Paid or cancelled already: the page says which.
-    if let Err(refused) = finished
-        && refused.status != 409
-    {
-        return Err(console.fail(refused));
+    match finished {
+        // Paid or cancelled already: the page says which.
+        Err(refused) if refused.status != 409 => return Err(console.fail(refused)),
+        _ => {}
     }
     Ok(redirect(&console.link(&format!("/checkout/{}", segment(&id)))))
 }

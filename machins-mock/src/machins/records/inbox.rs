@@ -12,7 +12,7 @@ use crate::machins::context::{Context, Event, EventType};
 use crate::machins::object::Object;
 
 /// How long a notification is kept after it was read.
-pub(crate) const KEPT: Duration = Duration::from_hours(7 * 24);
+pub(crate) const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The maximum number of notifications in one inbox; new ones replace the oldest.
 pub(crate) const MAX_NOTIFICATIONS: usize = 10_000;

@@ -48,7 +48,7 @@ async fn change(
 ) -> Result<Reply<200, ChangedDevices>, Problem> {
     let changes = body?;
     if changes.devices.as_ref().is_some_and(|devices| devices.len() > MAX_CHANGED) {
-        let rule = format_args!("must have at most {MAX_CHANGED} entries");
+        let rule = format!("must have at most {MAX_CHANGED} entries");
         return Err(Problem::field("devices", rule));
     }
     let world = &mut *app.world();

@@ -74,7 +74,7 @@ async fn operate(platform: Arc<Platform>, me: Agent, operations: usize, seed: u6
         assert!(matches!(status, 200 | 201 | 400 | 403 | 409 | 422), "{path}: {status} {reply}");
         assert_ne!(reply["error"]["code"], "VALIDATION_ERROR", "{path}: {reply}");
         if random.u32(..200) == 0 {
-            let by = Duration::from_mins(random.u64(1..300));
+            let by = Duration::from_secs(random.u64(1..300) * 60);
             platform.server.clock().advance(by).unwrap();
         }
     }
@@ -102,7 +102,7 @@ async fn the_ledger_balances_after_concurrent_operations() {
     platform.assert_balanced();
     let stats = platform.public("/public/stats").await;
     assert!(stats["total_trades"].as_u64().unwrap() > 0, "{stats}");
-    platform.server.clock().advance(Duration::from_hours(24 * 30)).unwrap();
+    platform.server.clock().advance(Duration::from_secs(24 * 30 * 60 * 60)).unwrap();
     platform.assert_balanced();
     let stored = serde_json::to_value(platform.server.snapshot()).unwrap();
     let loaded: machins_mock::Snapshot = serde_json::from_value(stored).unwrap();

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::http::{client, exchange};
 
-pub(crate) const HOUR: Duration = Duration::from_hours(1);
-pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server with calls of agents.
 pub(crate) struct Platform {
