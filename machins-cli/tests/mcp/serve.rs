@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use machins_client::{Delivery, ListingType, Money, NewListing};
-use machins_mock::OrgUpdate;
+use machins_mock::{Fault, OrgUpdate};
 use serde_json::{Value, json};
 
 use crate::shop::{Shop, Tools};
@@ -232,6 +232,31 @@ fn a_device_that_is_denied_acts_no_more() {
     assert!(shop.trades().is_empty());
     assert!(!names(&tools(&mut server)).contains("unrevoke_device"));
     assert!(!server.said.contains(shop.org.key()));
+}
+
+#[test]
+fn no_key_is_in_the_log_or_an_error() {
+    let shop = Shop::new();
+    let log = shop.path("log");
+    let words = Shop::words(&["--device", "agent-01", "-vv"]);
+    let mut command = shop.command(&words[0]);
+    command.args(&words[1..]).env("MACHINEID_ORG_KEY", shop.org.key());
+    let mut server = Tools::start(command.stderr(std::fs::File::create(&log).unwrap()));
+    server.done("get_wallet", &json!({}));
+    server.done("list_devices", &json!({}));
+    // A service that repeats the key to whom it refuses.
+    let body = json!({"error": {"code": "x", "message": format!("not for {}", shop.key)}});
+    shop.mock
+        .add_fault(Fault::status(403).body(body.to_string()).path("/api/v1/wallets/*"))
+        .unwrap();
+    server.refused("get_wallet", &json!({}));
+    let said = server.said.clone();
+    assert_eq!(server.end_by(None), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("/wallets/me"), "{log}");
+    for key in [shop.key.as_str(), shop.org.key()] {
+        assert!(!log.contains(key) && !said.contains(key), "{said}{log}");
+    }
 }
 
 #[test]
