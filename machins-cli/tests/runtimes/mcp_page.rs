@@ -55,6 +55,10 @@ fn claude_code_calls_tools_through_the_gate() {
     home.set("DISABLE_AUTOUPDATER", "1");
     // The stand-in does not search for tools.
     home.set("ENABLE_TOOL_SEARCH", "false");
+    // On a busy machine the server takes longer to start than Claude Code waits for it.
+    for wait in ["CLAUDE_CODE_MCP_STARTUP_WAIT_MS", "MCP_CONNECT_TIMEOUT_MS", "MCP_TIMEOUT"] {
+        home.set(wait, "60000");
+    }
     let prompt =
         || home.shell(&format!("claude --print go --allowedTools {tool}"), "").is(0).stdout;
     let told = prompt();

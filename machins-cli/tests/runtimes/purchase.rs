@@ -180,6 +180,10 @@ fn a_runtime_buys_one_listing_once(#[case] runtime: &'static str) {
             .env("ANTHROPIC_API_KEY", "stand-in")
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
             .env("ENABLE_TOOL_SEARCH", "false")
+            // On a busy machine the server takes longer to start than Claude Code waits for it.
+            .env("CLAUDE_CODE_MCP_STARTUP_WAIT_MS", "60000")
+            .env("MCP_CONNECT_TIMEOUT_MS", "60000")
+            .env("MCP_TIMEOUT", "60000")
             .env("DISABLE_AUTOUPDATER", "1");
     } else {
         let variables: Vec<String> = variables
