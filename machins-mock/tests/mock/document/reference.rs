@@ -2,6 +2,7 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test -p machins-mock --test mock reference` rewrites it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
@@ -122,13 +123,25 @@ fn line(description: &Value) -> String {
     description.as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
 }
 
+/// The same with the fields in the order of their names, whatever features of `serde_json` are on.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| (name, sorted(value)));
+            fields.collect::<BTreeMap<_, _>>().into_iter().collect()
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
 fn shown(example: &Value) -> String {
     serde_json::to_string_pretty(example).unwrap()
 }
 
 #[tokio::test]
 async fn the_reference_of_the_control_api_is_current() {
-    let text = reference(&document(&MockServer::start().await).await);
+    let text = reference(&sorted(document(&MockServer::start().await).await));
     if std::env::var("SNAPSHOTS").is_ok_and(|action| action == "overwrite") {
         fs::write(REFERENCE, text).unwrap();
     } else {
