@@ -130,7 +130,12 @@ fn sorted(value: Value) -> Value {
             let fields = fields.into_iter().map(|(name, value)| (name, sorted(value)));
             fields.collect::<BTreeMap<_, _>>().into_iter().collect()
         }
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Array(items) => {
+            let mut items: Vec<_> = items.into_iter().map(sorted).collect();
+            // Parameters, which are made from fields.
+            items.sort_by_key(|item| item["name"].as_str().map(str::to_owned));
+            items.into()
+        }
         other => other,
     }
 }
