@@ -58,6 +58,7 @@ mod document;
 mod environment;
 mod error;
 mod extra;
+mod files;
 mod labels;
 mod lock;
 mod observer;
@@ -93,6 +94,8 @@ pub use document::Document;
 pub use environment::variable;
 pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
+#[doc(hidden)]
+pub use files::{create_private_folder, folder_of, private, sync_folder};
 #[doc(hidden)]
 pub use lock::lock;
 pub use observer::{CallOutcome, CallSummary};

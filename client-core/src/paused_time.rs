@@ -23,7 +23,10 @@ fn is_paused() -> bool {
 
 /// Lets the clock stand still until it is dropped: tokio's clock does not advance by itself while a
 /// blocking task runs.
-struct Hold(#[allow(dead_code, reason = "the task waits until it is dropped")] Sender<()>);
+struct Hold {
+    /// The task ends when it is dropped.
+    _sender: Sender<()>,
+}
 
 impl Hold {
     fn new(limit: Duration) -> Self {
@@ -31,6 +34,6 @@ impl Hold {
         tokio::task::spawn_blocking(move || {
             let _: Result<(), RecvTimeoutError> = dropped.recv_timeout(limit);
         });
-        Self(sender)
+        Self { _sender: sender }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Error, ErrorKind};
+use agent_client_core::{Error, ErrorKind, create_private_folder, private, sync_folder};
 use fs4::{FileExt, TryLockError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl JsonFolder {
         lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Option<File>, Error> {
         let failed = |error: io::Error| self.failure("cannot be locked", error);
-        make_folder(&self.path).map_err(failed)?;
+        create_private_folder(&self.path).map_err(failed)?;
         let path = self.file(name, "lock");
         loop {
             let mut options = OpenOptions::new();
@@ -198,39 +198,6 @@ fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
     file.write_all(content)?;
     file.sync_all()
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    // Windows cannot open a directory for syncing; the rename itself is journalled.
-    Ok(())
 }
 
 /// Whether the file is still the one with this path.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use agent_client_core::{folder_of, private, sync_folder};
 use fs4::FileExt;
 use same_file::Handle;
 
@@ -157,7 +158,7 @@ impl<'a> Locked<'a> {
         let failed = LogError::io(self.path, "written");
         FileExt::unlock(self.handle.as_file()).map_err(&failed)?;
         self.handle.as_file().sync_data().map_err(&failed)?;
-        if is_new { sync_folder(self.path).map_err(failed) } else { Ok(()) }
+        if is_new { sync_folder(folder_of(self.path)).map_err(failed) } else { Ok(()) }
     }
 }
 
@@ -216,29 +217,4 @@ fn rename(path: &Path, time: jiff::Timestamp) -> Result<(), LogError> {
         return Err(failed(ErrorKind::AlreadyExists.into()));
     }
     fs::rename(path, rotated).map_err(failed)
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-/// Makes the name of a new file as lasting as its content.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }

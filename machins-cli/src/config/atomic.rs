@@ -1,16 +1,13 @@
 //! Files that are replaced as a whole, and that nobody else may read.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::trust;
+use agent_client_core::{create_private_folder, sync_folder};
 
-/// The folder that a file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
+use super::trust;
 
 /// Replaces the file by one that is complete and on disk before it gets its name.
 pub(super) fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
@@ -41,41 +38,26 @@ pub(super) fn remove_leftovers(folder: &Path, prefix: &OsStr) {
     }
 }
 
-#[cfg(unix)]
+/// Lets only the owner use files that are created with these options, and follows no link at the end of a
+/// path: another user could have put it there.
 pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    // Not followed: a link could have been put there by another user.
-    options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW)
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, nix::libc::O_NOFOLLOW);
+    agent_client_core::private(options)
 }
 
-#[cfg(not(unix))]
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
+/// Creates a folder for its owner alone. One that exists is taken from others if it is `own`: the Python
+/// package creates it with the default mode.
 pub(super) fn make_folder(folder: &Path, own: bool) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    if own && fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
-        // The Python package creates it with the default mode.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    create_private_folder(folder)?;
+    #[cfg(unix)]
+    if own {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        }
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-pub(super) fn make_folder(folder: &Path, _own: bool) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
-    // Windows cannot open a directory for syncing; the rename itself is journalled.
+    #[cfg(not(unix))]
+    let _ = own;
     Ok(())
 }

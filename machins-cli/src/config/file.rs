@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agent_client_core::variable;
+use agent_client_core::{folder_of, variable};
 
-use super::atomic::{folder_of, make_folder, private, remove_leftovers, replace, temporary};
+use super::atomic::{make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
 use super::original::Original;
 use super::trust::{self, Purpose};

@@ -10,7 +10,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::atomic::{folder_of, private, remove_leftovers, replace, sync_folder, temporary};
+use agent_client_core::{folder_of, sync_folder};
+
+use super::atomic::{private, remove_leftovers, replace, temporary};
 
 /// The variable that tells a command where its mock server is.
 const MOCK_URL: &str = "MACHINS_MOCK_URL";

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use agent_client_core::create_private_folder;
 use directories::BaseDirs;
 
 use super::fetch::{Item, List};
@@ -112,7 +113,7 @@ impl Place {
         if age(&mark).is_some_and(|age| age < TRY_AGAIN) {
             return false;
         }
-        make_folder(self.folder()) && File::create(mark).is_ok()
+        create_private_folder(self.folder()).is_ok() && File::create(mark).is_ok()
     }
 
     /// Keeps a list. A file that is written is whole or not there.
@@ -139,15 +140,4 @@ fn age(path: &Path) -> Option<Duration> {
     let changed = fs::metadata(path).ok()?.modified().ok()?;
     // What is from the future says nothing about its age.
     SystemTime::now().duration_since(changed).ok()
-}
-
-#[cfg(unix)]
-fn make_folder(folder: &Path) -> bool {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).is_ok()
-}
-
-#[cfg(not(unix))]
-fn make_folder(folder: &Path) -> bool {
-    fs::create_dir_all(folder).is_ok()
 }
