@@ -77,13 +77,13 @@ fn find(is_it: IsIt, offset: u64) -> Probe<Trade> {
 
 /// What is asked before a proposal is sent, each time that one is.
 pub(crate) trait BeforeSending: fmt::Debug + Send + Sync {
-    /// Returns an error if the proposal must not be sent. `reference` is the client reference in its
-    /// metadata, and `sending` says by when it is sent.
+    /// Returns an error if the proposal of this intent must not be sent. `sending` says by when it is
+    /// sent.
     fn allow<'a>(
         &'a self,
         client: &'a Client,
+        intent: &'a Intent,
         proposal: &'a Proposal,
-        reference: &'a Document,
         sending: Sending,
     ) -> StoreFuture<'a, ()>;
 }
@@ -137,25 +137,16 @@ impl Once {
         Self::with_key(client, &key, proposal)?.run().await
     }
 
-    /// Proposes a trade once for a key, and asks before a proposal is sent. Returns the trade with the
-    /// client reference of the proposal, or the error.
-    pub(crate) async fn asking(
-        client: Client,
-        key: &str,
-        proposal: Proposal,
-        before_sending: Arc<dyn BeforeSending>,
-    ) -> (Option<Document>, Result<Trade, Error>) {
-        match Self::with_key(client, key, proposal) {
-            Ok(once) => {
-                let reference = once.reference.clone();
-                let once = Self { before_sending: Some(before_sending), ..once };
-                (Some(reference), once.run().await)
-            }
-            Err(error) => (None, Err(error)),
-        }
+    /// Asks before a proposal is sent.
+    pub(crate) fn asking(self, before_sending: Arc<dyn BeforeSending>) -> Self {
+        Self { before_sending: Some(before_sending), ..self }
     }
 
-    fn with_key(client: Client, key: &str, proposal: Proposal) -> Result<Self, Error> {
+    pub(crate) fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    pub(crate) fn with_key(client: Client, key: &str, proposal: Proposal) -> Result<Self, Error> {
         check_key(key)?;
         let store = Arc::clone(client.proposing().store()?);
         Self::new(client, store, key, proposal, true)
@@ -188,7 +179,7 @@ impl Once {
         Ok(Self { client, store, intent, proposal, reference, is_kept, before_sending, start })
     }
 
-    async fn run(self) -> Result<Trade, Error> {
+    pub(crate) async fn run(self) -> Result<Trade, Error> {
         let mut lock = self.store.lock(self.intent.key(), self.time_left()?).await?;
         let known = lock.read().await?;
         // What this client has not sent yet, another one may have, but only under a key.
@@ -278,8 +269,7 @@ impl Once {
         let until_ms = SystemTime::now().checked_add(left).map_or(u64::MAX, milliseconds);
         if let Some(before_sending) = &self.before_sending {
             let sending = Sending { left, until_ms };
-            let asked =
-                before_sending.allow(&self.client, &self.proposal, &self.reference, sending);
+            let asked = before_sending.allow(&self.client, &self.intent, &self.proposal, sending);
             asked.await?;
         }
         let left = self.time_left()?;

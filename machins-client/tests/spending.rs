@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use machins_client::{
     ApiKey, ApprovalState, Client, ClientBuilder, Delivery, ErrorKind, FileSpendingStore, Listing,
-    ListingId, ListingType, ListingUpdate, MemoryIntentStore, MemorySpendingStore, Money,
-    NewListing, PolicyDecision, PolicyRule, Proposal, Side, SpendingClient, SpendingPolicy,
+    ListingId, ListingType, ListingUpdate, MemoryIntentStore, MemorySpendingStore, MockClock,
+    Money, NewListing, PolicyDecision, PolicyRule, Proposal, Side, SpendingClient, SpendingPolicy,
 };
 use machins_mock::{Fault, MockServer, NewAgent};
 use rstest::rstest;
@@ -44,6 +44,14 @@ impl Market {
 
     fn buyer(&self, policy: SpendingPolicy) -> Spending {
         SpendingClient::new(&self.buyer, policy).store(MemorySpendingStore::new())
+    }
+
+    /// A buyer whose waits take no time.
+    fn waiting_buyer(&self, policy: SpendingPolicy) -> Spending {
+        let options = machins_client::ClientOptions::new().clock(MockClock::new(0.0));
+        let buyer = agent(&self.server, "eve").intent_store(MemoryIntentStore::new());
+        let buyer = buyer.options(options).build().unwrap();
+        SpendingClient::new(&buyer, policy).store(MemorySpendingStore::new())
     }
 }
 
@@ -400,4 +408,67 @@ async fn a_corrupt_record_buys_nothing() {
     }
     assert_eq!(buy(&client, "b", &listing.id).await, Err(ErrorKind::Storage));
     assert_eq!(trades(&market.buyer).await, 1);
+}
+
+fn with_reference(listing: &ListingId, reference: i32) -> Proposal {
+    Proposal::new(listing).metadata("client_reference", reference)
+}
+
+#[tokio::test]
+async fn one_reference_on_several_listings_passes_no_limit() {
+    let market = Market::new().await;
+    let (one, other) = (market.offer("one", 10).await, market.offer("other", 10).await);
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(15)));
+    client.propose_trade_once("a", &with_reference(&one.id, 1)).await.unwrap();
+    let error = client.propose_trade_once("b", &with_reference(&other.id, 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+}
+
+#[tokio::test]
+async fn one_reference_at_once_on_one_listing_passes_no_limit() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(35)));
+    let calls = (0..16).map(|number| {
+        let (client, proposal) = (client.clone(), with_reference(&listing.id, 1));
+        async move { client.propose_trade_once(&format!("k{number}"), &proposal).await }
+    });
+    join_all(calls).await;
+    assert!((1..=3).contains(&trades(&market.buyer).await));
+}
+
+#[tokio::test]
+async fn what_may_be_under_way_counts_for_its_reference_too() {
+    let market = Market::new().await;
+    let (one, other) = (market.offer("one", 10).await, market.offer("other", 10).await);
+    let client = market.waiting_buyer(SpendingPolicy::new().max_per_day(credits(15)));
+    let posts = Fault::drop_before().method("POST").path("/api/v1/trades");
+    let fault = market.server.fault_scoped(posts).unwrap();
+    let error = client.propose_trade_once("a", &with_reference(&one.id, 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    let error = client.propose_trade_once("b", &with_reference(&other.id, 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    drop(fault);
+}
+
+#[rstest]
+#[case::another_listing(1, None)]
+#[case::other_terms(0, Some("with extras"))]
+#[tokio::test]
+async fn an_approval_is_not_that_of_another_purchase(
+    #[case] listing: usize,
+    #[case] terms: Option<&str>,
+) {
+    let market = Market::new().await;
+    let listings = [market.offer("one", 10).await, market.offer("other", 10).await];
+    let client = market.buyer(SpendingPolicy::new().approval_above(credits(5)));
+    let proposal = with_reference(&listings[0].id, 1);
+    client.propose_trade_once("a", &proposal).await.unwrap_err();
+    let approvals = client.list_approvals().await.unwrap();
+    client.decide_approval(approvals[0].id(), true).await.unwrap();
+    let another = with_reference(&listings[listing].id, 1);
+    let another = terms.iter().fold(another, |another, terms| another.terms(*terms));
+    let error = client.propose_trade_once("b", &another).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ApprovalNeeded);
+    client.propose_trade_once("a", &proposal).await.unwrap();
 }

@@ -31,8 +31,13 @@ pub struct SpendingJournal {
 /// Credits that are set aside for a purchase before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
-    /// What the purchase is recognised by: its client reference as JSON.
+    /// What the purchase is recognised by: the reference of its intent, which is made from the key
+    /// and the whole proposal, or else the id of its trade.
     pub(crate) reference: String,
+    /// The client reference in the proposal as JSON. The caller may choose it, so that it identifies
+    /// a trade on the listing alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) listing_id: Option<ListingId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use agent_client_core::{Document, Error, ErrorKind, lock};
 
 use super::snapshot::Snapshot;
 use crate::client::Client;
-use crate::intent::record::{hash, milliseconds};
+use crate::intent::record::{Intent, hash, milliseconds};
 use crate::intent::store::StoreFuture;
 use crate::model::id::{ListingId, TradeId};
 use crate::model::listing::{ListingUpdate, NewListing, Side};
@@ -48,6 +48,7 @@ impl fmt::Debug for Control {
 struct Wanted<'a> {
     /// What it is recognised by.
     reference: &'a str,
+    client_reference: Option<&'a str>,
     listing_id: &'a ListingId,
     title: &'a str,
     terms: Option<&'a str>,
@@ -169,6 +170,7 @@ impl Control {
         }
         journal.reserve(Reservation {
             reference: wanted.reference.to_owned(),
+            client_reference: wanted.client_reference.map(Into::into),
             listing_id: Some(wanted.listing_id.clone()),
             seller: seller.clone(),
             listing_type: Some(listing_type.clone()),
@@ -201,17 +203,16 @@ impl Control {
         }
         let asking = Arc::new(Asking { control: Arc::clone(self), reserved: Mutex::default() });
         let before_sending: Arc<dyn BeforeSending> = Arc::clone(&asking) as _;
-        let (reference, proposed) =
-            Once::asking(client.clone(), key, proposal, before_sending).await;
-        let Some(reference) = reference else { return proposed };
-        match proposed {
-            Ok(trade) => self.settle(client, reference.as_json(), trade).await,
+        let once = Once::with_key(client.clone(), key, proposal)?.asking(before_sending);
+        let reference = once.intent().reference().to_owned();
+        match once.run().await {
+            Ok(trade) => self.settle(client, &reference, trade).await,
             Err(error) => {
                 let is_refused =
                     matches!(error.status(), Some(300..=499)) || error.kind() == ErrorKind::NotSent;
                 // If an earlier one may be on its way, or this fails, the record lapses by itself.
                 if is_refused && *lock(&asking.reserved) == 1 {
-                    let _ = self.release(client, reference.as_json()).await;
+                    let _ = self.release(client, &reference).await;
                 }
                 Err(error)
             }
@@ -243,7 +244,7 @@ impl Control {
         if trade.price <= decided_on {
             return Ok(trade);
         }
-        let spent = self.spent(client, &journal, reference).await?;
+        let spent = self.spent(client, &journal, trade.id.as_str()).await?;
         drop(lock);
         let purchase = Purchase {
             seller: reservation.seller,
@@ -296,6 +297,7 @@ impl Control {
         self.find_seller(client, &mut purchase).await?;
         let wanted = Wanted {
             reference: id.as_str(),
+            client_reference: None,
             listing_id: &trade.listing_id,
             title: &listing.title,
             terms: trade.terms.as_deref(),
@@ -384,6 +386,7 @@ impl Control {
         }
         journal.reserve(Reservation {
             reference: reference.clone(),
+            client_reference: None,
             listing_id: None,
             seller: None,
             listing_type: None,
@@ -486,8 +489,8 @@ impl BeforeSending for Asking {
     fn allow<'a>(
         &'a self,
         client: &'a Client,
+        intent: &'a Intent,
         proposal: &'a Proposal,
-        reference: &'a Document,
         sending: Sending,
     ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
@@ -499,7 +502,8 @@ impl BeforeSending for Asking {
                 }
                 let purchase = Purchase::from(&listing);
                 let wanted = Wanted {
-                    reference: reference.as_json(),
+                    reference: intent.reference(),
+                    client_reference: proposal.reference().map(Document::as_json),
                     listing_id: &listing.id,
                     title: &listing.title,
                     terms: proposal.terms_text(),

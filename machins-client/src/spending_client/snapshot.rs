@@ -153,7 +153,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What is spent or under way, without the purchase of this reference or trade.
+    /// What is spent or under way, without the trade of this id or the reservation of this purchase.
+    /// A trade of the same client reference counts: the caller may use one for several purchases.
     pub(super) fn commitments(&self, journal: &SpendingJournal, without: &str) -> Vec<Commitment> {
         let net = self.net_by_reference();
         let mut seen: HashSet<&str> = HashSet::new();
@@ -161,26 +162,31 @@ impl Snapshot {
         let mut held = Money::ZERO;
         for (id, trade) in &self.trades {
             let reference = trade.reference().map(|reference| reference.as_json().to_owned());
-            let recorded = journal.reservations.iter().find(|known| {
-                known.trade_id.as_ref() == Some(&trade.id)
-                    || (Some(&known.reference) == reference.as_ref()
-                        && known.listing_id.as_ref() == Some(&trade.listing_id))
-            });
+            let is_sent = |known: &&Reservation| {
+                known.trade_id.is_none()
+                    && (known.reference == *id
+                        || reference.is_some()
+                            && known.client_reference == reference
+                            && known.listing_id.as_ref() == Some(&trade.listing_id))
+            };
+            let mut reservations = journal.reservations.iter();
+            let recorded = reservations
+                .find(|known| known.trade_id.as_ref() == Some(&trade.id))
+                .or_else(|| journal.reservations.iter().find(is_sent));
             if let Some(recorded) = recorded {
                 seen.insert(&recorded.reference);
             }
             if is_held(&trade.status) {
                 held += trade.price;
             }
-            let is_this = id == without
-                || reference.as_deref() == Some(without)
-                || recorded.is_some_and(|recorded| recorded.reference == without);
-            if !is_this && !is_free(trade, net.get(id)) {
+            if id != without && !is_free(trade, net.get(id)) {
                 all.push(self.commitment(trade, recorded));
             }
         }
         for known in &journal.reservations {
-            if !seen.contains(known.reference.as_str()) && known.reference != without {
+            let is_this = known.reference == without
+                || known.trade_id.as_ref().is_some_and(|id| id.as_str() == without);
+            if !is_this && !seen.contains(known.reference.as_str()) {
                 all.push(reserved(known));
             }
         }
