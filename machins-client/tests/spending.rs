@@ -263,7 +263,10 @@ async fn a_price_above_the_amount_needs_the_approval_of_a_person() {
     assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
     let lowered = ListingUpdate::new().price(credits(9));
     market.seller.update_listing(&listing.id, &lowered).await.unwrap();
-    client.decide_approval(approval.id(), true).await.unwrap();
+    let approvals = client.list_approvals().await.unwrap();
+    let [raised] = approvals.as_slice() else { panic!("{approvals:?}") };
+    assert_eq!((raised.amount(), raised.state()), (credits(11), ApprovalState::Pending));
+    client.decide_approval(raised.id(), true).await.unwrap();
     buy(&client, "a", &listing.id).await.unwrap();
     assert_eq!(buy(&client, "b", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
     let unknown = client.decide_approval("nothing", true).await.unwrap_err();
@@ -471,4 +474,19 @@ async fn an_approval_is_not_that_of_another_purchase(
     let error = client.propose_trade_once("b", &another).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ApprovalNeeded);
     client.propose_trade_once("a", &proposal).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_id_does_not_approve_a_price_that_was_raised_later() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().approval_above(credits(5)));
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
+    let seen = client.list_approvals().await.unwrap();
+    let raised = ListingUpdate::new().price(credits(90));
+    market.seller.update_listing(&listing.id, &raised).await.unwrap();
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
+    let error = client.decide_approval(seen[0].id(), true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
 }

@@ -524,8 +524,10 @@ impl BeforeSending for Asking {
 impl Wanted<'_> {
     fn question(&self, now: SystemTime) -> Approval {
         let kept = |text: &str| text.chars().take(TEXT_KEPT).collect::<String>();
+        // With the price, so that an id approves only what was shown with it.
+        let amount = self.purchase.amount.to_string();
         Approval {
-            id: hash(&["approval", self.reference])[..12].to_owned(),
+            id: hash(&["approval", self.reference, &amount])[..12].to_owned(),
             reference: self.reference.to_owned(),
             listing_id: self.listing_id.clone(),
             title: kept(self.title),
