@@ -21,9 +21,7 @@ pub(super) fn build(
     out: &Path,
 ) -> Result<PathBuf> {
     let folder = staging::folder(project, "python", &FILES, third_party)?;
-    let binary = folder.join("src/machins_mock/bin");
-    fs::create_dir_all(&binary)?;
-    fs::copy(&program.path, binary.join("machins"))?;
+    staging::copy(&program.path, &folder.join("src/machins_mock/bin/machins"))?;
     let manifest = folder.join("pyproject.toml");
     let mut document: DocumentMut = fs::read_to_string(&manifest)?.parse()?;
     document["project"]["version"] = value(&project.version);
