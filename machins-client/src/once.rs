@@ -16,6 +16,7 @@ use crate::model::id::TradeId;
 use crate::model::listing::{Listing, NewListing};
 use crate::model::review::{NewReview, Review};
 use crate::proposals::agent;
+use crate::refusal::is_refused;
 
 /// Listings and reviews that are created once for a key.
 impl<T: Transport> Api<T> {
@@ -133,25 +134,13 @@ async fn once<C: Creation>(
             Err(creation.duplicate(error))
         }
         Err(error) => {
-            let is_refused = matches!(error.status(), Some(300..=499)) || !may_be_sent(&error);
-            if is_refused && known.is_none() {
+            if is_refused(&error) && known.is_none() {
                 // It had no effect. A record that stays makes the next call search first.
                 let _ = lock.remove().await;
             }
             Err(error)
         }
     }
-}
-
-fn may_be_sent(error: &Error) -> bool {
-    !matches!(
-        error.kind(),
-        ErrorKind::NotSent
-            | ErrorKind::UntrustedCertificate
-            | ErrorKind::MissingCredential
-            | ErrorKind::InvalidInput
-            | ErrorKind::Forked
-    )
 }
 
 fn time_left(client: &Client, start: Instant) -> Result<Duration, Error> {

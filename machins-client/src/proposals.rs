@@ -13,6 +13,7 @@ use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::model::id::TradeId;
 use crate::model::page::Page;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
+use crate::refusal::is_refused;
 
 /// The page size of the search for a proposal: the maximum that the service allows.
 const SEARCH_PAGE_SIZE: u32 = 200;
@@ -284,13 +285,16 @@ impl Once {
             let _ = lock.write(&self.sent(SystemTime::now())).await;
             return Ok(Sent::Unknown(error));
         }
-        let is_refused = matches!(error.status(), Some(300..=499)) && error.status() != Some(429);
         let Some(doubt) = doubt else {
-            // It had no effect. A record that stays makes the next call search a little longer.
-            let _ = lock.remove().await;
+            if is_refused(&error) {
+                // If this fails, the next call searches a little longer.
+                let _ = lock.remove().await;
+            }
             return Err(error);
         };
-        if !is_refused {
+        // What was not sent, or was not looked at, says nothing about the earlier one.
+        let is_decided = is_refused(&error) && error.status().is_some_and(|status| status != 429);
+        if !is_decided {
             let _ = lock.write(&self.sent(doubt.ended)).await;
             return Err(error);
         }

@@ -1,0 +1,195 @@
+//! What each limit refuses.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use machins_client::{
+    Delivery, ErrorKind, FileSpendingStore, ListingType, NewListing, PolicyDecision, PolicyRule,
+    Proposal, Side, SpendingClient, SpendingPolicy,
+};
+use machins_mock::MockServer;
+use rstest::rstest;
+
+use crate::market::{Market, buy, credits, trades};
+
+#[rstest]
+#[case::per_trade(SpendingPolicy::new().max_per_trade(credits(9)), 0)]
+#[case::per_day(SpendingPolicy::new().max_per_day(credits(25)), 2)]
+#[case::per_month(SpendingPolicy::new().max_per_month(credits(35)), 3)]
+#[case::in_escrow(SpendingPolicy::new().max_in_escrow(credits(10)), 1)]
+#[case::per_seller(SpendingPolicy::new().max_per_seller(credits(20)), 2)]
+#[case::per_type(SpendingPolicy::new().max_per_type(&ListingType::Task, credits(10)), 1)]
+#[case::of_another_type(SpendingPolicy::new().max_per_type(&ListingType::Data, credits(0)), 5)]
+#[case::read_only(SpendingPolicy::new().read_only(), 0)]
+#[case::another_seller(SpendingPolicy::new().allow_sellers(["eve"]), 0)]
+#[case::this_seller(SpendingPolicy::new().allow_sellers(["ada"]), 5)]
+#[case::denied_seller(SpendingPolicy::new().deny_sellers(["ada"]), 0)]
+#[case::other_tags(SpendingPolicy::new().allow_tags(["images"]), 0)]
+#[case::this_tag(SpendingPolicy::new().allow_tags(["NLP"]), 5)]
+#[case::denied_tag(SpendingPolicy::new().deny_tags(["nlp"]), 0)]
+#[case::reputation(SpendingPolicy::new().min_reputation("4.50".parse().unwrap()), 0)]
+#[tokio::test]
+async fn each_rule_refuses_what_exceeds_it(#[case] policy: SpendingPolicy, #[case] bought: usize) {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(policy);
+    for number in 0..5 {
+        let done = buy(&client, &format!("k{number}"), &listing.id).await;
+        assert_eq!(done, if number < bought { Ok(()) } else { Err(ErrorKind::Policy) }, "{number}");
+    }
+    assert_eq!(trades(&market.buyer).await, bought);
+}
+
+#[tokio::test]
+async fn what_another_machine_bought_counts() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let policy = SpendingPolicy::new().max_per_day(credits(25));
+    // Each has records of its own.
+    let (one, other) = (market.buyer(policy.clone()), market.buyer(policy));
+    buy(&one, "a", &listing.id).await.unwrap();
+    market.buyer.propose_trade(&Proposal::new(&listing.id)).await.unwrap();
+    assert_eq!(buy(&other, "b", &listing.id).await, Err(ErrorKind::Policy));
+    let remaining = other.remaining().await.unwrap();
+    assert_eq!((remaining[0].used, remaining[0].remaining), (credits(20), credits(5)));
+}
+
+#[tokio::test]
+async fn what_was_rejected_or_cancelled_is_free_again() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(10)));
+    let proposal = Proposal::new(&listing.id);
+    let first = client.propose_trade_once("a", &proposal).await.unwrap();
+    market.seller.reject_trade(&first.id, None).await.unwrap();
+    let second = client.propose_trade_once("b", &proposal).await.unwrap();
+    market.seller.accept_trade(&second.id).await.unwrap();
+    assert_eq!(buy(&client, "c", &listing.id).await, Err(ErrorKind::Policy));
+    market.buyer.cancel_trade(&second.id, None).await.unwrap();
+    buy(&client, "c", &listing.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_paid_counts_and_a_refund_does_not() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(20)));
+    for (key, is_disputed) in [("a", false), ("b", true)] {
+        let trade = client.propose_trade_once(key, &Proposal::new(&listing.id)).await.unwrap();
+        market.seller.accept_trade(&trade.id).await.unwrap();
+        market.seller.deliver_trade(&trade.id, &Delivery::task("done")).await.unwrap();
+        if is_disputed {
+            market.buyer.dispute_trade(&trade.id, None).await.unwrap();
+            assert_eq!(buy(&client, "c", &listing.id).await, Err(ErrorKind::Policy));
+            let refund = machins_mock::Outcome::Refund;
+            market.server.resolve_dispute(trade.id.as_str(), refund).unwrap();
+        } else {
+            client.confirm_trade(&trade.id).await.unwrap();
+        }
+    }
+    let used = client.remaining().await.unwrap()[0].used;
+    assert_eq!(used, credits(10));
+    buy(&client, "c", &listing.id).await.unwrap();
+    assert_eq!(buy(&client, "d", &listing.id).await, Err(ErrorKind::Policy));
+}
+
+#[tokio::test]
+async fn a_key_returns_its_trade_though_the_limit_is_reached() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(10)));
+    let proposal = Proposal::new(&listing.id);
+    let first = client.propose_trade_once("a", &proposal).await.unwrap();
+    assert_eq!(buy(&client, "b", &listing.id).await, Err(ErrorKind::Policy));
+    assert_eq!(client.propose_trade_once("a", &proposal).await.unwrap().id, first.id);
+}
+
+#[tokio::test]
+async fn many_at_once_stay_within_the_limit_together() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let folder = tempfile::tempdir().unwrap();
+    let client = |folder: &Path| {
+        SpendingClient::new(&market.buyer, SpendingPolicy::new().max_per_day(credits(35)))
+            .store(FileSpendingStore::new(folder))
+    };
+    let clients: Vec<_> = (0..16).map(|_| client(folder.path())).collect();
+    let calls = clients.iter().enumerate().map(|(number, client)| {
+        let listing = listing.id.clone();
+        async move { buy(client, &format!("k{number}"), &listing).await }
+    });
+    let done = join_all(calls).await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 3, "{done:?}");
+    assert_eq!(trades(&market.buyer).await, 3);
+}
+
+#[rstest]
+#[case::behind(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))]
+#[case::ahead(SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000))]
+#[tokio::test]
+async fn a_clock_of_the_service_that_is_wrong_lifts_no_limit(#[case] clock: SystemTime) {
+    let market = Market::on(MockServer::builder().clock(clock).start().unwrap());
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(15)));
+    let trade = client.propose_trade_once("a", &Proposal::new(&listing.id)).await.unwrap();
+    market.seller.accept_trade(&trade.id).await.unwrap();
+    market.seller.deliver_trade(&trade.id, &Delivery::task("done")).await.unwrap();
+    client.confirm_trade(&trade.id).await.unwrap();
+    assert_eq!(buy(&client, "b", &listing.id).await, Err(ErrorKind::Policy));
+}
+
+#[tokio::test]
+async fn only_a_verified_delivery_is_confirmed() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().require_verified());
+    let trade = client.propose_trade_once("a", &Proposal::new(&listing.id)).await.unwrap();
+    market.seller.accept_trade(&trade.id).await.unwrap();
+    market.seller.deliver_trade(&trade.id, &Delivery::task("done")).await.unwrap();
+    let error = client.confirm_trade(&trade.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert!(error.to_string().contains("require_verified"), "{error}");
+}
+
+#[tokio::test]
+async fn of_several_policies_the_strictest_holds() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market
+        .buyer(SpendingPolicy::new().max_per_day(credits(50)))
+        .and(SpendingPolicy::new().max_per_trade(credits(5)));
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::Policy));
+    let PolicyDecision::Refused(refusal) = client.decide(&listing.id).await.unwrap() else {
+        panic!("it is too much");
+    };
+    assert_eq!(refusal.rule(), PolicyRule::MaxPerTrade);
+}
+
+#[tokio::test]
+async fn whoever_sells_is_not_limited() {
+    let market = Market::new().await;
+    let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
+    let request = market.seller.create_listing(&request.side(Side::Request)).await.unwrap();
+    let client = market.buyer(SpendingPolicy::new().read_only());
+    buy(&client, "a", &request.id).await.unwrap();
+    let offer = NewListing::new("Sold", "sold", ListingType::Task, credits(10));
+    let offer = client.create_listing(&offer).await.unwrap();
+    let trade = market.seller.propose_trade(&Proposal::new(&offer.id)).await.unwrap();
+    client.accept_trade(&trade.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_buyer_of_a_request_is_limited_when_it_accepts() {
+    let market = Market::new().await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(15)));
+    let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
+    let request = client.create_listing(&request.side(Side::Request)).await.unwrap();
+    let mut accepted = Vec::new();
+    for _ in 0..2 {
+        let trade = market.seller.propose_trade(&Proposal::new(&request.id)).await.unwrap();
+        accepted.push(client.accept_trade(&trade.id).await.map(drop).map_err(|e| e.kind()));
+    }
+    // The second proposal counts as under way itself, and the first one as accepted.
+    assert_eq!(accepted, [Ok(()), Err(ErrorKind::Policy)]);
+}

@@ -1,0 +1,11 @@
+//! What a client with a spending policy buys, and what it refuses.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod approvals;
+mod bounties;
+mod limits;
+mod market;
+mod outcomes;
+mod raised_price;
+#[path = "../support/mod.rs"]
+mod support;
