@@ -11,8 +11,7 @@ use crate::lookup;
 /// The listing that a key has bought from, if the user names it by a part of its id. It may have left
 /// the marketplace since.
 pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Option<ListingId> {
-    let intents = client.list_intents().ok()?;
-    let intent = intents.into_iter().find(|intent| intent.key() == key)?;
+    let intent = client.get_intent(key).ok()??;
     let id = intent.listing_id().filter(|_| intent.kind() == IntentKind::Trade)?;
     lookup::is_beginning(given, id.as_str()).then(|| id.clone())
 }

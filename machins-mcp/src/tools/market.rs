@@ -308,12 +308,7 @@ async fn propose_trade(shop: Shop, given: ProposeTrade) -> Reply {
     let listing: ListingId = given.listing_id.trim().parse()?;
     let terms = words(given.terms.as_deref());
     let key = intent_key(&listing, terms.as_deref(), given.purpose.as_deref());
-    let is_known = shop
-        .market()
-        .list_intents()
-        .await?
-        .iter()
-        .any(|intent| intent.key() == key && intent.is_done());
+    let is_known = shop.market().get_intent(&key).await?.is_some_and(|intent| intent.is_done());
     let mut proposal = Proposal::new(&listing);
     if let Some(terms) = terms {
         proposal = proposal.terms(terms);
