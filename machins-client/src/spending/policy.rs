@@ -353,9 +353,11 @@ impl SpendingPolicy {
         let seller = purchase.seller.as_ref().map_or("?", AgentId::as_str);
         let has_slug = purchase.seller_slug.is_some() || purchase.is_unnamed;
         let is_unknown = purchase.seller.is_none() || !has_slug;
-        let is_listed = |names: &BTreeSet<String>| names.iter().any(|name| purchase.is_from(name));
+        let is_denied =
+            |names: &BTreeSet<String>| names.iter().any(|name| purchase.may_be_from(name));
+        let is_allowed = |names: &BTreeSet<String>| names.iter().any(|name| purchase.is_from(name));
         // One that is named by its slug cannot be recognised by its id.
-        if self.deny_sellers.as_ref().is_some_and(|names| is_unknown || is_listed(names)) {
+        if self.deny_sellers.as_ref().is_some_and(|names| is_unknown || is_denied(names)) {
             let why = if is_unknown {
                 "it is not known who sells".to_owned()
             } else {
@@ -363,7 +365,7 @@ impl SpendingPolicy {
             };
             return Some(refusal(PolicyRule::DenySellers, why));
         }
-        if self.allow_sellers.as_ref().is_some_and(|names| !is_listed(names)) {
+        if self.allow_sellers.as_ref().is_some_and(|names| !is_allowed(names)) {
             let why = format!("seller {seller} is not one of those allowed");
             return Some(refusal(PolicyRule::AllowSellers, why));
         }
@@ -467,8 +469,10 @@ impl SpendingPolicy {
                 other.as_ref().is_none_or(is_part)
             })
             && denied.into_iter().all(|(own, other)| {
-                let names = |names: &Option<BTreeSet<String>>| names.clone().unwrap_or_default();
-                names(own).is_superset(&names(other))
+                // A list without names refuses sellers that are not known.
+                let is_whole =
+                    |other: &BTreeSet<_>| own.as_ref().is_some_and(|own| own.is_superset(other));
+                other.as_ref().is_none_or(is_whole)
             })
             && other
                 .min_reputation

@@ -102,7 +102,8 @@ impl Control {
         if self.policies.iter().any(SpendingPolicy::limits_types) {
             snapshot.read_types(client, journal, now).await?;
         }
-        Ok(snapshot.commitments(journal, without))
+        let resend_after = client.proposing().resend_after;
+        Ok(snapshot.commitments(journal, without, |known| known.may_be_open(now, resend_after)))
     }
 
     /// The first decision that is not to allow, a refusal before a question.

@@ -9,14 +9,14 @@ use super::control::{Control, Decided, Wanted, sending};
 use crate::client::Client;
 use crate::intent::record::Intent;
 use crate::intent::store::StoreFuture;
-use crate::model::id::TradeId;
+use crate::model::id::{AgentId, TradeId};
 use crate::model::listing::Side;
 use crate::model::money::Money;
 use crate::model::trade::{Proposal, Trade};
 use crate::model::trade_status::TradeStatus;
 use crate::proposals::{BeforeSending, Once, Sending};
 use crate::refusal::is_refused;
-use crate::spending::commitment::{Commitment, Purchase};
+use crate::spending::commitment::{Commitment, Purchase, reputation};
 use crate::spending::decision::{PolicyDecision, PolicyRefusal, PolicyRule};
 use crate::spending::policy::SpendingPolicy;
 
@@ -32,10 +32,17 @@ struct Asking {
 struct Asked {
     /// How often a proposal was about to be sent.
     times: u32,
-    /// The price of the proposal that was allowed last.
-    allowed: Option<Money>,
-    /// Whether the caller is the seller, who spends nothing.
-    sells: bool,
+    /// What was allowed for the last one.
+    allowed: Option<Allowed>,
+}
+
+/// What was allowed before a proposal was sent.
+#[derive(Debug, Clone)]
+enum Allowed {
+    /// To buy for this price.
+    Buying(Money),
+    /// To sell to the owner of the request, who is unknown if the service does not say.
+    Selling(Option<AgentId>),
 }
 
 impl BeforeSending for Asking {
@@ -47,11 +54,12 @@ impl BeforeSending for Asking {
         sending: Sending,
     ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            lock(&self.asked).times += 1;
+            let times = lock(&self.asked).times + 1;
+            *lock(&self.asked) = Asked { times, allowed: None };
             loop {
                 let listing = client.get_marketplace_listing(proposal.listing_id()).await?;
                 if listing.side == Some(Side::Request) {
-                    lock(&self.asked).sells = true;
+                    lock(&self.asked).allowed = Some(Allowed::Selling(listing.seller_agent_id));
                     return Ok(());
                 }
                 let purchase = Purchase::from(&listing);
@@ -65,7 +73,7 @@ impl BeforeSending for Asking {
                 };
                 match self.control.decide_once(client, &wanted, sending).await? {
                     Decided::Reserved => {
-                        lock(&self.asked).allowed = Some(purchase.amount);
+                        lock(&self.asked).allowed = Some(Allowed::Buying(purchase.amount));
                         return Ok(());
                     }
                     // Meanwhile the price may change.
@@ -93,8 +101,20 @@ impl Control {
         let proposed = once.run().await;
         let asked = lock(&asking.asked).clone();
         match proposed {
-            Ok(trade) if asked.sells => Ok(trade),
-            Ok(trade) => self.settle(client, &reference, asked.allowed, trade).await,
+            Ok(trade) => {
+                let allowed = match asked.allowed {
+                    None => None,
+                    Some(Allowed::Buying(price)) => Some(price),
+                    Some(Allowed::Selling(buyer)) => {
+                        if is_sold(client, &trade, buyer).await {
+                            return Ok(trade);
+                        }
+                        // The request has become an offer meanwhile.
+                        Some(Money::ZERO)
+                    }
+                };
+                self.settle(client, &reference, allowed, trade).await
+            }
             Err(error) => {
                 // If an earlier one may be on its way, or this fails, the record lapses by itself.
                 if is_refused(&error) && asked.times == 1 && asked.allowed.is_some() {
@@ -132,9 +152,12 @@ impl Control {
             (Err(_), None) if is_over => return Ok(trade),
             (Err(error), None) => return Err(not_compared(&trade, error)),
         };
-        let Some(reservation) = journal.reservation_mut(reference) else {
+        let Some(reservation) = journal.reservation_mut(reference, &trade.id) else {
             return match allowed.filter(|allowed| trade.price > *allowed) {
-                Some(allowed) => Err(give_up(client, &trade, allowed, "its record is gone").await),
+                Some(allowed) => {
+                    let why = "what was allowed for it is not recorded";
+                    Err(give_up(client, &trade, allowed, why).await)
+                }
                 None => Ok(trade),
             };
         };
@@ -157,7 +180,7 @@ impl Control {
             Err(error) => Some(format!("what was spent could not be read: {error}")),
         };
         let Some(refusal) = refusal else {
-            if let Some(reservation) = journal.reservation_mut(reference) {
+            if let Some(reservation) = journal.reservation_mut(reference, &trade.id) {
                 reservation.amount = trade.price;
             }
             let _ = lock.write(&journal).await;
@@ -231,7 +254,7 @@ impl Control {
         id: &TradeId,
     ) -> Result<(), Error> {
         let (mut lock, mut journal) = self.lock(client, client.transport().timeout()).await?;
-        let Some(known) = journal.reservation_mut(reference) else { return Ok(()) };
+        let Some(known) = journal.reservation_mut(reference, id) else { return Ok(()) };
         known.trade_id = Some(id.clone());
         lock.write(&journal).await
     }
@@ -240,23 +263,22 @@ impl Control {
     async fn find_seller(&self, client: &Client, purchase: &mut Purchase) -> Result<(), Error> {
         let named: Vec<&str> =
             self.policies.iter().flat_map(SpendingPolicy::named_sellers).collect();
+        let mut is_unnamed = true;
         for name in named {
             let Ok(slug) = name.parse() else { continue };
             match client.get_agent(&slug).await {
                 Ok(agent) if agent.id.is_some() && agent.id == purchase.seller => {
-                    purchase.reputation = agent
-                        .reputation_score
-                        .as_ref()
-                        .and_then(|score| score.as_str().unwrap_or(score.as_json()).parse().ok());
+                    purchase.reputation = agent.reputation_score.as_ref().and_then(reputation);
                     purchase.seller_slug = Some(slug);
                     return Ok(());
                 }
-                Ok(_) => {}
+                // One whose id is not shown may be the seller.
+                Ok(agent) => is_unnamed &= agent.id.is_some(),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        purchase.is_unnamed = true;
+        purchase.is_unnamed = is_unnamed;
         Ok(())
     }
 
@@ -270,6 +292,17 @@ impl Control {
             }
         }
         client.confirm_trade(id).await
+    }
+}
+
+/// Whether the caller sells in a trade on a request: to its owner, if that one is known.
+async fn is_sold(client: &Client, trade: &Trade, owner: Option<AgentId>) -> bool {
+    match owner {
+        Some(owner) => trade.buyer_agent_id == owner,
+        None => {
+            let own = client.get_wallet().await.ok().and_then(|wallet| wallet.agent_id);
+            own.is_some_and(|own| own == trade.seller_agent_id)
+        }
     }
 }
 

@@ -155,7 +155,12 @@ impl Snapshot {
 
     /// What is spent or under way, without the trade of this id or the reservation of this purchase.
     /// A trade of the same client reference counts: the caller may use one for several purchases.
-    pub(super) fn commitments(&self, journal: &SpendingJournal, without: &str) -> Vec<Commitment> {
+    pub(super) fn commitments(
+        &self,
+        journal: &SpendingJournal,
+        without: &str,
+        may_be_open: impl Fn(&Reservation) -> bool,
+    ) -> Vec<Commitment> {
         let net = self.net_by_reference();
         let mut seen: HashSet<&str> = HashSet::new();
         let mut all = Vec::new();
@@ -187,7 +192,7 @@ impl Snapshot {
             let is_this = known.reference == without
                 || known.trade_id.as_ref().is_some_and(|id| id.as_str() == without);
             if !is_this && !seen.contains(known.reference.as_str()) {
-                all.push(reserved(known));
+                all.extend(reserved(known, may_be_open(known)));
             }
         }
         // Bounties, for example.
@@ -256,13 +261,19 @@ struct Net {
     last: Option<SystemTime>,
 }
 
-/// Credits that are set aside, or went to a trade that the service does not show yet.
-fn reserved(known: &Reservation) -> Commitment {
+/// Credits that are set aside, or went to a trade that the service does not show: not yet, or because
+/// it is over. `None` if they have come to nothing.
+fn reserved(known: &Reservation, is_open: bool) -> Option<Commitment> {
     let at = known.trade_id.as_ref().map(|_| reserved_at(known));
-    let mut commitment = Commitment::open(known.amount, at);
+    let mut commitment = match at {
+        None if is_open => Commitment::open(known.amount, None),
+        None => return None,
+        Some(_) if is_open => Commitment::open(known.amount, at),
+        Some(_) => Commitment::settled(known.amount, at),
+    };
     commitment.seller.clone_from(&known.seller);
     commitment.listing_type.clone_from(&known.listing_type);
-    commitment
+    Some(commitment)
 }
 
 fn reserved_at(known: &Reservation) -> SystemTime {

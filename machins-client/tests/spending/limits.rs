@@ -5,13 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use machins_client::{
-    Delivery, ErrorKind, FileSpendingStore, ListingType, NewListing, PolicyDecision, PolicyRule,
-    Proposal, Side, SpendingClient, SpendingPolicy,
+    Delivery, ErrorKind, FileSpendingStore, ListingType, MemoryIntentStore, MemorySpendingStore,
+    NewListing, PolicyDecision, PolicyRule, Proposal, Side, SpendingClient, SpendingPolicy,
 };
 use machins_mock::MockServer;
 use rstest::rstest;
+use serde_json::json;
 
-use crate::market::{Market, buy, credits, trades};
+use crate::market::{Market, agent, buy, credits, trades};
+use crate::stores::AlteringStore;
+use crate::support::{builder, listing, once, reply, requests, trade, trade_id};
 
 #[rstest]
 #[case::per_trade(SpendingPolicy::new().max_per_trade(credits(9)), 0)]
@@ -53,6 +56,81 @@ async fn what_another_machine_bought_counts() {
     assert_eq!(buy(&other, "b", &listing.id).await, Err(ErrorKind::Policy));
     let remaining = other.remaining().await.unwrap();
     assert_eq!((remaining[0].used, remaining[0].remaining), (credits(20), credits(5)));
+}
+
+#[rstest]
+#[case::last_month(true, Ok(()))]
+#[case::just_now(false, Err(ErrorKind::Policy))]
+#[tokio::test]
+async fn a_trade_that_is_not_shown_is_over_after_an_hour(
+    #[case] is_old: bool,
+    #[case] second: Result<(), ErrorKind>,
+) {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    // The service shows only newer trades, for example.
+    let store = if is_old {
+        AlteringStore::new(|purchase| {
+            purchase.insert("trade_id".into(), "t0".into());
+            let then = SystemTime::now() - Duration::from_secs(32 * 24 * 60 * 60);
+            let then = then.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            purchase.insert("reserved_at_ms".into(), json!(then.as_millis()));
+        })
+    } else {
+        AlteringStore::new(|purchase| drop(purchase.insert("trade_id".into(), "t0".into())))
+    };
+    let policy = SpendingPolicy::new().max_in_escrow(credits(15));
+    let client = SpendingClient::new(&market.buyer, policy).store(store);
+    let trade = client.propose_trade_once("a", &Proposal::new(&listing.id)).await.unwrap();
+    market.seller.reject_trade(&trade.id, None).await.unwrap();
+    assert_eq!(buy(&client, "b", &listing.id).await, second);
+}
+
+#[tokio::test]
+async fn a_slug_like_the_id_of_another_is_not_allowed() {
+    let market = Market::new().await;
+    let id = market.seller.get_wallet().await.unwrap().agent_id.unwrap();
+    let imitator = agent(&market.server, id.as_str()).build().unwrap();
+    let new = NewListing::new("work", "work", ListingType::Task, credits(10));
+    let listing = imitator.create_listing(&new).await.unwrap();
+    let client = market.buyer(SpendingPolicy::new().allow_sellers([id.as_str()]));
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::Policy));
+    let listing = market.offer("own", 10).await;
+    buy(&client, "b", &listing.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_denied_seller_is_recognised_in_any_case() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().deny_sellers(["Ada"]));
+    assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::Policy));
+}
+
+#[tokio::test]
+async fn a_seller_who_may_be_denied_is_not_accepted() {
+    let server = wiremock::MockServer::start().await;
+    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade("proposed"))).await;
+    let wallet = json!({"id": "w", "agent_id": "buyer-uuid", "balance": "500.00",
+        "held_balance": "0.00", "available_balance": "500.00"});
+    for _ in 0..2 {
+        once(&server, "GET", "/wallets/me", reply(&wallet)).await;
+    }
+    let page = json!({"items": [], "total": 0, "has_more": false});
+    for list in ["/trades", "/wallets/transactions"] {
+        once(&server, "GET", list, reply(&page)).await;
+    }
+    let mut request = listing();
+    request["side"] = "request".into();
+    once(&server, "GET", "/listings/a1b2c3d4", reply(&request)).await;
+    // The service does not show the id of its profile.
+    once(&server, "GET", "/public/agent/eve", reply(&json!({"slug": "eve", "name": "Eve"}))).await;
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let client = SpendingClient::new(&client, SpendingPolicy::new().deny_sellers(["eve"]))
+        .store(MemorySpendingStore::new());
+    let error = client.accept_trade(&trade_id()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy, "{error}");
+    assert!(!requests(&server).await.iter().any(|request| request.starts_with("POST")));
 }
 
 #[tokio::test]

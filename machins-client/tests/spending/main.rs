@@ -7,5 +7,6 @@ mod limits;
 mod market;
 mod outcomes;
 mod raised_price;
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,16 +1,14 @@
 //! A price that is raised between the decision and the proposal.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
 use machins_client::{
-    Error, ErrorKind, ListingId, MemoryIntentStore, MemorySpendingStore, Proposal, SpendingClient,
-    SpendingLock, SpendingPolicy, SpendingStore, StoreFuture,
+    ErrorKind, ListingId, MemoryIntentStore, MemorySpendingStore, Proposal, SpendingClient,
+    SpendingPolicy,
 };
 use rstest::rstest;
 use serde_json::json;
 
 use crate::market::credits;
+use crate::stores::{AlteringStore, FailingStore};
 use crate::support::{builder, once, reply, requests, trade};
 
 /// A service that sells for 50 what it has offered for 10, and that can be read this often.
@@ -34,33 +32,6 @@ async fn raised_meanwhile(reads: usize) -> wiremock::MockServer {
     once(&server, "POST", "/trades", reply(&bought)).await;
     once(&server, "GET", "/trades/t1r2a3d4", reply(&bought)).await;
     server
-}
-
-/// A record that can be locked only this often.
-#[derive(Debug)]
-struct FailingStore {
-    store: MemorySpendingStore,
-    left: AtomicUsize,
-}
-
-impl FailingStore {
-    fn new(locks: usize) -> Self {
-        Self { store: MemorySpendingStore::new(), left: AtomicUsize::new(locks) }
-    }
-}
-
-impl SpendingStore for FailingStore {
-    fn lock<'a>(
-        &'a self,
-        account: &'a str,
-        patience: Duration,
-    ) -> StoreFuture<'a, Box<dyn SpendingLock>> {
-        let one_less = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
-            return Box::pin(async { Err(Error::new(ErrorKind::Storage, "the disk has failed")) });
-        }
-        self.store.lock(account, patience)
-    }
 }
 
 #[rstest]
@@ -104,4 +75,47 @@ async fn a_raised_price_is_no_success_later(#[case] reads: usize, #[case] locks:
         assert!(error.to_string().contains("t1r2a3d4"), "{error}");
         assert!(matches!(error.kind(), ErrorKind::Policy | ErrorKind::Storage), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_raised_price_is_no_success_after_a_crash() {
+    let server = raised_meanwhile(2).await;
+    // As if the process had ended before it recorded the trade, and long ago.
+    let store = AlteringStore::new(|purchase| {
+        purchase.remove("trade_id");
+        purchase.insert("until_ms".to_owned(), json!(1));
+    });
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_trade(credits(20)));
+    let client = client.store(store);
+    let proposal = Proposal::new(&ListingId::new("a1b2c3d4").unwrap());
+    for _ in 0..2 {
+        let error = client.propose_trade_once("a", &proposal).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Policy);
+    }
+}
+
+#[rstest]
+#[case::owner_is_shown(Some("seller-uuid"))]
+#[case::owner_is_not_shown(None)]
+#[tokio::test]
+async fn a_request_that_becomes_an_offer_is_given_up(#[case] owner: Option<&str>) {
+    let server = wiremock::MockServer::start().await;
+    let page = json!({"items": [], "total": 0, "has_more": false});
+    once(&server, "GET", "/trades", reply(&page)).await;
+    let listing = json!({"id": "a1b2c3d4", "seller_agent_id": owner, "title": "T", "slug": "t",
+        "listing_type": "task", "price": "50.00", "side": "request", "tags": []});
+    once(&server, "GET", "/marketplace/a1b2c3d4", reply(&listing)).await;
+    let wallet = json!({"id": "w", "agent_id": "buyer-uuid", "balance": "500.00",
+        "held_balance": "0.00", "available_balance": "500.00"});
+    once(&server, "GET", "/wallets/me", reply(&wallet)).await;
+    once(&server, "POST", "/trades", reply(&trade("escrow_held"))).await;
+    once(&server, "POST", "/trades/t1r2a3d4/cancel", reply(&trade("cancelled"))).await;
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_trade(credits(20)))
+        .store(MemorySpendingStore::new());
+    let proposal = Proposal::new(&ListingId::new("a1b2c3d4").unwrap());
+    let error = client.propose_trade_once("a", &proposal).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert!(error.to_string().contains("was cancelled"), "{error}");
 }
