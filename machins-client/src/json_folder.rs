@@ -23,7 +23,7 @@ pub(crate) struct JsonFolder {
     path: PathBuf,
     /// What one file holds, for errors.
     noun: &'static str,
-    /// A longer file is not one of ours.
+    /// A longer file was not written by this crate and is refused.
     longest: u64,
 }
 

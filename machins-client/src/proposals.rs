@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeResult, operation};
+use agent_client_core::{Call, Document, Error, ErrorKind, Probe, ProbeResult, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Client;
-use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milliseconds};
+use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milliseconds, moment};
 use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::model::id::TradeId;
 use crate::model::page::Page;
@@ -116,6 +116,16 @@ pub(crate) struct Once {
 pub(crate) fn agent(client: &Client) -> Result<String, Error> {
     let api_key = client.transport().credential(&API_KEY)?;
     Ok(hash(&["agent", api_key.as_ref().map_or("", |key| key.expose())]))
+}
+
+/// Returns what is left of the time of a call that began at this moment on the client's clock.
+pub(crate) fn time_left(client: &Client, start: Instant) -> Result<Duration, Error> {
+    let transport = client.transport();
+    let passed = transport.clock().now().saturating_duration_since(start);
+    transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
+        let message = "the call's time limit passed; make it again in the same way";
+        Error::new(ErrorKind::TimedOut, message)
+    })
 }
 
 /// A proposal that may have been sent.
@@ -251,7 +261,7 @@ impl Once {
             lock.write(&self.sent(now)).await?;
             return Ok(self.doubt_since(now));
         }
-        Ok(self.doubt_since(SystemTime::UNIX_EPOCH + Duration::from_millis(until_ms)))
+        Ok(self.doubt_since(moment(until_ms)))
     }
 
     /// The doubt about a proposal that had been sent for the last time at this moment.
@@ -388,12 +398,7 @@ impl Once {
 
     /// Returns what is left of the call's time.
     fn time_left(&self) -> Result<Duration, Error> {
-        let transport: &Async = self.client.transport();
-        let passed = self.clock_now().saturating_duration_since(self.start);
-        transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
-            let message = "the call's time limit passed; propose the trade again in the same way";
-            Error::new(ErrorKind::TimedOut, message)
-        })
+        time_left(&self.client, self.start)
     }
 }
 

@@ -167,7 +167,7 @@ pub(crate) fn sum<'a>(
     commitments
         .iter()
         .filter(|commitment| condition(commitment))
-        // What a strange reply calls negative does not make room for more.
+        // An invalid negative amount must not free any of the limit.
         .map(|commitment| commitment.amount.max(Money::ZERO))
         .sum()
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::intent::record::milliseconds;
+use crate::intent::record::{milliseconds, moment};
 use crate::model::id::{AgentId, ListingId, TradeId};
 use crate::model::listing::ListingType;
 use crate::model::money::Money;
@@ -100,7 +100,7 @@ impl ApprovalState {
 /// A purchase for which a [`SpendingPolicy`](crate::SpendingPolicy) demands the approval of a person.
 ///
 /// An approval holds for this purchase alone: this key, listing and terms, up to this price, for 24
-/// hours. It lifts no limit.
+/// hours. All limits still apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     pub(crate) id: String,
@@ -164,7 +164,7 @@ impl Approval {
     /// Returns the time when approval was asked for.
     #[must_use]
     pub fn asked_at(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_millis(self.asked_at_ms)
+        moment(self.asked_at_ms)
     }
 }
 

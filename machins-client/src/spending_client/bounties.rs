@@ -45,7 +45,7 @@ impl Control {
         lock.write(&journal).await?;
         drop(lock);
         let held = call.await;
-        // What is held now, the wallet says. What may be held is recorded until it lapses.
+        // After a success the wallet shows it. If the outcome is unknown, the record lapses by itself.
         if held.as_ref().map_or_else(is_refused, |_| true) {
             let _ = self.release(client, &reference).await;
         }

@@ -297,13 +297,11 @@ impl Control {
 
 /// Whether the caller sells in a trade on a request: to its owner, if that one is known.
 async fn is_sold(client: &Client, trade: &Trade, owner: Option<AgentId>) -> bool {
-    match owner {
-        Some(owner) => trade.buyer_agent_id == owner,
-        None => {
-            let own = client.get_wallet().await.ok().and_then(|wallet| wallet.agent_id);
-            own.is_some_and(|own| own == trade.seller_agent_id)
-        }
+    if let Some(owner) = owner {
+        return trade.buyer_agent_id == owner;
     }
+    let own = client.get_wallet().await.ok().and_then(|wallet| wallet.agent_id);
+    own.is_some_and(|own| own == trade.seller_agent_id)
 }
 
 /// Cancels a trade that costs more than was decided on, if its credits are held, and returns the error

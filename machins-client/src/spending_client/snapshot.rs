@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use agent_client_core::{Error, ErrorKind, Timestamp};
 
 use crate::client::Client;
+use crate::intent::record::moment;
 use crate::model::id::{AgentId, ListingId, TradeId};
 use crate::model::listing::ListingType;
 use crate::model::money::Money;
@@ -277,7 +278,7 @@ fn reserved(known: &Reservation, is_open: bool) -> Option<Commitment> {
 }
 
 fn reserved_at(known: &Reservation) -> SystemTime {
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(known.reserved_at_ms)
+    moment(known.reserved_at_ms)
 }
 
 fn is_held(status: &TradeStatus) -> bool {
