@@ -13,7 +13,7 @@ use crate::model::money::Money;
 use crate::model::query::PageQuery;
 use crate::model::trade::{Trade, TradeQuery};
 use crate::model::trade_status::{Role, TradeStatus};
-use crate::model::wallet::{EntryType, Transaction};
+use crate::model::wallet::{EntryType, Transaction, Wallet};
 use crate::spending::commitment::{Commitment, day};
 use crate::spending::journal::{Reservation, SpendingJournal};
 
@@ -21,6 +21,9 @@ use crate::spending::journal::{Reservation, SpendingJournal};
 const PAGE: u32 = 200;
 /// The number of trades or transactions that are read before the spending counts as unknown.
 const MOST_READ: u64 = 20_000;
+
+/// How often everything is read before the wallet counts as never at rest.
+const MOST_TRIES: u32 = 10;
 
 /// What the service says.
 #[derive(Debug, Default)]
@@ -34,8 +37,27 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Reads what is needed to know what was spent this month and what is under way.
+    ///
+    /// What is held for bounties is what the wallet holds beyond the trades, so that both must be of
+    /// one moment: otherwise a trade that was accepted meanwhile would hide a bounty.
     pub(super) async fn read(client: &Client, now: SystemTime) -> Result<Self, Error> {
-        let wallet = client.get_wallet().await?;
+        for _ in 0..MOST_TRIES {
+            let wallet = client.get_wallet().await?;
+            let (held, version) = (wallet.held_balance, wallet.version);
+            let snapshot = Self::read_trading(client, wallet, now).await?;
+            if held == Money::ZERO {
+                return Ok(snapshot);
+            }
+            let wallet = client.get_wallet().await?;
+            if (wallet.held_balance, wallet.version) == (held, version) {
+                return Ok(snapshot);
+            }
+        }
+        let message = "the wallet changed each time that what was spent was read; nothing was sent";
+        Err(Error::new(ErrorKind::TimedOut, message))
+    }
+
+    async fn read_trading(client: &Client, wallet: Wallet, now: SystemTime) -> Result<Self, Error> {
         let mut snapshot =
             Self { agent: wallet.agent_id, held: wallet.held_balance, ..Self::default() };
         let is_whole = snapshot.read_trades(client, None, now).await?;

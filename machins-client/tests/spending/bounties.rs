@@ -1,14 +1,15 @@
 //! Credits that a request holds, and changes of listings.
 
 use machins_client::{
-    ErrorKind, ListingType, ListingUpdate, MemorySpendingStore, NewListing, Side, SpendingClient,
-    SpendingPolicy,
+    ErrorKind, ListingId, ListingType, ListingUpdate, MemoryIntentStore, MemorySpendingStore,
+    NewListing, Proposal, Side, SpendingClient, SpendingPolicy,
 };
 use machins_mock::Fault;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::market::{Market, agent, credits};
+use crate::support::{builder, once, reply, trade};
 
 #[tokio::test]
 async fn bounties_are_limited_and_nothing_accepts_by_itself() {
@@ -111,4 +112,34 @@ async fn a_corrupt_intent_stops_no_other_listing() {
     let request = request.request().bounty();
     let held = client.create_listing_once("k", &request).await.unwrap();
     assert_eq!(client.create_listing_once("k", &request).await.unwrap().id, held.id);
+}
+
+#[tokio::test]
+async fn a_trade_that_is_accepted_meanwhile_hides_no_bounty() {
+    let server = wiremock::MockServer::start().await;
+    let wallet = |held: &str, version: u32| {
+        json!({"id": "w", "agent_id": "buyer-uuid", "balance": "500.00", "held_balance": held,
+            "available_balance": "400.00", "version": version})
+    };
+    // A bounty of 8 is held, and a trade of 10 is accepted after the wallet was read.
+    for (held, version) in [("8.00", 1), ("18.00", 2), ("18.00", 2), ("18.00", 2)] {
+        once(&server, "GET", "/wallets/me", reply(&wallet(held, version))).await;
+    }
+    let mut accepted = trade("escrow_held");
+    accepted["price"] = json!("10.00");
+    let page = |items: &[Value]| json!({"items": items, "total": items.len(), "has_more": false});
+    for _ in 0..3 {
+        once(&server, "GET", "/trades", reply(&page(&[accepted.clone()]))).await;
+        once(&server, "GET", "/wallets/transactions", reply(&page(&[]))).await;
+    }
+    let offer = json!({"id": "l2", "seller_agent_id": "seller-uuid", "title": "T", "slug": "t",
+        "listing_type": "task", "price": "5.00", "side": "offer", "tags": []});
+    once(&server, "GET", "/marketplace/l2", reply(&offer)).await;
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_in_escrow(credits(20)))
+        .store(MemorySpendingStore::new());
+    let proposal = Proposal::new(&ListingId::new("l2").unwrap());
+    let error = client.propose_trade_once("a", &proposal).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy, "{error}");
+    assert!(error.to_string().contains("18.00 of it is used"), "{error}");
 }

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod bounties;
+mod hostile;
 mod limits;
 mod market;
 mod outcomes;
