@@ -22,6 +22,13 @@ pub(crate) fn failure(key: &str, error: Error) -> Failure {
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, &hint)
 }
 
+/// Whether a key may have been made by [`new_key`].
+pub(crate) fn is_new_key(what: &str, key: &str) -> bool {
+    let numbers = key.strip_prefix(what).unwrap_or_default();
+    numbers.matches('-').count() == 2
+        && numbers.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+}
+
 /// A key that is used for nothing else on this machine.
 pub(crate) fn new_key(what: &str) -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -105,6 +105,9 @@ impl ApprovalState {
 pub struct Approval {
     pub(crate) id: String,
     pub(crate) reference: String,
+    /// The key of the purchase, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
     pub(crate) listing_id: ListingId,
     pub(crate) title: String,
     #[serde(default)]

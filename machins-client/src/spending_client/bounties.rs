@@ -4,12 +4,13 @@ use std::time::SystemTime;
 
 use agent_client_core::{Document, Error, ErrorKind};
 
-use super::control::{Control, sending};
+use super::control::{Control, in_time, sending};
 use crate::client::Client;
 use crate::intent::record::milliseconds;
 use crate::model::id::ListingId;
 use crate::model::listing::{ListingUpdate, NewListing, Side};
 use crate::model::money::Money;
+use crate::proposals::Sending;
 use crate::refusal::is_refused;
 use crate::spending::decision::PolicyDecision;
 use crate::spending::journal::Reservation;
@@ -24,15 +25,32 @@ impl Control {
     ) -> Result<R, Error> {
         let Some((reference, amount)) = bounty else { return call.await };
         let sending = sending(client);
+        in_time(sending.left, self.hold(client, &reference, amount, sending)).await?;
+        let held = call.await;
+        // After a success the wallet shows it. If the outcome is unknown, the record lapses by itself.
+        if held.as_ref().map_or_else(is_refused, |_| true) {
+            let _ = self.release(client, &reference).await;
+        }
+        held
+    }
+
+    /// Decides about a bounty, and records it if it may be held.
+    async fn hold(
+        &self,
+        client: &Client,
+        reference: &str,
+        amount: Money,
+        sending: Sending,
+    ) -> Result<(), Error> {
         let (mut lock, mut journal) = self.lock(client, sending.left).await?;
-        let spent = self.spent(client, &journal, &reference).await?;
+        let spent = self.spent(client, &journal, reference).await?;
         let now = SystemTime::now();
         let decision = self.decide(|policy| policy.decide_bounty(amount, &spent, now));
         if let PolicyDecision::Refused(refusal) = decision {
             return Err(refusal.into());
         }
         journal.reserve(Reservation {
-            reference: reference.clone(),
+            reference: reference.to_owned(),
             client_reference: None,
             listing_id: None,
             seller: None,
@@ -42,14 +60,7 @@ impl Control {
             until_ms: sending.until_ms,
             trade_id: None,
         });
-        lock.write(&journal).await?;
-        drop(lock);
-        let held = call.await;
-        // After a success the wallet shows it. If the outcome is unknown, the record lapses by itself.
-        if held.as_ref().map_or_else(is_refused, |_| true) {
-            let _ = self.release(client, &reference).await;
-        }
-        held
+        lock.write(&journal).await
     }
 
     /// What a change of a listing holds in addition, and what the holding is recognised by.

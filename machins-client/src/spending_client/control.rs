@@ -44,6 +44,7 @@ impl fmt::Debug for Control {
 pub(super) struct Wanted<'a> {
     /// What it is recognised by.
     pub(super) reference: &'a str,
+    pub(super) key: Option<&'a str>,
     pub(super) client_reference: Option<&'a str>,
     pub(super) listing_id: &'a ListingId,
     pub(super) title: &'a str,
@@ -56,7 +57,7 @@ pub(super) enum Decided {
     /// It is recorded and may be made.
     Reserved,
     /// A person is to be asked.
-    Ask(Approval),
+    Ask(Box<Approval>),
 }
 
 impl Control {
@@ -131,11 +132,7 @@ impl Control {
         wanted: &Wanted<'_>,
         sending: Sending,
     ) -> Result<Decided, Error> {
-        let decided = self.decide_and_record(client, wanted, sending);
-        tokio::time::timeout(sending.left, decided).await.unwrap_or_else(|_| {
-            let message = "what was spent could not be read in time; nothing was sent";
-            Err(Error::new(ErrorKind::TimedOut, message))
-        })
+        in_time(sending.left, self.decide_and_record(client, wanted, sending)).await
     }
 
     async fn decide_and_record(
@@ -161,7 +158,7 @@ impl Control {
                         journal.ask(approval.clone());
                         lock.write(&journal).await?;
                         if self.approver.is_some() {
-                            return Ok(Decided::Ask(approval));
+                            return Ok(Decided::Ask(Box::new(approval)));
                         }
                         return Err(approval_needed(&approval, above));
                     }
@@ -251,6 +248,7 @@ impl Wanted<'_> {
         Approval {
             id: hash(&["approval", self.reference, &amount])[..12].to_owned(),
             reference: self.reference.to_owned(),
+            key: self.key.map(Into::into),
             listing_id: self.listing_id.clone(),
             title: kept(self.title),
             seller: self.purchase.seller.clone(),
@@ -261,6 +259,17 @@ impl Wanted<'_> {
             decided_at_ms: None,
         }
     }
+}
+
+/// Ends a decision, and with it the lock, if it takes longer than this.
+pub(super) async fn in_time<R>(
+    left: Duration,
+    decided: impl Future<Output = Result<R, Error>>,
+) -> Result<R, Error> {
+    tokio::time::timeout(left, decided).await.unwrap_or_else(|_| {
+        let message = "what was spent could not be read in time; nothing was sent";
+        Err(Error::new(ErrorKind::TimedOut, message))
+    })
 }
 
 pub(super) fn sending(client: &Client) -> Sending {

@@ -141,6 +141,20 @@ impl<T: Transport> SpendingClient<T> {
         self.client.transport().run(async move { control.propose(&client, &key, proposal).await })
     }
 
+    /// Returns the key with which a person was asked to approve this proposal. `None` if nobody was
+    /// asked, or if the key has led to a trade.
+    ///
+    /// It is for programs that make up a key for each purchase: with the same key, the proposal is the
+    /// purchase that the person was asked about.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Storage`] if a record cannot be read.
+    pub fn asked_key(&self, proposal: &Proposal) -> T::Reply<Option<String>> {
+        let (client, control) = (self.client.asynchronous(), Arc::clone(&self.control));
+        let proposal = proposal.clone();
+        self.client.transport().run(async move { control.asked_key(&client, &proposal).await })
+    }
+
     /// Accepts a proposal as [`Api::accept_trade`](crate::Api::accept_trade) does. If you are the
     /// buyer, because the listing is a request, only if the policy allows the purchase.
     ///

@@ -65,6 +65,7 @@ impl BeforeSending for Asking {
                 let purchase = Purchase::from(&listing);
                 let wanted = Wanted {
                     reference: intent.reference(),
+                    key: Some(intent.key()),
                     client_reference: proposal.reference().map(Document::as_json),
                     listing_id: &listing.id,
                     title: &listing.title,
@@ -77,7 +78,7 @@ impl BeforeSending for Asking {
                         return Ok(());
                     }
                     // Meanwhile the price may change.
-                    Decided::Ask(approval) => self.control.ask(client, approval).await?,
+                    Decided::Ask(approval) => self.control.ask(client, *approval).await?,
                 }
             }
         })
@@ -123,6 +124,23 @@ impl Control {
                 Err(error)
             }
         }
+    }
+
+    /// The key with which this proposal was asked about, if it has led to nothing yet.
+    pub(super) async fn asked_key(
+        &self,
+        client: &Client,
+        proposal: &Proposal,
+    ) -> Result<Option<String>, Error> {
+        for approval in self.approvals(client).await? {
+            let Some(key) = approval.key else { continue };
+            let once = Once::with_key(client.clone(), &key, proposal.clone())?;
+            let is_this = once.intent().reference() == approval.reference;
+            if is_this && !client.get_intent(&key).await?.is_some_and(|known| known.is_done()) {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 
     /// Records what a purchase led to. A trade that costs more than was decided on is given up, unless
@@ -224,6 +242,7 @@ impl Control {
         self.find_seller(client, &mut purchase).await?;
         let wanted = Wanted {
             reference: id.as_str(),
+            key: None,
             client_reference: None,
             listing_id: &trade.listing_id,
             title: &listing.title,
@@ -233,7 +252,7 @@ impl Control {
         while let Decided::Ask(approval) =
             self.decide_once(client, &wanted, sending(client)).await?
         {
-            self.ask(client, approval).await?;
+            self.ask(client, *approval).await?;
         }
         let accepted = client.accept_trade(id).await;
         match &accepted {

@@ -1,6 +1,6 @@
 //! Purchases that a person must approve.
 
-use machins_client::{ApprovalState, ErrorKind, ListingUpdate, SpendingPolicy};
+use machins_client::{ApprovalState, ErrorKind, ListingUpdate, Proposal, SpendingPolicy};
 use rstest::rstest;
 
 use crate::market::{Market, buy, credits, with_reference};
@@ -95,4 +95,21 @@ async fn an_id_does_not_approve_a_price_that_was_raised_later() {
     let error = client.decide_approval(seen[0].id(), true).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::ApprovalNeeded));
+}
+
+#[tokio::test]
+async fn the_key_of_a_question_is_found_by_its_proposal() {
+    let market = Market::new().await;
+    let listing = market.offer("work", 10).await;
+    let client = market.buyer(SpendingPolicy::new().approval_above(credits(5)));
+    let proposal = Proposal::new(&listing.id);
+    assert_eq!(client.asked_key(&proposal).await.unwrap(), None);
+    client.propose_trade_once("a", &proposal).await.unwrap_err();
+    assert_eq!(client.asked_key(&proposal).await.unwrap().as_deref(), Some("a"));
+    let other = Proposal::new(&listing.id).metadata("order", 1);
+    assert_eq!(client.asked_key(&other).await.unwrap(), None);
+    let id = client.list_approvals().await.unwrap()[0].id().to_owned();
+    client.decide_approval(&id, true).await.unwrap();
+    client.propose_trade_once("a", &proposal).await.unwrap();
+    assert_eq!(client.asked_key(&proposal).await.unwrap(), None);
 }
