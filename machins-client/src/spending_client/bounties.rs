@@ -43,7 +43,7 @@ impl Control {
         sending: Sending,
     ) -> Result<(), Error> {
         let (mut lock, mut journal) = self.lock(client, sending.left).await?;
-        let spent = self.spent(client, &journal, reference).await?;
+        let spent = self.spent(client, &journal, reference, None).await?;
         let now = SystemTime::now();
         let decision = self.decide(|policy| policy.decide_bounty(amount, &spent, now));
         if let PolicyDecision::Refused(refusal) = decision {

@@ -47,6 +47,8 @@ pub(super) struct Wanted<'a> {
     pub(super) key: Option<&'a str>,
     pub(super) client_reference: Option<&'a str>,
     pub(super) listing_id: &'a ListingId,
+    /// Whether the listing is a request of the buyer.
+    pub(super) is_on_request: bool,
     pub(super) title: &'a str,
     pub(super) terms: Option<&'a str>,
     pub(super) purchase: &'a Purchase,
@@ -91,15 +93,17 @@ impl Control {
         Ok((lock, journal))
     }
 
-    /// What is spent or under way, without the purchase of this reference or trade.
+    /// What is spent or under way, without the purchase of this reference or trade, and without the
+    /// bounty of the request on which it is made.
     pub(super) async fn spent(
         &self,
         client: &Client,
         journal: &SpendingJournal,
         without: &str,
+        request: Option<&ListingId>,
     ) -> Result<Vec<Commitment>, Error> {
         let now = SystemTime::now();
-        let mut snapshot = Snapshot::read(client, now).await?;
+        let mut snapshot = Snapshot::read(client, now, request).await?;
         if self.policies.iter().any(SpendingPolicy::limits_types) {
             snapshot.read_types(client, journal, now).await?;
         }
@@ -142,7 +146,8 @@ impl Control {
         sending: Sending,
     ) -> Result<Decided, Error> {
         let (mut lock, mut journal) = self.lock(client, sending.left).await?;
-        let spent = self.spent(client, &journal, wanted.reference).await?;
+        let request = wanted.is_on_request.then_some(wanted.listing_id);
+        let spent = self.spent(client, &journal, wanted.reference, request).await?;
         let now = SystemTime::now();
         let Purchase { amount, seller, listing_type, .. } = wanted.purchase;
         match self.decide(|policy| policy.decide(wanted.purchase, &spent, now)) {
@@ -203,7 +208,7 @@ impl Control {
         let listing = client.get_marketplace_listing(id).await?;
         let (guard, journal) = self.lock(client, client.transport().timeout()).await?;
         drop(guard);
-        let spent = self.spent(client, &journal, "").await?;
+        let spent = self.spent(client, &journal, "", None).await?;
         let purchase = Purchase::from(&listing);
         Ok(self.decide(|policy| policy.decide(&purchase, &spent, SystemTime::now())))
     }
@@ -211,7 +216,7 @@ impl Control {
     pub(super) async fn remaining(&self, client: &Client) -> Result<Vec<LimitStatus>, Error> {
         let (guard, journal) = self.lock(client, client.transport().timeout()).await?;
         drop(guard);
-        let spent = self.spent(client, &journal, "").await?;
+        let spent = self.spent(client, &journal, "", None).await?;
         let now = SystemTime::now();
         Ok(self.policies.iter().flat_map(|policy| policy.remaining(&spent, now)).collect())
     }

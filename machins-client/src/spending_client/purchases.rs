@@ -68,6 +68,7 @@ impl BeforeSending for Asking {
                     key: Some(intent.key()),
                     client_reference: proposal.reference().map(Document::as_json),
                     listing_id: &listing.id,
+                    is_on_request: false,
                     title: &listing.title,
                     terms: proposal.terms_text(),
                     purchase: &purchase,
@@ -193,7 +194,7 @@ impl Control {
         if trade.price <= decided_on || is_over {
             return Ok(trade);
         }
-        let refusal = match self.spent(client, &journal, trade.id.as_str()).await {
+        let refusal = match self.spent(client, &journal, trade.id.as_str(), None).await {
             Ok(spent) => self.refusal_of(&purchase, &spent),
             Err(error) => Some(format!("what was spent could not be read: {error}")),
         };
@@ -245,6 +246,7 @@ impl Control {
             key: None,
             client_reference: None,
             listing_id: &trade.listing_id,
+            is_on_request: true,
             title: &listing.title,
             terms: trade.terms.as_deref(),
             purchase: &purchase,

@@ -8,7 +8,7 @@ use agent_client_core::{Error, ErrorKind, Timestamp};
 use crate::client::Client;
 use crate::intent::record::moment;
 use crate::model::id::{AgentId, ListingId, TradeId};
-use crate::model::listing::ListingType;
+use crate::model::listing::{Listing, ListingType, Side};
 use crate::model::money::Money;
 use crate::model::query::PageQuery;
 use crate::model::trade::{Trade, TradeQuery};
@@ -30,6 +30,8 @@ const MOST_TRIES: u32 = 10;
 pub(super) struct Snapshot {
     pub(super) agent: Option<AgentId>,
     held: Money,
+    /// What is held for the request whose proposal is decided on.
+    bounty: Money,
     trades: BTreeMap<String, Trade>,
     transactions: Vec<Transaction>,
     types: HashMap<ListingId, ListingType>,
@@ -38,15 +40,25 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Reads what is needed to know what was spent this month and what is under way.
     ///
-    /// What is held for bounties is what the wallet holds beyond the trades, so that both must be of
+    /// `request` is the request on which a proposal is to be accepted: its bounty becomes the escrow
+    /// of the trade. What is held for bounties is what the wallet holds beyond the trades, so that both must be of
     /// one moment: otherwise a trade that was accepted meanwhile would hide a bounty.
-    pub(super) async fn read(client: &Client, now: SystemTime) -> Result<Self, Error> {
+    pub(super) async fn read(
+        client: &Client,
+        now: SystemTime,
+        request: Option<&ListingId>,
+    ) -> Result<Self, Error> {
         for _ in 0..MOST_TRIES {
             let wallet = client.get_wallet().await?;
             let (held, version) = (wallet.held_balance, wallet.version);
-            let snapshot = Self::read_trading(client, wallet, now).await?;
+            let mut snapshot = Self::read_trading(client, wallet, now).await?;
             if held == Money::ZERO {
                 return Ok(snapshot);
+            }
+            if let Some(request) = request {
+                let listing = client.get_listing(request).await?;
+                let is_held = listing.bounty_held == Some(true);
+                snapshot.bounty = if is_held { listing.price } else { Money::ZERO };
             }
             let wallet = client.get_wallet().await?;
             if (wallet.held_balance, wallet.version) == (held, version) {
@@ -72,6 +84,7 @@ impl Snapshot {
                 snapshot.read_trades(client, Some(status), now).await?;
             }
         }
+        snapshot.drop_bids(client).await?;
         snapshot.read_transactions(client, now).await?;
         snapshot.read_unknown_trades(client).await?;
         Ok(snapshot)
@@ -111,6 +124,28 @@ impl Snapshot {
                 Some(next) => offset = next,
             }
         }
+    }
+
+    /// Leaves out what others propose on the agent's own requests. It is spent when the agent accepts
+    /// it; until then, strangers would use up the limits.
+    async fn drop_bids(&mut self, client: &Client) -> Result<(), Error> {
+        if !self.trades.values().any(|trade| trade.status == TradeStatus::Proposed) {
+            return Ok(());
+        }
+        let is_decided_on = |listing: &Listing| {
+            listing.side == Some(Side::Request) && listing.auto_accept != Some(true)
+        };
+        let requests: HashSet<ListingId> = client
+            .list_listings()
+            .await?
+            .into_iter()
+            .filter(is_decided_on)
+            .map(|listing| listing.id)
+            .collect();
+        self.trades.retain(|_, trade| {
+            trade.status != TradeStatus::Proposed || !requests.contains(&trade.listing_id)
+        });
+        Ok(())
     }
 
     async fn read_transactions(&mut self, client: &Client, now: SystemTime) -> Result<(), Error> {
@@ -219,7 +254,7 @@ impl Snapshot {
             }
         }
         // Bounties, for example.
-        let other = self.held - held;
+        let other = self.held - held - self.bounty;
         if other > Money::ZERO {
             all.push(Commitment::open(other, None));
         }

@@ -115,6 +115,22 @@ async fn a_corrupt_intent_stops_no_other_listing() {
 }
 
 #[tokio::test]
+async fn a_bounty_becomes_the_escrow_of_its_trade() {
+    let market = Market::new().await;
+    let client = market.buyer(SpendingPolicy::new().max_in_escrow(credits(15)));
+    let request = |slug: &str, price| {
+        NewListing::new("Wanted", slug, ListingType::Task, credits(price)).request().bounty()
+    };
+    let wanted = client.create_listing(&request("wanted", 10)).await.unwrap();
+    client.create_listing(&request("also", 5)).await.unwrap();
+    for expected in [Ok(()), Err(ErrorKind::Policy)] {
+        let trade = market.seller.propose_trade(&Proposal::new(&wanted.id)).await.unwrap();
+        let accepted = client.accept_trade(&trade.id).await;
+        assert_eq!(accepted.map(drop).map_err(|error| error.kind()), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_trade_that_is_accepted_meanwhile_hides_no_bounty() {
     let server = wiremock::MockServer::start().await;
     let wallet = |held: &str, version: u32| {

@@ -3,9 +3,9 @@
 
 use futures_util::future::join_all;
 use machins_client::{
-    Client, ClientOptions, ErrorKind, Listing, ListingType, ListingUpdate, MemoryIntentStore,
-    MemorySpendingStore, MockClock, Money, NewListing, Proposal, SpendingClient, SpendingPolicy,
-    Trade, TradeQuery, TradeStatus,
+    Client, ClientOptions, Delivery, ErrorKind, Listing, ListingType, ListingUpdate,
+    MemoryIntentStore, MemorySpendingStore, MockClock, Money, NewListing, Proposal, Role,
+    SpendingClient, SpendingPolicy, Trade, TradeQuery, TradeStatus,
 };
 use machins_mock::Fault;
 
@@ -29,15 +29,21 @@ enum Order {
     Buy { key: String, reference: Option<usize>, listing: usize },
     Bounty { slug: String },
     Raise { listing: usize, price: i32 },
+    Cancel,
+    Complete,
+    AcceptBid,
 }
 
 fn order(numbers: &mut Numbers) -> Order {
-    match numbers.below(8) {
+    match numbers.below(12) {
         0 => Order::Bounty { slug: format!("wanted-{}", numbers.below(3)) },
         1 => Order::Raise {
             listing: numbers.below(3),
             price: i32::try_from(5 + numbers.below(20)).unwrap(),
         },
+        2 => Order::Cancel,
+        3 => Order::Complete,
+        4 => Order::AcceptBid,
         _ => Order::Buy {
             key: format!("k{}", numbers.below(6)),
             reference: (numbers.below(2) == 0).then(|| numbers.below(3)),
@@ -81,6 +87,23 @@ async fn carry_out(
             market.seller.update_listing(&listings[listing].id, &raised).await.unwrap();
             None
         }
+        Order::Cancel => {
+            let held = TradeQuery::new().role(Role::Buyer).status(TradeStatus::EscrowHeld);
+            let trade = client.client().list_trades(&held).await.ok()?.items.pop()?;
+            client.client().cancel_trade(&trade.id, None).await.ok()
+        }
+        Order::Complete => {
+            let held = TradeQuery::new().role(Role::Seller).status(TradeStatus::EscrowHeld);
+            let trade = market.seller.list_trades(&held).await.unwrap().items.pop()?;
+            let delivery = Delivery::task("done");
+            market.seller.deliver_trade(&trade.id, &delivery).await.ok()?;
+            client.confirm_trade(&trade.id).await.ok()
+        }
+        Order::AcceptBid => {
+            let own = client.client().list_listings().await.ok()?.pop()?;
+            let trade = market.seller.propose_trade(&Proposal::new(&own.id)).await.ok()?;
+            client.accept_trade(&trade.id).await.ok()
+        }
     }
 }
 
@@ -104,7 +127,7 @@ async fn run(seed: u64) {
     for _ in 0..2 {
         market.server.add_fault(fault(&mut numbers)).unwrap();
     }
-    let orders: Vec<Order> = (0..16).map(|_| order(&mut numbers)).collect();
+    let orders: Vec<Order> = (0..24).map(|_| order(&mut numbers)).collect();
     let calls = orders.into_iter().map(|order| carry_out(&market, &client, &listings, order));
     join_all(calls).await;
     market.server.clear_faults();
@@ -112,8 +135,9 @@ async fn run(seed: u64) {
     let wallet = buyer.get_wallet().await.unwrap();
     assert!(wallet.held_balance <= credits(LIMIT), "seed {seed}: {wallet:?}");
     let all = buyer.list_trades(&TradeQuery::new()).await.unwrap().items;
-    let is_open = |trade: &&Trade| trade.status == TradeStatus::EscrowHeld;
-    let spent: Money = all.iter().filter(is_open).map(|trade| trade.price).sum();
+    let is_paid = |trade: &&Trade| trade.status == TradeStatus::Completed;
+    let paid: Money = all.iter().filter(is_paid).map(|trade| trade.price).sum();
+    let spent = paid + wallet.held_balance;
     assert!(spent <= credits(LIMIT), "seed {seed}: {spent} was spent");
     // A key is one purchase. Whoever gives one reference to several keys may have several.
     let mut references: Vec<_> = all

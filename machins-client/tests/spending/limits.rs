@@ -258,6 +258,20 @@ async fn whoever_sells_is_not_limited() {
 }
 
 #[tokio::test]
+async fn proposals_of_strangers_use_up_no_limit() {
+    let market = Market::new().await;
+    let client = market.buyer(SpendingPolicy::new().max_per_day(credits(15)));
+    let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
+    let request = client.create_listing(&request.side(Side::Request)).await.unwrap();
+    for _ in 0..3 {
+        market.seller.propose_trade(&Proposal::new(&request.id)).await.unwrap();
+    }
+    let listing = market.offer("work", 10).await;
+    buy(&client, "a", &listing.id).await.unwrap();
+    assert_eq!(buy(&client, "b", &listing.id).await, Err(ErrorKind::Policy));
+}
+
+#[tokio::test]
 async fn a_buyer_of_a_request_is_limited_when_it_accepts() {
     let market = Market::new().await;
     let client = market.buyer(SpendingPolicy::new().max_per_day(credits(15)));
@@ -268,6 +282,5 @@ async fn a_buyer_of_a_request_is_limited_when_it_accepts() {
         let trade = market.seller.propose_trade(&Proposal::new(&request.id)).await.unwrap();
         accepted.push(client.accept_trade(&trade.id).await.map(drop).map_err(|e| e.kind()));
     }
-    // The second proposal counts as under way itself, and the first one as accepted.
     assert_eq!(accepted, [Ok(()), Err(ErrorKind::Policy)]);
 }
