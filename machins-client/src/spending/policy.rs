@@ -91,7 +91,8 @@ macro_rules! lists {
         $(
             $(#[$comment])*
             pub fn $name(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-                self.$name = Some(names.into_iter().map(Into::into).collect());
+                let names = names.into_iter().map(Into::<String>::into);
+                self.$name = Some(names.map(|name| name.trim().to_owned()).collect());
                 self
             }
         )+

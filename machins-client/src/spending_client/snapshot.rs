@@ -107,10 +107,8 @@ impl Snapshot {
             };
             let page = client.list_trades(&query).await?;
             let next = page.next_offset(offset, PAGE);
-            // The service lists the newest first.
-            let is_over = status.is_none()
-                && !page.items.is_empty()
-                && page.items.iter().all(|trade| is_before_month(proposed_at(trade), now));
+            let is_over =
+                status.is_none() && ends_before_month(page.items.iter().map(proposed_at), now);
             for trade in page.items {
                 let is_bought = self.agent.as_ref().is_none_or(|own| *own == trade.buyer_agent_id);
                 if is_bought {
@@ -154,9 +152,8 @@ impl Snapshot {
             let page =
                 client.list_transactions(&PageQuery::new().offset(offset).limit(PAGE)).await?;
             let next = page.next_offset(offset, PAGE);
-            let is_old =
-                |entry: &Transaction| is_before_month(time(entry.created_at.as_ref()), now);
-            let is_over = !page.items.is_empty() && page.items.iter().all(is_old);
+            let times = page.items.iter().map(|entry| time(entry.created_at.as_ref()));
+            let is_over = ends_before_month(times, now);
             self.transactions.extend(page.items);
             match next {
                 None => return Ok(()),
@@ -368,6 +365,15 @@ fn held_at(trade: &Trade) -> Option<SystemTime> {
 
 fn is_before_month(at: Option<SystemTime>, now: SystemTime) -> bool {
     at.is_some_and(|at| day(at) < day(now).first_of_month())
+}
+
+/// Whether a page leads back to before this month, so that the next ones are older. The service lists
+/// the newest first; if it does not, every page is read.
+fn ends_before_month(times: impl Iterator<Item = Option<SystemTime>>, now: SystemTime) -> bool {
+    let times: Vec<_> = times.collect();
+    !times.is_empty()
+        && times.iter().all(|at| is_before_month(*at, now))
+        && times.is_sorted_by(|newer, older| newer >= older)
 }
 
 fn too_many(what: &str) -> Error {

@@ -11,6 +11,8 @@ use machins_client::{
 use machins_mock::MockServer;
 use rstest::rstest;
 use serde_json::json;
+use wiremock::Mock;
+use wiremock::matchers::{method, path, query_param_is_missing};
 
 use crate::market::{Market, agent, buy, credits, trades};
 use crate::stores::AlteringStore;
@@ -99,12 +101,60 @@ async fn a_slug_like_the_id_of_another_is_not_allowed() {
     buy(&client, "b", &listing.id).await.unwrap();
 }
 
+#[rstest]
+#[case::another_case("Ada")]
+#[case::spaces(" ada\t")]
 #[tokio::test]
-async fn a_denied_seller_is_recognised_in_any_case() {
+async fn a_denied_seller_is_recognised_in_any_form(#[case] name: &str) {
     let market = Market::new().await;
     let listing = market.offer("work", 10).await;
-    let client = market.buyer(SpendingPolicy::new().deny_sellers(["Ada"]));
+    let client = market.buyer(SpendingPolicy::new().deny_sellers([name]));
     assert_eq!(buy(&client, "a", &listing.id).await, Err(ErrorKind::Policy));
+}
+
+#[rstest]
+#[case::trades("/trades")]
+#[case::transactions("/wallets/transactions")]
+#[tokio::test]
+async fn all_is_read_if_the_newest_are_not_listed_first(#[case] list: &str) {
+    let server = wiremock::MockServer::start().await;
+    let wallet = json!({"id": "w", "agent_id": "buyer-uuid", "balance": "500.00",
+        "held_balance": "0.00", "available_balance": "500.00"});
+    once(&server, "GET", "/wallets/me", reply(&wallet)).await;
+    let empty = json!({"items": [], "total": 0, "has_more": false});
+    let item = |id: u32, at: &str| match list {
+        "/trades" => {
+            let mut trade = trade("completed");
+            trade["id"] = json!(format!("t{id}"));
+            trade["price"] = json!("10.00");
+            trade["proposed_at"] = json!(at);
+            trade
+        }
+        _ => json!({"id": format!("e{id}"), "transaction_id": format!("x{id}"),
+            "entry_type": "debit", "amount": "10.00", "balance_after": "1.00",
+            "category": "other", "reference_type": "agent", "reference_id": format!("r{id}"),
+            "description": "", "created_at": at}),
+    };
+    let old = [item(1, "2026-01-01T00:00:00Z"), item(2, "2026-01-02T00:00:00Z")];
+    let first = json!({"items": old, "total": 3, "has_more": true});
+    // A time that cannot be read counts as of now.
+    let last = json!({"items": [item(3, "today")], "total": 3, "has_more": false});
+    let other = if list == "/trades" { "/wallets/transactions" } else { "/trades" };
+    // The search for the key comes before anything is decided. Nothing is listed by status.
+    for (list, page) in [("/trades", &empty), (list, &first), (list, &last), (other, &empty)] {
+        let at = format!("/api/v1{list}");
+        let get = Mock::given(method("GET")).and(path(at)).and(query_param_is_missing("status"));
+        get.respond_with(reply(page)).up_to_n_times(1).mount(&server).await;
+    }
+    let mut offer = listing();
+    offer["price"] = json!("10.00");
+    once(&server, "GET", "/marketplace/a1b2c3d4", reply(&offer)).await;
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_day(credits(15)))
+        .store(MemorySpendingStore::new());
+    let proposal = Proposal::new(&machins_client::ListingId::new("a1b2c3d4").unwrap());
+    let error = client.propose_trade_once("a", &proposal).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy, "{error}");
 }
 
 #[tokio::test]
