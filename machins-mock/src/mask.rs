@@ -14,6 +14,9 @@ const PREFIXES: [&str; 3] = ["org_", "at_", "eyJ"];
 /// Words of the APIs that begin like a secret.
 const WORDS: [&str; 5] = ["org_not_found", "org_disabled", "org_create", "org_key", "at_cap"];
 
+/// The schemes of authorization that are shown.
+const SCHEMES: [&str; 2] = ["Bearer", "Basic"];
+
 /// The part of a path that is followed by a claim token.
 const CLAIM: &str = "/claim/";
 
@@ -99,11 +102,17 @@ pub(crate) fn is_secret_header(name: &str) -> bool {
     matches!(name, "x-org-key" | "x-api-key" | "authorization" | "cookie" | "proxy-authorization")
 }
 
-/// Returns the value of a secret header that can be shown: the prefix that it begins with.
+/// Returns the value of a secret header that can be shown: its scheme, and the prefix that the key
+/// begins with.
 pub(crate) fn mask_header(value: &str) -> String {
-    let (scheme, key) = value.split_once(' ').map_or(("", value), |(scheme, key)| (scheme, key));
+    let is_scheme = |scheme: &&str| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let scheme = value.split(' ').next().filter(is_scheme).filter(|scheme| *scheme != value);
+    let key = scheme.map_or(value, |scheme| value[scheme.len()..].trim_start());
     let prefix = PREFIXES.into_iter().find(|prefix| key.starts_with(prefix)).unwrap_or_default();
-    if scheme.is_empty() { format!("{prefix}…") } else { format!("{scheme} {prefix}…") }
+    match scheme {
+        Some(scheme) => format!("{scheme} {prefix}…"),
+        None => format!("{prefix}…"),
+    }
 }
 
 fn is_token(character: char) -> bool {
@@ -141,6 +150,12 @@ mod tests {
     #[case::bearer("Bearer eyJabc", "Bearer eyJ…")]
     #[case::key("org_abc", "org_…")]
     #[case::anything("hunter2", "…")]
+    #[case::any_case("bearer  org_abc", "bearer org_…")]
+    #[case::basic("BASIC aHVudGVyMg==", "BASIC …")]
+    #[case::scheme_alone("Bearer", "…")]
+    #[case::cookies("session=abc; theme=dark", "…")]
+    #[case::key_with_space("at_first second", "at_…")]
+    #[case::unknown_scheme("hunter2 Bearer x", "…")]
     fn secret_headers_are_cut_off(#[case] value: &str, #[case] masked: &str) {
         assert_eq!(mask_header(value), masked);
     }

@@ -68,6 +68,23 @@ async fn keys_passwords_and_tokens_are_masked_everywhere() {
 }
 
 #[rstest]
+#[case::cookies("cookie", "session=abc; theme=dark", "…")]
+#[case::key_with_a_space("x-api-key", "hunter2 rest", "…")]
+#[case::digest("authorization", "hunter2 username", "…")]
+#[case::bearer("authorization", "bearer at_hunter2", "bearer at_…")]
+#[tokio::test]
+async fn only_the_scheme_of_a_secret_header_is_shown(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] shown: &str,
+) {
+    let server = MockServer::start().await;
+    let url = format!("{}/api/v1/usage", server.url());
+    client().get(url).header(name, value).send().await.unwrap();
+    assert_eq!(server.requests()[0].headers[name], shown);
+}
+
+#[rstest]
 #[case::text("hello {", json!("hello {"))]
 #[case::json("[1, 2.50]", json!([1, 2.50]))]
 #[case::nothing("", json!(null))]
