@@ -107,10 +107,12 @@ pub(crate) fn given(value: &Value) -> String {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         value => {
-            let text = value.to_string();
-            let text = mask(&text);
+            let text = match value.as_str() {
+                Some(text) => Value::from(mask(text)).to_string(),
+                None => value.to_string(),
+            };
             let cut = beginning(&text, SHOWN).len();
-            if cut < text.len() { format!("{}…", &text[..cut]) } else { text.into_owned() }
+            if cut < text.len() { format!("{}…", &text[..cut]) } else { text }
         }
     }
 }

@@ -85,6 +85,54 @@ async fn only_the_scheme_of_a_secret_header_is_shown(
 }
 
 #[rstest]
+#[case::form("email=a%40b&password=hunter2", "email=a%40b&password=…")]
+#[case::escaped_form("p%61ssword=hunter2&user[password]=hunter2", "p%61ssword=…&user[password]=…")]
+#[case::escaped_key("a=1&key=org%5Fhunter2", "a=1&key=org_…")]
+#[case::not_quite_json(r#"{"email":"a@b","password":"hunter2",}"#, "…")]
+#[case::half_json(r#"{"Password":"hunter2""#, "…")]
+#[case::escaped_name(r#"{"p\u0061ssword":"hunter2",}"#, "…")]
+#[case::multipart("name=\"password\"\r\n\r\nhunter2", "…")]
+#[case::harmless("hello {\"a\": 1,}", "hello {\"a\": 1,}")]
+#[tokio::test]
+async fn secrets_in_bodies_that_are_not_json_are_masked(
+    #[case] body: &'static str,
+    #[case] shown: &str,
+) {
+    let server = MockServer::start().await;
+    let url = format!("{}/api/v1/owners/login", server.url());
+    client().post(url).body(body).send().await.unwrap();
+    let text: String = server.requests()[0].body.as_ref().unwrap().parse().unwrap();
+    assert_eq!(text, shown);
+}
+
+#[tokio::test]
+async fn a_large_body_with_a_password_is_not_shown() {
+    let server = MockServer::start().await;
+    let body = format!(r#"{{"password":"hunter2","email":"{}"}}"#, "x".repeat(100_000));
+    client().post(format!("{}/api/v1/owners/login", server.url())).body(body).send().await.unwrap();
+    assert_eq!(server.requests()[0].body.as_ref().unwrap().parse::<String>().unwrap(), "…");
+}
+
+#[tokio::test]
+async fn secrets_in_queries_are_masked() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let builder =
+        MockServer::builder().on_request(move |line| log.lock().unwrap().push(line.path.clone()));
+    let server = builder.start().unwrap();
+    let query = "token=hunter2&client_secret=hunter2&p%61ssword=hunter2&a=b%20c&org_hunter2=1";
+    let path = format!("/api/v1/public/stats?{query}");
+    send(&server, Method::GET, &path, "", Value::Null).await;
+    let shown = serde_json::to_value(&server.requests()[0].query).unwrap();
+    let expected = json!({
+        "token": "…", "client_secret": "…", "password": "…", "a": "b c", "org_…": "1",
+    });
+    assert_eq!(shown, expected);
+    let line = "/api/v1/public/stats?token=…&client_secret=…&p%61ssword=…&a=b%20c&org_…=1";
+    assert_eq!(lines.lock().unwrap()[..], [line]);
+}
+
+#[rstest]
 #[case::text("hello {", json!("hello {"))]
 #[case::json("[1, 2.50]", json!([1, 2.50]))]
 #[case::nothing("", json!(null))]
