@@ -16,7 +16,7 @@ use crate::mask::{
 };
 use crate::raw_json::RawJson;
 use crate::search::contains;
-use crate::text::beginning;
+use crate::text::{beginning, beginning_of_bytes};
 
 /// The length to which a path is cut, in bytes.
 const MAX_PATH: usize = 512;
@@ -85,8 +85,8 @@ impl Arrival<'_> {
 impl Entry {
     pub(super) fn new(seq: u64, arrival: Arrival<'_>, fault: Option<&'static str>) -> Self {
         let Arrival { method, uri, headers, body, agent, now } = arrival;
-        let path = cut(uri.path().as_bytes(), MAX_PATH);
-        let query = cut(uri.query().unwrap_or_default().as_bytes(), MAX_HEAD);
+        let path = beginning(uri.path(), MAX_PATH).as_bytes();
+        let query = beginning(uri.query().unwrap_or_default(), MAX_HEAD).as_bytes();
         // One byte more shows that the body was cut.
         let body = cut(body, MAX_BODY + 1);
         let head: usize =
@@ -252,8 +252,8 @@ pub(crate) fn shown_body(body: &[u8]) -> Option<RawJson> {
     if body.is_empty() {
         return None;
     }
-    let text = String::from_utf8_lossy(cut(body, MAX_BODY));
     let is_whole = body.len() <= MAX_BODY;
+    let text = String::from_utf8_lossy(beginning_of_bytes(body, MAX_BODY));
     let json = is_whole.then(|| mask_json(&text)).flatten();
     json.or_else(|| {
         let text = mask_text(&text);

@@ -12,6 +12,7 @@ use crate::support::http::{
     client, control, device, get, post, register, send, server_with_org, try_send,
 };
 use crate::support::platform::Platform;
+use crate::support::raw::{exchange, request};
 
 #[tokio::test]
 async fn a_request_is_shown_with_everything_but_secrets() {
@@ -152,6 +153,23 @@ async fn a_large_body_is_cut() {
     send(&server, Method::POST, "/api/v1/devices/validate", "", body).await;
     let body: String = server.requests()[0].body.as_ref().unwrap().parse().unwrap();
     assert!(body.len() < 70_000 && body.ends_with("x…"));
+}
+
+#[tokio::test]
+async fn what_is_cut_ends_with_a_whole_character() {
+    let server = MockServer::start().await;
+    let (path, query) = (format!("/api/v1/{}", "é".repeat(400)), "é".repeat(5000));
+    let body = format!("x{}", "é".repeat(40_000));
+    let target = format!("{path}?q={query}");
+    exchange(server.addr(), &request("POST", target.as_bytes(), b"", body.as_bytes())).unwrap();
+    let requests = server.requests();
+    let shown = &requests[0];
+    assert!(shown.path.len() > 500 && path.starts_with(&shown.path), "{}", shown.path);
+    let shown_query = &shown.query["q"];
+    assert!(shown_query.len() > 8000 && query.starts_with(shown_query), "{shown_query}");
+    let shown_body: String = shown.body.as_ref().unwrap().parse().unwrap();
+    let shown_body = shown_body.strip_suffix('…').unwrap();
+    assert!(shown_body.len() > 65_000 && body.starts_with(shown_body), "{shown_body}");
 }
 
 #[tokio::test]
