@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::keywords::resolve;
 use crate::mask::mask;
 use crate::text::beginning;
 
@@ -115,10 +116,4 @@ pub(crate) fn given(value: &Value) -> String {
             if cut < text.len() { format!("{}…", &text[..cut]) } else { text }
         }
     }
-}
-
-/// Follows a reference to a definition of the root.
-pub(crate) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
-    target.map_or(schema, |target| resolve(root, target))
 }
