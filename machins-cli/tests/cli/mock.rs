@@ -258,6 +258,33 @@ fn a_wait_in_vain_shows_what_came_instead() {
     home.run(&["mock", "requests", "wait", "--path", "/api/v1/stats"]).exits(0);
 }
 
+#[rstest]
+#[case::create(&["world", "create", "`touch evaluated`"])]
+#[case::fault(&["fault", "add", "{}"])]
+#[case::remove(&["world", "remove", "$(touch evaluated)"])]
+fn a_refusal_leaves_nothing_for_a_shell_to_evaluate(#[case] command: &[&str]) {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    let ran = home.run(&[&["mock"], command].concat()).exits(1);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("error: "), "{ran:#?}");
+    // The reply itself is for those who ask for JSON.
+    let ran = home.run(&[&["--json", "mock"], command].concat()).exits(1);
+    assert!(ran.document()["code"].is_string(), "{ran:#?}");
+}
+
+#[test]
+fn a_wait_in_vain_shows_people_what_came_on_stderr() {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    home.run(&["api", "GET", "/stats", "--base-url", served.text("machins_base_url")]);
+    let ran = home.run(&["mock", "requests", "wait", "--path", "/never", "--within", "0"]).exits(1);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("\"path\": \"/api/v1/stats\""), "{ran:#?}");
+}
+
 #[test]
 fn without_a_mock_server_the_way_to_one_is_told() {
     let ran = Home::new().run(&["mock", "reset"]).exits(2);

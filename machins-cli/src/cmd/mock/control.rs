@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::filter::{Range, RequestFilter, WaitOptions};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::output::to_stderr;
 use crate::{json, json_flag};
 
 /// The variable with the URL of the mock server, or of a world on it.
@@ -402,16 +403,19 @@ impl Server {
         let client = Blocking::new(self.url()?, Vec::new(), options)?;
         let reply = client.send(call.idempotent().single_attempt().ignore_pause())?;
         let document = reply.json::<Document>();
+        if reply.is_success() {
+            let document = document?;
+            return context.out.result(&document, || human(&document));
+        }
         if let Ok(document) = &document {
-            let success = reply.is_success();
-            context.out.result(document, || {
-                if success { human(document) } else { json::indented(document).unwrap_or_default() }
-            })?;
+            if context.out.is_json() {
+                context.out.document(document)?;
+            } else if reply.status() == 408 {
+                // What came instead. Not on stdout, which a shell may evaluate.
+                to_stderr(&format!("{}\n", json::indented(document)?));
+            }
         }
-        if !reply.is_success() {
-            return Err(reply.error().into());
-        }
-        document.map(drop).map_err(Failure::from)
+        Err(reply.error().into())
     }
 
     fn url(&self) -> Result<BaseUrl, Failure> {
