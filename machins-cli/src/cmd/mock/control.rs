@@ -15,6 +15,7 @@ use machins_client::Document;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::exports::exports;
 use super::filter::{Range, RequestFilter, WaitOptions};
 use crate::context::Context;
 use crate::error::Failure;
@@ -380,7 +381,8 @@ impl Server {
                     body["seed"] = seed.into();
                 }
                 let call = Call::post("/_mock/worlds").body(&body);
-                return self.call_and_print(context, call, Duration::ZERO, exports);
+                let human = |world: &Document| exports(|field| world[field].as_str());
+                return self.call_and_print(context, call, Duration::ZERO, human);
             }
         };
         self.call(context, call, Duration::ZERO)
@@ -433,18 +435,4 @@ impl Server {
         // No key is sent.
         Ok(BaseUrl::parse_insecure(&url)?)
     }
-}
-
-/// The variables that lead to a world, for a shell.
-fn exports(world: &Document) -> String {
-    let variables = [
-        ("MACHINS_MOCK_URL", "url"),
-        ("MACHINEID_BASE_URL", "machineid_base_url"),
-        ("MACHINS_BASE_URL", "machins_base_url"),
-    ];
-    let export = |(variable, field): (&str, &str)| {
-        let value = world[field].as_str().unwrap_or_default();
-        shlex::try_quote(value).map(|value| format!("export {variable}={value}\n")).ok()
-    };
-    variables.into_iter().filter_map(export).collect()
 }
