@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::key_headers::{API_KEY, ORG_KEY};
 use crate::raw_json::{RawJson, depth};
 use crate::search::contains;
 
@@ -190,7 +191,9 @@ pub(crate) fn is_chosen_key(text: &str, prefix: &str) -> bool {
 
 /// Returns whether the value of a header of this name is a secret, whatever it looks like.
 pub(crate) fn is_secret_header(name: &str) -> bool {
-    matches!(name, "x-org-key" | "x-api-key" | "authorization" | "cookie" | "proxy-authorization")
+    name == ORG_KEY.as_str()
+        || name == API_KEY.as_str()
+        || matches!(name, "authorization" | "cookie" | "proxy-authorization")
         || is_secret_name(name)
 }
 

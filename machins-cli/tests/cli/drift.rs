@@ -444,8 +444,8 @@ fn keys_in_unknown_paths_are_reported_masked() {
     let (url, _) = listener(200, "{}");
     let home = Home::new();
     let recorder = Recorder::start(&home, &url, &["--journal", "seen.jsonl"]);
-    let long = "x".repeat(2000);
-    recorder.home().run(&["api", "GET", &format!("/api/v1/no-such/org_live/{long}")]);
+    let tail = "x".repeat(2000);
+    recorder.home().run(&["api", "GET", &format!("/api/v1/no-such/org_live/{tail}")]);
     let (report, log) = recorder.stop();
     let route = report["differences"][0]["route"].as_str().unwrap();
     assert!(route.starts_with("GET /api/v1/no-such/org_…/xxx") && route.len() < 600, "{route}");
