@@ -81,6 +81,11 @@ fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.iter().any(|end| name.ends_with(end))
 }
 
+/// Returns whether the value of a field at this path is a secret, or a part of one.
+pub(crate) fn is_secret_field(path: &str) -> bool {
+    path.split(['.', '[']).any(is_secret_name)
+}
+
 /// Returns the value of a parameter that can be shown.
 pub(crate) fn mask_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if is_secret_name(name) && !value.is_empty() { HIDDEN.into() } else { mask(value) }

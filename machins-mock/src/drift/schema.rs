@@ -6,6 +6,7 @@ use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::difference::{Difference, DifferenceKind};
+use crate::mask::is_secret_field;
 use crate::reading::{given, has_format, has_type, is_within, path_of_field, resolve, takes};
 
 /// How deep a value is compared.
@@ -52,7 +53,12 @@ impl<'a> Comparison<'a> {
             alternatives.iter().filter(|alternative| is_of_type(alternative, value)).collect();
         if of_type.is_empty() {
             let expected = takes(self.document, schema).unwrap_or_else(|| "another type".into());
-            return vec![self.difference(field, DifferenceKind::Type, expected, &found(value))];
+            return vec![self.difference(
+                field,
+                DifferenceKind::Type,
+                expected,
+                &found(field, value),
+            )];
         }
         of_type
             .into_iter()
@@ -80,7 +86,7 @@ impl<'a> Comparison<'a> {
             value => {
                 let schema = Value::Object(schema.clone());
                 let expected = takes(self.document, &schema).unwrap_or_else(|| schema.to_string());
-                vec![self.difference(field, DifferenceKind::Value, expected, &found(value))]
+                vec![self.difference(field, DifferenceKind::Value, expected, &found(field, value))]
             }
         }
     }
@@ -118,7 +124,7 @@ impl<'a> Comparison<'a> {
                 Some(schema) => all.extend(self.differences(schema, value, &field, depth)),
                 None if is_open => {}
                 None => {
-                    let found = found(value);
+                    let found = found(&field, value);
                     let expected = "nothing".to_owned();
                     all.push(self.difference(&field, DifferenceKind::Unknown, expected, &found));
                 }
@@ -224,9 +230,10 @@ fn is_possible(schema: &Map<String, Value>, value: &Value) -> bool {
 }
 
 /// Returns a value in words, with its type.
-fn found(value: &Value) -> String {
-    let text = given(value);
+fn found(field: &str, value: &Value) -> String {
+    let text = given(field, value);
     match value {
+        _ if is_secret_field(field) => text,
         Value::Number(_) => format!("the number {text}"),
         Value::String(_) => format!("the text {text}"),
         _ => text,

@@ -65,7 +65,7 @@ impl Shape {
     pub(crate) fn bad_parameter(&self, name: &str, text: &str) -> Option<FieldError> {
         let schema = self.resolve(&self.root)["properties"].get(name)?;
         let takes = takes(&self.root, schema)?;
-        let given = given(&Value::String(text.to_owned()));
+        let given = given(name, &Value::String(text.to_owned()));
         Some(FieldError::new(name, format_args!("must be {takes}, not {given}")))
     }
 
@@ -150,7 +150,7 @@ impl Shape {
             let takes = takes.as_deref().unwrap_or("something else");
             return Some(FieldError::new(
                 path,
-                format_args!("must be {takes}, not {}", given(value)),
+                format_args!("must be {takes}, not {}", given(path, value)),
             ));
         }
         match value {
@@ -196,7 +196,7 @@ impl Shape {
             let is_choice = field.get("const").is_some() || field.get("enum").is_some();
             is_choice && object.get(*name).is_some_and(|given| !self.fits(field, given))
         })?;
-        let (takes, given) = (takes(&self.root, field)?, given(&object[name]));
+        let (takes, given) = (takes(&self.root, field)?, given(name, &object[name]));
         Some(FieldError::new(
             path_of_field(path, name),
             format_args!("must be {takes}, not {given}"),

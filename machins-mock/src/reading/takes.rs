@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keywords::resolve;
-use crate::mask::mask;
+use crate::mask::{is_secret_field, mask};
 use crate::text::beginning;
 
 /// How much of a value is shown, in bytes.
@@ -102,11 +102,13 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// Returns the value that a caller sent, without secrets and cut to a readable length.
-pub(crate) fn given(value: &Value) -> String {
+/// Returns the value that was sent in a field, without secrets and cut to a readable length.
+pub(crate) fn given(field: &str, value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),
+        Value::String(_) if is_secret_field(field) => "a text that is not shown".to_owned(),
+        Value::Number(_) if is_secret_field(field) => "a number that is not shown".to_owned(),
         value => {
             let text = match value.as_str() {
                 Some(text) => Value::from(mask(text)).to_string(),

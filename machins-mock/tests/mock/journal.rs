@@ -107,6 +107,18 @@ async fn secrets_in_bodies_that_are_not_json_are_masked(
 }
 
 #[tokio::test]
+async fn a_refused_password_is_not_repeated() {
+    let server = MockServer::start().await;
+    let body = json!({"email": "a@example.com", "password": 1_234_567});
+    let reply = send(&server, Method::POST, "/api/v1/owners/login", "", body).await;
+    assert!(reply.status.is_client_error());
+    let text = reply.json().to_string();
+    assert!(text.contains("password") && !text.contains("1234567"), "{text}");
+    let shown = serde_json::to_string(&server.requests()).unwrap();
+    assert!(!shown.contains("1234567"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_large_body_with_a_password_is_not_shown() {
     let server = MockServer::start().await;
     let body = format!(r#"{{"password":"hunter2","email":"{}"}}"#, "x".repeat(100_000));

@@ -113,6 +113,27 @@ async fn keys_in_paths_and_fields_are_masked() {
 }
 
 #[tokio::test]
+async fn secrets_that_are_of_another_type_are_not_shown() {
+    let other = MockServer::start().await;
+    let (server, _) = in_front_of(&other, |mut reply| {
+        *reply.status_mut() = http::StatusCode::OK;
+        *reply.body_mut() =
+            br#"{"password":"hunter2","claim_token":1234567,"credentials":{"user":"hunter2"}}"#
+                .to_vec();
+        reply
+    });
+    send(&server, Method::GET, "/api/v1/public/stats", "", Value::Null).await;
+    let differences = server.requests()[0].differences.clone();
+    let found = |field: &str| {
+        let difference = differences.iter().find(|one| one.field == field).unwrap();
+        difference.found.clone()
+    };
+    assert_eq!(found("password"), "a text that is not shown");
+    assert_eq!(found("claim_token"), "a number that is not shown");
+    assert_eq!(found("credentials"), "an object");
+}
+
+#[tokio::test]
 async fn what_is_not_a_path_is_not_sent_on() {
     let other = MockServer::start().await;
     let (server, _) = in_front_of(&other, |_| panic!("nothing is sent on"));
