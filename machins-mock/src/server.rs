@@ -34,7 +34,7 @@ use crate::worlds::{WorldError, Worlds, path_of_world};
 /// Every method but [`shutdown`](Self::shutdown) and [`webhooks_sent`](Self::webhooks_sent) returns
 /// at once and can be called from async and from blocking code alike. The server's own tasks run in
 /// the background of the process, so a server outlives the runtime it was started in, and dropping
-/// one never blocks.
+/// one waits for nothing but a save of its state file that is under way.
 ///
 /// ```
 /// use machins_mock::{Plan, blocking::MockServer};
