@@ -55,7 +55,7 @@ fn break_line(text: &mut String, depth: usize) {
 
 /// Escapes what `serde_json` leaves as it is. Outside of strings compact JSON has no such character,
 /// so every one can be written as `\u…`.
-fn escape(json: &str) -> String {
+pub(crate) fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_printable(c) {

@@ -19,6 +19,7 @@ fn run(arguments: &[&str]) -> Output {
 #[case::mock_exec(&["mock", "exec", "--", "true"], "mock", cfg!(feature = "mock"))]
 #[case::hook_verify(&["hook", "verify", "cursor"], "mock", cfg!(feature = "mock"))]
 #[case::mcp_gate(&["mcp", "gate", "--", "true"], "mcp", cfg!(feature = "mcp"))]
+#[case::relay(&["relay", "--to", "-"], "relay", cfg!(feature = "relay"))]
 fn a_command_that_is_not_built_names_its_feature(
     #[case] command: &[&str],
     #[case] feature: &str,

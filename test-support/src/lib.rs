@@ -12,12 +12,18 @@
 //! # Ok(()) });
 //! ```
 
-#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails panics")]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
 
 mod canned;
 mod log;
 mod machineid;
 mod machins;
+mod nats;
 
 use std::error::Error;
 
@@ -27,6 +33,7 @@ pub use canned::server;
 pub use log::Log;
 pub use machineid::{gate, gate_blocking, machineid, machineid_blocking};
 pub use machins::{Marketplace, machins, machins_blocking};
+pub use nats::NatsServer;
 
 /// What an example returns, so that it can use `?`.
 pub type Result = std::result::Result<(), Box<dyn Error>>;

@@ -12,6 +12,7 @@ use machineid_client::{self as machineid, blocking as machineid_blocking, decisi
 use machins_client::{self as machins, blocking as machins_blocking, webhook};
 use machins_mcp as mcp;
 use machins_mock::{self as mock, blocking as mock_blocking};
+use machins_relay as relay;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -540,4 +541,24 @@ async fn the_mcp_gate_shows_no_secret() {
     });
     // Made by running a server, and by calling a tool: the parts of both are above.
     check("machins-mcp", &["ServerEnd", "ToolCall"], &SECRETS, shown);
+}
+
+#[tokio::test]
+async fn the_relay_shows_no_secret() {
+    let client = world::machins("http://127.0.0.1:9").build().unwrap();
+    let agent = machins::AgentId::new("a1").unwrap();
+    let relay = || relay::Relay::new(&client, agent.clone());
+    let stream = relay::EventStream::new("EVENTS").unwrap();
+    let with_password = format!("http://user:{}@127.0.0.1", world::PASSWORD);
+    let notification = read(json!({
+        "id": "n1", "event_type": "trade_delivered", "payload": {"token": world::API_KEY},
+    }));
+    let shown = show!(relay, "" {
+        CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
+        EventStream = stream.clone(),
+        Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
+        Relay = relay(),
+        RelayError = relay().to_nats(&with_password, &stream).await.unwrap_err(),
+    });
+    check("machins-relay", &[], &SECRETS, shown);
 }

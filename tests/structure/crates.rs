@@ -9,13 +9,14 @@ use crate::source::root;
 
 /// A crate's folder, and the crates of the workspace that it may depend on. What only its tests
 /// use is not counted.
-const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
     ("client-core", &[]),
     ("machineid-client", &["agent-client-core"]),
     ("machins-client", &["agent-client-core"]),
     ("machins-mock", &[]),
     ("process-containment", &[]),
     ("machins-mcp", &["machineid-client", "machins-client", "process-containment"]),
+    ("machins-relay", &["machins-client"]),
     (
         "machins-cli",
         &[
@@ -24,6 +25,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
             "machins-client",
             "machins-mcp",
             "machins-mock",
+            "machins-relay",
             "process-containment",
         ],
     ),

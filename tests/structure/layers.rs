@@ -14,7 +14,7 @@ const MAX_LINES: usize = 600;
 /// A crate's layers, the lowest first: the modules that each consists of.
 type Layers = &'static [&'static str];
 
-const LAYERS: [(&str, Layers); 7] = [
+const LAYERS: [(&str, Layers); 8] = [
     (
         "client-core",
         &[
@@ -94,6 +94,18 @@ const LAYERS: [(&str, Layers); 7] = [
             "reply",
             "session tool_gate",
             "http rmcp server tools",
+            "lib",
+        ],
+    ),
+    (
+        "machins-relay",
+        &[
+            "error notice subject",
+            "cloud_event stream",
+            "sink",
+            "nats writer",
+            "lease",
+            "relay",
             "lib",
         ],
     ),

@@ -1,8 +1,10 @@
-//! The group Events: `machins inbox`, the webhook subscriptions, `machins webhook`.
+//! The group Events: `machins inbox`, the webhook subscriptions, `machins webhook`, `machins relay`.
 
 use clap::Subcommand;
 
 use super::inbox::Inbox;
+#[cfg(feature = "relay")]
+use super::relay::RelayCommand;
 use super::subscriptions;
 use super::webhook::Webhook;
 use crate::context::Context;
@@ -15,6 +17,8 @@ pub(crate) enum Command {
     Subscriptions(subscriptions::Command),
     #[command(subcommand)]
     Webhook(Webhook),
+    #[cfg(feature = "relay")]
+    Relay(RelayCommand),
 }
 
 impl Command {
@@ -23,6 +27,8 @@ impl Command {
             Self::Inbox(inbox) => inbox.run(context),
             Self::Subscriptions(command) => command.run(context),
             Self::Webhook(webhook) => webhook.run(context),
+            #[cfg(feature = "relay")]
+            Self::Relay(relay) => relay.run(context),
         }
     }
 }

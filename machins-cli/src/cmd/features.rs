@@ -5,11 +5,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::error::Failure;
 
 /// The commands, the feature of each, and whether this build has it.
-const COMMANDS: [(&str, &str, bool); 4] = [
+const COMMANDS: [(&str, &str, bool); 5] = [
     ("conformance", "mock", cfg!(feature = "mock")),
     ("demo", "mock", cfg!(feature = "mock")),
     ("mcp", "mcp", cfg!(feature = "mcp")),
     ("mock", "mock", cfg!(feature = "mock")),
+    ("relay", "relay", cfg!(feature = "relay")),
 ];
 
 /// Returns the failure of a command that this build lacks, or `None` if the error is another one.

@@ -38,6 +38,8 @@ mod owner;
 mod profile;
 mod public;
 pub(crate) mod python;
+#[cfg(feature = "relay")]
+mod relay;
 mod remove;
 mod shell;
 mod start;

@@ -7,7 +7,7 @@ use crate::config::key::KEYS;
 use crate::error::Exit;
 
 /// The variables that set no setting.
-const OTHER_VARIABLES: [(&str, &str); 11] = [
+const OTHER_VARIABLES: [(&str, &str); 12] = [
     ("MACHINS_PROFILE", "profile in the config file, as --profile"),
     ("MACHINS_CONFIG", "path of the config file; ~/ at its beginning is the home directory"),
     ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for machins"),
@@ -15,6 +15,7 @@ const OTHER_VARIABLES: [(&str, &str); 11] = [
     ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify and webhook sign"),
     ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
+    ("NATS_URL", "address of NATS, if relay --to gives none"),
     ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),
     ("NO_PROXY", "hosts that are reached without the proxy"),
     ("VISUAL, EDITOR", "editor of config edit"),

@@ -49,7 +49,8 @@ fn all() -> Vec<Example> {
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
             let runs_another_program = line.starts_with("claude ");
-            if !runs_another_program && !line.contains("--watch") {
+            let goes_on = line.contains("--watch") || command == "relay";
+            if !runs_another_program && !goes_on {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
             }

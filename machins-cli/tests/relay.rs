@@ -1,0 +1,214 @@
+//! `machins relay` with a real NATS server: killed and stopped at any point, it stores each event once.
+//! Where there is no `nats-server` these tests say so and pass, unless `REQUIRE_NATS` is set.
+#![cfg(target_os = "linux")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+#[path = "../../machins-relay/tests/support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use machins_relay::Notice;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rstest::rstest;
+use serde_json::Value;
+use support::{World, check_order, count, stored, stream};
+use tempfile::TempDir;
+use test_support::NatsServer;
+
+/// The program, and a home of its own.
+struct Relay {
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    _home: TempDir,
+}
+
+impl Relay {
+    fn start(world: &World, key: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
+        command.args(["relay", "--interval", "0.02"]).args(arguments).env_remove("NATS_URL");
+        command.env("HOME", home.path()).env("MACHINS_API_KEY", key);
+        command.env("MACHINS_BASE_URL", world.market.machins_base_url());
+        command.envs(variables.iter().copied()).current_dir(home.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, stderr, _home: home }
+    }
+
+    fn to_nats(world: &World, nats: &NatsServer) -> Self {
+        let arguments = ["--to", &nats.url(), "--stream", "EVENTS", "--partitions", "4"];
+        Self::start(world, &world.key, &arguments, &[])
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for a line on stderr, and returns those before it.
+    fn wait_for(&mut self, words: &str) -> Vec<String> {
+        let mut others = Vec::new();
+        loop {
+            let line = self.stderr.next().unwrap_or_else(|| panic!("{words}: {others:?}")).unwrap();
+            if line.contains(words) {
+                return others;
+            }
+            others.push(line);
+        }
+    }
+
+    /// Waits until it has ended, and returns its status and the rest of what it said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let rest: Vec<String> = self.stderr.by_ref().map(Result::unwrap).collect();
+        (self.child.wait().unwrap().code(), rest.join("\n"))
+    }
+
+    fn stop(self) {
+        self.signal(Signal::SIGTERM);
+        let (code, said) = self.ended();
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+/// Whoever comes first decides how long the leases last: here a relay that does not wait long.
+async fn short_leases(world: &World, nats: &NatsServer) {
+    let mut replica = world.run(nats, &stream());
+    replica.wait_for(|notice| matches!(notice, Notice::Active)).await;
+    replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_started_again_it_stores_each_once() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    short_leases(&world, &nats).await;
+    let mut trades = Vec::new();
+    for reached in [0, 1, 5, 12] {
+        for _ in 0..6 {
+            trades.push(world.propose_and_cancel().await);
+        }
+        let relay = Relay::to_nats(&world, &nats);
+        stored(&nats, 2 * trades.len() - 12 + reached).await;
+        relay.signal(Signal::SIGKILL);
+        assert_eq!(relay.ended().0, None);
+    }
+    let relay = Relay::to_nats(&world, &nats);
+    world.drained().await;
+    relay.stop();
+    check_order(&stored(&nats, 2 * trades.len()).await, &trades);
+    assert_eq!(count(&nats).await, 48);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_replica_is_replaced_and_comes_back() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    short_leases(&world, &nats).await;
+    let mut first = Relay::to_nats(&world, &nats);
+    first.wait_for("this replica reads the inbox");
+    let mut second = Relay::to_nats(&world, &nats);
+    second.wait_for("another replica reads the inbox");
+    first.signal(Signal::SIGSTOP);
+    let mut trades = vec![world.propose_and_cancel().await];
+    second.wait_for("this replica reads the inbox");
+    stored(&nats, 2).await;
+    first.signal(Signal::SIGCONT);
+    first.wait_for("another replica reads the inbox");
+    trades.push(world.propose_and_cancel().await);
+    world.drained().await;
+    first.stop();
+    second.stop();
+    check_order(&stored(&nats, 4).await, &trades);
+    assert_eq!(count(&nats).await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_server_is_told_once_with_its_end() {
+    let Some(mut nats) = NatsServer::start(&[]) else { return };
+    nats.kill();
+    let world = World::start().await;
+    let trade = world.propose_and_cancel().await;
+    let mut relay = Relay::to_nats(&world, &nats);
+    relay.wait_for("events stay in the inbox until NATS stores them again: cannot connect");
+    nats.restart();
+    let between = relay.wait_for("NATS stores events again");
+    assert!(between.is_empty(), "{between:?}");
+    world.drained().await;
+    relay.stop();
+    check_order(&stored(&nats, 2).await, &[trade]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_comes_from_the_environment_too() {
+    let Some(nats) = NatsServer::start(&["--user", "ada", "--pass", "hushhush"]) else { return };
+    let world = World::start().await;
+    let run = |password: &str| {
+        let url = format!("nats://ada:{password}@{}", nats.address());
+        Relay::start(&world, &world.key, &["--stream", "EVENTS"], &[("NATS_URL", &url)])
+    };
+    let mut relay = run("hushhush");
+    relay.wait_for("this replica reads the inbox");
+    relay.stop();
+    let (code, said) = run("hush-wrong").ended();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("authorization violation") && !said.contains("hush"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stdout_gets_an_event_a_line() {
+    let world = World::start().await;
+    let trade = world.propose_and_cancel().await;
+    let mut relay = Relay::start(&world, &world.key, &["--to", "-"], &[]);
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    for event_type in ["co.machins.trade_proposed", "co.machins.trade_cancelled"] {
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(
+            (&event["type"], &event["subject"]),
+            (&event_type.into(), &trade.as_str().into())
+        );
+        assert_eq!(event["specversion"], "1.0");
+    }
+    world.drained().await;
+    relay.stop();
+    assert!(lines.next().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_ends_it() {
+    let world = World::start().await;
+    let mut relay = Relay::start(&world, &world.key, &["--to", "-"], &[]);
+    drop(relay.child.stdout.take());
+    assert_eq!(relay.ended().0, Some(0));
+    world.propose().await;
+    let mut relay = Relay::start(&world, &world.key, &["--to", "-"], &[]);
+    drop(relay.child.stdout.take());
+    assert_eq!(relay.ended().0, Some(0));
+    assert_eq!(world.unread().await.len(), 1);
+}
+
+#[rstest]
+#[case::no_destination(&[], 2, "no destination")]
+#[case::another_protocol(&["--to", "http://127.0.0.1:4222", "--stream", "EVENTS"], 2, "nats://")]
+#[case::no_stream(&["--to", "nats://127.0.0.1:4222"], 2, "no stream given")]
+#[case::stream_of_stdout(&["--to", "-", "--stream", "EVENTS"], 2, "stdout has no stream")]
+#[case::stream_name(&["--to", "nats://127.0.0.1:4222", "--stream", "a.b"], 2, "white space")]
+#[case::no_partitions(&["--to", "-", "--stream", "E", "--partitions", "0"], 2, "--partitions")]
+#[case::webhooks(&["--to", "-", "--from", "webhook"], 2, "possible values: inbox")]
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_usage_is_explained(#[case] given: &[&str], #[case] code: i32, #[case] why: &str) {
+    let world = World::start().await;
+    let (status, said) = Relay::start(&world, &world.key, given, &[]).ended();
+    assert_eq!(status, Some(code), "{said}");
+    assert!(said.contains(why), "{said}");
+    assert!(world.market.requests().iter().all(|request| !request.path.ends_with("/inbox")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_valid_is_refused() {
+    let world = World::start().await;
+    let (status, said) = Relay::start(&world, "at_unknown", &["--to", "-"], &[]).ended();
+    assert_eq!(status, Some(1), "{said}");
+}

@@ -1,0 +1,28 @@
+//! Why a relay ends.
+
+use std::io;
+
+use machins_client::Error as ClientError;
+
+/// The error that ends a [`Relay`](crate::Relay): trying again would not help.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// The inbox can neither be read nor waited for, for example because the API key is invalid.
+    #[error("the inbox cannot be read")]
+    Inbox(#[source] ClientError),
+    /// The address of NATS is invalid, or NATS refuses the credentials in it.
+    #[error("cannot connect to NATS: {0}")]
+    Nats(String),
+    /// The stream cannot be created, or one of this name exists that does not fit.
+    #[error("the stream {name} cannot be used: {reason}")]
+    Stream {
+        /// The name of the stream.
+        name: String,
+        /// What does not fit, and what can be done about it.
+        reason: String,
+    },
+    /// The writer does not take any more, for example because nobody reads from it.
+    #[error("the events cannot be written")]
+    Writer(#[source] io::Error),
+}

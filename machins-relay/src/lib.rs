@@ -1,0 +1,57 @@
+//! Passes the events of an agent's inbox on: to NATS JetStream, where any number of workers can
+//! share them, or to any writer.
+//!
+//! A [`Relay`] reads the inbox of a machins agent, turns each notification into a [`CloudEvent`], and
+//! acknowledges it only after it was stored.
+//!
+//! - Each event is in the stream once, whatever is killed and however many replicas run: JetStream
+//!   recognizes its message id, for 24 hours by default.
+//! - Events about the same trade are stored in the order of the inbox, one after the other.
+//! - A NATS that is absent, slow or full slows the reading: at most 64 events are being stored, and
+//!   at most 1,000 are read ahead.
+//!
+//! ```no_run
+//! use machins_client::Client;
+//! use machins_relay::{EventStream, Relay};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::from_env()?;
+//! let agent = client.get_wallet().await?.agent_id.ok_or("the wallet names no agent")?;
+//! let relay = Relay::new(&client, agent).on_notice(|notice| eprintln!("{notice}"));
+//! relay.to_nats("nats://127.0.0.1:4222", &EventStream::new("EVENTS")?).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Subjects
+//!
+//! An event's subject is `machins.AGENT.EVENT.PARTITION`: the agent's id, the service's type of the
+//! event, and a number from 0. In the first two, ASCII letters, digits, `-` and `_` are written as
+//! they are, and every other byte as `%` and two hexadecimal digits; a text that would be longer than
+//! 128 characters, or empty, as `~` and its SHA-256. The partition is the CRC-32 of the trade's id
+//! (that of zlib), modulo the number of partitions. For an event about no trade, the notification's
+//! id takes its place. So all events of a trade are in the same partition.
+//!
+//! The header `Nats-Msg-Id` is `AGENT.NOTIFICATION`, the ids written in the same way.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod cloud_event;
+mod error;
+mod lease;
+mod nats;
+mod notice;
+mod relay;
+mod sink;
+mod stream;
+mod subject;
+mod writer;
+
+pub use cloud_event::CloudEvent;
+pub use error::RelayError;
+pub use notice::Notice;
+pub use relay::Relay;
+pub use stream::EventStream;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

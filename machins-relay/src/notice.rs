@@ -1,0 +1,83 @@
+//! What a relay has to say while it runs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use machins_client::{Error, ParkedNotification};
+
+/// What a [`Relay`](crate::Relay) tells while it runs. `Display` is one line for a log.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Notice {
+    /// NATS does not store events at the moment, and nothing is read until it does. Told once, with
+    /// the reason.
+    Interrupted(String),
+    /// NATS stores events again. Told after [`Interrupted`](Self::Interrupted).
+    Resumed,
+    /// The inbox could not be read or acknowledged, and is tried again.
+    InboxFailed(Error),
+    /// An event was not passed on and stays unread in the inbox, because it is not a notification or
+    /// is larger than NATS takes.
+    Kept(Box<ParkedNotification>),
+    /// This replica has become the one that reads the agent's inbox.
+    Active,
+    /// Another replica reads the agent's inbox. This one takes over when that one ends.
+    Standby,
+    /// A stream that existed before recognizes an event that comes twice for this time only, which is
+    /// shorter than the 24 hours of a stream that the relay creates.
+    ShortDuplicateWindow(Duration),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted(reason) => {
+                write!(f, "events stay in the inbox until NATS stores them again: {reason}")
+            }
+            Self::Resumed => f.write_str("NATS stores events again"),
+            Self::InboxFailed(error) => write!(f, "trying again: {error:#}"),
+            Self::Kept(parked) => {
+                let id = parked.raw.get("id").and_then(|id| id.as_str()).unwrap_or("without an id");
+                write!(f, "notification {id} was not passed on and stays unread: {}", parked.reason)
+            }
+            Self::Active => f.write_str("this replica reads the inbox"),
+            Self::Standby => {
+                f.write_str("another replica reads the inbox; this one takes over when it ends")
+            }
+            Self::ShortDuplicateWindow(window) => write!(
+                f,
+                "the stream recognizes an event that comes twice for {} seconds only, not 24 hours",
+                window.as_secs()
+            ),
+        }
+    }
+}
+
+/// A callback that gets the notices.
+pub(crate) type OnNotice = Arc<dyn Fn(&Notice) + Send + Sync>;
+
+/// Tells once that NATS does not store events, and once that it does again.
+pub(crate) struct Interruption {
+    on_notice: OnNotice,
+    is_told: AtomicBool,
+}
+
+impl Interruption {
+    pub(crate) fn new(on_notice: OnNotice) -> Self {
+        Self { on_notice, is_told: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn begin(&self, reason: impl FnOnce() -> String) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            (self.on_notice)(&Notice::Interrupted(reason()));
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if self.is_told.swap(false, Ordering::Relaxed) {
+            (self.on_notice)(&Notice::Resumed);
+        }
+    }
+}

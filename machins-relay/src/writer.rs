@@ -1,0 +1,32 @@
+//! Writing events, one a line.
+
+use machins_client::CancellationToken;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Mutex;
+
+use crate::cloud_event::CloudEvent;
+use crate::error::RelayError;
+use crate::sink::{NotStored, Sink};
+
+/// A writer that gets each event as a line of JSON.
+pub(crate) struct Lines<W>(Mutex<W>);
+
+impl<W> Lines<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Self(Mutex::new(writer))
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin> Sink for Lines<W> {
+    async fn store(&self, event: &CloudEvent, _stop: &CancellationToken) -> Result<(), NotStored> {
+        let mut line = serde_json::to_vec(event)
+            .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
+        line.push(b'\n');
+        let mut writer = self.0.lock().await;
+        let written = async {
+            writer.write_all(&line).await?;
+            writer.flush().await
+        };
+        written.await.map_err(|error| NotStored::Ended(RelayError::Writer(error)))
+    }
+}

@@ -1,0 +1,220 @@
+//! A marketplace with events in a seller's inbox, a relay, and what is in its stream.
+#![allow(dead_code, clippy::expect_used, reason = "tests, none of which uses everything")]
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::push::OrderedConfig;
+use futures_util::{StreamExt, TryStreamExt};
+use machins_client::{
+    AgentId, ApiKey, CancellationToken, Client, InboxQuery, Listing, ListingType, Money,
+    NewListing, Notification, Proposal, TradeId,
+};
+use machins_mock::{Conditions, MockServer, NewAgent};
+use machins_relay::{CloudEvent, EventStream, Notice, Relay, RelayError};
+use test_support::NatsServer;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+
+/// How long anything may take before a test fails.
+const LIMIT: Duration = Duration::from_mins(1);
+
+pub struct World {
+    pub market: MockServer,
+    pub seller: Client,
+    pub buyer: Client,
+    pub agent: AgentId,
+    /// The seller's key.
+    pub key: String,
+    listing: Listing,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let market = MockServer::start().await;
+        let client = |slug: &str| {
+            let agent = NewAgent::new().slug(slug).credits(10_000);
+            let agent = market.create_agent(agent).unwrap();
+            let builder = Client::builder().base_url(market.machins_base_url());
+            let key = ApiKey::new(&agent.api_key).unwrap();
+            (agent.api_key, builder.api_key(key).build().unwrap())
+        };
+        let ((key, seller), (_, buyer)) = (client("ada"), client("bob"));
+        let offer = NewListing::new("Task", "task", ListingType::Task, Money::credits(1));
+        let listing = seller.create_listing(&offer).await.unwrap();
+        let agent = seller.get_wallet().await.unwrap().agent_id.unwrap();
+        Self { market, seller, buyer, agent, key, listing }
+    }
+
+    /// Proposes a trade: one event in the seller's inbox.
+    pub async fn propose(&self) -> TradeId {
+        self.buyer.propose_trade(&Proposal::new(&self.listing.id)).await.unwrap().id
+    }
+
+    /// Proposes a trade and cancels it: two events in the seller's inbox.
+    pub async fn propose_and_cancel(&self) -> TradeId {
+        let trade = self.propose().await;
+        self.seller.accept_trade(&trade).await.unwrap();
+        self.buyer.cancel_trade(&trade, None).await.unwrap();
+        trade
+    }
+
+    pub async fn unread(&self) -> Vec<Notification> {
+        self.seller.inbox_all(&InboxQuery::new().unread()).try_collect().await.unwrap()
+    }
+
+    /// Waits until the inbox is empty.
+    pub async fn drained(&self) {
+        let acknowledge = || Conditions::new().method("POST").path("/api/v1/inbox/ack");
+        loop {
+            let requests = self.market.requests();
+            let known = requests.iter().filter(|request| request.path.ends_with("/inbox/ack"));
+            let known = known.filter(|request| request.status.is_some()).count();
+            if self.unread().await.is_empty() {
+                return;
+            }
+            self.market.wait_for_requests(acknowledge(), known + 1, LIMIT).await.unwrap();
+        }
+    }
+
+    /// Prepares a relay that does not wait long for anything.
+    pub fn relay(&self) -> Relay {
+        Relay::new(&self.seller, self.agent.clone())
+            .every(Duration::from_millis(5), Duration::from_millis(20))
+            .lease_time(Duration::from_secs(1))
+    }
+
+    /// Runs a replica in the background.
+    pub fn run(&self, nats: &NatsServer, stream: &EventStream) -> Replica {
+        self.run_at(nats.url(), stream)
+    }
+
+    pub fn run_at(&self, url: String, stream: &EventStream) -> Replica {
+        let (sender, notices) = unbounded_channel();
+        let stop = CancellationToken::new();
+        let relay = self.relay().stop(stop.clone()).on_notice(move |notice| {
+            // A test may have no more interest in it.
+            let _ = sender.send(notice.clone());
+        });
+        let stream = stream.clone();
+        let task = tokio::spawn(async move { relay.to_nats(&url, &stream).await });
+        Replica { task, stop, notices }
+    }
+}
+
+/// A relay that runs in the background.
+pub struct Replica {
+    task: JoinHandle<Result<(), RelayError>>,
+    stop: CancellationToken,
+    notices: UnboundedReceiver<Notice>,
+}
+
+impl Replica {
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.ended().await.unwrap();
+    }
+
+    /// Ends it wherever it is.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> Result<(), RelayError> {
+        tokio::time::timeout(LIMIT, self.task).await.expect("it ends").unwrap()
+    }
+
+    pub async fn next_notice(&mut self) -> Notice {
+        let next = tokio::time::timeout(LIMIT, self.notices.recv());
+        next.await.expect("there is a notice").expect("it runs")
+    }
+
+    /// Waits for a notice, and returns those before it.
+    pub async fn wait_for(&mut self, is_wanted: fn(&Notice) -> bool) -> Vec<Notice> {
+        let mut others = Vec::new();
+        loop {
+            match self.next_notice().await {
+                notice if is_wanted(&notice) => return others,
+                notice => others.push(notice),
+            }
+        }
+    }
+
+    pub fn further_notices(&mut self) -> Vec<Notice> {
+        std::iter::from_fn(|| self.notices.try_recv().ok()).collect()
+    }
+}
+
+/// An event as the stream has it.
+#[derive(Debug)]
+pub struct Stored {
+    pub subject: String,
+    pub message_id: String,
+    pub event: CloudEvent,
+    pub json: String,
+}
+
+pub fn stream() -> EventStream {
+    EventStream::new("EVENTS").unwrap().partitions(NonZeroU16::new(4).unwrap())
+}
+
+pub async fn jetstream(nats: &NatsServer) -> jetstream::Context {
+    jetstream::new(async_nats::connect(nats.url()).await.unwrap())
+}
+
+/// Waits until so many events are in the stream, and returns them.
+pub async fn stored(nats: &NatsServer, count: usize) -> Vec<Stored> {
+    tokio::time::timeout(LIMIT, read(nats, count)).await.expect("so many are stored")
+}
+
+async fn read(nats: &NatsServer, count: usize) -> Vec<Stored> {
+    let context = jetstream(nats).await;
+    let stream = loop {
+        match context.get_stream("EVENTS").await {
+            Ok(stream) => break stream,
+            // The relay has not created it yet.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let config = OrderedConfig {
+        deliver_subject: context.client().new_inbox(),
+        deliver_policy: DeliverPolicy::All,
+        ..OrderedConfig::default()
+    };
+    let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
+    let mut stored = Vec::new();
+    while stored.len() < count {
+        let message = messages.next().await.unwrap().unwrap();
+        let json = String::from_utf8(message.payload.to_vec()).unwrap();
+        let headers = message.headers.as_ref().unwrap();
+        stored.push(Stored {
+            subject: message.subject.to_string(),
+            message_id: headers.get("Nats-Msg-Id").unwrap().to_string(),
+            event: serde_json::from_str(&json).unwrap(),
+            json,
+        });
+    }
+    stored
+}
+
+/// The number of events in the stream now.
+pub async fn count(nats: &NatsServer) -> u64 {
+    jetstream(nats).await.get_stream("EVENTS").await.unwrap().cached_info().state.messages
+}
+
+/// Checks that each trade has one proposal and one cancellation, in this order, and nothing else.
+pub fn check_order(stored: &[Stored], trades: &[TradeId]) {
+    assert_eq!(stored.len(), 2 * trades.len());
+    for trade in trades {
+        let of_trade = |stored: &&Stored| stored.event.subject.as_deref() == Some(trade.as_str());
+        let events: Vec<&Stored> = stored.iter().filter(of_trade).collect();
+        let types: Vec<&str> = events.iter().map(|stored| stored.event.event_type()).collect();
+        assert_eq!(types, ["trade_proposed", "trade_cancelled"], "{trade}");
+        let partition = |stored: &Stored| stored.subject.rsplit('.').next().unwrap().to_owned();
+        assert_eq!(partition(events[0]), partition(events[1]));
+    }
+}
