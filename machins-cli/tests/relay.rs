@@ -1,13 +1,20 @@
 //! `machins relay` with a real NATS server: killed and stopped at any point, it stores each event once.
-//! Where there is no `nats-server` these tests say so and pass, unless `REQUIRE_NATS` is set.
+//! Where there is no `nats-server` these tests say so and pass, unless `REQUIRE_NATS` is set. The workers
+//! of `docs/relay.md` need Python with pip, and the same holds for `REQUIRE_PYTHON`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../machins-relay/tests/support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader, Lines};
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, pipe};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use machins_relay::Notice;
 use nix::sys::signal::{Signal, kill};
@@ -211,4 +218,68 @@ async fn a_key_that_is_not_valid_is_refused() {
     let world = World::start().await;
     let (status, said) = Relay::start(&world, "at_unknown", &["--to", "-"], &[]).ended();
     assert_eq!(status, Some(1), "{said}");
+}
+
+/// Installs the Python client of NATS into a folder of the build directory.
+fn nats_py() -> Result<String, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nats-py-2.16.0");
+    if !folder.join("nats").exists() {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+        let output = pip.arg(&folder).arg("nats-py==2.16.0").output();
+        let output = output.map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+    }
+    Ok(folder.to_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_of_the_page_share_an_inbox() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let packages = match nats_py() {
+        Ok(packages) => packages,
+        Err(why) if env::var_os("REQUIRE_PYTHON").is_some() => panic!("no nats-py: {why}"),
+        Err(why) => return eprintln!("skipped: no nats-py: {why}"),
+    };
+    let world = World::start().await;
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/relay.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, program) = page.split_once("```python\n").unwrap();
+    let (program, _) = program.split_once("```").unwrap();
+    let program = program.replace("nats://127.0.0.1:4222", &nats.url());
+    let stream = ["--to", &nats.url(), "--stream", "EVENTS", "--partitions", "8"];
+    let mut relay = Relay::start(&world, &world.key, &stream, &[]);
+    relay.wait_for("this replica reads the inbox");
+
+    // Both write to one pipe, which keeps the order of their lines.
+    let (reader, writer) = pipe().unwrap();
+    let mut workers = ["one", "two"].map(|name| {
+        let mut python = Command::new("python3");
+        python.args(["-c", &program, name]).env("PYTHONPATH", &packages);
+        python.stdout(writer.try_clone().unwrap()).spawn().unwrap()
+    });
+    let (sender, handled) = mpsc::channel();
+    let lines = BufReader::new(reader).lines();
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let mut trades = Vec::new();
+    for _ in 0..20 {
+        trades.push(world.propose_and_cancel().await.to_string());
+    }
+    let mut by_trade: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for _ in 0..40 {
+        let line = handled.recv_timeout(support::LIMIT).unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        by_trade.entry(words[2].to_owned()).or_default().push(words[1].to_owned());
+    }
+    for worker in &mut workers {
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+    }
+    relay.stop();
+    let in_order = ["co.machins.trade_proposed", "co.machins.trade_cancelled"];
+    assert_eq!(by_trade.len(), trades.len());
+    assert!(by_trade.values().all(|types| *types == in_order), "{by_trade:?}");
+    assert!(handled.try_recv().is_err(), "handled twice");
 }
