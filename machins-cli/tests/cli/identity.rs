@@ -217,6 +217,24 @@ fn a_key_is_not_taken_for_the_agent_of_another_place() {
 }
 
 #[test]
+fn a_key_alone_tells_which_side_one_is_on() {
+    let shop = Shop::new();
+    let trade = shop.proposed(&shop.offer());
+    let bob: Value = serde_json::from_str(&shop.bob.read_config()).unwrap();
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &shop.server.machins_base_url())
+        .with("MACHINS_API_KEY", bob["api_key"].as_str().unwrap());
+    for command in [&["trades"][..], &["trade", &trade]] {
+        let shown = home.run(command).exits(0).stdout;
+        assert!(shown.contains("buyer") && shown.contains("ada"), "{shown}");
+    }
+    let asked = shop.asked("GET", "/wallets/me");
+    home.run(&["trades", "--json"]).exits(0);
+    home.run(&["trades", "-o", "csv"]).exits(0);
+    assert_eq!(shop.asked("GET", "/wallets/me"), asked);
+}
+
+#[test]
 fn a_refused_step_names_the_whole_trade() {
     let shop = Shop::new();
     let trade = shop.completed(&shop.offer());
