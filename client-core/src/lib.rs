@@ -91,7 +91,7 @@ pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use document::Document;
 #[doc(hidden)]
-pub use environment::variable;
+pub use environment::{variable, variable_is_true};
 pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
 #[doc(hidden)]

@@ -171,6 +171,9 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
     };
     if !value.is_empty() {
         key.check(&value).map_err(Failure::usage)?;
+        if key.is_url() {
+            context.parse_base_url(key, &value)?;
+        }
     }
     let file = ConfigFile::locate()?;
     let change = |document: &mut Document| {

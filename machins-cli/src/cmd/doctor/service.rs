@@ -82,22 +82,15 @@ impl Service {
     fn reach(&self, context: &Context, ask: impl FnOnce() -> Result<Reply, Failure>) -> Vec<Check> {
         let name = self.called("URL");
         let hint = format!("`machins config set {} URL`", self.url.name);
-        let text = match context.value(self.url) {
-            Ok(text) => text.unwrap_or_default(),
-            Err(failure) => return vec![Check::failed(&name, failure.message(), &hint).of_setup()],
-        };
-        let url = match Url::parse(&text) {
-            Ok(url) if self.url.check(&text).is_ok() => url,
-            _ => {
-                let what = format!("{text:?} is not a URL of a service");
-                return vec![Check::failed(&name, what, &hint).of_setup()];
+        let base_url = match context.base_url(self.url) {
+            Ok(url) => url.to_string(),
+            Err(failure) => {
+                let cure = failure.advice().unwrap_or(&hint);
+                return vec![Check::failed(&name, failure.message(), cure).of_setup()];
             }
         };
-        let mut checks = vec![Check::ok(&name, text)];
-        checks.push(self.resolve(context, &url));
-        if is_failed(&checks) {
-            return checks;
-        }
+        let mut checks = vec![Check::ok(&name, &*base_url)];
+        checks.push(self.resolve(context, &base_url));
         let start = Instant::now();
         let asked = ask();
         let took = start.elapsed();
@@ -105,7 +98,8 @@ impl Service {
         match asked {
             Err(failure) => checks.push(Self::not_reached(&name, &failure)),
             Ok(reply) => {
-                let how = if url.scheme() == "https" { "certificate valid" } else { "plain http" };
+                let how =
+                    if base_url.starts_with("https:") { "certificate valid" } else { "plain http" };
                 let message = format!("{how}, answered in {} ms", took.as_millis());
                 checks.push(if reply.status() < 500 {
                     Check::ok(&name, message)
@@ -119,14 +113,15 @@ impl Service {
         checks
     }
 
-    fn resolve(&self, context: &Context, url: &Url) -> Check {
+    fn resolve(&self, context: &Context, base_url: &str) -> Check {
         let name = self.called("DNS");
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let url = Url::parse(base_url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if bare.parse::<std::net::IpAddr>().is_ok() || host.ends_with("localhost") {
             return Check::skipped(&name, format!("{host} is an address"));
         }
-        let port = url.port_or_known_default().unwrap_or(443);
+        let port = url.and_then(|url| url.port_or_known_default()).unwrap_or(443);
         let (sender, receiver) = mpsc::channel();
         let asked = host.clone();
         thread::spawn(move || {
@@ -152,9 +147,6 @@ impl Service {
             }
             kind if kind == ErrorKind::TimedOut.as_str() => {
                 "check firewall and proxy (HTTPS_PROXY, NO_PROXY), or give more time with --timeout"
-            }
-            kind if kind == ErrorKind::InvalidInput.as_str() => {
-                "use https, or --allow-insecure-http for a network that you trust"
             }
             _ => "check the address, firewall and proxy (HTTPS_PROXY, NO_PROXY)",
         };

@@ -24,6 +24,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::listen::{Listen, Log};
+use crate::config::key::BASE_URL;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::json;
@@ -132,12 +133,7 @@ impl Record {
     }
 
     fn upstream(&self, context: &Context) -> Result<BaseUrl, Failure> {
-        let parse = if context.global.allow_insecure_http {
-            BaseUrl::parse_insecure
-        } else {
-            BaseUrl::parse
-        };
-        parse(&self.upstream).map_err(|error| Failure::usage(format!("--upstream: {error}")))
+        context.parse_base_url(&BASE_URL, &self.upstream).map_err(|error| error.about("--upstream"))
     }
 }
 
