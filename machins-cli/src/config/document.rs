@@ -183,15 +183,18 @@ impl Document {
         }
     }
 
-    /// Checks the value of every setting at the top level and in the profiles.
+    /// Checks the value of every setting, and the spending policies, at the top level and in the
+    /// profiles.
     pub(crate) fn check_values(&self) -> Result<(), String> {
         let profiles = self.profiles();
         for profile in std::iter::once(None).chain(profiles.into_iter().map(Some)) {
+            let place = profile.map_or_else(String::new, |name| format!("profiles.{name}."));
             for key in &KEYS {
                 let Some(value) = self.get(profile, key) else { continue };
-                let place = profile.map_or_else(String::new, |name| format!("profiles.{name}."));
                 key.check(value).map_err(|error| format!("{place}{}: {error}", key.name))?;
             }
+            let _valid =
+                self.policy(profile).map_err(|error| format!("{place}{POLICY}: {error}"))?;
         }
         match self.default_profile() {
             Some(name) if !self.profiles().contains(&name) => {
