@@ -169,7 +169,8 @@ impl Context {
         }
     }
 
-    fn allows_insecure_http(&self, key: &Key) -> Result<bool, Failure> {
+    /// Whether plain http to other machines is permitted for the service of this URL.
+    pub(crate) fn allows_insecure_http(&self, key: &Key) -> Result<bool, Failure> {
         if self.global.allow_insecure_http {
             return Ok(true);
         }

@@ -249,3 +249,13 @@ fn a_completion_variable_opens_no_gate(
     denied.run(&["guard", "--", "touch", "ran"]).exits(3);
     assert!(!denied.path().join("ran").exists());
 }
+
+#[rstest]
+#[case::guard("guard --bad -- git hook run")]
+#[case::mock_exec("mock exec --bad -- hook x run claude")]
+fn the_words_of_a_command_make_no_hook_of_guard(#[case] line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let ran = Home::new().run(&words).exits(2);
+    assert!(ran.stderr.contains("unexpected argument '--bad'"), "{ran:?}");
+    assert!(ran.stderr.contains("Usage:"), "{ran:?}");
+}
