@@ -4,6 +4,7 @@ use machins_client::SpendingPolicy;
 use serde_json::{Map, Value};
 
 use super::key::{KEYS, Key, POLICY};
+use crate::text::without_password;
 
 /// The key of the config file that names the profile in use when nothing else does.
 const DEFAULT_PROFILE: &str = "default_profile";
@@ -260,10 +261,21 @@ fn check_place(place: &Value, prefix: &str) -> Result<(), String> {
 }
 
 fn mask_place(place: &mut Value) {
-    for key in KEYS.iter().filter(|key| key.secret) {
+    for key in &KEYS {
         if let Some(Value::String(text)) = place.pointer_mut(&key.pointer()) {
-            *text = mask(text);
+            *text = shown(key, text);
         }
+    }
+}
+
+/// Formats a value for people: masked if it is a secret, without a password if it is an address.
+pub(crate) fn shown(key: &Key, value: &str) -> String {
+    if key.secret {
+        mask(value)
+    } else if key.is_url() {
+        without_password(value).into_owned()
+    } else {
+        value.to_owned()
     }
 }
 
