@@ -79,7 +79,9 @@ mod script;
 mod secret_key;
 mod text;
 mod timestamp;
+mod total_timeout;
 mod transport;
+mod wire_message;
 
 pub use base_url::BaseUrl;
 pub use call::{Call, Probe, ProbeResult};
@@ -114,9 +116,13 @@ pub use reqwest::Method;
 pub use script::{Rule, Script, ScriptedRequest};
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;
+#[doc(hidden)]
+pub use total_timeout::TotalTimeout;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;
 pub use transport::{AndThen, Async, Pending, Transport};
+#[doc(hidden)]
+pub use wire_message::WireMessage;
 
 /// Used by the macro [`open_enum!`].
 #[doc(hidden)]
