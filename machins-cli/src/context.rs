@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use agent_client_core::{BaseUrl, variable, variable_is_true};
+use agent_client_core::{BaseUrl, TotalTimeout, variable, variable_is_true};
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret, SpendingClient, SpendingPolicy, Transport};
 
@@ -29,11 +29,16 @@ pub(crate) struct Context {
     document: OnceCell<Document>,
     may_create_profile: Cell<bool>,
     default_time_limit: Cell<Option<Duration>>,
+    /// What `--timeout` gives for the whole command.
+    total_timeout: Option<TotalTimeout>,
+    limits_each_call: Cell<bool>,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, out: Output) -> Self {
         Self {
+            total_timeout: global.timeout.map(TotalTimeout::new),
+            limits_each_call: Cell::new(false),
             global,
             out,
             document: OnceCell::new(),
@@ -45,6 +50,12 @@ impl Context {
     /// Accepts a profile that does not exist yet. For commands that save something in it.
     pub(crate) fn allow_new_profile(&self) {
         self.may_create_profile.set(true);
+    }
+
+    /// Makes `--timeout` limit each call instead of the whole command. For commands that run until they
+    /// are stopped, or that check several things.
+    pub(crate) fn limit_each_call(&self) {
+        self.limits_each_call.set(true);
     }
 
     /// Sets the time limit of each call if `--timeout` gives none, and returns the one that holds.
@@ -272,12 +283,18 @@ impl Context {
             .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
     }
 
-    fn options(&self) -> ClientOptions {
+    /// The options of every client.
+    pub(crate) fn options(&self) -> ClientOptions {
         let options =
             ClientOptions::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
-        match self.global.timeout.or(self.default_time_limit.get()) {
+        let options = verbose::show_messages(options, self.global.verbosity.verbose);
+        let options = match self.global.timeout.or(self.default_time_limit.get()) {
             Some(timeout) => options.timeout(timeout),
             None => options,
+        };
+        match &self.total_timeout {
+            Some(total) if !self.limits_each_call.get() => options.total_timeout(total),
+            _ => options,
         }
     }
 

@@ -50,6 +50,7 @@ impl Doctor {
         // What would be a warning of another command is a check of this one.
         let global = Global { quiet: true, ..context.global.clone() };
         let silent = Context::new(global.clone(), Output::new(&global));
+        silent.limit_each_call();
         let mut checks = local::all(&silent);
         progress.say("Asking machins…".to_owned());
         checks.extend(service::machins(&silent));
