@@ -214,7 +214,9 @@ pub(crate) fn show_with<I: Serialize>(
             notes.map(|note| format!("{FAINT}{note}{FAINT:#}")).collect()
         }
     };
-    notes.iter().for_each(|note| out.note(note));
+    for note in &notes {
+        out.note(note);
+    }
     Ok(())
 }
 
