@@ -68,6 +68,13 @@ impl Document {
         serde_json::from_str(self.as_json()).map_err(|error| invalid(&error))
     }
 
+    /// Returns the document's text if it is a string, or `None` if it is anything else.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        let text = self.as_json().strip_prefix('"')?.strip_suffix('"')?;
+        if text.contains('\\') { (**self).as_str() } else { Some(text) }
+    }
+
     /// Returns a field of the object with all its digits, or `None` if this is no object or has no such
     /// field.
     #[must_use]
@@ -83,9 +90,8 @@ impl Document {
     }
 
     fn from_raw(text: Box<RawValue>) -> Result<Self, serde_json::Error> {
-        let compact = compact(text.get())?;
-        let text =
-            if compact.len() == text.get().len() { text } else { RawValue::from_string(compact)? };
+        let has_parts = text.get().starts_with(['[', '{']);
+        let text = if has_parts { RawValue::from_string(compact(text.get())?)? } else { text };
         Ok(Self { text, value: OnceLock::new() })
     }
 }
@@ -188,13 +194,13 @@ impl PartialEq<Value> for Document {
 
 impl PartialEq<str> for Document {
     fn eq(&self, text: &str) -> bool {
-        **self == *text
+        self.as_str() == Some(text)
     }
 }
 
 impl PartialEq<&str> for Document {
     fn eq(&self, text: &&str) -> bool {
-        **self == **text
+        *self == **text
     }
 }
 
@@ -321,6 +327,17 @@ mod tests {
         #[case] equal: bool,
     ) {
         assert_eq!(one.parse::<Document>().unwrap() == other.parse::<Document>().unwrap(), equal);
+    }
+
+    #[rstest]
+    #[case::plain(r#""a é""#, Some("a é"))]
+    #[case::empty(r#""""#, Some(""))]
+    #[case::escapes(r#""\u0041\"\\""#, Some("A\"\\"))]
+    #[case::half_a_character(r#""\ud800""#, None)]
+    #[case::number("1", None)]
+    #[case::array(r#"["a"]"#, None)]
+    fn the_text_of_a_string_is_read(#[case] json: &str, #[case] expected: Option<&str>) {
+        assert_eq!(json.parse::<Document>().unwrap().as_str(), expected);
     }
 
     #[test]

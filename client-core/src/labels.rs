@@ -8,7 +8,7 @@ use reqwest::header::{
 };
 
 /// The header with the request id, for replies whose body has none.
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A longer id is ignored.
 const REQUEST_ID_BYTES: usize = 200;
 

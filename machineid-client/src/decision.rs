@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum, operation};
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::allow::{request_id, verify};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
-use crate::device_id::DeviceId;
+use crate::device_id::{DeviceBody, DeviceId};
 use crate::fields::UniqueFields;
 
 open_enum! {
@@ -176,7 +176,7 @@ pub(crate) fn validate(device: &DeviceId) -> Call<Decision> {
     Call::post("/api/v1/devices/validate")
         .operation(operation!("machineid.validate"))
         .auth(&ORG_KEY)
-        .body(&json!({"deviceId": device}))
+        .body(&DeviceBody { device })
         .idempotent()
         // A question about a device that runs can't wait because of how often others are asked.
         .separate_rate_limit()

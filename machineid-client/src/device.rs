@@ -5,11 +5,11 @@ use agent_client_core::{
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::ORG_KEY;
 use crate::client::Api;
-use crate::device_id::DeviceId;
+use crate::device_id::{DeviceBody, DeviceId};
 use crate::plan::PlanFigures;
 
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
@@ -184,9 +184,5 @@ impl<T: Transport> Api<T> {
 }
 
 fn change(path: &'static str, operation: &'static Operation, device: &DeviceId) -> Call<Reply> {
-    Call::post(path)
-        .operation(operation)
-        .auth(&ORG_KEY)
-        .body(&json!({"deviceId": device}))
-        .idempotent()
+    Call::post(path).operation(operation).auth(&ORG_KEY).body(&DeviceBody { device }).idempotent()
 }

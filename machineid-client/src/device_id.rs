@@ -24,6 +24,13 @@ const MAX_LENGTH: usize = 128;
 #[serde(transparent)]
 pub struct DeviceId(String);
 
+/// The body of a request about one device.
+#[derive(Serialize)]
+pub(crate) struct DeviceBody<'a> {
+    #[serde(rename = "deviceId")]
+    pub(crate) device: &'a DeviceId,
+}
+
 impl DeviceId {
     /// Creates a device id from its text. Whitespace around it is removed.
     ///

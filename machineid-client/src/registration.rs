@@ -3,11 +3,10 @@
 use agent_client_core::{Call, Error, Extra, Reply, Transport, operation};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
 
 use crate::auth::ORG_KEY;
 use crate::client::Api;
-use crate::device_id::DeviceId;
+use crate::device_id::{DeviceBody, DeviceId};
 use crate::plan::PlanFigures;
 
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
@@ -151,7 +150,7 @@ impl<T: Transport> Api<T> {
         let call = Call::post("/api/v1/devices/register")
             .operation(operation!("machineid.register"))
             .auth(&ORG_KEY)
-            .body(&json!({"deviceId": device}))
+            .body(&DeviceBody { device })
             .idempotent();
         self.send(call.decode(Registration::decode))
     }

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ADVANCE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A clock that can be moved, set and frozen, to the millisecond.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
-pub(crate) struct Clock {
-    /// How far the virtual time is ahead of the real time; below zero if it is behind.
-    offset: SignedDuration,
-    /// The time at which the clock stands still; the offset has no meaning then.
-    frozen_at: Option<Timestamp>,
+pub(crate) enum Clock {
+    /// The clock is ahead of the real time by this much; below zero if it is behind.
+    Running(SignedDuration),
+    /// The clock stands still at this time.
+    Frozen(Timestamp),
 }
 
 /// An error: the virtual time would be more than [`MAX_ADVANCE`] from the real time.
@@ -64,31 +64,40 @@ impl TryFrom<SystemTime> for Time {
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    /// Zero if the clock is frozen.
     offset_millis: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     frozen_at: Option<Time>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::Running(SignedDuration::ZERO)
+    }
 }
 
 impl Clock {
     /// Returns how far the virtual time is ahead of the real time, in seconds; below zero if it is
     /// behind.
     pub(crate) fn offset_seconds(&self) -> f64 {
-        match self.frozen_at {
-            None => self.offset.as_secs_f64(),
-            Some(at) => at.duration_since(Timestamp::now()).as_secs_f64(),
+        match self {
+            Self::Running(offset) => offset.as_secs_f64(),
+            Self::Frozen(at) => at.duration_since(Timestamp::now()).as_secs_f64(),
         }
     }
 
     pub(crate) fn is_frozen(&self) -> bool {
-        self.frozen_at.is_some()
+        matches!(self, Self::Frozen(_))
     }
 
     pub(crate) fn now(&self) -> Time {
-        if let Some(at) = self.frozen_at {
-            return Time(at);
+        match self {
+            Self::Running(offset) => {
+                let now = Timestamp::now().checked_add(*offset).unwrap_or(Timestamp::MAX);
+                Time(whole_millis(now))
+            }
+            Self::Frozen(at) => Time(*at),
         }
-        let now = Timestamp::now().checked_add(self.offset).unwrap_or(Timestamp::MAX);
-        Time(whole_millis(now))
     }
 
     /// Returns this time, unless the clock shows the real time.
@@ -100,15 +109,14 @@ impl Clock {
         // A stored clock keeps whole milliseconds.
         let millis = i64::try_from(by.as_millis()).map_err(|_| ClockOutOfRange)?;
         let by = SignedDuration::from_millis(millis);
-        match self.frozen_at {
-            None => {
-                let offset = self.offset.checked_add(by).ok_or(ClockOutOfRange)?;
-                self.offset = in_range(offset)?;
+        match self {
+            Self::Running(offset) => {
+                *offset = in_range(offset.checked_add(by).ok_or(ClockOutOfRange)?)?;
             }
-            Some(at) => {
-                let at = at.checked_add(by).map_err(|_| ClockOutOfRange)?;
-                in_range(at.duration_since(Timestamp::now()))?;
-                self.frozen_at = Some(at);
+            Self::Frozen(at) => {
+                let later = at.checked_add(by).map_err(|_| ClockOutOfRange)?;
+                in_range(later.duration_since(Timestamp::now()))?;
+                *at = later;
             }
         }
         Ok(())
@@ -117,11 +125,10 @@ impl Clock {
     /// Sets the time, which goes on from there unless the clock is frozen.
     pub(crate) fn set(&mut self, Time(now): Time) -> Result<(), ClockOutOfRange> {
         let now = whole_millis(now);
-        let real = whole_millis(Timestamp::now());
-        let offset = in_range(now.duration_since(real))?;
-        match &mut self.frozen_at {
-            Some(at) => *at = now,
-            None => self.offset = offset,
+        let new_offset = in_range(offset_at(now))?;
+        match self {
+            Self::Running(offset) => *offset = new_offset,
+            Self::Frozen(at) => *at = now,
         }
         Ok(())
     }
@@ -132,9 +139,13 @@ impl Clock {
             return;
         }
         let Time(now) = self.now();
-        self.offset = now.duration_since(whole_millis(Timestamp::now()));
-        self.frozen_at = frozen.then_some(now);
+        *self = if frozen { Self::Frozen(now) } else { Self::Running(offset_at(now)) };
     }
+}
+
+/// Returns how far this time is ahead of the real time, in whole milliseconds.
+fn offset_at(now: Timestamp) -> SignedDuration {
+    now.duration_since(whole_millis(Timestamp::now()))
 }
 
 fn whole_millis(time: Timestamp) -> Timestamp {
@@ -147,8 +158,13 @@ fn in_range(offset: SignedDuration) -> Result<SignedDuration, ClockOutOfRange> {
 
 impl From<Clock> for Stored {
     fn from(clock: Clock) -> Self {
-        let offset_millis = i64::try_from(clock.offset.as_millis()).unwrap_or(i64::MAX);
-        Self { offset_millis, frozen_at: clock.frozen_at.map(Time) }
+        match clock {
+            Clock::Running(offset) => {
+                let offset_millis = i64::try_from(offset.as_millis()).unwrap_or(i64::MAX);
+                Self { offset_millis, frozen_at: None }
+            }
+            Clock::Frozen(at) => Self { offset_millis: 0, frozen_at: Some(Time(at)) },
+        }
     }
 }
 
@@ -157,6 +173,9 @@ impl TryFrom<Stored> for Clock {
 
     fn try_from(stored: Stored) -> Result<Self, ClockOutOfRange> {
         let offset = in_range(SignedDuration::from_millis(stored.offset_millis))?;
-        Ok(Self { offset, frozen_at: stored.frozen_at.map(|Time(at)| whole_millis(at)) })
+        Ok(match stored.frozen_at {
+            Some(Time(at)) => Self::Frozen(whole_millis(at)),
+            None => Self::Running(offset),
+        })
     }
 }

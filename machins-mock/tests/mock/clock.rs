@@ -83,6 +83,17 @@ async fn a_frozen_clock_has_the_same_bounds() {
 }
 
 #[tokio::test]
+async fn the_state_of_a_frozen_clock_is_its_time_alone() {
+    let server = MockServer::start().await;
+    server.clock().set(new_year()).unwrap();
+    server.clock().freeze();
+    server.clock().set(new_year()).unwrap();
+    let (_, state) = control(&server, Method::GET, "state", Value::Null).await;
+    let expected = json!({"frozen_at": "2030-01-01T00:00:00.000Z", "offset_millis": 0});
+    assert_eq!(state["clock"], expected);
+}
+
+#[tokio::test]
 async fn a_reset_goes_back_to_the_time_of_the_start() {
     let server = MockServer::builder().clock(new_year()).frozen().start().unwrap();
     assert_eq!(server.clock().now(), new_year());
