@@ -198,3 +198,29 @@ fn what_twice_verbose_shows_is_bounded_and_safe() {
     assert!(ran.stderr.contains("< … 9801 more lines\n"), "{}", ran.stderr);
     assert!(ran.stderr.len() < 100_000, "{}", ran.stderr.len());
 }
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named_without_password() {
+    let proxy = "http://ann:hunter2@127.0.0.1:9";
+    let home = Home::new().with("HTTPS_PROXY", proxy).with("https_proxy", proxy);
+    let home = home.with("NO_PROXY", "localhost").with("no_proxy", "localhost");
+    let url = ["--base-url", "https://machins.invalid/api/v1", "--timeout", "0.5"];
+    for command in ["stats", "doctor"] {
+        for more in [&[][..], &["-vv"]] {
+            let ran = home.run(&[&[command], &url[..], more].concat()).exits(1);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains("through the proxy http://127.0.0.1:9"), "{ran:?}");
+            assert!(!said.contains("hunter2"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_speaks_no_tls_is_named() {
+    let url = stub::serve(|_| Reply::json(200, &serde_json::json!({})));
+    let url = url.replace("http://", "https://");
+    let ran = Home::new().run(&["stats", "--base-url", &url, "--timeout", "0.5"]).exits(1);
+    assert!(!ran.stderr.contains("check the network"), "{ran:?}");
+    assert!(ran.stderr.contains(&url), "{ran:?}");
+}
