@@ -214,3 +214,26 @@ async fn an_allow_waits_for_a_locked_log_only_so_long() {
     assert!(matches!(denied.reason(), Reason::NotLogged { error: LogError::Locked { .. }, .. }));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[tokio::test]
+async fn a_checked_call_is_logged_with_its_tool_and_arguments() {
+    let (server, folder) = (server(3).await, Folder::new());
+    let log = folder.log();
+    let gate = gate(&server, &log);
+    gate.check_tool("add", Some("{\"a\":\"\u{1b}[31m\"}")).await.unwrap();
+    gate.check_tool("add", None).await.unwrap();
+    gate.check_tool(&"t".repeat(1000), Some(&"\u{10ffff}".repeat(100_000))).await.unwrap();
+    gate.check_tool("add", Some("[]")).await.unwrap_err();
+    log.flush();
+    let entries = folder.entries();
+    let calls: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.tool.as_deref().unwrap(), entry.arguments.as_deref()))
+        .collect();
+    assert_eq!(calls[0], ("add", Some(r#"{"a":" [31m"}"#)));
+    assert_eq!(calls[1], ("add", None));
+    assert_eq!((calls[2].0.len(), calls[2].1.unwrap().chars().count()), (200, 2001));
+    assert_eq!(calls[3], ("add", Some("[]")));
+    assert_eq!(folder.count(), 4);
+    assert!(folder.text().lines().all(|line| line.len() < 16 * 1024));
+}

@@ -202,14 +202,15 @@ fn decide(
     log: &DecisionLogFlags,
 ) -> Result<Permit, Refusal> {
     let text = read_event().map_err(Refusal::no_decision)?;
-    let _event = runtime.read(&text).map_err(Refusal::no_decision)?;
+    let event = runtime.read(&text).map_err(Refusal::no_decision)?;
     // It may hold what the flags and the environment do not say, such as the decision log.
     context.document()?;
     let device = context.device(device)?;
     let client = context.machineid_with_key()?.build().map_err(Failure::from)?;
     let asked_by = format!("hook {}", runtime.name());
     let gate = log.attach(Gate::new(&client, device), context, &asked_by)?;
-    Ok(crate::runtime::block_on(gate.check())??)
+    // The arguments stay out of the log: nobody has asked for them there.
+    Ok(crate::runtime::block_on(gate.check_tool(&event.tool, None))??)
 }
 
 /// Answers the runtime in its form, or in the one that all understand if it is not known. Every
