@@ -220,9 +220,15 @@ async fn a_checked_call_is_logged_with_its_tool_and_arguments() {
     let (server, folder) = (server(3).await, Folder::new());
     let log = folder.log();
     let gate = gate(&server, &log);
-    gate.check_tool("add", Some("{\"a\":\"\u{1b}[31m\"}")).await.unwrap();
-    gate.check_tool("add", None).await.unwrap();
-    gate.check_tool(&"t".repeat(1000), Some(&"\u{10ffff}".repeat(100_000))).await.unwrap();
+    let (long_name, long_text) = ("t".repeat(1000), "\u{10ffff}".repeat(100_000));
+    let calls = [
+        ("add", Some("{\"a\":\"\u{1b}[31m\"}")),
+        ("add", None),
+        (long_name.as_str(), Some(long_text.as_str())),
+    ];
+    for (tool, arguments) in calls {
+        let _permit = gate.check_tool(tool, arguments).await.unwrap();
+    }
     gate.check_tool("add", Some("[]")).await.unwrap_err();
     log.flush();
     let entries = folder.entries();
