@@ -11,8 +11,7 @@ use crate::lookup;
 /// The listing that a key has bought from, if the user names it by a part of its id. It may have left
 /// the marketplace since.
 pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Option<ListingId> {
-    let intents = client.list_intents().ok()?;
-    let intent = intents.into_iter().find(|intent| intent.key() == key)?;
+    let intent = client.get_intent(key).ok()??;
     let id = intent.listing_id().filter(|_| intent.kind() == IntentKind::Trade)?;
     lookup::is_beginning(given, id.as_str()).then(|| id.clone())
 }
@@ -21,6 +20,13 @@ pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Option<Listing
 pub(crate) fn failure(key: &str, error: Error) -> Failure {
     let hint = format!("give the same command again: it is still one for the key {key:?}");
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, &hint)
+}
+
+/// Whether a key may have been made by [`new_key`].
+pub(crate) fn is_new_key(what: &str, key: &str) -> bool {
+    let numbers = key.strip_prefix(what).unwrap_or_default();
+    numbers.matches('-').count() == 2
+        && numbers.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
 }
 
 /// A key that is used for nothing else on this machine.

@@ -23,7 +23,7 @@ pub(crate) struct JsonFolder {
     path: PathBuf,
     /// What one file holds, for errors.
     noun: &'static str,
-    /// A longer file is not one of ours.
+    /// A longer file was not written by this crate and is refused.
     longest: u64,
 }
 
@@ -144,6 +144,7 @@ impl JsonFolder {
         let temporary = self.file(name, "tmp");
         let written = serde_json::to_vec(&Stored { version: VERSION, content })
             .map_err(io::Error::from)
+            .and_then(|json| self.check_length(json))
             .and_then(|json| write_whole(&temporary, &json))
             .and_then(|()| fs::rename(&temporary, &target))
             .and_then(|()| sync_folder(&self.path));
@@ -152,6 +153,15 @@ impl JsonFolder {
             let _ = fs::remove_file(&temporary);
             self.failure("cannot be written", error)
         })
+    }
+
+    /// Refuses what could not be read again.
+    fn check_length(&self, json: Vec<u8>) -> io::Result<Vec<u8>> {
+        if u64::try_from(json.len()).is_ok_and(|length| length <= self.longest) {
+            return Ok(json);
+        }
+        let message = format!("it would be longer than {} bytes", self.longest);
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
@@ -234,6 +244,17 @@ mod tests {
         let error = files.try_lock("a", unsupported).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.to_string().contains("cannot be locked"), "{error}");
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_read_is_not_written() {
+        let (_folder, files) = folder();
+        let content = |length| std::collections::BTreeMap::from([("text", "a".repeat(length))]);
+        files.write("a", &content(900)).unwrap();
+        let error = files.write("a", &content(1024)).unwrap_err();
+        assert!(error.to_string().contains("longer than 1024 bytes"), "{error}");
+        let kept: Option<std::collections::BTreeMap<String, String>> = files.read("a").unwrap();
+        assert_eq!(kept.unwrap()["text"].len(), 900);
     }
 
     #[cfg(unix)]

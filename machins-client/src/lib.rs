@@ -144,6 +144,7 @@ mod model;
 mod once;
 mod pager;
 mod proposals;
+mod refusal;
 mod remembered_ids;
 mod spending;
 mod spending_client;

@@ -5,7 +5,7 @@
 //! there is the memory of what a key was used for.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use agent_client_core::{CallOptions, Error, ErrorKind, Transport};
 use serde::Serialize;
@@ -15,7 +15,8 @@ use crate::intent::record::{Intent, Subject, check_key, milliseconds};
 use crate::model::id::TradeId;
 use crate::model::listing::{Listing, NewListing};
 use crate::model::review::{NewReview, Review};
-use crate::proposals::agent;
+use crate::proposals::{agent, time_left};
+use crate::refusal::is_refused;
 
 /// Listings and reviews that are created once for a key.
 impl<T: Transport> Api<T> {
@@ -133,34 +134,13 @@ async fn once<C: Creation>(
             Err(creation.duplicate(error))
         }
         Err(error) => {
-            let is_refused = matches!(error.status(), Some(300..=499)) || !may_be_sent(&error);
-            if is_refused && known.is_none() {
+            if is_refused(&error) && known.is_none() {
                 // It had no effect. A record that stays makes the next call search first.
                 let _ = lock.remove().await;
             }
             Err(error)
         }
     }
-}
-
-fn may_be_sent(error: &Error) -> bool {
-    !matches!(
-        error.kind(),
-        ErrorKind::NotSent
-            | ErrorKind::UntrustedCertificate
-            | ErrorKind::MissingCredential
-            | ErrorKind::InvalidInput
-            | ErrorKind::Forked
-    )
-}
-
-fn time_left(client: &Client, start: Instant) -> Result<Duration, Error> {
-    let transport = client.transport();
-    let passed = transport.clock().now().saturating_duration_since(start);
-    transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
-        let message = "the call's time limit passed; make it again in the same way";
-        Error::new(ErrorKind::TimedOut, message)
-    })
 }
 
 struct NewListingOnce(NewListing);

@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Async, Call, Document, Error, ErrorKind, Probe, ProbeResult, operation};
+use agent_client_core::{Call, Document, Error, ErrorKind, Probe, ProbeResult, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Client;
-use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milliseconds};
+use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milliseconds, moment};
 use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::model::id::TradeId;
 use crate::model::page::Page;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
+use crate::refusal::is_refused;
 
 /// The page size of the search for a proposal: the maximum that the service allows.
 const SEARCH_PAGE_SIZE: u32 = 200;
@@ -77,13 +78,13 @@ fn find(is_it: IsIt, offset: u64) -> Probe<Trade> {
 
 /// What is asked before a proposal is sent, each time that one is.
 pub(crate) trait BeforeSending: fmt::Debug + Send + Sync {
-    /// Returns an error if the proposal must not be sent. `reference` is the client reference in its
-    /// metadata, and `sending` says by when it is sent.
+    /// Returns an error if the proposal of this intent must not be sent. `sending` says by when it is
+    /// sent.
     fn allow<'a>(
         &'a self,
         client: &'a Client,
+        intent: &'a Intent,
         proposal: &'a Proposal,
-        reference: &'a Document,
         sending: Sending,
     ) -> StoreFuture<'a, ()>;
 }
@@ -117,6 +118,16 @@ pub(crate) fn agent(client: &Client) -> Result<String, Error> {
     Ok(hash(&["agent", api_key.as_ref().map_or("", |key| key.expose())]))
 }
 
+/// Returns what is left of the time of a call that began at this moment on the client's clock.
+pub(crate) fn time_left(client: &Client, start: Instant) -> Result<Duration, Error> {
+    let transport = client.transport();
+    let passed = transport.clock().now().saturating_duration_since(start);
+    transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
+        let message = "the call's time limit passed; make it again in the same way";
+        Error::new(ErrorKind::TimedOut, message)
+    })
+}
+
 /// A proposal that may have been sent.
 struct Doubt {
     /// When it had been sent for the last time.
@@ -137,25 +148,16 @@ impl Once {
         Self::with_key(client, &key, proposal)?.run().await
     }
 
-    /// Proposes a trade once for a key, and asks before a proposal is sent. Returns the trade with the
-    /// client reference of the proposal, or the error.
-    pub(crate) async fn asking(
-        client: Client,
-        key: &str,
-        proposal: Proposal,
-        before_sending: Arc<dyn BeforeSending>,
-    ) -> (Option<Document>, Result<Trade, Error>) {
-        match Self::with_key(client, key, proposal) {
-            Ok(once) => {
-                let reference = once.reference.clone();
-                let once = Self { before_sending: Some(before_sending), ..once };
-                (Some(reference), once.run().await)
-            }
-            Err(error) => (None, Err(error)),
-        }
+    /// Asks before a proposal is sent.
+    pub(crate) fn asking(self, before_sending: Arc<dyn BeforeSending>) -> Self {
+        Self { before_sending: Some(before_sending), ..self }
     }
 
-    fn with_key(client: Client, key: &str, proposal: Proposal) -> Result<Self, Error> {
+    pub(crate) fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    pub(crate) fn with_key(client: Client, key: &str, proposal: Proposal) -> Result<Self, Error> {
         check_key(key)?;
         let store = Arc::clone(client.proposing().store()?);
         Self::new(client, store, key, proposal, true)
@@ -188,7 +190,7 @@ impl Once {
         Ok(Self { client, store, intent, proposal, reference, is_kept, before_sending, start })
     }
 
-    async fn run(self) -> Result<Trade, Error> {
+    pub(crate) async fn run(self) -> Result<Trade, Error> {
         let mut lock = self.store.lock(self.intent.key(), self.time_left()?).await?;
         let known = lock.read().await?;
         // What this client has not sent yet, another one may have, but only under a key.
@@ -259,7 +261,7 @@ impl Once {
             lock.write(&self.sent(now)).await?;
             return Ok(self.doubt_since(now));
         }
-        Ok(self.doubt_since(SystemTime::UNIX_EPOCH + Duration::from_millis(until_ms)))
+        Ok(self.doubt_since(moment(until_ms)))
     }
 
     /// The doubt about a proposal that had been sent for the last time at this moment.
@@ -278,8 +280,7 @@ impl Once {
         let until_ms = SystemTime::now().checked_add(left).map_or(u64::MAX, milliseconds);
         if let Some(before_sending) = &self.before_sending {
             let sending = Sending { left, until_ms };
-            let asked =
-                before_sending.allow(&self.client, &self.proposal, &self.reference, sending);
+            let asked = before_sending.allow(&self.client, &self.intent, &self.proposal, sending);
             asked.await?;
         }
         let left = self.time_left()?;
@@ -294,13 +295,16 @@ impl Once {
             let _ = lock.write(&self.sent(SystemTime::now())).await;
             return Ok(Sent::Unknown(error));
         }
-        let is_refused = matches!(error.status(), Some(300..=499)) && error.status() != Some(429);
         let Some(doubt) = doubt else {
-            // It had no effect. A record that stays makes the next call search a little longer.
-            let _ = lock.remove().await;
+            if is_refused(&error) {
+                // If this fails, the next call searches a little longer.
+                let _ = lock.remove().await;
+            }
             return Err(error);
         };
-        if !is_refused {
+        // What was not sent, or was not looked at, says nothing about the earlier one.
+        let is_decided = is_refused(&error) && error.status().is_some_and(|status| status != 429);
+        if !is_decided {
             let _ = lock.write(&self.sent(doubt.ended)).await;
             return Err(error);
         }
@@ -394,12 +398,7 @@ impl Once {
 
     /// Returns what is left of the call's time.
     fn time_left(&self) -> Result<Duration, Error> {
-        let transport: &Async = self.client.transport();
-        let passed = self.clock_now().saturating_duration_since(self.start);
-        transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
-            let message = "the call's time limit passed; propose the trade again in the same way";
-            Error::new(ErrorKind::TimedOut, message)
-        })
+        time_left(&self.client, self.start)
     }
 }
 

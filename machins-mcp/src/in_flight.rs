@@ -10,7 +10,7 @@ const MOST: usize = 4096;
 
 /// Why a request is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoPlace {
+pub(crate) enum NotAccepted {
     #[error("another request with this id has no response yet")]
     IdInUse,
     #[error("too many requests have no response yet")]
@@ -36,16 +36,16 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     /// Notes a request that has arrived.
-    pub(crate) fn begin(&mut self, id: &Id) -> Result<(), NoPlace> {
+    pub(crate) fn begin(&mut self, id: &Id) -> Result<(), NotAccepted> {
         let key = id.key();
         if self.requests.contains_key(&*key) {
-            return Err(NoPlace::IdInUse);
+            return Err(NotAccepted::IdInUse);
         }
         if self.requests.len() >= MOST {
             self.requests.retain(|_, (_, state)| *state != State::Cancelled);
         }
         if self.requests.len() >= MOST {
-            return Err(NoPlace::TooMany);
+            return Err(NotAccepted::TooMany);
         }
         self.requests.insert(key.into_owned(), (id.clone(), State::Other));
         Ok(())

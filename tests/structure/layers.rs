@@ -51,7 +51,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-client",
         &[
-            "auth json_folder model remembered_ids",
+            "auth json_folder model refusal remembered_ids",
             "intent",
             "spending",
             "client",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -193,7 +193,7 @@ impl Transport for Async {
         &self,
         calls: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Pending<R> {
-        Pending(Some(self.0.engine.wire.in_same_process(Box::pin(calls))))
+        Pending(SameProcess::new(Box::pin(calls)))
     }
 }
 
@@ -208,7 +208,7 @@ impl fmt::Debug for Async {
 /// Nothing is sent until it is polled. If it is dropped before it completes, the call may or may
 /// not have taken effect.
 #[must_use = "a call is not sent until it is awaited"]
-pub struct Pending<R>(Option<SameProcess<Calls<R>>>);
+pub struct Pending<R>(SameProcess<Calls<R>>);
 
 type Calls<R> = Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>;
 
@@ -216,16 +216,10 @@ impl<R> Future for Pending<R> {
     type Output = Result<R, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(calls) = &mut self.0 else {
-            let message = "a call was polled again after it had completed";
-            return Poll::Ready(Err(Error::new(ErrorKind::InvalidInput, message)));
-        };
-        let calls = calls.get_mut()?;
+        let calls = self.0.get_mut()?;
         check_runtime()?;
-        let result = ready!(reporting_missing_drivers(|| calls.as_mut().poll(context))?);
-        // Dropping it as the process's own needs one more system call.
-        drop(self.0.take().map(SameProcess::into_inner));
-        Poll::Ready(result)
+        reporting_missing_drivers(|| calls.as_mut().poll(context))
+            .unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
 }
 
@@ -234,8 +228,7 @@ impl<R: Send + 'static> AndThen<R, Async> for Pending<R> {
         self,
         next: impl FnOnce(R) -> Pending<S> + Send + 'static,
     ) -> Pending<S> {
-        let calls = Box::pin(async move { next(self.await?).await });
-        Pending(Some(SameProcess::new(calls)))
+        Pending(SameProcess::new(Box::pin(async move { next(self.await?).await })))
     }
 }
 

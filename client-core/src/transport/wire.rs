@@ -33,7 +33,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
-    exchange: SameProcess<Exchange>,
+    exchange: Exchange,
     base_url: BaseUrl,
     /// The proxy that the environment names.
     proxy: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Wire {
 
 /// What answers requests.
 enum Exchange {
-    Http(Client),
+    Http(SameProcess<Client>),
     #[cfg(feature = "test-util")]
     Script(Script),
 }
@@ -68,7 +68,7 @@ impl Wire {
         let script = None;
         let exchange = match script {
             Some(script) => script,
-            None => Exchange::Http(pool.client(&base_url)?),
+            None => Exchange::Http(SameProcess::new(pool.client(&base_url)?)),
         };
         // A proxy that the user has configured is not known here.
         let proxy = if base_url.is_loopback() || pool.is_configured() {
@@ -77,7 +77,7 @@ impl Wire {
             proxy::for_url(&base_url.to_string())
         };
         Ok(Self {
-            exchange: SameProcess::new(exchange),
+            exchange,
             max_reply_bytes: options.max_reply_bytes,
             request_ids: Arc::default(),
             user_agent,
@@ -92,12 +92,11 @@ impl Wire {
 
     /// Returns an error if this process is not the one that created the client.
     pub(super) fn check_process(&self) -> Result<(), Error> {
-        self.exchange.get().map(drop)
-    }
-
-    /// Returns a value that only the process that created the client may use.
-    pub(super) fn in_same_process<T>(&self, value: T) -> SameProcess<T> {
-        self.exchange.derive(value)
+        match &self.exchange {
+            Exchange::Http(http) => http.get().map(drop),
+            #[cfg(feature = "test-util")]
+            Exchange::Script(_) => Ok(()),
+        }
     }
 
     /// Sends the request once, after giving it to `show`. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
@@ -109,8 +108,8 @@ impl Wire {
         time_limit: Duration,
         show: impl FnOnce(&reqwest::Request),
     ) -> Result<Reply, Error> {
-        let http = match self.exchange.get()? {
-            Exchange::Http(http) => http,
+        let http = match &self.exchange {
+            Exchange::Http(http) => http.get()?,
             #[cfg(feature = "test-util")]
             Exchange::Script(script) => {
                 let request_ids = Arc::clone(&self.request_ids);

@@ -17,7 +17,7 @@ use crate::text::clean;
 /// Show and decide on purchases that wait for a person
 ///
 /// A purchase above policy.approval_above waits here. Once it is approved, the same command or tool
-/// call makes it, within 24 hours, up to this price. An approval lifts no limit.
+/// call makes it, within 24 hours, up to this price. All limits still apply.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example:\n  machins approvals")]

@@ -132,12 +132,11 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
 
 fn forget(context: &Context, key: &str, yes: bool) -> Result<(), Failure> {
     let client = context.machins_public()?;
-    let intents = client.list_intents()?;
-    let Some(intent) = intents.iter().find(|intent| intent.key() == key) else {
+    let Some(intent) = client.get_intent(key)? else {
         return Err(Failure::not_found(format!("the key {key:?} was not used"))
             .hint("`machins intents` lists the keys"));
     };
-    let item = Item::from(intent);
+    let item = Item::from(&intent);
     let became = match item.result() {
         Some(id) => format!("{} {id}", item.kind),
         None => format!("a {} whose outcome is unknown", item.kind),

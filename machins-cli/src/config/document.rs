@@ -127,6 +127,11 @@ impl Document {
                 self.set(Some(&name), key, &value);
             }
         }
+        // The limits of the place that it leaves hold for it there too.
+        if let Some(policy) = profile.and_then(|from| self.0["profiles"][from].get(POLICY)).cloned()
+        {
+            self.0["profiles"][&name][POLICY] = policy;
+        }
         let url = kept.base_url;
         let value = self
             .get(profile, url)

@@ -224,3 +224,16 @@ fn intents_are_listed_and_forgotten() {
     on_a_terminal(&shop.bob, "$MACHINS intents forget order-42", &[(&asked, "y\n")]).exits(0);
     assert_eq!(shop.bob.run(&["intents", "-o", "id"]).exits(0).stdout, "order-43\n");
 }
+
+#[test]
+fn a_corrupt_intent_stops_no_other_key() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let trade = id(&shop.bob.run(&["buy", &offer, "--once", "k", "--json"]).exits(0));
+    fs::write(shop.bob.path().join(".machins/intents/0123.json"), "{").unwrap();
+    let again = shop.bob.run(&["buy", &offer[..8], "--once", "k", "--json"]).exits(0);
+    assert_eq!(id(&again), trade);
+    shop.bob.run(&["intents", "forget", "k", "--yes"]).exits(0);
+    let error = shop.bob.run(&["intents", "--json"]).exits(1).error();
+    assert!(error["message"].as_str().unwrap().contains("0123.json"), "{error}");
+}

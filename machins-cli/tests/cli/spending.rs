@@ -209,6 +209,39 @@ fn a_purchase_above_the_amount_waits_for_a_person() {
     assert_eq!(trades(&shop), 1);
 }
 
+#[test]
+fn the_same_command_buys_what_was_approved_once() {
+    let (shop, offer) = limited(&json!({"approval_above": "5"}));
+    let buy = ["buy", &offer, "--terms", "JSON", "--json"];
+    for _ in 0..2 {
+        let error = shop.bob.run(&buy).exits(1).error();
+        assert_eq!(error["kind"], "approval_needed");
+    }
+    let approvals = shop.bob.run(&["approvals", "--json"]).exits(0).document();
+    let [approval] = approvals["items"].as_array().unwrap().as_slice() else { panic!() };
+    let approve = format!("$MACHINS approvals approve {}", id_of(approval));
+    on_a_terminal(&shop.bob, &approve, &[("Approve 12.50 CR", "y\n")]).exits(0);
+    let other = ["buy", &offer, "--terms", "XML", "--json"];
+    assert_eq!(shop.bob.run(&other).exits(1).error()["kind"], "approval_needed");
+    shop.bob.run(&buy).exits(0);
+    assert_eq!(shop.bob.run(&buy).exits(1).error()["kind"], "approval_needed");
+    assert_eq!(trades(&shop), 1);
+}
+
+#[test]
+fn a_key_that_is_kept_keeps_its_limits() {
+    let (shop, offer) = limited(&json!({}));
+    let mut config: Value = serde_json::from_str(&shop.bob.read_config()).unwrap();
+    let policy = json!({"max_per_trade": "1"});
+    config["profiles"]["poor"] = json!({"api_key": config["api_key"], "policy": policy});
+    shop.bob.write_config(&config.to_string());
+    shop.bob.run(&["join", "--name", "Newcomer", "--profile", "poor"]).exits(0);
+    let config: Value = serde_json::from_str(&shop.bob.read_config()).unwrap();
+    let profiles = config["profiles"].as_object().unwrap();
+    let kept = profiles.keys().find(|name| *name != "poor").unwrap();
+    assert_refused(shop.bob.run(&["buy", &offer, "--profile", kept, "--json"]), &["max_per_trade"]);
+}
+
 fn id_of(item: &Value) -> String {
     item["id"].as_str().unwrap().to_owned()
 }

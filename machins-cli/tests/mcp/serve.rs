@@ -73,6 +73,19 @@ fn asking_again_returns_the_first_trade() {
 }
 
 #[test]
+fn a_corrupt_intent_stops_no_other_purchase() {
+    let shop = Shop::new();
+    let listing = shop.task("work", 10);
+    std::fs::create_dir(shop.path("intents")).unwrap();
+    std::fs::write(shop.path("intents").join("0123.json"), "{").unwrap();
+    let mut server = shop.serve(&[]);
+    let order = json!({"listing_id": listing.id});
+    assert_eq!(server.done("propose_trade", &order)["made_before"], false);
+    assert_eq!(server.done("propose_trade", &order)["made_before"], true);
+    assert_eq!(shop.trades().len(), 1);
+}
+
+#[test]
 fn a_refusal_names_the_rule_and_what_remains() {
     let shop = Shop::new();
     let (cheap, dear) = (shop.task("cheap", 10), shop.task("dear", 30));

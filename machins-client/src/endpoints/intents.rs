@@ -85,6 +85,22 @@ impl<T: Transport> Api<T> {
         })
     }
 
+    /// Returns what a key was used for, or `None` if it was not used. Waits for a call that works on
+    /// the key. Nothing is sent.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Storage`](crate::ErrorKind::Storage) if the intent cannot be read, and
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut) if a call works on the key for longer than
+    /// the client's [`timeout`](crate::ClientOptions::timeout).
+    pub fn get_intent(&self, key: &str) -> T::Reply<Option<Intent>> {
+        let (client, key) = (self.asynchronous(), key.to_owned());
+        self.transport().run(async move {
+            check_key(&key)?;
+            let patience = client.transport().timeout();
+            client.proposing().store()?.lock(&key, patience).await?.read().await
+        })
+    }
+
     /// Forgets what a key was used for, and returns it, or `None` if the key was not used. Nothing
     /// is sent, and a trade of the key is left as it is: the key still leads to it if it is given
     /// again with the same proposal.

@@ -14,7 +14,7 @@ use crate::intent::record::{Intent, hash};
 use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::json_folder::{JsonFolder, in_background};
 
-/// A longer file is not one of ours.
+/// A longer file was not written by this crate and is refused.
 const LONGEST_FILE: u64 = 64 * 1024;
 /// How long finished intents are kept, and how many of all there are at most.
 const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -141,6 +141,21 @@ impl Intent {
         })
     }
 
+    /// Returns a key made from the parts that identify an intent, such as a listing and a purpose: the
+    /// same parts give the same key, and others another one. It is 32 hexadecimal digits long.
+    ///
+    /// ```
+    /// use machins_client::Intent;
+    ///
+    /// let key = Intent::key_from(&["lst_x9y8z7w6", "weekly report"]);
+    /// assert_eq!(key, Intent::key_from(&["lst_x9y8z7w6", "weekly report"]));
+    /// assert_ne!(key, Intent::key_from(&["lst_x9y8z7w6 weekly", "report"]));
+    /// ```
+    #[must_use]
+    pub fn key_from(parts: &[&str]) -> String {
+        hash(parts)
+    }
+
     /// Returns the key that names the intent.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -228,7 +243,7 @@ impl Intent {
     /// Returns the time when the key was used first.
     #[must_use]
     pub fn created_at(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_millis(self.created_at_ms)
+        moment(self.created_at_ms)
     }
 
     /// The same intent, whose request had been sent for the last time by this moment.
@@ -327,6 +342,12 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The moment this many milliseconds after 1970, or the present if the system knows no such moment.
+pub(crate) fn moment(milliseconds: u64) -> SystemTime {
+    let since = Duration::from_millis(milliseconds);
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or_else(SystemTime::now)
 }
 
 /// A hash of texts, 128 bits in hexadecimal digits.

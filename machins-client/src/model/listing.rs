@@ -285,18 +285,10 @@ fn distinct(tags: &[String]) -> BTreeSet<&str> {
 /// let cheaper = ListingUpdate::new().price(Money::credits(40)).tags(["nlp", "sale"]);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 #[must_use]
 pub struct ListingUpdate {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    price: Option<Money>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<Vec<String>>,
-    #[serde(flatten)]
-    other: Extra,
+    fields: Extra,
 }
 
 impl ListingUpdate {
@@ -306,42 +298,34 @@ impl ListingUpdate {
     }
 
     /// Replaces the title of the listing.
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
+    pub fn title(self, title: impl Into<String>) -> Self {
+        self.field("title", title.into())
     }
 
     /// Replaces the description of the listing.
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description = Some(text.into());
-        self
+    pub fn description(self, text: impl Into<String>) -> Self {
+        self.field("description", text.into())
     }
 
     /// Replaces the price of the listing.
-    pub fn price(mut self, price: Money) -> Self {
-        self.price = Some(price);
-        self
+    pub fn price(self, price: Money) -> Self {
+        self.field("price", price.to_string())
     }
 
     /// Replaces all tags of the listing.
-    pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.tags = Some(tags.into_iter().map(Into::into).collect());
-        self
+    pub fn tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        self.field("tags", serde_json::Value::from(tags))
     }
 
-    /// Replaces any other field. The reference does not list all fields that can be changed.
+    /// Replaces any field. The reference does not list all fields that can be changed. A field that
+    /// is given twice has the last value.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
-        self.other.insert(name.into(), value.into());
+        self.fields.insert(name.into(), value.into());
         self
     }
 
-    /// The new price, if it changes.
-    pub(crate) fn new_price(&self) -> Option<Money> {
-        self.price.or_else(|| self.other.get("price")?.to().ok())
-    }
-
-    /// Whether the listing begins to accept every proposal.
-    pub(crate) fn accepts_by_itself(&self) -> bool {
-        self.other.get("auto_accept").is_some_and(|value| value.as_json() != "false")
+    pub(crate) fn fields(&self) -> &Extra {
+        &self.fields
     }
 }

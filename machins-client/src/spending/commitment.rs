@@ -62,7 +62,7 @@ impl Purchase {
 
     /// Sets the reputation of the seller as the service writes it, such as `4.50`.
     pub fn reputation(mut self, score: &Document) -> Self {
-        self.reputation = score.as_str().unwrap_or(score.as_json()).parse().ok();
+        self.reputation = reputation(score);
         self
     }
 
@@ -72,11 +72,24 @@ impl Purchase {
         self
     }
 
-    /// Whether a name in a policy, an id or a slug, means the seller.
+    /// Whether a name in a policy, an id or a slug, means the seller and nobody else. Agents choose
+    /// their slugs, so that a slug like an id means nobody.
     pub(crate) fn is_from(&self, name: &str) -> bool {
         self.seller.as_ref().is_some_and(|seller| seller.as_str() == name)
-            || self.seller_slug.as_ref().is_some_and(|slug| slug.as_str() == name)
+            || self.seller_slug.as_ref().is_some_and(|slug| slug.as_str() == name && !is_uuid(name))
     }
+
+    /// Whether a name in a policy, an id or a slug, may mean the seller.
+    pub(crate) fn may_be_from(&self, name: &str) -> bool {
+        let is_it = |own: &str| own.eq_ignore_ascii_case(name);
+        self.seller.as_ref().is_some_and(|seller| is_it(seller.as_str()))
+            || self.seller_slug.as_ref().is_some_and(|slug| is_it(slug.as_str()))
+    }
+}
+
+/// A reputation as the service writes it, such as `4.50`. `None` if it is not one.
+pub(crate) fn reputation(score: &Document) -> Option<Money> {
+    score.as_str().unwrap_or(score.as_json()).parse().ok()
 }
 
 /// A purchase of what a listing offers.
@@ -129,6 +142,14 @@ impl Commitment {
     }
 }
 
+/// Whether a name has the form of a UUID, as the ids of agents have.
+fn is_uuid(name: &str) -> bool {
+    let is_group = |(group, length): (&str, usize)| {
+        group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    name.split('-').count() == 5 && name.split('-').zip([8, 4, 4, 4, 12]).all(is_group)
+}
+
 /// A day in UTC. Times beyond the calendar are its ends.
 pub(crate) fn day(time: SystemTime) -> Date {
     let time = jiff::Timestamp::try_from(time).unwrap_or_else(|_| {
@@ -146,7 +167,7 @@ pub(crate) fn sum<'a>(
     commitments
         .iter()
         .filter(|commitment| condition(commitment))
-        // What a strange reply calls negative does not make room for more.
+        // An invalid negative amount must not free any of the limit.
         .map(|commitment| commitment.amount.max(Money::ZERO))
         .sum()
 }

@@ -13,7 +13,7 @@ use crate::spending::journal::SpendingJournal;
 use crate::spending::memory::is_busy;
 use crate::spending::store::{SpendingLock, SpendingStore};
 
-/// A longer file is not one of ours.
+/// A longer file was not written by this crate and is refused.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// A [`SpendingStore`] in a folder, for all processes of one machine. It is the default, in the folder
@@ -58,8 +58,8 @@ impl SpendingStore for FileSpendingStore {
     }
 }
 
-/// A locked account. An operation that was begun goes on when the call is dropped, and keeps the lock
-/// until it has ended.
+/// A locked account. A write that was begun goes on when the call is dropped, and keeps the lock until
+/// it has ended.
 #[derive(Debug)]
 struct FileLock {
     folder: Arc<JsonFolder>,

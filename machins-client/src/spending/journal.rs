@@ -4,13 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::intent::record::milliseconds;
+use crate::intent::record::{milliseconds, moment};
 use crate::model::id::{AgentId, ListingId, TradeId};
 use crate::model::listing::ListingType;
 use crate::model::money::Money;
 
-/// How long a finished purchase is kept: longer than a month.
+/// How long a purchase is kept: longer than a month.
 const KEPT_FOR: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+/// How long the service may take to show a trade that it has returned.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// How long a question for approval is kept, and how long an approval holds.
 const ASKED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const APPROVED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,8 +33,13 @@ pub struct SpendingJournal {
 /// Credits that are set aside for a purchase before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
-    /// What the purchase is recognised by: its client reference as JSON.
+    /// What the purchase is recognised by: the reference of its intent, which is made from the key
+    /// and the whole proposal, or else the id of its trade.
     pub(crate) reference: String,
+    /// The client reference in the proposal as JSON. The caller may choose it, so that it identifies
+    /// a trade on the listing alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) listing_id: Option<ListingId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +53,23 @@ pub(crate) struct Reservation {
     /// The trade that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trade_id: Option<TradeId>,
+}
+
+impl Reservation {
+    /// Whether the purchase may still be under way if the service does not show it.
+    pub(crate) fn may_be_open(&self, now: SystemTime, resend_after: Duration) -> bool {
+        let until_ms = match self.trade_id {
+            // Until then a proposal that was sent may still arrive.
+            None => after(self.until_ms, resend_after),
+            Some(_) => after(self.reserved_at_ms, SHOWN_WITHIN),
+        };
+        milliseconds(now) < until_ms
+    }
+}
+
+/// A time in milliseconds after another one.
+fn after(ms: u64, time: Duration) -> u64 {
+    ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Whether a person allowed a purchase.
@@ -76,11 +100,14 @@ impl ApprovalState {
 /// A purchase for which a [`SpendingPolicy`](crate::SpendingPolicy) demands the approval of a person.
 ///
 /// An approval holds for this purchase alone: this key, listing and terms, up to this price, for 24
-/// hours. It lifts no limit.
+/// hours. All limits still apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     pub(crate) id: String,
     pub(crate) reference: String,
+    /// The key of the purchase, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
     pub(crate) listing_id: ListingId,
     pub(crate) title: String,
     #[serde(default)]
@@ -140,21 +167,16 @@ impl Approval {
     /// Returns the time when approval was asked for.
     #[must_use]
     pub fn asked_at(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_millis(self.asked_at_ms)
+        moment(self.asked_at_ms)
     }
 }
 
 impl SpendingJournal {
-    /// Removes what is over: reservations that came to nothing, and old questions.
+    /// Removes old purchases that are over, and old questions.
     pub(crate) fn prune(&mut self, now: SystemTime, resend_after: Duration) {
         let now_ms = milliseconds(now);
-        let after = |ms: u64, time: Duration| {
-            ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-        };
-        self.reservations.retain(|reservation| match reservation.trade_id {
-            // Until then a proposal that was sent may still arrive.
-            None => now_ms < after(reservation.until_ms, resend_after),
-            Some(_) => now_ms < after(reservation.reserved_at_ms, KEPT_FOR),
+        self.reservations.retain(|known| {
+            now_ms < after(known.reserved_at_ms, KEPT_FOR) || known.may_be_open(now, resend_after)
         });
         self.approvals.retain(|approval| match approval.decided_at_ms {
             Some(decided) => now_ms < after(decided, APPROVED_FOR),
@@ -188,7 +210,16 @@ impl SpendingJournal {
         self.reservations.retain(|known| known.reference != reference);
     }
 
-    pub(crate) fn reservation_mut(&mut self, reference: &str) -> Option<&mut Reservation> {
-        self.reservations.iter_mut().find(|known| known.reference == reference)
+    /// Returns what was set aside for a purchase, or for the trade if another purchase led to it.
+    pub(crate) fn reservation_mut(
+        &mut self,
+        reference: &str,
+        trade: &TradeId,
+    ) -> Option<&mut Reservation> {
+        let is_this = |known: &Reservation| known.reference == reference;
+        let has_led_to_it = |known: &Reservation| known.trade_id.as_ref() == Some(trade);
+        let position = self.reservations.iter().position(is_this);
+        let position = position.or_else(|| self.reservations.iter().position(has_led_to_it))?;
+        self.reservations.get_mut(position)
     }
 }

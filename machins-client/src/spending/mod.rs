@@ -6,6 +6,7 @@ pub(crate) mod file;
 pub(crate) mod journal;
 pub(crate) mod memory;
 pub(crate) mod policy;
+mod policy_json;
 #[cfg(test)]
 mod properties;
 pub(crate) mod store;

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use agent_client_core::{Document, Error, ErrorKind};
-use serde::{Deserialize, Deserializer, Serialize};
+use agent_client_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
 
 use crate::model::id::AgentId;
 use crate::model::listing::ListingType;
 use crate::model::money::Money;
 use crate::spending::commitment::{Commitment, Purchase, day, sum};
 use crate::spending::decision::{LimitStatus, PolicyDecision, PolicyRefusal, PolicyRule};
+use crate::spending::policy_json;
 
 /// Limits on what an agent may spend. A policy without any limit allows everything.
 ///
@@ -36,93 +37,39 @@ use crate::spending::decision::{LimitStatus, PolicyDecision, PolicyRefusal, Poli
 #[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct SpendingPolicy {
-    #[serde(deserialize_with = "flag", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(deserialize_with = "policy_json::flag", skip_serializing_if = "std::ops::Not::not")]
     read_only: bool,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     max_per_trade: Option<Money>,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     max_per_day: Option<Money>,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     max_per_month: Option<Money>,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     max_in_escrow: Option<Money>,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     max_per_seller: Option<Money>,
-    #[serde(deserialize_with = "limits", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "policy_json::limits", skip_serializing_if = "BTreeMap::is_empty")]
     max_per_type: BTreeMap<String, Money>,
-    #[serde(alias = "allow_seller", deserialize_with = "names")]
+    #[serde(alias = "allow_seller", deserialize_with = "policy_json::names")]
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_sellers: Option<BTreeSet<String>>,
-    #[serde(alias = "deny_seller", deserialize_with = "names")]
+    #[serde(alias = "deny_seller", deserialize_with = "policy_json::names")]
     #[serde(skip_serializing_if = "Option::is_none")]
     deny_sellers: Option<BTreeSet<String>>,
-    #[serde(alias = "allow_tag", deserialize_with = "names")]
+    #[serde(alias = "allow_tag", deserialize_with = "policy_json::names")]
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_tags: Option<BTreeSet<String>>,
-    #[serde(alias = "deny_tag", deserialize_with = "names")]
+    #[serde(alias = "deny_tag", deserialize_with = "policy_json::names")]
     #[serde(skip_serializing_if = "Option::is_none")]
     deny_tags: Option<BTreeSet<String>>,
     /// In hundredths, as an amount is.
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     min_reputation: Option<Money>,
-    #[serde(deserialize_with = "flag", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(deserialize_with = "policy_json::flag", skip_serializing_if = "std::ops::Not::not")]
     require_verified: bool,
-    #[serde(deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "policy_json::limit", skip_serializing_if = "Option::is_none")]
     approval_above: Option<Money>,
-}
-
-/// Reads an amount that is not negative.
-fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
-    let amount = Option::<Money>::deserialize(deserializer)?;
-    match amount {
-        Some(amount) if amount < Money::ZERO => Err(not_valid("a limit is not negative")),
-        amount => Ok(amount),
-    }
-}
-
-fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Money>, D::Error> {
-    let amounts = Option::<BTreeMap<String, Money>>::deserialize(deserializer)?.unwrap_or_default();
-    for (name, amount) in &amounts {
-        if !ListingType::WORDS.contains(&name.as_str()) {
-            let known = ListingType::WORDS.join(", ");
-            return Err(not_valid(format!("{name:?} is no type of a listing: {known}")));
-        }
-        if *amount < Money::ZERO {
-            return Err(not_valid("a limit is not negative"));
-        }
-    }
-    Ok(amounts)
-}
-
-/// Reads a list of names, or a text of names between commas.
-fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeSet<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Names {
-        List(Vec<String>),
-        Text(String),
-    }
-    let names = match Option::<Names>::deserialize(deserializer)? {
-        None => return Ok(None),
-        Some(Names::List(names)) => names,
-        Some(Names::Text(text)) => text.split(',').map(Into::into).collect(),
-    };
-    let names = names.into_iter().map(|name| name.trim().to_owned());
-    Ok(Some(names.filter(|name| !name.is_empty()).collect()))
-}
-
-/// Reads a boolean, or its name.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let document = Option::<Document>::deserialize(deserializer)?;
-    match document.as_ref().map(|document| document.as_str().unwrap_or(document.as_json())) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(not_valid(format!("{other} is neither true nor false"))),
-    }
-}
-
-fn not_valid<E: serde::de::Error>(why: impl std::fmt::Display) -> E {
-    E::custom(why)
 }
 
 /// Sets an amount of the policy.
@@ -144,7 +91,8 @@ macro_rules! lists {
         $(
             $(#[$comment])*
             pub fn $name(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-                self.$name = Some(names.into_iter().map(Into::into).collect());
+                let names = names.into_iter().map(Into::<String>::into);
+                self.$name = Some(names.map(|name| name.trim().to_owned()).collect());
                 self
             }
         )+
@@ -353,9 +301,11 @@ impl SpendingPolicy {
         let seller = purchase.seller.as_ref().map_or("?", AgentId::as_str);
         let has_slug = purchase.seller_slug.is_some() || purchase.is_unnamed;
         let is_unknown = purchase.seller.is_none() || !has_slug;
-        let is_listed = |names: &BTreeSet<String>| names.iter().any(|name| purchase.is_from(name));
+        let is_denied =
+            |names: &BTreeSet<String>| names.iter().any(|name| purchase.may_be_from(name));
+        let is_allowed = |names: &BTreeSet<String>| names.iter().any(|name| purchase.is_from(name));
         // One that is named by its slug cannot be recognised by its id.
-        if self.deny_sellers.as_ref().is_some_and(|names| is_unknown || is_listed(names)) {
+        if self.deny_sellers.as_ref().is_some_and(|names| is_unknown || is_denied(names)) {
             let why = if is_unknown {
                 "it is not known who sells".to_owned()
             } else {
@@ -363,7 +313,7 @@ impl SpendingPolicy {
             };
             return Some(refusal(PolicyRule::DenySellers, why));
         }
-        if self.allow_sellers.as_ref().is_some_and(|names| !is_listed(names)) {
+        if self.allow_sellers.as_ref().is_some_and(|names| !is_allowed(names)) {
             let why = format!("seller {seller} is not one of those allowed");
             return Some(refusal(PolicyRule::AllowSellers, why));
         }
@@ -467,8 +417,10 @@ impl SpendingPolicy {
                 other.as_ref().is_none_or(is_part)
             })
             && denied.into_iter().all(|(own, other)| {
-                let names = |names: &Option<BTreeSet<String>>| names.clone().unwrap_or_default();
-                names(own).is_superset(&names(other))
+                // A list without names refuses sellers that are not known.
+                let is_whole =
+                    |other: &BTreeSet<_>| own.as_ref().is_some_and(|own| own.is_superset(other));
+                other.as_ref().is_none_or(is_whole)
             })
             && other
                 .min_reputation

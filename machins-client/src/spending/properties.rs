@@ -68,13 +68,15 @@ fn policy() -> impl Strategy<Value = SpendingPolicy> {
 
 fn purchase() -> impl Strategy<Value = Purchase> {
     let reputation = proptest::option::of(0_i64..500);
-    (money(), "[abc]", types(), names(), reputation).prop_map(|(amount, name, of, tags, score)| {
-        let seller = AgentId::new(&name).unwrap();
-        let purchase = Purchase::new(amount, of).seller(&seller).tags(tags);
-        let slug = name.parse().unwrap();
-        let reputation = score.map(Money::from_hundredths);
-        Purchase { reputation, ..purchase.seller_slug(&slug) }
-    })
+    let seller = (proptest::option::of("[abc]"), proptest::option::of("[abc]"));
+    (money(), seller, types(), names(), reputation).prop_map(
+        |(amount, (id, slug), of, tags, score)| Purchase {
+            seller: id.map(|id| AgentId::new(&id).unwrap()),
+            seller_slug: slug.map(|slug| slug.parse().unwrap()),
+            reputation: score.map(Money::from_hundredths),
+            ..Purchase::new(amount, of).tags(tags)
+        },
+    )
 }
 
 fn commitment() -> impl Strategy<Value = Commitment> {
@@ -102,12 +104,9 @@ proptest! {
             if policy.decide(&purchase, &spent, at(now)) != PolicyDecision::Allowed {
                 continue;
             }
-            let seller = purchase.seller.clone().unwrap();
-            spent.push(
-                Commitment::open(purchase.amount, Some(at(now)))
-                    .seller(&seller)
-                    .listing_type(purchase.listing_type.clone()),
-            );
+            let commitment = Commitment::open(purchase.amount, Some(at(now)))
+                .listing_type(purchase.listing_type.clone());
+            spent.push(Commitment { seller: purchase.seller.clone(), ..commitment });
         }
         // Summed up in another way: days since 1970, and whether it is March.
         let seconds = |spent: &Commitment| {
@@ -204,6 +203,15 @@ fn a_day_and_a_month_end_at_midnight_in_utc() {
     let policy = SpendingPolicy::new().max_per_month(Money::credits(10));
     assert!(!is_allowed(&policy, at(MARCH - 20 * DAY)));
     assert!(is_allowed(&policy, at(MARCH)));
+}
+
+#[test]
+fn no_list_is_less_strict_than_an_empty_one() {
+    let empty = SpendingPolicy::new().deny_sellers([""; 0]);
+    assert!(!SpendingPolicy::new().is_as_strict_as(&empty));
+    assert!(empty.is_as_strict_as(&SpendingPolicy::new()));
+    let unknown = Purchase::new(Money::credits(1), ListingType::Task);
+    assert_ne!(empty.decide(&unknown, &[], at(MARCH)), PolicyDecision::Allowed);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A client that spends only what a policy allows.
 
+mod bounties;
 mod control;
+mod purchases;
 mod snapshot;
 
 use std::fmt;
@@ -8,9 +10,9 @@ use std::sync::Arc;
 
 use agent_client_core::{Error, ErrorKind, Transport};
 
-use self::control::{Control, bounty_of};
+use self::bounties::{bounty_of, is_created};
+use self::control::Control;
 use crate::client::Api;
-use crate::intent::record::Intent;
 use crate::model::id::{ListingId, TradeId};
 use crate::model::listing::{Listing, ListingUpdate, NewListing};
 use crate::model::trade::{Proposal, Trade};
@@ -122,19 +124,35 @@ impl<T: Transport> SpendingClient<T> {
     /// are the seller, and the policy is not asked.
     ///
     /// A listing whose price is raised between the decision and the proposal leads to a trade that
-    /// the policy does not allow. It is then cancelled if its credits are held already, and this
-    /// method returns [`ErrorKind::Policy`] and names it.
+    /// the policy may not allow. It is then cancelled if its credits are held already, and this
+    /// method returns [`ErrorKind::Policy`] and names it; so do later calls while the trade is open.
+    /// If it cannot be decided whether the raised price is allowed, it counts as not allowed.
     ///
     /// # Errors
     /// Returns the errors of [`Api::propose_trade_once`](crate::Api::propose_trade_once), and:
     /// - [`ErrorKind::Policy`] if the policy refuses the purchase. The message names the rule and
     ///   what remains.
     /// - [`ErrorKind::ApprovalNeeded`] if a person must approve it first. The message names the id.
-    /// - [`ErrorKind::Storage`] if the purchase cannot be recorded. Nothing was sent.
+    /// - [`ErrorKind::Storage`] if the purchase cannot be recorded. Nothing was sent, unless the message
+    ///   names a trade: then an earlier call has proposed it, and its record cannot be read.
     pub fn propose_trade_once(&self, key: &str, proposal: &Proposal) -> T::Reply<Trade> {
         let (client, control) = (self.client.asynchronous(), Arc::clone(&self.control));
         let (key, proposal) = (key.to_owned(), proposal.clone());
         self.client.transport().run(async move { control.propose(&client, &key, proposal).await })
+    }
+
+    /// Returns the key with which a person was asked to approve this proposal. `None` if nobody was
+    /// asked, or if the key has led to a trade.
+    ///
+    /// It is for programs that make up a key for each purchase: with the same key, the proposal is the
+    /// purchase that the person was asked about.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Storage`] if a record cannot be read.
+    pub fn asked_key(&self, proposal: &Proposal) -> T::Reply<Option<String>> {
+        let (client, control) = (self.client.asynchronous(), Arc::clone(&self.control));
+        let proposal = proposal.clone();
+        self.client.transport().run(async move { control.asked_key(&client, &proposal).await })
     }
 
     /// Accepts a proposal as [`Api::accept_trade`](crate::Api::accept_trade) does. If you are the
@@ -188,15 +206,13 @@ impl<T: Transport> SpendingClient<T> {
         let (client, control) = (self.client.asynchronous(), Arc::clone(&self.control));
         let (key, listing) = (key.to_owned(), listing.clone());
         self.client.transport().run(async move {
-            let create = client.create_listing_once(&key, &listing);
             let bounty = bounty_of(&control, &listing)?;
             // What was created before holds its bounty already.
-            let is_done = |intent: &Intent| intent.key() == key && intent.is_done();
-            if bounty.is_some() && client.list_intents().await?.iter().any(is_done) {
-                create.await
-            } else {
-                control.holding(&client, bounty, create).await
-            }
+            let bounty = match bounty {
+                Some(_) if is_created(&client, &key, &listing).await? => None,
+                bounty => bounty,
+            };
+            control.holding(&client, bounty, client.create_listing_once(&key, &listing)).await
         })
     }
 

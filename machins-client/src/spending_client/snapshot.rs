@@ -6,13 +6,14 @@ use std::time::SystemTime;
 use agent_client_core::{Error, ErrorKind, Timestamp};
 
 use crate::client::Client;
+use crate::intent::record::moment;
 use crate::model::id::{AgentId, ListingId, TradeId};
-use crate::model::listing::ListingType;
+use crate::model::listing::{Listing, ListingType, Side};
 use crate::model::money::Money;
 use crate::model::query::PageQuery;
 use crate::model::trade::{Trade, TradeQuery};
 use crate::model::trade_status::{Role, TradeStatus};
-use crate::model::wallet::{EntryType, Transaction};
+use crate::model::wallet::{EntryType, Transaction, Wallet};
 use crate::spending::commitment::{Commitment, day};
 use crate::spending::journal::{Reservation, SpendingJournal};
 
@@ -21,11 +22,16 @@ const PAGE: u32 = 200;
 /// The number of trades or transactions that are read before the spending counts as unknown.
 const MOST_READ: u64 = 20_000;
 
+/// How often everything is read before the wallet counts as never at rest.
+const MOST_TRIES: u32 = 10;
+
 /// What the service says.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) agent: Option<AgentId>,
     held: Money,
+    /// What is held for the request whose proposal is decided on.
+    bounty: Money,
     trades: BTreeMap<String, Trade>,
     transactions: Vec<Transaction>,
     types: HashMap<ListingId, ListingType>,
@@ -33,8 +39,37 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Reads what is needed to know what was spent this month and what is under way.
-    pub(super) async fn read(client: &Client, now: SystemTime) -> Result<Self, Error> {
-        let wallet = client.get_wallet().await?;
+    ///
+    /// `request` is the request on which a proposal is to be accepted: its bounty becomes the escrow
+    /// of the trade. What is held for bounties is what the wallet holds beyond the trades, so that both must be of
+    /// one moment: otherwise a trade that was accepted meanwhile would hide a bounty.
+    pub(super) async fn read(
+        client: &Client,
+        now: SystemTime,
+        request: Option<&ListingId>,
+    ) -> Result<Self, Error> {
+        for _ in 0..MOST_TRIES {
+            let wallet = client.get_wallet().await?;
+            let (held, version) = (wallet.held_balance, wallet.version);
+            let mut snapshot = Self::read_trading(client, wallet, now).await?;
+            if held == Money::ZERO {
+                return Ok(snapshot);
+            }
+            if let Some(request) = request {
+                let listing = client.get_listing(request).await?;
+                let is_held = listing.bounty_held == Some(true);
+                snapshot.bounty = if is_held { listing.price } else { Money::ZERO };
+            }
+            let wallet = client.get_wallet().await?;
+            if (wallet.held_balance, wallet.version) == (held, version) {
+                return Ok(snapshot);
+            }
+        }
+        let message = "the wallet changed each time that what was spent was read; nothing was sent";
+        Err(Error::new(ErrorKind::TimedOut, message))
+    }
+
+    async fn read_trading(client: &Client, wallet: Wallet, now: SystemTime) -> Result<Self, Error> {
         let mut snapshot =
             Self { agent: wallet.agent_id, held: wallet.held_balance, ..Self::default() };
         let is_whole = snapshot.read_trades(client, None, now).await?;
@@ -49,6 +84,7 @@ impl Snapshot {
                 snapshot.read_trades(client, Some(status), now).await?;
             }
         }
+        snapshot.drop_bids(client).await?;
         snapshot.read_transactions(client, now).await?;
         snapshot.read_unknown_trades(client).await?;
         Ok(snapshot)
@@ -71,10 +107,8 @@ impl Snapshot {
             };
             let page = client.list_trades(&query).await?;
             let next = page.next_offset(offset, PAGE);
-            // The service lists the newest first.
-            let is_over = status.is_none()
-                && !page.items.is_empty()
-                && page.items.iter().all(|trade| is_before_month(proposed_at(trade), now));
+            let is_over =
+                status.is_none() && ends_before_month(page.items.iter().map(proposed_at), now);
             for trade in page.items {
                 let is_bought = self.agent.as_ref().is_none_or(|own| *own == trade.buyer_agent_id);
                 if is_bought {
@@ -90,15 +124,36 @@ impl Snapshot {
         }
     }
 
+    /// Leaves out what others propose on the agent's own requests. It is spent when the agent accepts
+    /// it; until then, strangers would use up the limits.
+    async fn drop_bids(&mut self, client: &Client) -> Result<(), Error> {
+        if !self.trades.values().any(|trade| trade.status == TradeStatus::Proposed) {
+            return Ok(());
+        }
+        let is_decided_on = |listing: &Listing| {
+            listing.side == Some(Side::Request) && listing.auto_accept != Some(true)
+        };
+        let requests: HashSet<ListingId> = client
+            .list_listings()
+            .await?
+            .into_iter()
+            .filter(is_decided_on)
+            .map(|listing| listing.id)
+            .collect();
+        self.trades.retain(|_, trade| {
+            trade.status != TradeStatus::Proposed || !requests.contains(&trade.listing_id)
+        });
+        Ok(())
+    }
+
     async fn read_transactions(&mut self, client: &Client, now: SystemTime) -> Result<(), Error> {
         let mut offset = 0;
         loop {
             let page =
                 client.list_transactions(&PageQuery::new().offset(offset).limit(PAGE)).await?;
             let next = page.next_offset(offset, PAGE);
-            let is_old =
-                |entry: &Transaction| is_before_month(time(entry.created_at.as_ref()), now);
-            let is_over = !page.items.is_empty() && page.items.iter().all(is_old);
+            let times = page.items.iter().map(|entry| time(entry.created_at.as_ref()));
+            let is_over = ends_before_month(times, now);
             self.transactions.extend(page.items);
             match next {
                 None => return Ok(()),
@@ -153,39 +208,50 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What is spent or under way, without the purchase of this reference or trade.
-    pub(super) fn commitments(&self, journal: &SpendingJournal, without: &str) -> Vec<Commitment> {
+    /// What is spent or under way, without the trade of this id or the reservation of this purchase.
+    /// A trade of the same client reference counts: the caller may use one for several purchases.
+    pub(super) fn commitments(
+        &self,
+        journal: &SpendingJournal,
+        without: &str,
+        may_be_open: impl Fn(&Reservation) -> bool,
+    ) -> Vec<Commitment> {
         let net = self.net_by_reference();
         let mut seen: HashSet<&str> = HashSet::new();
         let mut all = Vec::new();
         let mut held = Money::ZERO;
         for (id, trade) in &self.trades {
             let reference = trade.reference().map(|reference| reference.as_json().to_owned());
-            let recorded = journal.reservations.iter().find(|known| {
-                known.trade_id.as_ref() == Some(&trade.id)
-                    || (Some(&known.reference) == reference.as_ref()
-                        && known.listing_id.as_ref() == Some(&trade.listing_id))
-            });
+            let is_sent = |known: &&Reservation| {
+                known.trade_id.is_none()
+                    && (known.reference == *id
+                        || reference.is_some()
+                            && known.client_reference == reference
+                            && known.listing_id.as_ref() == Some(&trade.listing_id))
+            };
+            let mut reservations = journal.reservations.iter();
+            let recorded = reservations
+                .find(|known| known.trade_id.as_ref() == Some(&trade.id))
+                .or_else(|| journal.reservations.iter().find(is_sent));
             if let Some(recorded) = recorded {
                 seen.insert(&recorded.reference);
             }
             if is_held(&trade.status) {
                 held += trade.price;
             }
-            let is_this = id == without
-                || reference.as_deref() == Some(without)
-                || recorded.is_some_and(|recorded| recorded.reference == without);
-            if !is_this && !is_free(trade, net.get(id)) {
+            if id != without && !is_free(trade, net.get(id)) {
                 all.push(self.commitment(trade, recorded));
             }
         }
         for known in &journal.reservations {
-            if !seen.contains(known.reference.as_str()) && known.reference != without {
-                all.push(reserved(known));
+            let is_this = known.reference == without
+                || known.trade_id.as_ref().is_some_and(|id| id.as_str() == without);
+            if !is_this && !seen.contains(known.reference.as_str()) {
+                all.extend(reserved(known, may_be_open(known)));
             }
         }
         // Bounties, for example.
-        let other = self.held - held;
+        let other = self.held - held - self.bounty;
         if other > Money::ZERO {
             all.push(Commitment::open(other, None));
         }
@@ -250,17 +316,23 @@ struct Net {
     last: Option<SystemTime>,
 }
 
-/// Credits that are set aside, or went to a trade that the service does not show yet.
-fn reserved(known: &Reservation) -> Commitment {
+/// Credits that are set aside, or went to a trade that the service does not show: not yet, or because
+/// it is over. `None` if they have come to nothing.
+fn reserved(known: &Reservation, is_open: bool) -> Option<Commitment> {
     let at = known.trade_id.as_ref().map(|_| reserved_at(known));
-    let mut commitment = Commitment::open(known.amount, at);
+    let mut commitment = match at {
+        None if is_open => Commitment::open(known.amount, None),
+        None => return None,
+        Some(_) if is_open => Commitment::open(known.amount, at),
+        Some(_) => Commitment::settled(known.amount, at),
+    };
     commitment.seller.clone_from(&known.seller);
     commitment.listing_type.clone_from(&known.listing_type);
-    commitment
+    Some(commitment)
 }
 
 fn reserved_at(known: &Reservation) -> SystemTime {
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(known.reserved_at_ms)
+    moment(known.reserved_at_ms)
 }
 
 fn is_held(status: &TradeStatus) -> bool {
@@ -293,6 +365,15 @@ fn held_at(trade: &Trade) -> Option<SystemTime> {
 
 fn is_before_month(at: Option<SystemTime>, now: SystemTime) -> bool {
     at.is_some_and(|at| day(at) < day(now).first_of_month())
+}
+
+/// Whether a page leads back to before this month, so that the next ones are older. The service lists
+/// the newest first; if it does not, every page is read.
+fn ends_before_month(times: impl Iterator<Item = Option<SystemTime>>, now: SystemTime) -> bool {
+    let times: Vec<_> = times.collect();
+    !times.is_empty()
+        && times.iter().all(|at| is_before_month(*at, now))
+        && times.is_sorted_by(|newer, older| newer >= older)
 }
 
 fn too_many(what: &str) -> Error {

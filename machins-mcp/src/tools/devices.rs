@@ -4,8 +4,8 @@ use machineid_client::DeviceId;
 use serde_json::{Value, json};
 
 use super::arguments::{DeviceArgument, Nothing};
+use super::clients::Clients;
 use super::failure::ToolFailure;
-use super::shop::Shop;
 use super::table::{Effect, Entry};
 
 type Reply = Result<Value, ToolFailure>;
@@ -24,7 +24,7 @@ pub(super) fn tools() -> Vec<Entry> {
             "register_device",
             "Register a device",
             "Registers a device with the organisation. One that was revoked stays revoked.",
-            Effect::Acts,
+            Effect::Changes,
             register,
         ),
         Entry::new(
@@ -45,19 +45,19 @@ pub(super) fn tools() -> Vec<Entry> {
             "revoke_device",
             "Revoke a device",
             "Revokes a device: it may not run any more. Only people can undo this.",
-            Effect::Ends,
+            Effect::Irreversible,
             revoke,
         ),
     ]
 }
 
-async fn list(shop: Shop, _: Nothing) -> Reply {
-    Ok(shown(&shop.devices()?.list_devices().await?))
+async fn list(clients: Clients, _: Nothing) -> Reply {
+    Ok(shown(&clients.devices()?.list_devices().await?))
 }
 
-async fn validate(shop: Shop, given: DeviceArgument) -> Reply {
+async fn validate(clients: Clients, given: DeviceArgument) -> Reply {
     let device = DeviceId::new(&given.device_id)?;
-    let decision = shop.devices()?.validate(&device).await?;
+    let decision = clients.devices()?.validate(&device).await?;
     Ok(json!({
         "device_id": device.as_str(),
         "allowed": decision.is_allowed(),
@@ -65,19 +65,19 @@ async fn validate(shop: Shop, given: DeviceArgument) -> Reply {
     }))
 }
 
-async fn usage(shop: Shop, _: Nothing) -> Reply {
-    Ok(shown(&shop.devices()?.usage().await?))
+async fn usage(clients: Clients, _: Nothing) -> Reply {
+    Ok(shown(&clients.devices()?.usage().await?))
 }
 
-async fn register(shop: Shop, given: DeviceArgument) -> Reply {
+async fn register(clients: Clients, given: DeviceArgument) -> Reply {
     let device = DeviceId::new(&given.device_id)?;
-    let registration = shop.devices()?.register(&device).await?;
+    let registration = clients.devices()?.register(&device).await?;
     Ok(json!({"device_id": device.as_str(), "registered": registration.is_registered()}))
 }
 
-async fn revoke(shop: Shop, given: DeviceArgument) -> Reply {
+async fn revoke(clients: Clients, given: DeviceArgument) -> Reply {
     let device = DeviceId::new(&given.device_id)?;
-    shop.devices()?.revoke(&device).await?;
+    clients.devices()?.revoke(&device).await?;
     Ok(json!({"device_id": device.as_str(), "revoked": true}))
 }
 

@@ -1,21 +1,18 @@
 //! The tools of the marketplace.
 
-use std::fmt::Write;
-
 use machins_client::{
-    AgentSlug, Delivery, Document, InboxQuery, ListingId, ListingType, ListingUpdate,
+    AgentSlug, Delivery, Document, InboxQuery, Intent, ListingId, ListingType, ListingUpdate,
     MarketplaceQuery, Money, NewListing, NewReview, NotificationId, PageQuery, Proposal, Rating,
     Role, Side, Trade, TradeId, TradeQuery, TradeStatus,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::arguments::{
     Acknowledge, AgentArgument, Browse, CreateListing, Deliver, Inbox, ListTrades, ListingArgument,
     Nothing, Offset, ProposeTrade, ReviewTrade, TradeArgument, TradeReason, UpdateListing,
 };
+use super::clients::Clients;
 use super::failure::ToolFailure;
-use super::shop::Shop;
 use super::table::{Effect, Entry};
 use super::text::with_note;
 use super::views;
@@ -28,7 +25,7 @@ type Reply = Result<Value, ToolFailure>;
 /// The tools of the marketplace and the wallet.
 #[expect(clippy::too_many_lines, reason = "as long as the list of tools")]
 pub(super) fn tools() -> Vec<Entry> {
-    use Effect::{Acts, Ends, Reads};
+    use Effect::{Changes, Irreversible, Reads};
     vec![
         Entry::new(
             "browse_marketplace",
@@ -104,84 +101,84 @@ pub(super) fn tools() -> Vec<Entry> {
             "propose_trade",
             "Propose a trade",
             "Proposes a trade on a listing: on an offer you are the buyer and pay its price. The same listing, terms and purpose are one purchase: calling this again returns the same trade and never pays twice. The spending policy of this machine's owner decides; its refusal is final.",
-            Acts,
+            Changes,
             propose_trade,
         ),
         Entry::new(
             "accept_trade",
             "Accept a proposal",
             "Accepts a proposal on your listing: the buyer's credits are held in escrow.",
-            Acts,
+            Changes,
             accept_trade,
         ),
         Entry::new(
             "reject_trade",
             "Reject a proposal",
             "Rejects a proposal on your listing.",
-            Ends,
+            Irreversible,
             reject_trade,
         ),
         Entry::new(
             "cancel_trade",
             "Cancel a trade",
             "Cancels a trade before its delivery: the buyer gets the credits back.",
-            Ends,
+            Irreversible,
             cancel_trade,
         ),
         Entry::new(
             "deliver_trade",
             "Deliver",
             "Delivers on a trade in which you are the seller. Give result for a task, data for data.",
-            Acts,
+            Changes,
             deliver_trade,
         ),
         Entry::new(
             "confirm_trade",
             "Confirm a delivery",
             "Confirms a delivery, which pays the seller for good. Look at the delivery first.",
-            Ends,
+            Irreversible,
             confirm_trade,
         ),
         Entry::new(
             "dispute_trade",
             "Dispute a delivery",
             "Disputes a delivery: the credits stay in escrow until the platform decides.",
-            Ends,
+            Irreversible,
             dispute_trade,
         ),
         Entry::new(
             "review_trade",
             "Review a trade",
-            "Leaves a review about the other party of a completed trade, once a trade.",
-            Acts,
+            "Leaves a review about the other party of a completed trade, at most once per trade.",
+            Changes,
             review_trade,
         ),
         Entry::new(
             "create_listing",
             "Create a listing",
             "Creates a listing: an offer to sell, or a request to buy. A slug is taken only once.",
-            Acts,
+            Changes,
             create_listing,
         ),
         Entry::new(
             "update_listing",
             "Change a listing",
             "Changes one of your listings; what is not given stays as it is.",
-            Acts,
+            Changes,
             update_listing,
         ),
         Entry::new(
             "deactivate_listing",
             "Take down a listing",
             "Takes down one of your listings; open trades continue.",
-            Ends,
+            Irreversible,
             deactivate_listing,
         ),
         Entry::new(
             "acknowledge_notifications",
             "Acknowledge notifications",
             "Marks notifications as read once you are done with them.",
-            Acts,
+            Changes,
             acknowledge,
         ),
     ]
@@ -191,7 +188,7 @@ fn amount(text: Option<&str>) -> Result<Option<Money>, ToolFailure> {
     Ok(text.map(str::parse).transpose()?)
 }
 
-async fn browse(shop: Shop, browse: Browse) -> Reply {
+async fn browse(clients: Clients, browse: Browse) -> Reply {
     let mut query = MarketplaceQuery::new().limit(PAGE).offset(browse.offset.unwrap_or(0));
     query.filter.search = browse.search;
     query.filter.listing_type = browse.listing_type.map(ListingType::from);
@@ -199,7 +196,7 @@ async fn browse(shop: Shop, browse: Browse) -> Reply {
     query.filter.tags = browse.tags.unwrap_or_default();
     query.filter.min_price = amount(browse.min_price.as_deref())?;
     query.filter.max_price = amount(browse.max_price.as_deref())?;
-    let page = shop.market().browse(&query).await?;
+    let page = clients.market().browse(&query).await?;
     let listings: Vec<_> = page
         .items
         .iter()
@@ -209,22 +206,22 @@ async fn browse(shop: Shop, browse: Browse) -> Reply {
     Ok(with_note(json!({"listings": listings, "total": page.total})))
 }
 
-async fn get_listing(shop: Shop, given: ListingArgument) -> Reply {
-    let listing = shop.market().get_marketplace_listing(&given.listing_id.parse()?).await?;
+async fn get_listing(clients: Clients, given: ListingArgument) -> Reply {
+    let listing = clients.market().get_marketplace_listing(&given.listing_id.parse()?).await?;
     Ok(with_note(views::marketplace_listing(&listing, true)))
 }
 
-async fn get_agent(shop: Shop, given: AgentArgument) -> Reply {
+async fn get_agent(clients: Clients, given: AgentArgument) -> Reply {
     let slug: AgentSlug = given.slug.parse()?;
-    Ok(with_note(views::agent(&shop.market().get_agent(&slug).await?)))
+    Ok(with_note(views::agent(&clients.market().get_agent(&slug).await?)))
 }
 
-async fn get_wallet(shop: Shop, _: Nothing) -> Reply {
-    Ok(views::wallet(&shop.market().get_wallet().await?))
+async fn get_wallet(clients: Clients, _: Nothing) -> Reply {
+    Ok(views::wallet(&clients.market().get_wallet().await?))
 }
 
-async fn get_limits(shop: Shop, _: Nothing) -> Reply {
-    let limits = shop.spending().remaining().await?;
+async fn get_limits(clients: Clients, _: Nothing) -> Reply {
+    let limits = clients.spending().remaining().await?;
     let limits: Vec<_> = limits
         .iter()
         .map(|status| {
@@ -236,23 +233,23 @@ async fn get_limits(shop: Shop, _: Nothing) -> Reply {
             })
         })
         .collect();
-    let policies = shop.spending().policies().iter().filter(|policy| !policy.is_empty());
+    let policies = clients.spending().policies().iter().filter(|policy| !policy.is_empty());
     let policies: Vec<_> = policies.map(serde_json::to_value).filter_map(Result::ok).collect();
     Ok(json!({"limits": limits, "policies": policies}))
 }
 
-async fn list_transactions(shop: Shop, given: Offset) -> Reply {
+async fn list_transactions(clients: Clients, given: Offset) -> Reply {
     let query = PageQuery::new().limit(PAGE).offset(given.offset.unwrap_or(0));
-    let page = shop.market().list_transactions(&query).await?;
+    let page = clients.market().list_transactions(&query).await?;
     let entries: Vec<_> = page.items.iter().take(PAGE as usize).map(views::transaction).collect();
     Ok(with_note(json!({"transactions": entries, "total": page.total})))
 }
 
-async fn list_trades(shop: Shop, given: ListTrades) -> Reply {
+async fn list_trades(clients: Clients, given: ListTrades) -> Reply {
     let mut query = TradeQuery::new().limit(PAGE).offset(given.offset.unwrap_or(0));
     query.filter.role = given.role.map(Role::from);
     query.filter.status = given.status.map(TradeStatus::from);
-    let page = shop.market().list_trades(&query).await?;
+    let page = clients.market().list_trades(&query).await?;
     let trades: Vec<_> =
         page.items.iter().take(PAGE as usize).map(|trade| views::trade(trade, false)).collect();
     Ok(with_note(json!({"trades": trades, "total": page.total})))
@@ -262,19 +259,19 @@ fn shown(trade: &Trade) -> Value {
     with_note(views::trade(trade, true))
 }
 
-async fn get_trade(shop: Shop, given: TradeArgument) -> Reply {
-    Ok(shown(&shop.market().get_trade(&given.trade_id.parse()?).await?))
+async fn get_trade(clients: Clients, given: TradeArgument) -> Reply {
+    Ok(shown(&clients.market().get_trade(&given.trade_id.parse()?).await?))
 }
 
-async fn list_own(shop: Shop, _: Nothing) -> Reply {
-    let listings = shop.market().list_listings().await?;
+async fn list_own(clients: Clients, _: Nothing) -> Reply {
+    let listings = clients.market().list_listings().await?;
     let shown: Vec<_> = listings.iter().take(100).map(views::own_listing).collect();
     Ok(json!({"listings": shown, "total": listings.len()}))
 }
 
-async fn list_inbox(shop: Shop, given: Inbox) -> Reply {
+async fn list_inbox(clients: Clients, given: Inbox) -> Reply {
     let query = InboxQuery::new().unread().limit(PAGE).offset(given.offset.unwrap_or(0));
-    let page = shop.market().list_inbox(&query).await?;
+    let page = clients.market().list_inbox(&query).await?;
     let notifications: Vec<_> =
         page.items.iter().take(PAGE as usize).map(views::notification).collect();
     Ok(with_note(json!({"notifications": notifications, "unread_count": page.unread_count})))
@@ -288,88 +285,72 @@ fn words(text: Option<&str>) -> Option<String> {
 
 /// The key of a purchase. A model cannot choose it.
 fn intent_key(listing: &ListingId, terms: Option<&str>, purpose: Option<&str>) -> String {
-    let purpose = words(purpose).map(|purpose| purpose.to_lowercase());
-    let mut hash = Sha256::new();
-    for part in
-        [listing.as_str(), terms.unwrap_or_default(), purpose.as_deref().unwrap_or_default()]
-    {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    let mut key = "mcp-".to_owned();
-    for byte in &hash.finalize()[..16] {
-        // Writing to a string never fails.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
+    let purpose = words(purpose).unwrap_or_default().to_lowercase();
+    let key = Intent::key_from(&[listing.as_str(), terms.unwrap_or_default(), &purpose]);
+    format!("mcp-{key}")
 }
 
-async fn propose_trade(shop: Shop, given: ProposeTrade) -> Reply {
+async fn propose_trade(clients: Clients, given: ProposeTrade) -> Reply {
     let listing: ListingId = given.listing_id.trim().parse()?;
     let terms = words(given.terms.as_deref());
     let key = intent_key(&listing, terms.as_deref(), given.purpose.as_deref());
-    let is_known = shop
-        .market()
-        .list_intents()
-        .await?
-        .iter()
-        .any(|intent| intent.key() == key && intent.is_done());
+    let is_known = clients.market().get_intent(&key).await?.is_some_and(|intent| intent.is_done());
     let mut proposal = Proposal::new(&listing);
     if let Some(terms) = terms {
         proposal = proposal.terms(terms);
     }
-    let trade = shop.spending().propose_trade_once(&key, &proposal).await?;
+    let trade = clients.spending().propose_trade_once(&key, &proposal).await?;
     let mut shown = shown(&trade);
     shown["made_before"] = is_known.into();
     Ok(shown)
 }
 
-async fn accept_trade(shop: Shop, given: TradeArgument) -> Reply {
+async fn accept_trade(clients: Clients, given: TradeArgument) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
-    Ok(shown(&shop.spending().accept_trade(&id).await?))
+    Ok(shown(&clients.spending().accept_trade(&id).await?))
 }
 
-async fn reject_trade(shop: Shop, given: TradeReason) -> Reply {
+async fn reject_trade(clients: Clients, given: TradeReason) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
-    Ok(shown(&shop.market().reject_trade(&id, given.reason.as_deref()).await?))
+    Ok(shown(&clients.market().reject_trade(&id, given.reason.as_deref()).await?))
 }
 
-async fn cancel_trade(shop: Shop, given: TradeReason) -> Reply {
+async fn cancel_trade(clients: Clients, given: TradeReason) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
-    Ok(shown(&shop.market().cancel_trade(&id, given.reason.as_deref()).await?))
+    Ok(shown(&clients.market().cancel_trade(&id, given.reason.as_deref()).await?))
 }
 
-async fn deliver_trade(shop: Shop, given: Deliver) -> Reply {
+async fn deliver_trade(clients: Clients, given: Deliver) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
     let delivery = match (given.result, given.data) {
         (Some(result), None) => Delivery::task(Document::from(result)),
         (None, Some(rows)) => Delivery::data(rows.into_iter().map(Document::from)),
         _ => return Err(ToolFailure::new("invalid_arguments", "give either result or data")),
     };
-    Ok(shown(&shop.market().deliver_trade(&id, &delivery).await?))
+    Ok(shown(&clients.market().deliver_trade(&id, &delivery).await?))
 }
 
-async fn confirm_trade(shop: Shop, given: TradeArgument) -> Reply {
+async fn confirm_trade(clients: Clients, given: TradeArgument) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
-    Ok(shown(&shop.spending().confirm_trade(&id).await?))
+    Ok(shown(&clients.spending().confirm_trade(&id).await?))
 }
 
-async fn dispute_trade(shop: Shop, given: TradeReason) -> Reply {
+async fn dispute_trade(clients: Clients, given: TradeReason) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
-    Ok(shown(&shop.market().dispute_trade(&id, given.reason.as_deref()).await?))
+    Ok(shown(&clients.market().dispute_trade(&id, given.reason.as_deref()).await?))
 }
 
-async fn review_trade(shop: Shop, given: ReviewTrade) -> Reply {
+async fn review_trade(clients: Clients, given: ReviewTrade) -> Reply {
     let id: TradeId = given.trade_id.parse()?;
     let mut review = NewReview::new(Rating::new(given.rating)?);
     if let Some(body) = given.body {
         review = review.body(body);
     }
-    let review = shop.market().create_review(&id, &review).await?;
+    let review = clients.market().create_review(&id, &review).await?;
     Ok(json!({"review_id": review.id, "trade_id": id, "rating": review.rating}))
 }
 
-async fn create_listing(shop: Shop, given: CreateListing) -> Reply {
+async fn create_listing(clients: Clients, given: CreateListing) -> Reply {
     let price: Money = given.price.parse()?;
     let side = given.side.map_or(Side::Offer, Side::from);
     let listing_type = ListingType::from(given.listing_type);
@@ -383,10 +364,10 @@ async fn create_listing(shop: Shop, given: CreateListing) -> Reply {
     if given.bounty == Some(true) {
         listing = listing.bounty();
     }
-    Ok(views::own_listing(&shop.spending().create_listing(&listing).await?))
+    Ok(views::own_listing(&clients.spending().create_listing(&listing).await?))
 }
 
-async fn update_listing(shop: Shop, given: UpdateListing) -> Reply {
+async fn update_listing(clients: Clients, given: UpdateListing) -> Reply {
     let id: ListingId = given.listing_id.parse()?;
     let mut update = ListingUpdate::new();
     if let Some(title) = given.title {
@@ -401,18 +382,18 @@ async fn update_listing(shop: Shop, given: UpdateListing) -> Reply {
     if let Some(tags) = given.tags {
         update = update.tags(tags);
     }
-    Ok(views::own_listing(&shop.spending().update_listing(&id, &update).await?))
+    Ok(views::own_listing(&clients.spending().update_listing(&id, &update).await?))
 }
 
-async fn deactivate_listing(shop: Shop, given: ListingArgument) -> Reply {
+async fn deactivate_listing(clients: Clients, given: ListingArgument) -> Reply {
     let id: ListingId = given.listing_id.parse()?;
-    Ok(views::own_listing(&shop.market().deactivate_listing(&id).await?))
+    Ok(views::own_listing(&clients.market().deactivate_listing(&id).await?))
 }
 
-async fn acknowledge(shop: Shop, given: Acknowledge) -> Reply {
+async fn acknowledge(clients: Clients, given: Acknowledge) -> Reply {
     let ids = given.notification_ids.iter().map(|id| id.parse());
     let ids: Vec<NotificationId> = ids.collect::<Result<_, _>>()?;
-    shop.market().ack_inbox(&ids).await?;
+    clients.market().ack_inbox(&ids).await?;
     Ok(json!({"acknowledged": ids}))
 }
 

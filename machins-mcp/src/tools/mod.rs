@@ -1,6 +1,7 @@
 //! An MCP server with the marketplace, the wallet and devices as tools.
 
 mod arguments;
+mod clients;
 mod devices;
 mod failure;
 #[cfg(feature = "tools-http")]
@@ -8,7 +9,6 @@ mod http;
 mod market;
 mod prompts;
 mod resources;
-mod shop;
 mod table;
 mod text;
 mod views;
@@ -31,7 +31,7 @@ use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use self::shop::{Clients, Shop};
+use self::clients::Clients;
 use self::table::{Effect, Entry};
 use crate::gate::McpGate;
 use crate::tool_gate::ToolGate;
@@ -46,7 +46,7 @@ listing, terms and purpose returns the first trade.";
 /// An MCP server with the marketplace, the wallet and devices as tools, for agents that speak the
 /// [Model Context Protocol](https://modelcontextprotocol.io).
 ///
-/// What a model says moves no limit: purchases are decided by the policy of the [`SpendingClient`],
+/// Nothing that a model says changes a limit: purchases are decided by the policy of the [`SpendingClient`],
 /// and the key of a purchase is made from its listing, terms and purpose, so that asking again
 /// returns the first trade. Text from other agents is marked as data, bounded and cleaned. No key is
 /// in any tool, result or error.
@@ -69,7 +69,7 @@ pub struct MarketplaceServer {
     gate: Option<ToolGate>,
     is_read_only: bool,
     entries: Arc<Vec<Entry>>,
-    shop: Shop,
+    clients: Clients,
 }
 
 impl MarketplaceServer {
@@ -108,8 +108,8 @@ impl MarketplaceServer {
         let mut entries = market::tools();
         entries.extend(devices::tools());
         entries.retain(|entry| !is_read_only || entry.effect == Effect::Reads);
-        let shop = Shop::new(Clients { spending: spending.clone(), devices: devices.clone() });
-        Self { spending, devices, gate, is_read_only, entries: Arc::new(entries), shop }
+        let clients = Clients::new(spending.clone(), devices.clone());
+        Self { spending, devices, gate, is_read_only, entries: Arc::new(entries), clients }
     }
 
     /// Serves one client on stdin and stdout until it leaves or `stop` is cancelled.
@@ -143,7 +143,7 @@ impl MarketplaceServer {
 
     async fn run(&self, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
         let entry = self.entries.iter().find(|entry| entry.tool.name == name)?;
-        let call = entry.call(self.shop.clone(), arguments.clone());
+        let call = entry.call(self.clients.clone(), arguments.clone());
         let done = match &self.gate {
             Some(gate) if entry.effect != Effect::Reads => {
                 match gate.call(name, &arguments, call).await {
@@ -228,7 +228,7 @@ impl ServerHandler for MarketplaceServer {
         let (tool, arguments) = resources::tool(&request.uri).ok_or_else(unknown)?;
         let entry =
             self.entries.iter().find(|entry| entry.tool.name == tool).ok_or_else(unknown)?;
-        let value: Value = match entry.call(self.shop.clone(), arguments).await {
+        let value: Value = match entry.call(self.clients.clone(), arguments).await {
             Ok(value) => value,
             Err(failure) => {
                 let message = failure.document().to_string();

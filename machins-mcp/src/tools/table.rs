@@ -10,11 +10,11 @@ use rmcp::schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::clients::Clients;
 use super::failure::ToolFailure;
-use super::shop::Shop;
 
 type Calling = Pin<Box<dyn Future<Output = Result<Value, ToolFailure>> + Send>>;
-type Call = dyn Fn(Shop, JsonObject) -> Calling + Send + Sync;
+type Call = dyn Fn(Clients, JsonObject) -> Calling + Send + Sync;
 
 /// What a tool does to the world.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(super) enum Effect {
     /// It reads.
     Reads,
     /// It adds something, or moves it forward.
-    Acts,
+    Changes,
     /// It ends or gives away something for good.
-    Ends,
+    Irreversible,
 }
 
 /// A tool.
@@ -43,7 +43,7 @@ impl Entry {
         title: &'static str,
         description: &'static str,
         effect: Effect,
-        call: fn(Shop, A) -> F,
+        call: fn(Clients, A) -> F,
     ) -> Self
     where
         A: JsonSchema + DeserializeOwned + 'static,
@@ -52,15 +52,15 @@ impl Entry {
         let schema = schema_for_input::<A>().unwrap_or_default();
         let annotations = ToolAnnotations::with_title(title)
             .read_only(effect == Effect::Reads)
-            .destructive(effect == Effect::Ends)
+            .destructive(effect == Effect::Irreversible)
             .idempotent(true)
             .open_world(true);
         let mut tool = Tool::new(name, description, schema);
         tool.title = Some(title.to_owned());
         tool.annotations = Some(annotations);
-        let call = move |shop: Shop, arguments: JsonObject| -> Calling {
+        let call = move |clients: Clients, arguments: JsonObject| -> Calling {
             match serde_json::from_value(Value::Object(arguments)) {
-                Ok(arguments) => Box::pin(call(shop, arguments)),
+                Ok(arguments) => Box::pin(call(clients, arguments)),
                 Err(error) => {
                     let failure = ToolFailure::arguments(&error);
                     Box::pin(async move { Err(failure) })
@@ -70,7 +70,7 @@ impl Entry {
         Self { tool, effect, call: Arc::new(call) }
     }
 
-    pub(super) fn call(&self, shop: Shop, arguments: JsonObject) -> Calling {
-        (self.call)(shop, arguments)
+    pub(super) fn call(&self, clients: Clients, arguments: JsonObject) -> Calling {
+        (self.call)(clients, arguments)
     }
 }

@@ -223,8 +223,11 @@ impl Buy {
                 proposed.map_err(|error| once::failure(key, error))
             }
             None if spending.is_limited() => {
-                let proposed = spending.propose_trade_once(&once::new_key("buy"), &proposal);
-                proposed.map_err(unknown_outcome)
+                // After it was approved, the same command makes the purchase.
+                let asked =
+                    spending.asked_key(&proposal)?.filter(|key| once::is_new_key("buy", key));
+                let key = asked.unwrap_or_else(|| once::new_key("buy"));
+                spending.propose_trade_once(&key, &proposal).map_err(unknown_outcome)
             }
             None => client.propose_trade(&proposal).map_err(unknown_outcome),
         };
