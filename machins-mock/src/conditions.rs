@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::glob::{Glob, InvalidGlob};
-use crate::mask::mask;
+use crate::mask::{mask_json, mask_value};
 use crate::raw_json::{RawJson, depth};
 
 /// The maximum size of the JSON that a body is compared with, in bytes.
@@ -201,9 +201,16 @@ impl fmt::Display for Conditions {
             one("device", device.as_deref()),
             one("event", event.as_deref()),
             status.map(|status| format!("status {status}")),
-            body.as_ref().map(|body| format!("body {}", mask(body.as_str()))),
+            body.as_ref().map(|body| match mask_json(body.as_str()) {
+                Some(body) => format!("body {}", body.as_str()),
+                None => "body".to_owned(),
+            }),
         ];
-        all.extend(query.iter().map(|(name, value)| Some(format!("query {name}={}", mask(value)))));
+        all.extend(
+            query
+                .iter()
+                .map(|(name, value)| Some(format!("query {name}={}", mask_value(name, value)))),
+        );
         // The value of a header may be a key.
         all.extend(header.keys().map(|name| Some(format!("header {name}"))));
         for (n, condition) in all.into_iter().flatten().enumerate() {

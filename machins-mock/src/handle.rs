@@ -28,8 +28,10 @@ pub struct Org {
 
 impl Org {
     pub(crate) fn create(app: &App, plan: Plan) -> Self {
-        let world = &mut *app.world();
-        let key = world.machineid.create_org(plan, &mut world.random);
+        let key = {
+            let world = &mut *app.world();
+            world.machineid.create_org(plan, &mut world.random)
+        };
         app.touch();
         Self { app: Arc::clone(app), key }
     }
@@ -65,8 +67,9 @@ impl Org {
     /// # Errors
     /// Returns [`UnknownOrg`] if the organisation no longer exists.
     pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
+        let state = self.app.world().machineid.update_org(self.key.as_str(), update);
         self.app.touch();
-        self.app.world().machineid.update_org(self.key.as_str(), update)
+        state
     }
 }
 

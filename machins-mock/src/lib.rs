@@ -92,6 +92,7 @@ mod glob;
 mod handle;
 mod http;
 mod journal;
+mod key_headers;
 mod limits;
 mod machineid;
 mod machins;

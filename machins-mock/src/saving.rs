@@ -1,5 +1,6 @@
 //! Saving the worlds while the server runs.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +17,25 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Saves the worlds after every change, until it is dropped.
 pub(crate) async fn save_changes(worlds: Arc<Worlds>, file: Arc<StateFile>) {
     let changed = Arc::clone(&worlds.own().server.changed);
+    let mut tried = 0;
     loop {
-        changed.notified().await;
+        changed.until(|| (changed.count() != tried).then_some(())).await;
         tokio::time::sleep(PAUSE).await;
+        let count = changed.count();
         let (worlds, file) = (Arc::clone(&worlds), Arc::clone(&file));
-        let saved = tokio::task::spawn_blocking(move || file.save(&worlds));
-        if let Ok(Err(error)) = saved.await {
-            tracing::error!(%error, "the state of the mock server could not be saved");
-            changed.notify_one();
-            tokio::time::sleep(RETRY).await;
+        let saved = tokio::task::spawn_blocking(move || file.save_changes(&worlds));
+        // A panic is a save that failed, too.
+        match saved.await.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            Ok(()) => tried = count,
+            Err(error) => {
+                report(&error);
+                tokio::time::sleep(RETRY).await;
+            }
         }
     }
+}
+
+/// Logs that a save failed.
+pub(crate) fn report(error: &io::Error) {
+    tracing::error!(%error, "the state of the mock server could not be saved");
 }

@@ -19,7 +19,9 @@ use crate::machineid::{OrgKeyError, Plan};
 use crate::machins::{Agent, Ledger, MachinsError, NewAgent, Outcome};
 use crate::raw_json::RawJson;
 use crate::reading::read_object;
+use crate::saving::report;
 use crate::state::App;
+
 use crate::state_file::StateFile;
 use crate::tasks::Tasks;
 use crate::wait::WaitError;
@@ -32,7 +34,7 @@ use crate::worlds::{WorldError, Worlds, path_of_world};
 /// Every method but [`shutdown`](Self::shutdown) and [`webhooks_sent`](Self::webhooks_sent) returns
 /// at once and can be called from async and from blocking code alike. The server's own tasks run in
 /// the background of the process, so a server outlives the runtime it was started in, and dropping
-/// one never blocks.
+/// one waits for nothing but a save of its state file that is under way.
 ///
 /// ```
 /// use machins_mock::{Plan, blocking::MockServer};
@@ -373,10 +375,13 @@ impl MockServer {
 
     /// Writes all worlds to the [state file](crate::MockServerBuilder::state_file) that the builder
     /// was given; does nothing if it was given none. The file is replaced atomically, and only its
-    /// owner can read it, because it contains keys.
+    /// owner can read it, because it contains keys. After a [`shutdown`](Self::shutdown) only what
+    /// has changed since then is written.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be written.
+    /// Returns an error if the file cannot be written. The kind is
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) if the server was shut down and another one uses
+    /// the file or has written to it since.
     pub fn save_state(&self) -> io::Result<()> {
         self.state_file.as_deref().map_or(Ok(()), |file| file.save(&self.worlds))
     }
@@ -431,16 +436,26 @@ impl MockServer {
         unmet(&controls.expectations, controls.journal.records()).map_or(Ok(()), Err)
     }
 
-    /// Stops the server and waits until its port and all its connections are closed. The world can
-    /// still be read and saved.
+    /// Stops the server and waits until its port and all its connections are closed. What has changed
+    /// is saved to the [state file](crate::MockServerBuilder::state_file) before another server can
+    /// use it. The world can still be read.
     ///
-    /// Dropping the server stops it as well, without waiting. A world created by
+    /// Dropping the server stops it as well, without waiting and saving. A world created by
     /// [`create_world`](Self::create_world) is removed, and its server goes on.
     pub async fn shutdown(&self) {
-        self.stop();
-        if self.app.name.is_empty() {
-            self.tasks.stopped().await;
+        if !self.app.name.is_empty() {
+            self.stop();
+            return;
         }
+        self.tasks.stop();
+        self.tasks.stopped().await;
+        if let Some(Err(error)) =
+            self.state_file.as_ref().map(|file| file.save_changes(&self.worlds))
+        {
+            // [`save_state`](Self::save_state) will try again.
+            report(&error);
+        }
+        self.stop();
     }
 
     /// Stops the server when the requests under way have been answered and the webhooks of the

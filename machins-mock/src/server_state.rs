@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Time};
 use crate::delivery::Client;
@@ -13,6 +13,7 @@ use crate::journal::RequestRecord;
 use crate::limits::Limits;
 use crate::random::Seed;
 use crate::request_log::Logger;
+use crate::sync::Changes;
 
 /// The part of a server's state that is the same in all of its worlds.
 pub(crate) struct ServerState {
@@ -25,8 +26,8 @@ pub(crate) struct ServerState {
     pub(crate) is_strict: bool,
     /// Held while a large body is read from a request.
     pub(crate) large_bodies: Semaphore,
-    /// Notified when a world may have changed.
-    pub(crate) changed: Arc<Notify>,
+    /// Announced when a world may have changed.
+    pub(crate) changed: Arc<Changes>,
     /// Called with every request.
     pub(crate) logger: Option<Logger>,
     /// Called with every request that the journal holds.

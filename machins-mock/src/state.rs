@@ -131,7 +131,7 @@ impl AppState {
 
     /// Notes that the world may have changed, so that it is saved.
     pub(crate) fn touch(&self) {
-        self.server.changed.notify_one();
+        self.server.changed.announce();
         self.touched.announce();
     }
 
@@ -181,37 +181,42 @@ impl AppState {
             now.map_or(Ok(()), |now| clock.set(now))?;
             world.clock = clock;
         }
-        self.touch();
         self.machins(|_, _| ());
+        self.touch();
         Ok(())
     }
 
     /// Moves the virtual time forward; timers that run out on the way fire before this returns.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), ClockOutOfRange> {
         self.world().clock.advance(by)?;
-        self.touch();
         self.machins(|_, _| ());
+        self.touch();
         Ok(())
     }
 
     /// Adds fixtures to the world, whole or not at all. The fixtures were read from this many bytes.
     pub(crate) fn load(&self, fixtures: Fixtures, bytes: usize) -> Result<Loaded, Refused> {
-        let current = &mut *self.world();
-        let mut world = current.clone();
-        let (loaded, webhooks) = fixtures.add_to(&mut world)?;
-        world.machins.count_stored(bytes);
-        *current = world;
+        let loaded = {
+            let current = &mut *self.world();
+            let mut world = current.clone();
+            let (loaded, webhooks) = fixtures.add_to(&mut world)?;
+            world.machins.count_stored(bytes);
+            *current = world;
+            self.deliveries.send(webhooks, current.clock.now());
+            loaded
+        };
         self.touch();
-        self.deliveries.send(webhooks, current.clock.now());
         Ok(loaded)
     }
 
     /// Replaces the world, and forgets the webhooks of the old one that are still to be sent.
     pub(crate) fn replace(&self, world: World) {
-        let current = &mut *self.world();
-        *current = world;
+        {
+            let current = &mut *self.world();
+            *current = world;
+            self.deliveries.forget();
+        }
         self.touch();
-        self.deliveries.forget();
     }
 
     /// Empties the world, the journal and the faults. A seed that the user chose starts over;

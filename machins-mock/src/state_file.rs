@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use fs4::{FileExt, TryLockError};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::clock::Clock;
 use crate::machineid::MachineId;
 use crate::machins::Machins;
 use crate::random::Random;
+use crate::sync::lock;
 use crate::world::{Snapshot, World};
 use crate::worlds::Worlds;
 
@@ -25,7 +27,21 @@ const ATTEMPTS: usize = 10;
 #[derive(Debug)]
 pub(crate) struct StateFile {
     path: PathBuf,
-    lock: Mutex<Option<Lock>>,
+    /// Locked from before the worlds are read until they are written, so that no save undoes a later
+    /// one.
+    usage: Mutex<Usage>,
+}
+
+/// How a server uses its state file.
+#[derive(Debug)]
+struct Usage {
+    /// `None` once the file was released.
+    lock: Option<Lock>,
+    /// The number of changes to the worlds that the file holds.
+    saved: u64,
+    /// When the file was last written, and its size, as this server left it; `None` if there is no
+    /// file.
+    left: Option<(SystemTime, u64)>,
 }
 
 /// A locked file beside the state file. The state file itself cannot be locked, because every save
@@ -51,12 +67,54 @@ impl StateFile {
         NamedTempFile::new_in(folder(path)).map_err(|error| explain(error, "cannot write"))?;
         let lock = Lock::take(path)?;
         let stored = load(path).map_err(|error| explain(error, "cannot read"))?;
-        let lock = Mutex::new(Some(lock));
-        Ok((Self { path: path.to_owned(), lock }, stored))
+        let usage = Usage { lock: Some(lock), saved: 0, left: None };
+        Ok((Self { path: path.to_owned(), usage: Mutex::new(usage) }, stored))
     }
 
-    /// Writes all worlds to the file, atomically and readable by its owner only.
+    /// Writes all worlds to the file, atomically and readable by its owner only. Once the file was
+    /// released, it is written only if the worlds have changed since, and if no other server has
+    /// used it in the meantime.
     pub(crate) fn save(&self, worlds: &Worlds) -> io::Result<()> {
+        let mut usage = lock(&self.usage);
+        if usage.lock.is_some() {
+            return self.write(worlds, &mut usage);
+        }
+        if usage.saved == changes(worlds) {
+            return Ok(());
+        }
+        let _lock = Lock::take(&self.path)?;
+        if usage.left != self.version() {
+            let path = self.path.display();
+            let message = format!("another mock server has written to {path} in the meantime");
+            return Err(io::Error::new(ErrorKind::ResourceBusy, message));
+        }
+        self.write(worlds, &mut usage)
+    }
+
+    /// Writes all worlds to the file if they have changed since they were last written, and if the
+    /// file was not released.
+    pub(crate) fn save_changes(&self, worlds: &Worlds) -> io::Result<()> {
+        let mut usage = lock(&self.usage);
+        if usage.lock.is_none() || usage.saved == changes(worlds) {
+            return Ok(());
+        }
+        self.write(worlds, &mut usage)
+    }
+
+    /// Lets another server use the file, once a save under way is done.
+    pub(crate) fn release(&self) {
+        let mut usage = lock(&self.usage);
+        usage.left = self.version();
+        usage.lock = None;
+    }
+
+    fn version(&self) -> Option<(SystemTime, u64)> {
+        let file = self.path.metadata().ok()?;
+        Some((file.modified().ok()?, file.len()))
+    }
+
+    fn write(&self, worlds: &Worlds, usage: &mut Usage) -> io::Result<()> {
+        let changes = changes(worlds);
         // One world is locked at a time, and none while the file is written.
         let own = worlds.own().world().clone();
         let World { clock, random, machineid, machins } = &own;
@@ -76,13 +134,15 @@ impl StateFile {
         file.flush()?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
+        usage.saved = changes;
+        usage.left = self.version();
         Ok(())
     }
+}
 
-    /// Lets another server use the file.
-    pub(crate) fn release(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
+/// Returns how often the worlds of a server may have changed so far.
+fn changes(worlds: &Worlds) -> u64 {
+    worlds.own().server.changed.count()
 }
 
 impl Lock {

@@ -66,7 +66,7 @@ const LAYERS: [(&str, Layers); 7] = [
     (
         "machins-mock",
         &[
-            "clock conditions difference glob limits mask random raw_json reading request_ids request_log search sync tasks text wait",
+            "clock conditions difference glob key_headers limits mask random raw_json reading request_ids request_log search sync tasks text wait",
             "machineid machins",
             "world",
             "fixtures",

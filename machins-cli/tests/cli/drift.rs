@@ -1,7 +1,8 @@
 //! `mock record` and `conformance`, in front of a second mock server that was altered on purpose.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -333,4 +334,133 @@ fn an_organisation_made_through_a_recorder_is_the_services() {
     let made = recorder.home().run(&["org", "create", "--json"]).exits(0).document();
     let key = made["orgApiKey"].as_str().unwrap();
     assert_eq!(service.server.org(key).unwrap().state().unwrap().plan, Plan::Free);
+}
+
+/// A server that always replies the same: its address, and the heads of the requests that it received.
+fn listener(status: u16, body: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let (seen, body) = (Arc::clone(&heads), body.as_bytes().to_vec());
+    let url = stub::serve(move |request| {
+        seen.lock().unwrap().push(request.head.to_lowercase());
+        let headers = b"content-type: application/json\r\n".to_vec();
+        Reply { status, headers, body: body.clone() }
+    });
+    (url, heads)
+}
+
+#[rstest]
+#[case::machineid("machineid", "x-org-key: org_live", &["at_live", "eyj_live"])]
+#[case::machins("machins", "x-api-key: at_live", &["org_live"])]
+fn a_recorder_sends_a_service_its_own_keys_alone(
+    #[case] service: &str,
+    #[case] own: &str,
+    #[case] others: &[&str],
+) {
+    let (url, heads) = listener(200, "{}");
+    let recorder = Recorder::start(&Home::new(), &url, &["--service", service]);
+    let names = ["machineid", "machins"].map(|name| format!("{name}_base_url"));
+    let given: Vec<_> = names.iter().filter(|name| recorder.ready[name].is_string()).collect();
+    assert_eq!(given, [&format!("{service}_base_url")]);
+    let host = recorder.ready["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let keys = "x-org-key: org_live\r\nx-api-key: at_live\r\nauthorization: Bearer eyJ_live\r\n";
+    let request =
+        format!("GET /api/v1/usage HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{keys}\r\n");
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.read_to_string(&mut String::new()).unwrap();
+    recorder.stop();
+    let head = heads.lock().unwrap().concat();
+    assert!(head.contains(own), "{head}");
+    assert!(others.iter().all(|other| !head.contains(other)), "{head}");
+}
+
+#[rstest]
+#[case::machineid("https://machineid.io", &["MACHINEID_BASE_URL"])]
+#[case::machins("https://machins.co/api/v1", &["MACHINS_BASE_URL"])]
+#[case::flag("https://machins.co", &["MACHINEID_BASE_URL"])]
+#[case::own_mock("http://127.0.0.1:9", &["MACHINEID_BASE_URL", "MACHINS_BASE_URL"])]
+fn a_recorder_names_the_variable_of_its_service(#[case] upstream: &str, #[case] expected: &[&str]) {
+    let mut flags = vec!["mock", "record", "--port", "0", "--until-stdin-closes", "--upstream"];
+    flags.push(upstream);
+    if upstream == "https://machins.co" {
+        flags.extend(["--service", "machineid"]);
+    }
+    let ran = Home::new().run(&flags).exits(0);
+    let names = ["MACHINEID_BASE_URL", "MACHINS_BASE_URL"];
+    let named: Vec<_> =
+        names.into_iter().filter(|name| ran.stdout.contains(&format!("export {name}="))).collect();
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn a_recorder_of_an_unknown_host_is_told_the_service() {
+    let ran = Home::new()
+        .run(&["mock", "record", "--port", "0", "--upstream", "https://machins.example"])
+        .exits(2);
+    assert!(ran.stderr.contains("--service"), "{ran:#?}");
+}
+
+#[test]
+fn a_recorder_takes_replies_of_a_limited_size() {
+    let body = format!("\"{}\"", "x".repeat(9 * 1024 * 1024));
+    let (url, _) = listener(200, &body);
+    let recorder = Recorder::start(&Home::new(), &url, &[]);
+    let ran = recorder.home().run(&["api", "GET", "/api/v1/usage"]).exits(1);
+    assert!(ran.stderr.contains("8 MiB"), "{ran:#?}");
+    recorder.stop();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_of_requests_is_its_owners_alone() {
+    use crate::home::{mode, set_mode};
+
+    let (url, _) = listener(200, "{}");
+    let home = Home::new();
+    let path = home.path().join("seen.jsonl");
+    std::fs::write(&path, "").unwrap();
+    set_mode(&path, 0o644);
+    Recorder::start(&home, &url, &["--journal", "seen.jsonl"]).stop();
+    assert_eq!(mode(&path), 0o600);
+    Recorder::start(&home, &url, &["--journal", "new.jsonl"]).stop();
+    assert_eq!(mode(&home.path().join("new.jsonl")), 0o600);
+}
+
+#[test]
+fn what_a_service_replies_does_not_steer_the_terminal() {
+    let (url, _) = listener(200, &json!({"ev\u{202e}il\u{7}org_live": 1}).to_string());
+    let recorder = Recorder::start(&Home::new(), &url, &[]);
+    recorder.home().run(&["api", "GET", "/api/v1/usage"]);
+    let (report, log) = recorder.stop();
+    assert!(log.contains("evil") && log.contains("org_…"), "{log}");
+    assert!(!log.contains(['\u{202e}', '\u{7}']), "{log}");
+    for text in [report.to_string(), log] {
+        assert!(!text.contains("org_live"), "{text}");
+    }
+}
+
+#[test]
+fn keys_in_unknown_paths_are_reported_masked() {
+    let (url, _) = listener(200, "{}");
+    let home = Home::new();
+    let recorder = Recorder::start(&home, &url, &["--journal", "seen.jsonl"]);
+    let tail = "x".repeat(2000);
+    recorder.home().run(&["api", "GET", &format!("/api/v1/no-such/org_live/{tail}")]);
+    let (report, log) = recorder.stop();
+    let route = report["differences"][0]["route"].as_str().unwrap();
+    assert!(route.starts_with("GET /api/v1/no-such/org_…/xxx") && route.len() < 600, "{route}");
+    let journal = std::fs::read_to_string(home.path().join("seen.jsonl")).unwrap();
+    assert!(!journal.contains("org_live") && !log.contains("org_live"), "{journal}{log}");
+}
+
+#[test]
+fn a_recorder_keeps_a_limited_number_of_differences() {
+    let fields: serde_json::Map<_, _> = (0..1500).map(|n| (format!("f{n}"), json!(1))).collect();
+    let (url, _) = listener(200, &Value::Object(fields).to_string());
+    let recorder = Recorder::start(&Home::new(), &url, &["--log", "off"]);
+    recorder.home().run(&["api", "GET", "/api/v1/usage"]);
+    let (report, log) = recorder.stop();
+    assert_eq!(report["differences"].as_array().unwrap().len(), 1000);
+    assert!(report["left_out"].as_u64().unwrap() > 500, "{}", report["left_out"]);
+    assert_eq!(log, "");
 }

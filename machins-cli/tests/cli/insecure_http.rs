@@ -63,11 +63,16 @@ fn the_flag_permits_it_for_both_services(#[case] command: &[&str]) {
     elsewhere().run(&[command, &["--allow-insecure-http"]].concat()).exits(0);
 }
 
-#[test]
-fn what_is_recorded_may_be_permitted_by_a_variable() {
-    let record = ["mock", "record", "--upstream", MACHINS, "--until-stdin-closes", "--addr", "0"];
-    home().run(&record).exits(2);
-    home().with("MACHINS_ALLOW_INSECURE_HTTP", "1").run(&record).exits(0);
+#[rstest]
+#[case::machins("machins", "MACHINS_ALLOW_INSECURE_HTTP")]
+#[case::machineid("machineid", "MACHINEID_ALLOW_INSECURE_HTTP")]
+fn what_is_recorded_may_be_permitted_by_a_variable(#[case] service: &str, #[case] name: &str) {
+    let upstream = ["--service", service, "--upstream", MACHINEID];
+    let listen = ["--until-stdin-closes", "--addr", "0"];
+    let record = [&["mock", "record"], &upstream[..], &listen].concat();
+    let refused = home().run(&record).exits(2);
+    assert!(refused.stderr.contains(HINT), "{refused:?}");
+    home().with(name, "1").run(&record).exits(0);
 }
 
 #[test]

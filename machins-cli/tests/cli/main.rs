@@ -9,6 +9,9 @@
 )]
 
 mod api;
+#[cfg(all(unix, feature = "console"))]
+#[path = "../../../machins-mock/tests/console/browser.rs"]
+mod browser;
 #[cfg(target_os = "linux")]
 mod completions;
 mod config;

@@ -162,9 +162,15 @@ fn serve_takes_addresses_of_every_form(#[case] flags: &[&str]) {
 
 /// What serve writes to stderr after one request.
 fn logged(flags: &[&str]) -> String {
+    logged_after(flags, |home, url| {
+        home.run(&["mock", "clock", "--url", url]).exits(0);
+    })
+}
+
+fn logged_after(flags: &[&str], ask: impl FnOnce(&Home, &str)) -> String {
     let home = Home::new();
     let mut served = Served::start(&home, &[flags, &["--until-stdin-closes"]].concat());
-    home.run(&["mock", "clock", "--url", served.text("url")]).exits(0);
+    ask(&home, served.text("url"));
     drop(served.process.stdin.take());
     assert_eq!(served.process.wait().unwrap().code(), Some(0));
     let mut log = String::new();
@@ -179,6 +185,19 @@ fn serve_logs_a_line_a_request() {
     let json: Value = serde_json::from_str(&logged(&["--log", "json"])).unwrap();
     assert_eq!((&json["path"], &json["status"]), (&"/_mock/clock".into(), &200.into()));
     assert_eq!(logged(&["--log", "off"]), "");
+}
+
+#[rstest]
+#[case::text("text")]
+#[case::json("json")]
+fn what_a_request_says_does_not_steer_the_terminal(#[case] format: &str) {
+    let log = logged_after(&["--log", format], |home, url| {
+        let body = r#"{"deviceId":"ev\u202eil\u0007\u001b[2J"}"#;
+        let call = ["api", "POST", "/api/v1/devices/validate", "--body", body];
+        home.run(&[&["--machineid-url", url], &call[..]].concat());
+    });
+    assert!(log.contains("devices/validate") && log.contains("ev"), "{log}");
+    assert!(!log.contains(['\u{202e}', '\u{7}', '\u{1b}']), "{log:?}");
 }
 
 #[test]
@@ -256,6 +275,33 @@ fn a_wait_in_vain_shows_what_came_instead() {
     assert_eq!(ran.document()["code"], "TIMEOUT");
     assert_eq!(ran.error()["status"], 408);
     home.run(&["mock", "requests", "wait", "--path", "/api/v1/stats"]).exits(0);
+}
+
+#[rstest]
+#[case::create(&["world", "create", "`touch evaluated`"])]
+#[case::fault(&["fault", "add", "{}"])]
+#[case::remove(&["world", "remove", "$(touch evaluated)"])]
+fn a_refusal_leaves_nothing_for_a_shell_to_evaluate(#[case] command: &[&str]) {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    let ran = home.run(&[&["mock"], command].concat()).exits(1);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("error: "), "{ran:#?}");
+    // The reply itself is for those who ask for JSON.
+    let ran = home.run(&[&["--json", "mock"], command].concat()).exits(1);
+    assert!(ran.document()["code"].is_string(), "{ran:#?}");
+}
+
+#[test]
+fn a_wait_in_vain_shows_people_what_came_on_stderr() {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    home.run(&["api", "GET", "/stats", "--base-url", served.text("machins_base_url")]);
+    let ran = home.run(&["mock", "requests", "wait", "--path", "/never", "--within", "0"]).exits(1);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("\"path\": \"/api/v1/stats\""), "{ran:#?}");
 }
 
 #[test]

@@ -45,7 +45,9 @@ impl Action<'_> {
 
 /// Returns whether a text is a path on this server, rather than an address elsewhere.
 fn is_local(path: &str) -> bool {
-    path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.is_ascii()
+    // Browsers leave out tabs and line breaks.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    path.starts_with('/') && !path.starts_with("//") && path.bytes().all(is_plain)
 }
 
 /// Returns the answer that leads to another page.

@@ -28,7 +28,7 @@ pub(super) struct Api {
 }
 
 /// A call that was refused.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refused {
     pub(super) status: u16,
     /// The reason, for people.

@@ -1,5 +1,7 @@
 //! The frame of all pages.
 
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{
@@ -12,6 +14,8 @@ use super::assets::address;
 use super::request::Console;
 use super::token::token;
 use super::words::notice;
+use crate::http::Received;
+use crate::worlds::path_of_world;
 
 /// What a page of the console may load and do: nothing but its own files and forms.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -35,13 +39,7 @@ const PAGES: [(&str, &str); 12] = [
 ];
 
 /// A page, or the reason why there is none.
-pub(super) type Answer = Result<Response, Failure>;
-
-/// A page that cannot be shown, or an action that was refused.
-pub(super) struct Failure {
-    console: Option<Box<Console>>,
-    refused: Refused,
-}
+pub(super) type Answer = Result<Response, Refused>;
 
 /// A page of the console.
 pub(super) struct Page<'a> {
@@ -87,14 +85,14 @@ impl<'a> Page<'a> {
             @if let Some(notice) = done { p.notice role="status" { (notice) } }
             (body)
         };
-        respond(StatusCode::OK, &frame(Some(console), &title, tick, &content))
+        respond(StatusCode::OK, &frame(&console.base, &console.path, &title, tick, &content))
     }
 }
 
-fn frame(console: Option<&Console>, title: &str, tick: Option<u32>, content: &Markup) -> Markup {
-    let base = console.map_or("", |console| &console.base);
+/// Returns a page of a world: `base` is the path of the world, and `path` that of the page within it.
+fn frame(base: &str, path: &str, title: &str, tick: Option<u32>, content: &Markup) -> Markup {
     let world = base.rsplit('/').next().unwrap_or_default();
-    let current = console.map_or("", |console| current(&console.path));
+    let current = current(path);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -190,36 +188,38 @@ fn respond(status: StatusCode, page: &Markup) -> Response {
     response
 }
 
-impl Console {
-    /// Returns the failure of this page.
-    pub(super) fn fail(self, refused: Refused) -> Failure {
-        Failure { console: Some(Box::new(self)), refused }
-    }
-}
-
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self { console: None, refused }
-    }
-}
-
-impl IntoResponse for Failure {
+/// A refusal is shown by [`show_refusals`], which knows the world that was asked.
+impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self { console, refused: Refused { status, message } } = self;
-        let title = match status {
-            404 => "Not found",
-            403 => "Refused",
-            _ => "That did not work",
-        };
-        let content = html! {
-            h1 { (title) }
-            p.error role="alert" { (message) "." }
-            @match &console {
-                Some(console) => p { a href=(console.link("/")) { "To the overview" } },
-                None => p { "Go back in the browser, or " a href="/" { "to the overview" } "." },
-            }
-        };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        respond(status, &frame(console.as_deref(), title, None, &content))
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
     }
+}
+
+/// Shows the reason in the place of a page that cannot be shown, or of an action that was refused.
+pub(super) async fn show_refusals(request: Request, next: Next) -> Response {
+    let received = Received::get(request.extensions());
+    let base = received.map(|received| path_of_world(&received.app.name)).unwrap_or_default();
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Refused>() {
+        Some(refused) => refusal(&base, &path, refused),
+        None => response,
+    }
+}
+
+fn refusal(base: &str, path: &str, Refused { status, message }: Refused) -> Response {
+    let title = match status {
+        404 => "Not found",
+        403 => "Refused",
+        _ => "That did not work",
+    };
+    let content = html! {
+        h1 { (title) }
+        p.error role="alert" { (message) "." }
+        p { "Go back in the browser, or " a href={ (base) "/" } { "to the overview" } "." }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    respond(status, &frame(base, path, title, None, &content))
 }

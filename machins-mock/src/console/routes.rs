@@ -2,9 +2,11 @@
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
 
 use super::assets;
+use super::layout::show_refusals;
 use super::pages::{
     agents, clock, devices, faults, inbox, ledger, listings, overview, requests, trades, webhooks,
     worlds,
@@ -58,6 +60,7 @@ pub(crate) fn add(api: Router) -> Router {
         .route("/checkout/{id}", both(checkout::show, checkout::finish))
         .route("/claim/{token}", both(claim::show, claim::claim))
         .route("/owner", both(owner::show, owner::act));
+    let pages = pages.layer(from_fn(show_refusals));
     let pages = assets::add(pages).with_state(api.clone());
     api.merge(pages)
 }

@@ -36,8 +36,8 @@ pub(crate) struct Deliveries {
     emptied: Notify,
     /// Notified whenever a webhook is added to a queue.
     queued: Notify,
-    /// Notified when the result of a webhook has changed its subscription.
-    changed: Arc<Notify>,
+    /// Announced when the result of a webhook has changed its subscription.
+    changed: Arc<Changes>,
     /// Announced whenever an attempt is logged.
     pub(crate) logged: Changes,
 }
@@ -62,7 +62,7 @@ impl Deliveries {
         tasks: Tasks,
         world: Arc<Mutex<World>>,
         seed: Seed,
-        changed: Arc<Notify>,
+        changed: Arc<Changes>,
     ) -> Self {
         let faults = Faults::new(seed);
         let state = State { queues: HashMap::new(), next_lease: 0, log: Log::default(), faults };
@@ -298,7 +298,7 @@ impl Deliveries {
         state.log.add(attempt);
         world.machins.delivered(id, success);
         drop(state);
-        self.changed.notify_one();
+        self.changed.announce();
         self.logged.announce();
         true
     }

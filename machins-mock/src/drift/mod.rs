@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use self::schema::Comparison;
 use crate::difference::Difference;
+use crate::journal::shown_path;
 use crate::site::{path_template, reply_document};
 
 /// The document of all routes.
@@ -45,7 +46,7 @@ pub fn compare_reply(method: &Method, path: &str, status: u16, body: &[u8]) -> V
             Vec::new()
         } else {
             let expected = "404, because it has no such route";
-            vec![Difference::status(&format!("{method} {path}"), expected, status)]
+            vec![Difference::status(&format!("{method} {}", shown_path(path)), expected, status)]
         };
     };
     let route = format!("{method} {template}");

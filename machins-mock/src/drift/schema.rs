@@ -6,8 +6,8 @@ use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::difference::{Difference, DifferenceKind};
-use crate::reading::{given, resolve, takes};
-use crate::text::beginning;
+use crate::mask::is_secret_field;
+use crate::reading::{given, has_format, has_type, is_within, path_of_field, resolve, takes};
 
 /// How deep a value is compared.
 const MAX_DEPTH: usize = 64;
@@ -53,7 +53,12 @@ impl<'a> Comparison<'a> {
             alternatives.iter().filter(|alternative| is_of_type(alternative, value)).collect();
         if of_type.is_empty() {
             let expected = takes(self.document, schema).unwrap_or_else(|| "another type".into());
-            return vec![self.difference(field, DifferenceKind::Type, expected, &found(value))];
+            return vec![self.difference(
+                field,
+                DifferenceKind::Type,
+                expected,
+                &found(field, value),
+            )];
         }
         of_type
             .into_iter()
@@ -81,7 +86,7 @@ impl<'a> Comparison<'a> {
             value => {
                 let schema = Value::Object(schema.clone());
                 let expected = takes(self.document, &schema).unwrap_or_else(|| schema.to_string());
-                vec![self.difference(field, DifferenceKind::Value, expected, &found(value))]
+                vec![self.difference(field, DifferenceKind::Value, expected, &found(field, value))]
             }
         }
     }
@@ -106,7 +111,7 @@ impl<'a> Comparison<'a> {
                     .and_then(|properties| takes(self.document, properties.get(name)?))
                     .unwrap_or_else(|| "a value".to_owned());
                 all.push(self.difference(
-                    &join(field, name),
+                    &path_of_field(field, name),
                     DifferenceKind::Missing,
                     expected,
                     "nothing",
@@ -114,12 +119,12 @@ impl<'a> Comparison<'a> {
             }
         }
         for (name, value) in object {
-            let field = join(field, name);
+            let field = path_of_field(field, name);
             match properties.and_then(|properties| properties.get(name)) {
                 Some(schema) => all.extend(self.differences(schema, value, &field, depth)),
                 None if is_open => {}
                 None => {
-                    let found = found(value);
+                    let found = found(&field, value);
                     let expected = "nothing".to_owned();
                     all.push(self.difference(&field, DifferenceKind::Unknown, expected, &found));
                 }
@@ -201,64 +206,36 @@ fn weight(difference: &Difference) -> usize {
 }
 
 fn is_of_type(schema: &Map<String, Value>, value: &Value) -> bool {
-    let is = |name: &str| match name {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "string" => value.is_string(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        _ => true,
-    };
-    match schema.get("type") {
-        Some(Value::String(name)) => is(name),
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(is),
-        _ => match schema.get("const") {
-            // A constant says the type, too.
-            Some(constant) => std::mem::discriminant(constant) == std::mem::discriminant(value),
-            None => schema.get("properties").is_none() || value.is_object(),
-        },
-    }
+    has_type(schema.get("type"), value).unwrap_or_else(|| match schema.get("const") {
+        // A constant says the type, too.
+        Some(constant) => std::mem::discriminant(constant) == std::mem::discriminant(value),
+        None => schema.get("properties").is_none() || value.is_object(),
+    })
 }
 
 /// Returns whether a value of the right type is one that the schema knows.
 fn is_possible(schema: &Map<String, Value>, value: &Value) -> bool {
     let keyword = |name: &str| schema.get(name);
     let text = |name: &str| keyword(name).and_then(Value::as_str);
-    let bound = |name: &str| keyword(name).and_then(Value::as_f64);
-    let is_bounded = value.as_f64().is_none_or(|number| {
-        bound("minimum").is_none_or(|least| number >= least)
-            && bound("maximum").is_none_or(|most| number <= most)
-    });
     let fits_text = value.as_str().is_none_or(|value| {
-        let has_format = match text("format") {
-            Some("uuid") => value.parse::<uuid::Uuid>().is_ok(),
-            Some("date-time") => value.parse::<jiff::Timestamp>().is_ok(),
-            _ => true,
-        };
-        has_format
+        has_format(text("format"), value)
             && text("pattern")
                 .and_then(|pattern| Regex::new(pattern).ok())
                 .is_none_or(|pattern| pattern.is_match(value))
     });
     keyword("const").is_none_or(|constant| constant == value)
         && keyword("enum").and_then(Value::as_array).is_none_or(|all| all.contains(value))
-        && is_bounded
+        && is_within(keyword("minimum"), keyword("maximum"), value)
         && fits_text
 }
 
 /// Returns a value in words, with its type.
-fn found(value: &Value) -> String {
-    let text = given(value);
+fn found(field: &str, value: &Value) -> String {
+    let text = given(field, value);
     match value {
+        _ if is_secret_field(field) => text,
         Value::Number(_) => format!("the number {text}"),
         Value::String(_) => format!("the text {text}"),
         _ => text,
     }
-}
-
-fn join(field: &str, name: &str) -> String {
-    let name = beginning(name, 100);
-    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
 }

@@ -20,6 +20,4 @@ pub(crate) use self::output::{Output, Refusal, Reply, Responses, json};
 pub(crate) use self::path::PathText;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::query::{Query, TwoQueries, refuse_unknown};
-pub(crate) use self::received::{
-    API_KEY, AllWorlds, BaseUrl, CurrentApp, ORG_KEY, ReadError, Received,
-};
+pub(crate) use self::received::{AllWorlds, BaseUrl, CurrentApp, ReadError, Received};

@@ -5,19 +5,13 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HOST, HeaderName};
+use http::header::HOST;
 use http::request::Parts;
 
 use super::api::Input;
 use super::operation::Operation;
 use crate::state::App;
 use crate::worlds::Worlds;
-
-/// The header with an agent's API key.
-pub(crate) static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// The header with an organisation's key.
-pub(crate) static ORG_KEY: HeaderName = HeaderName::from_static("x-org-key");
 
 /// What the server has received of a request. It is added to every request, and the extractors
 /// read it.

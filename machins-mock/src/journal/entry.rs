@@ -11,10 +11,12 @@ use super::record::RequestRecord;
 use crate::clock::Time;
 use crate::conditions::{Candidate, Matcher, device};
 use crate::difference::Difference;
-use crate::mask::{is_secret_header, mask, mask_header, mask_json};
+use crate::mask::{
+    HIDDEN, is_secret_header, mask, mask_header, mask_json, mask_target, mask_text, mask_value,
+};
 use crate::raw_json::RawJson;
 use crate::search::contains;
-use crate::text::beginning;
+use crate::text::{beginning, beginning_of_bytes};
 
 /// The length to which a path is cut, in bytes.
 const MAX_PATH: usize = 512;
@@ -83,8 +85,8 @@ impl Arrival<'_> {
 impl Entry {
     pub(super) fn new(seq: u64, arrival: Arrival<'_>, fault: Option<&'static str>) -> Self {
         let Arrival { method, uri, headers, body, agent, now } = arrival;
-        let path = cut(uri.path().as_bytes(), MAX_PATH);
-        let query = cut(uri.query().unwrap_or_default().as_bytes(), MAX_HEAD);
+        let path = beginning(uri.path(), MAX_PATH).as_bytes();
+        let query = beginning(uri.query().unwrap_or_default(), MAX_HEAD).as_bytes();
         // One byte more shows that the body was cut.
         let body = cut(body, MAX_BODY + 1);
         let head: usize =
@@ -212,7 +214,9 @@ impl Entry {
             method: self.method.clone(),
             path: mask(self.path()).into_owned(),
             query: query
-                .map(|(name, value)| (name.into_owned(), mask(&value).into_owned()))
+                .map(|(name, value)| {
+                    (mask(&name).into_owned(), mask_value(&name, &value).into_owned())
+                })
                 .collect(),
             headers,
             body,
@@ -232,9 +236,9 @@ fn cut(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[..bytes.len().min(most)]
 }
 
-/// Returns the beginning of a path, with keys and tokens masked.
+/// Returns the beginning of a path, with or without its query, with keys and tokens masked.
 pub(crate) fn shown_path(path: &str) -> String {
-    mask(beginning(path, MAX_PATH)).into_owned()
+    mask_target(beginning(path, MAX_PATH))
 }
 
 fn shown_header(name: &str, value: &[u8]) -> String {
@@ -248,12 +252,12 @@ pub(crate) fn shown_body(body: &[u8]) -> Option<RawJson> {
     if body.is_empty() {
         return None;
     }
-    let text = String::from_utf8_lossy(cut(body, MAX_BODY));
     let is_whole = body.len() <= MAX_BODY;
+    let text = String::from_utf8_lossy(beginning_of_bytes(body, MAX_BODY));
     let json = is_whole.then(|| mask_json(&text)).flatten();
     json.or_else(|| {
-        let text = mask(&text);
-        let text = if is_whole { text } else { format!("{text}…").into() };
+        let text = mask_text(&text);
+        let text = if is_whole || text == HIDDEN { text } else { format!("{text}…").into() };
         Some(RawJson::new(&text))
     })
 }

@@ -16,12 +16,10 @@ use self::rate::Rate;
 pub use self::record::RequestRecord;
 use crate::conditions::{Conditions, ConditionsError, Matcher, Purpose};
 use crate::difference::Difference;
+use crate::key_headers::ORG_KEY;
 
 /// The maximum number of requests that a world remembers; it forgets older ones.
 pub const MAX_REQUESTS: usize = 10_000;
-
-/// The header with an organisation's key.
-const ORG_KEY: &str = "x-org-key";
 
 /// The maximum size of all requests that a world remembers, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
@@ -182,7 +180,7 @@ impl Journal {
         let mut conditions =
             Conditions { method, path, agent, device, status, ..Conditions::default() };
         if let Some(key) = org_key {
-            conditions.header.insert(ORG_KEY.to_owned(), key);
+            conditions.header.insert(ORG_KEY.as_str().to_owned(), key);
         }
         let matcher = Matcher::new(conditions, Purpose::Requests)?;
         let mut found: Vec<_> = self

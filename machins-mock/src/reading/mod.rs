@@ -5,6 +5,7 @@
 //! its callers.
 
 mod field_error;
+mod keywords;
 mod shape;
 mod takes;
 
@@ -12,8 +13,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::field_error::FieldError;
+pub(crate) use self::keywords::{has_format, has_type, is_within, path_of_field, resolve};
 pub(crate) use self::shape::shape;
-pub(crate) use self::takes::{given, resolve, takes};
+pub(crate) use self::takes::{given, takes};
 
 /// The reason why a text cannot be read as JSON of some type.
 #[derive(Debug, Clone, thiserror::Error)]

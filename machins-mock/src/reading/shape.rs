@@ -1,6 +1,5 @@
 //! The fields of a type that is read, and what each of them takes, from the type's schema.
 
-use crate::text::beginning;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -10,7 +9,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use super::field_error::FieldError;
-use super::takes::{given, resolve, takes};
+use super::keywords::{has_format, has_type, is_within, path_of_field, resolve};
+use super::takes::{given, takes};
 
 /// The schema of a type that is read from requests.
 pub(crate) struct Shape {
@@ -65,7 +65,7 @@ impl Shape {
     pub(crate) fn bad_parameter(&self, name: &str, text: &str) -> Option<FieldError> {
         let schema = self.resolve(&self.root)["properties"].get(name)?;
         let takes = takes(&self.root, schema)?;
-        let given = given(&Value::String(text.to_owned()));
+        let given = given(name, &Value::String(text.to_owned()));
         Some(FieldError::new(name, format_args!("must be {takes}, not {given}")))
     }
 
@@ -121,7 +121,7 @@ impl Shape {
                 let mut fields = Map::new();
                 let is_open = self.fields(schema, value, &mut fields);
                 object.iter().find_map(|(name, inner)| {
-                    let path = join(path, name);
+                    let path = path_of_field(path, name);
                     match fields.get(name) {
                         Some(field) => self.find_unknown(field, inner, &path),
                         None if is_open => None,
@@ -150,7 +150,7 @@ impl Shape {
             let takes = takes.as_deref().unwrap_or("something else");
             return Some(FieldError::new(
                 path,
-                format_args!("must be {takes}, not {}", given(value)),
+                format_args!("must be {takes}, not {}", given(path, value)),
             ));
         }
         match value {
@@ -165,12 +165,12 @@ impl Shape {
                     let takes =
                         takes.map_or(String::new(), |takes| format!("; it must be {takes}"));
                     return Some(FieldError::new(
-                        join(path, name),
+                        path_of_field(path, name),
                         format_args!("is missing{takes}"),
                     ));
                 }
                 object.iter().find_map(|(name, inner)| {
-                    self.find_misfit(fields.get(name)?, inner, &join(path, name))
+                    self.find_misfit(fields.get(name)?, inner, &path_of_field(path, name))
                 })
             }
             Value::Array(items) => {
@@ -196,8 +196,11 @@ impl Shape {
             let is_choice = field.get("const").is_some() || field.get("enum").is_some();
             is_choice && object.get(*name).is_some_and(|given| !self.fits(field, given))
         })?;
-        let (takes, given) = (takes(&self.root, field)?, given(&object[name]));
-        Some(FieldError::new(join(path, name), format_args!("must be {takes}, not {given}")))
+        let (takes, given) = (takes(&self.root, field)?, given(name, &object[name]));
+        Some(FieldError::new(
+            path_of_field(path, name),
+            format_args!("must be {takes}, not {given}"),
+        ))
     }
 
     fn required<'a>(&'a self, schema: &'a Value, object: &Value, required: &mut Vec<&'a str>) {
@@ -227,28 +230,10 @@ impl Shape {
         if let Some(all) = schema["enum"].as_array() {
             return all.contains(value);
         }
-        let of_type = |name: &str| match name {
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            "integer" => value.is_u64() || value.is_i64(),
-            "number" => value.is_number(),
-            "string" => value.is_string(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => true,
-        };
-        let typed = match &schema["type"] {
-            Value::String(name) => of_type(name),
-            Value::Array(names) => names.iter().filter_map(Value::as_str).any(of_type),
-            _ => true,
-        };
-        let timed = schema["format"] != "date-time"
-            || value.as_str().is_none_or(|text| text.parse::<jiff::Timestamp>().is_ok());
-        let bound = |name: &str| schema[name].as_f64();
-        let bounded = value.as_f64().is_none_or(|number| {
-            bound("minimum").is_none_or(|least| number >= least)
-                && bound("maximum").is_none_or(|most| number <= most)
-        });
+        let is_of_type = has_type(schema.get("type"), value).unwrap_or(true);
+        let format = schema["format"].as_str().filter(|format| *format == "date-time");
+        let is_formatted = value.as_str().is_none_or(|text| has_format(format, text));
+        let is_bounded = is_within(schema.get("minimum"), schema.get("maximum"), value);
         let alternatives = ["oneOf", "anyOf"].iter().all(|name| {
             let one = |alternatives: &Vec<Value>| {
                 alternatives.iter().any(|one| {
@@ -258,7 +243,7 @@ impl Shape {
             // Which fields an object lacks is told apart from its kind.
             schema[*name].as_array().is_none_or(one)
         });
-        typed && timed && bounded && alternatives
+        is_of_type && is_formatted && is_bounded && alternatives
     }
 }
 
@@ -282,9 +267,4 @@ fn either(known: Option<Value>, field: &Value) -> Value {
 /// Returns the schemas that a schema consists of.
 fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
     ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|name| schema[name].as_array()).flatten()
-}
-
-fn join(path: &str, name: &str) -> String {
-    let name = beginning(name, 100);
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

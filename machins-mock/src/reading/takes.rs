@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::mask::mask;
+use super::keywords::resolve;
+use crate::mask::{is_secret_field, mask};
 use crate::text::beginning;
 
 /// How much of a value is shown, in bytes.
@@ -101,22 +102,20 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// Returns the value that a caller sent, without secrets and cut to a readable length.
-pub(crate) fn given(value: &Value) -> String {
+/// Returns the value that was sent in a field, without secrets and cut to a readable length.
+pub(crate) fn given(field: &str, value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),
+        Value::String(_) if is_secret_field(field) => "a text that is not shown".to_owned(),
+        Value::Number(_) if is_secret_field(field) => "a number that is not shown".to_owned(),
         value => {
-            let text = value.to_string();
-            let text = mask(&text);
+            let text = match value.as_str() {
+                Some(text) => Value::from(mask(text)).to_string(),
+                None => value.to_string(),
+            };
             let cut = beginning(&text, SHOWN).len();
-            if cut < text.len() { format!("{}…", &text[..cut]) } else { text.into_owned() }
+            if cut < text.len() { format!("{}…", &text[..cut]) } else { text }
         }
     }
-}
-
-/// Follows a reference to a definition of the root.
-pub(crate) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
-    target.map_or(schema, |target| resolve(root, target))
 }

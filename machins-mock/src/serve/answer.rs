@@ -100,7 +100,8 @@ async fn answer_vendor(
     let about_machins = fault.is_some() && is_machins(parts.uri.path());
     let is_strict = app.server.is_strict;
     let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
-    let upstream = app.server.upstream.clone();
+    // `*` is no path: it would be taken for a part of the upstream's host.
+    let upstream = app.server.upstream.clone().filter(|_| parts.uri.path().starts_with('/'));
     let reply = pin!(async move {
         match upstream {
             None => {

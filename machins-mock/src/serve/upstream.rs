@@ -60,7 +60,7 @@ pub(super) async fn send_on(
             Response::from_parts(parts, Body::from(body))
         }
         Err(error) => {
-            let detail = format!("the upstream server gave no reply: {error}");
+            let detail = format!("no reply of the upstream server can be passed on: {error}");
             Problem::new(502, "UPSTREAM_UNREACHABLE", detail).into_response()
         }
     }

@@ -39,12 +39,12 @@ impl Browser {
         }
     }
 
-    /// Returns a command that runs a script of this folder with these arguments to Node.
+    /// Returns a command that runs a script beside this file with these arguments to Node.
     pub(crate) fn script(&self, name: &str, options: &[&str]) -> Command {
         // A script finds packages in the folders above its own.
         let folder = self.packages.join("scripts");
         fs::create_dir_all(&folder).unwrap();
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../machins-mock/tests/console");
         for file in ["harness.mjs", name] {
             // Whole or not at all: tests run side by side.
             let unfinished = folder.join(format!("{file}.{name}.unfinished"));

@@ -3,7 +3,7 @@
 use machins_mock::{MockServer, NewAgent, Plan};
 use reqwest::{Method, StatusCode};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Returns the page at a path, with its headers.
 async fn get(server: &MockServer, path: &str) -> (StatusCode, reqwest::header::HeaderMap, String) {
@@ -58,6 +58,9 @@ async fn an_action_needs_the_origin_and_the_token(
 #[case::other_server("//evil.example/")]
 #[case::address("https://evil.example/")]
 #[case::backslash("/\\evil.example")]
+#[case::tab("/\t/evil.example")]
+#[case::line_break("/\n/evil.example")]
+#[case::space("/ /evil.example")]
 #[tokio::test]
 async fn an_action_never_leads_elsewhere(#[case] back: &str) {
     let server = MockServer::start().await;
@@ -138,6 +141,49 @@ async fn a_link_from_elsewhere_opens_a_page_and_no_more() {
     assert_eq!(visit(Method::GET, "/console/trades").await, StatusCode::OK);
     assert_eq!(visit(Method::GET, "/_mock/state").await, StatusCode::FORBIDDEN);
     assert_eq!(visit(Method::POST, "/console/reset").await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_last_decision_is_that_of_the_devices_own_org() {
+    let server = MockServer::start().await;
+    for (key, registers) in [("org_allowed", true), ("org_unknown", false)] {
+        let _org = server.create_org_with_key(Plan::Free, key).unwrap();
+        let calls =
+            ["register", "validate"].into_iter().filter(|call| registers || *call != "register");
+        for call in calls {
+            let url = format!("{}/api/v1/devices/{call}", server.url());
+            let request = reqwest::Client::new().post(url).header("x-org-key", key);
+            request.json(&json!({"deviceId": "agent-01"})).send().await.unwrap();
+        }
+    }
+    let (_, _, page) = get(&server, "/console/devices").await;
+    assert!(page.contains("ALLOW"), "{page}");
+    assert!(!page.contains("DEVICE_NOT_FOUND"), "that was about another organisation's");
+}
+
+#[tokio::test]
+async fn a_failure_within_a_world_leads_back_to_it() {
+    let server = MockServer::start().await;
+    let world = server.create_world("worker").unwrap();
+    let missing = get(&world, "/console/agents/none").await;
+    let not_a_number = get(&world, "/console/devices?limit=x&offset=x&status=none").await;
+    let refused = reqwest::Client::new()
+        .post(format!("{}/console/reset", world.url()))
+        .header("origin", server.url())
+        .body("token=wrong")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    for page in [missing.2, not_a_number.2, refused.text().await.unwrap()] {
+        assert!(page.contains("role=\"alert\""), "{page}");
+        let mut links = page.split("href=\"").skip(1).filter_map(|after| after.split('"').next());
+        assert!(page.contains("href=\"/_world/worker/\""), "{page}");
+        let stays = |link: &str| {
+            ["/_world/worker/", "/console/assets/", "#"].iter().any(|root| link.starts_with(root))
+        };
+        assert!(links.all(stays), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -397,6 +397,56 @@ describe("clock, faults and worlds", () => {
   });
 });
 
+describe("agents", () => {
+  it("are created, with tier and credits", async () => {
+    const url = await world();
+    const page = await open(browser);
+    await page.goto(`${url}/console/agents`);
+    await page.getByLabel("Name", { exact: true }).fill("By hand");
+    await page.getByLabel("Slug (random if empty)").fill("by-hand");
+    await page.getByLabel("Credits").fill("70");
+    await page.getByLabel("Tier").selectOption("verified");
+    await page.getByRole("button", { name: "Create" }).click();
+    await page.getByText("Agent created.").waitFor();
+    assert.match(page.url(), /\/console\/agents\/by-hand/);
+    const { body: agent } = await call(url, "GET", "/_mock/machins/agents/by-hand");
+    assert.deepEqual([agent.name, agent.tier, agent.credits], ["By hand", "verified", "70.00"]);
+    await page.context().close();
+  });
+});
+
+describe("records and faults", () => {
+  it("are cleared when the question is answered with yes", async () => {
+    const url = await market();
+    await validate(url, "agent-01");
+    const { body: { listings } } = await call(url, "GET", "/_mock/machins/listings?search=Second");
+    await call(url, "POST", "/api/v1/trades", { listing_id: listings[0].id }, { "X-API-Key": "at_buyer" });
+    await call(url, "POST", "/_mock/webhooks/wait", { count: 1 });
+    for (const path of ["/x", "/y"]) {
+      await call(url, "POST", "/_mock/faults", { kind: "delay", millis: 1, match: { path } });
+    }
+    const page = await open(browser);
+    for (const [name, button, done] of [
+      ["requests", "Clear the records", "The recorded requests are cleared."],
+      ["webhooks", "Clear the records", "The recorded attempts are cleared."],
+      ["faults", "Remove all", "All faults removed."],
+    ]) {
+      const count = async () => (await call(url, "GET", `/_mock/${name}`)).body[name].length;
+      const before = await count();
+      assert.ok(before > 0, name);
+      await page.goto(`${url}/console/${name}`);
+      page.once("dialog", (dialog) => dialog.dismiss());
+      await page.getByRole("button", { name: button }).click();
+      assert.equal(await count(), before, name);
+      page.once("dialog", (dialog) => dialog.accept());
+      await page.getByRole("button", { name: button }).click();
+      await page.getByText(done).waitFor();
+      assert.equal(await count(), 0, name);
+    }
+    await page.context().close();
+  });
+});
+
 describe("pages for people", () => {
   it("a checkout is paid", async () => {
     const url = await market();

@@ -12,6 +12,7 @@ use crate::support::http::{
     client, control, device, get, post, register, send, server_with_org, try_send,
 };
 use crate::support::platform::Platform;
+use crate::support::raw::{exchange, request};
 
 #[tokio::test]
 async fn a_request_is_shown_with_everything_but_secrets() {
@@ -68,6 +69,83 @@ async fn keys_passwords_and_tokens_are_masked_everywhere() {
 }
 
 #[rstest]
+#[case::cookies("cookie", "session=abc; theme=dark", "…")]
+#[case::key_with_a_space("x-api-key", "hunter2 rest", "…")]
+#[case::digest("authorization", "hunter2 username", "…")]
+#[case::bearer("authorization", "bearer at_hunter2", "bearer at_…")]
+#[tokio::test]
+async fn only_the_scheme_of_a_secret_header_is_shown(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] shown: &str,
+) {
+    let server = MockServer::start().await;
+    let url = format!("{}/api/v1/usage", server.url());
+    client().get(url).header(name, value).send().await.unwrap();
+    assert_eq!(server.requests()[0].headers[name], shown);
+}
+
+#[rstest]
+#[case::form("email=a%40b&password=hunter2", "email=a%40b&password=…")]
+#[case::escaped_form("p%61ssword=hunter2&user[password]=hunter2", "p%61ssword=…&user[password]=…")]
+#[case::escaped_key("a=1&key=org%5Fhunter2", "a=1&key=org_…")]
+#[case::not_quite_json(r#"{"email":"a@b","password":"hunter2",}"#, "…")]
+#[case::half_json(r#"{"Password":"hunter2""#, "…")]
+#[case::escaped_name(r#"{"p\u0061ssword":"hunter2",}"#, "…")]
+#[case::multipart("name=\"password\"\r\n\r\nhunter2", "…")]
+#[case::harmless("hello {\"a\": 1,}", "hello {\"a\": 1,}")]
+#[tokio::test]
+async fn secrets_in_bodies_that_are_not_json_are_masked(
+    #[case] body: &'static str,
+    #[case] shown: &str,
+) {
+    let server = MockServer::start().await;
+    let url = format!("{}/api/v1/owners/login", server.url());
+    client().post(url).body(body).send().await.unwrap();
+    let text: String = server.requests()[0].body.as_ref().unwrap().parse().unwrap();
+    assert_eq!(text, shown);
+}
+
+#[tokio::test]
+async fn a_refused_password_is_not_repeated() {
+    let server = MockServer::start().await;
+    let body = json!({"email": "a@example.com", "password": 1_234_567});
+    let reply = send(&server, Method::POST, "/api/v1/owners/login", "", body).await;
+    assert!(reply.status.is_client_error());
+    let text = reply.json().to_string();
+    assert!(text.contains("password") && !text.contains("1234567"), "{text}");
+    let shown = serde_json::to_string(&server.requests()).unwrap();
+    assert!(!shown.contains("1234567"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_large_body_with_a_password_is_not_shown() {
+    let server = MockServer::start().await;
+    let body = format!(r#"{{"password":"hunter2","email":"{}"}}"#, "x".repeat(100_000));
+    client().post(format!("{}/api/v1/owners/login", server.url())).body(body).send().await.unwrap();
+    assert_eq!(server.requests()[0].body.as_ref().unwrap().parse::<String>().unwrap(), "…");
+}
+
+#[tokio::test]
+async fn secrets_in_queries_are_masked() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let builder =
+        MockServer::builder().on_request(move |line| log.lock().unwrap().push(line.path.clone()));
+    let server = builder.start().unwrap();
+    let query = "token=hunter2&client_secret=hunter2&p%61ssword=hunter2&a=b%20c&org_hunter2=1";
+    let path = format!("/api/v1/public/stats?{query}");
+    send(&server, Method::GET, &path, "", Value::Null).await;
+    let shown = serde_json::to_value(&server.requests()[0].query).unwrap();
+    let expected = json!({
+        "token": "…", "client_secret": "…", "password": "…", "a": "b c", "org_…": "1",
+    });
+    assert_eq!(shown, expected);
+    let line = "/api/v1/public/stats?token=…&client_secret=…&p%61ssword=…&a=b%20c&org_…=1";
+    assert_eq!(lines.lock().unwrap()[..], [line]);
+}
+
+#[rstest]
 #[case::text("hello {", json!("hello {"))]
 #[case::json("[1, 2.50]", json!([1, 2.50]))]
 #[case::nothing("", json!(null))]
@@ -87,6 +165,23 @@ async fn a_large_body_is_cut() {
     send(&server, Method::POST, "/api/v1/devices/validate", "", body).await;
     let body: String = server.requests()[0].body.as_ref().unwrap().parse().unwrap();
     assert!(body.len() < 70_000 && body.ends_with("x…"));
+}
+
+#[tokio::test]
+async fn what_is_cut_ends_with_a_whole_character() {
+    let server = MockServer::start().await;
+    let (path, query) = (format!("/api/v1/{}", "é".repeat(400)), "é".repeat(5000));
+    let body = format!("x{}", "é".repeat(40_000));
+    let target = format!("{path}?q={query}");
+    exchange(server.addr(), &request("POST", target.as_bytes(), b"", body.as_bytes())).unwrap();
+    let requests = server.requests();
+    let shown = &requests[0];
+    assert!(shown.path.len() > 500 && path.starts_with(&shown.path), "{}", shown.path);
+    let shown_query = &shown.query["q"];
+    assert!(shown_query.len() > 8000 && query.starts_with(shown_query), "{shown_query}");
+    let shown_body: String = shown.body.as_ref().unwrap().parse().unwrap();
+    let shown_body = shown_body.strip_suffix('…').unwrap();
+    assert!(shown_body.len() > 65_000 && body.starts_with(shown_body), "{shown_body}");
 }
 
 #[tokio::test]

@@ -253,6 +253,58 @@ async fn a_change_is_saved_soon(#[case] by_request: bool) {
 }
 
 #[tokio::test]
+async fn a_shutdown_saves_the_last_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let server = MockServer::builder().state_file(&path).start().unwrap();
+    server.create_org_with_key(Plan::Free, "org_late").unwrap();
+    server.shutdown().await;
+    assert!(std::fs::read_to_string(&path).unwrap().contains("org_late"));
+}
+
+#[tokio::test]
+async fn a_stopped_server_does_not_undo_what_the_next_one_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let start = || MockServer::builder().state_file(&path).start().unwrap();
+    let create = |server: &MockServer, key: &str| {
+        server.create_org_with_key(Plan::Free, key).unwrap();
+    };
+    let stopped = start();
+    create(&stopped, "org_first");
+    stopped.shutdown().await;
+    create(&stopped, "org_afterwards");
+    let next = start();
+    assert_eq!(stopped.save_state().unwrap_err().kind(), ErrorKind::ResourceBusy);
+    create(&next, "org_next");
+    next.shutdown().await;
+    let error = stopped.save_state().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy, "{error}");
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(stored.contains("org_next") && !stored.contains("org_afterwards"));
+}
+
+#[test]
+fn no_save_undoes_a_later_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let server = MockServer::builder().state_file(&path).start().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (server, path) = (&server, &path);
+            scope.spawn(move || {
+                for n in 0..25 {
+                    let key = format!("org_{thread}-{n}.");
+                    server.create_org_with_key(Plan::Free, &key).unwrap();
+                    server.save_state().unwrap();
+                    assert!(std::fs::read_to_string(path).unwrap().contains(&key));
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test]
 async fn a_graceful_shutdown_finishes_what_is_under_way() {
     let (server, org) = server_with_org(Plan::Free).await;
     let delay = std::time::Duration::from_millis(100);

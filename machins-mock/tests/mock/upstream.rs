@@ -7,6 +7,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::support::http::{control, device, get, post, register, send};
+use crate::support::raw::{exchange, request};
 
 /// A server in front of another one, whose replies `alter` changes.
 fn in_front_of(
@@ -86,6 +87,59 @@ async fn the_controls_are_those_of_the_server_in_front() {
     control(&server, Method::DELETE, "requests", Value::Null).await;
     assert!(server.requests().is_empty());
     assert_eq!(other.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn keys_in_paths_and_fields_are_masked() {
+    let other = MockServer::start().await;
+    let (server, _) = in_front_of(&other, |mut reply| {
+        *reply.status_mut() = http::StatusCode::OK;
+        *reply.body_mut() = br#"{"org_hunter2":1,"a":{"at_hunter2":{}}}"#.to_vec();
+        reply
+    });
+    let long = "x".repeat(2000);
+    let unknown = format!("/api/v1/no-such/org_hunter2/claim/hunter2/{long}");
+    for path in [&*unknown, "/api/v1/public/stats"] {
+        send(&server, Method::GET, path, "", Value::Null).await;
+    }
+    let (_, journal) = control(&server, Method::GET, "requests", Value::Null).await;
+    assert!(!journal.to_string().contains("hunter2"), "{journal}");
+    let requests = server.requests();
+    let route = &requests[0].differences[0].route;
+    assert!(route.starts_with("GET /api/v1/no-such/org_…/claim/…/xxx"), "{route}");
+    assert!(route.len() < 600, "{route}");
+    let fields: Vec<_> = requests[1].differences.iter().map(|one| &*one.field).collect();
+    assert!(fields.contains(&"org_…"), "{fields:?}");
+}
+
+#[tokio::test]
+async fn secrets_that_are_of_another_type_are_not_shown() {
+    let other = MockServer::start().await;
+    let (server, _) = in_front_of(&other, |mut reply| {
+        *reply.status_mut() = http::StatusCode::OK;
+        *reply.body_mut() =
+            br#"{"password":"hunter2","claim_token":1234567,"credentials":{"user":"hunter2"}}"#
+                .to_vec();
+        reply
+    });
+    send(&server, Method::GET, "/api/v1/public/stats", "", Value::Null).await;
+    let differences = server.requests()[0].differences.clone();
+    let found = |field: &str| {
+        let difference = differences.iter().find(|one| one.field == field).unwrap();
+        difference.found.clone()
+    };
+    assert_eq!(found("password"), "a text that is not shown");
+    assert_eq!(found("claim_token"), "a number that is not shown");
+    assert_eq!(found("credentials"), "an object");
+}
+
+#[tokio::test]
+async fn what_is_not_a_path_is_not_sent_on() {
+    let other = MockServer::start().await;
+    let (server, _) = in_front_of(&other, |_| panic!("nothing is sent on"));
+    let reply = exchange(server.addr(), &request("OPTIONS", b"*", b"", b"")).unwrap();
+    assert!(reply.status < 500, "{}", reply.status);
+    assert!(other.requests().is_empty());
 }
 
 #[tokio::test]

@@ -15,9 +15,11 @@ use machins_client::Document;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::exports::exports;
 use super::filter::{Range, RequestFilter, WaitOptions};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::output::to_stderr;
 use crate::{json, json_flag};
 
 /// The variable with the URL of the mock server, or of a world on it.
@@ -379,7 +381,8 @@ impl Server {
                     body["seed"] = seed.into();
                 }
                 let call = Call::post("/_mock/worlds").body(&body);
-                return self.call_and_print(context, call, Duration::ZERO, exports);
+                let human = |world: &Document| exports(|field| world[field].as_str());
+                return self.call_and_print(context, call, Duration::ZERO, human);
             }
         };
         self.call(context, call, Duration::ZERO)
@@ -402,16 +405,19 @@ impl Server {
         let client = Blocking::new(self.url()?, Vec::new(), options)?;
         let reply = client.send(call.idempotent().single_attempt().ignore_pause())?;
         let document = reply.json::<Document>();
+        if reply.is_success() {
+            let document = document?;
+            return context.out.result(&document, || human(&document));
+        }
         if let Ok(document) = &document {
-            let success = reply.is_success();
-            context.out.result(document, || {
-                if success { human(document) } else { json::indented(document).unwrap_or_default() }
-            })?;
+            if context.out.is_json() {
+                context.out.document(document)?;
+            } else if reply.status() == 408 {
+                // What came instead. Not on stdout, which a shell may evaluate.
+                to_stderr(&format!("{}\n", json::indented(document)?));
+            }
         }
-        if !reply.is_success() {
-            return Err(reply.error().into());
-        }
-        document.map(drop).map_err(Failure::from)
+        Err(reply.error().into())
     }
 
     fn url(&self) -> Result<BaseUrl, Failure> {
@@ -429,18 +435,4 @@ impl Server {
         // No key is sent.
         Ok(BaseUrl::parse_insecure(&url)?)
     }
-}
-
-/// The variables that lead to a world, for a shell.
-fn exports(world: &Document) -> String {
-    let variables = [
-        ("MACHINS_MOCK_URL", "url"),
-        ("MACHINEID_BASE_URL", "machineid_base_url"),
-        ("MACHINS_BASE_URL", "machins_base_url"),
-    ];
-    let export = |(variable, field): (&str, &str)| {
-        let value = world[field].as_str().unwrap_or_default();
-        shlex::try_quote(value).map(|value| format!("export {variable}={value}\n")).ok()
-    };
-    variables.into_iter().filter_map(export).collect()
 }

@@ -5,6 +5,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,13 +14,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use machins_mock::{MockServer, MockServerBuilder};
+use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
 use crate::error::Failure;
-use crate::output::Output;
+use crate::output::{Output, to_stderr};
 use crate::process::Signals;
+use crate::text::clean;
 use crate::{background, json, runtime};
 
 /// How long requests under way may take after a signal.
@@ -56,6 +59,32 @@ pub(super) enum Log {
     Off,
 }
 
+/// Warns if other machines can reach a server.
+pub(super) fn warn_of_others(server: &MockServer, out: Output) {
+    if !server.is_loopback() {
+        out.warn("anyone who can reach this address can control the mock server and read its keys");
+    }
+}
+
+impl Log {
+    /// Writes an entry. Lines that `more` adds for people follow it.
+    pub(super) fn write<T: Display + Serialize>(self, entry: &T, more: impl FnOnce(&mut String)) {
+        match self {
+            Self::Off => {}
+            Self::Json => {
+                if let Ok(line) = json::line(entry) {
+                    to_stderr(&format!("{line}\n"));
+                }
+            }
+            Self::Text => {
+                let mut text = format!("{}\n", clean(&entry.to_string()));
+                more(&mut text);
+                to_stderr(&text);
+            }
+        }
+    }
+}
+
 impl Listen {
     /// Starts the writer of the log, and removes the ready file of an earlier server.
     pub(super) fn before_start(&self) -> Result<(), Failure> {
@@ -79,16 +108,6 @@ impl Listen {
     /// The form of the log.
     pub(super) fn log(&self, out: Output) -> Log {
         self.log.unwrap_or(if out.is_quiet() { Log::Off } else { Log::Text })
-    }
-
-    /// Warns if other machines can reach the server.
-    #[expect(clippy::unused_self, reason = "what is said here is about what listens")]
-    pub(super) fn warn_of_others(&self, server: &MockServer, out: Output) {
-        if !server.is_loopback() {
-            out.warn(
-                "anyone who can reach this address can control the mock server and read its keys",
-            );
-        }
     }
 
     /// Says that the server is ready, by `announce` and in the ready file, and returns when the server

@@ -4,6 +4,7 @@ mod address;
 mod control;
 mod demo_data;
 mod exec;
+mod exports;
 mod filter;
 mod listen;
 mod options;

@@ -15,11 +15,11 @@ use machins_mock::{MockServer, MockServerBuilder};
 use serde_json::{Value, json};
 
 use super::demo_data::Keys;
-use super::listen::{Listen, Log};
+use super::exports::exports;
+use super::listen::{Listen, Log, warn_of_others};
 use super::options::Options;
 use crate::error::Failure;
-use crate::json;
-use crate::output::{Output, to_stderr};
+use crate::output::Output;
 use crate::style::{FAINT, STRONG};
 
 /// Serve until interrupted
@@ -61,7 +61,7 @@ impl Serve {
         let builder = self.builder(out)?;
         let place = self.listen.place();
         let (server, keys) = self.options.start(builder, out, &place)?;
-        self.listen.warn_of_others(&server, out);
+        warn_of_others(&server, out);
         let document = document(&server, keys.as_ref());
         self.listen.until_stopped(&server, &document, || announce(out, &server, &document))?;
         Options::save(&server)?;
@@ -90,12 +90,7 @@ impl Serve {
         }
         Ok(match self.listen.log(out) {
             Log::Off => builder,
-            Log::Text => builder.on_request(|line| to_stderr(&format!("{line}\n"))),
-            Log::Json => builder.on_request(|line| {
-                if let Ok(line) = json::line(line) {
-                    to_stderr(&format!("{line}\n"));
-                }
-            }),
+            log => builder.on_request(move |line| log.write(line, |_| {})),
         })
     }
 }
@@ -121,19 +116,7 @@ fn announce(out: Output, server: &MockServer, document: &Value) -> Result<(), Fa
         return out.line(document);
     }
     let mut text = format!("{STRONG}The mock server is ready at {}{STRONG:#}\n\n", server.url());
-    let variables = [
-        ("MACHINS_MOCK_URL", "url"),
-        ("MACHINEID_BASE_URL", "machineid_base_url"),
-        ("MACHINS_BASE_URL", "machins_base_url"),
-        ("MACHINEID_ORG_KEY", "org_key"),
-        ("MACHINEID_DEVICE_ID", "device_id"),
-        ("MACHINS_API_KEY", "api_key"),
-    ];
-    for (variable, field) in variables {
-        if let Some(value) = document[field].as_str() {
-            let _ = writeln!(text, "export {variable}={value}");
-        }
-    }
+    text += &exports(|field| document[field].as_str());
     let _ = writeln!(
         text,
         "\n{FAINT}Its API is documented at {}/docs. Ctrl-C stops it.{FAINT:#}",

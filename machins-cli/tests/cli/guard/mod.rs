@@ -1,5 +1,7 @@
 //! `guard`: nothing that it started outlives its permission.
 
+#[cfg(feature = "console")]
+mod console;
 mod decisions;
 mod environment;
 #[cfg(target_os = "linux")]

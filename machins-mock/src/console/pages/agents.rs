@@ -81,10 +81,7 @@ fn agent_table(console: &Console, agents: &[Value]) -> Markup {
 
 pub(in crate::console) async fn one(Name(slug): Name, console: Console) -> Answer {
     let agent: Value =
-        match console.api.get(&format!("/_mock/machins/agents/{}", segment(&slug))).await {
-            Ok(agent) => agent,
-            Err(refused) => return Err(console.fail(refused)),
-        };
+        console.api.get(&format!("/_mock/machins/agents/{}", segment(&slug))).await?;
     let own = Query::default().and("agent", Some(&slug));
     let latest = own.clone().and("sort", Some("newest")).and("limit", Some(20));
     let trades: Value =

@@ -1,6 +1,6 @@
 //! Organisations and their devices.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::response::Response;
 use http::Method;
@@ -47,11 +47,8 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
     let query =
         filters.clone().and("limit", Some(PAGE)).and("offset", console.params.number("offset"));
     let path = format!("/_mock/machineid/devices{}", query.suffix());
-    let devices: Value = match console.api.get(&path).await {
-        Ok(devices) => devices,
-        Err(refused) => return Err(console.fail(refused)),
-    };
-    let decisions = last_decisions(&console, chosen).await;
+    let devices: Value = console.api.get(&path).await?;
+    let decisions = last_decisions(&console, list(&devices, "devices")).await;
     let body = html! {
         div data-live="orgs" {
             @if orgs.is_empty() {
@@ -203,26 +200,34 @@ fn switch_question(field: &str) -> String {
     format!("{what}? Every validation denies from then on.")
 }
 
-/// Returns the last decision about each device, as far as the recorded requests show it.
-async fn last_decisions(console: &Console, org: Option<&str>) -> HashMap<String, String> {
-    let query = Query::default()
-        .and("path", Some("/api/v1/devices/validate"))
-        .and("org_key", org)
-        .and("limit", Some(DECISIONS));
-    let requests: Value =
-        console.api.get(&format!("/_mock/requests{}", query.suffix())).await.unwrap_or_default();
-    let decisions = list(&requests, "requests").iter().filter_map(|request| {
-        let code = request["reply"]["code"].as_str()?;
-        Some((request["device"].as_str()?.to_owned(), code.to_owned()))
-    });
-    // Later ones replace earlier ones.
-    decisions.collect()
+/// The last decisions about devices, by their organisation and id.
+type Decisions = HashMap<(String, String), String>;
+
+/// Returns the last decision about each of these devices, as far as the recorded requests show it.
+async fn last_decisions(console: &Console, devices: &[Value]) -> Decisions {
+    let mut decisions = Decisions::new();
+    // Requests show their keys masked, so those of each organisation are asked for.
+    let orgs: HashSet<_> = devices.iter().map(|device| text(device, "org_key")).collect();
+    for key in orgs {
+        let query = Query::default()
+            .and("path", Some("/api/v1/devices/validate"))
+            .and("org_key", Some(key))
+            .and("limit", Some(DECISIONS));
+        let path = format!("/_mock/requests{}", query.suffix());
+        let requests: Value = console.api.get(&path).await.unwrap_or_default();
+        // Later ones replace earlier ones.
+        decisions.extend(list(&requests, "requests").iter().filter_map(|request| {
+            let code = request["reply"]["code"].as_str()?.to_owned();
+            Some(((key.to_owned(), request["device"].as_str()?.to_owned()), code))
+        }));
+    }
+    decisions
 }
 
 fn device_form(
     console: &Console,
     devices: &Value,
-    decisions: &HashMap<String, String>,
+    decisions: &Decisions,
     filters: &Query,
     org: Option<&str>,
 ) -> Markup {
@@ -260,7 +265,7 @@ fn device_form(
 fn device_table(
     console: &Console,
     devices: &[Value],
-    decisions: &HashMap<String, String>,
+    decisions: &Decisions,
     org: Option<&str>,
 ) -> Markup {
     let head = html! {
@@ -282,7 +287,7 @@ fn device_table(
                 td.wrap.grow { a.mono href=(device_link(console, key, id)) { (id) } }
                 td { (badge(text(device, "status"))) }
                 td {
-                    @match decisions.get(id) {
+                    @match decisions.get(&(key.to_owned(), id.to_owned())) {
                         Some(code) => (decision(code)),
                         None => span.none { "–" },
                     }
@@ -339,8 +344,7 @@ pub(in crate::console) async fn one(console: Console) -> Answer {
         console.api.get(&format!("/_mock/machineid/devices{}", query.suffix())).await?;
     let device = list(&found, "devices").iter().find(|device| device["device_id"] == id);
     let Some(device) = device else {
-        let refused = Refused::new(404, "the organisation has no such device");
-        return Err(console.fail(refused));
+        return Err(Refused::new(404, "the organisation has no such device"));
     };
     let org: Value = console.api.get(&format!("/_mock/machineid/orgs/{}", segment(key))).await?;
     let query =

@@ -31,10 +31,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
     let query =
         filters.clone().and("limit", Some(PAGE)).and("offset", console.params.number("offset"));
     let raw: Box<RawValue> =
-        match console.api.get(&format!("/_mock/machins/inbox{}", query.suffix())).await {
-            Ok(raw) => raw,
-            Err(refused) => return Err(console.fail(refused)),
-        };
+        console.api.get(&format!("/_mock/machins/inbox{}", query.suffix())).await?;
     let inbox: Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let payloads: Payloads = serde_json::from_str(raw.get()).unwrap_or_default();
     let rows = list(&inbox, "notifications");

@@ -20,10 +20,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
         .and("limit", Some(PAGE))
         .and("offset", console.params.number("offset"));
     let path = format!("/_mock/machins/ledger/transactions{}", query.suffix());
-    let entries: Value = match console.api.get(&path).await {
-        Ok(entries) => entries,
-        Err(refused) => return Err(console.fail(refused)),
-    };
+    let entries: Value = console.api.get(&path).await?;
     let accounts = console.params.pick(&["agent"]).and("limit", Some(10));
     let accounts: Value =
         console.api.get(&format!("/_mock/machins/ledger{}", accounts.suffix())).await?;

@@ -98,10 +98,7 @@ struct Schemas {
 
 pub(in crate::console) async fn one(Name(id): Name, console: Console) -> Answer {
     let raw: Box<RawValue> =
-        match console.api.get(&format!("/_mock/machins/listings/{}", segment(&id))).await {
-            Ok(raw) => raw,
-            Err(refused) => return Err(console.fail(refused)),
-        };
+        console.api.get(&format!("/_mock/machins/listings/{}", segment(&id))).await?;
     let listing: Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let schemas: Schemas = serde_json::from_str(raw.get()).unwrap_or_default();
     let of_listing = Query::default().and("listing", Some(&id));

@@ -26,10 +26,7 @@ const STATES: [(&str, &str); 8] = [
 ];
 
 pub(in crate::console) async fn show(console: Console) -> Answer {
-    let overview: Value = match console.api.get("/_mock/overview").await {
-        Ok(overview) => overview,
-        Err(refused) => return Err(console.fail(refused)),
-    };
+    let overview: Value = console.api.get("/_mock/overview").await?;
     let recent: Value = console.api.get("/_mock/requests?brief=true&limit=8").await?;
     let open: Value = console.api.get("/_mock/machins/trades?sort=newest&limit=8").await?;
     let body = html! {

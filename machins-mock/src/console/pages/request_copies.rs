@@ -38,8 +38,12 @@ fn quoted(text: &str) -> String {
 
 impl Copied<'_> {
     pub(super) fn as_curl(&self) -> String {
-        let mut curl =
-            format!("curl -X {} {}", self.method, quoted(&(self.url.to_owned() + self.path)));
+        let address = quoted(&(self.url.to_owned() + self.path));
+        let mut curl = match self.method {
+            // With -X, curl would wait for a body.
+            "HEAD" => format!("curl -I {address}"),
+            method => format!("curl -X {} {address}", quoted(method)),
+        };
         if let Some((header, variable)) = key(self.path) {
             let _ = write!(curl, " \\\n  -H \"{header}: {variable}\"");
         }
@@ -54,9 +58,10 @@ impl Copied<'_> {
     }
 
     pub(super) fn as_machins(&self) -> String {
-        let Self { url, method, path, .. } = self;
-        let urls = format!("--base-url {url}/api/v1 --machineid-url {url}");
-        let mut command = format!("machins {urls} api {method} {}", quoted(path));
+        let (base_url, url) = (quoted(&format!("{}/api/v1", self.url)), quoted(self.url));
+        let (method, path) = (quoted(self.method), quoted(self.path));
+        let mut command =
+            format!("machins --base-url {base_url} --machineid-url {url} api {method} {path}");
         if let Some(body) = self.body {
             let _ = write!(command, " --body {}", quoted(body));
         }
@@ -68,12 +73,13 @@ impl Copied<'_> {
             Some(rest) if MACHINEID.iter().any(|part| rest.starts_with(part)) => {
                 (Service::MachineId, "")
             }
-            _ => (Service::Machins, "/api/v1"),
+            Some(_) => (Service::Machins, "/api/v1"),
+            None => (Service::Machins, ""),
         };
         // Paths of machins are relative to its base URL, which ends with /api/v1.
         let path = self.path.strip_prefix(root).unwrap_or(self.path);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let (module, key, method, variable) = match service {
+        let (module, key, set_key, variable) = match service {
             Service::MachineId => ("machineid_client", "OrgKey", "org_key", "MACHINEID_ORG_KEY"),
             Service::Machins => ("machins_client", "ApiKey", "api_key", "MACHINS_API_KEY"),
         };
@@ -84,10 +90,15 @@ impl Copied<'_> {
         let _ = writeln!(rust, "use {module}::{{Call, Client, Method{import}}};\n");
         let _ = writeln!(rust, "let client = Client::builder()");
         if is_keyed {
-            let _ = writeln!(rust, "    .{method}({key}::new(&std::env::var({variable:?})?)?)");
+            let _ = writeln!(rust, "    .{set_key}({key}::new(&std::env::var({variable:?})?)?)");
         }
         let _ = writeln!(rust, "    .base_url({url:?})\n    .build()?;");
-        let _ = write!(rust, "let call = Call::new(Method::{}, {path:?})", self.method);
+        let method = match self.method {
+            "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS" | "TRACE"
+            | "CONNECT" => format!("Method::{}", self.method),
+            other => format!("Method::from_bytes({other:?}.as_bytes())?"),
+        };
+        let _ = write!(rust, "let call = Call::new({method}, {path:?})");
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let _ = write!(rust, "\n    .query(&[({name:?}, {value:?})])");
         }
@@ -112,6 +123,8 @@ const MACHINEID: [&str; 4] = ["devices", "usage", "org", "billing"];
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -126,6 +139,32 @@ mod tests {
         assert!(copied.as_curl().ends_with(r#"-d '{"deviceId":"it'\''s"}'"#));
         assert!(copied.as_curl().contains("-H \"x-org-key: $MACHINEID_ORG_KEY\""));
         assert!(copied.as_machins().contains(" api POST /api/v1/devices/validate --body "));
+    }
+
+    #[test]
+    fn a_shell_runs_nothing_of_a_method_or_an_address() {
+        let copied = Copied {
+            url: "http://127.0.0.1:1",
+            method: "A`id`&B|C'D$E",
+            path: "/a?b=$(id)&c=d",
+            body: None,
+        };
+        let (method, path) = (r"'A`id`&B|C'\''D$E'", "a?b=$(id)&c=d'");
+        assert_eq!(copied.as_curl(), format!("curl -X {method} 'http://127.0.0.1:1/{path}"));
+        assert!(copied.as_machins().ends_with(&format!(" api {method} '/{path}")));
+        let copied = Copied { method: "HEAD", ..copied };
+        assert!(copied.as_curl().starts_with("curl -I 'http"));
+    }
+
+    #[rstest]
+    #[case::known("PATCH", "Method::PATCH")]
+    #[case::extension("PURGE", "Method::from_bytes(\"PURGE\".as_bytes())?")]
+    #[case::other_case("get", "Method::from_bytes(\"get\".as_bytes())?")]
+    fn rust_knows_any_method(#[case] method: &str, #[case] rust: &str) {
+        let copied = Copied { url: "http://127.0.0.1:1", method, path: "/a", body: None };
+        let expected = format!("let call = Call::new({rust}, \"/a\");\n");
+        assert!(copied.as_rust().contains(&expected), "{}", copied.as_rust());
+        assert!(copied.as_rust().contains(".base_url(\"http://127.0.0.1:1\")"));
     }
 
     #[test]

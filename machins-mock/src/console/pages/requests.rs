@@ -133,10 +133,7 @@ struct Bodies {
 
 pub(in crate::console) async fn one(Name(seq): Name, console: Console) -> Answer {
     let path = format!("/_mock/requests/{}", segment(&seq));
-    let raw: Box<RawValue> = match console.api.get(&path).await {
-        Ok(raw) => raw,
-        Err(refused) => return Err(console.fail(refused)),
-    };
+    let raw: Box<RawValue> = console.api.get(&path).await?;
     let request: Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let bodies = serde_json::from_str(raw.get()).unwrap_or(Bodies { body: None, reply: None });
     let parameters = request["query"].as_object();

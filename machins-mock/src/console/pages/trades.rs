@@ -38,10 +38,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
         .and("limit", Some(PAGE))
         .and("offset", console.params.number("offset"));
     let path = format!("/_mock/machins/trades{}", query.suffix());
-    let trades: Value = match console.api.get(&path).await {
-        Ok(trades) => trades,
-        Err(refused) => return Err(console.fail(refused)),
-    };
+    let trades: Value = console.api.get(&path).await?;
     let rows = list(&trades, "trades");
     let body = html! {
         form.filter method="get" action=(console.link(PATH)) data-filter role="search" {
@@ -104,10 +101,7 @@ struct Parts {
 
 pub(in crate::console) async fn one(Name(id): Name, console: Console) -> Answer {
     let raw: Box<RawValue> =
-        match console.api.get(&format!("/_mock/machins/trades/{}", segment(&id))).await {
-            Ok(raw) => raw,
-            Err(refused) => return Err(console.fail(refused)),
-        };
+        console.api.get(&format!("/_mock/machins/trades/{}", segment(&id))).await?;
     let trade: Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let parts: Parts = serde_json::from_str(raw.get()).unwrap_or_default();
     let get = async |path: &str, query: Query| -> Value {

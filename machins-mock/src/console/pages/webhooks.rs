@@ -20,10 +20,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
     let get = |name| console.params.get(name);
     let query =
         filters.clone().and("limit", Some(PAGE)).and("before", console.params.number("before"));
-    let posts: Value = match console.api.get(&format!("/_mock/webhooks{}", query.suffix())).await {
-        Ok(posts) => posts,
-        Err(refused) => return Err(console.fail(refused)),
-    };
+    let posts: Value = console.api.get(&format!("/_mock/webhooks{}", query.suffix())).await?;
     let subscriptions: Value = console.api.get("/_mock/machins/subscriptions?limit=50").await?;
     let rows = list(&posts, "webhooks");
     let body = html! {
@@ -139,11 +136,7 @@ struct Posted {
 }
 
 pub(in crate::console) async fn one(Name(n): Name, console: Console) -> Answer {
-    let raw: Box<RawValue> =
-        match console.api.get(&format!("/_mock/webhooks/{}", segment(&n))).await {
-            Ok(raw) => raw,
-            Err(refused) => return Err(console.fail(refused)),
-        };
+    let raw: Box<RawValue> = console.api.get(&format!("/_mock/webhooks/{}", segment(&n))).await?;
     let post: Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let posted: Posted = serde_json::from_str(raw.get()).unwrap_or_default();
     let body = html! {

@@ -49,7 +49,7 @@ pub(in crate::console) async fn finish(Name(id): Name, console: Console) -> Answ
     let finished = console.api.post(&path, &json!({"outcome": outcome})).await;
     match finished {
         // Paid or cancelled already: the page says which.
-        Err(refused) if refused.status != 409 => return Err(console.fail(refused)),
+        Err(refused) if refused.status != 409 => return Err(refused),
         _ => {}
     }
     Ok(redirect(&console.link(&format!("/checkout/{}", segment(&id)))))

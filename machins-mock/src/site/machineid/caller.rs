@@ -8,7 +8,8 @@ use http::request::Parts;
 
 use super::reply::{Failure, Meta};
 use crate::clock::Time;
-use crate::http::{Input, ORG_KEY, Operation, Proof, Received, Security};
+use crate::http::{Input, Operation, Proof, Received, Security};
+use crate::key_headers::ORG_KEY;
 use crate::machineid::org::Org;
 use crate::state::App;
 use crate::world::World;
@@ -63,7 +64,7 @@ impl Input for Caller {
     fn describe(operation: &mut Operation<'_>) {
         operation.security(&Security {
             name: "machineid",
-            proof: Proof::Header("x-org-key"),
+            proof: Proof::Header(ORG_KEY.as_str()),
             description: "The organisation's key, which begins with org_",
         });
     }

@@ -6,7 +6,8 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use uuid::Uuid;
 
-use crate::http::{API_KEY, Input, Operation, Proof, Received, Security, StoredBody};
+use crate::http::{Input, Operation, Proof, Received, Security, StoredBody};
+use crate::key_headers::API_KEY;
 use crate::machins::error::Result;
 use crate::machins::{Context, Machins};
 use crate::state::App;
