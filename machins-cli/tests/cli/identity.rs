@@ -287,3 +287,33 @@ fn status_is_no_failure_when_keys_are_missing() {
     let wrong = Home::against(&shop.server, &org).with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
     assert!(wrong.run(&["status", "--json"]).exits(1).document()["machineid"]["error"].is_string());
 }
+
+#[rstest]
+#[case::first("MACHINS_API_KEY", "nonsense", "MACHINEID_ORG_KEY", "org_0123456789abcdef")]
+#[case::last("MACHINEID_ORG_KEY", "nonsense", "MACHINS_API_KEY", "at_0123456789abcdef")]
+fn an_invalid_key_exits_4_whatever_else_fails(
+    #[case] invalid: &str,
+    #[case] nonsense: &str,
+    #[case] valid: &str,
+    #[case] key: &str,
+) {
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINEID_BASE_URL", "http://127.0.0.1:9")
+        .with(invalid, nonsense)
+        .with(valid, key);
+    let ran = home.run(&["status", "--timeout", "0.5"]).exits(4);
+    assert!(ran.stderr.contains(invalid), "{ran:?}");
+}
+
+#[test]
+fn services_that_do_not_answer_are_named_with_a_cure() {
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINEID_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINS_API_KEY", "at_0123456789abcdef")
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let ran = home.run(&["status", "--timeout", "0.5"]).exits(1);
+    assert!(ran.stderr.contains("no usable answer from machins and MachineID"), "{ran:?}");
+    assert!(ran.stderr.contains("machins doctor says what to do"), "{ran:?}");
+}
