@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 #[tokio::test]
 async fn every_attempt_on_a_server_that_hangs_times_out() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang, Act::Hang]).await;
-    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(400));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -24,7 +24,7 @@ async fn every_attempt_on_a_server_that_hangs_times_out() {
 #[tokio::test]
 async fn a_timeout_leaves_the_outcome_unknown() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
-    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(400));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, post()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
@@ -35,7 +35,7 @@ async fn a_timeout_leaves_the_outcome_unknown() {
 async fn the_overall_deadline_cuts_an_attempt_short() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
     // Real time: the deadline passes while the first attempt hangs, so there is no second.
-    let transport = transport_with(&url, ClientOptions::new().timeout(Duration::from_millis(50)));
+    let transport = transport_with(&url, ClientOptions::new().timeout(Duration::from_secs(1)));
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(received.lock().unwrap().len(), 1);

@@ -1,5 +1,6 @@
 //! The attempts to send one request, until there is a reply or no further attempt is allowed.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -131,9 +132,10 @@ impl<'a> Attempts<'a> {
                 .as_ref()
                 .zip(credential)
                 .map(|(key, credential)| (credential.scheme.header, key.header.clone()));
-            self.key = key.map(|key| key.secret.clone()).filter(|_| {
-                credential.is_some_and(|credential| credential.fixed_secret().is_none())
-            });
+            self.key = match key {
+                Some(Cow::Owned(key)) => Some(key.secret),
+                Some(Cow::Borrowed(_)) | None => None,
+            };
             let show = |outgoing: &reqwest::Request| self.show_request(outgoing);
             let exchanged = self.engine.wire.exchange(self.request, header, time_limit, show).await;
             let (step, error) = match exchanged {
