@@ -1,6 +1,8 @@
 //! `machins relay` with a real NATS server: killed and stopped at any point, it stores each event once.
 //! Where there is no `nats-server` these tests say so and pass, unless `REQUIRE_NATS` is set. The workers
 //! of `docs/relay.md` need Python with pip, and the same holds for `REQUIRE_PYTHON`.
+//!
+//! `FULL_SIZE=1 cargo test -p machins-cli --features relay --test relay -- --nocapture` passes 10,000 events.
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
@@ -16,6 +18,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use fastrand::Rng;
+use machins_mock::Fault;
 use machins_relay::Notice;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,7 +32,8 @@ use test_support::NatsServer;
 /// The program, and a home of its own.
 struct Relay {
     child: Child,
-    stderr: Lines<BufReader<ChildStderr>>,
+    /// `None` if nobody listens to what it says.
+    stderr: Option<Lines<BufReader<ChildStderr>>>,
     _home: TempDir,
 }
 
@@ -43,12 +48,19 @@ impl Relay {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, stderr, _home: home }
+        Self { child, stderr: Some(stderr), _home: home }
     }
 
     fn to_nats(world: &World, nats: &NatsServer) -> Self {
         let arguments = ["--to", &nats.url(), "--stream", "EVENTS", "--partitions", "4"];
         Self::start(world, &world.key, &arguments, &[])
+    }
+
+    /// Reads what it says, and forgets it.
+    fn unheard(mut self) -> Self {
+        let mut lines = self.stderr.take().unwrap();
+        thread::spawn(move || lines.all(|line| line.is_ok()));
+        self
     }
 
     fn signal(&self, signal: Signal) {
@@ -59,7 +71,8 @@ impl Relay {
     fn wait_for(&mut self, words: &str) -> Vec<String> {
         let mut others = Vec::new();
         loop {
-            let line = self.stderr.next().unwrap_or_else(|| panic!("{words}: {others:?}")).unwrap();
+            let line = self.stderr.as_mut().unwrap().next();
+            let line = line.unwrap_or_else(|| panic!("{words}: {others:?}")).unwrap();
             if line.contains(words) {
                 return others;
             }
@@ -69,7 +82,8 @@ impl Relay {
 
     /// Waits until it has ended, and returns its status and the rest of what it said.
     fn ended(mut self) -> (Option<i32>, String) {
-        let rest: Vec<String> = self.stderr.by_ref().map(Result::unwrap).collect();
+        let lines = self.stderr.take().into_iter().flatten();
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
         (self.child.wait().unwrap().code(), rest.join("\n"))
     }
 
@@ -107,6 +121,51 @@ async fn killed_and_started_again_it_stores_each_once() {
     relay.stop();
     check_order(&stored(&nats, 2 * trades.len()).await, &trades);
     assert_eq!(count(&nats).await, 48);
+}
+
+/// Five replicas of which any is killed at any moment, a NATS server that is killed, and a marketplace
+/// that fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_replicas_that_are_killed_lose_nothing() {
+    let Some(mut nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    short_leases(&world, &nats).await;
+    let faults = [
+        Fault::status(503).path("/api/v1/inbox").probability(0.05),
+        Fault::garbage().path("/api/v1/inbox").probability(0.05),
+        Fault::drop_before().path("/api/v1/inbox/ack").probability(0.1),
+        Fault::drop_after().path("/api/v1/inbox/ack").probability(0.1),
+    ];
+    for fault in faults {
+        world.market.add_fault(fault).unwrap();
+    }
+    let events = if env::var_os("FULL_SIZE").is_some() { 10_000 } else { 300 };
+    let mut random = Rng::with_seed(19);
+    let mut replicas: Vec<Relay> =
+        (0..5).map(|_| Relay::to_nats(&world, &nats).unheard()).collect();
+    let (mut trades, mut killed, mut restarts) = (Vec::new(), 0, 0);
+    while 2 * trades.len() < events {
+        for _ in 0..random.usize(1..20) {
+            trades.push(world.propose_and_cancel().await);
+        }
+        let replica = replicas.swap_remove(random.usize(..5));
+        replica.signal(Signal::SIGKILL);
+        assert_eq!(replica.ended().0, None);
+        replicas.push(Relay::to_nats(&world, &nats).unheard());
+        killed += 1;
+        if random.u8(..) < 80 {
+            nats.kill();
+            trades.push(world.propose_and_cancel().await);
+            nats.restart();
+            restarts += 1;
+        }
+    }
+    world.market.clear_faults();
+    world.drained().await;
+    replicas.into_iter().for_each(Relay::stop);
+    println!("{} events, {killed} replicas killed, NATS {restarts} times", 2 * trades.len());
+    check_order(&stored(&nats, 2 * trades.len()).await, &trades);
+    assert_eq!(count(&nats).await, 2 * trades.len() as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,6 +262,7 @@ async fn a_reader_that_goes_away_ends_it() {
 #[case::stream_of_stdout(&["--to", "-", "--stream", "EVENTS"], 2, "stdout has no stream")]
 #[case::stream_name(&["--to", "nats://127.0.0.1:4222", "--stream", "a.b"], 2, "white space")]
 #[case::no_partitions(&["--to", "-", "--stream", "E", "--partitions", "0"], 2, "--partitions")]
+#[case::filter(&["--to", "-", "--jq", ".type"], 2, "--jq")]
 #[case::webhooks(&["--to", "-", "--from", "webhook"], 2, "possible values: inbox")]
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_usage_is_explained(#[case] given: &[&str], #[case] code: i32, #[case] why: &str) {

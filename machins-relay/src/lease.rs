@@ -18,6 +18,15 @@ use crate::subject::token;
 /// The bucket that holds a key for each agent whose inbox is read.
 const BUCKET: &str = "machins-relay";
 
+/// The lease on an agent's inbox, which one replica has at a time.
+pub(crate) struct Leases<'a> {
+    context: &'a Context,
+    key: String,
+    holder: String,
+    time: Duration,
+    replicas: usize,
+}
+
 /// The right to read an agent's inbox, for as long as it is renewed.
 pub(crate) struct Lease {
     store: Store,
@@ -27,23 +36,32 @@ pub(crate) struct Lease {
     time: Duration,
 }
 
-impl Lease {
-    /// Waits until nobody else has the lease, and takes it. Returns `None` if it is stopped before.
-    pub(crate) async fn acquire(
-        context: &Context,
-        interruption: &Interruption,
+impl<'a> Leases<'a> {
+    /// `time` is how long a lease lasts and `replicas` how many servers keep it, if the bucket does not
+    /// exist yet.
+    pub(crate) fn new(
+        context: &'a Context,
         agent: &AgentId,
         time: Duration,
-        on_notice: &OnNotice,
-        stop: &CancellationToken,
-    ) -> Option<Self> {
+        replicas: usize,
+    ) -> Self {
         // The characters of a key are fewer than those of a subject.
         let key = token(agent.as_str()).replace('%', "=").replace('~', "/");
-        // Different for each connection and call.
+        // Different for each replica.
         let holder = context.client().new_inbox();
+        Self { context, key, holder, time, replicas }
+    }
+
+    /// Waits until nobody else has the lease, and takes it. Returns `None` if it is stopped before.
+    pub(crate) async fn acquire(
+        &self,
+        interruption: &Interruption,
+        on_notice: &OnNotice,
+        stop: &CancellationToken,
+    ) -> Option<Lease> {
         let (mut waits, mut is_standby) = (Waits::new(), false);
         loop {
-            let wait = match Self::try_acquire(context, &key, &holder, time).await {
+            let is_running = match self.try_acquire().await {
                 Ok(Attempt::Taken(lease)) => {
                     interruption.end();
                     on_notice(&Notice::Active);
@@ -51,25 +69,21 @@ impl Lease {
                 }
                 Ok(Attempt::Held(time)) => {
                     interruption.end();
-                    waits = Waits::new();
                     if !is_standby {
                         is_standby = true;
                         on_notice(&Notice::Standby);
                     }
-                    Some(renewal(time))
+                    waits = Waits::new();
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => false,
+                        () = sleep(renewal(time)) => true,
+                    }
                 }
                 Err(reason) => {
                     interruption.begin(|| reason);
-                    None
+                    waits.wait(stop).await
                 }
-            };
-            let is_running = match wait {
-                None => waits.wait(stop).await,
-                Some(wait) => tokio::select! {
-                    biased;
-                    () = stop.cancelled() => false,
-                    () = sleep(wait) => true,
-                },
             };
             if !is_running {
                 return None;
@@ -77,30 +91,54 @@ impl Lease {
         }
     }
 
-    async fn try_acquire(
-        context: &Context,
-        key: &str,
-        holder: &str,
-        time: Duration,
-    ) -> Result<Attempt, String> {
-        let (store, time) = bucket(context, time).await?;
-        let lease = |revision| {
-            let (store, key, holder) = (store.clone(), key.to_owned(), holder.to_owned());
-            Attempt::Taken(Box::new(Self { store, key, holder, revision, time }))
-        };
-        match store.create(key, holder.to_owned().into()).await {
-            Ok(revision) => return Ok(lease(revision)),
-            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
+    async fn try_acquire(&self) -> Result<Attempt, String> {
+        let (store, time) = self.bucket().await?;
+        let revision = match store.create(&self.key, self.holder.clone().into()).await {
+            Ok(revision) => revision,
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
+                let entry = store.entry(&self.key).await.map_err(|error| chain(&error))?;
+                // The reply to taking or renewing it may have been lost.
+                let Some(own) = entry.filter(|entry| entry.value == self.holder.as_bytes()) else {
+                    return Ok(Attempt::Held(time));
+                };
+                let renewed = store.update(&self.key, self.holder.clone().into(), own.revision);
+                renewed.await.map_err(|error| chain(&error))?
+            }
             Err(error) => return Err(chain(&error)),
-        }
-        // The reply to taking or renewing it may have been lost.
-        let entry = store.entry(key).await.map_err(|error| chain(&error))?;
-        Ok(match entry {
-            Some(entry) if entry.value == holder.as_bytes() => lease(entry.revision),
-            _ => Attempt::Held(time),
-        })
+        };
+        let (key, holder) = (self.key.clone(), self.holder.clone());
+        Ok(Attempt::Taken(Box::new(Lease { store, key, holder, revision, time })))
     }
 
+    /// Returns the bucket and the time after which its keys disappear. Creates it if it does not exist.
+    async fn bucket(&self) -> Result<(Store, Duration), String> {
+        // The client's own way to create a bucket needs a newer server than Debian 12 has.
+        let stream = self.context.get_or_create_stream(Config {
+            name: format!("KV_{BUCKET}"),
+            description: Some("machins relay, leases".to_owned()),
+            subjects: vec![format!("$KV.{BUCKET}.>")],
+            storage: StorageType::File,
+            discard: DiscardPolicy::New,
+            max_messages_per_subject: 1,
+            max_age: self.time,
+            duplicate_window: self.time,
+            num_replicas: self.replicas,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            ..Config::default()
+        });
+        let stream = stream.await.map_err(|error| chain(&error))?;
+        let time = stream.cached_info().config.max_age;
+        if time.is_zero() {
+            return Err(format!("the bucket {BUCKET} keeps its keys for ever; remove it"));
+        }
+        let store = self.context.get_key_value(BUCKET).await.map_err(|error| chain(&error))?;
+        Ok((store, time))
+    }
+}
+
+impl Lease {
     /// Renews the lease. Returns when another has it, or when it has run out.
     pub(crate) async fn keep(&mut self) {
         let mut renewed = Instant::now();
@@ -138,28 +176,4 @@ enum Attempt {
 /// The time after which a lease is renewed, and looked at by those who wait for it.
 fn renewal(time: Duration) -> Duration {
     time / 3
-}
-
-/// Returns the bucket and the time after which its keys disappear. Creates it if it does not exist.
-async fn bucket(context: &Context, time: Duration) -> Result<(Store, Duration), String> {
-    // The client's own way to create a bucket needs a newer server than Debian 12 has.
-    let stream = context.get_or_create_stream(Config {
-        name: format!("KV_{BUCKET}"),
-        description: Some("machins relay, leases".to_owned()),
-        subjects: vec![format!("$KV.{BUCKET}.>")],
-        storage: StorageType::File,
-        discard: DiscardPolicy::New,
-        max_messages_per_subject: 1,
-        max_age: time,
-        duplicate_window: time,
-        num_replicas: 1,
-        allow_rollup: true,
-        deny_delete: true,
-        allow_direct: true,
-        ..Config::default()
-    });
-    let stream = stream.await.map_err(|error| chain(&error))?;
-    let time = stream.cached_info().config.max_age;
-    let store = context.get_key_value(BUCKET).await.map_err(|error| chain(&error))?;
-    Ok((store, time))
 }

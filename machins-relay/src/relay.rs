@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 
 use crate::cloud_event::CloudEvent;
 use crate::error::RelayError;
-use crate::lease::Lease;
+use crate::lease::Leases;
 use crate::nats::Nats;
 use crate::notice::{Notice, OnNotice};
 use crate::sink::{NotStored, Sink};
@@ -110,15 +110,10 @@ impl Relay {
     pub async fn to_nats(&self, address: &str, stream: &EventStream) -> Result<(), RelayError> {
         let opened = Nats::open(address, stream, &self.agent, &self.on_notice, &self.stop);
         let Some(nats) = opened.await? else { return Ok(()) };
+        let leases =
+            Leases::new(nats.context(), &self.agent, self.lease_time, stream.replica_count());
         while !self.stop.is_cancelled() {
-            let acquired = Lease::acquire(
-                nats.context(),
-                nats.interruption(),
-                &self.agent,
-                self.lease_time,
-                &self.on_notice,
-                &self.stop,
-            );
+            let acquired = leases.acquire(nats.interruption(), &self.on_notice, &self.stop);
             let Some(mut lease) = acquired.await else { break };
             let term = self.stop.child_token();
             let passing = async {

@@ -97,6 +97,10 @@ impl EventStream {
         self.partitions
     }
 
+    pub(crate) fn replica_count(&self) -> usize {
+        self.replicas
+    }
+
     fn config(&self) -> Config {
         let has_max_age = !self.max_age.is_zero();
         Config {

@@ -75,6 +75,10 @@ pub(crate) struct RelayCommand {
 impl RelayCommand {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let destination = self.destination()?;
+        if context.global.jq.is_some() {
+            let hint = "filter the lines: `machins relay --to - | jq .type`";
+            return Err(Failure::usage("--jq does not filter events").hint(hint));
+        }
         let client = context.machins_with_key()?.build()?;
         runtime::block_on(async {
             let agent = agent(context, &client).await?;
