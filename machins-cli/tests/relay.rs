@@ -139,13 +139,13 @@ async fn five_replicas_that_are_killed_lose_nothing() {
     for fault in faults {
         world.market.add_fault(fault).unwrap();
     }
-    let events = if env::var_os("FULL_SIZE").is_some() { 10_000 } else { 300 };
+    let (events, most) = if env::var_os("FULL_SIZE").is_some() { (10_000, 100) } else { (300, 20) };
     let mut random = Rng::with_seed(19);
     let mut replicas: Vec<Relay> =
         (0..5).map(|_| Relay::to_nats(&world, &nats).unheard()).collect();
     let (mut trades, mut killed, mut restarts) = (Vec::new(), 0, 0);
     while 2 * trades.len() < events {
-        for _ in 0..random.usize(1..20) {
+        for _ in 0..random.usize(1..most) {
             trades.push(world.propose_and_cancel().await);
         }
         let replica = replicas.swap_remove(random.usize(..5));
@@ -240,6 +240,20 @@ async fn stdout_gets_an_event_a_line() {
     world.drained().await;
     relay.stop();
     assert!(lines.next().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_service_is_waited_out() {
+    let world = World::start().await;
+    world.propose().await;
+    for path in ["/api/v1/wallets/*", "/api/v1/inbox"] {
+        world.market.add_fault(Fault::drop_before().path(path).times(4)).unwrap();
+    }
+    let mut relay = Relay::start(&world, &world.key, &["--to", "-"], &[]);
+    relay.wait_for("trying again");
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("co.machins.trade_proposed"));
+    relay.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]

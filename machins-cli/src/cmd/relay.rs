@@ -23,6 +23,8 @@ use crate::{json, runtime};
 
 /// The variable with the address of NATS, which keeps a password off the command line.
 const NATS_URL: &str = "NATS_URL";
+/// The wait before the service is asked again which agent this is.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// The value of `--to` that means stdout.
 const STDOUT: &str = "-";
 
@@ -157,7 +159,17 @@ async fn pass(relay: &Relay, destination: &Destination) -> Result<(), Failure> {
 
 /// The id of the agent whose key is used.
 async fn agent(context: &Context, client: &Client) -> Result<AgentId, Failure> {
-    if let Some(agent) = client.get_wallet().await?.agent_id {
+    let wallet = loop {
+        match client.get_wallet().await {
+            Ok(wallet) => break wallet,
+            Err(error) if error.is_retryable() => {
+                context.out.warn(&clean(&format!("trying again: {error:#}")));
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if let Some(agent) = wallet.agent_id {
         return Ok(agent);
     }
     let id = context.value(&AGENT_ID)?.ok_or_else(|| {
