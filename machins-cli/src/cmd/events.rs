@@ -1,9 +1,13 @@
-//! The group Events: `machins inbox`, the webhook subscriptions, `machins webhook`.
+//! The group Events: `machins inbox`, the webhook subscriptions, `machins webhook`, and webhooks for
+//! development: `machins listen`, `trigger` and `resend`.
 
 use clap::Subcommand;
 
 use super::inbox::Inbox;
+use super::listen::Listen;
+use super::resend::Resend;
 use super::subscriptions;
+use super::trigger::Trigger;
 use super::webhook::Webhook;
 use crate::context::Context;
 use crate::error::Failure;
@@ -15,6 +19,9 @@ pub(crate) enum Command {
     Subscriptions(subscriptions::Command),
     #[command(subcommand)]
     Webhook(Webhook),
+    Listen(Listen),
+    Trigger(Trigger),
+    Resend(Resend),
 }
 
 impl Command {
@@ -23,6 +30,9 @@ impl Command {
             Self::Inbox(inbox) => inbox.run(context),
             Self::Subscriptions(command) => command.run(context),
             Self::Webhook(webhook) => webhook.run(context),
+            Self::Listen(listen) => listen.run(context),
+            Self::Trigger(trigger) => trigger.run(context),
+            Self::Resend(resend) => resend.run(context),
         }
     }
 }

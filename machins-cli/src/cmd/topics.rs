@@ -12,7 +12,7 @@ const OTHER_VARIABLES: [(&str, &str); 11] = [
     ("MACHINS_CONFIG", "path of the config file; ~/ at its beginning is the home directory"),
     ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for machins"),
     ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for MachineID"),
-    ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify and webhook sign"),
+    ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify, webhook sign, listen and resend"),
     ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
     ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),

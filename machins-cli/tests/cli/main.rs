@@ -40,6 +40,7 @@ mod ids;
 #[cfg(unix)]
 mod input;
 mod join;
+mod listen;
 mod marketplace;
 mod messages;
 mod mock;
@@ -49,6 +50,7 @@ mod mock_exec;
 mod once;
 #[cfg(unix)]
 mod readme;
+mod receiver;
 mod secrets;
 mod shop;
 #[cfg(target_os = "linux")]
@@ -59,3 +61,4 @@ mod terminal;
 #[cfg(unix)]
 mod testing_examples;
 mod trades;
+mod trigger;
