@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent_client_core::reqwest::Url;
 use agent_client_core::{Async, BaseUrl, Call, ClientOptions, Transport, variable};
-use clap::{Args, ValueHint};
+use clap::Args;
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
 use machins_client::{CallOptions, Document, Error, EventType, Notification, Secret, Timestamp};
 use serde::Serialize;
@@ -25,18 +25,15 @@ use crate::{input, json, random};
 /// How long the service waits for the reply to a webhook.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-// Where events are posted, and how they are signed.
+// Where some events are posted, and how all are signed. The flag `--forward-to` belongs to each command.
 #[derive(Debug, Args)]
 pub(super) struct ForwardFlags {
-    /// URL of the receiver, to which events are posted; localhost:3000/hook and 3000/hook are short forms
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = Target::parse)]
-    forward_to: Target,
     /// Post events of this type to this URL instead; can be given several times
-    #[arg(long = "map", value_name = "EVENT=URL", value_parser = mapping)]
+    #[arg(long = "map", value_name = "EVENT=URL", requires = "forward_to", value_parser = mapping)]
     maps: Vec<(EventType, Target)>,
     /// Read the secret that signs the events from stdin, or ask for it at a terminal [default:
     /// MACHINS_WEBHOOK_SECRET, or a new secret, which is shown on stderr]
-    #[arg(long)]
+    #[arg(long, requires = "forward_to")]
     secret_stdin: bool,
 }
 
@@ -61,7 +58,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Parses a URL; without a scheme it is `http`, and a port alone is one of this machine.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let host = text.split('/').next().unwrap_or_default();
         let url = match () {
@@ -94,7 +91,11 @@ impl fmt::Display for Target {
 
 impl ForwardFlags {
     /// Prepares posting. If there is no secret, one is made and shown.
-    pub(super) fn forwarder(self, context: &Context) -> Result<Forwarder, Failure> {
+    pub(super) fn forwarder(
+        self,
+        context: &Context,
+        forward_to: Target,
+    ) -> Result<Forwarder, Failure> {
         let mut maps: Vec<(EventType, Receiver)> = Vec::new();
         let limit = context.timeout().unwrap_or(TIME_LIMIT);
         for (event, target) in self.maps {
@@ -107,7 +108,7 @@ impl ForwardFlags {
         Ok(Forwarder {
             signer: Signer::new(&secret)?,
             subscription_id: random::uuid()?,
-            default: Receiver::new(self.forward_to, limit)?,
+            default: Receiver::new(forward_to, limit)?,
             maps,
         })
     }

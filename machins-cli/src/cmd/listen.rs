@@ -5,12 +5,13 @@ use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use machins_client::{
     CancellationToken, Deliveries, EventType, InboxDelivery, Notification, NotificationId,
 };
 
-use super::forward::{ForwardFlags, ForwardedEvent, Forwarder, NotTaken};
+use super::forward::{ForwardFlags, ForwardedEvent, Forwarder, NotTaken, Target};
+use super::listen_socket;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, positive_seconds};
@@ -37,6 +38,9 @@ const POLL_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from
         machins listen --forward-to localhost:3000 --until trade_proposed --within 60"
 )]
 pub(crate) struct Listen {
+    /// URL of the receiver, to which events are posted; localhost:3000/hook and 3000/hook are short forms
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = Target::parse)]
+    forward_to: Target,
     #[command(flatten)]
     forward: ForwardFlags,
     /// End with exit code 0 once the receiver has taken an event of this type
@@ -63,7 +67,7 @@ enum End {
 impl Listen {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.machins_with_key()?.build()?;
-        let forwarder = self.forward.forwarder(context)?;
+        let forwarder = self.forward.forwarder(context, self.forward_to)?;
         let (out, stop) = (context.out, CancellationToken::new());
         let (shortest, longest) = self.interval.map_or(POLL_WAITS, |interval| (interval, interval));
         let watch = client
@@ -75,7 +79,9 @@ impl Listen {
             .on_error(move |error| out.warn(&format!("trying again: {error:#}")));
         let url = forwarder.default_url();
         out.note(&format!("Forwarding events to {url}; Ctrl-C stops"));
-        let mut listener = Listener::new(out, forwarder, self.until.map(EventType::from));
+        let mut listener = Listener::new(out, &forwarder, self.until.map(EventType::from));
+        let place = listen_socket::place(context)?;
+        let resends = listen_socket::serve(place.as_deref(), &forwarder);
         let time_is_over = async {
             match self.within {
                 Some(limit) => tokio::time::sleep(limit).await,
@@ -91,6 +97,7 @@ impl Listen {
                 _ = signals.asked_to_stop() => stop.cancel(),
                 () = time_is_over => return Ok(End::TooLate),
                 () = reader_gone() => return Ok(End::Stopped),
+                () = resends => {}
             }
             // What is being posted is acknowledged. A second signal interrupts that too.
             tokio::select! {
@@ -104,9 +111,9 @@ impl Listen {
 }
 
 /// Hands events on, and says what goes wrong: once, not for each try.
-struct Listener {
+struct Listener<'a> {
     out: Output,
-    forwarder: Forwarder,
+    forwarder: &'a Forwarder,
     awaited: Option<EventType>,
     /// The receivers that do not answer.
     silent: HashSet<String>,
@@ -116,8 +123,8 @@ struct Listener {
     last_failure: Option<String>,
 }
 
-impl Listener {
-    fn new(out: Output, forwarder: Forwarder, awaited: Option<EventType>) -> Self {
+impl<'a> Listener<'a> {
+    fn new(out: Output, forwarder: &'a Forwarder, awaited: Option<EventType>) -> Self {
         Self {
             out,
             forwarder,

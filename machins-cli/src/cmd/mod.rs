@@ -28,6 +28,7 @@ mod inbox_watch;
 mod intents;
 mod join;
 mod listen;
+mod listen_socket;
 mod listings;
 mod log;
 mod marketplace;

@@ -22,11 +22,12 @@ const OTHER_VARIABLES: [(&str, &str); 11] = [
 ];
 
 /// The files, each with what is in it.
-pub(super) const FILES: [(&str, &str); 5] = [
+pub(super) const FILES: [(&str, &str); 6] = [
     ("~/.machins/config.json", "settings, keys and profiles, shared with the Python package"),
     ("~/.machins/config.json.lock", "lock that writers of the config file hold"),
     ("~/.machins/intents/", "what the keys of --once were used for"),
     ("~/.machins/spending/", "purchases that are under way or wait for approval"),
+    ("~/.machins/listen/", "sockets by which resend reaches a running listen"),
     ("~/.cache/machins", "lists that completions were made from, used for two minutes"),
 ];
 

@@ -1,4 +1,4 @@
-//! `listen` and `resend`: the events of an inbox, posted to this machine as webhooks.
+//! `listen`: the events of an inbox, posted to this machine as webhooks.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
@@ -19,7 +19,8 @@ fn listen(home: &Home, url: &str, flags: &[&str]) -> Ran {
     home.run_with_stdin(&listen, &format!("{SECRET}\n"))
 }
 
-fn unread(shop: &Shop) -> Vec<Value> {
+/// The unread notifications of Ada, oldest first.
+pub(crate) fn unread(shop: &Shop) -> Vec<Value> {
     let inbox = shop.ada.run(&["inbox", "--unread", "--json"]).exits(0).document();
     let mut items = inbox["items"].as_array().unwrap().clone();
     items.reverse();
@@ -195,7 +196,8 @@ fn what_does_not_come_in_time_is_exit_1() {
 #[case::until_nothing_known(&["listen", "--forward-to", "3000", "--until", "no_such_event"])]
 #[case::within_without_until(&["listen", "--forward-to", "3000", "--within", "3"])]
 #[case::empty_secret(&["listen", "--forward-to", "3000", "--secret-stdin"])]
-#[case::resend_nowhere(&["resend", "11223344"])]
+#[case::map_without_a_receiver(&["resend", "11223344", "--map", "new_agent=3000"])]
+#[case::secret_without_a_receiver(&["resend", "11223344", "--secret-stdin"])]
 #[case::resend_too_short(&["resend", "1122", "--forward-to", "3000"])]
 #[case::trigger_nothing_known(&["trigger", "no_such_event"])]
 fn wrong_usage_is_exit_2(#[case] line: &[&str]) {
@@ -293,7 +295,9 @@ fn a_payload_is_sent_as_it_came() {
 }
 
 /// Starts a command whose output is read.
-fn spawn(mut command: std::process::Command) -> (Child, BufReader<std::process::ChildStdout>) {
+pub(crate) fn spawn(
+    mut command: std::process::Command,
+) -> (Child, BufReader<std::process::ChildStdout>) {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -402,48 +406,6 @@ fn at_a_terminal_the_secret_is_asked_for() {
     let ran = on_a_terminal(&shop.ada, &line, &typed).exits(0);
     assert!(!ran.stdout.contains(SECRET), "{ran:?}");
     assert_eq!(receiver.events(), ["trade_proposed"]);
-}
-
-#[test]
-fn resend_posts_one_event_again_and_acknowledges_nothing() {
-    let (shop, receiver) = (Shop::new(), Receiver::new());
-    let offer = shop.offer();
-    shop.proposed(&offer);
-    shop.proposed(&offer);
-    let inbox = unread(&shop);
-    let ids: Vec<&str> = inbox.iter().map(|one| one["id"].as_str().unwrap()).collect();
-    shop.ada.run(&["inbox", "ack", ids[0]]).exits(0);
-    // One that was acknowledged, and one that was not: by its beginning.
-    for id in [ids[0], &ids[1][..8]] {
-        let resend = ["resend", id, "--forward-to", &receiver.url, "--secret-stdin", "--json"];
-        let ran = shop.ada.run_with_stdin(&resend, &format!("{SECRET}\n")).exits(0);
-        let line = ran.document();
-        assert!(line["id"].as_str().unwrap().starts_with(id), "{line}");
-        assert_eq!((&line["status"], &line["attempts"]), (&json!(200), &json!(1)));
-    }
-    let sent: Vec<Value> =
-        receiver.posts().iter().map(|post| json!(post.webhook(SECRET).data)).collect();
-    assert_eq!(sent, [inbox[0]["payload"].clone(), inbox[1]["payload"].clone()]);
-    assert_eq!(unread(&shop), inbox[1..], "and it stays unread");
-}
-
-#[test]
-fn resend_posts_once_and_fails_if_that_fails() {
-    let shop = Shop::new();
-    shop.proposed(&shop.offer());
-    let id = unread(&shop)[0]["id"].as_str().unwrap().to_owned();
-    let receiver = Receiver::answering(|_, _| 300);
-    let error = shop.ada.run(&["resend", &id, "--forward-to", &receiver.url]).exits(1).stderr;
-    assert!(error.contains("answered 300"), "{error}");
-    let resend = ["resend", &id, "--forward-to", &receiver.url, "--secret-stdin", "--json"];
-    let error = shop.ada.run_with_stdin(&resend, "shared\n").exits(1).error();
-    assert_eq!((&error["kind"], &error["status"]), (&json!("refused"), &json!(300)));
-    assert_eq!(receiver.posts().len(), 2);
-    let gone = ["resend", &id, "--forward-to", "127.0.0.1:1", "--secret-stdin", "--json"];
-    let error = shop.ada.run_with_stdin(&gone, "shared\n").exits(1).error();
-    assert_eq!(error["kind"], "not_sent");
-    let unknown = ["resend", "00000000-0000-4000-8000-000000000000", "--forward-to", "3000"];
-    assert!(shop.ada.run(&unknown).exits(1).stderr.contains("no notification"));
 }
 
 /// The receiver knows the signature by the name that the service gives it.

@@ -51,6 +51,7 @@ mod once;
 #[cfg(unix)]
 mod readme;
 mod receiver;
+mod resend;
 mod secrets;
 mod shop;
 #[cfg(target_os = "linux")]
