@@ -27,13 +27,17 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds a program of the workspace in release mode.
-pub(crate) fn built(package: &str, program: &str) -> Result<PathBuf> {
-    built_with(package, program, "")
+/// Builds the command line in release mode, with every command, as it is given to users.
+pub(crate) fn machins() -> Result<PathBuf> {
+    built("machins-cli", "machins", "full")
 }
 
-/// Builds a program of the workspace in release mode, with these features.
-pub(crate) fn built_with(package: &str, program: &str, features: &str) -> Result<PathBuf> {
+/// Builds a program of this package in release mode.
+pub(crate) fn tool(name: &str) -> Result<PathBuf> {
+    built("client-benchmarks", name, "")
+}
+
+fn built(package: &str, program: &str, features: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", program]);
     cargo.args(["--features", features]);
@@ -52,9 +56,7 @@ pub(crate) fn succeed(command: &mut Command) -> Result<String> {
 
 /// Runs the probe, which counts allocations, and returns its result.
 pub(crate) fn probe<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
-    Ok(serde_json::from_str(&succeed(
-        Command::new(built("client-benchmarks", "probe")?).args(arguments),
-    )?)?)
+    Ok(serde_json::from_str(&succeed(Command::new(tool("probe")?).args(arguments))?)?)
 }
 
 /// Returns the folder with the vendors' Python packages.

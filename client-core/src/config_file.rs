@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Display;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,13 @@ use serde::de::DeserializeOwned;
 
 use crate::environment::variable;
 use crate::error::{Error, ErrorKind};
+use crate::files::open_without_waiting;
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The file that stands for no config file.
+const NO_FILE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 /// The settings in the config file: those of a profile and, for what that does not have, those at
 /// the top level. Meant for the client crates.
@@ -138,7 +142,7 @@ impl ConfigFile {
 
 /// Returns what is in the file.
 fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let mut file = match File::open(path) {
+    let mut file = match open_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.to_string()),
@@ -146,6 +150,9 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
     // Of the file that is open, not of one that takes its place meanwhile.
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     check_trust(&metadata)?;
+    if !metadata.is_file() && path != Path::new(NO_FILE) {
+        return Err("it is not a regular file".to_owned());
+    }
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(|error| error.to_string())?;
     Ok(text)

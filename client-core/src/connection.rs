@@ -1,8 +1,8 @@
 //! Where and how to connect: what the builder of every client stores beside its keys.
 
 use crate::base_url::BaseUrl;
-use crate::environment::variable;
-use crate::error::{Error, ErrorKind};
+use crate::environment::variable_is_true;
+use crate::error::Error;
 use crate::options::ClientOptions;
 
 /// The settings of a client builder that do not depend on the service: base URL and options.
@@ -35,14 +35,8 @@ impl Connection {
     /// Returns [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it has another value
     /// than these, `0` and `false`.
     pub fn allow_insecure_http_from_env(self, name: &str) -> Result<Self, Error> {
-        match variable(name)?.as_deref().map(str::trim) {
-            None | Some("0" | "false") => Ok(self),
-            Some("1" | "true") => Ok(self.allow_insecure_http(true)),
-            Some(_) => {
-                let message = format!("the environment variable {name} must be 1 or 0");
-                Err(Error::new(ErrorKind::InvalidInput, message))
-            }
-        }
+        let is_allowed = self.insecure_http || variable_is_true(name)?;
+        Ok(self.allow_insecure_http(is_allowed))
     }
 
     /// Sets the options of the client.

@@ -24,3 +24,20 @@ pub fn variable(name: &str) -> Result<Option<String>, Error> {
         Err(VarError::NotUnicode(_)) => refuse("not UTF-8"),
     }
 }
+
+/// Returns whether an environment variable is `1` or `true`. Meant for the client crates and the
+/// command line.
+///
+/// # Errors
+/// Returns [`ErrorKind::InvalidInput`] if it has another value than these, `0` and `false`.
+#[doc(hidden)]
+pub fn variable_is_true(name: &str) -> Result<bool, Error> {
+    match variable(name)?.as_deref().map(str::trim) {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => {
+            let message = format!("the environment variable {name} must be 1 or 0");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+    }
+}

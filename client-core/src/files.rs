@@ -20,6 +20,19 @@ pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Opens a file for reading. Does not wait for the writer of a pipe, as the system does
+/// by default. What was opened may be a pipe or a device: its metadata says.
+///
+/// # Errors
+/// Returns the error of the system if it cannot be opened.
+#[doc(hidden)]
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
+    options.read(true).open(path)
+}
+
 /// Creates a folder, and the folders above it, for their owner alone.
 ///
 /// # Errors

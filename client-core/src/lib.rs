@@ -79,7 +79,9 @@ mod script;
 mod secret_key;
 mod text;
 mod timestamp;
+mod total_timeout;
 mod transport;
+mod wire_message;
 
 pub use base_url::BaseUrl;
 pub use call::{Call, Probe, ProbeResult};
@@ -91,11 +93,11 @@ pub use connection::Connection;
 pub use credential::{Credential, Scheme, Secret};
 pub use document::Document;
 #[doc(hidden)]
-pub use environment::variable;
+pub use environment::{variable, variable_is_true};
 pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
-pub use files::{create_private_folder, folder_of, private, sync_folder};
+pub use files::{create_private_folder, folder_of, open_without_waiting, private, sync_folder};
 #[doc(hidden)]
 pub use lock::lock;
 pub use observer::{CallOutcome, CallSummary};
@@ -114,9 +116,13 @@ pub use reqwest::Method;
 pub use script::{Rule, Script, ScriptedRequest};
 pub use text::{is_printable, printable};
 pub use timestamp::Timestamp;
+#[doc(hidden)]
+pub use total_timeout::TotalTimeout;
 #[cfg(feature = "blocking")]
 pub use transport::Blocking;
 pub use transport::{AndThen, Async, Pending, Transport};
+#[doc(hidden)]
+pub use wire_message::WireMessage;
 
 /// Used by the macro [`open_enum!`].
 #[doc(hidden)]

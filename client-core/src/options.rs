@@ -12,6 +12,8 @@ use crate::pool::{ConnectSettings, HttpPool};
 use crate::retry::{Budget, Policy};
 #[cfg(feature = "test-util")]
 use crate::script::Script;
+use crate::total_timeout::TotalTimeout;
+use crate::wire_message::{OnMessage, WireMessage};
 
 /// The options of a client: time limits, retries, reply size, user agent.
 ///
@@ -41,6 +43,8 @@ pub struct ClientOptions {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pool: Option<HttpPool>,
     pub(crate) observer: Option<Observer>,
+    pub(crate) total_timeout: Option<TotalTimeout>,
+    pub(crate) on_message: Option<OnMessage>,
     #[cfg(feature = "test-util")]
     pub(crate) script: Option<Script>,
 }
@@ -67,6 +71,8 @@ impl ClientOptions {
             clock: Arc::new(SystemClock),
             pool: None,
             observer: None,
+            total_timeout: None,
+            on_message: None,
             #[cfg(feature = "test-util")]
             script: None,
         }
@@ -96,6 +102,13 @@ impl ClientOptions {
     /// Sets how long a call may take in total: all attempts and the waits between them.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.retry.timeout = limit;
+        self
+    }
+
+    /// Sets a time limit that this client's calls share with those of other clients.
+    #[doc(hidden)]
+    pub fn total_timeout(mut self, limit: &TotalTimeout) -> Self {
+        self.total_timeout = Some(limit.clone());
         self
     }
 
@@ -172,6 +185,13 @@ impl ClientOptions {
     /// ```
     pub fn observer(mut self, observer: impl Fn(&CallSummary) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Sets a function that is given each request before it is sent, and each reply.
+    #[doc(hidden)]
+    pub fn on_message(mut self, function: impl Fn(&WireMessage) + Send + Sync + 'static) -> Self {
+        self.on_message = Some(Arc::new(function));
         self
     }
 

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use agent_client_core::{ClientOptions, ErrorKind};
+use agent_client_core::{ClientOptions, Clock, ErrorKind, TotalTimeout};
 use support::{Act, get, post, scripted, send, transport, transport_with};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 #[tokio::test]
 async fn every_attempt_on_a_server_that_hangs_times_out() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang, Act::Hang]).await;
-    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(400));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -24,7 +24,7 @@ async fn every_attempt_on_a_server_that_hangs_times_out() {
 #[tokio::test]
 async fn a_timeout_leaves_the_outcome_unknown() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
-    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(50));
+    let options = ClientOptions::new().attempt_timeout(Duration::from_millis(400));
     let (transport, _) = transport(&url, options);
     let error = send(&transport, post()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
@@ -35,7 +35,7 @@ async fn a_timeout_leaves_the_outcome_unknown() {
 async fn the_overall_deadline_cuts_an_attempt_short() {
     let (url, received) = scripted(vec![Act::Hang, Act::Hang]).await;
     // Real time: the deadline passes while the first attempt hangs, so there is no second.
-    let transport = transport_with(&url, ClientOptions::new().timeout(Duration::from_millis(50)));
+    let transport = transport_with(&url, ClientOptions::new().timeout(Duration::from_secs(1)));
     let error = send(&transport, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(received.lock().unwrap().len(), 1);
@@ -96,4 +96,31 @@ fn the_defaults_are_as_documented() {
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
+}
+
+#[tokio::test]
+async fn calls_that_share_a_time_limit_end_with_it() {
+    let limited = Act::Write(
+        b"HTTP/1.1 429 Any\r\nretry-after: 8\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            .to_vec(),
+    );
+    let done =
+        Act::Write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}".to_vec());
+    let (url, received) = scripted(vec![limited.clone(), done, limited]).await;
+    let limit = TotalTimeout::new(Duration::from_secs(10));
+    let options = ClientOptions::new().total_timeout(&limit);
+    let (transport, clock) = transport(&url, options.clone());
+    let start = clock.now();
+    send(&transport, get()).await.unwrap();
+    let taken = clock.now().saturating_duration_since(start);
+    assert!(taken >= Duration::from_secs(8), "{taken:?}");
+    // Two seconds are left, so the second pause is not waited for.
+    send(&transport, get()).await.unwrap_err();
+    assert_eq!(clock.now().saturating_duration_since(start), taken);
+    assert_eq!(received.lock().unwrap().len(), 3);
+    clock.sleep(Duration::from_secs(2)).await;
+    let other = transport_with(&url, options.clock(clock.clone()));
+    let error = send(&other, get()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(received.lock().unwrap().len(), 3);
 }

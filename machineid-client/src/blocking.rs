@@ -137,6 +137,15 @@ impl Gate {
         self.wait(self.gate.check())
     }
 
+    /// Asks MachineID whether the device may call a tool now: see
+    /// [`Gate::check_tool`](crate::Gate::check_tool).
+    ///
+    /// # Errors
+    /// Returns [`Denied`] unless the answer is a clear *allow*.
+    pub fn check_tool(&self, tool: &str, arguments: Option<&str>) -> Result<Permit, Denied> {
+        self.wait(self.gate.check_tool(tool, arguments))
+    }
+
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
     /// is.
     ///

@@ -100,3 +100,17 @@ fn a_client_comes_from_the_config_file(
     assert!(out.contains(expected), "{out}");
     assert!(!out.contains("org_file"), "{out}");
 }
+
+/// Nobody writes into the pipe, so that opening it as a file would take for ever.
+#[cfg(unix)]
+#[rstest]
+#[case::pipe("pipe")]
+#[case::device("/dev/zero")]
+fn what_is_no_regular_file_is_no_config(#[case] name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg("-m600").arg(pipe).status().unwrap().success());
+    let out = run(&[("MACHINS_CONFIG", path.as_os_str()), ("TEST_PROFILE", OsStr::new(""))]);
+    assert!(out.contains("it is not a regular file"), "{out}");
+}

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use agent_client_core::variable;
+use agent_client_core::{BaseUrl, TotalTimeout, variable, variable_is_true};
 use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret, SpendingClient, SpendingPolicy, Transport};
 
@@ -18,6 +18,10 @@ use crate::flags::Global;
 use crate::output::Output;
 use crate::verbose;
 
+/// What to do about an address of plain http.
+const INSECURE_HTTP_HINT: &str =
+    "use https, or add --allow-insecure-http in a network that you trust";
+
 /// The context of one command. The config file is read only when something from it is needed.
 pub(crate) struct Context {
     pub(crate) global: Global,
@@ -25,11 +29,16 @@ pub(crate) struct Context {
     document: OnceCell<Document>,
     may_create_profile: Cell<bool>,
     default_time_limit: Cell<Option<Duration>>,
+    /// What `--timeout` gives for the whole command.
+    total_timeout: Option<TotalTimeout>,
+    limits_each_call: Cell<bool>,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, out: Output) -> Self {
         Self {
+            total_timeout: global.timeout.map(TotalTimeout::new),
+            limits_each_call: Cell::new(false),
             global,
             out,
             document: OnceCell::new(),
@@ -41,6 +50,12 @@ impl Context {
     /// Accepts a profile that does not exist yet. For commands that save something in it.
     pub(crate) fn allow_new_profile(&self) {
         self.may_create_profile.set(true);
+    }
+
+    /// Makes `--timeout` limit each call instead of the whole command. For commands that run until they
+    /// are stopped, or that check several things.
+    pub(crate) fn limit_each_call(&self) {
+        self.limits_each_call.set(true);
     }
 
     /// Sets the time limit of each call if `--timeout` gives none, and returns the one that holds.
@@ -135,18 +150,44 @@ impl Context {
     /// Prepares a MachineID client without a key.
     pub(crate) fn machineid_without_key(&self) -> Result<ClientBuilder, Failure> {
         let builder = ClientBuilder::default().options(self.options());
-        let builder = if self.global.allow_insecure_http {
-            builder.allow_insecure_http(true)
-        } else {
-            builder
-        };
-        Ok(match self.value(&MACHINEID_BASE_URL)? {
-            Some(url) => {
-                verbose::uses(&url);
-                builder.base_url(url)
-            }
-            None => builder,
+        let url = self.base_url(&MACHINEID_BASE_URL)?.to_string();
+        verbose::uses(&url);
+        let is_allowed = self.allows_insecure_http(&MACHINEID_BASE_URL)?;
+        Ok(builder.base_url(url).allow_insecure_http(is_allowed))
+    }
+
+    /// The address of a service.
+    pub(crate) fn base_url(&self, key: &Key) -> Result<BaseUrl, Failure> {
+        let setting = self.setting(key)?;
+        let value = setting.as_ref().map_or("", |setting| setting.value.as_str());
+        self.parse_base_url(key, value).map_err(|failure| match setting {
+            Some(Setting { origin, .. }) => failure.about(&origin.to_string()),
+            None => failure,
         })
+    }
+
+    /// Parses an address of a service, and checks that keys may be sent there.
+    pub(crate) fn parse_base_url(&self, key: &Key, text: &str) -> Result<BaseUrl, Failure> {
+        // The error of what is invalid in any case is the better one.
+        let url = BaseUrl::parse_insecure(text)?;
+        match BaseUrl::parse(text) {
+            Ok(url) => Ok(url),
+            Err(_) if self.allows_insecure_http(key)? => Ok(url),
+            Err(_) => Err(Failure::usage(format!(
+                "plain http to another machine, {url}, would expose the key"
+            ))
+            .hint(INSECURE_HTTP_HINT)),
+        }
+    }
+
+    /// Whether plain http to other machines is permitted for the service of this URL.
+    pub(crate) fn allows_insecure_http(&self, key: &Key) -> Result<bool, Failure> {
+        if self.global.allow_insecure_http {
+            return Ok(true);
+        }
+        let is_allowed = key.insecure_http_variable().map(variable_is_true).transpose();
+        let is_allowed = is_allowed.map_err(|error| Failure::usage(error.message().to_owned()))?;
+        Ok(is_allowed.unwrap_or(false))
     }
 
     /// The organisation's key. `None` if none is configured.
@@ -213,18 +254,10 @@ impl Context {
     /// Prepares a machins client without a key.
     pub(crate) fn machins_without_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let builder = machins_client::ClientBuilder::default().options(self.options());
-        let builder = if self.global.allow_insecure_http {
-            builder.allow_insecure_http(true)
-        } else {
-            builder
-        };
-        Ok(match self.value(&BASE_URL)? {
-            Some(url) => {
-                verbose::uses(&url);
-                builder.base_url(url)
-            }
-            None => builder,
-        })
+        let url = self.base_url(&BASE_URL)?.to_string();
+        verbose::uses(&url);
+        let is_allowed = self.allows_insecure_http(&BASE_URL)?;
+        Ok(builder.base_url(url).allow_insecure_http(is_allowed))
     }
 
     /// The agent's key. `None` if none is configured.
@@ -250,12 +283,18 @@ impl Context {
             .map_err(|error| Failure::credentials(format!("{error} (from {origin})")))
     }
 
-    fn options(&self) -> ClientOptions {
+    /// The options of every client.
+    pub(crate) fn options(&self) -> ClientOptions {
         let options =
             ClientOptions::new().user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")));
-        match self.global.timeout.or(self.default_time_limit.get()) {
+        let options = verbose::show_messages(options, self.global.verbosity.verbose);
+        let options = match self.global.timeout.or(self.default_time_limit.get()) {
             Some(timeout) => options.timeout(timeout),
             None => options,
+        };
+        match &self.total_timeout {
+            Some(total) if !self.limits_each_call.get() => options.total_timeout(total),
+            _ => options,
         }
     }
 

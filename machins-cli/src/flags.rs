@@ -46,9 +46,9 @@ pub(crate) struct Global {
     /// Permit plain http to hosts other than this machine; also MACHINS_ALLOW_INSECURE_HTTP=1
     #[arg(long, global = true)]
     pub(crate) allow_insecure_http: bool,
-    /// Time limit of each call, its retries included; of trade --wait, all of the waiting; of commands
-    /// that run until stopped, each call [default: 60; for guard and mcp gate 10, for hook run 8, for
-    /// doctor 10; for trade --wait none]
+    /// Time limit of all calls of a command together, --all and trade --wait included; of commands that
+    /// run until stopped and of doctor, each call [default: 60 for each call, for guard, mcp gate and
+    /// doctor 10, for hook run 8; none for trade --wait]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = positive_seconds)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
@@ -65,7 +65,8 @@ pub(crate) struct Global {
 // last, but these are counted together.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Verbosity {
-    /// Show each call on stderr: method, URL, status, time; -vv shows everything below them
+    /// Show each call on stderr: method, URL, status, time; -vv shows headers and bodies too, secrets
+    /// masked
     #[arg(
         short,
         long,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::flags::Global;
+use crate::text::without_password;
 
 /// What a command in a message begins with, behind its opening backtick.
 const PROGRAM: &str = "machins";
@@ -18,6 +19,7 @@ pub(crate) fn flags(global: &Global) -> String {
     let mut flags = String::new();
     for (flag, value) in given {
         let Some(value) = value else { continue };
+        let value = &*without_password(value);
         // Quoting fails only for NUL, which no argument or variable can contain.
         let value = shlex::try_quote(value).unwrap_or(Cow::Borrowed(value));
         flags.extend([" ", flag, " ", &value]);

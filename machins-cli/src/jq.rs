@@ -108,8 +108,7 @@ mod filter {
 
     impl Filter {
         pub(crate) fn parse(_: &str) -> Result<Self, String> {
-            Err("this machins was built without it; cargo install with --features full has it"
-                .into())
+            Err("this build of machins lacks the feature jq; build it with --features full".into())
         }
 
         pub(crate) fn apply(&self, _json: &str) -> Result<Vec<String>, String> {

@@ -191,16 +191,32 @@ pub(crate) fn show_with<I: Serialize>(
     if_empty: &str,
     render: impl FnOnce(&[I]) -> String,
 ) -> Result<(), Failure> {
-    if matches!(out.format(), Format::Csv | Format::Tsv | Format::Id) {
-        return out.text(&records::render(out.format(), columns, &list.items)?);
+    let is_for_programs = matches!(out.format(), Format::Csv | Format::Tsv | Format::Id);
+    if is_for_programs {
+        out.text(&records::render(out.format(), columns, &list.items)?)?;
+    } else if list.items.is_empty() {
+        out.result(list, String::new)?;
+    } else {
+        out.result(list, || render(&list.items))?;
     }
-    if list.items.is_empty() {
-        out.note(if_empty);
-        return out.result(list, String::new);
+    let notes = match list.items.as_slice() {
+        [] if list.offset > 0 => {
+            vec![format!("No {}s after the first {}.", list.noun, list.offset)]
+        }
+        [] if is_for_programs => Vec::new(),
+        [] => vec![if_empty.to_owned()],
+        _ => {
+            let own = list.summary.as_ref().filter(|_| !is_for_programs);
+            let is_cut_off = list.has_more != Some(false);
+            let part = is_cut_off || (own.is_none() && !is_for_programs);
+            let part = part.then(|| list.summarize());
+            let notes = part.as_ref().into_iter().chain(own);
+            notes.map(|note| format!("{FAINT}{note}{FAINT:#}")).collect()
+        }
+    };
+    for note in &notes {
+        out.note(note);
     }
-    out.result(list, || render(&list.items))?;
-    let summary = list.summary.clone().unwrap_or_else(|| list.summarize());
-    out.note(&format!("{FAINT}{summary}{FAINT:#}"));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use agent_client_core::BaseUrl;
 pub(crate) use agent_client_core::is_printable;
 
 /// Longer text than this is cut off, in characters.
@@ -28,8 +29,23 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// Masks the user name and the password in the address of a service. No client accepts such an
+/// address, but it is shown to find out why.
+pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
+    match url.rsplit_once('@') {
+        // In the path of a valid address the sign means nothing.
+        Some((before, host)) if BaseUrl::parse_insecure(url).is_err() => {
+            let scheme = before.find("://").map_or("", |end| &before[..end + "://".len()]);
+            Cow::Owned(format!("{scheme}…@{host}"))
+        }
+        _ => Cow::Borrowed(url),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -53,5 +69,15 @@ mod tests {
     fn length_is_bounded() {
         let long = "é".repeat(1_000_000);
         assert_eq!(clean(&long).chars().count(), LONGEST + 1);
+    }
+
+    #[rstest]
+    #[case::password("https://ann:pa/s@s@host.example/x", "https://…@host.example/x")]
+    #[case::token("http://token@127.0.0.1:1", "http://…@127.0.0.1:1")]
+    #[case::no_scheme("ann:pass@host.example", "…@host.example")]
+    #[case::in_the_path("https://host.example/@ann", "https://host.example/@ann")]
+    #[case::none("https://host.example", "https://host.example")]
+    fn a_password_is_masked(#[case] url: &str, #[case] shown: &str) {
+        assert_eq!(without_password(url), shown);
     }
 }

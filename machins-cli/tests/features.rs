@@ -37,3 +37,16 @@ fn a_command_that_is_not_built_names_its_feature(
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!((output.status.code(), &error["error"]["kind"]), (Some(2), &"usage".into()));
 }
+
+#[test]
+fn a_filter_that_is_not_built_names_its_feature() {
+    let output = run(&["profile", "list", "--jq", ".items[].id"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    if cfg!(feature = "jq") {
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let says = "this build of machins lacks the feature jq; build it with --features full";
+    assert!(text.contains(says), "{text}");
+}

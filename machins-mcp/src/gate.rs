@@ -186,6 +186,7 @@ impl McpGate {
         &self,
         tool: &str,
         client: Option<&str>,
+        arguments: Option<&str>,
     ) -> Result<usize, CallDenied> {
         let is_listed = self.allowed.as_ref().is_none_or(|allowed| allowed.contains(tool));
         if !is_listed || self.denied.contains(tool) {
@@ -193,15 +194,19 @@ impl McpGate {
         }
         let of_client = || client.and_then(|client| self.by_client.get(client));
         let index = self.by_tool.get(tool).or_else(of_client).copied().unwrap_or(0);
-        self.ask(index).await?;
+        let checked = self.of_index(index).check_tool(tool, arguments).await;
+        let _permit = checked.map_err(CallDenied::Device)?;
         Ok(index)
     }
 
     /// Asks with the gate of this index.
     pub(crate) async fn ask(&self, index: usize) -> Result<(), CallDenied> {
-        let gate = self.gates().nth(index).unwrap_or(&self.default);
-        let _permit = gate.check().await.map_err(CallDenied::Device)?;
+        let _permit = self.of_index(index).check().await.map_err(CallDenied::Device)?;
         Ok(())
+    }
+
+    fn of_index(&self, index: usize) -> &Gate {
+        self.gates().nth(index).unwrap_or(&self.default)
     }
 
     fn gates(&self) -> impl Iterator<Item = &Gate> {

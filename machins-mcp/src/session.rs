@@ -295,7 +295,7 @@ impl Session {
     fn ask_early(&self, tool: &str, client: Option<String>) -> AbortOnDropHandle<Decision> {
         let (gate, tool) = (Arc::clone(&self.gate), tool.to_owned());
         AbortOnDropHandle::new(tokio::spawn(async move {
-            let permitted_by = gate.check(&tool, client.as_deref()).await?;
+            let permitted_by = gate.check(&tool, client.as_deref(), None).await?;
             Ok((permitted_by, Instant::now()))
         }))
     }
@@ -331,7 +331,7 @@ impl Session {
                 Ok(Ok(_)) | Err(_) => {}
             }
         }
-        self.gate.check(tool, client).await
+        self.gate.check(tool, client, None).await
     }
 
     async fn deny(&self, id: &Id, tool: String, denied: CallDenied) {

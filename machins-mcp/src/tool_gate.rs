@@ -68,7 +68,8 @@ impl ToolGate {
     }
 
     /// Runs `run` if the device is allowed to call this tool now. The arguments are only told to the
-    /// [observer](Self::observer).
+    /// [observer](Self::observer), and written to the
+    /// [decision log](machineid_client::Gate::decision_log) of the gate if it has one.
     ///
     /// If the gate [asks again](McpGate::recheck_every), `run` is dropped on a denial.
     ///
@@ -92,9 +93,9 @@ impl ToolGate {
         arguments: &(impl Serialize + ?Sized),
         run: F,
     ) -> Result<F::Output, CallDenied> {
-        let decided = self.gate.check(tool, client).await;
+        let arguments = bounded(arguments);
+        let decided = self.gate.check(tool, client, Some(&arguments)).await;
         if let Some(observer) = &self.observer {
-            let arguments = bounded(arguments);
             let result = decided.as_ref().map(|_| ());
             observer(&ToolCall { tool, arguments: &arguments, result });
         }

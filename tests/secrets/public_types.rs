@@ -82,7 +82,13 @@ async fn the_core_shows_no_secret() {
     let summaries = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&summaries);
     let observer = move |summary: &core::CallSummary| seen.lock().unwrap().push(summary.clone());
-    let options = || core::ClientOptions::new().user_agent("test").observer(observer.clone());
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let shown = Arc::clone(&messages);
+    let on_message = move |message: &core::WireMessage| shown.lock().unwrap().push(message.clone());
+    let options = || {
+        let options = core::ClientOptions::new().user_agent("test").observer(observer.clone());
+        options.on_message(on_message.clone())
+    };
     let transport = core::Async::new(base_url(), vec![credential()], options()).unwrap();
     let call = || {
         core::Call::post("/claim/{token}")
@@ -116,6 +122,8 @@ async fn the_core_shows_no_secret() {
         Reply = transport.send(call()).await.unwrap(),
         Scheme = core::Scheme { name: "", header: "", prefix: "", missing: "" },
         Secret = secret(world::PASSWORD),
+        TotalTimeout = core::TotalTimeout::new(Duration::ZERO),
+        WireMessage = messages.lock().unwrap().remove(0),
         SystemClock = core::SystemClock,
         MockClock = core::MockClock::new(0.0),
         Timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::{Result, micros_each};
-use crate::programs::{built, folder, succeed};
+use crate::programs::{self, folder, succeed};
 use crate::report::{Figure, Line};
 
 const PEERS: [&str; 2] = ["async-stripe 1.0.0-rc.10", "octocrab 0.54.9"];
@@ -41,7 +41,7 @@ pub(crate) fn run(_: usize) -> Result<Vec<Line>> {
             );
         }
     }
-    let program = fs::metadata(built("machins-cli", "machins")?)?.len();
+    let program = fs::metadata(programs::machins()?)?.len();
     let mebibytes = f64::from(u32::try_from(program / 1024)?) / 1024.0;
     lines.push(Line::new(12, "the program `machins`, stripped", "MiB", Figure::exact(mebibytes)));
     Ok(lines)

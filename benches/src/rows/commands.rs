@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 use machins_mock::{NewAgent, blocking::MockServer};
 
 use crate::bench::{Result, in_turns, micros_each};
-use crate::programs::{built, folder, python_packages, succeed};
-use crate::report::{Figure, Line};
+use crate::programs::{folder, machins, python_packages, succeed, tool};
+use crate::report::{Bound, Figure, Line};
 
-/// The commands, with how many times faster than Python each should be.
-const COMMANDS: [(&str, f64); 2] = [("--version", 150.0), ("wallet", 60.0)];
+/// The commands, with how many times faster than Python each should be, and how many times slower
+/// than a program that does nothing it may be.
+const COMMANDS: [(&str, f64, f64); 2] = [("--version", 100.0, 2.5), ("wallet", 60.0, 4.0)];
 const TIMES_SMALLER: f64 = 6.0;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
@@ -22,10 +23,11 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         ("MACHINS_BASE_URL", server.machins_base_url()),
         ("PYTHONPATH", python_packages()?.display().to_string()),
     ];
-    let machins = built("machins-cli", "machins")?.display().to_string();
-    let peak = built("client-benchmarks", "peak")?;
+    let machins = machins()?.display().to_string();
+    let empty = tool("empty")?.display().to_string();
+    let peak = tool("peak")?;
     let mut lines = Vec::new();
-    for (argument, times_faster) in COMMANDS {
+    for (argument, times_faster, times_empty) in COMMANDS {
         let ours = [machins.as_str(), argument];
         let theirs = ["python3", "-m", "machins.cli.main", argument];
         let time = |arguments: &[&str]| {
@@ -36,12 +38,20 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
                 status => Err(format!("{command:?}: {status}").into()),
             })
         };
-        let samples = in_turns(rounds, [&mut || time(&ours), &mut || time(&theirs)])?;
+        let samples = in_turns(
+            rounds,
+            [&mut || time(&ours), &mut || time(&theirs), &mut || time(&[empty.as_str()])],
+        )?;
         let faster = samples.ratio(1, 0).median;
         lines.push(
             Line::new(6, format!("`machins {argument}`"), "µs", samples.figure(0))
                 .against("the Python command", samples.figure(1), samples.ratio(0, 1))
                 .goal_text(format!("≤ 1/{times_faster}"), faster >= times_faster),
+        );
+        lines.push(
+            Line::new(6, format!("`machins {argument}`"), "µs", samples.figure(0))
+                .against("an empty program", samples.figure(2), samples.ratio(0, 2))
+                .goal(Bound::AtMost(times_empty)),
         );
         let peak = |arguments: &[&str]| -> Result<f64> {
             let mut command = Command::new(&peak);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::Result;
-use crate::programs::{built, folder};
+use crate::programs::{folder, machins};
 use crate::report::{Bound, Figure, Line};
 use crate::server;
 
@@ -24,7 +24,7 @@ const REACH: f64 = 1_051.0;
 const WATCHED: Duration = Duration::from_mins(1);
 
 pub(crate) fn revoke(rounds: usize) -> Result<Vec<Line>> {
-    let machins = built("machins-cli", "machins")?;
+    let machins = machins()?;
     let mut lines = Vec::new();
     for descendants in [1, 100, 1_000] {
         let mut ends = Vec::new();
@@ -46,8 +46,7 @@ pub(crate) fn revoke(rounds: usize) -> Result<Vec<Line>> {
 
 pub(crate) fn watching(_: usize) -> Result<Vec<Line>> {
     let service = Service::start()?;
-    let mut guard =
-        service.guard(&built("machins-cli", "machins")?, "echo ready; exec sleep 600")?;
+    let mut guard = service.guard(&machins()?, "echo ready; exec sleep 600")?;
     let mut ready = String::new();
     BufReader::new(guard.process.stdout.take().ok_or("no output")?).read_line(&mut ready)?;
     let processes = [guard.process.id(), guard.keeper()?];

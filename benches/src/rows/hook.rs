@@ -9,7 +9,7 @@ use reqwest::Certificate;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bench::{Result, in_turns, micros_each};
-use crate::programs::{Talker, built_with, folder, succeed};
+use crate::programs::{Talker, folder, machins, succeed};
 use crate::report::{Figure, Line};
 use crate::server;
 
@@ -21,7 +21,7 @@ const EVENT: &str =
 const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
-    let machins = built_with("machins-cli", "machins", "full")?;
+    let machins = machins()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let hook = |url: &str, roots: &str| {
         let mut command = Command::new(&machins);
@@ -31,6 +31,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
             .env("MACHINEID_BASE_URL", url)
             .env("MACHINEID_ORG_KEY", "org_benchmark")
             .env("SSL_CERT_FILE", roots)
+            .env_remove("SSL_CERT_DIR")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         micros_each(1, || answer(&mut command))

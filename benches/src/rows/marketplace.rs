@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::bench::{Result, in_turns};
 use crate::load::{Connection, request};
-use crate::programs::{Served, built};
+use crate::programs::{Served, machins};
 use crate::report::{Bound, Figure, Line, Short};
 
 const SIZES: [u32; 3] = [100, 10_000, 100_000];
@@ -33,7 +33,7 @@ struct Found {
 }
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
-    let machins = built("machins-cli", "machins")?;
+    let machins = machins()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let [small, middle, large] = SIZES.map(|size| SearchServer::open(&machins, &runtime, size));
     let (small, middle, large) = (small?, middle?, large?);

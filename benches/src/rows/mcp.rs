@@ -12,7 +12,7 @@ use tokio::io::{
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bench::{Result, in_turns, micros_each, on_one_core};
-use crate::programs::{Talker, built_with, succeed};
+use crate::programs::{Talker, machins, succeed};
 use crate::report::{Bound, Figure, Line};
 use crate::server;
 
@@ -169,7 +169,7 @@ async fn through(gate: McpGate, line: Vec<u8>, bytes: usize) -> Result<()> {
 
 /// The memory of the gate and of the keeper of its server, which no other process shares.
 fn memory() -> Result<Line> {
-    let machins = built_with("machins-cli", "machins", "full")?;
+    let machins = machins()?;
     let server = server::start(|_| server::decision())?;
     let mut figures = Vec::new();
     for _ in 0..SESSIONS {

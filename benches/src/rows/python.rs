@@ -8,7 +8,7 @@ use machins_client::NewAgent;
 use tokio::runtime::Builder;
 
 use crate::bench::{Result, Samples, in_turns, micros_each};
-use crate::programs::{Served, Talker, built, python_packages};
+use crate::programs::{Served, Talker, machins, python_packages};
 use crate::report::Line;
 
 const CALLS: u32 = 200;
@@ -16,7 +16,7 @@ const CALLS: u32 = 200;
 const SLOW_CALLS: u32 = 10;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
-    let server = Served::start(&built("machins-cli", "machins")?)?;
+    let server = Served::start(&machins()?)?;
     let machineid_url = format!("http://{}", server.address);
     let machins_url = format!("{machineid_url}/api/v1");
     let machineid = machineid_client::Client::builder().base_url(&machineid_url);

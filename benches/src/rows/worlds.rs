@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bench::{Result, in_turns, micros_each};
 use crate::load::{Connection, request};
 use crate::lock_time::{self, Held};
-use crate::programs::{Served, built};
+use crate::programs::{Served, machins};
 use crate::report::{Bound, Figure, Line};
 
 const CONNECTIONS: u32 = 64;
@@ -25,7 +25,7 @@ const WAITS: u64 = 200;
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut lines = journal(&runtime)?;
-    lines.extend(memory(&runtime, &built("machins-cli", "machins")?)?);
+    lines.extend(memory(&runtime, &machins()?)?);
     lines.push(wait(&runtime)?);
     lines.push(many(&runtime, rounds)?);
     Ok(lines)

@@ -1,11 +1,14 @@
 //! The attempts to send one request, until there is a reply or no further attempt is allowed.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue};
 use tracing::{Span, debug, warn};
 
 use super::engine::{Engine, RemainingPause, Withdrawal};
-use super::redact::{redact_body, redact_text};
+use super::redact::{REDACTED, redact_body, redact_text};
 use crate::call::Decode;
 use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
@@ -13,6 +16,7 @@ use crate::observer::{CallOutcome, CallSummary, Observer};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::retry::{Idempotency, Outcome, Policy, RetryState, Step, classify, spread};
+use crate::wire_message::WireMessage;
 
 /// Why no more attempts are made.
 pub(super) enum SendError {
@@ -57,6 +61,9 @@ impl<'a> Attempts<'a> {
         if let Some(options) = &request.options {
             policy.timeout = options.timeout.unwrap_or(policy.timeout);
             policy.max_attempts = options.max_attempts.unwrap_or(policy.max_attempts);
+        }
+        if let Some(total) = &engine.options.total_timeout {
+            policy.timeout = policy.timeout.min(total.remaining(start));
         }
         if request.single_attempt {
             policy.max_attempts = 1;
@@ -125,10 +132,12 @@ impl<'a> Attempts<'a> {
                 .as_ref()
                 .zip(credential)
                 .map(|(key, credential)| (credential.scheme.header, key.header.clone()));
-            self.key = key.map(|key| key.secret.clone()).filter(|_| {
-                credential.is_some_and(|credential| credential.fixed_secret().is_none())
-            });
-            let exchanged = self.engine.wire.exchange(self.request, header, time_limit).await;
+            self.key = match key {
+                Some(Cow::Owned(key)) => Some(key.secret),
+                Some(Cow::Borrowed(_)) | None => None,
+            };
+            let show = |outgoing: &reqwest::Request| self.show_request(outgoing);
+            let exchanged = self.engine.wire.exchange(self.request, header, time_limit, show).await;
             let (step, error) = match exchanged {
                 Ok(reply) => {
                     let reply = self.take_in(reply);
@@ -199,6 +208,7 @@ impl<'a> Attempts<'a> {
         {
             on_reply(&reply);
         }
+        self.show_reply(&reply);
         reply.labels.request_id = reply.labels.request_id.map(|id| self.redact(&id));
         self.status = Some(reply.status);
         self.span.record("http.response.status_code", reply.status);
@@ -211,6 +221,51 @@ impl<'a> Attempts<'a> {
             self.engine.deposit_success();
         }
         reply
+    }
+
+    fn show_request(&self, outgoing: &reqwest::Request) {
+        let Some(on_message) = &self.engine.options.on_message else { return };
+        let mut url = outgoing.url().clone();
+        if !self.request.secrets.is_empty() {
+            // A part of the path may be one of them, and be escaped.
+            url = self.engine.wire.base_url().join(&self.request.template, &self.request.query);
+        }
+        let body = self.request.body.as_deref().unwrap_or_default();
+        on_message(&self.message(
+            false,
+            &format!("{} {url}", outgoing.method()),
+            outgoing.headers(),
+            body,
+        ));
+    }
+
+    fn show_reply(&self, reply: &Reply) {
+        let Some(on_message) = &self.engine.options.on_message else { return };
+        let status = StatusCode::from_u16(reply.status).map(|status| status.to_string());
+        let status = status.unwrap_or_else(|_| reply.status.to_string());
+        on_message(&self.message(true, &status, &reply.headers, &reply.body));
+    }
+
+    fn message(
+        &self,
+        is_reply: bool,
+        start: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> WireMessage {
+        let shown = |value: &HeaderValue| {
+            if value.is_sensitive() {
+                REDACTED.to_owned()
+            } else {
+                self.redact(&String::from_utf8_lossy(value.as_bytes()))
+            }
+        };
+        WireMessage {
+            is_reply,
+            start: self.redact(start),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect(),
+            body: self.redact(&String::from_utf8_lossy(body)),
+        }
     }
 
     /// Removes the client's keys and the call's own secrets, which a server may repeat.

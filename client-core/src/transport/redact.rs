@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use crate::credential::Secret;
 
-const REDACTED: &str = "[REDACTED]";
+pub(super) const REDACTED: &str = "[REDACTED]";
 
 pub(super) fn redact_text<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
     secrets

@@ -99,13 +99,14 @@ impl Wire {
         }
     }
 
-    /// Sends the request once. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
+    /// Sends the request once, after giving it to `show`. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
     /// after any other error it may have taken effect.
     pub(super) async fn exchange(
         &self,
         request: &Request,
         key: Option<(&'static str, HeaderValue)>,
         time_limit: Duration,
+        show: impl FnOnce(&reqwest::Request),
     ) -> Result<Reply, Error> {
         let http = match &self.exchange {
             Exchange::Http(http) => http.get()?,
@@ -115,8 +116,10 @@ impl Wire {
                 return script.answer(request).map(|reply| Reply { request_ids, ..reply });
             }
         };
+        let outgoing = self.outgoing(request, key, time_limit);
+        show(&outgoing);
         let exchanged = async {
-            match http.execute(self.outgoing(request, key, time_limit)).await {
+            match http.execute(outgoing).await {
                 Ok(mut response) => self.read(&mut response).await,
                 Err(error) => Err(self.failure(error)),
             }

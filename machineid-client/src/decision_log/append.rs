@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use agent_client_core::{folder_of, private, sync_folder};
+use agent_client_core::{folder_of, open_without_waiting, private, sync_folder};
 use fs4::FileExt;
 use same_file::Handle;
 
@@ -73,7 +73,7 @@ pub(super) fn check(path: &Path) -> Result<(), LogError> {
     if !metadata.is_file() {
         return Err(failed(not_regular()));
     }
-    let mut file = File::open(path).map_err(&failed)?;
+    let mut file = open_without_waiting(path).map_err(&failed)?;
     let tail = Tail::read(&mut file, metadata.len()).map_err(failed)?;
     let tail = tail.map_err(|why| LogError::not_a_log(path, why))?;
     let target = &target(path)?;

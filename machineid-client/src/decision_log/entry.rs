@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use agent_client_core::{Timestamp, printable};
+use agent_client_core::{Timestamp, is_printable, printable};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,8 +16,11 @@ const BEGINNING: &[u8] = br#"{"time":"2026-03-01T12:00:00.000000Z","device":"#;
 const TIME: Range<usize> = 9..36;
 /// The length of what [`begins_like_a_line`] looks at.
 pub(super) const BEGINNING_LENGTH: u64 = BEGINNING.len() as u64;
-/// The longest line that is read, in bytes. Those that are written have less than 8 KiB.
+/// The longest line that is read, in bytes. Those that are written have less than 16 KiB.
 pub(super) const MAX_LINE: u64 = 64 * 1024;
+
+/// How many characters of a call's arguments are written.
+const MAX_ARGUMENTS: usize = 2000;
 
 const HASH_FIELD: &str = r#","hash":""#;
 const END: &str = r#""}"#;
@@ -40,6 +43,8 @@ pub struct Record {
     code: String,
     request_id: Option<String>,
     followed: String,
+    tool: Option<String>,
+    arguments: Option<String>,
 }
 
 impl Record {
@@ -61,7 +66,18 @@ impl Record {
             code: printable(code.as_str()),
             request_id: request_id.map(printable),
             followed: printable(followed),
+            tool: None,
+            arguments: None,
         }
+    }
+
+    /// Adds the tool that was to be called, and its arguments if they are known: 2,000 characters of
+    /// them at most, longer ones end in `…`. They are written as they are, passwords among them too.
+    #[must_use]
+    pub fn tool_call(mut self, tool: &str, arguments: Option<&str>) -> Self {
+        self.tool = Some(printable(tool));
+        self.arguments = arguments.map(beginning);
+        self
     }
 
     /// Returns whether the decision is `ALLOW`.
@@ -69,6 +85,17 @@ impl Record {
     pub fn is_allowed(&self) -> bool {
         self.allowed
     }
+}
+
+/// The beginning of the arguments of a call, on one line.
+fn beginning(arguments: &str) -> String {
+    let mut chars = arguments.chars();
+    let shown = |c| if is_printable(c) { c } else { ' ' };
+    let mut text: String = chars.by_ref().take(MAX_ARGUMENTS).map(shown).collect();
+    if chars.next().is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// A line of a decision log.
@@ -89,6 +116,13 @@ pub struct Entry {
     pub asked_by: String,
     /// What the asker did because of the decision, for example `started`, `continued` or `ended`.
     pub followed: String,
+    /// The tool that was to be called; `None` if the decision was not about a call, or if only the
+    /// asker knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The beginning of the arguments of that call; `None` if they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
     /// How many bytes of an unfinished line this line has taken the place of; `None` if there was
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +143,10 @@ struct Unhashed<'a> {
     request_id: Option<&'a str>,
     asked_by: &'a str,
     followed: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     discarded_bytes: Option<u64>,
     previous_hash: &'a str,
@@ -141,6 +179,8 @@ pub(super) fn format_line(
         request_id: record.request_id.as_deref(),
         asked_by: circumstances.asked_by,
         followed: &record.followed,
+        tool: record.tool.as_deref(),
+        arguments: record.arguments.as_deref(),
         discarded_bytes: circumstances.discarded_bytes,
         previous_hash: circumstances.previous_hash,
     })?;

@@ -1,9 +1,11 @@
 //! The files that a log was continued from.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use agent_client_core::open_without_waiting;
 
 use super::entry::{Entry, NO_HASH};
 use super::error::LogError;
@@ -57,7 +59,7 @@ pub(super) fn last_hash(files: &[Rotated]) -> &str {
 
 /// Reads the first and the last line of a file. `None` if it is not a log, or has no line.
 fn read(path: &Path, deadline: Instant) -> io::Result<Option<Rotated>> {
-    let mut file = File::open(path)?;
+    let mut file = open_without_waiting(path)?;
     if !lock_for_reading(&file, deadline)? {
         return Err(ErrorKind::WouldBlock.into());
     }
@@ -65,7 +67,7 @@ fn read(path: &Path, deadline: Instant) -> io::Result<Option<Rotated>> {
     let Ok(Tail { hash: Some(head), .. }) = Tail::read(&mut file, length)? else {
         return Ok(None);
     };
-    let first = Lines::new(File::open(path)?, length).next()?;
+    let first = Lines::new(open_without_waiting(path)?, length).next()?;
     let Some(first) = first.and_then(|line| Entry::parse(&line.text).ok()) else {
         return Ok(None);
     };

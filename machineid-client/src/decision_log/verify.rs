@@ -1,11 +1,11 @@
 //! Reads a log with the files that it was continued from, and checks its chain.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::vec;
 
+use agent_client_core::open_without_waiting;
 use fs4::FileExt;
 
 use super::chain::{Chain, Problem};
@@ -192,7 +192,7 @@ fn files(path: &Path, after: Option<&str>) -> Result<Vec<PathBuf>, LogError> {
 /// Opens a file for its lines of this moment.
 fn open(path: &Path) -> Result<Lines, LogError> {
     let failed = LogError::io(path, "read");
-    let file = File::open(path).map_err(&failed)?;
+    let file = open_without_waiting(path).map_err(&failed)?;
     if !file.metadata().map_err(&failed)?.is_file() {
         return Err(failed(io::Error::other("it is not a regular file")));
     }

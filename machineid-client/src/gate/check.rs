@@ -63,6 +63,17 @@ struct Settings {
     log: Option<DecisionLog>,
 }
 
+/// The call of a tool that a check is about.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "decision-log"),
+    expect(dead_code, reason = "only a decision log names them")
+)]
+struct ToolCall<'a> {
+    tool: &'a str,
+    arguments: Option<&'a str>,
+}
+
 /// What follows from a check, in the words of the decision log.
 #[derive(Clone, Copy)]
 #[cfg_attr(
@@ -204,6 +215,22 @@ impl Gate {
         self.check_before(CHECK).await
     }
 
+    /// Asks MachineID, as [`check`](Self::check) does, whether the device may call a tool now. A
+    /// [decision log](Self::decision_log) names the tool and, if they are given, the first 2,000
+    /// characters of its arguments.
+    ///
+    /// ```
+    /// # test_support::gate(async |gate| {
+    /// let _permit = gate.check_tool("add", Some("[1, 2]")).await?;
+    /// # Ok(()) });
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`Denied`] unless the answer is a clear *allow*.
+    pub async fn check_tool(&self, tool: &str, arguments: Option<&str>) -> Result<Permit, Denied> {
+        self.join(CHECK, Some(ToolCall { tool, arguments })).await
+    }
+
     /// Checks before work starts.
     #[cfg(feature = "blocking")]
     pub(crate) async fn check_to_start(&self) -> Result<Permit, Denied> {
@@ -212,9 +239,18 @@ impl Gate {
 
     /// Checks, and logs what follows.
     pub(super) async fn check_before(&self, consequences: Consequences) -> Result<Permit, Denied> {
+        self.join(consequences, None).await
+    }
+
+    /// Asks in a request that may be shared with other checks.
+    async fn join(
+        &self,
+        consequences: Consequences,
+        call: Option<ToolCall<'_>>,
+    ) -> Result<Permit, Denied> {
         let question: &Arc<dyn Question> = &(Arc::clone(&self.0) as _);
         let ask = |is_last| self.0.coalescer.join(question, is_last);
-        self.outlast(consequences, ask).await
+        self.outlast(consequences, call, ask).await
     }
 
     /// Registers the device. It is safe to do so at every start: a registered device stays as it
@@ -252,6 +288,7 @@ impl Gate {
     async fn outlast<F: Future<Output = Answer>>(
         &self,
         consequences: Consequences,
+        call: Option<ToolCall<'_>>,
         ask: impl Fn(bool) -> F,
     ) -> Result<Permit, Denied> {
         let Settings { device, outage_grace, outage_observer, .. } = &self.0.settings;
@@ -265,7 +302,7 @@ impl Gate {
             Err(error) => Err(Denied::new(device, Reason::NoDecision(error))),
         };
         let result = result.map(|decision| Permit::new(device.clone(), decision));
-        let result = self.log(result, consequences).await;
+        let result = self.log(result, consequences, call).await;
         self.observe(result.as_ref());
         result
     }
@@ -277,18 +314,23 @@ impl Gate {
         &self,
         result: Result<Permit, Denied>,
         consequences: Consequences,
+        call: Option<ToolCall<'_>>,
     ) -> Result<Permit, Denied> {
         let Some(log) = &self.0.settings.log else { return result };
+        let about_call = |record: Record| match call {
+            Some(ToolCall { tool, arguments }) => record.tool_call(tool, arguments),
+            None => record,
+        };
         let permit = match result {
             Ok(permit) => permit,
             Err(denied) => {
-                log.write_denial(&denial(&denied, consequences));
+                log.write_denial(&about_call(denial(&denied, consequences)));
                 return Err(denied);
             }
         };
         let (code, request_id) = (permit.decision().code(), permit.request_id());
         let record = Record::new(Some(permit.device()), code, request_id, consequences.if_allowed);
-        match log.write_allow(&record).await {
+        match log.write_allow(&about_call(record)).await {
             Ok(()) => Ok(permit),
             Err(error) => {
                 let decision = permit.facts().into_decision();
@@ -299,7 +341,12 @@ impl Gate {
 
     #[cfg(not(feature = "decision-log"))]
     #[expect(clippy::unused_async, reason = "as with a decision log")]
-    async fn log(&self, result: Result<Permit, Denied>, _: Consequences) -> Result<Permit, Denied> {
+    async fn log(
+        &self,
+        result: Result<Permit, Denied>,
+        _: Consequences,
+        _: Option<ToolCall<'_>>,
+    ) -> Result<Permit, Denied> {
         result
     }
 
@@ -349,7 +396,7 @@ impl Gate {
             let result = self.0.decide(Some(longest_pause).filter(|_| !is_last)).await;
             backoff.answer(result, self.clock())
         };
-        self.outlast(consequences, ask).await
+        self.outlast(consequences, None, ask).await
     }
 }
 

@@ -214,3 +214,32 @@ async fn an_allow_waits_for_a_locked_log_only_so_long() {
     assert!(matches!(denied.reason(), Reason::NotLogged { error: LogError::Locked { .. }, .. }));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[tokio::test]
+async fn a_checked_call_is_logged_with_its_tool_and_arguments() {
+    let (server, folder) = (server(3).await, Folder::new());
+    let log = folder.log();
+    let gate = gate(&server, &log);
+    let (long_name, long_text) = ("t".repeat(1000), "\u{10ffff}".repeat(100_000));
+    let calls = [
+        ("add", Some("{\"a\":\"\u{1b}[31m\"}")),
+        ("add", None),
+        (long_name.as_str(), Some(long_text.as_str())),
+    ];
+    for (tool, arguments) in calls {
+        let _permit = gate.check_tool(tool, arguments).await.unwrap();
+    }
+    gate.check_tool("add", Some("[]")).await.unwrap_err();
+    log.flush();
+    let entries = folder.entries();
+    let calls: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.tool.as_deref().unwrap(), entry.arguments.as_deref()))
+        .collect();
+    assert_eq!(calls[0], ("add", Some(r#"{"a":" [31m"}"#)));
+    assert_eq!(calls[1], ("add", None));
+    assert_eq!((calls[2].0.len(), calls[2].1.unwrap().chars().count()), (200, 2001));
+    assert_eq!(calls[3], ("add", Some("[]")));
+    assert_eq!(folder.count(), 4);
+    assert!(folder.text().lines().all(|line| line.len() < 16 * 1024));
+}

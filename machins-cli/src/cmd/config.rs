@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::topics;
-use crate::config::document::{Document, mask};
+use crate::config::document::{Document, shown};
 use crate::config::file::ConfigFile;
 use crate::config::key::{KEYS, Key};
 use crate::config::settings::Setting;
@@ -152,7 +152,7 @@ fn get(context: &Context, key: &Key, reveal: bool) -> Result<(), Failure> {
     let Some(Setting { value, .. }) = context.setting(key)? else {
         return Err(Failure::unset(key.name));
     };
-    let value = if key.secret && !reveal { mask(&value) } else { value };
+    let value = if reveal { value } else { shown(key, &value) };
     context.out.result(&value, || value.clone())
 }
 
@@ -171,6 +171,9 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
     };
     if !value.is_empty() {
         key.check(&value).map_err(Failure::usage)?;
+        if key.is_url() {
+            context.parse_base_url(key, &value)?;
+        }
     }
     let file = ConfigFile::locate()?;
     let change = |document: &mut Document| {
@@ -296,10 +299,7 @@ impl Explained {
         let setting = context.setting(key)?;
         let (value, origin) = match setting {
             None => (None, None),
-            Some(Setting { value, origin }) => {
-                let value = if key.secret { mask(&value) } else { value };
-                (Some(value), Some(origin.to_string()))
-            }
+            Some(Setting { value, origin }) => (Some(shown(key, &value)), Some(origin.to_string())),
         };
         Ok(Self { key: key.name, value, origin })
     }

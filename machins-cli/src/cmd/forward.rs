@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use agent_client_core::reqwest::Url;
-use agent_client_core::{Async, BaseUrl, Call, ClientOptions, Transport, variable};
+use agent_client_core::{Async, BaseUrl, Call, Transport, variable};
 use clap::Args;
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
 use machins_client::{CallOptions, Document, Error, EventType, Notification, Secret, Timestamp};
@@ -97,18 +97,17 @@ impl ForwardFlags {
         forward_to: Target,
     ) -> Result<Forwarder, Failure> {
         let mut maps: Vec<(EventType, Receiver)> = Vec::new();
-        let limit = context.timeout().unwrap_or(TIME_LIMIT);
         for (event, target) in self.maps {
             if maps.iter().any(|(mapped, _)| *mapped == event) {
                 return Err(Failure::usage(format!("--map gives two URLs to {event}")));
             }
-            maps.push((event, Receiver::new(target, limit)?));
+            maps.push((event, Receiver::new(target, context)?));
         }
         let secret = secret(context.out, self.secret_stdin)?;
         Ok(Forwarder {
             signer: Signer::new(&secret)?,
             subscription_id: random::uuid()?,
-            default: Receiver::new(forward_to, limit)?,
+            default: Receiver::new(forward_to, context)?,
             maps,
         })
     }
@@ -151,11 +150,9 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(target: Target, limit: Duration) -> Result<Self, Failure> {
-        let options = ClientOptions::new()
-            .user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")))
-            .timeout(limit)
-            .attempt_timeout(limit);
+    fn new(target: Target, context: &Context) -> Result<Self, Failure> {
+        let limit = context.timeout().unwrap_or(TIME_LIMIT);
+        let options = context.options().timeout(limit).attempt_timeout(limit);
         let transport = Async::new(target.origin.clone(), Vec::new(), options)?;
         Ok(Self { url: target.to_string(), target, transport })
     }

@@ -94,6 +94,7 @@ impl Guard {
         process::reserve_descriptors()
             .map_err(|error| Failure::local("guard may not open enough files", error))?;
         process::hide_environment();
+        context.limit_each_call();
         let question = context.time_limit_or(LONGEST_QUESTION);
         let device = context.device(self.device.as_deref())?;
         let client = context.machineid_with_key()?.build()?;

@@ -16,6 +16,7 @@ use serde_json::json;
 
 #[cfg(feature = "mock")]
 use super::hook_verify;
+use crate::config::key::MACHINEID_BASE_URL;
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
 use crate::error::Failure;
@@ -54,7 +55,8 @@ pub(crate) enum Hook {
     /// Add the hook to a runtime's settings, after showing the change
     ///
     /// All else in the settings file stays as it is, and a backup is made beside it. The hook is
-    /// installed with --device, --profile and --timeout as they are given here.
+    /// installed with --device, --profile, --timeout, --machineid-url and --allow-insecure-http as
+    /// they are given here.
     #[command(after_help = "Examples:\n  \
         machins hook install claude --device agent-01 --yes\n  \
         machins hook install codex --scope project --yes")]
@@ -117,8 +119,11 @@ impl Hook {
         match self {
             Self::Run { runtime, device, log } => Ok(run(context, runtime, device.device, log)),
             Self::Install { place, device } => {
+                // What could never ask is not installed.
+                context.check_profile()?;
+                let _valid = context.base_url(&MACHINEID_BASE_URL)?;
                 let device = device.device.as_deref();
-                let command = command_line(&context.global, place.runtime, device)?;
+                let command = command_line(context, place.runtime, device)?;
                 let change = Change::install(place.runtime, place.path()?, &command)?;
                 change_settings(context.out, &place, &change, "installed")
             }
@@ -148,8 +153,11 @@ pub(crate) fn is_run(arguments: &[OsString]) -> bool {
     after_run(arguments).is_some()
 }
 
-/// The words after `hook run`, between which flags may stand.
+/// The words after `hook run`, between which flags may stand. What follows `--` is a command that
+/// another one runs.
 fn after_run(arguments: &[OsString]) -> Option<&[OsString]> {
+    let own = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    let arguments = &arguments[..own];
     let hook = arguments.iter().position(|word| word == "hook")?;
     let run = hook + 1 + arguments.get(hook + 1..)?.iter().position(|word| word == "run")?;
     arguments.get(run + 1..)
@@ -194,14 +202,15 @@ fn decide(
     log: &DecisionLogFlags,
 ) -> Result<Permit, Refusal> {
     let text = read_event().map_err(Refusal::no_decision)?;
-    let _event = runtime.read(&text).map_err(Refusal::no_decision)?;
+    let event = runtime.read(&text).map_err(Refusal::no_decision)?;
     // It may hold what the flags and the environment do not say, such as the decision log.
     context.document()?;
     let device = context.device(device)?;
     let client = context.machineid_with_key()?.build().map_err(Failure::from)?;
     let asked_by = format!("hook {}", runtime.name());
     let gate = log.attach(Gate::new(&client, device), context, &asked_by)?;
-    Ok(crate::runtime::block_on(gate.check())??)
+    // The arguments stay out of the log: nobody has asked for them there.
+    Ok(crate::runtime::block_on(gate.check_tool(&event.tool, None))??)
 }
 
 /// Answers the runtime in its form, or in the one that all understand if it is not known. Every
@@ -249,7 +258,7 @@ fn within<T: Send + 'static>(
 
 /// The command that a runtime's settings run. A hook that is killed blocks as well: its shell says so.
 fn command_line(
-    global: &Global,
+    context: &Context,
     runtime: &dyn Runtime,
     device: Option<&str>,
 ) -> Result<String, Failure> {
@@ -260,14 +269,19 @@ fn command_line(
     if let Some(device) = device {
         let _valid = DeviceId::new(device)?;
     }
+    let global = &context.global;
     let timeout = global.timeout.map(|timeout| timeout.as_secs_f64().to_string());
     let flags = [
         ("--device", device),
         ("--profile", global.profile.as_deref()),
         ("--timeout", timeout.as_deref()),
+        ("--machineid-url", global.machineid_url.as_deref()),
     ];
     for (flag, value) in flags {
         words.extend(value.into_iter().flat_map(|value| [flag, value]));
+    }
+    if context.allows_insecure_http(&MACHINEID_BASE_URL)? {
+        words.push("--allow-insecure-http");
     }
     let command = shlex::try_join(words)
         .map_err(|error| Failure::usage(format!("this can't be given to a shell: {error}")))?;
@@ -343,7 +357,14 @@ mod tests {
         for line in ["machins hook run", "machins --json hook -v run codex", "m hook --x y run z"] {
             assert!(is_run(line), "{line}");
         }
-        for line in ["machins hook install claude", "machins validate run", "machins run hook"] {
+        let others = [
+            "machins hook install claude",
+            "machins validate run",
+            "machins run hook",
+            "machins guard --bad -- git hook run",
+            "machins hook install -- run",
+        ];
+        for line in others {
             assert!(!is_run(line), "{line}");
         }
     }

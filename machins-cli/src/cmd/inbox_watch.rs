@@ -50,6 +50,7 @@ pub(super) struct WatchFlags {
 impl WatchFlags {
     /// Hands over notifications as they come, until it is interrupted or nobody reads them.
     pub(super) fn watch(self, context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
+        context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
         let stop = CancellationToken::new();
         let out = context.out;

@@ -66,6 +66,7 @@ enum End {
 
 impl Listen {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
         let forwarder = self.forward.forwarder(context, self.forward_to)?;
         let (out, stop) = (context.out, CancellationToken::new());

@@ -177,8 +177,14 @@ fn show(
         })
         .column("CODE", |entry| styled(&entry.code, if entry.allowed { GOOD } else { BAD }))
         .column("ASKED BY", |entry| cell(&entry.asked_by))
-        .column("FOLLOWED", |entry| cell(&entry.followed))
-        .optional("REQUEST", |entry| cell(entry.request_id.as_deref().unwrap_or_default()));
+        .column("FOLLOWED", |entry| cell(&entry.followed));
+    let table = if list.items.iter().any(|entry| entry.tool.is_some()) {
+        table.column("TOOL", |entry| cell(entry.tool.as_deref().unwrap_or_default()))
+    } else {
+        table
+    };
+    let table =
+        table.optional("REQUEST", |entry| cell(entry.request_id.as_deref().unwrap_or_default()));
     show_list(context.out, &list, "No such decisions.", &table)
 }
 
@@ -219,7 +225,8 @@ fn time_or_age(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 }
 
 impl Record for Entry {
-    const COLUMNS: &'static [&'static str] = &["request_id", "time", "device", "code", "followed"];
+    const COLUMNS: &'static [&'static str] =
+        &["request_id", "time", "device", "code", "followed", "tool"];
 }
 
 #[cfg(test)]

@@ -103,8 +103,8 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
         .column("AGENT", |profile| text(&profile.agent_slug))
         .column("DEVICE", |profile| text(&profile.device_id))
         .column("", |profile| styled(if profile.is_default { "default" } else { "" }, GOOD));
-    let if_empty = "There are no profiles. Create one: \
-                    `machins config set agent_slug SLUG`, with --profile NAME";
+    let if_empty = "There are no profiles. Create one:\n  \
+                    `machins join --name NAME`, with --profile and its name";
     show_list(context.out, &profiles, if_empty, &table)
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::config::document::mask;
+use crate::config::document::{mask, shown};
 use crate::config::key::{
     AGENT_ID, AGENT_SLUG, API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID,
     MACHINEID_ORG_KEY,
@@ -98,14 +98,16 @@ impl Status {
             context.out.note("To create an organisation: `machins org create --save`");
         }
         let names: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
-        match failures.pop() {
-            None => Ok(()),
-            // A key that is invalid here was never sent.
-            Some((_, failure)) if failure.exit == Exit::Setup => Err(failure),
-            Some(_) => {
-                Err(Failure::refused(format!("no answer of use from {}", names.join(" and "))))
-            }
+        // A key that is invalid here was never sent.
+        let is_setup = |(_, failure): &(&str, Failure)| failure.exit == Exit::Setup;
+        if let Some(at) = failures.iter().position(is_setup) {
+            return Err(failures.swap_remove(at).1);
         }
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::refused(format!("no usable answer from {}", names.join(" and ")))
+            .hint("`machins doctor` says what to do"))
     }
 }
 
@@ -113,7 +115,7 @@ fn machins(context: &Context) -> Result<Report, Failure> {
     Ok(Report {
         agent_slug: context.value(&AGENT_SLUG)?,
         agent_id: context.value(&AGENT_ID)?,
-        base_url: context.value(&BASE_URL)?,
+        base_url: base_url(context, &BASE_URL)?,
         api_key: Secret::find(context, &API_KEY)?,
         profile: context.profile()?.map(Into::into),
         wallet: None,
@@ -122,9 +124,14 @@ fn machins(context: &Context) -> Result<Report, Failure> {
     })
 }
 
+/// The address of a service, as it is shown.
+fn base_url(context: &Context, key: &Key) -> Result<Option<String>, Failure> {
+    Ok(context.value(key)?.map(|url| shown(key, &url)))
+}
+
 fn machineid(context: &Context) -> Result<MachineId, Failure> {
     Ok(MachineId {
-        base_url: context.value(&MACHINEID_BASE_URL)?,
+        base_url: base_url(context, &MACHINEID_BASE_URL)?,
         org_key: Secret::find(context, &MACHINEID_ORG_KEY)?,
         device_id: context.value(&MACHINEID_DEVICE_ID)?,
         ..MachineId::default()

@@ -9,10 +9,10 @@ use crate::error::Exit;
 /// The variables that set no setting.
 const OTHER_VARIABLES: [(&str, &str); 11] = [
     ("MACHINS_PROFILE", "profile in the config file, as --profile"),
-    ("MACHINS_CONFIG", "path of the config file; ~/ at its beginning is the home directory"),
-    ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for machins"),
-    ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http to other hosts for MachineID"),
-    ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify, webhook sign, listen and resend"),
+    ("MACHINS_CONFIG", "path of the config file; ~/ is the home"),
+    ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http for machins"),
+    ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http for MachineID"),
+    ("MACHINS_WEBHOOK_SECRET", "secret of webhook, listen and resend"),
     ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
     ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),
@@ -79,12 +79,13 @@ pub(crate) fn asked(arguments: &[OsString]) -> Option<String> {
 
 fn config() -> String {
     format!(
-        "The config file is ~/.machins/config.json, or the file that MACHINS_CONFIG names. It is JSON,\n\
-         and shared with the Python package. The value of a setting is the first of: its flag, its\n\
-         environment variable, the profile in use, the top level of the file, its default.\n\n\
-         Profiles are objects below \"profiles\" with the same settings. The profile in use is the\n\
-         one that --profile names, or else MACHINS_PROFILE, or else \"default_profile\" in the file\n\
-         (machins profile use NAME).\n\n\
+        "The config file is ~/.machins/config.json, or the file that MACHINS_CONFIG\n\
+         names. It is JSON, and shared with the Python package. The value of a setting\n\
+         is the first of: its flag, its environment variable, the profile in use, the\n\
+         top level of the file, its default.\n\n\
+         Profiles are objects below \"profiles\" with the same settings. The profile in\n\
+         use is the one that --profile names, or else MACHINS_PROFILE, or else\n\
+         \"default_profile\" in the file (machins profile use NAME).\n\n\
          Settings:\n{}\n\
          Examples:\n  machins config explain\n  machins config set machineid.device_id agent-01\n",
         settings()

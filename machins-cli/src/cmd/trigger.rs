@@ -1,8 +1,6 @@
 //! `machins trigger`.
 
-use std::time::Duration;
-
-use agent_client_core::{BaseUrl, Blocking, Call, ClientOptions, Transport};
+use agent_client_core::{BaseUrl, Blocking, Call, Transport};
 use clap::Args;
 use machins_client::{AgentId, DEFAULT_BASE_URL, Document, EventType, InboxQuery, reqwest};
 use serde::Serialize;
@@ -15,8 +13,6 @@ use crate::flags::known;
 use crate::random;
 use crate::style::GOOD;
 
-/// How long a call of the control API takes at most.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// What the base URL of machins ends with; the control API is beside it.
 const VERSION: &str = "/api/v1";
 /// The number of newest notifications among which that of the event is looked for.
@@ -150,12 +146,8 @@ impl Mock {
         let Some(root) = base.strip_suffix(VERSION).filter(|_| base != DEFAULT_BASE_URL) else {
             return Err(no_mock());
         };
-        let limit = context.timeout().unwrap_or(TIME_LIMIT);
-        let options = ClientOptions::new()
-            .user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")))
-            .timeout(limit)
-            // A mock server is on this machine or in the next container.
-            .http(reqwest::ClientBuilder::no_proxy);
+        // A mock server is on this machine or in the next container.
+        let options = context.options().http(reqwest::ClientBuilder::no_proxy);
         // No key is sent.
         let mock = Self(Blocking::new(BaseUrl::parse_insecure(root)?, Vec::new(), options)?);
         let health = mock.0.send(Call::get("/_mock/health"))?;

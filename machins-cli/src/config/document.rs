@@ -4,6 +4,7 @@ use machins_client::SpendingPolicy;
 use serde_json::{Map, Value};
 
 use super::key::{KEYS, Key, POLICY};
+use crate::text::without_password;
 
 /// The key of the config file that names the profile in use when nothing else does.
 const DEFAULT_PROFILE: &str = "default_profile";
@@ -188,15 +189,18 @@ impl Document {
         }
     }
 
-    /// Checks the value of every setting at the top level and in the profiles.
+    /// Checks the value of every setting, and the spending policies, at the top level and in the
+    /// profiles.
     pub(crate) fn check_values(&self) -> Result<(), String> {
         let profiles = self.profiles();
         for profile in std::iter::once(None).chain(profiles.into_iter().map(Some)) {
+            let place = profile.map_or_else(String::new, |name| format!("profiles.{name}."));
             for key in &KEYS {
                 let Some(value) = self.get(profile, key) else { continue };
-                let place = profile.map_or_else(String::new, |name| format!("profiles.{name}."));
                 key.check(value).map_err(|error| format!("{place}{}: {error}", key.name))?;
             }
+            let _valid =
+                self.policy(profile).map_err(|error| format!("{place}{POLICY}: {error}"))?;
         }
         match self.default_profile() {
             Some(name) if !self.profiles().contains(&name) => {
@@ -262,10 +266,21 @@ fn check_place(place: &Value, prefix: &str) -> Result<(), String> {
 }
 
 fn mask_place(place: &mut Value) {
-    for key in KEYS.iter().filter(|key| key.secret) {
+    for key in &KEYS {
         if let Some(Value::String(text)) = place.pointer_mut(&key.pointer()) {
-            *text = mask(text);
+            *text = shown(key, text);
         }
+    }
+}
+
+/// Formats a value for people: masked if it is a secret, without a password if it is an address.
+pub(crate) fn shown(key: &Key, value: &str) -> String {
+    if key.secret {
+        mask(value)
+    } else if key.is_url() {
+        without_password(value).into_owned()
+    } else {
+        value.to_owned()
     }
 }
 

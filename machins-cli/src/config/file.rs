@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agent_client_core::{folder_of, variable};
+use agent_client_core::{folder_of, open_without_waiting, variable};
 
 use super::atomic::{make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
@@ -154,7 +154,7 @@ impl ConfigFile {
             if self.path == Path::new(NO_FILE) {
                 return Err(ErrorKind::NotFound.into());
             }
-            let mut file = open(path)?;
+            let mut file = open_without_waiting(path)?;
             // Of the file that is open, not of one that takes its place meanwhile.
             distrust = trust::distrust(&file.metadata()?, purpose);
             if path != self.path
@@ -358,18 +358,6 @@ fn read_whole(
             return Ok(if is_empty { Ok(Document::default()) } else { parsed });
         }
     }
-}
-
-/// Opens a file for reading, without waiting for a writer if it is a pipe.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
 }
 
 #[cfg(test)]

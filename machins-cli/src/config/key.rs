@@ -157,7 +157,23 @@ impl Key {
         format!("/{}", self.name.replace('.', "/"))
     }
 
-    /// Checks that a value is valid for this setting, and says why if it is not.
+    /// The variable that permits plain http to other machines for the service of this URL. `None` if
+    /// it is no URL.
+    pub(crate) fn insecure_http_variable(&self) -> Option<&'static str> {
+        match self.name {
+            "base_url" => Some("MACHINS_ALLOW_INSECURE_HTTP"),
+            "machineid.base_url" => Some("MACHINEID_ALLOW_INSECURE_HTTP"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the URL of a service.
+    pub(crate) fn is_url(&self) -> bool {
+        self.insecure_http_variable().is_some()
+    }
+
+    /// Checks that a value is valid for this setting, and says why if it is not. Whether a URL of
+    /// plain http is allowed depends on where it is used.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         if let Some(rule) = self.rule() {
             let policy = serde_json::json!({rule: value}).to_string();
@@ -167,7 +183,7 @@ impl Key {
             "api_key" => ApiKey::new(value).map(drop),
             "machineid.org_key" => OrgKey::new(value).map(drop),
             "machineid.device_id" => DeviceId::new(value).map(drop),
-            "machineid.base_url" | "base_url" => BaseUrl::parse(value).map(drop),
+            "machineid.base_url" | "base_url" => BaseUrl::parse_insecure(value).map(drop),
             "machineid.decision_log_max_bytes" => {
                 return bytes(value).map(drop);
             }

@@ -363,3 +363,17 @@ fn a_denial_is_not_held_up_by_a_locked_log() {
     holder.unlock().unwrap();
     assert_eq!(verify(&home, &[]).exits(0).document()["entries"], 1);
 }
+
+/// Nobody writes into the pipe, so that opening it as a file would take for ever.
+#[cfg(unix)]
+#[rstest]
+#[case::show(&["log", "show", "pipe"])]
+#[case::verify(&["log", "verify", "pipe"])]
+#[case::validate(&["validate", "agent-01", "--decision-log", "pipe", "--decision-log-required"])]
+fn a_pipe_is_no_decision_log(#[case] command: &[&str]) {
+    let (_server, _org, home) = world();
+    assert!(home.command("mkfifo").arg("-m600").arg("pipe").status().unwrap().success());
+    let ran = home.run(command);
+    assert!(matches!(ran.code, Some(1 | 3 | 4)), "{ran:?}");
+    assert!(ran.stderr.contains("not a regular file"), "{ran:?}");
+}

@@ -8,6 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::home::Home;
+use crate::hook::{RUNTIMES, blocked, event};
 use crate::stub::{self, Reply};
 
 const EXACT: &str = r#"{"allowed":true,"code":"ALLOW","request_id":"r1"}"#;
@@ -220,4 +221,41 @@ fn no_registration_is_told_how_to_undo_it(#[case] reply: Value) {
     says_not_how_to_undo_it(&printed);
     assert!(printed.contains("the operator of this organisation decides; ask them"), "{printed}");
     assert!(printed.contains("the org's operator decides"), "{printed}");
+}
+
+/// A shell sets the variable only for the calls of its completion script, but it may be left over in
+/// an environment.
+#[rstest]
+fn a_completion_variable_opens_no_gate(
+    #[values("bash", "zsh", "fish", "elvish", "refresh:devices", "1", "x")] shell: &str,
+) {
+    let home = Home::new().with("MACHINS_COMPLETE", shell).with("MACHINS_COMPLETE_LINE", "machins");
+    home.run(&["validate", "nobody"]).exits(4);
+    home.run(&["guard", "--device", "agent-01", "--", "touch", "ran"]).exits(4);
+    #[cfg(feature = "mcp")]
+    home.run(&["mcp", "gate", "--device", "agent-01", "--", "touch", "ran"]).exits(4);
+    assert!(!home.path().join("ran").exists());
+    for runtime in RUNTIMES {
+        for input in ["{bad", event(runtime)] {
+            blocked(runtime, &home.run_with_stdin(&["hook", "run", runtime], input));
+        }
+    }
+    let url = answering(whole(200, JSON, &EXACT.replace("ALLOW", "NO")), AfterReply::Close);
+    let denied = home
+        .with("MACHINEID_BASE_URL", &url)
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
+        .with("MACHINEID_DEVICE_ID", "agent-01");
+    denied.run(&["validate"]).exits(3);
+    denied.run(&["guard", "--", "touch", "ran"]).exits(3);
+    assert!(!denied.path().join("ran").exists());
+}
+
+#[rstest]
+#[case::guard("guard --bad -- git hook run")]
+#[case::mock_exec("mock exec --bad -- hook x run claude")]
+fn the_words_of_a_command_make_no_hook_of_guard(#[case] line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let ran = Home::new().run(&words).exits(2);
+    assert!(ran.stderr.contains("unexpected argument '--bad'"), "{ran:?}");
+    assert!(ran.stderr.contains("Usage:"), "{ran:?}");
 }

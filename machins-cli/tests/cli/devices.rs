@@ -455,7 +455,7 @@ fn verbose_is_counted_wherever_it_is_given(#[case] line: &str) {
     let home = home.with("MACHINS_API_KEY", &agent.api_key).with("MACHINS_BASE_URL", &base_url);
     let arguments: Vec<_> = line.split(' ').collect();
     let ran = home.run(&arguments).exits(0);
-    assert!(ran.stderr.contains(" TRACE "), "{ran:?}");
+    assert!(ran.stderr.contains("\n< 200 OK\n"), "{ran:?}");
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn all_is_well() {
         assert_eq!(status(&ran, name), "ok", "{ran:?}");
     }
     let human = home.run(&["doctor"]).exits(0);
-    assert!(human.stdout.lines().all(|line| line.starts_with("ok") || line.starts_with("skipped")));
+    let begins = ["ok ", "skipped ", "         "];
+    assert!(human.stdout.lines().all(|line| begins.iter().any(|begin| line.starts_with(begin))));
     // Nothing at all is configured, which is no fault.
     let nothing = home_of_nobody();
     assert!(nothing.run(&["doctor"]).exits(0).stdout.contains("machins join --name NAME"));
@@ -62,6 +63,12 @@ fn home_of_nobody() -> Home {
 #[case::invalid_value(r#"{"base_url": "nowhere"}"#, "config")]
 #[case::no_such_profile(r#"{"default_profile": "gone"}"#, "profile")]
 #[case::invalid_key(r#"{"api_key": "org_1"}"#, "machins key")]
+#[case::policy(r#"{"policy": {"max_per_trade": "lots"}}"#, "config")]
+#[case::rule_that_is_none(r#"{"policy": {"max_per_trad": "5.00"}}"#, "config")]
+#[case::policy_of_a_profile(
+    r#"{"profiles": {"ci": {"policy": {"read_only": "maybe"}}}}"#,
+    "config"
+)]
 fn a_config_that_is_wrong_exits_4(#[case] text: &str, #[case] name: &str) {
     let home = home_of_nobody();
     home.write_config(text);
@@ -134,4 +141,100 @@ fn a_device_is_looked_up() {
     let ran = unknown.run(&["doctor"]).exits(1);
     assert!(ran.stdout.contains("the operator of this organisation decides"), "{ran:?}");
     assert!(!ran.stdout.contains("unrevoke"));
+}
+
+#[rstest]
+#[case::slow_machins("/wallets/me", None, "machins key", "--timeout")]
+#[case::slow_machineid("/devices/list", None, "MachineID key", "--timeout")]
+#[case::broken("/wallets/me", Some(503), "machins key", "try again later")]
+#[case::limited("/wallets/me", Some(429), "machins key", "try again later")]
+#[case::refused("/wallets/me", Some(401), "machins key", "correct or unset MACHINS_API_KEY")]
+#[case::refused_org("/devices/list", Some(401), "MachineID key", "unset MACHINEID_ORG_KEY")]
+fn a_key_that_cannot_be_checked_has_its_own_cure(
+    #[case] path: &'static str,
+    #[case] status: Option<u16>,
+    #[case] name: &str,
+    #[case] cure: &str,
+) {
+    let url = stub::serve(move |request| match status {
+        _ if !request.head.contains(path) => Reply::json(200, &json!({})),
+        Some(status) => Reply::json(status, &json!({"detail": "no"})),
+        None => loop {
+            std::thread::park();
+        },
+    });
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &url)
+        .with("MACHINEID_BASE_URL", &url)
+        .with("MACHINS_API_KEY", "at_0123456789abcdef0123456789abcdef")
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let ran = home.run(&["doctor", "--json", "--timeout", "0.5"]);
+    assert_eq!(ran.code, Some(if status == Some(401) { 4 } else { 1 }), "{ran:?}");
+    assert!(check(&ran, name)["cure"].as_str().unwrap().contains(cure), "{ran:?}");
+}
+
+#[rstest]
+#[case::key("MACHINS_API_KEY", "nonsense", "machins key", "correct or unset MACHINS_API_KEY")]
+#[case::org("MACHINEID_ORG_KEY", "at_1", "MachineID key", "correct or unset MACHINEID_ORG_KEY")]
+#[case::url("MACHINS_BASE_URL", "nowhere", "machins URL", "correct or unset MACHINS_BASE_URL")]
+#[case::device("MACHINEID_DEVICE_ID", "a b", "environment", "correct or unset MACHINEID_DEVICE_ID")]
+fn a_variable_that_is_wrong_is_named_in_the_cure(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] name: &str,
+    #[case] cure: &str,
+) {
+    let ran = home_of_nobody().with(variable, value).run(&["doctor", "--json"]).exits(4);
+    assert_eq!(check(&ran, name)["cure"], cure, "{ran:?}");
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_named_in_the_cure() {
+    let ran = home_of_nobody().run(&["doctor", "--json", "--base-url", "nowhere"]).exits(4);
+    assert_eq!(check(&ran, "machins URL")["cure"], "correct --base-url", "{ran:?}");
+    assert!(check(&ran, "machins URL")["message"].to_string().contains("https://"), "{ran:?}");
+}
+
+#[test]
+fn only_localhost_needs_no_resolver() {
+    let (shop, _server, home) = well();
+    let local = shop.server.machins_base_url().replace("127.0.0.1", "shop.localhost");
+    let ran = home.run(&["doctor", "--json", "--base-url", &local]).exits(0);
+    assert_eq!(check(&ran, "machins DNS")["message"], "shop.localhost needs no DNS", "{ran:?}");
+    let other = ["--base-url", "https://notlocalhost/api/v1", "--timeout", "0.2"];
+    let ran = home.run(&[&["doctor", "--json"], &other[..]].concat()).exits(1);
+    assert_eq!(status(&ran, "machins DNS"), "warning", "{ran:?}");
+}
+
+#[test]
+fn a_device_in_an_unknown_state_is_a_warning() {
+    let devices = json!({"devices": [{"deviceId": "agent-01", "status": "resting"}]});
+    let url = stub::serve(move |_| Reply::json(200, &devices));
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &url)
+        .with("MACHINEID_BASE_URL", &url)
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
+        .with("MACHINEID_DEVICE_ID", "agent-01");
+    let ran = home.run(&["doctor", "--json"]).exits(0);
+    let device = check(&ran, "MachineID device");
+    assert_eq!(device["status"], "warning", "{ran:?}");
+    assert!(device["message"].as_str().unwrap().contains("resting"), "{ran:?}");
+}
+
+#[test]
+fn no_line_for_people_is_wider_than_80_columns() {
+    let (_shop, _server, home) = well();
+    let other = Home::new()
+        .with("MACHINS_BASE_URL", &stub::hang())
+        .with("MACHINEID_BASE_URL", "http://127.0.0.1:9");
+    for ran in [
+        home.run(&["doctor"]).exits(0),
+        home_of_nobody().run(&["doctor"]).exits(0),
+        other.run(&["doctor", "--timeout", "0.2"]).exits(1),
+        home.with("MACHINS_API_KEY", "at_0123456789abcdef0123456789abcdef").run(&["doctor"]),
+    ] {
+        // A path is as long as it is.
+        let mut lines = ran.stdout.lines().filter(|line| !line.contains("config.json"));
+        assert!(lines.all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    }
 }

@@ -306,3 +306,33 @@ fn json_is_filtered_by_jq() {
     let watch = ["inbox", "--watch", "--count", "1", "--jq", ".event_type"];
     assert_eq!(shop.ada.run(&watch).exits(0).stdout, "trade_proposed\n");
 }
+
+#[rstest]
+#[case::csv("csv")]
+#[case::tsv("tsv")]
+#[case::id("id")]
+fn a_list_that_is_cut_off_says_so_on_stderr(#[case] form: &str) {
+    let shop = Shop::new();
+    shop.offer();
+    let sell = ["sell", "--title", "Other", "--price", "1.00"];
+    shop.ada.run(&sell).exits(0);
+    let cut = shop.bob.run(&["browse", "--limit", "1", "-o", form]).exits(0);
+    assert!(cut.stderr.contains("1 to 1 of 2 listings; see more with"), "{cut:?}");
+    assert_eq!(shop.bob.run(&["-q", "browse", "--limit", "1", "-o", form]).exits(0).stderr, "");
+    assert_eq!(shop.bob.run(&["browse", "-o", form]).exits(0).stderr, "");
+    assert_eq!(shop.bob.run(&["browse", "--all", "-o", form]).exits(0).stderr, "");
+    let (_server, home) = devices();
+    let cut = home.run(&["devices", "--limit", "1", "-o", form]).exits(0);
+    assert!(cut.stderr.contains("see more with a larger --limit"), "{cut:?}");
+}
+
+#[rstest]
+fn an_offset_beyond_the_end_is_told(
+    #[values("table", "csv", "id")] form: &str,
+    #[values(&["--offset", "7"], &["--offset", "7", "--all"])] paging: &[&str],
+) {
+    let shop = Shop::new();
+    shop.offer();
+    let none = shop.bob.run(&[&["browse", "-o", form], paging].concat()).exits(0);
+    assert_eq!(none.stderr.trim(), "No listings after the first 7.", "{none:?}");
+}

@@ -312,3 +312,17 @@ fn a_manual_page_tells_environment_files_and_exit_status(
     let typo = Home::new().run(&["man", "inbx"]).exits(2);
     assert!(typo.stderr.contains("inbox"), "{typo:?}");
 }
+
+#[rstest]
+fn a_topic_fits_into_80_columns(#[values("environment", "exit-codes", "config")] topic: &str) {
+    let text = Home::new().run(&["help", topic]).exits(0).stdout;
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
+fn without_profiles_the_next_step_is_shown() {
+    let none = Home::new().run(&["profile", "list"]).exits(0).stderr;
+    assert!(none.contains("machins join --name NAME"), "{none}");
+    assert!(none.lines().all(|line| line.chars().count() <= 80), "{none}");
+}

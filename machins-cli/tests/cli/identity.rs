@@ -217,6 +217,24 @@ fn a_key_is_not_taken_for_the_agent_of_another_place() {
 }
 
 #[test]
+fn a_key_alone_tells_which_side_one_is_on() {
+    let shop = Shop::new();
+    let trade = shop.proposed(&shop.offer());
+    let bob: Value = serde_json::from_str(&shop.bob.read_config()).unwrap();
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &shop.server.machins_base_url())
+        .with("MACHINS_API_KEY", bob["api_key"].as_str().unwrap());
+    for command in [&["trades"][..], &["trade", &trade]] {
+        let shown = home.run(command).exits(0).stdout;
+        assert!(shown.contains("buyer") && shown.contains("ada"), "{shown}");
+    }
+    let asked = shop.asked("GET", "/wallets/me");
+    home.run(&["trades", "--json"]).exits(0);
+    home.run(&["trades", "-o", "csv"]).exits(0);
+    assert_eq!(shop.asked("GET", "/wallets/me"), asked);
+}
+
+#[test]
 fn a_refused_step_names_the_whole_trade() {
     let shop = Shop::new();
     let trade = shop.completed(&shop.offer());
@@ -268,4 +286,34 @@ fn status_is_no_failure_when_keys_are_missing() {
     assert_eq!(device.document()["machineid"]["plan"], "free");
     let wrong = Home::against(&shop.server, &org).with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
     assert!(wrong.run(&["status", "--json"]).exits(1).document()["machineid"]["error"].is_string());
+}
+
+#[rstest]
+#[case::first("MACHINS_API_KEY", "nonsense", "MACHINEID_ORG_KEY", "org_0123456789abcdef")]
+#[case::last("MACHINEID_ORG_KEY", "nonsense", "MACHINS_API_KEY", "at_0123456789abcdef")]
+fn an_invalid_key_exits_4_whatever_else_fails(
+    #[case] invalid: &str,
+    #[case] nonsense: &str,
+    #[case] valid: &str,
+    #[case] key: &str,
+) {
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINEID_BASE_URL", "http://127.0.0.1:9")
+        .with(invalid, nonsense)
+        .with(valid, key);
+    let ran = home.run(&["status", "--timeout", "0.5"]).exits(4);
+    assert!(ran.stderr.contains(invalid), "{ran:?}");
+}
+
+#[test]
+fn services_that_do_not_answer_are_named_with_a_cure() {
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINEID_BASE_URL", "http://127.0.0.1:9")
+        .with("MACHINS_API_KEY", "at_0123456789abcdef")
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let ran = home.run(&["status", "--timeout", "0.5"]).exits(1);
+    assert!(ran.stderr.contains("no usable answer from machins and MachineID"), "{ran:?}");
+    assert!(ran.stderr.contains("machins doctor says what to do"), "{ran:?}");
 }

@@ -39,6 +39,7 @@ mod identity;
 mod ids;
 #[cfg(unix)]
 mod input;
+mod insecure_http;
 mod join;
 mod listen;
 mod marketplace;

@@ -1,10 +1,13 @@
 //! Typing errors are caught before anything is sent, and keys survive odd outputs.
 
-use machins_mock::{MockServer, Plan};
+use std::time::{Duration, Instant};
+
+use machins_mock::{Fault, MockServer, Plan};
 use rstest::rstest;
 
 use crate::home::{Home, Ran};
 use crate::shop::Shop;
+use crate::stub::{self, Reply};
 
 #[rstest]
 #[case::listing_type(&["browse", "--type", "taks"], "task")]
@@ -119,4 +122,105 @@ fn https_without_certificates_says_what_to_do(#[case] url: &str) {
     let home = Home::new().with("SSL_CERT_FILE", "/dev/null").with("SSL_CERT_DIR", "/dev/null");
     let ran = home.run(&["--base-url", url, "info"]).exits(2);
     assert!(ran.stderr.contains("SSL_CERT_FILE"), "{ran:?}");
+}
+
+/// Each page takes less than the time limit, all together more.
+#[rstest]
+#[case::browse(&["browse", "--all", "--limit", "1"], "/api/v1/marketplace")]
+#[case::trades(&["trades", "--all", "--limit", "1"], "/api/v1/trades")]
+#[case::inbox(&["inbox", "--all", "--limit", "1"], "/api/v1/inbox")]
+#[case::paginate(
+    &["api", "GET", "/marketplace?limit=1", "--paginate"],
+    "/api/v1/marketplace"
+)]
+fn a_time_limit_holds_for_all_pages_together(#[case] list: &[&str], #[case] path: &str) {
+    let shop = Shop::new();
+    for _ in 0..5 {
+        let title = format!("Offer {}", shop.server.requests().len());
+        let sell = ["sell", "--json", "--title", &title, "--price", "1.00"];
+        let offer = crate::shop::id(&shop.ada.run(&sell).exits(0));
+        shop.proposed(&offer);
+    }
+    shop.ada.run(list).exits(0);
+    shop.server.add_fault(Fault::delay(Duration::from_millis(250)).path(path)).unwrap();
+    shop.server.clear_requests();
+    let start = Instant::now();
+    let ran = shop.ada.run(&[list, &["--timeout", "0.6", "--json"]].concat()).exits(1);
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(ran.error()["kind"], "timed_out", "{ran:?}");
+    assert!((2..=4).contains(&shop.server.requests().len()), "{:?}", shop.server.requests());
+}
+
+#[test]
+fn twice_verbose_shows_headers_and_bodies() {
+    let server = MockServer::builder().start().unwrap();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org);
+    let ran = home.run(&["-vv", "register", "agent-01"]).exits(0);
+    let url = format!("> POST {}/api/v1/devices/register\n", server.machineid_base_url());
+    for shown in [
+        &*url,
+        "> x-org-key: [REDACTED]\n",
+        "> content-type: application/json\n",
+        ">\n> {\n>   \"deviceId\": \"agent-01\"\n> }\n",
+        "< 200 OK\n",
+        "< content-type: application/json\n",
+        "<\n< {\n",
+        "<   \"handler\": \"devices/register\"",
+    ] {
+        assert!(ran.stderr.contains(shown), "{shown}: {}", ran.stderr);
+    }
+    let others = |line: &&str| !line.starts_with(['<', '>']);
+    let others: Vec<&str> = ran.stderr.lines().filter(others).collect();
+    assert!(matches!(others.as_slice(), [call] if call.starts_with("POST http")), "{others:?}");
+    assert!(!ran.stderr.contains(org.key()) && !ran.stdout.contains("< "), "{ran:?}");
+    // A request is shown although nobody answers it.
+    let gone = home.with("MACHINEID_BASE_URL", "http://127.0.0.1:9");
+    let ran = gone.run(&["-vv", "--timeout", "0.5", "usage"]).exits(1);
+    assert!(ran.stderr.contains("> GET http://127.0.0.1:9/api/v1/usage\n"), "{ran:?}");
+    assert!(!ran.stderr.contains("\n< "), "{ran:?}");
+}
+
+#[test]
+fn what_twice_verbose_shows_is_bounded_and_safe() {
+    let body = "\u{1b}[31m\u{202e}<p>\n".repeat(10_000) + &"x".repeat(1_000_000);
+    let headers = b"content-type: text/html\r\nset-cookie: session=hunter2\r\n".to_vec();
+    let url = stub::serve(move |_| Reply {
+        status: 502,
+        headers: headers.clone(),
+        body: body.clone().into_bytes(),
+    });
+    let home = Home::new().with("MACHINS_BASE_URL", &url);
+    let ran = home.run(&["-vv", "stats", "--timeout", "0.2"]).exits(1);
+    assert!(ran.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", ran.stderr);
+    assert!(!ran.stderr.contains('\u{202e}') && !ran.stderr.contains("hunter2"));
+    assert!(ran.stderr.contains("< set-cookie: [REDACTED]\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("< … 9801 more lines\n"), "{}", ran.stderr);
+    assert!(ran.stderr.len() < 100_000, "{}", ran.stderr.len());
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named_without_password() {
+    let proxy = "http://ann:hunter2@127.0.0.1:9";
+    let home = Home::new().with("HTTPS_PROXY", proxy).with("https_proxy", proxy);
+    let home = home.with("NO_PROXY", "localhost").with("no_proxy", "localhost");
+    let url = ["--base-url", "https://machins.invalid/api/v1", "--timeout", "0.5"];
+    for command in ["stats", "doctor"] {
+        for more in [&[][..], &["-vv"]] {
+            let ran = home.run(&[&[command], &url[..], more].concat()).exits(1);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains("through the proxy http://127.0.0.1:9"), "{ran:?}");
+            assert!(!said.contains("hunter2"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_speaks_no_tls_is_named() {
+    let url = stub::serve(|_| Reply::json(200, &serde_json::json!({})));
+    let url = url.replace("http://", "https://");
+    let ran = Home::new().run(&["stats", "--base-url", &url, "--timeout", "0.5"]).exits(1);
+    assert!(!ran.stderr.contains("check the network"), "{ran:?}");
+    assert!(ran.stderr.contains(&url), "{ran:?}");
 }

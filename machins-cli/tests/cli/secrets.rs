@@ -154,3 +154,43 @@ fn no_key_is_sent_over_plain_http() {
     let denied = home.run(&["validate", "agent-01"]);
     assert_ne!(denied.code, Some(0), "{denied:?}");
 }
+
+/// Such an address is refused, and may then be shown to find out why.
+#[rstest]
+fn a_password_in_an_address_is_never_printed(
+    #[values("http://bob:hunter2@127.0.0.1:9", "https://hunter2@market.example/api/v1")] url: &str,
+    #[values("flag", "variable", "file")] place: &str,
+    #[values(
+        "doctor",
+        "status",
+        "config explain",
+        "config show",
+        "config get base_url",
+        "config get machineid.base_url",
+        "wallet",
+        "validate agent-01",
+        "devices"
+    )]
+    command: &str,
+) {
+    let mut home = Home::new()
+        .with("MACHINS_API_KEY", "at_0123456789abcdef")
+        .with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
+    let mut words: Vec<&str> = command.split(' ').collect();
+    match place {
+        "flag" => words.extend(["--base-url", url, "--machineid-url", url]),
+        "variable" => home = home.with("MACHINS_BASE_URL", url).with("MACHINEID_BASE_URL", url),
+        _ => home.write_config(
+            &serde_json::json!({
+                "base_url": url,
+                "machineid": {"base_url": url},
+                "profiles": {"ci": {"base_url": url}},
+            })
+            .to_string(),
+        ),
+    }
+    for more in [&[][..], &["--json"], &["-vv"]] {
+        let ran = home.run(&[&words, more].concat());
+        assert!(!format!("{ran:?}").contains("hunter2"), "{ran:?}");
+    }
+}

@@ -116,7 +116,7 @@ impl Endpoint {
             }
         };
         let client = client.or_else(|| self.clients.find(headers));
-        match self.gate.check(&tool, client.as_deref()).await {
+        match self.gate.check(&tool, client.as_deref(), None).await {
             Ok(permitted_by) => self.call(id, permitted_by, headers, body).await,
             Err(denied) => {
                 let form = self.gate.on_denial;

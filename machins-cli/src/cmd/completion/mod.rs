@@ -48,12 +48,16 @@ pub(super) fn script(shell: Shell) -> Vec<u8> {
     }
 }
 
-/// Answers a shell that asks for candidates. `None` if none does. Nothing is ever written to stderr,
-/// in the middle of somebody's line.
+/// Answers a shell that asks for candidates. `None` if none does: the variable alone, which may be
+/// left over in an environment, must not keep a gate from deciding, so the line must also begin with
+/// `--`, as in all scripts. Nothing is ever written to stderr, in the middle of somebody's line.
 pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> Option<ExitCode> {
     let start = Instant::now();
+    if arguments.get(1).is_none_or(|word| word != "--") {
+        return None;
+    }
     let shell = variable(VARIABLE).ok().flatten()?;
-    let given = || arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
+    let given = || arguments.iter().skip(2).cloned().collect();
     let typed = variable(LINE).ok().flatten().filter(|_| shell == "bash");
     let words: Vec<OsString> = typed.as_deref().map_or_else(given, split);
     line::remember(&words);

@@ -48,6 +48,11 @@ impl Check {
         Self::new(name, Status::Skipped, message)
     }
 
+    /// A value that is not set, and how to set it.
+    pub(super) fn not_set(name: &str, how: &str) -> Self {
+        Self { cure: Some(how.into()), ..Self::skipped(name, "not set") }
+    }
+
     /// Marks a check of the config or of a key.
     pub(super) fn of_setup(self) -> Self {
         Self { setup: true, ..self }

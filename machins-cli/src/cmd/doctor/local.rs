@@ -90,10 +90,16 @@ fn environment(context: &Context) -> Check {
     for key in &KEYS {
         let Some(name) = key.variable else { continue };
         match variable(name) {
-            Err(error) => return Check::failed(NAME, error.message(), &format!("unset {name}")),
+            Err(error) => {
+                return Check::failed(NAME, error.message(), &format!("correct or unset {name}"));
+            }
             Ok(Some(value)) => {
                 if let Err(why) = key.check(&value) {
-                    return Check::failed(NAME, format!("{name}: {why}"), &format!("unset {name}"));
+                    return Check::failed(
+                        NAME,
+                        format!("{name}: {why}"),
+                        &format!("correct or unset {name}"),
+                    );
                 }
                 if in_file(context, key).is_some_and(|own| own != value) {
                     overriding.push(name);
@@ -103,7 +109,7 @@ fn environment(context: &Context) -> Check {
         }
     }
     match overriding.as_slice() {
-        [] => Check::ok(NAME, "no variable hides another value of the config file"),
+        [] => Check::ok(NAME, "no variable hides another value in the file"),
         names => Check::warning(
             NAME,
             format!("{} takes precedence over another value in the config file", names.join(", ")),
@@ -123,7 +129,9 @@ fn proxy() -> Check {
     let mut names = Vec::new();
     for name in PROXIES {
         match variable(name) {
-            Err(error) => return Check::failed(NAME, error.message(), &format!("unset {name}")),
+            Err(error) => {
+                return Check::failed(NAME, error.message(), &format!("correct or unset {name}"));
+            }
             Ok(Some(_)) => names.push(name),
             Ok(None) => {}
         }

@@ -6,6 +6,7 @@ mod service;
 
 use clap::Args;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use self::check::{Check, Status};
 use crate::context::Context;
@@ -28,6 +29,13 @@ use crate::text::clean;
 #[command(after_help = "Examples:\n  machins doctor\n  machins doctor --json")]
 pub(crate) struct Doctor;
 
+/// The columns of a line.
+const WIDTH: usize = 80;
+/// The columns of the status of a check.
+const STATUS_WIDTH: usize = 9;
+/// The columns of the name of a check.
+const NAME_WIDTH: usize = 23;
+
 /// All checks, and whether none failed.
 #[derive(Serialize)]
 struct Report {
@@ -42,6 +50,7 @@ impl Doctor {
         // What would be a warning of another command is a check of this one.
         let global = Global { quiet: true, ..context.global.clone() };
         let silent = Context::new(global.clone(), Output::new(&global));
+        silent.limit_each_call();
         let mut checks = local::all(&silent);
         progress.say("Asking machins…".to_owned());
         checks.extend(service::machins(&silent));
@@ -73,17 +82,43 @@ fn line(out: Output, check: &Check) -> String {
         Status::Failed => ("failed", BAD),
         Status::Skipped => ("skipped", FAINT),
     };
-    let pad = 9 - word.len();
+    let pad = STATUS_WIDTH - word.len();
+    let message = wrapped(&clean(&out.commands(&check.message)), STATUS_WIDTH + NAME_WIDTH);
     let text = format!(
-        "{style}{word}{style:#}{:pad$}{:22} {}\n",
+        "{style}{word}{style:#}{:pad$}{:width$}{message}\n",
         "",
         check.name,
-        clean(&out.commands(&check.message))
+        width = NAME_WIDTH
     );
+    // Not wrapped: it may be a command to paste.
     match &check.cure {
         Some(cure) => {
-            format!("{text}{:9}{FAINT}next:{FAINT:#} {}\n", "", clean(&out.commands(cure)))
+            let cure = out.commands(cure);
+            format!("{text}{:STATUS_WIDTH$}{FAINT}next:{FAINT:#} {}\n", "", clean(&cure))
         }
         None => text,
     }
+}
+
+/// Breaks a text between words, so that no line is wider than [`WIDTH`] when all are indented by this
+/// many columns. The first line is not indented.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut wrapped = String::new();
+    let mut room = WIDTH - indent;
+    for word in text.split(' ') {
+        let width = word.width();
+        if !wrapped.is_empty() {
+            if width < room {
+                wrapped.push(' ');
+                room -= 1;
+            } else {
+                wrapped.push('\n');
+                wrapped.extend(std::iter::repeat_n(' ', indent));
+                room = WIDTH - indent;
+            }
+        }
+        wrapped.push_str(word);
+        room = room.saturating_sub(width);
+    }
+    wrapped
 }

@@ -13,9 +13,12 @@ use super::check::{Check, Status};
 use crate::config::key::{
     API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY,
 };
+use crate::config::settings::Origin;
 use crate::context::Context;
 use crate::error::{Exit, Failure, OPERATOR_DECIDES};
 
+/// What to do about a service that answers with an error of its own.
+const UNWELL: &str = "the service is not well; try again later";
 /// How long each step with a service may take unless `--timeout` says.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// A clock that is wrong by more than this makes times of the service look wrong.
@@ -81,37 +84,37 @@ impl Service {
     /// Checks the address, the name, the connection with its certificate, and the clock.
     fn reach(&self, context: &Context, ask: impl FnOnce() -> Result<Reply, Failure>) -> Vec<Check> {
         let name = self.called("URL");
-        let hint = format!("`machins config set {} URL`", self.url.name);
-        let text = match context.value(self.url) {
-            Ok(text) => text.unwrap_or_default(),
-            Err(failure) => return vec![Check::failed(&name, failure.message(), &hint).of_setup()],
-        };
-        let url = match Url::parse(&text) {
-            Ok(url) if self.url.check(&text).is_ok() => url,
-            _ => {
-                let what = format!("{text:?} is not a URL of a service");
-                return vec![Check::failed(&name, what, &hint).of_setup()];
+        let base_url = match context.base_url(self.url) {
+            Ok(url) => url.to_string(),
+            Err(failure) => {
+                let origin = context.setting(self.url).ok().flatten().map(|found| found.origin);
+                let cure = match (failure.advice(), origin) {
+                    (Some(advice), _) => advice.to_owned(),
+                    (None, Some(origin)) => correction(&origin, self.url, "URL"),
+                    (None, None) => "`machins config explain`".to_owned(),
+                };
+                return vec![Check::failed(&name, failure.message(), &cure).of_setup()];
             }
         };
-        let mut checks = vec![Check::ok(&name, text)];
-        checks.push(self.resolve(context, &url));
-        if is_failed(&checks) {
-            return checks;
-        }
+        let mut checks = vec![Check::ok(&name, &*base_url)];
+        checks.push(self.resolve(context, &base_url));
         let start = Instant::now();
         let asked = ask();
         let took = start.elapsed();
         let name = self.called("connection");
         match asked {
-            Err(failure) => checks.push(Self::not_reached(&name, &failure)),
+            Err(failure) => {
+                checks.push(Check::failed(&name, failure.message(), no_answer_cure(&failure)));
+            }
             Ok(reply) => {
-                let how = if url.scheme() == "https" { "certificate valid" } else { "plain http" };
+                let how =
+                    if base_url.starts_with("https:") { "certificate valid" } else { "plain http" };
                 let message = format!("{how}, answered in {} ms", took.as_millis());
                 checks.push(if reply.status() < 500 {
                     Check::ok(&name, message)
                 } else {
                     let what = format!("{message}, but with status {}", reply.status());
-                    Check::failed(&name, what, "the service is not well; try again later")
+                    Check::failed(&name, what, UNWELL)
                 });
                 checks.push(self.clock(&reply));
             }
@@ -119,14 +122,18 @@ impl Service {
         checks
     }
 
-    fn resolve(&self, context: &Context, url: &Url) -> Check {
+    fn resolve(&self, context: &Context, base_url: &str) -> Check {
         let name = self.called("DNS");
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let url = Url::parse(base_url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        if bare.parse::<std::net::IpAddr>().is_ok() || host.ends_with("localhost") {
-            return Check::skipped(&name, format!("{host} is an address"));
+        if bare.parse::<std::net::IpAddr>().is_ok() {
+            return Check::skipped(&name, format!("{bare} is an address"));
         }
-        let port = url.port_or_known_default().unwrap_or(443);
+        if host == "localhost" || host.ends_with(".localhost") {
+            return Check::skipped(&name, format!("{host} needs no DNS"));
+        }
+        let port = url.and_then(|url| url.port_or_known_default()).unwrap_or(443);
         let (sender, receiver) = mpsc::channel();
         let asked = host.clone();
         thread::spawn(move || {
@@ -143,22 +150,6 @@ impl Service {
             Ok(Err(why)) => Check::warning(&name, format!("{host}: {why}"), cure),
             Err(_) => Check::warning(&name, format!("{host}: no answer within {limit:?}"), cure),
         }
-    }
-
-    fn not_reached(name: &str, failure: &Failure) -> Check {
-        let cure = match failure.kind() {
-            kind if kind == ErrorKind::UntrustedCertificate.as_str() => {
-                "correct the clock, or install the certificate of your proxy in the system's store"
-            }
-            kind if kind == ErrorKind::TimedOut.as_str() => {
-                "check firewall and proxy (HTTPS_PROXY, NO_PROXY), or give more time with --timeout"
-            }
-            kind if kind == ErrorKind::InvalidInput.as_str() => {
-                "use https, or --allow-insecure-http for a network that you trust"
-            }
-            _ => "check the address, firewall and proxy (HTTPS_PROXY, NO_PROXY)",
-        };
-        Check::failed(name, failure.message(), cure)
     }
 
     /// Compares this machine's clock with the service's.
@@ -189,13 +180,18 @@ impl Service {
         ask: impl FnOnce() -> Result<String, Failure>,
     ) -> Check {
         let name = self.called("key");
-        let how = match self.name {
-            "machins" => "`machins join --name NAME`, or `machins config set api_key -`",
-            _ => "`machins org create --save`, or `machins config set machineid.org_key -`",
-        };
         let origin = match context.setting(self.key) {
-            Err(failure) => return Check::failed(&name, failure.message(), how).of_setup(),
-            Ok(None) => return Check::skipped(&name, format!("not set; {how}")),
+            Err(failure) => {
+                return Check::failed(&name, failure.message(), "`machins config explain`")
+                    .of_setup();
+            }
+            Ok(None) => {
+                let how = match self.name {
+                    "machins" => "`machins join --name NAME`",
+                    _ => "`machins org create --save`",
+                };
+                return Check::not_set(&name, how);
+            }
             Ok(Some(setting)) => setting.origin,
         };
         if is_unreachable {
@@ -206,12 +202,45 @@ impl Service {
         }
         match ask() {
             Ok(what) => Check::ok(&name, format!("{what} ({origin})")),
-            Err(failure) => {
-                let is_setup = failure.exit == Exit::Setup
-                    || matches!(failure.http_status(), Some(401 | 403 | 404));
-                let check = Check::failed(&name, format!("{} ({origin})", failure.message()), how);
-                if is_setup { check.of_setup() } else { check }
+            // The message says where the key comes from.
+            Err(failure) if failure.exit == Exit::Setup => {
+                let cure = correction(&origin, self.key, "-");
+                Check::failed(&name, failure.message(), &cure).of_setup()
             }
+            Err(failure) => {
+                let what = format!("{} ({origin})", failure.message());
+                if matches!(failure.http_status(), Some(401 | 403 | 404)) {
+                    let cure = correction(&origin, self.key, "-");
+                    Check::failed(&name, what, &cure).of_setup()
+                } else {
+                    Check::failed(&name, what, no_answer_cure(&failure))
+                }
+            }
+        }
+    }
+}
+
+/// What to do about a service that gives no usable answer.
+fn no_answer_cure(failure: &Failure) -> &'static str {
+    match failure.kind() {
+        kind if kind == ErrorKind::UntrustedCertificate.as_str() => {
+            "correct the clock, or add your proxy's certificate to the system's"
+        }
+        kind if kind == ErrorKind::TimedOut.as_str() => {
+            "check firewall and HTTPS_PROXY, or give more time with --timeout"
+        }
+        _ if failure.http_status().is_some() => UNWELL,
+        _ => "check the address, firewall and proxy (HTTPS_PROXY, NO_PROXY)",
+    }
+}
+
+/// What to do about a value that is wrong, where it comes from. `value` stands for the right one.
+fn correction(origin: &Origin, key: &Key, value: &str) -> String {
+    match origin {
+        Origin::Flag(name) => format!("correct {name}"),
+        Origin::Environment(name) => format!("correct or unset {name}"),
+        Origin::Profile(_) | Origin::File | Origin::Default => {
+            format!("`machins config set {} {value}`", key.name)
         }
     }
 }
@@ -222,7 +251,7 @@ fn device(context: &Context, devices: Option<&[machineid_client::Device]>) -> Ch
     let id = match context.value(&MACHINEID_DEVICE_ID) {
         Err(failure) => return Check::failed(NAME, failure.message(), "`machins config explain`"),
         Ok(None) => {
-            return Check::skipped(NAME, "not set; `machins config set machineid.device_id ID`");
+            return Check::not_set(NAME, "`machins config set machineid.device_id ID`");
         }
         Ok(Some(id)) => id,
     };
@@ -234,9 +263,16 @@ fn device(context: &Context, devices: Option<&[machineid_client::Device]>) -> Ch
             let what = format!("{id} is not registered");
             Check::warning(NAME, what, &format!("`machins register {id}`"))
         }
-        Some(device) if device.status == Some(DeviceStatus::Active) => {
-            Check::ok(NAME, format!("{id} is active"))
-        }
-        Some(_) => Check::failed(NAME, format!("{id} is revoked"), OPERATOR_DECIDES),
+        Some(device) => match &device.status {
+            Some(DeviceStatus::Active) => Check::ok(NAME, format!("{id} is active")),
+            Some(DeviceStatus::Revoked) => {
+                Check::failed(NAME, format!("{id} is revoked"), OPERATOR_DECIDES)
+            }
+            other => {
+                let state = other.as_ref().map_or("unknown", |status| status.as_str());
+                let what = format!("{id} is neither active nor revoked: {state}");
+                Check::warning(NAME, what, OPERATOR_DECIDES)
+            }
+        },
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use machineid_client::decision_log::DecisionLog;
-use machineid_client::{CancellationToken, Client, ClientOptions, DeviceId, Gate};
+use machineid_client::{CancellationToken, Client, DeviceId, Gate};
 use machins_mcp::{CallDenied, HttpServer, McpGate, OnDenial, ServerEnd, ServerError, SessionEnd};
 use process_containment::{Command, Error as ContainmentError};
 use serde_json::json;
@@ -238,15 +238,11 @@ impl From<DenialForm> for OnDenial {
 
 /// A client whose questions do not take long.
 pub(super) fn client(context: &Context) -> Result<Client, Failure> {
+    context.limit_each_call();
     let builder = context.machineid_with_key()?;
     let builder = match context.global.timeout {
         Some(_) => builder,
-        None => builder.options(
-            ClientOptions::new()
-                .user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")))
-                .attempt_timeout(QUESTION)
-                .timeout(QUESTION),
-        ),
+        None => builder.options(context.options().attempt_timeout(QUESTION).timeout(QUESTION)),
     };
     Ok(builder.build()?)
 }

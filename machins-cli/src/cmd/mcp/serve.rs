@@ -83,6 +83,7 @@ impl McpServeCommand {
             let what = format!("{address} is not a loopback address");
             return Err(Failure::usage(what).hint("for example --listen 127.0.0.1:8090"));
         }
+        context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
         let spending = context.spending_by(&client)?.and(self.policy());
         let server = self.server(context, spending)?;

@@ -26,6 +26,7 @@ use serde_json::json;
 
 use super::exports::exports;
 use super::listen::{Listen, warn_of_others};
+use crate::config::key::{BASE_URL, MACHINEID_BASE_URL};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::Output;
@@ -161,12 +162,11 @@ impl Record {
     }
 
     fn upstream(&self, context: &Context) -> Result<BaseUrl, Failure> {
-        let parse = if context.global.allow_insecure_http {
-            BaseUrl::parse_insecure
-        } else {
-            BaseUrl::parse
+        let key = match self.service {
+            Some(Service::MachineId) => &MACHINEID_BASE_URL,
+            _ => &BASE_URL,
         };
-        parse(&self.upstream).map_err(|error| Failure::usage(format!("--upstream: {error}")))
+        context.parse_base_url(key, &self.upstream).map_err(|error| error.about("--upstream"))
     }
 
     /// Returns the service at a URL; `None` for a mock server, which is both.

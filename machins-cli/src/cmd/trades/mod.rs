@@ -251,7 +251,7 @@ impl Trades {
             |query| client.list_trades(query),
             |query| client.trades_all(query),
         )?;
-        let agent = own_agent(context)?;
+        let agent = if trades.items.is_empty() { None } else { own_agent(context, &client)? };
         let names = Names::find(context, &client, agent.as_ref(), &trades.items)?;
         let table = Table::<Trade>::new()
             .column("ID", |trade| cell(trade.id.as_str()))

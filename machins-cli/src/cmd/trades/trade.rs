@@ -9,6 +9,7 @@ use super::names::Names;
 use crate::config::key::{AGENT_ID, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::Format;
 use crate::format::{credits, json_cell, time, trade_style};
 use crate::lookup;
 use crate::progress::Progress;
@@ -58,7 +59,9 @@ pub(super) fn report(context: &Context, client: &Client, trade: &Trade) -> Resul
             credits(trade.price)
         )
     })?;
-    note_next(context, client, trade)
+    let role = if context.out.shows_notes() { own_role(context, client, trade)? } else { None };
+    note_next(context, client, trade, role.as_ref());
+    Ok(())
 }
 
 /// `machins trade`.
@@ -69,42 +72,40 @@ pub(super) fn show(context: &Context, id: &str) -> Result<(), Failure> {
 
 /// Prints a whole trade, and what can be done next.
 pub(super) fn show_trade(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
-    let agent = own_agent(context)?;
+    let agent = own_agent(context, client)?;
     let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
     let names = Names::find(context, client, agent.as_ref(), std::slice::from_ref(trade))?;
     context.out.result(trade, || describe(trade, role.as_ref(), &names))?;
-    note_next(context, client, trade)
+    note_next(context, client, trade, role.as_ref());
+    Ok(())
 }
 
-/// The id of the user's agent. `None` if it is not configured, or not from where the key is: then
-/// it may be another agent's.
-pub(super) fn own_agent(context: &Context) -> Result<Option<AgentId>, Failure> {
+/// The id of the user's agent. If it is not configured, or not from where the key is, so that it may
+/// be another agent's, the service is asked. `None` if that fails, or if no person is to read it.
+pub(super) fn own_agent(context: &Context, client: &Client) -> Result<Option<AgentId>, Failure> {
+    if context.out.format() != Format::Table {
+        return Ok(None);
+    }
     let (id, key) = (context.setting(&AGENT_ID)?, context.setting(&API_KEY)?);
     let id = id.filter(|id| key.is_some_and(|key| key.origin == id.origin));
-    Ok(id.and_then(|id| AgentId::new(&id.value).ok()))
+    let configured = id.and_then(|id| AgentId::new(&id.value).ok());
+    Ok(configured.or_else(|| client.get_wallet().ok().and_then(|wallet| wallet.agent_id)))
 }
 
-/// Notes what this party can do next. What is not known from the configuration is asked for; if it
-/// can't be had, nothing is noted.
-fn note_next(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
-    if !context.out.shows_notes() {
-        return Ok(());
-    }
-    let agent = match own_agent(context)? {
-        Some(agent) => Some(agent),
-        None => client.get_wallet().ok().and_then(|wallet| wallet.agent_id),
-    };
-    let Some(role) = agent.and_then(|agent| trade.role_of(&agent)) else {
-        return Ok(());
-    };
+fn own_role(context: &Context, client: &Client, trade: &Trade) -> Result<Option<Role>, Failure> {
+    Ok(own_agent(context, client)?.and_then(|agent| trade.role_of(&agent)))
+}
+
+/// Notes what the party in this role can do next, if the role is known.
+fn note_next(context: &Context, client: &Client, trade: &Trade, role: Option<&Role>) {
+    let Some(role) = role.filter(|_| context.out.shows_notes()) else { return };
     let decides = match trade.status {
         TradeStatus::Proposed => decides(client, trade),
         _ => None,
     };
-    if let Some(next) = next(&trade.status, clean(trade.id.as_str()).as_ref(), &role, decides) {
+    if let Some(next) = next(&trade.status, clean(trade.id.as_str()).as_ref(), role, decides) {
         context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
     }
-    Ok(())
 }
 
 /// The party that decides on a proposal, the owner of the listing. A trade does not say which of

@@ -380,9 +380,17 @@ fn each_decision_is_written_to_the_decision_log() {
         for (line, runtime) in lines.zip(RUNTIMES) {
             assert_eq!((&line["code"], &line["device"]), (&json!(code), &json!("agent-01")));
             assert_eq!(line["asked_by"], format!("hook {runtime}"));
+            let tool = match runtime {
+                "gemini" => "run_shell_command",
+                "cursor" => "Shell",
+                _ => "Bash",
+            };
+            assert_eq!((&line["tool"], &line["arguments"]), (&json!(tool), &Value::Null));
         }
         assert_eq!(log.lines().count(), RUNTIMES.len());
         home.run(&["log", "verify", "decisions.jsonl"]).exits(0);
+        let shown = home.run(&["log", "show", "decisions.jsonl"]).exits(0).stdout;
+        assert!(shown.contains("  TOOL  ") && shown.contains("  run_shell_command"), "{shown}");
     }
 }
 

@@ -260,6 +260,7 @@ fn a_runtimes_own_variable_moves_its_settings(
 #[test]
 fn flags_are_carried_over_and_quoted() {
     let home = Home::new();
+    home.run(&["--profile", "it's", "config", "set", "agent_slug", "zoe"]).exits(0);
     let flags = ["--profile", "it's", "--timeout", "2.5", "--yes"];
     home.run(&[&["hook", "install", "claude"], &flags[..]].concat()).exits(0);
     let text = fs::read_to_string(home.path().join(file("claude"))).unwrap();
@@ -337,4 +338,32 @@ fn a_missing_runtime_is_not_proven() {
         assert_eq!(ran.document()["runtimes"][0]["outcome"], "not_proven");
     }
     assert_eq!(home.run(&["hook", "verify"]).exits(1).stdout.lines().count(), RUNTIMES.len());
+}
+
+#[rstest]
+fn the_command_reaches_the_service_that_was_named(
+    #[values("claude", "codex", "gemini", "cursor")] runtime: &str,
+) {
+    let home = Home::new();
+    let flags = ["--machineid-url", "http://10.1.2.3:80", "--allow-insecure-http", "--yes"];
+    home.run(&[&["hook", "install", runtime], &flags[..]].concat()).exits(0);
+    let text = fs::read_to_string(home.path().join(file(runtime))).unwrap();
+    let command = handler(&serde_json::from_str(&text).unwrap(), runtime)["command"].to_string();
+    let given = " --machineid-url http://10.1.2.3:80 --allow-insecure-http || ";
+    assert!(command.contains(given), "{command}");
+    // Beside the variable, so that it holds where the runtime's environment lacks that.
+    let home = Home::new().with("MACHINEID_ALLOW_INSECURE_HTTP", "1");
+    home.run(&["hook", "install", runtime, "--yes"]).exits(0);
+    let text = fs::read_to_string(home.path().join(file(runtime))).unwrap();
+    assert!(text.contains(" --allow-insecure-http || "), "{text}");
+}
+
+#[rstest]
+#[case::no_such_profile(&["--profile", "eve"], 4)]
+#[case::no_url(&["--machineid-url", "nowhere"], 2)]
+#[case::plain_http(&["--machineid-url", "http://10.1.2.3"], 2)]
+fn a_hook_that_could_never_ask_is_not_installed(#[case] flags: &[&str], #[case] code: i32) {
+    let home = Home::new();
+    home.run(&[&["hook", "install", "claude", "--yes"], flags].concat()).exits(code);
+    assert_eq!(files(home.path()), []);
 }

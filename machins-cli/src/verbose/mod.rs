@@ -1,16 +1,18 @@
-//! The output of `-v` on stderr: the calls being made.
+//! The output of `-v` on stderr: the calls being made, and with `-vv` what goes over the wire.
+
+mod masked;
+mod message;
 
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use agent_client_core::ClientOptions;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,7 +25,7 @@ static BASE_URLS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Whether calls are shown.
 static SHOWN: OnceLock<()> = OnceLock::new();
 
-/// Starts logging: nothing at 0, a line for each call at 1, and everything below them from 2 on.
+/// Starts logging: nothing at 0, a line for each call at 1, and requests and replies from 2 on.
 pub(crate) fn start(verbosity: u8) {
     if verbosity == 0 {
         return;
@@ -34,14 +36,15 @@ pub(crate) fn start(verbosity: u8) {
         .with_target("machineid_client", Level::DEBUG)
         .with_target("machins_client", Level::DEBUG)
         .with_target("machins", Level::DEBUG);
-    let details = (verbosity > 1).then(|| {
-        tracing_subscriber::fmt::layer()
-            .with_writer(|| Lines)
-            .with_ansi(false)
-            .with_span_events(FmtSpan::CLOSE)
-            .with_filter(Targets::new().with_default(Level::TRACE))
-    });
-    tracing_subscriber::registry().with(Calls.with_filter(clients)).with(details).init();
+    tracing_subscriber::registry().with(Calls.with_filter(clients)).init();
+}
+
+/// Makes a client show its requests and replies, if that is asked for.
+pub(crate) fn show_messages(options: ClientOptions, verbosity: u8) -> ClientOptions {
+    if verbosity < 2 {
+        return options;
+    }
+    options.on_message(|message| to_stderr(&message::lines(message)))
 }
 
 /// Tells the address of a client, to show whole URLs.
@@ -187,20 +190,5 @@ impl Visit for Words {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
-    }
-}
-
-/// Writes each event on one line that is safe to show: it may quote what a server sent.
-struct Lines;
-
-impl Write for Lines {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        to_stderr(&format!("{}\n", clean(text.trim_end())));
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -1,0 +1,3 @@
+//! The program that the start of the command line is compared with.
+
+fn main() {}
