@@ -12,6 +12,7 @@ mod api;
 #[cfg(all(unix, feature = "console"))]
 #[path = "../../../machins-mock/tests/console/browser.rs"]
 mod browser;
+mod certificates;
 #[cfg(target_os = "linux")]
 mod completions;
 mod config;
