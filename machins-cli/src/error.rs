@@ -130,6 +130,11 @@ impl Failure {
         Self::new(Exit::Refused, "interrupted", message)
     }
 
+    /// What was waited for has not happened in time.
+    pub(crate) fn timed_out(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "timed_out", message)
+    }
+
     /// The API refused, or the outcome is not what was asked for.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "refused", message)

@@ -2,8 +2,8 @@
 
 use machins_client::blocking::Client;
 use machins_client::{
-    Error, InboxQuery, ListingId, MarketplaceQuery, NotificationId, SubscriptionId, TradeId,
-    TradeQuery,
+    Error, InboxQuery, ListingId, MarketplaceQuery, Notification, NotificationId, SubscriptionId,
+    TradeId, TradeQuery,
 };
 
 use crate::error::Failure;
@@ -174,6 +174,31 @@ pub(crate) fn notifications(
             Ok(NotificationId::new(&id)?)
         })
         .collect()
+}
+
+/// Finds a notification in the user's inbox.
+pub(crate) fn notification(
+    client: &Client,
+    progress: &Progress,
+    given: &str,
+) -> Result<Notification, Failure> {
+    check(given, NotificationId::new)?;
+    let fetch = || {
+        let all = client.inbox_all(&InboxQuery::new().limit(FULL));
+        pages::collect(progress, "notification", all)
+    };
+    let mut all = None;
+    let ids = || {
+        let all = all.insert(fetch()?);
+        Ok(all.iter().map(|notification| notification.id.to_string()).collect())
+    };
+    let id = resolve("notification", "`machins inbox`", given, ids)?;
+    let all = all.map_or_else(fetch, Ok)?;
+    let found = all.into_iter().find(|notification| notification.id.as_str() == id);
+    found.ok_or_else(|| {
+        Failure::not_found(format!("the inbox has no notification {id:?}"))
+            .hint("`machins inbox` lists the ids")
+    })
 }
 
 /// The ids of all items of a list.

@@ -64,6 +64,18 @@ async fn a_reply_keeps_every_digit() {
 }
 
 #[tokio::test]
+async fn a_watched_notification_keeps_every_digit() {
+    let numbers = numbers();
+    let item = with(&json!({"id": "n1", "event_type": "trade_proposed"}), "payload", &numbers);
+    let server = answering(&format!("{{\"items\":[{item}]}}")).await;
+    let watch = client(&server).inbox_watch();
+    let delivery = watch.deliveries().next().await.unwrap().unwrap();
+    assert_eq!(delivery.notification().unwrap().payload.as_json(), numbers);
+    assert!(delivery.raw().as_json().contains(&numbers));
+    delivery.park("seen");
+}
+
+#[tokio::test]
 async fn a_request_keeps_every_digit() {
     let text = numbers();
     let numbers: Document = text.parse().unwrap();

@@ -18,6 +18,7 @@ mod devices;
 mod doctor;
 mod events;
 pub(crate) mod features;
+mod forward;
 mod guard;
 pub(crate) mod hook;
 #[cfg(feature = "mock")]
@@ -26,6 +27,8 @@ mod inbox;
 mod inbox_watch;
 mod intents;
 mod join;
+mod listen;
+mod listen_socket;
 mod listings;
 mod log;
 mod marketplace;
@@ -41,6 +44,7 @@ pub(crate) mod python;
 #[cfg(feature = "relay")]
 mod relay;
 mod remove;
+mod resend;
 mod shell;
 mod start;
 mod status;
@@ -48,6 +52,7 @@ mod subscriptions;
 mod tools;
 pub(crate) mod topics;
 mod trades;
+mod trigger;
 mod wallet;
 mod webhook;
 

@@ -12,7 +12,7 @@ const OTHER_VARIABLES: [(&str, &str); 12] = [
     ("MACHINS_CONFIG", "path of the config file; ~/ is the home"),
     ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http for machins"),
     ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http for MachineID"),
-    ("MACHINS_WEBHOOK_SECRET", "secret of webhook verify and webhook sign"),
+    ("MACHINS_WEBHOOK_SECRET", "secret of webhook, listen and resend"),
     ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
     ("NATS_URL", "address of NATS, if relay --to gives none"),
@@ -23,11 +23,12 @@ const OTHER_VARIABLES: [(&str, &str); 12] = [
 ];
 
 /// The files, each with what is in it.
-pub(super) const FILES: [(&str, &str); 5] = [
+pub(super) const FILES: [(&str, &str); 6] = [
     ("~/.machins/config.json", "settings, keys and profiles, shared with the Python package"),
     ("~/.machins/config.json.lock", "lock that writers of the config file hold"),
     ("~/.machins/intents/", "what the keys of --once were used for"),
     ("~/.machins/spending/", "purchases that are under way or wait for approval"),
+    ("~/.machins/listen/", "sockets by which resend reaches a running listen"),
     ("~/.cache/machins", "lists that completions were made from, used for two minutes"),
 ];
 

@@ -8,6 +8,7 @@ use crate::help::pages;
 use crate::home::{Home, Ran};
 use crate::hook::event;
 use crate::shop::{Shop, id};
+use crate::stub::{self, Reply};
 
 /// The decision log that examples name.
 const DECISION_LOG: &str = "decisions.jsonl";
@@ -49,7 +50,9 @@ fn all() -> Vec<Example> {
             .filter(|line| !line.is_empty());
         for (at, line) in lines.enumerate() {
             let runs_another_program = line.starts_with("claude ");
-            let goes_on = line.contains("--watch") || command == "relay";
+            let goes_on = line.contains("--watch")
+                || command == "relay"
+                || (command == "listen" && !line.contains("--until"));
             if !runs_another_program && !goes_on {
                 let (command, line) = (command.clone(), line.to_owned());
                 examples.push(Example { command, line, is_first: at == 0 });
@@ -69,6 +72,8 @@ pub(crate) struct World {
     org_key: String,
     decision_log: String,
     claim_url: String,
+    /// What the address of a receiver in the examples stands for.
+    receiver: String,
     /// The files of Ada's keys, and of a purchase that was approved.
     records: Vec<(PathBuf, String)>,
 }
@@ -119,7 +124,9 @@ impl World {
         let records = records(&shop, &theirs, &config);
         shop.server.restore(&market);
         let org_key = org.key().to_owned();
-        Self { shop, ids, market, config, org_key, decision_log, claim_url, records }
+        let receiver = stub::serve(|_| Reply::json(200, &serde_json::json!({})));
+        let receiver = receiver.trim_start_matches("http://").to_owned();
+        Self { shop, ids, market, config, org_key, decision_log, claim_url, receiver, records }
     }
 
     /// A new home in the world as it was in the beginning. `url` is where its server is, or what
@@ -148,9 +155,10 @@ impl World {
 
     /// The example with the ids of this world in it, `length` characters of each.
     pub(crate) fn script(&self, example: &Example, length: usize) -> String {
-        self.ids.iter().fold(example.line.clone(), |script, (named, id)| {
-            script.replace(named, &id[..length.min(id.len())])
-        })
+        let line = example.line.replace("localhost:3000", &self.receiver);
+        self.ids
+            .iter()
+            .fold(line, |script, (named, id)| script.replace(named, &id[..length.min(id.len())]))
     }
 }
 

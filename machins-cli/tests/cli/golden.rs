@@ -210,6 +210,7 @@ fn steady(home: &Home, text: &str, most: usize) -> String {
             (r"machins-cli/[0-9.]+", "machins-cli/VERSION"),
             (r"(at|org)_[0-9A-Za-z]{8,}", "${1}_KEY"),
             (r"(at|org)_[0-9A-Za-z]{4}…", "${1}_KEY…"),
+            (r"trigger-[0-9a-f]{12}", "trigger-000000000000"),
             (r"cs_test_[0-9A-Za-z]{32}", "cs_test_SESSION"),
             (r"…[0-9A-Za-z_-]{4}", "…0000"),
             (r"eyJ[0-9A-Za-z._-]+", "TOKEN"),

@@ -208,7 +208,7 @@ fn a_usage_error_is_one_line_in_json() {
     assert_eq!(error["message"], "unexpected argument 'b' found");
     let error = Home::new().run(&["--json", "checkout"]).exits(2).error();
     assert_eq!(error["message"], "the following required arguments were not provided: <PLAN>");
-    let error = Home::new().run(&["--json", "vlaidate"]).exits(2).error();
+    let error = Home::new().run(&["--json", "validat"]).exits(2).error();
     assert!(error["message"].to_string().contains("similar subcommand exists: 'validate'"));
 }
 

@@ -12,6 +12,7 @@ mod api;
 #[cfg(all(unix, feature = "console"))]
 #[path = "../../../machins-mock/tests/console/browser.rs"]
 mod browser;
+mod certificates;
 #[cfg(target_os = "linux")]
 mod completions;
 mod config;
@@ -41,6 +42,7 @@ mod ids;
 mod input;
 mod insecure_http;
 mod join;
+mod listen;
 mod marketplace;
 mod messages;
 mod mock;
@@ -50,6 +52,8 @@ mod mock_exec;
 mod once;
 #[cfg(unix)]
 mod readme;
+mod receiver;
+mod resend;
 mod secrets;
 mod shop;
 #[cfg(target_os = "linux")]
@@ -60,3 +64,4 @@ mod terminal;
 #[cfg(unix)]
 mod testing_examples;
 mod trades;
+mod trigger;

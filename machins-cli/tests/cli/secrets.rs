@@ -57,6 +57,14 @@ fn no_output_contains_a_secret() {
     talker.run(&subscribe, &format!("{WEBHOOK_SECRET}\n"), 0);
     talker.run(&["subscriptions"], "", 0);
     talker.run(&["webhook", "sign"], "body", 0);
+    let secret = &format!("{WEBHOOK_SECRET}\n");
+    let listen = ["listen", "--forward-to", "127.0.0.1:9", "--until", "trade_proposed"];
+    talker.run(&[&listen[..], &["--within", "0.1", "--secret-stdin"]].concat(), secret, 1);
+    talker.run(&[&listen[..], &["--within", "0.1"]].concat(), "", 1);
+    let triggered = talker.run(&["trigger", "match_found", "--json"], "", 0).document();
+    let id = triggered["notification_id"].as_str().unwrap();
+    let resend = ["resend", id, "--forward-to", "127.0.0.1:9", "--secret-stdin"];
+    talker.run(&resend, secret, 1);
     talker.run(&["webhook", "verify", "--signature", "00"], "body", 1);
     talker.run(&["wallet"], "", 0);
     for arguments in [&["config"][..], &["config", "explain"], &["config", "show", "--json"]] {

@@ -29,7 +29,7 @@ impl From<Document> for Listed {
     fn from(raw: Document) -> Self {
         let id = text(&raw, "id").filter(|id| !id.is_empty());
         let identity = id.map_or_else(|| raw.to_string(), str::to_owned);
-        let content = match Notification::deserialize(&*raw) {
+        let content = match raw.to::<Notification>() {
             Ok(notification) if id.is_some() => Content::Notification(notification),
             _ => Content::Malformed(raw),
         };
@@ -70,9 +70,7 @@ impl Listed {
 
     pub(super) fn raw(&self) -> Document {
         match &self.content {
-            Content::Notification(notification) => {
-                serde_json::to_value(notification).unwrap_or_default().into()
-            }
+            Content::Notification(notification) => Document::new(notification).unwrap_or_default(),
             Content::Malformed(raw) => raw.clone(),
         }
     }

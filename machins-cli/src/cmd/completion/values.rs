@@ -55,6 +55,7 @@ const ARGUMENTS: &[(&str, &str, Values)] = &[
     ("cancel", "id", Values::Ids(List::Trades, &["proposed", "escrow_held"])),
     ("review", "id", Values::Ids(List::Trades, &["completed"])),
     ("ack", "ids", Values::Ids(List::Inbox, &[])),
+    ("resend", "id", Values::Ids(List::Inbox, &[])),
     ("unsubscribe", "id", Values::Ids(List::Subscriptions, &[])),
     ("agent", "slug", Values::Ids(List::Agents, &[])),
     ("get", "key", Values::Settings),

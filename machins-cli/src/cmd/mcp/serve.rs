@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::money;
 use crate::process::{self, Signals};
-use crate::{background, panic, runtime};
+use crate::{background, panic, random, runtime};
 
 /// The variable with the token of the server over HTTP.
 const TOKEN: &str = "MACHINS_MCP_TOKEN";
@@ -172,7 +172,7 @@ async fn serve_http(
 ) -> Result<(), Failure> {
     let token = match variable(TOKEN).map_err(|error| Failure::usage(error.message().to_owned()))? {
         Some(token) => token,
-        None => new_token()?,
+        None => random::hex()?,
     };
     let could_not = |error| Failure::local(format!("could not listen at {listen}"), error);
     let listener = TcpListener::bind(listen).await.map_err(could_not)?;
@@ -184,11 +184,4 @@ async fn serve_http(
         context.out.text(&format!("{url}\n{token}\n"))?;
     }
     server.serve_http(listener, Secret::new(token), stop).await.map_err(could_not)
-}
-
-/// A token that cannot be guessed.
-fn new_token() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::local("no random numbers", error))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
