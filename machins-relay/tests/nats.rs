@@ -22,6 +22,7 @@ async fn an_event_is_stored_under_its_subject_and_id() {
     let notification = world.unread().await.remove(0);
     let replica = world.run(&nats, &stream());
     let stored = stored(&nats, 1).await.remove(0);
+    world.drained().await;
     replica.stop().await;
 
     let (agent, partition) = (&world.agent, crc32fast::hash(trade.as_str().as_bytes()) % 4);
@@ -161,6 +162,7 @@ async fn killed_before_acknowledging_stores_once() {
     let replica = world.run(&nats, &stream());
     let later = world.propose_and_cancel().await;
     let stored = stored(&nats, 4).await;
+    world.drained().await;
     replica.stop().await;
     check_order(&stored, &[trade, later]);
     assert_eq!((count(&nats).await, world.unread().await.len()), (4, 0));
@@ -201,6 +203,7 @@ async fn several_replicas_store_each_event_once() {
         replicas.remove(0).kill().await;
     }
     let stored = stored(&nats, 2 * trades.len()).await;
+    world.drained().await;
     replicas.remove(0).stop().await;
     check_order(&stored, &trades);
     assert_eq!((count(&nats).await, world.unread().await.len()), (80, 0));
@@ -260,6 +263,7 @@ async fn a_server_that_is_killed_loses_nothing() {
     let stored = stored(&nats, 42).await;
     let after = replica.further_notices();
     assert!(after.iter().all(is_about_the_lease), "told once: {after:?}");
+    world.drained().await;
     replica.stop().await;
     check_order(&stored, &trades);
     assert_eq!((count(&nats).await, world.unread().await.len()), (42, 0));
@@ -278,6 +282,7 @@ async fn an_absent_server_is_waited_for() {
     nats.restart();
     assert!(matches!(replica.next_notice().await, Notice::Resumed));
     stored(&nats, 1).await;
+    world.drained().await;
     replica.stop().await;
     assert!(world.unread().await.is_empty());
 }
@@ -304,6 +309,7 @@ async fn a_full_stream_keeps_events_in_the_inbox() {
     context.update_stream(config).await.unwrap();
     replica.wait_for(|notice| matches!(notice, Notice::Resumed)).await;
     let stored = stored(&nats, 20).await;
+    world.drained().await;
     replica.stop().await;
     check_order(&stored, &trades);
     assert!(world.unread().await.is_empty());
@@ -319,6 +325,7 @@ async fn a_stream_that_was_removed_is_created_again() {
     jetstream(&nats).await.delete_stream("EVENTS").await.unwrap();
     world.propose().await;
     stored(&nats, 1).await;
+    world.drained().await;
     replica.stop().await;
     assert!(world.unread().await.is_empty());
 }
