@@ -111,6 +111,8 @@ mod forked {
     fn in_child(child: impl FnOnce() -> bool) -> bool {
         match fork().unwrap() {
             Fork::Child => {
+                // Where it hangs instead of being refused, it ends.
+                nix::unistd::alarm::set(30);
                 let passed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
                 // The destructors of the test belong to the parent.
                 std::process::exit(i32::from(!passed.unwrap_or(false)))

@@ -10,16 +10,21 @@
 //! - A NATS that is absent, slow or full slows the reading: at most 64 events are being stored, and
 //!   at most 1,000 are read ahead.
 //!
-//! ```no_run
-//! use machins_client::Client;
+//! ```
+//! use machins_client::CancellationToken;
 //! use machins_relay::{EventStream, Relay};
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::from_env()?;
+//! # test_support::machins(async |test_support::Marketplace { seller: client, .. }| {
+//! # let Some(server) = test_support::NatsServer::start(&[]) else { return Ok(()) };
+//! # let address = server.url(); // nats://127.0.0.1:4222
+//! let stop = CancellationToken::new();
 //! let agent = client.get_wallet().await?.agent_id.ok_or("the wallet names no agent")?;
-//! let relay = Relay::new(&client, agent).on_notice(|notice| eprintln!("{notice}"));
-//! relay.to_nats("nats://127.0.0.1:4222", &EventStream::new("EVENTS")?).await?;
-//! # Ok(()) }
+//! let relay = Relay::new(&client, agent)
+//!     .stop(stop.clone())
+//!     .on_notice(|notice| eprintln!("{notice}"));
+//! # stop.cancel();
+//! relay.to_nats(&address, &EventStream::new("EVENTS")?).await?;
+//! # Ok(()) });
 //! ```
 //!
 //! # Subjects

@@ -1,4 +1,4 @@
-//! What a relay has to say while it runs.
+//! What a relay reports while it runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use machins_client::{Error, ParkedNotification};
 
-/// What a [`Relay`](crate::Relay) tells while it runs. `Display` is one line for a log.
+/// What a [`Relay`](crate::Relay) reports while it runs. `Display` is one line for a log.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Notice {
-    /// NATS does not store events at the moment, and nothing is read until it does. Told once, with
+    /// NATS does not store events at the moment, and nothing is read until it does. Reported once, with
     /// the reason.
     Interrupted(String),
-    /// NATS stores events again. Told after [`Interrupted`](Self::Interrupted).
+    /// NATS stores events again. Reported after [`Interrupted`](Self::Interrupted).
     Resumed,
     /// The inbox could not be read or acknowledged, and is tried again.
     InboxFailed(Error),
@@ -58,25 +58,25 @@ impl fmt::Display for Notice {
 /// A callback that gets the notices.
 pub(crate) type OnNotice = Arc<dyn Fn(&Notice) + Send + Sync>;
 
-/// Tells once that NATS does not store events, and once that it does again.
+/// Reports once that NATS does not store events, and once that it does again.
 pub(crate) struct Interruption {
     on_notice: OnNotice,
-    is_told: AtomicBool,
+    is_reported: AtomicBool,
 }
 
 impl Interruption {
     pub(crate) fn new(on_notice: OnNotice) -> Self {
-        Self { on_notice, is_told: AtomicBool::new(false) }
+        Self { on_notice, is_reported: AtomicBool::new(false) }
     }
 
     pub(crate) fn begin(&self, reason: impl FnOnce() -> String) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
             (self.on_notice)(&Notice::Interrupted(reason()));
         }
     }
 
     pub(crate) fn end(&self) {
-        if self.is_told.swap(false, Ordering::Relaxed) {
+        if self.is_reported.swap(false, Ordering::Relaxed) {
             (self.on_notice)(&Notice::Resumed);
         }
     }

@@ -99,8 +99,8 @@ impl Wire {
         }
     }
 
-    /// Sends the request once, after giving it to `show`. An error of kind [`ErrorKind::NotSent`] means that it did not leave;
-    /// after any other error it may have taken effect.
+    /// Sends the request once, after giving it to `show`. An error of kind [`ErrorKind::NotSent`] means
+    /// that it did not leave; after any other error it may have taken effect.
     pub(super) async fn exchange(
         &self,
         request: &Request,

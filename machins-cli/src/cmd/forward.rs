@@ -106,7 +106,7 @@ impl ForwardFlags {
         let secret = secret(context.out, self.secret_stdin)?;
         Ok(Forwarder {
             signer: Signer::new(&secret)?,
-            subscription_id: random::uuid()?,
+            subscription_id: random::uuid()?.to_string(),
             default: Receiver::new(forward_to, context)?,
             maps,
         })

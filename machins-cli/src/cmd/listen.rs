@@ -27,11 +27,12 @@ const POLL_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 
 /// Post your events to a URL as webhooks, for development
 ///
-/// For receivers without a public address. Follows the inbox, the oldest notification first, and posts each event as the service would: the
-/// same body, and its signature in X-Machins-Signature. Once the receiver has answered with a status
-/// below 300, the notification is acknowledged and shown on a line. Otherwise it stays unread and is
-/// posted again, after 1 second at first and 30 at most; later events of the same trade wait for it,
-/// others do not. A post may take 10 seconds, or --timeout. Ctrl-C stops it.
+/// For receivers without a public address. Follows the inbox, the oldest notification first, and posts
+/// each event as the service would: the same body, and its signature in X-Machins-Signature. Once the
+/// receiver has answered with a status below 300, the notification is acknowledged and shown on a line.
+/// Otherwise it stays unread and is posted again, after 1 second at first and 30 at most; later events
+/// of the same trade wait for it, others do not. A post may take 10 seconds, or --timeout. Ctrl-C stops
+/// it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  machins listen --forward-to http://localhost:3000/webhooks\n  \
@@ -107,11 +108,11 @@ impl Listen {
                 _ = signals.asked_to_stop() => Ok(End::Stopped),
             }
         })??;
-        listener.conclude(&end, self.within)
+        listener.result(&end, self.within)
     }
 }
 
-/// Hands events on, and says what goes wrong: once, not for each try.
+/// Forwards events, and reports what goes wrong once, not for each try.
 struct Listener<'a> {
     out: Output,
     forwarder: &'a Forwarder,
@@ -156,7 +157,7 @@ impl<'a> Listener<'a> {
         let status = match self.forwarder.post(&notification).await {
             Ok(status) => status,
             Err(why) => {
-                self.complain(&notification, &why);
+                self.report(&notification, &why);
                 // That counts as a failure: the watch hands it over again, after a longer wait each time.
                 drop(delivery);
                 return Ok(None);
@@ -177,7 +178,7 @@ impl<'a> Listener<'a> {
         Ok((!is_read).then_some(End::Stopped))
     }
 
-    fn complain(&mut self, notification: &Notification, why: &NotTaken) {
+    fn report(&mut self, notification: &Notification, why: &NotTaken) {
         let Notification { id, event_type, .. } = notification;
         let url = self.forwarder.url(event_type);
         let what = why.describe(url);
@@ -201,8 +202,8 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// The result of having listened.
-    fn conclude(&self, end: &End, within: Option<Duration>) -> Result<(), Failure> {
+    /// Returns the result of the command.
+    fn result(&self, end: &End, within: Option<Duration>) -> Result<(), Failure> {
         let Some(awaited) = &self.awaited else { return Ok(()) };
         let why = match &self.last_failure {
             Some(failure) => format!("; one came, but {failure}"),

@@ -41,8 +41,8 @@ impl Snapshot {
     /// Reads what is needed to know what was spent this month and what is under way.
     ///
     /// `request` is the request on which a proposal is to be accepted: its bounty becomes the escrow
-    /// of the trade. What is held for bounties is what the wallet holds beyond the trades, so that both must be of
-    /// one moment: otherwise a trade that was accepted meanwhile would hide a bounty.
+    /// of the trade. What is held for bounties is what the wallet holds beyond the trades, so that both
+    /// must be of one moment: otherwise a trade that was accepted meanwhile would hide a bounty.
     pub(super) async fn read(
         client: &Client,
         now: SystemTime,
