@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use machins_client::{
-    ErrorKind, FileSpendingStore, ListingType, MemoryIntentStore, MemorySpendingStore, NewListing,
-    SpendingClient, SpendingPolicy,
+    ClientOptions, ErrorKind, FileSpendingStore, ListingType, MemoryIntentStore,
+    MemorySpendingStore, MockClock, NewListing, SpendingClient, SpendingPolicy,
 };
 use machins_mock::Fault;
 use rstest::rstest;
@@ -19,7 +19,7 @@ async fn what_may_be_under_way_counts_until_it_is_known() {
     let store = MemorySpendingStore::new();
     let buyer = agent(&market.server, "eve")
         .intent_store(MemoryIntentStore::new())
-        .options(machins_client::ClientOptions::new().timeout(Duration::from_secs(2)));
+        .options(ClientOptions::new().timeout(Duration::from_secs(2)));
     // No reply says whether it was lost, and the service does not show it.
     let posts = Fault::drop_before().method("POST").path("/api/v1/trades");
     let fault = market.server.fault_scoped(posts).unwrap();
@@ -93,6 +93,25 @@ async fn what_may_be_under_way_counts_for_its_reference_too() {
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     let error = client.propose_trade_once("b", &with_reference(&other.id, 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Policy);
+    drop(fault);
+}
+
+#[tokio::test]
+async fn a_trade_stands_for_no_purchase_on_another_listing() {
+    let market = Market::new().await;
+    let (one, other) = (market.offer("one", 10).await, market.offer("other", 10).await);
+    let options = ClientOptions::new().clock(MockClock::new(0.0));
+    let buyer = agent(&market.server, "eve").intent_store(MemoryIntentStore::new());
+    let buyer = buyer.options(options).build().unwrap();
+    // Nothing is recorded of this one.
+    buyer.propose_trade(&with_reference(&one.id, 1)).await.unwrap();
+    let policy = SpendingPolicy::new().max_per_day(credits(25));
+    let client = SpendingClient::new(&buyer, policy).store(MemorySpendingStore::new());
+    let posts = Fault::drop_before().method("POST").path("/api/v1/trades");
+    let fault = market.server.fault_scoped(posts).unwrap();
+    let error = client.propose_trade_once("a", &with_reference(&other.id, 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(buy(&client, "b", &other.id).await, Err(ErrorKind::Policy));
     drop(fault);
 }
 
