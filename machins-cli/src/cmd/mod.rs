@@ -24,6 +24,7 @@ pub(crate) mod hook;
 #[cfg(feature = "mock")]
 mod hook_verify;
 mod inbox;
+mod inbox_lock;
 mod inbox_watch;
 mod intents;
 mod join;
