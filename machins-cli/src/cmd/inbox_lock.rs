@@ -4,17 +4,16 @@ use std::fs::{File, TryLockError};
 
 use agent_client_core::{create_private_folder, folder_of};
 
-use super::listen_socket;
+use super::agent_file::agent_file;
 use crate::context::Context;
 
 /// Locks the agent's inbox for as long as the file is open, and warns if another command follows it.
 /// Returns `None` if the user has no home directory, or nothing can be locked there: then nobody is
 /// warned.
 pub(super) fn lock(context: &Context) -> Option<File> {
-    let socket = listen_socket::place(context).ok()??;
-    let folder = folder_of(folder_of(&socket)).join("inbox");
-    create_private_folder(&folder).ok()?;
-    let file = File::create(folder.join(socket.file_name()?)).ok()?;
+    let path = agent_file(context, "inbox").ok()??;
+    create_private_folder(folder_of(&path)).ok()?;
+    let file = File::create(path).ok()?;
     match file.try_lock() {
         Ok(()) => return Some(file),
         Err(TryLockError::WouldBlock) => context.out.warn(

@@ -6,6 +6,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+mod agent_file;
 mod api;
 mod approvals;
 pub(crate) mod completion;
