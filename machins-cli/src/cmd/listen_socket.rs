@@ -37,12 +37,12 @@ pub(super) struct Answer {
 /// The place of the socket of an agent: each agent of each service has its own. `None` if the user
 /// has no home directory.
 pub(super) fn place(context: &Context) -> Result<Option<PathBuf>, Failure> {
-    let (Some(key), Some(home)) = (context.api_key()?, directories::BaseDirs::new()) else {
+    let (Some(key), Some(home)) = (context.api_key()?, agent_client_core::home_folder()) else {
         return Ok(None);
     };
     let url = context.value(&BASE_URL)?.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     let name = Signer::new(&Secret::new(key.expose()))?.sign(url.trim_end_matches('/').as_bytes());
-    let folder = home.home_dir().join(".machins").join("listen");
+    let folder = home.join(".machins").join("listen");
     Ok(Some(folder.join(&name[..NAME])))
 }
 
