@@ -25,7 +25,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
-use support::{World, check_order, count, stored, stream};
+use support::{Seller, World, check_order, count, stored, stream};
 use tempfile::TempDir;
 use test_support::NatsServer;
 
@@ -42,6 +42,7 @@ impl Relay {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
         command.args(["relay", "--interval", "0.02"]).args(arguments).env_remove("NATS_URL");
+        command.env_remove("NATS_CREDS").env_remove("NATS_NKEY").env_remove("NATS_TOKEN");
         command.env("HOME", home.path()).env("MACHINS_API_KEY", key);
         command.env("MACHINS_BASE_URL", world.market.machins_base_url());
         command.envs(variables.iter().copied()).current_dir(home.path());
@@ -97,7 +98,7 @@ impl Relay {
 /// Whoever comes first decides how long the leases last: here a relay that does not wait long.
 async fn short_leases(world: &World, nats: &NatsServer) {
     let mut replica = world.run(nats, &stream());
-    replica.wait_for(|notice| matches!(notice, Notice::Active)).await;
+    replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
     replica.stop().await;
 }
 
@@ -228,6 +229,56 @@ async fn the_address_comes_from_the_environment_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_comes_from_the_environment_or_a_file_is_named() {
+    let Some(nats) = NatsServer::start(&["--auth", "hushhush"]) else { return };
+    let world = World::start().await;
+    let stream = ["--to", &nats.url(), "--stream", "EVENTS"];
+    let mut relay = Relay::start(&world, &world.key, &stream, &[("NATS_TOKEN", "hushhush")]);
+    relay.wait_for("this replica reads the inbox");
+    relay.stop();
+    let missing = [&stream[..], &["--nats-creds", "missing.creds"]].concat();
+    let (code, said) = Relay::start(&world, &world.key, &missing, &[]).ended();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("missing.creds"), "{said}");
+}
+
+/// A config file with a profile for each of these keys.
+fn profiles(keys: &[(&str, &str)]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let profiles: BTreeMap<_, _> =
+        keys.iter().map(|(name, key)| (*name, serde_json::json!({"api_key": key}))).collect();
+    fs::write(&file, serde_json::json!({"profiles": profiles}).to_string()).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_profiles_share_a_process() {
+    let world = World::start().await;
+    let eve = Seller::join(&world.market, "eve").await;
+    let trades = [world.propose().await, world.propose_to(&eve).await];
+    let (_folder, file) = profiles(&[("ada", &world.key), ("eve", &eve.key)]);
+    let both = ["--to", "-", "--profiles", "ada,eve"];
+    let variables = [("MACHINS_CONFIG", &*file)];
+    let mut relay = Relay::start(&world, "", &both, &variables);
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    let mut subjects: Vec<Value> = Vec::new();
+    for _ in 0..2 {
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        subjects.push(event["subject"].clone());
+    }
+    for trade in &trades {
+        assert!(subjects.contains(&trade.as_str().into()), "{subjects:?}");
+    }
+    relay.stop();
+
+    let (code, said) = Relay::start(&world, &world.key, &both, &variables).ended();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the profiles ada and eve are the same agent"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stdout_gets_an_event_a_line() {
     let world = World::start().await;
     let trade = world.propose_and_cancel().await;
@@ -280,6 +331,7 @@ async fn a_reader_that_goes_away_ends_it() {
 #[case::stream_of_stdout(&["--to", "-", "--stream", "EVENTS"], 2, "stdout has no stream")]
 #[case::stream_name(&["--to", "nats://127.0.0.1:4222", "--stream", "a.b"], 2, "white space")]
 #[case::no_partitions(&["--to", "-", "--stream", "E", "--partitions", "0"], 2, "--partitions")]
+#[case::two_choices(&["--to", "-", "--profile", "a", "--profiles", "b"], 2, "--profiles")]
 #[case::filter(&["--to", "-", "--jq", ".type"], 2, "--jq")]
 #[case::webhooks(&["--to", "-", "--from", "webhook"], 2, "possible values: inbox")]
 #[tokio::test(flavor = "multi_thread")]

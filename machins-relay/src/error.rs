@@ -26,3 +26,25 @@ pub enum RelayError {
     #[error("the events cannot be written")]
     Writer(#[source] io::Error),
 }
+
+/// Why NATS or a stream cannot be used.
+pub(crate) enum Unusable {
+    /// It may be usable later.
+    Now(String),
+    /// Only another address, other credentials, or another stream or setting of it, would help.
+    Ever(RelayError),
+}
+
+/// An error with its causes on one line. The address, which may hold a password, is in none of them.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}

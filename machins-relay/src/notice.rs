@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use machins_client::{Error, ParkedNotification};
+use machins_client::{AgentId, Error, ParkedNotification};
 
 /// What a [`Relay`](crate::Relay) reports while it runs. `Display` is one line for a log.
 #[derive(Debug, Clone)]
@@ -16,15 +16,18 @@ pub enum Notice {
     Interrupted(String),
     /// NATS stores events again. Reported after [`Interrupted`](Self::Interrupted).
     Resumed,
-    /// The inbox could not be read or acknowledged, and is tried again.
-    InboxFailed(Error),
-    /// An event was not passed on and stays unread in the inbox, because it is not a notification or
-    /// is larger than NATS takes.
-    Kept(Box<ParkedNotification>),
-    /// This replica has become the one that reads the agent's inbox.
-    Active,
-    /// Another replica reads the agent's inbox. This one takes over when that one ends.
-    Standby,
+    /// The inbox of an agent could not be read or acknowledged, and is tried again.
+    InboxFailed(AgentId, Error),
+    /// The inbox of an agent cannot be read any more, and trying again would not help. Those of the
+    /// other agents are.
+    InboxLost(AgentId, Error),
+    /// An event was not passed on and stays unread in the inbox of the agent, because it is not a
+    /// notification or is larger than its destination takes.
+    Kept(AgentId, Box<ParkedNotification>),
+    /// This replica has become the one that reads the inbox of the agent.
+    Active(AgentId),
+    /// Another replica reads the inbox of the agent. This one takes over when that one ends.
+    Standby(AgentId),
     /// A stream that existed before recognizes an event that comes twice for this time only, which is
     /// shorter than the 24 hours of a stream that the relay creates.
     ShortDuplicateWindow(Duration),
@@ -37,15 +40,25 @@ impl fmt::Display for Notice {
                 write!(f, "events stay in the inbox until NATS stores them again: {reason}")
             }
             Self::Resumed => f.write_str("NATS stores events again"),
-            Self::InboxFailed(error) => write!(f, "trying again: {error:#}"),
-            Self::Kept(parked) => {
+            Self::InboxFailed(agent, error) => {
+                write!(f, "trying again: the inbox of {agent}: {error:#}")
+            }
+            Self::InboxLost(agent, error) => {
+                write!(f, "the inbox of {agent} is not read any more: {error:#}")
+            }
+            Self::Kept(agent, parked) => {
                 let id = parked.raw.get("id").and_then(|id| id.as_str()).unwrap_or("without an id");
-                write!(f, "notification {id} was not passed on and stays unread: {}", parked.reason)
+                let reason = &parked.reason;
+                write!(
+                    f,
+                    "notification {id} of {agent} was not passed on and stays unread: {reason}"
+                )
             }
-            Self::Active => f.write_str("this replica reads the inbox"),
-            Self::Standby => {
-                f.write_str("another replica reads the inbox; this one takes over when it ends")
-            }
+            Self::Active(agent) => write!(f, "this replica reads the inbox of {agent}"),
+            Self::Standby(agent) => write!(
+                f,
+                "another replica reads the inbox of {agent}; this one takes over when it ends"
+            ),
             Self::ShortDuplicateWindow(window) => write!(
                 f,
                 "the stream recognizes an event that comes twice for {} seconds only, not 24 hours",

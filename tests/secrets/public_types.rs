@@ -551,22 +551,22 @@ async fn the_mcp_gate_shows_no_secret() {
     check("machins-mcp", &["ServerEnd", "ToolCall"], &SECRETS, shown);
 }
 
-#[tokio::test]
-async fn the_relay_shows_no_secret() {
+#[test]
+fn the_relay_shows_no_secret() {
     let client = world::machins("http://127.0.0.1:9").build().unwrap();
     let agent = machins::AgentId::new("a1").unwrap();
-    let relay = || relay::Relay::new(&client, agent.clone());
     let stream = relay::EventStream::new("EVENTS").unwrap();
-    let with_password = format!("http://user:{}@127.0.0.1", world::PASSWORD);
+    let address = |scheme: &str| format!("{scheme}://user:{}@127.0.0.1", world::PASSWORD);
     let notification = read(json!({
         "id": "n1", "event_type": "trade_delivered", "payload": {"token": world::API_KEY},
     }));
     let shown = show!(relay, "" {
         CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
         EventStream = stream.clone(),
+        NatsConnection = relay::NatsConnection::new(&address("nats")).unwrap(),
         Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
-        Relay = relay(),
-        RelayError = relay().to_nats(&with_password, &stream).await.unwrap_err(),
+        Relay = relay::Relay::new().agent(&client, agent.clone()),
+        RelayError = relay::NatsConnection::new(&address("http")).unwrap_err(),
     });
     check("machins-relay", &[], &SECRETS, shown);
 }

@@ -100,8 +100,8 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machins-relay",
         &[
-            "error notice subject",
-            "cloud_event stream",
+            "error notice subject waits",
+            "cloud_event connection stream",
             "sink",
             "nats writer",
             "lease",

@@ -1,30 +1,29 @@
-//! `machins relay`: an agent's events in NATS JetStream, or on stdout.
+//! `machins relay`: agents' events in NATS JetStream, or on stdout.
+
+mod agents;
+mod connect;
+mod printable;
 
 use std::io::{self, ErrorKind, IsTerminal};
 use std::num::NonZeroU16;
-use std::pin::{Pin, pin};
-use std::task::{Context as Task, Poll, ready};
+use std::pin::pin;
 use std::time::Duration;
 
-use agent_client_core::variable;
 use clap::Args;
-use machins_client::{AgentId, CancellationToken, Client};
-use machins_relay::{EventStream, Notice, Relay, RelayError};
-use tokio::io::{AsyncWrite, Stdout};
+use machins_client::CancellationToken;
+use machins_relay::{EventStream, NatsConnection, Notice, Relay, RelayError};
 
-use crate::config::key::AGENT_ID;
+use self::agents::{Agent, agents};
+use self::connect::{CredentialFlags, address, address_in_environment, refused};
+use self::printable::Printable;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{bytes, known, positive_seconds};
 use crate::output::{Output, reader_gone};
 use crate::process::Signals;
+use crate::runtime;
 use crate::text::clean;
-use crate::{json, runtime};
 
-/// The variable with the address of NATS, which keeps a password off the command line.
-const NATS_URL: &str = "NATS_URL";
-/// The wait before the service is asked again which agent this is.
-const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// The value of `--to` that means stdout.
 const STDOUT: &str = "-";
 
@@ -46,8 +45,14 @@ const STDOUT: &str = "-";
 )]
 pub(crate) struct RelayCommand {
     /// Address of NATS (nats:// or tls://), or - for stdout, an event a line [default: NATS_URL]
-    #[arg(long, value_name = "URL", value_parser = address)]
+    #[arg(long, value_name = "URL", value_parser = destination)]
     to: Option<String>,
+    #[command(flatten)]
+    credentials: CredentialFlags,
+    /// Profiles of the agents whose events are passed on, separated by commas [default: that of
+    /// --profile]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "profile")]
+    profiles: Vec<String>,
     /// Where the events come from
     #[arg(long, value_name = "SOURCE", default_value = "inbox", value_parser = known(&["inbox"]))]
     from: String,
@@ -81,11 +86,11 @@ impl RelayCommand {
             let hint = "filter the lines: `machins relay --to - | jq .type`";
             return Err(Failure::usage("--jq does not filter events").hint(hint));
         }
-        let client = context.machins_with_key()?.build()?;
         runtime::block_on(async {
-            let agent = agent(context, &client).await?;
             let (out, stop) = (context.out, CancellationToken::new());
-            let mut relay = Relay::new(&client, agent)
+            let mut relay = self
+                .relay(context)
+                .await?
                 .stop(stop.clone())
                 .on_notice(move |notice| tell(out, notice));
             if let Some(interval) = self.interval {
@@ -108,18 +113,33 @@ impl RelayCommand {
         })?
     }
 
+    /// A relay of all agents, which are asked for their ids.
+    async fn relay(&self, context: &Context) -> Result<Relay, Failure> {
+        let mut relay = Relay::new();
+        for Agent { id, client } in agents(context, &self.profiles).await? {
+            relay = relay.agent(&client, id);
+        }
+        Ok(relay)
+    }
+
     fn destination(&self) -> Result<Destination, Failure> {
-        let to = self.to.clone().map_or_else(environment, Ok)?;
+        let given = self.to.clone();
+        let Some(to) = given.map_or_else(address_in_environment, |to| Ok(Some(to)))? else {
+            let hint = "give --to nats://127.0.0.1:4222, set NATS_URL, or print them with --to -";
+            return Err(Failure::usage("no destination given").hint(hint));
+        };
         match (&self.stream, to.as_str()) {
             (None, STDOUT) => Ok(Destination::Stdout),
             (Some(_), STDOUT) => Err(Failure::usage("stdout has no stream")),
             (None, _) => Err(Failure::usage("no stream given").hint("for example --stream EVENTS")),
-            (Some(name), _) => Ok(Destination::Nats(to, self.described(name)?)),
+            (Some(name), _) => {
+                Ok(Destination::Nats(self.credentials.connection(&to)?, self.described(name)?))
+            }
         }
     }
 
     fn described(&self, name: &str) -> Result<EventStream, Failure> {
-        let mut stream = EventStream::new(name).map_err(failure)?;
+        let mut stream = EventStream::new(name).map_err(refused)?;
         if let Some(partitions) = self.partitions {
             stream = stream.partitions(partitions);
         }
@@ -139,63 +159,28 @@ impl RelayCommand {
 /// Where the events go.
 enum Destination {
     Stdout,
-    Nats(String, EventStream),
+    Nats(NatsConnection, EventStream),
 }
 
 async fn pass(relay: &Relay, destination: &Destination) -> Result<(), Failure> {
     let ended = match destination {
-        Destination::Nats(address, stream) => relay.to_nats(address, stream).await,
+        Destination::Nats(connection, stream) => relay.to_nats(connection, stream).await,
         Destination::Stdout if io::stdout().is_terminal() => {
-            let stdout = Printable { stdout: tokio::io::stdout(), pending: Vec::new() };
-            relay.to_writer(stdout).await
+            relay.to_writer(Printable::stdout()).await
         }
         Destination::Stdout => relay.to_writer(tokio::io::stdout()).await,
     };
     match ended {
         Err(RelayError::Writer(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        ended => ended.map_err(failure),
+        ended => ended.map_err(refused),
     }
 }
 
-/// The id of the agent whose key is used.
-async fn agent(context: &Context, client: &Client) -> Result<AgentId, Failure> {
-    let wallet = loop {
-        match client.get_wallet().await {
-            Ok(wallet) => break wallet,
-            Err(error) if error.is_retryable() => {
-                context.out.warn(&clean(&format!("trying again: {error:#}")));
-                tokio::time::sleep(RETRY_WAIT).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    };
-    if let Some(agent) = wallet.agent_id {
-        return Ok(agent);
+fn destination(text: &str) -> Result<String, String> {
+    if text == STDOUT {
+        return Ok(text.to_owned());
     }
-    let id = context.value(&AGENT_ID)?.ok_or_else(|| {
-        let what = "the service does not say which agent this key belongs to";
-        Failure::refused(what).hint("save its id: `machins config set agent_id ID`")
-    })?;
-    Ok(AgentId::new(&id)?)
-}
-
-fn environment() -> Result<String, Failure> {
-    let usage = |error: String| Failure::usage(error);
-    let value = variable(NATS_URL).map_err(|error| usage(error.message().to_owned()))?;
-    let Some(value) = value else {
-        let hint = "give --to nats://127.0.0.1:4222, set NATS_URL, or print them with --to -";
-        return Err(usage("no destination given".to_owned()).hint(hint));
-    };
-    address(&value).map_err(|error| usage(format!("NATS_URL {error}")))
-}
-
-fn address(text: &str) -> Result<String, String> {
-    let is_one = text == STDOUT || text.starts_with("nats://") || text.starts_with("tls://");
-    if is_one {
-        Ok(text.to_owned())
-    } else {
-        Err("must begin with nats:// or tls://, or be -".into())
-    }
+    address(text).map_err(|error| format!("{error}, or be -"))
 }
 
 fn stream_name(text: &str) -> Result<String, String> {
@@ -204,51 +189,10 @@ fn stream_name(text: &str) -> Result<String, String> {
 
 fn tell(out: Output, notice: &Notice) {
     let text = notice.to_string();
+    let text = clean(&text);
     match notice {
-        Notice::InboxFailed(_) => out.warn(&clean(&text)),
-        Notice::Active | Notice::Standby => out.note(&text),
+        Notice::InboxFailed(..) => out.warn(&text),
+        Notice::Active(_) | Notice::Standby(_) => out.note(&text),
         _ => out.warn_always(&text),
-    }
-}
-
-fn failure(error: RelayError) -> Failure {
-    match error {
-        RelayError::Inbox(error) => error.into(),
-        RelayError::Writer(error) => Failure::local("could not write to stdout", error),
-        error => Failure::refused(error.to_string()),
-    }
-}
-
-/// A terminal, on which text from others is shown and never obeyed. Takes whole lines.
-struct Printable {
-    stdout: Stdout,
-    pending: Vec<u8>,
-}
-
-impl AsyncWrite for Printable {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.as_mut().poll_flush(task))?;
-        let text = String::from_utf8_lossy(bytes);
-        let lines = text.split('\n').map(json::escape);
-        self.pending = lines.collect::<Vec<_>>().join("\n").into_bytes();
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            let Self { stdout, pending } = &mut *self;
-            let written = ready!(Pin::new(stdout).poll_write(task, pending))?;
-            pending.drain(..written);
-        }
-        Pin::new(&mut self.stdout).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        ready!(self.as_mut().poll_flush(task))?;
-        Pin::new(&mut self.stdout).poll_shutdown(task)
     }
 }
