@@ -12,13 +12,16 @@ mod support;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, pipe};
+use std::io::{self, BufRead, BufReader, Lines, Read, Write, pipe};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use fastrand::Rng;
+use machins_client::webhook::Signer;
+use machins_client::{EventType, NewSubscription, Secret};
 use machins_mock::Fault;
 use machins_relay::Notice;
 use nix::sys::signal::{Signal, kill};
@@ -41,8 +44,12 @@ impl Relay {
     fn start(world: &World, key: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
-        command.args(["relay", "--interval", "0.02"]).args(arguments).env_remove("NATS_URL");
+        command.arg("relay").args(arguments).env_remove("NATS_URL");
+        if !arguments.contains(&"--interval") {
+            command.args(["--interval", "0.02"]);
+        }
         command.env_remove("NATS_CREDS").env_remove("NATS_NKEY").env_remove("NATS_TOKEN");
+        command.env_remove("MACHINS_WEBHOOK_SECRET").env_remove("MACHINS_RELAY_SECRET");
         command.env("HOME", home.path()).env("MACHINS_API_KEY", key);
         command.env("MACHINS_BASE_URL", world.market.machins_base_url());
         command.envs(variables.iter().copied()).current_dir(home.path());
@@ -203,9 +210,9 @@ async fn an_absent_server_is_told_once_with_its_end() {
     let world = World::start().await;
     let trade = world.propose_and_cancel().await;
     let mut relay = Relay::to_nats(&world, &nats);
-    relay.wait_for("events stay in the inbox until NATS stores them again: cannot connect");
+    relay.wait_for("events stay in the inbox until they can be passed on again: cannot connect");
     nats.restart();
-    let between = relay.wait_for("NATS stores events again");
+    let between = relay.wait_for("events are passed on again");
     assert!(between.is_empty(), "{between:?}");
     world.drained().await;
     relay.stop();
@@ -297,6 +304,85 @@ async fn stdout_gets_an_event_a_line() {
     assert!(lines.next().is_none());
 }
 
+#[rstest]
+#[case::webhooks_alone(&["--from", "webhook", "--interval", "3600"])]
+#[case::both(&["--from", "inbox,webhook", "--interval", "3600"])]
+#[case::both_by_default(&["--interval", "3600"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_a_source(#[case] sources: &[&str]) {
+    let world = World::start().await;
+    let arguments = [&["--to", "-", "--listen", "127.0.0.1:0"], sources].concat();
+    let secret = [("MACHINS_WEBHOOK_SECRET", "whsec-hushhush")];
+    let mut relay = Relay::start(&world, &world.key, &arguments, &secret);
+    let said = relay.stderr.as_mut().unwrap().next().unwrap().unwrap();
+    let (_, url) = said.split_once("Receiving webhooks at ").unwrap();
+    for event in [EventType::TradeProposed, EventType::NewListing] {
+        let subscription = NewSubscription::new(event, url).secret(Secret::new("whsec-hushhush"));
+        world.seller.subscribe(&subscription).await.unwrap();
+    }
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let trade = world.propose().await;
+    assert_eq!(next()["subject"], trade.as_str());
+    let eve = Seller::join(&world.market, "eve").await;
+    let listed = next();
+    assert_eq!(listed["type"], "co.machins.new_listing");
+    assert_eq!(listed["data"]["seller_agent_id"], eve.agent.as_str());
+    relay.stop();
+}
+
+/// Answers each POST with 200, and sends its head and body.
+fn receiver() -> (String, mpsc::Receiver<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, received) = mpsc::channel();
+    let answer = move |stream: TcpStream| -> io::Result<()> {
+        let mut reader = BufReader::new(&stream);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head)? == 0 {
+                    return Ok(());
+                }
+            }
+            let head = head.to_lowercase();
+            let (_, length) = head.split_once("content-length: ").unwrap();
+            let mut body = vec![0; length.lines().next().unwrap().parse().unwrap()];
+            reader.read_exact(&mut body)?;
+            let _ = sender.send((head, String::from_utf8(body).unwrap()));
+            (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        }
+    };
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = answer.clone();
+            thread::spawn(move || answer(stream.unwrap()));
+        }
+    });
+    (url, received)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_posted_to_a_url_and_signed() {
+    let world = World::start().await;
+    let trade = world.propose_and_cancel().await;
+    let (url, received) = receiver();
+    let secret = [("MACHINS_RELAY_SECRET", "hushhush")];
+    let relay = Relay::start(&world, &world.key, &["--to", &url], &secret);
+    let signer = Signer::new(&Secret::new("hushhush")).unwrap();
+    for event_type in ["co.machins.trade_proposed", "co.machins.trade_cancelled"] {
+        let (head, body) = received.recv_timeout(support::LIMIT).unwrap();
+        assert!(head.contains(&signer.sign(body.as_bytes())), "{head}");
+        let event: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (&event["type"], &event["subject"]),
+            (&event_type.into(), &trade.as_str().into())
+        );
+    }
+    world.drained().await;
+    relay.stop();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_service_is_waited_out() {
     let world = World::start().await;
@@ -326,14 +412,20 @@ async fn a_reader_that_goes_away_ends_it() {
 
 #[rstest]
 #[case::no_destination(&[], 2, "no destination")]
-#[case::another_protocol(&["--to", "http://127.0.0.1:4222", "--stream", "EVENTS"], 2, "nats://")]
+#[case::another_protocol(&["--to", "ftp://127.0.0.1", "--stream", "EVENTS"], 2, "nats://")]
+#[case::stream_of_http(&["--to", "http://127.0.0.1/", "--stream", "EVENTS"], 2, "has no stream")]
+#[case::plain_http(&["--to", "http://hooks.example/"], 2, "would expose the events")]
+#[case::signed_stdout(&["--to", "-", "--sign-with", "secret"], 2, "--sign-with")]
+#[case::no_address(&["--to", "-", "--from", "webhook"], 2, "--listen 127.0.0.1:8092")]
+#[case::no_secret(&["--to", "-", "--listen", "127.0.0.1:0"], 2, "MACHINS_WEBHOOK_SECRET")]
+#[case::not_for_the_inbox(&["--to", "-", "--from", "inbox", "--listen", "127.0.0.1:0"], 2, "--from")]
 #[case::no_stream(&["--to", "nats://127.0.0.1:4222"], 2, "no stream given")]
 #[case::stream_of_stdout(&["--to", "-", "--stream", "EVENTS"], 2, "stdout has no stream")]
 #[case::stream_name(&["--to", "nats://127.0.0.1:4222", "--stream", "a.b"], 2, "white space")]
 #[case::no_partitions(&["--to", "-", "--stream", "E", "--partitions", "0"], 2, "--partitions")]
 #[case::two_choices(&["--to", "-", "--profile", "a", "--profiles", "b"], 2, "--profiles")]
 #[case::filter(&["--to", "-", "--jq", ".type"], 2, "--jq")]
-#[case::webhooks(&["--to", "-", "--from", "webhook"], 2, "possible values: inbox")]
+#[case::source(&["--to", "-", "--from", "mail"], 2, "possible values: inbox, webhook")]
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_usage_is_explained(#[case] given: &[&str], #[case] code: i32, #[case] why: &str) {
     let world = World::start().await;

@@ -22,6 +22,9 @@ pub enum RelayError {
         /// What does not fit, and what can be done about it.
         reason: String,
     },
+    /// Events cannot be posted to this address, or not with this secret.
+    #[error("events cannot be posted there: {0}")]
+    Receiver(String),
     /// The writer does not take any more, for example because nobody reads from it.
     #[error("the events cannot be written")]
     Writer(#[source] io::Error),

@@ -44,22 +44,27 @@
 mod cloud_event;
 mod connection;
 mod error;
+mod http;
 mod lease;
 mod nats;
 mod notice;
 mod relay;
 mod sink;
+mod source;
 mod stream;
 mod subject;
 mod waits;
+mod webhooks;
 mod writer;
 
 pub use cloud_event::CloudEvent;
 pub use connection::NatsConnection;
 pub use error::RelayError;
+pub use http::HttpReceiver;
 pub use notice::Notice;
 pub use relay::Relay;
 pub use stream::EventStream;
+pub use webhooks::Webhooks;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

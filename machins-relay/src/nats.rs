@@ -1,5 +1,6 @@
 //! Storing events in JetStream.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context, ErrorCode};
+use bytes::Bytes;
+use futures_util::StreamExt;
 use machins_client::{AgentId, CancellationToken};
 use tokio::sync::Semaphore;
 
@@ -16,8 +19,9 @@ use crate::connection::NatsConnection;
 use crate::error::{RelayError, Unusable, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::source::Source;
 use crate::stream::EventStream;
-use crate::subject::{message_id, partition, subject};
+use crate::subject::{message_id, partition, subject, wake_subject};
 use crate::waits::Waits;
 
 /// The server's error for a message that is larger than the stream allows.
@@ -70,6 +74,19 @@ impl Nats {
 
     pub(crate) fn interruption(&self) -> &Interruption {
         &self.interruption
+    }
+
+    /// Has the inbox of an agent fetched each time that another replica says that there is something
+    /// new in it.
+    pub(crate) async fn on_announcement(&self, source: &Source) {
+        let subject = wake_subject(&source.agent);
+        // Without it, a webhook that another replica receives has to wait for the next look.
+        if let Ok(mut announcements) = self.context.client().subscribe(subject).await {
+            while announcements.next().await.is_some() {
+                source.wake();
+            }
+        }
+        pending::<()>().await;
     }
 
     async fn publish(
@@ -152,6 +169,13 @@ impl Sink for Nats {
                 return Err(NotStored::Stopped);
             }
         }
+    }
+
+    async fn announce(&self, agent: &AgentId) -> bool {
+        let client = self.context.client();
+        client.connection_state() == State::Connected
+            && client.publish(wake_subject(agent), Bytes::new()).await.is_ok()
+            && client.flush().await.is_ok()
     }
 }
 

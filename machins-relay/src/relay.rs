@@ -5,18 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use machins_client::webhook::Webhook;
 use machins_client::{AgentId, CancellationToken, Client, Notification};
 use tokio::io::AsyncWrite;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::cloud_event::CloudEvent;
 use crate::connection::NatsConnection;
 use crate::error::RelayError;
+use crate::http::{HttpReceiver, Posts};
 use crate::lease::Leases;
 use crate::nats::Nats;
 use crate::notice::{Notice, OnNotice};
 use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::source::Source;
 use crate::stream::EventStream;
+use crate::webhooks::{Received, Webhooks};
 use crate::writer::Lines;
+
+/// How long passing on the event of a webhook may take. The service waits ten seconds for the reply.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
 
 /// Passes the events of agents' inboxes on, oldest first, and acknowledges each after it was stored.
 ///
@@ -49,13 +58,8 @@ pub struct Relay {
     stop: CancellationToken,
     poll_waits: Option<(Duration, Duration)>,
     lease_time: Duration,
+    webhooks: Option<Webhooks>,
     on_notice: OnNotice,
-}
-
-/// An agent and the client that reads its inbox.
-struct Source {
-    client: Client,
-    agent: AgentId,
 }
 
 impl Relay {
@@ -66,6 +70,7 @@ impl Relay {
             stop: CancellationToken::new(),
             poll_waits: None,
             lease_time: Duration::from_secs(10),
+            webhooks: None,
             on_notice: Arc::new(|_| {}),
         }
     }
@@ -74,7 +79,7 @@ impl Relay {
     /// [`Wallet::agent_id`](machins_client::Wallet::agent_id) has it. There may be several: one with
     /// many events does not hold up the others.
     pub fn agent(mut self, client: &Client, agent: AgentId) -> Self {
-        self.sources.push(Source { client: client.clone(), agent });
+        self.sources.push(Source::new(client.clone(), agent));
         self
     }
 
@@ -88,6 +93,19 @@ impl Relay {
     /// that of [`InboxWatch::every`](machins_client::InboxWatch::every).
     pub fn every(mut self, shortest: Duration, longest: Duration) -> Self {
         self.poll_waits = Some((shortest, longest));
+        self
+    }
+
+    /// Receives webhooks, too. One about a trade has the inbox fetched at once, by whichever replica
+    /// reads it: only there has an event its id and its place. One of a new listing, request or agent,
+    /// which is in no inbox, is passed on itself; wherever it is received, and however often, it is
+    /// in the stream once.
+    ///
+    /// A webhook is answered with a status below 300 only after its event was stored, or the replica
+    /// that reads the inbox was told. While that is not possible, it is answered with 503. The
+    /// service does not send it again.
+    pub fn webhooks(mut self, webhooks: Webhooks) -> Self {
+        self.webhooks = Some(webhooks);
         self
     }
 
@@ -119,16 +137,26 @@ impl Relay {
         connection: &NatsConnection,
         stream: &EventStream,
     ) -> Result<(), RelayError> {
-        let agents = self.sources.iter().map(|source| source.agent.clone()).collect();
-        let opened = Nats::open(connection, stream, agents, &self.on_notice, &self.stop);
-        let Some(nats) = opened.await? else { return Ok(()) };
-        let nats = &nats;
-        self.for_each_agent(|source, stop| async move {
-            let (context, replicas) = (nats.context(), stream.replica_count());
-            let leases = Leases::new(context, &source.agent, self.lease_time, replicas);
-            self.pass_on_by_lease(source, nats, &leases, &stop).await
-        })
-        .await
+        let opened = &OnceCell::new();
+        let receive = |source, webhook| async move {
+            match opened.get() {
+                Some(nats) => self.receive(source, webhook, nats).await,
+                None => Received::NotNow("there is no connection to NATS yet".to_owned()),
+            }
+        };
+        let pass_on = async {
+            let agents = self.sources.iter().map(|source| source.agent.clone()).collect();
+            let nats = Nats::open(connection, stream, agents, &self.on_notice, &self.stop);
+            let Some(nats) = nats.await? else { return Ok(()) };
+            let nats = opened.get_or_init(async || nats).await;
+            self.for_each_agent(|source, stop| async move {
+                let (context, replicas) = (nats.context(), stream.replica_count());
+                let leases = Leases::new(context, &source.agent, self.lease_time, replicas);
+                self.pass_on_by_lease(source, nats, &leases, &stop).await
+            })
+            .await
+        };
+        self.with_webhooks(receive, Box::pin(pass_on)).await
     }
 
     /// Writes the events, one a line, until the relay is stopped. Returns when it is. An event is
@@ -141,9 +169,70 @@ impl Relay {
     where
         W: AsyncWrite + Send + Unpin,
     {
-        let lines = &Lines::new(writer);
-        self.for_each_agent(|source, stop| async move { self.pass_on(source, lines, &stop).await })
-            .await
+        self.to_sink(&Lines::new(writer)).await
+    }
+
+    /// Posts the events to a receiver over HTTP until the relay is stopped. Returns when it is. An event
+    /// is acknowledged after it was answered with a status from 200 to 299. Until then it is posted
+    /// again, after growing waits; later events of the same trade wait for it. One that is answered
+    /// with 413 stays unread.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help.
+    pub async fn to_http(&self, receiver: &HttpReceiver) -> Result<(), RelayError> {
+        self.to_sink(&Posts::new(receiver, Arc::clone(&self.on_notice))).await
+    }
+
+    /// Passes everything on to a sink that no other replica shares.
+    async fn to_sink(&self, sink: &impl Sink) -> Result<(), RelayError> {
+        let receive = |source, webhook| self.receive(source, webhook, sink);
+        let pass_on = self
+            .for_each_agent(|source, stop| async move { self.pass_on(source, sink, &stop).await });
+        self.with_webhooks(receive, pass_on).await
+    }
+
+    /// Receives webhooks for as long as something runs.
+    async fn with_webhooks<'a, F>(
+        &'a self,
+        receive: impl Fn(&'a Source, Webhook) -> F,
+        running: impl Future<Output = Result<(), RelayError>>,
+    ) -> Result<(), RelayError>
+    where
+        F: Future<Output = Received>,
+    {
+        let Some(webhooks) = &self.webhooks else { return running.await };
+        let stop = self.stop.child_token();
+        let running = async {
+            let result = running.await;
+            stop.cancel();
+            result
+        };
+        let receiving = webhooks.serve(&self.sources, receive, &self.on_notice, &stop);
+        tokio::join!(running, receiving).0
+    }
+
+    /// Stores the event of a webhook, or has the inbox fetched in which it is.
+    async fn receive(&self, source: &Source, webhook: Webhook, sink: &impl Sink) -> Received {
+        let agent = &source.agent;
+        let Some(event) = CloudEvent::broadcast(&source.service(), agent, &webhook) else {
+            let announced = async { timeout(ANSWER_TIME, sink.announce(agent)).await == Ok(true) };
+            return if source.wake() || announced.await {
+                Received::Passed
+            } else {
+                Received::NotNow("the replica that reads the inbox cannot be reached".to_owned())
+            };
+        };
+        let stored = timeout(ANSWER_TIME, sink.store(agent, &event, &self.stop)).await;
+        let received = match stored {
+            Ok(Ok(())) => return Received::Passed,
+            Ok(Err(NotStored::Kept(reason))) => Received::Never(reason),
+            Ok(Err(NotStored::Stopped)) => Received::NotNow("the relay was stopped".to_owned()),
+            Ok(Err(NotStored::Ended(error))) => Received::NotNow(error.to_string()),
+            Err(_) => Received::NotNow("it could not be stored in time".to_owned()),
+        };
+        let reason = format!("{}: {}", event.id, received.reason());
+        (self.on_notice)(&Notice::WebhookLost(agent.clone(), reason));
+        received
     }
 
     /// Runs something for each agent at the same time, until all have ended. One agent whose inbox
@@ -198,6 +287,7 @@ impl Relay {
             let keeping = async {
                 tokio::select! {
                     () = lease.keep() => term.cancel(),
+                    () = nats.on_announcement(source) => {}
                     () = term.cancelled() => {}
                 }
             };
@@ -215,10 +305,11 @@ impl Relay {
         sink: &impl Sink,
         stop: &CancellationToken,
     ) -> Result<(), RelayError> {
-        let Source { client, agent } = source;
+        let agent = &source.agent;
         let stop = &stop.child_token();
         let stopping = stop.clone();
-        let mut watch = client
+        let mut watch = source
+            .client
             .inbox_watch()
             .stop(stop.clone())
             .concurrency(CONCURRENCY)
@@ -241,7 +332,8 @@ impl Relay {
             watch = watch.every(shortest, longest);
         }
         let failure = Mutex::new(None);
-        let service = client.transport().base_url().to_string();
+        let service = source.service();
+        let _reading = source.reads(watch.waker());
         let store = async |notification: Notification| {
             let event = CloudEvent::new(&service, agent, &notification);
             match sink.store(agent, &event, stop).await {

@@ -18,6 +18,12 @@ pub(crate) trait Sink: Send + Sync {
         event: &CloudEvent,
         stop: &CancellationToken,
     ) -> impl Future<Output = Result<(), NotStored>> + Send;
+
+    /// Tells the replica that reads an agent's inbox that there is something new in it. Returns whether
+    /// it was told. Only where there can be several replicas is there anybody to tell.
+    fn announce(&self, _agent: &AgentId) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
 }
 
 /// Why an event was not stored.

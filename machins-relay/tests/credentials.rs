@@ -69,9 +69,9 @@ fn jwt(signer: &KeyPair, subject: &KeyPair, name: &str, about: &Value) -> String
     claims["jti"] = BASE32_NOPAD.encode(&Sha256::digest(claims.to_string())).into();
     let header = json!({"typ": "JWT", "alg": "ed25519-nkey"});
     let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let signed = format!("{}.{}", part(&header), part(&claims));
-    let signature = BASE64URL_NOPAD.encode(&signer.sign(signed.as_bytes()).unwrap());
-    format!("{signed}.{signature}")
+    let content = format!("{}.{}", part(&header), part(&claims));
+    let signature = BASE64URL_NOPAD.encode(&signer.sign(content.as_bytes()).unwrap());
+    format!("{content}.{signature}")
 }
 
 #[tokio::test]

@@ -100,10 +100,10 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machins-relay",
         &[
-            "error notice subject waits",
-            "cloud_event connection stream",
+            "error notice source subject waits",
+            "cloud_event connection stream webhooks",
             "sink",
-            "nats writer",
+            "http nats writer",
             "lease",
             "relay",
             "lib",

@@ -1,7 +1,7 @@
 //! How the commands reach NATS.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use agent_client_core::variable;
 use clap::{Args, ValueHint};
@@ -53,7 +53,7 @@ impl CredentialFlags {
 }
 
 /// The content of a file, without the line break at its end.
-fn secret(file: &PathBuf) -> Result<Secret, Failure> {
+pub(super) fn secret(file: &Path) -> Result<Secret, Failure> {
     let content = fs::read_to_string(file).map_err(|error| {
         Failure::credentials(format!("cannot read {}: {error}", file.display()))
     })?;
@@ -76,7 +76,8 @@ pub(super) fn address(text: &str) -> Result<String, String> {
     }
 }
 
-fn text(name: &str) -> Result<Option<String>, Failure> {
+/// The text of a variable.
+pub(super) fn text(name: &str) -> Result<Option<String>, Failure> {
     variable(name).map_err(|error| Failure::usage(error.message().to_owned()))
 }
 
