@@ -72,7 +72,7 @@ impl Relay {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        send(self.child.id(), signal);
     }
 
     /// Waits for a line on stderr, and returns those before it.
@@ -100,6 +100,10 @@ impl Relay {
         let (code, said) = self.ended();
         assert_eq!(code, Some(0), "{said}");
     }
+}
+
+fn send(process: u32, signal: Signal) {
+    kill(Pid::from_raw(process.cast_signed()), signal).unwrap();
 }
 
 /// Whoever comes first decides how long the leases last: here a relay that does not wait long.
@@ -217,6 +221,59 @@ async fn an_absent_server_is_told_once_with_its_end() {
     world.drained().await;
     relay.stop();
     check_order(&stored(&nats, 2).await, &[trade]);
+}
+
+/// The memory that a process has now, in kilobytes.
+fn memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// While NATS hangs or is gone, only some of what is unread is held in memory.
+#[rstest]
+#[case::hangs(true)]
+#[case::is_gone(false)]
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_bounded_while_nats_takes_nothing(#[case] hangs: bool) {
+    let Some(mut nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    short_leases(&world, &nats).await;
+    let mut trades = vec![world.propose_and_cancel().await];
+    let mut relay = Relay::to_nats(&world, &nats);
+    stored(&nats, 2).await;
+    let before = memory(relay.child.id());
+    if hangs {
+        send(nats.process(), Signal::SIGSTOP);
+    } else {
+        nats.kill();
+    }
+    let most = if env::var_os("FULL_SIZE").is_some() { 4_500 } else { 700 };
+    for _ in 0..most {
+        trades.push(world.propose_and_cancel().await);
+    }
+    let others = relay.wait_for("events stay in the inbox until they can be passed on again");
+    assert!(others.iter().all(|line| line.contains("the inbox of")), "{others:?}");
+    let during = memory(relay.child.id());
+    assert!(
+        during < before + 32 * 1024,
+        "{before} kB before, {during} kB with {most} trades unread"
+    );
+    if hangs {
+        send(nats.process(), Signal::SIGCONT);
+    } else {
+        nats.restart();
+    }
+    relay.wait_for("events are passed on again");
+    let relay = relay.unheard();
+    world.drained().await;
+    let after = memory(relay.child.id());
+    relay.stop();
+    check_order(&stored(&nats, 2 * trades.len()).await, &trades);
+    println!(
+        "{} events unread: {before} kB before, {during} kB while NATS takes none, {after} kB after",
+        2 * most
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,9 @@ pub enum RelayError {
         /// What does not fit, and what can be done about it.
         reason: String,
     },
+    /// A declaration of a stream and its consumers is invalid.
+    #[error("the declaration is invalid: {0}")]
+    Setup(String),
     /// Events cannot be posted to this address, or not with this secret.
     #[error("events cannot be posted there: {0}")]
     Receiver(String),

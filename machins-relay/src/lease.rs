@@ -3,11 +3,12 @@
 //! That saves requests. Order and uniqueness do not depend on it: each replica stores the events of
 //! a trade in order, and the stream recognizes those that another has stored.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use futures_util::TryStreamExt;
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -49,8 +50,9 @@ impl<'a> Leases<'a> {
     ) -> Self {
         // The characters of a key are fewer than those of a subject.
         let key = token(agent.as_str()).replace('%', "=").replace('~', "/");
-        // Different for each replica.
-        let holder = context.client().new_inbox();
+        let host = gethostname::gethostname().to_string_lossy().replace('/', "_");
+        // Different for each replica, and readable in `status`.
+        let holder = format!("{host}/{}/{}", std::process::id(), context.client().new_inbox());
         Self { context, agent, key, holder, time, replicas }
     }
 
@@ -166,6 +168,37 @@ impl Lease {
         // Otherwise it runs out.
         let _ = timeout(renewal(self.time), given_up).await;
     }
+}
+
+/// A lease that somebody has.
+pub(crate) struct Holder {
+    /// The id of the agent, as it is written in subjects.
+    pub(crate) agent: String,
+    /// The machine and the process.
+    pub(crate) replica: String,
+    pub(crate) renewed: SystemTime,
+}
+
+/// Returns the leases that somebody has.
+pub(crate) async fn holders(context: &Context) -> Result<Vec<Holder>, String> {
+    let Ok(store) = context.get_key_value(BUCKET).await else { return Ok(Vec::new()) };
+    let keys = store.keys().await.map_err(|error| chain(&error))?;
+    let mut keys: Vec<String> = keys.try_collect().await.map_err(|error| chain(&error))?;
+    keys.sort();
+    let mut holders = Vec::new();
+    for key in keys {
+        // It may have run out since.
+        let entry = store.entry(&key).await.map_err(|error| chain(&error))?;
+        let Some(entry) = entry.filter(|entry| !entry.value.is_empty()) else { continue };
+        let value = String::from_utf8_lossy(&entry.value);
+        let replica = match value.split('/').collect::<Vec<_>>()[..] {
+            [host, process, _] => format!("{host}, process {process}"),
+            _ => value.into_owned(),
+        };
+        let agent = key.replace('=', "%").replace('/', "~");
+        holders.push(Holder { agent, replica, renewed: entry.created.into() });
+    }
+    Ok(holders)
 }
 
 /// What trying to take a lease led to.

@@ -41,29 +41,41 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apply;
 mod cloud_event;
 mod connection;
+mod dead_letters;
 mod error;
 mod http;
 mod lease;
+mod messages;
 mod nats;
 mod notice;
 mod relay;
+mod replay;
+mod setup;
 mod sink;
 mod source;
+mod status;
 mod stream;
+mod stream_admin;
 mod subject;
 mod waits;
 mod webhooks;
 mod writer;
 
+pub use apply::Difference;
 pub use cloud_event::CloudEvent;
 pub use connection::NatsConnection;
+pub use dead_letters::DeadLetter;
 pub use error::RelayError;
 pub use http::HttpReceiver;
 pub use notice::Notice;
 pub use relay::Relay;
+pub use setup::RelaySetup;
+pub use status::{ConsumerStatus, LeaseStatus, StreamStatus};
 pub use stream::EventStream;
+pub use stream_admin::StreamAdmin;
 pub use webhooks::Webhooks;
 
 #[cfg(doctest)]

@@ -101,8 +101,7 @@ impl EventStream {
         self.replicas
     }
 
-    fn config(&self) -> Config {
-        let has_max_age = !self.max_age.is_zero();
+    pub(crate) fn config(&self) -> Config {
         Config {
             name: self.name.clone(),
             description: Some(description(self.partitions)),
@@ -112,11 +111,7 @@ impl EventStream {
             num_replicas: self.replicas,
             max_age: self.max_age,
             max_bytes: self.max_bytes,
-            duplicate_window: if has_max_age {
-                self.max_age.min(DUPLICATE_WINDOW)
-            } else {
-                DUPLICATE_WINDOW
-            },
+            duplicate_window: duplicate_window(self.max_age),
             ..Config::default()
         }
     }
@@ -166,7 +161,7 @@ impl EventStream {
         }
     }
 
-    fn check(&self, found: &Config, agents: &[AgentId]) -> Result<(), Unusable> {
+    pub(crate) fn check(&self, found: &Config, agents: &[AgentId]) -> Result<(), Unusable> {
         let takes = |needed: &String| {
             let fits =
                 |subject: &String| subject == needed || [SUBJECTS, ">"].contains(&&**subject);
@@ -200,12 +195,17 @@ impl EventStream {
     }
 }
 
+/// For how long a stream recognizes an event that it has stored: never longer than it keeps one.
+pub(crate) fn duplicate_window(max_age: Duration) -> Duration {
+    if max_age.is_zero() { DUPLICATE_WINDOW } else { max_age.min(DUPLICATE_WINDOW) }
+}
+
 /// Old servers keep no metadata of a stream. All keep a description.
 fn description(partitions: NonZeroU16) -> String {
     format!("machins relay, {partitions} partitions")
 }
 
-fn described_partitions(description: &str) -> Option<NonZeroU16> {
+pub(crate) fn described_partitions(description: &str) -> Option<NonZeroU16> {
     description.strip_prefix("machins relay, ")?.strip_suffix(" partitions")?.parse().ok()
 }
 

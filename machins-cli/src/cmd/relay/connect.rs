@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use agent_client_core::variable;
 use clap::{Args, ValueHint};
 use machins_client::Secret;
-use machins_relay::{NatsConnection, RelayError};
+use machins_relay::{EventStream, NatsConnection, RelayError};
 
 use crate::error::Failure;
 
@@ -74,6 +74,11 @@ pub(super) fn address(text: &str) -> Result<String, String> {
     } else {
         Err("must begin with nats:// or tls://".into())
     }
+}
+
+/// Parses the name of a stream.
+pub(super) fn stream_name(text: &str) -> Result<String, String> {
+    EventStream::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// The text of a variable.

@@ -1,5 +1,6 @@
 //! `machins relay`: agents' events in NATS JetStream, or on stdout.
 
+mod admin;
 mod agents;
 mod connect;
 mod printable;
@@ -16,7 +17,9 @@ use machins_client::{CancellationToken, Secret};
 use machins_relay::{EventStream, HttpReceiver, NatsConnection, Notice, Relay, RelayError};
 
 use self::agents::{Agent, agents};
-use self::connect::{CredentialFlags, address, address_in_environment, refused, secret, text};
+use self::connect::{
+    CredentialFlags, address, address_in_environment, refused, secret, stream_name, text,
+};
 use self::printable::Printable;
 use self::webhooks::SourceFlags;
 use crate::config::key::BASE_URL;
@@ -52,12 +55,15 @@ const STDOUT: &str = "-";
 #[derive(Debug, Args)]
 #[command(
     name = "relay",
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  machins relay --to nats://127.0.0.1:4222 --stream EVENTS --partitions 8\n  \
     machins relay --to nats://127.0.0.1:4222 --stream EVENTS --listen 0.0.0.0:8092\n  \
     machins relay --to https://hooks.example/events --profiles ada,bob\n  \
     machins relay --to - >> events.jsonl"
 )]
 pub(crate) struct RelayCommand {
+    #[command(subcommand)]
+    command: Option<admin::Command>,
     /// Address of NATS (nats:// or tls://), https:// URL that events are posted to, or - for stdout, an
     /// event a line [default: NATS_URL]
     #[arg(long, value_name = "URL", value_parser = destination)]
@@ -96,6 +102,13 @@ pub(crate) struct RelayCommand {
 
 impl RelayCommand {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.command {
+            Some(command) => command.run(context),
+            None => self.pass_on(context),
+        }
+    }
+
+    fn pass_on(&self, context: &Context) -> Result<(), Failure> {
         let destination = self.destination(context)?;
         if context.global.jq.is_some() {
             let hint = "filter the lines: `machins relay --to - | jq .type`";
@@ -149,9 +162,10 @@ impl RelayCommand {
             None if to == STDOUT => Ok(Destination::Stdout),
             None if is_http => Ok(Destination::Http(self.receiver(context, &to)?)),
             None => Err(Failure::usage("no stream given").hint("for example --stream EVENTS")),
-            Some(name) => {
-                Ok(Destination::Nats(self.credentials.connection(&to)?, self.described(name)?))
-            }
+            Some(name) => Ok(Destination::Nats(
+                Box::new(self.credentials.connection(&to)?),
+                self.described(name)?,
+            )),
         }
     }
 
@@ -194,7 +208,7 @@ impl RelayCommand {
 /// Where the events go.
 enum Destination {
     Stdout,
-    Nats(NatsConnection, EventStream),
+    Nats(Box<NatsConnection>, EventStream),
     Http(HttpReceiver),
 }
 
@@ -218,10 +232,6 @@ fn destination(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     address(text).map_err(|_| "must begin with nats://, tls:// or https://, or be -".to_owned())
-}
-
-fn stream_name(text: &str) -> Result<String, String> {
-    EventStream::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn tell(out: Output, notice: &Notice) {

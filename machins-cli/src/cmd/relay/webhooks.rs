@@ -20,7 +20,7 @@ const RARE_LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 
 /// Where events come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum From {
+enum SourceKind {
     /// Look at the inbox from time to time
     Inbox,
     /// Receive webhooks, and look at the inbox when one comes, or after five minutes
@@ -32,7 +32,7 @@ enum From {
 pub(super) struct SourceFlags {
     /// Where the events come from; both can be given [default: inbox, with --listen both]
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
-    from: Vec<From>,
+    from: Vec<SourceKind>,
     /// Address and port at which webhooks are received, for example 127.0.0.1:8092
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -49,7 +49,7 @@ pub(super) struct SourceFlags {
 impl SourceFlags {
     /// Checks that the flags fit together, and returns the secret of the webhooks if there are any.
     pub(super) fn secret(&self) -> Result<Option<Secret>, Failure> {
-        let receives = self.from.contains(&From::Webhook);
+        let receives = self.from.contains(&SourceKind::Webhook);
         match self.listen {
             None if receives => Err(Failure::usage("webhooks need an address to arrive at")
                 .hint("for example --listen 127.0.0.1:8092")),
@@ -79,7 +79,7 @@ impl SourceFlags {
     ) -> Result<Relay, Failure> {
         let relay = match self.interval {
             Some(interval) => relay.every(interval, interval),
-            None if self.from == [From::Webhook] => relay.every(RARE_LOOKS.0, RARE_LOOKS.1),
+            None if self.from == [SourceKind::Webhook] => relay.every(RARE_LOOKS.0, RARE_LOOKS.1),
             None => relay,
         };
         let (Some(address), Some(secret)) = (self.listen, secret) else { return Ok(relay) };
