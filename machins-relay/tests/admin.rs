@@ -114,6 +114,17 @@ async fn a_setup_is_made_once_and_then_changed() {
 }
 
 #[tokio::test]
+async fn the_declaration_of_the_page_is_made() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let page = include_str!("../../docs/relay.md");
+    let (_, declaration) = page.split_once("```toml\n").unwrap();
+    let declared = setup(declaration.split_once("```").unwrap().0);
+    let admin = admin(&nats).await;
+    assert_eq!(admin.set_up(&declared).await.unwrap().len(), 2 + 8);
+    assert_eq!(admin.differences(&declared).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_relay_uses_a_stream_that_was_set_up() {
     let Some(nats) = NatsServer::start(&[]) else { return };
     admin(&nats).await.set_up(&setup(SETUP)).await.unwrap();
