@@ -211,22 +211,26 @@ pub async fn stored(nats: &NatsServer, count: usize) -> Vec<Stored> {
 
 async fn read(nats: &NatsServer, count: usize) -> Vec<Stored> {
     let context = jetstream(nats).await;
-    let stream = loop {
-        match context.get_stream("EVENTS").await {
-            Ok(stream) => break stream,
-            // The relay has not created it yet.
-            Err(_) => tokio::task::yield_now().await,
+    loop {
+        // The relay may not have created the stream yet, and a reader of a busy server may be cut off.
+        match try_read(&context, count).await {
+            Some(stored) => return stored,
+            None => tokio::task::yield_now().await,
         }
-    };
+    }
+}
+
+async fn try_read(context: &jetstream::Context, count: usize) -> Option<Vec<Stored>> {
+    let stream = context.get_stream("EVENTS").await.ok()?;
     let config = OrderedConfig {
         deliver_subject: context.client().new_inbox(),
         deliver_policy: DeliverPolicy::All,
         ..OrderedConfig::default()
     };
-    let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
+    let mut messages = stream.create_consumer(config).await.ok()?.messages().await.ok()?;
     let mut stored = Vec::new();
     while stored.len() < count {
-        let message = messages.next().await.unwrap().unwrap();
+        let message = messages.next().await?.ok()?;
         let json = String::from_utf8(message.payload.to_vec()).unwrap();
         let headers = message.headers.as_ref().unwrap();
         stored.push(Stored {
@@ -236,7 +240,7 @@ async fn read(nats: &NatsServer, count: usize) -> Vec<Stored> {
             json,
         });
     }
-    stored
+    Some(stored)
 }
 
 /// The number of events in the stream now.
