@@ -6,6 +6,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+mod agent_file;
 mod api;
 mod approvals;
 pub(crate) mod completion;
@@ -24,6 +25,7 @@ pub(crate) mod hook;
 #[cfg(feature = "mock")]
 mod hook_verify;
 mod inbox;
+mod inbox_lock;
 mod inbox_watch;
 mod intents;
 mod join;
@@ -46,7 +48,7 @@ mod relay;
 mod remove;
 mod resend;
 mod shell;
-mod start;
+pub(crate) mod start;
 mod status;
 mod subscriptions;
 mod tools;
@@ -58,14 +60,13 @@ mod webhook;
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::process::ExitCode;
 
 use agent_client_core::variable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::flags::{Format, Global, Verbosity};
 
 /// A command, in the group that runs it.

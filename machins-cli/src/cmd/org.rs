@@ -108,7 +108,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         }
         context.out.note(
             "This key is shown only once. Save it: `machins config set machineid.org_key -`\n\
-             or for this shell: export MACHINEID_ORG_KEY",
+             or set MACHINEID_ORG_KEY for this shell",
         );
         return Ok(());
     }
