@@ -128,7 +128,8 @@ async fn killed_and_started_again_it_stores_each_once() {
         relay.signal(Signal::SIGKILL);
         assert_eq!(relay.ended().0, None);
     }
-    let relay = Relay::to_nats(&world, &nats);
+    let mut relay = Relay::to_nats(&world, &nats);
+    relay.wait_for("this replica reads the inbox");
     world.drained().await;
     relay.stop();
     check_order(&stored(&nats, 2 * trades.len()).await, &trades);
@@ -174,7 +175,10 @@ async fn five_replicas_that_are_killed_lose_nothing() {
     }
     world.market.clear_faults();
     world.drained().await;
-    replicas.into_iter().for_each(Relay::stop);
+    for replica in replicas {
+        replica.signal(Signal::SIGKILL);
+        assert_eq!(replica.ended().0, None);
+    }
     let events = 2 * trades.len();
     check_order(&stored(&nats, events).await, &trades);
     assert_eq!(count(&nats).await, events as u64);

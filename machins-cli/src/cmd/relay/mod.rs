@@ -117,10 +117,14 @@ impl RelayCommand {
         let secret = self.sources.secret()?;
         runtime::block_on(async {
             let (out, stop) = (context.out, CancellationToken::new());
-            let relay = self.relay(context).await?;
+            let mut signals = Signals::new()?;
+            let relay = tokio::select! {
+                biased;
+                relay = self.relay(context) => relay?,
+                _ = signals.asked_to_stop() => return Ok(()),
+            };
             let relay = self.sources.add_to(relay, secret.as_ref(), out).await?;
             let relay = relay.stop(stop.clone()).on_notice(move |notice| tell(out, notice));
-            let mut signals = Signals::new()?;
             let mut passing = pin!(pass(&relay, &destination));
             tokio::select! {
                 biased;
