@@ -47,6 +47,7 @@ mod nats;
 mod notice;
 mod relay;
 mod sink;
+mod store;
 mod stream;
 mod subject;
 mod writer;
@@ -55,6 +56,7 @@ pub use cloud_event::CloudEvent;
 pub use error::RelayError;
 pub use notice::Notice;
 pub use relay::Relay;
+pub use store::NatsStore;
 pub use stream::EventStream;
 
 #[cfg(doctest)]

@@ -43,12 +43,7 @@ impl Nats {
         on_notice: &OnNotice,
         stop: &CancellationToken,
     ) -> Result<Option<Self>, RelayError> {
-        let address: ServerAddr =
-            address.parse().map_err(|error| RelayError::Nats(format!("{error}")))?;
-        if address.host().is_empty() || address.is_websocket() {
-            let reason = "write its address like nats://127.0.0.1:4222".to_owned();
-            return Err(RelayError::Nats(reason));
-        }
+        let address = server_address(address)?;
         let interruption = Interruption::new(Arc::clone(on_notice));
         let mut waits = Waits::new();
         let (context, window) = loop {
@@ -146,6 +141,17 @@ impl Sink for Nats {
             }
         }
     }
+}
+
+/// Reads the address of a server.
+pub(crate) fn server_address(address: &str) -> Result<ServerAddr, RelayError> {
+    let address: ServerAddr =
+        address.parse().map_err(|error| RelayError::Nats(format!("{error}")))?;
+    if address.host().is_empty() || address.is_websocket() {
+        let reason = "write its address like nats://127.0.0.1:4222".to_owned();
+        return Err(RelayError::Nats(reason));
+    }
+    Ok(address)
 }
 
 /// Connects, and creates the stream if it does not exist.

@@ -411,7 +411,8 @@ async fn machins_shows_no_secret() {
         InboxWatch = blocking.inbox_watch(),
     }));
     in_another_thread(move || drop(blocking));
-    let traits = ["IntentLock", "IntentStore", "SpendingLock", "SpendingStore", "StoreFuture"];
+    let traits =
+        ["IntentLock", "IntentStore", "LockCheck", "SpendingLock", "SpendingStore", "StoreFuture"];
     check("machins-client", &traits, &SECRETS, shown);
 }
 
@@ -564,6 +565,7 @@ async fn the_relay_shows_no_secret() {
     let shown = show!(relay, "" {
         CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
         EventStream = stream.clone(),
+        NatsStore = relay::NatsStore::new(&with_password.replace("http", "nats")).unwrap(),
         Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
         Relay = relay(),
         RelayError = relay().to_nats(&with_password, &stream).await.unwrap_err(),
