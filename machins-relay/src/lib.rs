@@ -27,6 +27,10 @@
 //! # Ok(()) });
 //! ```
 //!
+//! A [`Worker`] is on the other side: one of a group that share the events of the stream. [`Effects`]
+//! remembers what they have led to. A [`NatsStore`] makes it safe to buy from several machines: one
+//! purchase for a key, and one budget.
+//!
 //! # Subjects
 //!
 //! An event's subject is `machins.AGENT.EVENT.PARTITION`: the agent's id, the service's type of the
@@ -50,6 +54,7 @@ mod sink;
 mod store;
 mod stream;
 mod subject;
+mod worker;
 mod writer;
 
 pub use cloud_event::CloudEvent;
@@ -58,6 +63,9 @@ pub use notice::Notice;
 pub use relay::Relay;
 pub use store::NatsStore;
 pub use stream::EventStream;
+pub use worker::effects::{Effect, Effects};
+pub use worker::received::{Handled, ReceivedEvent};
+pub use worker::{Worker, WorkerNotice};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -564,11 +564,16 @@ async fn the_relay_shows_no_secret() {
     }));
     let shown = show!(relay, "" {
         CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
+        Effect = relay::Effect::New,
         EventStream = stream.clone(),
+        Handled = relay::Handled::Dead("the listing is gone".to_owned()),
         NatsStore = relay::NatsStore::new(&with_password.replace("http", "nats")).unwrap(),
         Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
         Relay = relay(),
         RelayError = relay().to_nats(&with_password, &stream).await.unwrap_err(),
+        Worker = relay::Worker::new("group", &stream).unwrap(),
+        WorkerNotice = relay::WorkerNotice::Interrupted("it does not answer".to_owned()),
     });
-    check("machins-relay", &[], &SECRETS, shown);
+    // Made at a server: an event, which is what was sent, and a bucket, which has no key.
+    check("machins-relay", &["Effects", "ReceivedEvent"], &SECRETS, shown);
 }

@@ -104,7 +104,7 @@ const LAYERS: [(&str, Layers); 8] = [
             "cloud_event stream",
             "sink",
             "nats writer",
-            "lease store",
+            "lease store worker",
             "relay",
             "lib",
         ],
