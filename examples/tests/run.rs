@@ -10,7 +10,7 @@ use machins_client::{
 };
 use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, NewAgent, Org, OrgUpdate, Plan};
-use machins_relay::{EventStream, Relay};
+use machins_relay::{EventStream, NatsConnection, Relay};
 use serde_json::json;
 use test_support::NatsServer;
 
@@ -340,8 +340,9 @@ fn event_workers_share_the_trades_of_a_seller() {
         let (client, url, stop) = (builder.api_key(key).build().unwrap(), nats.url(), stop.clone());
         runtime.spawn(async move {
             let agent = client.get_wallet().await.unwrap().agent_id.unwrap();
-            let relay = Relay::new(&client, agent).stop(stop);
-            relay.to_nats(&url, &EventStream::new("EVENTS").unwrap()).await
+            let relay = Relay::new().agent(&client, agent).stop(stop);
+            let connection = NatsConnection::new(&url).unwrap();
+            relay.to_nats(&connection, &EventStream::new("EVENTS").unwrap()).await
         })
     };
     let buyer = client(&buyer, &server);

@@ -11,7 +11,9 @@ pub(crate) struct SharedStore(#[cfg(feature = "relay")] machins_relay::NatsStore
 #[cfg(feature = "relay")]
 impl SharedStore {
     pub(crate) fn new(address: &str) -> Result<Self, Failure> {
-        Ok(Self(machins_relay::NatsStore::new(address)?))
+        let connection = machins_relay::NatsConnection::new(address)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Self(machins_relay::NatsStore::new(&connection)))
     }
 
     pub(crate) fn hold_intents(self, builder: ClientBuilder) -> ClientBuilder {

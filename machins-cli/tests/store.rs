@@ -51,7 +51,7 @@ impl Shop {
 }
 
 impl Machine<'_> {
-    fn policy(self, policy: Value) -> Self {
+    fn policy(self, policy: &Value) -> Self {
         let config = self.home.path().join(".machins/config.json");
         fs::write(config, json!({"policy": policy}).to_string()).unwrap();
         self
@@ -127,7 +127,7 @@ fn machines_that_buy_for_one_key_make_one_trade() {
 fn machines_with_one_policy_keep_one_budget() {
     let Some(nats) = NatsServer::start(&[]) else { return };
     let shop = Shop::new();
-    let machine = || shop.machine(&nats.url()).policy(json!({"max_per_day": "3"}));
+    let machine = || shop.machine(&nats.url()).policy(&json!({"max_per_day": "3"}));
     let machines: Vec<_> = (0..4).map(|_| machine()).collect();
     let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let commands = machines.iter().cycle().zip(keys).map(|(machine, key)| machine.buy(key));
@@ -144,7 +144,7 @@ fn without_the_store_nothing_is_bought() {
     let Some(mut nats) = NatsServer::start(&[]) else { return };
     nats.kill();
     let shop = Shop::new();
-    let machine = shop.machine(&nats.url()).policy(json!({"max_per_day": "3"}));
+    let machine = shop.machine(&nats.url()).policy(&json!({"max_per_day": "3"}));
     for command in [machine.buy("order"), machine.command(&["buy", &shop.listing])] {
         let error = error(&end(command));
         assert_eq!(error["kind"], "storage", "{error}");

@@ -11,9 +11,10 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::nats::{Waits, chain};
+use crate::error::chain;
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::subject::token;
+use crate::waits::Waits;
 
 /// The bucket that holds a key for each agent whose inbox is read.
 const BUCKET: &str = "machins-relay";
@@ -21,6 +22,7 @@ const BUCKET: &str = "machins-relay";
 /// The lease on an agent's inbox, which one replica has at a time.
 pub(crate) struct Leases<'a> {
     context: &'a Context,
+    agent: &'a AgentId,
     key: String,
     holder: String,
     time: Duration,
@@ -41,7 +43,7 @@ impl<'a> Leases<'a> {
     /// exist yet.
     pub(crate) fn new(
         context: &'a Context,
-        agent: &AgentId,
+        agent: &'a AgentId,
         time: Duration,
         replicas: usize,
     ) -> Self {
@@ -49,7 +51,7 @@ impl<'a> Leases<'a> {
         let key = token(agent.as_str()).replace('%', "=").replace('~', "/");
         // Different for each replica.
         let holder = context.client().new_inbox();
-        Self { context, key, holder, time, replicas }
+        Self { context, agent, key, holder, time, replicas }
     }
 
     /// Waits until nobody else has the lease, and takes it. Returns `None` if it is stopped before.
@@ -64,14 +66,14 @@ impl<'a> Leases<'a> {
             let is_running = match self.try_acquire().await {
                 Ok(Attempt::Taken(lease)) => {
                     interruption.end();
-                    on_notice(&Notice::Active);
+                    on_notice(&Notice::Active(self.agent.clone()));
                     return Some(*lease);
                 }
                 Ok(Attempt::Held(time)) => {
                     interruption.end();
                     if !is_standby {
                         is_standby = true;
-                        on_notice(&Notice::Standby);
+                        on_notice(&Notice::Standby(self.agent.clone()));
                     }
                     waits = Waits::new();
                     tokio::select! {

@@ -8,7 +8,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use machins_client::AgentId;
 
-use crate::error::RelayError;
+use crate::error::{RelayError, Unusable};
 use crate::subject::subjects_of;
 
 /// The subjects of all events of all agents.
@@ -126,7 +126,7 @@ impl EventStream {
     pub(crate) async fn ensure(
         &self,
         context: &Context,
-        agent: &AgentId,
+        agents: &[AgentId],
     ) -> Result<Option<Duration>, Unusable> {
         let config = match self.find(context).await? {
             Some(found) => found,
@@ -145,7 +145,7 @@ impl EventStream {
                 },
             },
         };
-        self.check(&config, agent)?;
+        self.check(&config, agents)?;
         let window = self.config().duplicate_window;
         Ok(Some(config.duplicate_window).filter(|found| *found < window))
     }
@@ -178,10 +178,13 @@ impl EventStream {
         Ok((stream, partitions))
     }
 
-    fn check(&self, found: &Config, agent: &AgentId) -> Result<(), Unusable> {
-        let needed = subjects_of(agent);
-        let takes = |subject: &String| *subject == needed || [SUBJECTS, ">"].contains(&&**subject);
-        if !found.subjects.iter().any(takes) {
+    fn check(&self, found: &Config, agents: &[AgentId]) -> Result<(), Unusable> {
+        let takes = |needed: &String| {
+            let fits =
+                |subject: &String| subject == needed || [SUBJECTS, ">"].contains(&&**subject);
+            found.subjects.iter().any(fits)
+        };
+        if let Some(needed) = agents.iter().map(subjects_of).find(|needed| !takes(needed)) {
             return Err(self.unfit(format!(
                 "it exists and does not take {needed}; add {SUBJECTS} to its subjects, or name another"
             )));
@@ -207,14 +210,6 @@ impl EventStream {
     fn unfit(&self, reason: String) -> Unusable {
         Unusable::Ever(RelayError::Stream { name: self.name.clone(), reason })
     }
-}
-
-/// Why the stream cannot be used.
-pub(crate) enum Unusable {
-    /// It may be usable later.
-    Now(String),
-    /// Only another stream, or another setting of it, would help.
-    Ever(RelayError),
 }
 
 /// Old servers keep no metadata of a stream. All keep a description.

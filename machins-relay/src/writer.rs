@@ -1,6 +1,6 @@
 //! Writing events, one a line.
 
-use machins_client::CancellationToken;
+use machins_client::{AgentId, CancellationToken};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
@@ -18,7 +18,12 @@ impl<W> Lines<W> {
 }
 
 impl<W: AsyncWrite + Send + Unpin> Sink for Lines<W> {
-    async fn store(&self, event: &CloudEvent, _stop: &CancellationToken) -> Result<(), NotStored> {
+    async fn store(
+        &self,
+        _agent: &AgentId,
+        event: &CloudEvent,
+        _stop: &CancellationToken,
+    ) -> Result<(), NotStored> {
         let mut line = serde_json::to_vec(event)
             .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
         line.push(b'\n');

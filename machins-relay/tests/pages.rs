@@ -2,7 +2,7 @@
 //! into the build directory. Where there is no `nats-server`, no Python with pip or no Node with npm, a
 //! test says so and passes, unless `REQUIRE_NATS`, `REQUIRE_PYTHON` or `REQUIRE_NODE` is set.
 #![cfg(unix)]
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, pipe};

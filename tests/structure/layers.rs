@@ -100,10 +100,10 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machins-relay",
         &[
-            "error notice subject",
-            "cloud_event stream",
+            "error notice source subject waits",
+            "cloud_event connection stream webhooks",
             "sink",
-            "nats writer",
+            "http nats writer",
             "lease store worker",
             "relay",
             "lib",

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use clap::Parser;
 use machins_client::{AgentId, ApiKey, CancellationToken, Client};
-use machins_relay::{EventStream, Relay};
+use machins_relay::{EventStream, NatsConnection, Relay};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde_json::json;
-use tokio::task::JoinSet;
 
 /// How long relays run before it is measured what they cost while nothing happens.
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -51,18 +50,18 @@ async fn main() -> Result<()> {
     // That of the run before.
     let _ = context.delete_stream("EVENTS").await;
     let stream = EventStream::new("EVENTS")?.partitions(arguments.partitions);
-    let (start, stop, mut relays) = (Instant::now(), CancellationToken::new(), JoinSet::new());
+    let (start, stop) = (Instant::now(), CancellationToken::new());
+    let mut relay = Relay::new().stop(stop.clone());
     for number in 0..arguments.agents {
         let key = ApiKey::new(&format!("at_benchmark_{number}"))?;
         let client = Client::builder().base_url(&arguments.base_url).api_key(key).build()?;
-        let agent = AgentId::new(&format!("agent-{number}"))?;
-        let mut relay = Relay::new(&client, agent).stop(stop.clone());
-        if let Some(interval) = arguments.interval.map(Duration::from_millis) {
-            relay = relay.every(interval, interval);
-        }
-        let (nats, stream) = (arguments.nats.clone(), stream.clone());
-        relays.spawn(async move { relay.to_nats(&nats, &stream).await });
+        relay = relay.agent(&client, AgentId::new(&format!("agent-{number}"))?);
     }
+    if let Some(interval) = arguments.interval.map(Duration::from_millis) {
+        relay = relay.every(interval, interval);
+    }
+    let connection = NatsConnection::new(&arguments.nats)?;
+    let relaying = tokio::spawn(async move { relay.to_nats(&connection, &stream).await });
     let mut stored = 0;
     let mut before = (start, 0.0);
     if let Some(seconds) = arguments.seconds {
@@ -80,9 +79,7 @@ async fn main() -> Result<()> {
     let (since, cpu_before) = before;
     let (measured, used) = (since.elapsed().as_secs_f64(), cpu()? - cpu_before);
     stop.cancel();
-    while let Some(ended) = relays.join_next().await {
-        ended??;
-    }
+    relaying.await??;
     let found = json!({"seconds": measured, "cpu_seconds": used, "peak_kib": peak_kib()?});
     println!("{found}");
     Ok(())

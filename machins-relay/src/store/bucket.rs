@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use async_nats::connection::State;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-use async_nats::jetstream::{self, Context};
-use async_nats::{ConnectOptions, ServerAddr};
 use futures_util::TryStreamExt;
 use machins_client::{Document, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::nats::chain;
+use crate::connection::NatsConnection;
+use crate::error::{Unusable, chain};
 
 /// How long the server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -74,18 +74,14 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Connects, and creates the bucket if it does not exist.
     pub(super) async fn open(
-        address: &ServerAddr,
-        options: ConnectOptions,
+        connection: &NatsConnection,
         name: &str,
         replicas: usize,
     ) -> Result<Self, Error> {
-        let options = options.connection_timeout(ANSWER_LIMIT).request_timeout(Some(ANSWER_LIMIT));
-        let client = options.connect(address.clone()).await.map_err(|error| {
-            let (host, port) = (address.host(), address.port());
-            failed(&format!("cannot connect to NATS at {host}:{port}: {}", chain(&error)))
+        let context = connection.connect().await.map_err(|error| match error {
+            Unusable::Now(reason) => failed(&reason),
+            Unusable::Ever(error) => failed(&error.to_string()),
         })?;
-        let mut context = jetstream::new(client);
-        context.set_timeout(ANSWER_LIMIT);
         // The client's own way to create a bucket needs a newer server than Debian 12 has.
         let stream = context.get_or_create_stream(Config {
             name: format!("KV_{name}"),

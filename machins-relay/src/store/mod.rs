@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use async_nats::{ConnectOptions, ServerAddr};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use machins_client::{
     CancellationToken, Document, Error, ErrorKind, Intent, IntentLock, IntentStore, LockCheck,
@@ -22,8 +21,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell, OwnedMutexGuard};
 use self::background::{Background, Worker};
 use self::bucket::Bucket;
 use self::lock::{Held, Wanted};
-use crate::error::RelayError;
-use crate::nats::server_address;
+use crate::connection::NatsConnection;
 
 /// The bucket that is used unless another is named.
 const BUCKET: &str = "machins-store";
@@ -54,7 +52,7 @@ const READ_AT_ONCE: usize = 32;
 ///
 /// ```
 /// use machins_client::{Client, Money, Proposal, SpendingClient, SpendingPolicy};
-/// use machins_relay::NatsStore;
+/// use machins_relay::{NatsConnection, NatsStore};
 ///
 /// # test_support::machins(async |test_support::Marketplace { server, listing, .. }| {
 /// # let Some(nats) = test_support::NatsServer::start(&[]) else { return Ok(()) };
@@ -62,7 +60,7 @@ const READ_AT_ONCE: usize = 32;
 /// # let agent = server.create_agent(machins_mock::NewAgent::new().slug("eve"))?;
 /// # let api_key = machins_client::ApiKey::new(&agent.api_key)?;
 /// # let builder = Client::builder().base_url(server.machins_base_url()).api_key(api_key);
-/// let store = NatsStore::new(&address)?;
+/// let store = NatsStore::new(&NatsConnection::new(&address)?);
 /// let client = builder.intent_store(store.clone()).build()?;
 /// let policy = SpendingPolicy::new().max_per_day(Money::credits(80));
 /// let client = SpendingClient::new(&client, policy).store(store);
@@ -87,40 +85,18 @@ struct Inner {
 
 #[derive(Clone)]
 struct Settings {
-    address: ServerAddr,
-    options: ConnectOptions,
+    connection: NatsConnection,
     bucket: String,
     replicas: usize,
     lock_time: Duration,
 }
 
 impl NatsStore {
-    /// Creates a store at a server, whose address is a URL such as `nats://127.0.0.1:4222` or
-    /// `tls://user:password@nats.example`. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if the address is invalid.
-    pub fn new(address: &str) -> Result<Self, Error> {
-        let address = server_address(address).map_err(|error| {
-            let reason = match error {
-                RelayError::Nats(reason) => reason,
-                error => error.to_string(),
-            };
-            Error::new(ErrorKind::InvalidInput, format!("the address of NATS is invalid: {reason}"))
-        })?;
-        let mut options = ConnectOptions::new().name("machins store");
-        if let (Some(user), Some(password)) = (address.username(), address.password()) {
-            options = options.user_and_password(user.to_owned(), password.to_owned());
-        }
-        let bucket = BUCKET.to_owned();
-        let settings = Settings { address, options, bucket, replicas: 1, lock_time: LOCK_TIME };
-        Ok(Self(Arc::new(Inner::new(settings))))
-    }
-
-    /// Sets how the connection is made, for credentials and certificates that a URL cannot hold. The
-    /// user and password of the address are not used then.
-    pub fn options(self, options: ConnectOptions) -> Self {
-        self.with(|settings| settings.options = options)
+    /// Creates a store at a server. Nothing is connected yet.
+    pub fn new(connection: &NatsConnection) -> Self {
+        let (connection, bucket) = (connection.clone(), BUCKET.to_owned());
+        let settings = Settings { connection, bucket, replicas: 1, lock_time: LOCK_TIME };
+        Self(Arc::new(Inner::new(settings)))
     }
 
     /// Sets the name of the bucket: letters, digits, `-` and `_`. The default is `machins-store`. Those
@@ -198,8 +174,8 @@ impl Inner {
     }
 
     async fn bucket(&self) -> Result<Bucket, Error> {
-        let Settings { address, options, bucket, replicas, .. } = &self.settings;
-        let open = || Bucket::open(address, options.clone(), bucket, *replicas);
+        let Settings { connection, bucket, replicas, .. } = &self.settings;
+        let open = || Bucket::open(connection, bucket, *replicas);
         self.bucket.get_or_try_init(open).await.cloned()
     }
 
@@ -365,10 +341,9 @@ fn busy(what: &str, patience: Duration) -> Error {
 
 impl fmt::Debug for NatsStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { address, bucket, .. } = &self.0.settings;
-        let address = format!("{}:{}", address.host(), address.port());
+        let Settings { connection, bucket, .. } = &self.0.settings;
         f.debug_struct("NatsStore")
-            .field("address", &address)
+            .field("connection", connection)
             .field("bucket", bucket)
             .finish_non_exhaustive()
     }

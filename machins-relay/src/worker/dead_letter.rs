@@ -4,7 +4,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{Context, Message};
 use async_nats::{HeaderMap, header};
 
-use crate::nats::chain;
+use crate::error::chain;
 
 /// The subjects of all dead letters, and what they begin with instead of `machins`.
 const SUBJECTS: &str = "machins-dead.>";

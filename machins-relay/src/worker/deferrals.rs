@@ -4,7 +4,7 @@ use async_nats::jetstream::kv::{Operation, Store};
 use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{Context, Message};
 
-use crate::nats::chain;
+use crate::error::chain;
 
 /// The bucket for all groups of workers.
 const BUCKET: &str = "machins-deferred";

@@ -7,8 +7,7 @@ use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::RelayError;
-use crate::nats::chain;
+use crate::error::{RelayError, chain};
 
 /// A memory of the effects of events, in a bucket of JetStream that all workers of a group share.
 ///

@@ -22,9 +22,10 @@ use self::dead_letter::DeadLetters;
 use self::deferrals::Deferrals;
 pub use self::notice::WorkerNotice;
 use self::received::{Handled, ReceivedEvent};
-use crate::error::RelayError;
-use crate::nats::{Waits, chain};
+use crate::error::{RelayError, chain};
+
 use crate::stream::EventStream;
+use crate::waits::Waits;
 
 /// How long a worker waits for an event before it asks again.
 const FETCH_LIMIT: Duration = Duration::from_secs(20);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use machins_client::{ErrorKind, Intent, IntentStore, SpendingJournal, SpendingStore};
-use machins_relay::NatsStore;
 use serde_json::json;
 use test_support::NatsServer;
 
@@ -110,7 +109,7 @@ async fn a_lock_of_the_last_store_is_released_with_it() {
 async fn buckets_share_nothing() {
     let Some(nats) = NatsServer::start(&[]) else { return };
     let _lock = IntentStore::lock(&store(&nats.url()), "order", PATIENT).await.unwrap();
-    let other = NatsStore::new(&nats.url()).unwrap().bucket("other");
+    let other = store(&nats.url()).bucket("other");
     IntentStore::lock(&other, "order", HASTY).await.unwrap();
 }
 

@@ -16,7 +16,7 @@ use machins_client::{
     SpendingClient, SpendingPolicy, TradeQuery,
 };
 use machins_mock::{MockServer, NewAgent};
-use machins_relay::NatsStore;
+use machins_relay::{NatsConnection, NatsStore};
 use test_support::NatsServer;
 
 /// How long a proposal is searched for before it is sent again.
@@ -73,7 +73,7 @@ fn builder(url: &str, key: &str) -> ClientBuilder {
 }
 
 fn store(nats: &str) -> NatsStore {
-    NatsStore::new(nats).unwrap().lock_time(LOCK_TIME)
+    NatsStore::new(&NatsConnection::new(nats).unwrap()).lock_time(LOCK_TIME)
 }
 
 fn spender(client: &Client, store: NatsStore, most: i32) -> Spending {

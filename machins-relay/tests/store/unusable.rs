@@ -100,11 +100,3 @@ async fn a_corrupt_record_sends_nothing_and_stays(#[case] value: &'static str) {
     assert!(sent.is_err());
     assert_eq!(client.list_intents().await.unwrap_err().kind(), ErrorKind::Storage);
 }
-
-#[rstest]
-#[case::another_protocol("http://127.0.0.1:4222")]
-#[case::no_address("nats://")]
-#[case::empty("")]
-fn an_invalid_address_is_an_error(#[case] address: &str) {
-    assert_eq!(NatsStore::new(address).unwrap_err().kind(), ErrorKind::InvalidInput);
-}
