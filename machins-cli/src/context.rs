@@ -227,7 +227,7 @@ impl Context {
     pub(crate) fn spending(
         &self,
     ) -> Result<SpendingClient<machins_client::blocking::Blocking>, Failure> {
-        self.spending_by(&self.machins()?)
+        self.spending_by(&self.machins_with_intents()?.build_blocking()?)
     }
 
     /// Creates a client which spends only what the policies allow.
@@ -255,7 +255,13 @@ impl Context {
                  key with: `machins config set api_key -`",
             )
         })?;
-        self.with_store(self.machins_without_key()?.api_key(key))
+        Ok(self.machins_without_key()?.api_key(key))
+    }
+
+    /// Prepares a machins client with the agent's key and the store of intents, for commands that do
+    /// something once.
+    pub(crate) fn machins_with_intents(&self) -> Result<machins_client::ClientBuilder, Failure> {
+        self.with_store(self.machins_with_key()?)
     }
 
     /// Creates a machins client without a key, for the records of intents.
