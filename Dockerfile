@@ -6,8 +6,8 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 RUN target="$(uname -m)-unknown-linux-musl" \
-    && CC=musl-gcc cargo build --release --locked --package machins-cli --features full --target "$target" \
-    && cp "target/$target/release/machins" /machins
+    && CC=musl-gcc cargo build --profile dist --locked --package machins-cli --features full --target "$target" \
+    && cp "target/$target/dist/machins" /machins
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -16,6 +16,7 @@ mod programs;
 mod report;
 mod rows;
 mod server;
+mod tls;
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +33,7 @@ use crate::report::Report;
 #[derive(Parser)]
 struct Arguments {
     /// The rows to measure [default: all].
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=22))]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=23))]
     rows: Vec<u8>,
     /// How many times to measure each side.
     #[arg(long, default_value_t = 40)]

@@ -27,22 +27,27 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds the command line in release mode, with every command, as it is given to users.
+/// Builds the command line as it is given to users: the static program, with every command.
 pub(crate) fn machins() -> Result<PathBuf> {
-    built("machins-cli", "machins", "full")
+    let triple = format!("{}-unknown-linux-musl", env::consts::ARCH);
+    let mut cargo = cargo_build();
+    cargo.args(["--profile", "dist", "--target", &triple]);
+    cargo.args(["--package", "machins-cli", "--features", "full"]);
+    succeed(cargo.env(format!("CC_{}", triple.replace('-', "_")), "musl-gcc"))?;
+    Ok(target()?.join(triple).join("dist/machins"))
 }
 
 /// Builds a program of this package in release mode.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
-    built("client-benchmarks", name, "")
+    let mut cargo = cargo_build();
+    succeed(cargo.args(["--release", "--package", "client-benchmarks", "--bin", name]))?;
+    Ok(target()?.join("release").join(name))
 }
 
-fn built(package: &str, program: &str, features: &str) -> Result<PathBuf> {
+fn cargo_build() -> Command {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", program]);
-    cargo.args(["--features", features]);
-    succeed(cargo.current_dir(env!("CARGO_MANIFEST_DIR")))?;
-    Ok(target()?.join("release").join(program))
+    cargo.args(["build", "--quiet"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo
 }
 
 /// Runs a command to its end and returns its output.

@@ -1,7 +1,6 @@
 //! Reading the config file, which the command line and the Python package write.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fmt::Display;
 use std::fs::Metadata;
 use std::io::{self, Read};
@@ -12,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::environment::variable;
 use crate::error::{Error, ErrorKind};
-use crate::files::open_without_waiting;
+use crate::files::{home_folder, open_without_waiting};
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -88,7 +87,7 @@ impl ConfigFile {
     /// Returns [`ErrorKind::InvalidInput`] if the home directory is needed and unknown.
     pub fn path() -> Result<PathBuf, Error> {
         let home = || {
-            env::home_dir().ok_or_else(|| {
+            home_folder().ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
                     "the home directory is unknown; set MACHINS_CONFIG to the path of the config file",

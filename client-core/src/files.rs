@@ -1,8 +1,47 @@
 //! Files that only their owner can use. Meant for the client crates and the command line.
 
+use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a file that is to be replaced may be in use on Windows.
+const LONGEST_USE: Duration = Duration::from_secs(2);
+/// The wait before the next try.
+const USE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Returns the home directory of this user: what `HOME` says, or `USERPROFILE` on Windows, or else the
+/// system. `None` if there is none.
+#[doc(hidden)]
+#[must_use]
+pub fn home_folder() -> Option<PathBuf> {
+    let home = env::home_dir().filter(|folder| !folder.as_os_str().is_empty());
+    #[cfg(unix)]
+    let home = home.or_else(|| {
+        // `HOME` is empty.
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten()?;
+        Some(user.dir).filter(|folder| !folder.as_os_str().is_empty())
+    });
+    home
+}
+
+/// Returns whether to try again to replace or remove a file, and waits before. Windows refuses that while
+/// another process has the file open, and this gives that process two seconds from `since` on. Elsewhere there
+/// is nothing to wait for.
+#[doc(hidden)]
+#[must_use]
+pub fn wait_while_in_use(error: &io::Error, since: Instant) -> bool {
+    /// `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION` and `ERROR_LOCK_VIOLATION`.
+    const IN_USE: [i32; 3] = [5, 32, 33];
+    let is_in_use = error.raw_os_error().is_some_and(|code| IN_USE.contains(&code));
+    let again = cfg!(windows) && is_in_use && since.elapsed() < LONGEST_USE;
+    if again {
+        thread::sleep(USE_PAUSE);
+    }
+    again
+}
 
 /// Returns the folder that a file is in: the current one for a name alone.
 #[doc(hidden)]

@@ -97,7 +97,10 @@ pub use environment::{variable, variable_is_true};
 pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
-pub use files::{create_private_folder, folder_of, open_without_waiting, private, sync_folder};
+pub use files::{
+    create_private_folder, folder_of, home_folder, open_without_waiting, private, sync_folder,
+    wait_while_in_use,
+};
 #[doc(hidden)]
 pub use lock::lock;
 pub use observer::{CallOutcome, CallSummary};

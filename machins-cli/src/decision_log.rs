@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use agent_client_core::home_folder;
 use clap::{Args, ValueHint};
 use machineid_client::Gate;
 use machineid_client::decision_log::{DecisionLog, LogError};
@@ -107,9 +108,9 @@ pub(crate) fn configured_path(context: &Context) -> Result<Option<PathBuf>, Fail
         return Ok(None);
     };
     if let Some(rest) = value.strip_prefix("~/") {
-        let home = directories::BaseDirs::new()
+        let home = home_folder()
             .ok_or_else(|| Failure::config(format!("{value}: this user has no home directory")))?;
-        return Ok(Some(home.home_dir().join(rest)));
+        return Ok(Some(home.join(rest)));
     }
     // A path in the config file means the same wherever the program is started.
     let folder = match origin {

@@ -1,7 +1,5 @@
 //! Failures of a command, and the exit codes they end in.
 
-use std::process::ExitCode;
-
 use machineid_client::{Denied, Error, ErrorKind, Reason};
 use serde_json::{Value, json};
 
@@ -46,9 +44,29 @@ impl Exit {
     }
 }
 
+/// The exit code of this process. That of the standard library has 8 bits; on Windows there are 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExitCode(i32);
+
+impl ExitCode {
+    /// Done.
+    pub(crate) const SUCCESS: Self = Self(0);
+
+    /// Ends this process.
+    pub(crate) fn exit(self) -> ! {
+        std::process::exit(self.0)
+    }
+}
+
+impl From<i32> for ExitCode {
+    fn from(code: i32) -> Self {
+        Self(code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self(exit as i32)
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
 //! 2. `json`, `table`, `format`, `records`, `jq`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
-//!    the settings. `process`, `runtime`: child processes and waiting. `random`, `store`.
+//!    the settings. `process`, `runtime`: child processes and waiting. `random`, `shell_syntax`, `store`.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
 //! 4. `list`, `pages`, `lookup`, `once`, `decision_log`: shared by several commands.
@@ -44,6 +44,7 @@ mod properties;
 mod random;
 mod records;
 mod runtime;
+mod shell_syntax;
 mod shown_once;
 mod store;
 mod style;
@@ -53,31 +54,31 @@ mod text;
 mod verbose;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::file::ConfigFile;
+use crate::config::key::{API_KEY, MACHINEID_ORG_KEY};
 use crate::context::Context;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, ExitCode, Failure};
 use crate::flags::Global;
 use crate::output::Output;
 
 /// How long a reader of stderr may take for what is left at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-fn main() -> ExitCode {
+fn main() {
     // First: this program is executed again as the keeper of a command.
     process_containment::init();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if let Some(exit_code) = cmd::completion::answer(cmd::tree, &arguments) {
-        return exit_code;
+    if cmd::completion::answer(cmd::tree, &arguments) {
+        return;
     }
     if cmd::hook::is_run(&arguments) {
         panic::block_on_panic();
     }
     let exit_code = panic::guarded(|| run(&arguments));
     background::flush(LAST_WORDS);
-    exit_code
+    exit_code.exit();
 }
 
 fn run(arguments: &[OsString]) -> ExitCode {
@@ -102,9 +103,10 @@ fn run(arguments: &[OsString]) -> ExitCode {
         // Nothing is lost: the original is what is read.
         out.warn(failure.message());
     }
+    let context = Context::new(global, out);
     let result = match command {
-        Some(command) => command.run(&Context::new(global, out)),
-        None => overview(out),
+        Some(command) => command.run(&context),
+        None => overview(&context),
     };
     result.unwrap_or_else(|failure| {
         out.failure(&failure);
@@ -112,12 +114,21 @@ fn run(arguments: &[OsString]) -> ExitCode {
     })
 }
 
-/// `machins` alone: the commands in groups.
-fn overview(out: Output) -> Result<ExitCode, Failure> {
+/// `machins` alone: what to do first for a user who has no key yet, and else the commands in groups.
+fn overview(context: &Context) -> Result<ExitCode, Failure> {
+    let out = context.out;
     if out.is_json() {
         return Err(Failure::usage("no command given").hint("`machins --help`"));
     }
-    out.text(&cmd::tree().render_help().ansi().to_string())?;
+    let is_new = matches!(
+        (context.value(&MACHINEID_ORG_KEY), context.value(&API_KEY)),
+        (Ok(None), Ok(None))
+    );
+    if is_new {
+        out.text(cmd::start::FIRST_STEPS)?;
+    } else {
+        out.text(&cmd::tree().render_help().ansi().to_string())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

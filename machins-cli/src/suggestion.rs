@@ -1,13 +1,13 @@
 //! What a mistyped word may have meant.
 
-use similar::TextDiff;
+use strsim::normalized_damerau_levenshtein;
 
 /// How alike two words must be, of 1, for one to be suggested for the other.
-const ALIKE: f32 = 0.5;
+const ALIKE: f64 = 0.5;
 
 /// The known word that is nearest to a mistyped one. `None` if none is near.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |other: &str| TextDiff::from_chars(word, other).ratio();
+    let likeness = |other: &str| normalized_damerau_levenshtein(word, other);
     let best = known.iter().copied().max_by(|one, two| likeness(one).total_cmp(&likeness(two)))?;
     (likeness(best) >= ALIKE).then_some(best)
 }

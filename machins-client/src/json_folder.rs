@@ -6,7 +6,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use agent_client_core::{Error, ErrorKind, create_private_folder, private, sync_folder};
+use agent_client_core::{
+    Error, ErrorKind, create_private_folder, private, sync_folder, wait_while_in_use,
+};
 use fs4::{FileExt, TryLockError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -146,7 +148,7 @@ impl JsonFolder {
             .map_err(io::Error::from)
             .and_then(|json| self.check_length(json))
             .and_then(|json| write_whole(&temporary, &json))
-            .and_then(|()| fs::rename(&temporary, &target))
+            .and_then(|()| rename(&temporary, &target))
             .and_then(|()| sync_folder(&self.path));
         written.map_err(|error| {
             // It is of no use any more; if it cannot be removed, the next write replaces it.
@@ -208,6 +210,17 @@ fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// Gives a file the name of the one that it replaces.
+fn rename(temporary: &Path, target: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match fs::rename(temporary, target) {
+            Err(error) if wait_while_in_use(&error, start) => {}
+            result => return result,
+        }
+    }
 }
 
 /// Whether the file is still the one with this path.

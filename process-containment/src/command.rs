@@ -33,7 +33,7 @@ pub struct Command {
     pub(crate) minimum: Containment,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) leftover_grace: Duration,
-    #[cfg_attr(windows, expect(dead_code, reason = "Windows has no signals"))]
+    #[cfg_attr(windows, allow(dead_code, reason = "Windows has no signals"))]
     pub(crate) unblocked_signals: Vec<i32>,
 }
 

@@ -1,13 +1,15 @@
-//! A command in a job object of its own. The system ends the whole job when this process ends, so that
-//! there is no keeper.
+//! A command in job objects of its own. The system ends all of them when this process ends, so that there
+//! is no keeper.
 
 use std::io;
-use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::windows::io::AsRawHandle as _;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use process_wrap::std::{ChildWrapper, CommandWrap, JobObject};
+use process_wrap::std::{ChildWrapper, CommandWrap, CommandWrapper, JobObject};
+use win32job::{ExtendedLimitInfo, JobError};
 
 use crate::command::Command;
 use crate::containment::Containment;
@@ -24,6 +26,35 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub struct Job {
     pid: u32,
     running: Mutex<Running>,
+    _ended_with_us: EndedWithUs,
+}
+
+/// A job object whose processes the system ends when the last handle to it is closed, as when this process
+/// is killed. That of `process-wrap` tells when all processes have ended, and does not do this.
+#[derive(Clone, Debug)]
+struct EndedWithUs(Arc<win32job::Job>);
+
+impl EndedWithUs {
+    fn new() -> Result<Self, JobError> {
+        let mut limits = ExtendedLimitInfo::new();
+        limits.limit_kill_on_job_close();
+        win32job::Job::create_with_limit_info(&limits).map(Arc::new).map(Self)
+    }
+}
+
+impl CommandWrapper for EndedWithUs {
+    /// Runs while the command is suspended: all that it starts will be in the job object, too.
+    fn post_spawn(
+        &mut self,
+        _command: &mut std::process::Command,
+        child: &mut Child,
+        _wrappers: &CommandWrap,
+    ) -> io::Result<()> {
+        self.0.assign_process(child.as_raw_handle() as isize).map_err(|error| {
+            let _ = child.kill();
+            io::Error::other(error)
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +87,12 @@ impl Job {
         if let Some(stderr) = command.stderr {
             process.stderr(stderr);
         }
-        let spawned = CommandWrap::from(process).wrap(JobObject).spawn();
+        let ended_with_us = EndedWithUs::new().map_err(|error| Error::Setup {
+            step: "creating the job object",
+            source: io::Error::other(error),
+        })?;
+        let spawned =
+            CommandWrap::from(process).wrap(ended_with_us.clone()).wrap(JobObject).spawn();
         let program = command.program;
         let child = spawned.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::NotFound { program, source },
@@ -64,7 +100,7 @@ impl Job {
         })?;
         let pid = child.id();
         let running = Running { child, killed: false, status: None, outcome: None };
-        Ok(Self { pid, running: Mutex::new(running) })
+        Ok(Self { pid, running: Mutex::new(running), _ended_with_us: ended_with_us })
     }
 
     /// Returns the containment that is in force: [`Containment::Tree`].

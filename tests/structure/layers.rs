@@ -117,7 +117,7 @@ const LAYERS: [(&str, Layers); 8] = [
         "machins-cli",
         &[
             "text style error flags background",
-            "json table format records jq invocation output input editor json_flag naming suggestion config process random runtime store",
+            "json table format records jq invocation output input editor json_flag naming suggestion config process random runtime shell_syntax store",
             "context progress verbose panic shown_once hook",
             "list pages lookup once decision_log",
             "cmd",

@@ -19,29 +19,19 @@ const FOR_PACKAGES: [Tool; 4] = [
     ("cargo-deb", "3.8.0", ""),
 ];
 
-const FOR_RELEASES: [Tool; 1] = [("cargo-semver-checks", "0.51.0", "")];
-
-/// Returns a shell that finds the tools for packages.
+/// Returns a shell that finds the tools. Those that are missing are installed, little optimised: more
+/// would take longer than their work.
 pub(crate) fn for_packages(project: &Project) -> Result<Shell> {
-    with(project, &FOR_PACKAGES)
-}
-
-/// Returns a shell that finds the tools for releases.
-pub(crate) fn for_releases(project: &Project) -> Result<Shell> {
-    with(project, &FOR_RELEASES)
-}
-
-/// Installs what is missing.
-fn with(project: &Project, tools: &[Tool]) -> Result<Shell> {
     let shell = project.shell()?;
     let root = project.target.join("tools");
-    for (name, version, features) in tools {
+    for (name, version, features) in FOR_PACKAGES {
         let stamp = root.join(format!("{name}-{version}"));
         if stamp.exists() {
             continue;
         }
         eprintln!("installing {name} {version}");
-        cmd!(shell, "cargo install --locked --quiet --root {root} --version {version} --features {features} {name}")
+        cmd!(shell, "cargo install --locked --debug --quiet --root {root} --version {version} --features {features} {name}")
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .quiet()
             .run()
             .with_context(|| format!("could not install {name}"))?;

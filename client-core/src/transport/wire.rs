@@ -1,7 +1,7 @@
 //! One exchange of a request and a reply: the only file that sends anything.
 
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::certificate;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
-use crate::paused_time::hold_paused_time;
+use crate::paused_time::PausedTime;
 use crate::pool::HttpPool;
 use crate::process::SameProcess;
 use crate::proxy;
@@ -122,21 +122,22 @@ impl Wire {
                 return script.answer(request).map(|reply| Reply { request_ids, ..reply });
             }
         };
-        let outgoing = self.outgoing(request, key, time_limit);
-        show(&outgoing);
-        let exchanged = async {
-            match http.execute(outgoing).await {
-                Ok(mut response) => self.read(&mut response).await,
-                Err(error) => Err(self.failure(error)),
-            }
+        let sending = {
+            let outgoing = self.outgoing(request, key, time_limit);
+            show(&outgoing);
+            http.execute(outgoing)
         };
-        let exchanged = async {
-            match &request.condition {
-                Some(condition) => while_it_holds(condition, exchanged).await,
-                None => exchanged.await,
-            }
-        };
-        hold_paused_time(time_limit, exchanged).await
+        let _held = PausedTime::hold(time_limit);
+        if let Some(condition) = &request.condition {
+            // Boxed, because few calls have one.
+            let exchanged = Box::pin(async {
+                let mut response = sending.await.map_err(|error| self.failure(error))?;
+                self.read(&mut response).await
+            });
+            return while_it_holds(condition, exchanged).await;
+        }
+        let mut response = sending.await.map_err(|error| self.failure(error))?;
+        self.read(&mut response).await
     }
 
     fn outgoing(
@@ -189,22 +190,20 @@ impl Wire {
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {
-        let mut body = BytesMut::new();
+        // Most replies are one chunk, which needs no copy.
+        let mut body = Bytes::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.is_empty() && chunk.len() <= self.max_reply_bytes => {
-                    body = chunk.into();
-                }
                 Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_reply_bytes => {
-                    body.extend_from_slice(&chunk);
+                    body = if body.is_empty() { chunk } else { joined(body, &chunk) };
                 }
                 Ok(Some(_)) => {
                     let message =
                         format!("the reply is longer than {} bytes", self.max_reply_bytes);
-                    return Err((Error::new(ErrorKind::ReplyTooLarge, message), body.freeze()));
+                    return Err((Error::new(ErrorKind::ReplyTooLarge, message), body));
                 }
-                Ok(None) => return Ok(body.freeze()),
-                Err(error) => return Err((self.failure(error), body.freeze())),
+                Ok(None) => return Ok(body),
+                Err(error) => return Err((self.failure(error), body)),
             }
         }
     }
@@ -239,9 +238,8 @@ impl Wire {
 /// Waits for a reply, and closes the connection once the condition does not hold.
 async fn while_it_holds(
     condition: &Condition,
-    exchanged: impl Future<Output = Result<Reply, Error>>,
+    mut exchanged: Pin<Box<impl Future<Output = Result<Reply, Error>>>>,
 ) -> Result<Reply, Error> {
-    let mut exchanged = pin!(exchanged);
     loop {
         if let Ok(ended) = timeout(CONDITION_INTERVAL, &mut exchanged).await {
             return ended;
@@ -251,4 +249,11 @@ async fn while_it_holds(
             return Err(Error::new(ErrorKind::Interrupted, message));
         }
     }
+}
+
+/// Appends to a body. Only a first chunk that the connection still holds is copied.
+fn joined(body: Bytes, chunk: &[u8]) -> Bytes {
+    let mut body = BytesMut::from(body);
+    body.extend_from_slice(chunk);
+    body.freeze()
 }

@@ -2,7 +2,6 @@
 //! which `guard`, `remove` and the commands of the organisation belong as well.
 
 use std::fmt::Write;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use machineid_client::decision_log::Record;
@@ -18,7 +17,7 @@ use super::org;
 use super::remove::{Remove, naming};
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
-use crate::error::{Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
+use crate::error::{ExitCode, Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
 use crate::format::{counted, time};
 use crate::list::{Limit, List, show_list};
 use crate::style::{BAD, FAINT, GOOD, Style, WARN};

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use process_containment::{Command, Containment, UnknownContainment};
 
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, ExitCode, Failure};
 use crate::flags::{positive_seconds, seconds};
 use crate::output::{Output, to_stderr};
 use crate::process::{self, Handle, Job, Signals};

@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
-use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use super::hook_verify;
 use crate::config::key::MACHINEID_BASE_URL;
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::flags::Global;
 use crate::hook::{self, Answer, Change, RUNTIMES, Refusal, Runtime, Scope, drain, read_event};
 use crate::input::confirm;
@@ -35,6 +34,7 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// A runtime runs `machins hook run` before each tool call. Only an ALLOW from MachineID lets
 /// the call go on, to the runtime's own permission rules; everything else blocks it.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins hook install claude --device agent-01 --yes")]
 pub(crate) enum Hook {
     /// Answer a runtime's event on stdin, within 8 seconds

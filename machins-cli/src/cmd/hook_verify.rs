@@ -1,10 +1,8 @@
 //! `machins hook verify`: runs agent runtimes with what is installed.
 
-use std::process::ExitCode;
-
 use serde_json::json;
 
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::hook::{self, Finding, Outcome, RUNTIMES, Runtime};
 use crate::output::Output;
 use crate::style::{BAD, GOOD, WARN};

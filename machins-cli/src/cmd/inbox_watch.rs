@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{io, io::Write};
 
@@ -12,6 +12,7 @@ use machins_client::{
 };
 use serde_json::Value;
 
+use super::inbox_lock;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::positive_seconds;
@@ -20,7 +21,7 @@ use crate::output::{Output, reader_gone};
 use crate::progress::Progress;
 use crate::style::STRONG;
 use crate::text::clean;
-use crate::{json, runtime};
+use crate::{json, runtime, shell_syntax};
 
 /// The waits before a command that failed gets its notification again: the first and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -52,6 +53,7 @@ impl WatchFlags {
     pub(super) fn watch(self, context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
         context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
+        let _lock = inbox_lock::lock(context);
         let stop = CancellationToken::new();
         let out = context.out;
         let mut watch = client
@@ -146,8 +148,7 @@ impl WatchFlags {
 /// Runs a command with an event on stdin. An error says how the command failed.
 fn run(command: &str, event: &str) -> Result<(), String> {
     let failed = |error: io::Error| format!("the command could not be run: {error}");
-    let mut child =
-        Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = shell_syntax::run(command).stdin(Stdio::piped()).spawn().map_err(failed)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A command need not read it.
         let _ = writeln!(stdin, "{event}");

@@ -6,6 +6,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+mod agent_file;
 mod api;
 mod approvals;
 pub(crate) mod completion;
@@ -24,6 +25,7 @@ pub(crate) mod hook;
 #[cfg(feature = "mock")]
 mod hook_verify;
 mod inbox;
+mod inbox_lock;
 mod inbox_watch;
 mod intents;
 mod join;
@@ -46,7 +48,7 @@ mod relay;
 mod remove;
 mod resend;
 mod shell;
-mod start;
+pub(crate) mod start;
 mod status;
 mod subscriptions;
 mod tools;
@@ -58,14 +60,13 @@ mod webhook;
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::process::ExitCode;
 
 use agent_client_core::variable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::flags::{Format, Global, Verbosity};
 
 /// A command, in the group that runs it.
@@ -206,15 +207,17 @@ pub(crate) fn tree() -> clap::Command {
         // Writing to a string never fails.
         let _ = writeln!(overview, "{header}{heading}:{header:#}");
         for command in tree.get_subcommands().skip(known) {
-            let (name, about) = (command.get_name(), command.get_about().cloned());
-            let about = about.unwrap_or_default();
+            let name = command.get_name();
+            let about = command.get_about().cloned().unwrap_or_default();
+            let about = about.ansi();
             let _ = writeln!(overview, "  {literal}{name:<13}{literal:#} {about}");
         }
         overview.push('\n');
     }
     // clap copies a global flag to all commands below at every start. So the flags are global not
     // to the root, but to the command that is called, which gets them only then. clap still takes
-    // the value of a flag from wherever on the line it is given.
+    // the value of a flag from wherever on the line it is given. For the same reason, the enums of
+    // subcommands are built only when they are needed (`defer`).
     let tree = Global::augment_args(tree)
         .mut_args(|flag| flag.global(false))
         .mut_subcommands(|command| command.defer(add_flags));

@@ -35,6 +35,7 @@ pub(crate) enum Command {
 
 /// Create an organisation
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins org create --save")]
 pub(crate) enum Org {
     /// Create a free organisation and print its key
@@ -107,7 +108,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         }
         context.out.note(
             "This key is shown only once. Save it: `machins config set machineid.org_key -`\n\
-             or for this shell: export MACHINEID_ORG_KEY",
+             or set MACHINEID_ORG_KEY for this shell",
         );
         return Ok(());
     }

@@ -1,8 +1,6 @@
 //! The group Tools: `machins config`, `machins hook`, `machins mock`, `machins api`, `machins conformance`,
 //! `machins doctor`, `machins log`, and shell integration.
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
 use super::api::Api;
@@ -19,7 +17,7 @@ use super::mock::Mock;
 use super::profile::Profile;
 use super::shell;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

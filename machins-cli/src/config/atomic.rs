@@ -2,10 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::time::Instant;
 
-use agent_client_core::{create_private_folder, sync_folder};
+use agent_client_core::{create_private_folder, sync_folder, wait_while_in_use};
+use tempfile::NamedTempFile;
 
 use super::trust;
 
@@ -16,8 +18,32 @@ pub(super) fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Resul
     trust::keep_owner(file.as_file(), target)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
+    persist(file, target)?;
     sync_folder(folder)
+}
+
+/// Gives a temporary file the name of the one that it replaces.
+pub(crate) fn persist(mut file: NamedTempFile, target: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match file.persist(target) {
+            Ok(_) => return Ok(()),
+            Err(error) if wait_while_in_use(&error.error, start) => file = error.file,
+            Err(error) => return Err(error.error),
+        }
+    }
+}
+
+/// Removes a file that may be gone already.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if wait_while_in_use(&error, start) => {}
+            result => return result,
+        }
+    }
 }
 
 /// The beginning of the names of this target's temporary files, different for each target.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agent_client_core::{folder_of, open_without_waiting, variable};
+use agent_client_core::{folder_of, home_folder, open_without_waiting, variable};
 
 use super::atomic::{make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
@@ -49,12 +49,11 @@ impl ConfigFile {
     pub(crate) fn find() -> Result<Option<Self>, Failure> {
         let named =
             variable(VARIABLE).map_err(|error| Failure::usage(error.message().to_owned()))?;
-        let home = || directories::BaseDirs::new().map(|found| found.home_dir().to_owned());
         let path = match named {
-            None => home().map(|home| home.join(".machins").join("config.json")),
+            None => home_folder().map(|home| home.join(".machins").join("config.json")),
             Some(ref path) => match path.strip_prefix("~/") {
                 None => Some(path.into()),
-                Some(rest) => Some(home().map(|home| home.join(rest)).ok_or_else(|| {
+                Some(rest) => Some(home_folder().map(|home| home.join(rest)).ok_or_else(|| {
                     let what = format!("{VARIABLE} is {path}, but this user has no home directory");
                     Failure::config(what)
                 })?),
@@ -66,8 +65,8 @@ impl ConfigFile {
     /// Finds all config files of this user: that in the home directory, which the Python package
     /// always uses, and the one that `MACHINS_CONFIG` names.
     fn all() -> Vec<Self> {
-        let home = directories::BaseDirs::new()
-            .map(|found| found.home_dir().join(".machins").join("config.json"))
+        let home = home_folder()
+            .map(|home| home.join(".machins").join("config.json"))
             .map(|path| Self { path, own_folder: true });
         let named = Self::find().ok().flatten().filter(|file| !file.own_folder);
         home.into_iter().chain(named).collect()

@@ -1,6 +1,6 @@
 //! The settings, and the file that they are kept in.
 
-mod atomic;
+pub(crate) mod atomic;
 pub(crate) mod document;
 pub(crate) mod file;
 pub(crate) mod key;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use agent_client_core::{folder_of, sync_folder};
 
-use super::atomic::{private, remove_leftovers, replace, temporary};
+use super::atomic::{private, remove, remove_leftovers, replace, temporary};
 
 /// The variable that tells a command where its mock server is.
 const MOCK_URL: &str = "MACHINS_MOCK_URL";
@@ -136,11 +136,4 @@ impl Original {
 
 fn starts_with_digit(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

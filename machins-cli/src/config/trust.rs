@@ -1,6 +1,8 @@
 //! Whether a config file is this user's own, and who may read it.
 
-use std::fs::{self, File, Metadata};
+#[cfg(unix)]
+use std::fs;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 

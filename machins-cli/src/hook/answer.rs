@@ -1,13 +1,12 @@
 //! An answer in a runtime's own form, and how it is given.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::output::Output;
 
 /// The exit code that blocks a tool call in every runtime, if there is text on stderr.
-const BLOCK: u8 = 2;
+const BLOCK: i32 = 2;
 
 /// An answer to a runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]

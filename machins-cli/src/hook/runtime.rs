@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent_client_core::home_folder;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -88,7 +89,7 @@ pub(super) fn settings_file(
         Scope::Project => std::env::current_dir().ok()?.join(folder),
         Scope::User => match variable.and_then(std::env::var_os).filter(|path| !path.is_empty()) {
             Some(path) => path.into(),
-            None => directories::BaseDirs::new()?.home_dir().join(folder),
+            None => home_folder()?.join(folder),
         },
     };
     Some(folder.join(file))

@@ -5,12 +5,13 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use diffy::DiffOptions;
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode};
 use serde_json::{Map, Value};
-use similar::TextDiff;
 
 use super::runtime::{Runtime, marker};
+use crate::config::atomic::{persist, remove};
 use crate::error::Failure;
 
 /// The name of a backup is the file's with this at its end.
@@ -82,9 +83,10 @@ impl Change {
         };
         let shown = |text: &Option<String>| masked(text.as_deref().unwrap_or_default());
         let (before, after) = (shown(&self.before), shown(&self.after));
-        TextDiff::from_lines(&before, &after)
-            .unified_diff()
-            .header(&name(&self.before), &name(&self.after))
+        DiffOptions::new()
+            .set_original_filename(name(&self.before))
+            .set_modified_filename(name(&self.after))
+            .create_patch(&before, &after)
             .to_string()
     }
 
@@ -108,7 +110,7 @@ impl Change {
                 let original = self.before.as_ref().filter(|_| !self.replaces);
                 match original {
                     Some(original) => write(&saved, original, path).map_err(failed)?,
-                    None if !self.replaces => remove_if_there(&saved).map_err(failed)?,
+                    None if !self.replaces => remove(&saved).map_err(failed)?,
                     None => {}
                 }
                 write(path, self.after.as_deref().unwrap_or_default(), path).map_err(failed)?;
@@ -122,7 +124,7 @@ impl Change {
                     // Only an empty folder can be removed; it is one that the hook needed.
                     let _ = path.parent().map(fs::remove_dir);
                 }
-                remove_if_there(&saved).map_err(failed)?;
+                remove(&saved).map_err(failed)?;
                 Ok(None)
             }
         }
@@ -395,13 +397,6 @@ fn followed(path: PathBuf) -> Result<PathBuf, Failure> {
     }
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn backup(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(BACKUP);
@@ -423,8 +418,7 @@ fn write(path: &Path, text: &str, like: &Path) -> io::Result<()> {
         file.as_file().set_permissions(meta.permissions())?;
     }
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    persist(file, path)
 }
 
 /// Gives the file to the owner of the file that it replaces, which matters to root.

@@ -1,13 +1,13 @@
 //! How a command ended or why it did not start, as this program's exit code.
 
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitStatus;
 
 use process_containment::{Cause, Error, Outcome};
 
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, ExitCode, Failure};
 
 /// Added to the number of a signal to give the exit code of a process that it ended, as in a shell.
-const SIGNALLED: u8 = 128;
+const SIGNALLED: i32 = 128;
 
 /// Converts the end of a job to an exit code: that of the command, 128 + n if signal n ended it, as in a
 /// shell. If the job was not ended by itself or on request, that is a failure with the code `lost`.
@@ -31,12 +31,12 @@ pub(crate) fn code_of(status: ExitStatus) -> ExitCode {
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return signalled(signal);
     }
-    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Refused as u8).into()
+    status.code().map_or(Exit::Refused.into(), ExitCode::from)
 }
 
 /// The exit code of a process that a signal ended.
 pub(crate) fn signalled(signal: i32) -> ExitCode {
-    ExitCode::from(SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX)))
+    ExitCode::from(SIGNALLED + signal)
 }
 
 /// The failure to start a command: with the exit code that a shell would give it, or `not_held` if the

@@ -136,9 +136,24 @@ fn each_command_refuses_an_unknown_flag() {
 }
 
 #[test]
-fn without_arguments_it_prints_the_overview() {
+fn on_a_new_machine_five_lines_say_what_to_do() {
     let home = Home::new();
     let alone = home.run(&[]).exits(0);
+    assert_eq!(alone.stdout.lines().count(), 5, "{alone:?}");
+    // Each is a command that exists.
+    for line in alone.stdout.lines().skip(1) {
+        let words = line.trim_start().split("  ").next().unwrap();
+        let words: Vec<&str> = words.split(' ').skip(1).filter(|word| *word != "--save").collect();
+        let command: Vec<&str> = words.into_iter().take_while(|word| *word != "--name").collect();
+        home.run(&[&command[..], &["--help"]].concat()).exits(0);
+    }
+}
+
+#[test]
+fn with_a_key_and_no_arguments_it_prints_the_overview() {
+    let home = Home::new();
+    let mut machins = home.machins(&[]);
+    let alone = Ran::from(machins.env("MACHINEID_ORG_KEY", "org_any").output().unwrap()).exits(0);
     assert!(alone.stdout.contains("Devices:"), "{alone:?}");
     let error = home.run(&["--json"]).exits(2).error();
     assert_eq!(error["kind"], "usage");

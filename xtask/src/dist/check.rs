@@ -59,6 +59,7 @@ impl Check<'_> {
         let root = TempDir::new()?;
         staging::copy(&folder.join("machins"), &root.path().join("machins"))?;
         self.demo_in(root.path(), "/machins")?;
+        self.own_test(unpacked.path(), &root.path().join("machins"))?;
         self.container(root.path())
     }
 
@@ -124,7 +125,8 @@ impl Check<'_> {
             ensure!(root.join(file).exists(), "the Debian package has no {file}");
         }
         check_licences(&root.join("usr/share/doc/machins").join(notices::NAME))?;
-        self.demo_in(root, "/usr/bin/machins")
+        self.demo_in(root, "/usr/bin/machins")?;
+        self.own_test(root, &root.join("usr/bin/machins"))
     }
 
     /// A virtual environment that has the vendor's package, too.
@@ -229,6 +231,18 @@ impl Check<'_> {
         let words = self.chroot(root, "0:0")?;
         let demo = cmd!(shell, "env {words...} {program} demo").quiet().read()?;
         ensure!(demo.contains(DEMO_HAS_WORKED), "the demo ended early:\n{demo}");
+        Ok(())
+    }
+
+    /// A test of a user's own: a new device may run, and its command does.
+    fn own_test(&self, home: &Path, program: &Path) -> Result<()> {
+        let Self { shell, .. } = self;
+        let test = "\"$0\" register agent-01 && \"$0\" guard --device agent-01 -- true";
+        cmd!(shell, "{program} mock exec -- sh -c {test} {program}")
+            .env("HOME", home)
+            .quiet()
+            .ignore_stdout()
+            .run()?;
         Ok(())
     }
 

@@ -43,17 +43,20 @@ impl Program {
         let target = format!("{architecture}-unknown-linux-musl");
         require_musl(shell, &target)?;
         let paths = paths_to_hide(project, shell)?;
-        let flags = paths.iter().map(|(path, name)| format!("--remap-path-prefix={path}={name}"));
+        let flags = paths.iter().map(|(path, name)| format!("'--remap-path-prefix={path}={name}'"));
         let c_flags = paths.iter().map(|(path, name)| format!("-ffile-prefix-map={path}={name}"));
-        let flags = flags.collect::<Vec<_>>().join("\u{1f}");
+        // These are added to those of `.cargo/config.toml`, which an environment variable would replace.
+        let flags = flags.collect::<Vec<_>>().join(", ");
+        let flags = format!("target.{target}.rustflags=[{flags}]");
         let c_flags = c_flags.collect::<Vec<_>>().join(" ");
         let compiler = format!("CC_{}", target.replace('-', "_"));
-        cmd!(shell, "cargo auditable build --release --locked --package machins-cli --features full --target {target}")
-            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        cmd!(shell, "cargo auditable build --config {flags} --profile dist --locked --package machins-cli --features full --target {target}")
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env("CFLAGS", c_flags)
             .env(compiler, "musl-gcc")
             .run()?;
-        let folder = project.target.join(&target).join("release");
+        let folder = project.target.join(&target).join("dist");
         let path = folder.join("machins");
         let bytes = fs::read(&path)?;
         let contains = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());

@@ -8,7 +8,6 @@ mod values;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use agent_client_core::variable;
@@ -48,15 +47,15 @@ pub(super) fn script(shell: Shell) -> Vec<u8> {
     }
 }
 
-/// Answers a shell that asks for candidates. `None` if none does: the variable alone, which may be
+/// Answers a shell that asks for candidates. Returns false if none does: the variable alone, which may be
 /// left over in an environment, must not keep a gate from deciding, so the line must also begin with
 /// `--`, as in all scripts. Nothing is ever written to stderr, in the middle of somebody's line.
-pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> Option<ExitCode> {
+pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> bool {
     let start = Instant::now();
     if arguments.get(1).is_none_or(|word| word != "--") {
-        return None;
+        return false;
     }
-    let shell = variable(VARIABLE).ok().flatten()?;
+    let Ok(Some(shell)) = variable(VARIABLE) else { return false };
     let given = || arguments.iter().skip(2).cloned().collect();
     let typed = variable(LINE).ok().flatten().filter(|_| shell == "bash");
     let words: Vec<OsString> = typed.as_deref().map_or_else(given, split);
@@ -65,7 +64,7 @@ pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> Opt
     let text = match (shell.as_str(), shell.strip_prefix("refresh:")) {
         (_, Some(list)) => {
             cache::refresh(list);
-            return Some(ExitCode::SUCCESS);
+            return true;
         }
         ("bash", _) => bash(&candidates(tree(), words)),
         ("zsh" | "fish", _) => {
@@ -76,12 +75,12 @@ pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> Opt
             let completed = CompleteEnv::with_factory(tree).var(VARIABLE);
             // What fails here gives no candidates.
             let _ = completed.try_complete(arguments, std::env::current_dir().ok().as_deref());
-            return Some(ExitCode::SUCCESS);
+            return true;
         }
     };
     // A shell that does not read gets nothing.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Some(ExitCode::SUCCESS)
+    true
 }
 
 /// The candidates for the last word. Flags are offered if the word begins like one, or where nothing

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
@@ -15,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, ExitCode, Failure};
 use crate::flags::positive_seconds;
 use crate::output::Output;
 use crate::process::{self, Signals};

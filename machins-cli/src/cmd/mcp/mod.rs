@@ -3,14 +3,12 @@
 mod gate;
 mod serve;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
 use self::gate::McpGateCommand;
 use self::serve::McpServeCommand;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 
 /// Serve the marketplace as MCP tools, or gate an MCP server
 #[derive(Debug, Subcommand)]

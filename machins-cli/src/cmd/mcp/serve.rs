@@ -1,7 +1,6 @@
 //! `machins mcp serve`: the marketplace, the wallet and devices as tools for agents.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
 
 use agent_client_core::variable;
 use clap::Args;
@@ -14,7 +13,7 @@ use tokio::net::TcpListener;
 use super::gate::{address, client};
 use crate::config::key::{MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::flags::money;
 use crate::process::{self, Signals};
 use crate::{background, panic, random, runtime};

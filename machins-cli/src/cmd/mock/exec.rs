@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::demo_data::Keys;
 use super::options::Options;
 use crate::config::file::ConfigFile;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, ExitCode, Failure};
 use crate::output::Output;
 use crate::process::{self, Job, Signals};
 use crate::runtime;

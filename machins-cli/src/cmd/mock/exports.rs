@@ -1,5 +1,7 @@
 //! The variables that lead programs to a mock server, for a shell.
 
+use crate::shell_syntax::set_variable;
+
 /// The variables, and the fields of the document about a server that hold their values.
 const VARIABLES: [(&str, &str); 6] = [
     ("MACHINS_MOCK_URL", "url"),
@@ -12,9 +14,7 @@ const VARIABLES: [(&str, &str); 6] = [
 
 /// Returns a command for each variable that there is a value for.
 pub(super) fn exports<'a>(field: impl Fn(&str) -> Option<&'a str>) -> String {
-    let export = |(variable, name): (&str, &str)| {
-        let value = shlex::try_quote(field(name)?).ok()?;
-        Some(format!("export {variable}={value}\n"))
-    };
+    let export =
+        |(variable, name): (&str, &str)| Some(set_variable(variable, field(name)?)? + "\n");
     VARIABLES.into_iter().filter_map(export).collect()
 }

@@ -11,8 +11,6 @@ mod options;
 mod record;
 mod serve;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
 use self::control::Control;
@@ -20,7 +18,7 @@ use self::exec::Exec;
 use self::record::Record;
 use self::serve::Serve;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 
 /// Run a mock server of both APIs for tests, or control one
 #[derive(Debug, Subcommand)]

@@ -11,7 +11,6 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use super::exports::exports;
 use super::listen::{Listen, warn_of_others};
 use crate::config::key::{BASE_URL, MACHINEID_BASE_URL};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::output::Output;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Table, cell};

@@ -6,7 +6,6 @@
 )]
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -18,7 +17,7 @@ use super::demo_data::Keys;
 use super::exports::exports;
 use super::listen::{Listen, Log, warn_of_others};
 use super::options::Options;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::output::Output;
 use crate::style::{FAINT, STRONG};
 
