@@ -33,7 +33,7 @@ use crate::report::Report;
 #[derive(Parser)]
 struct Arguments {
     /// The rows to measure [default: all].
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=21))]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=23))]
     rows: Vec<u8>,
     /// How many times to measure each side.
     #[arg(long, default_value_t = 40)]

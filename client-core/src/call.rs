@@ -200,6 +200,32 @@ impl<R> Call<R> {
         self.set(|request| request.time_limit = Some(limit))
     }
 
+    /// Sets a condition without which nothing is sent: the call then ends with its error. It is
+    /// checked before each attempt, and for a call with a body again at the moment in which the
+    /// request is written to the connection, however long it took to connect. So a process that was
+    /// stopped in between does not send what it may not send any more. While the reply is waited for,
+    /// it is checked ten times a second, and closes the connection: then the call may have taken
+    /// effect. It must not block.
+    ///
+    /// ```
+    /// use agent_client_core::{Call, Error, ErrorKind};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let start = Instant::now();
+    /// let call = Call::post("/things").body(&"lamp").only_while(move || {
+    ///     if start.elapsed() < Duration::from_secs(5) {
+    ///         return Ok(());
+    ///     }
+    ///     Err(Error::new(ErrorKind::Storage, "the lock may have run out"))
+    /// });
+    /// ```
+    pub fn only_while(
+        self,
+        condition: impl Fn() -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|request| request.condition = Some(Arc::new(condition)))
+    }
+
     /// Gives this call's endpoint a rate limit of its own: a 429 in reply to another call does not
     /// hold this one up, and a 429 in reply to this one holds no other up. By default a call shares
     /// the pauses of its [family of endpoints](crate::retry#rate-limits).

@@ -17,6 +17,9 @@ use crate::operation::{Operation, UNNAMED};
 /// What is not escaped in a path segment (RFC 3986, "unreserved").
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A condition without which a request is not sent.
+pub(crate) type Condition = Arc<dyn Fn() -> Result<(), Error> + Send + Sync>;
+
 /// A request. It is complete when its path has no placeholder left.
 pub(crate) struct Request {
     pub(crate) operation: &'static Operation,
@@ -30,6 +33,7 @@ pub(crate) struct Request {
     pub(crate) idempotent: bool,
     pub(crate) single_attempt: bool,
     pub(crate) time_limit: Option<Duration>,
+    pub(crate) condition: Option<Condition>,
     pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
@@ -69,6 +73,7 @@ impl Request {
             scheme: None,
             single_attempt: false,
             time_limit: None,
+            condition: None,
             pause: PauseRule::default(),
             unknown_hint: None,
             secrets: Vec::new(),

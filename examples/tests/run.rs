@@ -5,10 +5,14 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
-use machins_client::{ApiKey, ListingId, ListingType, Money, NewListing, Proposal};
+use machins_client::{
+    ApiKey, CancellationToken, ListingId, ListingType, Money, NewListing, Proposal,
+};
 use machins_mock::blocking::MockServer;
 use machins_mock::{Fault, NewAgent, Org, OrgUpdate, Plan};
+use machins_relay::{EventStream, NatsConnection, Relay};
 use serde_json::json;
+use test_support::NatsServer;
 
 /// An example as a user would run it. Cargo has built it beside this test.
 fn example(name: &str, server: &MockServer) -> Command {
@@ -305,4 +309,56 @@ fn wallet_report_lists_transactions_and_balance() {
         text, "starter_credits          500.00\navailable                500.00\n",
         "{text}"
     );
+}
+
+/// Needs a `nats-server`; without one it says so and passes, unless `REQUIRE_NATS` is set.
+#[test]
+fn event_workers_share_the_trades_of_a_seller() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let server = MockServer::start();
+    let [seller, buyer] = ["seller", "buyer"]
+        .map(|slug| server.create_agent(NewAgent::new().slug(slug)).unwrap().api_key);
+    let offer = NewListing::new("Shouting", "shouting", ListingType::Task, Money::credits(5));
+    let listing = client(&seller, &server).create_listing(&offer).unwrap();
+
+    // Both write to one pipe.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+    let mut workers = [(); 2].map(|()| {
+        let mut worker = example("event_workers", &server);
+        worker.env("MACHINS_API_KEY", &seller).env("NATS_URL", nats.url());
+        worker.stdout(writer.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    drop(writer);
+    assert!(lines.by_ref().take(2).all(|line| line == "working"));
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stop = CancellationToken::new();
+    let relay = {
+        let key = ApiKey::new(&seller).unwrap();
+        let builder = machins_client::Client::builder().base_url(server.machins_base_url());
+        let (client, url, stop) = (builder.api_key(key).build().unwrap(), nats.url(), stop.clone());
+        runtime.spawn(async move {
+            let agent = client.get_wallet().await.unwrap().agent_id.unwrap();
+            let relay = Relay::new().agent(&client, agent).stop(stop);
+            let connection = NatsConnection::new(&url).unwrap();
+            relay.to_nats(&connection, &EventStream::new("EVENTS").unwrap()).await
+        })
+    };
+    let buyer = client(&buyer, &server);
+    let mut trades: Vec<String> = (0..6)
+        .map(|_| buyer.propose_trade(&Proposal::new(&listing.id).terms("hello")).unwrap())
+        .map(|trade| format!("invoice for {}", trade.id))
+        .collect();
+    let mut invoices: Vec<String> = lines.by_ref().take(6).collect();
+    stop.cancel();
+    runtime.block_on(relay).unwrap().unwrap();
+    for worker in &mut workers {
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+    }
+    assert_eq!(lines.next(), None, "one invoice for each");
+    trades.sort();
+    invoices.sort();
+    assert_eq!(invoices, trades);
 }

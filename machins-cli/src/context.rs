@@ -10,12 +10,14 @@ use machins_client::{ApiKey, Secret, SpendingClient, SpendingPolicy, Transport};
 use crate::config::document::Document;
 use crate::config::file::ConfigFile;
 use crate::config::key::{
-    API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY, OWNER_TOKEN,
+    API_KEY, BASE_URL, Key, MACHINEID_BASE_URL, MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY,
+    OWNER_TOKEN, STORE,
 };
 use crate::config::settings::{self, Setting};
 use crate::error::Failure;
 use crate::flags::Global;
 use crate::output::Output;
+use crate::store::SharedStore;
 use crate::verbose;
 
 /// What to do about an address of plain http.
@@ -27,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) out: Output,
     document: OnceCell<Document>,
+    store: OnceCell<SharedStore>,
     may_create_profile: Cell<bool>,
     default_time_limit: Cell<Option<Duration>>,
     /// What `--timeout` gives for the whole command.
@@ -42,6 +45,7 @@ impl Context {
             global,
             out,
             document: OnceCell::new(),
+            store: OnceCell::new(),
             may_create_profile: Cell::new(false),
             default_time_limit: Cell::new(None),
         }
@@ -223,7 +227,7 @@ impl Context {
     pub(crate) fn spending(
         &self,
     ) -> Result<SpendingClient<machins_client::blocking::Blocking>, Failure> {
-        self.spending_by(&self.machins()?)
+        self.spending_by(&self.machins_with_intents()?.build_blocking()?)
     }
 
     /// Creates a client which spends only what the policies allow.
@@ -231,7 +235,10 @@ impl Context {
         &self,
         client: &machins_client::Api<T>,
     ) -> Result<SpendingClient<T>, Failure> {
-        let client = SpendingClient::new(client, SpendingPolicy::new());
+        let mut client = SpendingClient::new(client, SpendingPolicy::new());
+        if let Some(store) = self.store()? {
+            client = store.hold_spending(client);
+        }
         Ok(self.policies()?.into_iter().fold(client, SpendingClient::and))
     }
 
@@ -249,6 +256,37 @@ impl Context {
             )
         })?;
         Ok(self.machins_without_key()?.api_key(key))
+    }
+
+    /// Prepares a machins client with the agent's key and the store of intents, for commands that do
+    /// something once.
+    pub(crate) fn machins_with_intents(&self) -> Result<machins_client::ClientBuilder, Failure> {
+        self.with_store(self.machins_with_key()?)
+    }
+
+    /// Creates a machins client without a key, for the records of intents.
+    pub(crate) fn intents(&self) -> Result<machins_client::blocking::Client, Failure> {
+        Ok(self.with_store(self.machins_without_key()?)?.build_blocking()?)
+    }
+
+    fn with_store(
+        &self,
+        builder: machins_client::ClientBuilder,
+    ) -> Result<machins_client::ClientBuilder, Failure> {
+        Ok(match self.store()? {
+            Some(store) => store.hold_intents(builder),
+            None => builder,
+        })
+    }
+
+    /// The store that several machines share. `None` if none is set: then files are used.
+    fn store(&self) -> Result<Option<SharedStore>, Failure> {
+        if let Some(store) = self.store.get() {
+            return Ok(Some(store.clone()));
+        }
+        let Some(Setting { value, origin }) = self.setting(&STORE)? else { return Ok(None) };
+        let store = SharedStore::new(&value).map_err(|error| error.about(&origin.to_string()))?;
+        Ok(Some(self.store.get_or_init(|| store).clone()))
     }
 
     /// Prepares a machins client without a key.

@@ -4,7 +4,7 @@
 //!
 //! 1. `text`, `style`, `error`, `flags`, `background`: used by all others.
 //! 2. `json`, `table`, `format`, `records`, `jq`, `invocation`, `output`: output. `input`, `editor`, `json_flag`, `naming`, `suggestion`: input. `config`:
-//!    the settings. `process`, `runtime`: child processes and waiting. `random`, `shell_syntax`.
+//!    the settings. `process`, `runtime`: child processes and waiting. `random`, `shell_syntax`, `store`.
 //! 3. `context`: the flags, settings and clients of a command. `progress`, `verbose`, `panic`,
 //!    `shown_once`. `hook`: agent runtimes, their events and settings.
 //! 4. `list`, `pages`, `lookup`, `once`, `decision_log`: shared by several commands.
@@ -46,6 +46,7 @@ mod records;
 mod runtime;
 mod shell_syntax;
 mod shown_once;
+mod store;
 mod style;
 mod suggestion;
 mod table;

@@ -184,7 +184,7 @@ pub use inbox_watch::{Deliveries, InboxDelivery, InboxWaker, InboxWatch, ParkedN
 pub use intent::file::FileIntentStore;
 pub use intent::memory::MemoryIntentStore;
 pub use intent::record::{Intent, IntentKind};
-pub use intent::store::{IntentLock, IntentStore, StoreFuture};
+pub use intent::store::{IntentLock, IntentStore, LockCheck, StoreFuture};
 pub use items::Items;
 pub use model::agent::{Agent, AgentType, Joined, NewAgent, TrustTier, TrustTierInfo};
 pub use model::delivery::{Delivery, ReceivedDelivery};

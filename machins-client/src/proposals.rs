@@ -128,6 +128,16 @@ pub(crate) fn time_left(client: &Client, start: Instant) -> Result<Duration, Err
     })
 }
 
+/// Fails once this time has passed, by which it was recorded that a call had been sent. A process that
+/// was stopped meanwhile must not send it: nobody expects it any more.
+pub(crate) fn check_time(until_ms: u64) -> Result<(), Error> {
+    if milliseconds(SystemTime::now()) <= until_ms {
+        return Ok(());
+    }
+    let message = "the call's time limit passed before it was sent; make it again in the same way";
+    Err(Error::new(ErrorKind::TimedOut, message))
+}
+
 /// A proposal that may have been sent.
 struct Doubt {
     /// When it had been sent for the last time.
@@ -242,7 +252,12 @@ impl Once {
                     continue;
                 }
             }
-            match self.send(&mut *lock, doubt.take()).await? {
+            let sent = self.send(&mut *lock, doubt.take()).await.map_err(|error| {
+                // That nothing more was sent says nothing about what was.
+                let unknown = unknown.take().filter(|_| error.kind() == ErrorKind::Storage);
+                unknown.unwrap_or(error)
+            });
+            match sent? {
                 Sent::Trade(trade) => return Ok(self.finish(&mut *lock, *trade).await),
                 Sent::Unknown(error) if !self.is_kept => return Err(error),
                 Sent::Unknown(error) => {
@@ -285,7 +300,10 @@ impl Once {
         }
         let left = self.time_left()?;
         lock.write(&self.intent.sent(until_ms)).await?;
-        let call = propose(&self.proposal, self.reference.clone()).time_limit(left);
+        let is_held = lock.check();
+        let call = propose(&self.proposal, self.reference.clone())
+            .time_limit(left)
+            .only_while(move || check_time(until_ms).and_then(|()| is_held()));
         let error = match self.client.send(call).await {
             Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
             Err(error) => error,

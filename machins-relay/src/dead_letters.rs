@@ -20,14 +20,14 @@ use crate::stream_admin::StreamAdmin;
 /// The subjects of all dead letters.
 const SUBJECTS: &str = "machins-dead.>";
 /// What the subjects of dead letters and of events begin with.
-const DEAD: &str = "machins-dead.";
+pub(crate) const DEAD: &str = "machins-dead.";
 const EVENT: &str = "machins.";
 /// The beginning of the subject on which the server says that an event was delivered too often.
 const DELIVERED_TOO_OFTEN: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.";
 /// The headers of a dead letter: why and where it became one, and the id of the message that it was.
-const REASON: &str = "Machins-Dead-Reason";
-const CONSUMER: &str = "Machins-Dead-Consumer";
-const ORIGINAL_ID: &str = "Machins-Original-Msg-Id";
+pub(crate) const REASON: &str = "Machins-Dead-Reason";
+pub(crate) const CONSUMER: &str = "Machins-Dead-Consumer";
+pub(crate) const ORIGINAL_ID: &str = "Machins-Original-Msg-Id";
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 
 /// The stream of dead letters.

@@ -28,6 +28,10 @@
 //! # Ok(()) });
 //! ```
 //!
+//! A [`Worker`] is on the other side: one of a group that share the events of the stream. [`Effects`]
+//! remembers what they have led to. A [`NatsStore`] makes it safe to buy from several machines: one
+//! purchase for a key, and one budget.
+//!
 //! # Subjects
 //!
 //! An event's subject is `machins.AGENT.EVENT.PARTITION`: the agent's id, the service's type of the
@@ -57,11 +61,13 @@ mod setup;
 mod sink;
 mod source;
 mod status;
+mod store;
 mod stream;
 mod stream_admin;
 mod subject;
 mod waits;
 mod webhooks;
+mod worker;
 mod writer;
 
 pub use apply::Difference;
@@ -74,9 +80,13 @@ pub use notice::Notice;
 pub use relay::Relay;
 pub use setup::RelaySetup;
 pub use status::{ConsumerStatus, LeaseStatus, StreamStatus};
+pub use store::NatsStore;
 pub use stream::EventStream;
 pub use stream_admin::StreamAdmin;
 pub use webhooks::Webhooks;
+pub use worker::effects::{Effect, Effects};
+pub use worker::received::{Handled, ReceivedEvent};
+pub use worker::{Worker, WorkerNotice};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

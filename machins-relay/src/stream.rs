@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use machins_client::AgentId;
 
@@ -159,6 +159,18 @@ impl EventStream {
                 _ => Err(Unusable::Now(error.to_string())),
             },
         }
+    }
+
+    /// Finds the stream and its number of partitions, which is that of the description if the relay
+    /// has not created it. Returns why it cannot be found.
+    pub(crate) async fn find_partitions(
+        &self,
+        context: &Context,
+    ) -> Result<(Stream, NonZeroU16), String> {
+        let stream = context.get_stream(&self.name).await.map_err(|error| error.to_string())?;
+        let description = stream.cached_info().config.description.as_deref();
+        let partitions = description.and_then(described_partitions).unwrap_or(self.partitions);
+        Ok((stream, partitions))
     }
 
     pub(crate) fn check(&self, found: &Config, agents: &[AgentId]) -> Result<(), Unusable> {

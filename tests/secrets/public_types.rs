@@ -412,7 +412,8 @@ async fn machins_shows_no_secret() {
         InboxWatch = blocking.inbox_watch(),
     }));
     in_another_thread(move || drop(blocking));
-    let traits = ["IntentLock", "IntentStore", "SpendingLock", "SpendingStore", "StoreFuture"];
+    let traits =
+        ["IntentLock", "IntentStore", "LockCheck", "SpendingLock", "SpendingStore", "StoreFuture"];
     check("machins-client", &traits, &SECRETS, shown);
 }
 
@@ -565,21 +566,29 @@ async fn the_relay_shows_no_secret() {
     }));
     let shown = show!(relay, "" {
         CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
+        Effect = relay::Effect::New,
         EventStream = stream.clone(),
         HttpReceiver = relay::HttpReceiver::new("https://hooks.example/").unwrap().secret(&secret).unwrap(),
         NatsConnection = relay::NatsConnection::new(&address("nats")).unwrap(),
+        Handled = relay::Handled::Dead("the listing is gone".to_owned()),
+        NatsStore = relay::NatsStore::new(&relay::NatsConnection::new(&address("nats")).unwrap()),
         Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
         Relay = relay::Relay::new().agent(&client, agent.clone()),
         Webhooks = relay::Webhooks::new(listener, &secret).unwrap(),
         RelaySetup = relay::RelaySetup::from_toml("[stream]\nname = \"EVENTS\"").unwrap(),
         RelayError = relay::NatsConnection::new(&address("http")).unwrap_err(),
+        Worker = relay::Worker::new("group", &stream).unwrap(),
+        WorkerNotice = relay::WorkerNotice::Interrupted("it does not answer".to_owned()),
     });
-    // Made of what NATS says.
+    // Made of what NATS says, or at a server: an event, which is what was sent, and a bucket, which
+    // has no key.
     let of_nats = [
         "ConsumerStatus",
         "DeadLetter",
         "Difference",
+        "Effects",
         "LeaseStatus",
+        "ReceivedEvent",
         "StreamAdmin",
         "StreamStatus",
     ];

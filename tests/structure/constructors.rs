@@ -23,6 +23,7 @@ const CLOSED: &[(&str, &str)] = &[
     ("Items", "a list over a client: a script answers its pages"),
     ("LimitStatus", "what `SpendingPolicy::remaining` returns"),
     ("Operation", "made by the macro `operation!`"),
+    ("InboxWaker", "made by `InboxWatch::waker`, which needs a client"),
     ("Pending", "a call: a script answers it"),
     ("Permit", "proves that the service has allowed the device"),
     ("PolicyRefusal", "what `SpendingPolicy::decide` returns"),

@@ -118,6 +118,7 @@ impl<'a> Attempts<'a> {
                 Ok(limit) => limit,
                 Err(error) => return Err(SendError::Failed(self.doubt.take().unwrap_or(error))),
             };
+            self.check_condition()?;
             if let Some(withdrawal) = self.withdrawal.take() {
                 withdrawal.spend();
             }
@@ -140,10 +141,22 @@ impl<'a> Attempts<'a> {
                         step => (step, reply.error().map_texts(|text| self.redact(text))),
                     }
                 }
-                Err(error) => (self.next_step(outcome(&error)), error),
+                Err(error) => {
+                    if error.kind() == ErrorKind::NotSent {
+                        self.check_condition()?;
+                    }
+                    (self.next_step(outcome(&error)), error)
+                }
             };
             self.carry_out(step, error).await?;
         }
+    }
+
+    /// Ends the call if its condition does not hold: with the error of an earlier attempt that may have
+    /// taken effect, or else with that of the condition.
+    fn check_condition(&mut self) -> Result<(), SendError> {
+        let Some(condition) = &self.request.condition else { return Ok(()) };
+        condition().map_err(|error| SendError::Failed(self.doubt.take().unwrap_or(error)))
     }
 
     /// Returns the header with the key for the next attempt.

@@ -4,6 +4,7 @@ mod asynchronous;
 mod attempts;
 #[cfg(feature = "blocking")]
 mod blocking;
+mod conditional_body;
 mod engine;
 mod execute;
 mod redact;

@@ -1,6 +1,7 @@
 //! One exchange of a request and a reply: the only file that sends anything.
 
 use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT as USER_AGENT_HEADER,
 };
-use reqwest::{Client, Response};
+use reqwest::{Body, Client, Response};
+use tokio::time::timeout;
 
+use super::conditional_body::{ConditionalBody, NoLongerAllowed};
 use crate::base_url::BaseUrl;
 use crate::certificate;
 use crate::error::{Error, ErrorKind};
@@ -20,7 +23,7 @@ use crate::pool::HttpPool;
 use crate::process::SameProcess;
 use crate::proxy;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Condition, Request};
 use crate::request_ids::RequestIds;
 #[cfg(feature = "test-util")]
 use crate::script::Script;
@@ -30,6 +33,9 @@ const USER_AGENT: &str = concat!("agent-client-core/", env!("CARGO_PKG_VERSION")
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// A stored reply is as wrong for a probe or a balance as it is for a decision.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// How often the condition of a call is checked while its reply is waited for.
+const CONDITION_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The HTTP client and the address it talks to.
 pub(super) struct Wire {
@@ -122,6 +128,14 @@ impl Wire {
             http.execute(outgoing)
         };
         let _held = PausedTime::hold(time_limit);
+        if let Some(condition) = &request.condition {
+            // Boxed, because few calls have one.
+            let exchanged = Box::pin(async {
+                let mut response = sending.await.map_err(|error| self.failure(error))?;
+                self.read(&mut response).await
+            });
+            return while_it_holds(condition, exchanged).await;
+        }
         let mut response = sending.await.map_err(|error| self.failure(error))?;
         self.read(&mut response).await
     }
@@ -147,7 +161,12 @@ impl Wire {
         }
         if let Some(body) = &request.body {
             outgoing.headers_mut().insert(CONTENT_TYPE, JSON);
-            *outgoing.body_mut() = Some(body.clone().into());
+            *outgoing.body_mut() = Some(match &request.condition {
+                None => body.clone().into(),
+                Some(condition) => {
+                    Body::wrap(ConditionalBody::new(body.clone(), Arc::clone(condition)))
+                }
+            });
         }
         #[cfg(feature = "otel")]
         super::trace_context::inject(outgoing.headers_mut());
@@ -197,6 +216,9 @@ impl Wire {
             let message = format!("the certificate of {url} is not trusted: {reason}");
             return Error::new(ErrorKind::UntrustedCertificate, message);
         }
+        if NoLongerAllowed::is_cause_of(&error) {
+            return Error::new(ErrorKind::NotSent, NoLongerAllowed.to_string());
+        }
         if error.is_connect() {
             let through = match &self.proxy {
                 Some(proxy) => format!(" through the proxy {proxy}"),
@@ -210,6 +232,22 @@ impl Wire {
         }
         let message = format!("the connection to {url} broke");
         Error::new(ErrorKind::Interrupted, message).with_root_cause(error)
+    }
+}
+
+/// Waits for a reply, and closes the connection once the condition does not hold.
+async fn while_it_holds(
+    condition: &Condition,
+    mut exchanged: Pin<Box<impl Future<Output = Result<Reply, Error>>>>,
+) -> Result<Reply, Error> {
+    loop {
+        if let Ok(ended) = timeout(CONDITION_INTERVAL, &mut exchanged).await {
+            return ended;
+        }
+        if condition().is_err() {
+            let message = "the reply is not waited for any more";
+            return Err(Error::new(ErrorKind::Interrupted, message));
+        }
     }
 }
 

@@ -116,8 +116,7 @@ impl Record for Item {
 }
 
 fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
-    let items: Vec<Item> =
-        context.machins_public()?.list_intents()?.iter().map(Item::from).collect();
+    let items: Vec<Item> = context.intents()?.list_intents()?.iter().map(Item::from).collect();
     let items = List::whole("key", items, limit);
     let table = Table::<Item>::new()
         .column("KEY", |item| cell(&item.key))
@@ -131,7 +130,7 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
 }
 
 fn forget(context: &Context, key: &str, yes: bool) -> Result<(), Failure> {
-    let client = context.machins_public()?;
+    let client = context.intents()?;
     let Some(intent) = client.get_intent(key)? else {
         return Err(Failure::not_found(format!("the key {key:?} was not used"))
             .hint("`machins intents` lists the keys"));

@@ -56,6 +56,15 @@ pub(crate) const BASE_URL: Key = Key {
     ..BARE
 };
 
+/// The address of NATS that holds intents and what is spent. It may contain a password.
+pub(crate) const STORE: Key = Key {
+    about: "NATS that keeps intents and budgets, not files",
+    name: "store",
+    variable: Some("MACHINS_STORE"),
+    secret: true,
+    ..BARE
+};
+
 /// The key that all devices of an organisation share.
 pub(crate) const MACHINEID_ORG_KEY: Key = Key {
     about: "key of the organisation",
@@ -114,11 +123,12 @@ const fn rule(name: &'static str, about: &'static str) -> Key {
 }
 
 /// All settings.
-pub(crate) const KEYS: [Key; 24] = [
+pub(crate) const KEYS: [Key; 25] = [
     API_KEY,
     AGENT_ID,
     AGENT_SLUG,
     BASE_URL,
+    STORE,
     MACHINEID_ORG_KEY,
     MACHINEID_DEVICE_ID,
     MACHINEID_BASE_URL,

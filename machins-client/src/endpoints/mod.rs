@@ -11,5 +11,5 @@ mod public;
 mod reviews;
 mod subscriptions;
 pub(crate) mod trade_wait;
-mod trades;
+pub(crate) mod trades;
 mod wallet;

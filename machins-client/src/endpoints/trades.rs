@@ -109,7 +109,7 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::Forbidden`] if the listing is not yours, and [`ErrorKind::NotFound`] if there
     /// is no such trade.
     pub fn accept_trade(&self, id: &TradeId) -> T::Reply<Trade> {
-        self.send(take_action(id, Action::Accept, &json!({})))
+        self.send(accept_trade(id))
     }
 
     /// Rejects a proposal on your listing. Calls `POST /trades/{id}/reject`
@@ -170,6 +170,10 @@ impl<T: Transport> Api<T> {
 
 fn reason_body(reason: Option<&str>) -> Value {
     reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}))
+}
+
+pub(crate) fn accept_trade(id: &TradeId) -> Call<Trade> {
+    take_action(id, Action::Accept, &json!({}))
 }
 
 /// Takes an action on a trade. If its outcome is unknown, the trade's state shows it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_client_core::Error;
@@ -10,6 +11,9 @@ use crate::intent::record::Intent;
 
 /// What the methods of an [`IntentStore`] return: a future, so that a store may be on the network.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A function that checks whether a lock is still held. It neither blocks nor waits.
+pub type LockCheck = Arc<dyn Fn() -> Result<(), Error> + Send + Sync>;
 
 /// A place where [`Api::propose_trade_once`](crate::Api::propose_trade_once) records what each key was
 /// used for.
@@ -20,9 +24,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Se
 /// promises, or there may be two trades for one key:
 ///
 /// - While a lock is held, no other process gets one for the same key.
-/// - The lock of a process that ends, or a future that is dropped, is released at some time. If the
-///   store does this with a lease, the lease must be longer than the client's
-///   [`timeout`](crate::ClientOptions::timeout), within which each call ends.
+/// - The lock of a process that ends, or a future that is dropped, is released at some time. A lock
+///   that runs out fails [`check`](IntentLock::check) before another process can get it, and fails
+///   [`write`](IntentLock::write) once one has.
 /// - A write that returned `Ok` survives a crash and a loss of power.
 ///
 /// Errors that a store creates have the kind [`ErrorKind::Storage`](crate::ErrorKind::Storage). If the
@@ -48,4 +52,12 @@ pub trait IntentLock: fmt::Debug + Send {
 
     /// Removes the intent, so that the key is as if it had never been used.
     fn remove(&mut self) -> StoreFuture<'_, ()>;
+
+    /// Returns a function that checks whether the lock is still held. It is asked at the moment in
+    /// which a proposal leaves, which may be long after the last write if the process was stopped in
+    /// between, and while its reply is waited for. The default is for locks that are held until they
+    /// are dropped.
+    fn check(&self) -> LockCheck {
+        Arc::new(|| Ok(()))
+    }
 }

@@ -14,9 +14,8 @@ use crate::spending::journal::SpendingJournal;
 /// keep three promises, or the limits may be exceeded:
 ///
 /// - While a lock is held, no other process gets one for the same account.
-/// - The lock of a process that ends, or a future that is dropped, is released at some time. If the
-///   store does this with a lease, the lease must be longer than the client's
-///   [`timeout`](crate::ClientOptions::timeout), within which each decision ends.
+/// - The lock of a process that ends, or a future that is dropped, is released at some time. A lock
+///   that runs out fails [`write`](SpendingLock::write) once another process has got it.
 /// - A write that returned `Ok` survives a crash and a loss of power.
 ///
 /// Errors that a store creates have the kind [`ErrorKind::Storage`](crate::ErrorKind::Storage). If the

@@ -7,6 +7,7 @@ use agent_client_core::{Document, Error, ErrorKind, lock};
 
 use super::control::{Control, Decided, Wanted, sending};
 use crate::client::Client;
+use crate::endpoints::trades::accept_trade;
 use crate::intent::record::Intent;
 use crate::intent::store::StoreFuture;
 use crate::model::id::{AgentId, TradeId};
@@ -14,7 +15,7 @@ use crate::model::listing::Side;
 use crate::model::money::Money;
 use crate::model::trade::{Proposal, Trade};
 use crate::model::trade_status::TradeStatus;
-use crate::proposals::{BeforeSending, Once, Sending};
+use crate::proposals::{BeforeSending, Once, Sending, check_time};
 use crate::refusal::is_refused;
 use crate::spending::commitment::{Commitment, Purchase, reputation};
 use crate::spending::decision::{PolicyDecision, PolicyRefusal, PolicyRule};
@@ -251,12 +252,16 @@ impl Control {
             terms: trade.terms.as_deref(),
             purchase: &purchase,
         };
-        while let Decided::Ask(approval) =
-            self.decide_once(client, &wanted, sending(client)).await?
-        {
-            self.ask(client, *approval).await?;
-        }
-        let accepted = client.accept_trade(id).await;
+        let until_ms = loop {
+            let sending = sending(client);
+            match self.decide_once(client, &wanted, sending).await? {
+                Decided::Reserved => break sending.until_ms,
+                Decided::Ask(approval) => self.ask(client, *approval).await?,
+            }
+        };
+        // Later, what was set aside for it may have been given to others.
+        let call = accept_trade(id).only_while(move || check_time(until_ms));
+        let accepted = client.send(call).await;
         match &accepted {
             // If this fails, the trade is recognised by its id.
             Ok(trade) => drop(self.record_trade(client, id.as_str(), &trade.id).await),

@@ -83,7 +83,7 @@ impl McpServeCommand {
             return Err(Failure::usage(what).hint("for example --listen 127.0.0.1:8090"));
         }
         context.limit_each_call();
-        let client = context.machins_with_key()?.build()?;
+        let client = context.machins_with_intents()?.build()?;
         let spending = context.spending_by(&client)?.and(self.policy());
         let server = self.server(context, spending)?;
         runtime::block_on(self.serve(context, server))?

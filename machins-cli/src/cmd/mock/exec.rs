@@ -30,8 +30,9 @@ const DEVICE: &str = "agent-01";
 /// What must not go through a proxy.
 const LOOPBACK: &str = "127.0.0.1,localhost,::1";
 /// The user's own settings, which are not for a mock server.
-const REMOVED: [&str; 4] = [
+const REMOVED: [&str; 5] = [
     "MACHINS_PROFILE",
+    "MACHINS_STORE",
     "MACHINEID_DECISION_LOG",
     "MACHINEID_ALLOW_INSECURE_HTTP",
     "MACHINS_ALLOW_INSECURE_HTTP",

@@ -9,7 +9,7 @@ use machins_client::Secret;
 use machins_relay::{Relay, Webhooks};
 use tokio::net::TcpListener;
 
-use crate::cmd::webhook::VARIABLE;
+use super::super::webhook::VARIABLE;
 use crate::error::Failure;
 use crate::input;
 use crate::output::Output;

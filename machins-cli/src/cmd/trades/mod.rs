@@ -199,7 +199,7 @@ impl Buy {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let metadata =
             self.metadata.map(|text| json_flag::object("--metadata", &text)).transpose()?;
-        let client = context.machins()?;
+        let client = context.machins_with_intents()?.build_blocking()?;
         let progress = Progress::start(context.out, "Proposing the trade…");
         let listing =
             match self.once.as_deref().and_then(|key| once::listing(&client, key, &self.listing)) {
@@ -288,6 +288,7 @@ impl Review {
         let (client, id) = find(context, &self.id)?;
         let review = match &self.once {
             Some(key) => {
+                let client = context.machins_with_intents()?.build_blocking()?;
                 let review = client.create_review_once(key, &id, &review);
                 review.map_err(|error| once::failure(key, error))
             }
