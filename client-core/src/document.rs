@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
+use memchr::memchr;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -41,7 +42,8 @@ const MAX_DEPTH: usize = 127;
 #[derive(Clone)]
 pub struct Document {
     text: Box<RawValue>,
-    value: OnceLock<Value>,
+    /// Boxed, because most documents are never read as a value.
+    value: OnceLock<Box<Value>>,
 }
 
 impl Document {
@@ -72,7 +74,7 @@ impl Document {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         let text = self.as_json().strip_prefix('"')?.strip_suffix('"')?;
-        if text.contains('\\') { (**self).as_str() } else { Some(text) }
+        if memchr(b'\\', text.as_bytes()).is_some() { (**self).as_str() } else { Some(text) }
     }
 
     /// Returns a field of the object with all its digits, or `None` if this is no object or has no such
@@ -129,7 +131,7 @@ impl Deref for Document {
     fn deref(&self) -> &Value {
         self.value.get_or_init(|| {
             let value = serde_json::from_str(self.as_json());
-            value.map_or(Value::Null, |PlainValue(value)| value)
+            Box::new(value.map_or(Value::Null, |PlainValue(value)| value))
         })
     }
 }

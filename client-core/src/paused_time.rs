@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// arrives. So the clock stands still while this future runs, but for `limit` of real time at most.
 /// Does nothing unless the clock is paused.
 pub async fn hold_paused_time<F: Future>(limit: Duration, future: F) -> F::Output {
-    let _hold = is_paused().then(|| Hold::new(limit));
+    let _held = PausedTime::hold(limit);
     future.await
 }
 
@@ -21,19 +21,23 @@ fn is_paused() -> bool {
     shown < before || shown > Instant::now()
 }
 
-/// Lets the clock stand still until it is dropped: tokio's clock does not advance by itself while a
-/// blocking task runs.
-struct Hold {
-    /// The task ends when it is dropped.
+/// Lets the paused clock stand still until it is dropped.
+pub(crate) struct PausedTime {
+    /// The task that holds the clock ends when it is dropped.
     _sender: Sender<()>,
 }
 
-impl Hold {
-    fn new(limit: Duration) -> Self {
+impl PausedTime {
+    /// Returns `None` unless the clock is paused. See [`hold_paused_time`].
+    pub(crate) fn hold(limit: Duration) -> Option<Self> {
+        if !is_paused() {
+            return None;
+        }
         let (sender, dropped) = mpsc::channel::<()>();
+        // Tokio's clock does not advance by itself while a blocking task runs.
         tokio::task::spawn_blocking(move || {
             let _: Result<(), RecvTimeoutError> = dropped.recv_timeout(limit);
         });
-        Self { _sender: sender }
+        Some(Self { _sender: sender })
     }
 }

@@ -126,7 +126,11 @@ impl Reply {
     /// Returns [`ErrorKind::UnreadableReply`], with the status and an excerpt, if the body is not
     /// JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        // Checked at once, and not string by string.
+        let text = std::str::from_utf8(&self.body).map_err(|error| {
+            self.unreadable(format!("status {}, but the body is not UTF-8 ({error})", self.status))
+        })?;
+        serde_json::from_str(text).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Data => "not the expected reply",
                 serde_json::error::Category::Eof => "cut off",

@@ -117,7 +117,7 @@ impl Request {
     }
 
     /// Returns the request if every placeholder of its path is filled.
-    pub(crate) fn complete(self) -> Result<Self, Error> {
+    pub(crate) fn complete(&self) -> Result<&Self, Error> {
         if self.path.contains('{') {
             return Err(invalid(format!("a segment of the path {} is missing", self.template)));
         }

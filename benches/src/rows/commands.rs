@@ -1,5 +1,7 @@
 //! The command line as whole processes.
 
+use std::fs;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use machins_mock::{NewAgent, blocking::MockServer};
@@ -8,6 +10,8 @@ use crate::bench::{Result, in_turns, micros_each};
 use crate::programs::{folder, machins, python_packages, succeed, tool};
 use crate::report::{Bound, Figure, Line};
 
+/// How long a shell may wait for candidates, in milliseconds.
+const COMPLETED_WITHIN: f64 = 100.0;
 /// The commands, with how many times faster than Python each should be, and how many times slower
 /// than a program that does nothing it may be.
 const COMMANDS: [(&str, f64, f64); 2] = [("--version", 100.0, 2.5), ("wallet", 60.0, 4.0)];
@@ -65,5 +69,46 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
                 .goal_text(format!("≤ 1/{TIMES_SMALLER}"), theirs / ours >= TIMES_SMALLER),
         );
     }
+    lines.extend(completions(rounds, &machins, &server, &agent.api_key)?);
     Ok(lines)
+}
+
+/// What a shell waits for the ids of trades: those kept, those of a service that answers, and none
+/// from one that does not.
+fn completions(
+    rounds: usize,
+    machins: &str,
+    server: &MockServer,
+    api_key: &str,
+) -> Result<Vec<Line>> {
+    let silent = TcpListener::bind(("127.0.0.1", 0))?;
+    let silent = format!("http://{}", silent.local_addr()?);
+    let home = folder("completing")?;
+    let complete = |url: &str, is_kept: bool| {
+        if !is_kept {
+            fs::remove_dir_all(&home)?;
+            fs::create_dir_all(&home)?;
+        }
+        let mut command = Command::new(machins);
+        command.args(["--", "machins", "accept", ""]);
+        command.env("HOME", &home).env_remove("XDG_CACHE_HOME").env("MACHINS_COMPLETE", "fish");
+        command.env("MACHINS_API_KEY", api_key).env("MACHINS_BASE_URL", url);
+        Ok::<f64, crate::bench::Error>(micros_each(1, || succeed(&mut command).map(drop))? / 1e3)
+    };
+    let url = server.machins_base_url();
+    let samples = in_turns(
+        rounds,
+        [&mut || complete(&silent, false), &mut || complete(&url, false), &mut || {
+            complete(&url, true)
+        }],
+    )?;
+    let sides = ["a service that does not answer", "a service that answers", "ids that were kept"];
+    Ok(sides
+        .into_iter()
+        .enumerate()
+        .map(|(side, what)| {
+            let what = format!("completing the id of a trade: {what}");
+            Line::new(6, what, "ms", samples.figure(side)).goal(Bound::AtMost(COMPLETED_WITHIN))
+        })
+        .collect())
 }

@@ -170,10 +170,9 @@ impl Transport for Async {
     type Reply<R: Send + 'static> = Pending<R>;
 
     fn send<R: Send + 'static>(&self, call: Call<R>) -> Pending<R> {
-        self.run(execute(
-            Arc::clone(&self.0.engine),
-            call.with_options(self.0.call_options.clone()),
-        ))
+        let engine = Arc::clone(&self.0.engine);
+        let call = call.with_options(self.0.call_options.clone());
+        self.run(async move { execute(&engine, &call).await })
     }
 
     fn with(&self, options: CallOptions) -> Self {

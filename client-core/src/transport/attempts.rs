@@ -126,19 +126,13 @@ impl<'a> Attempts<'a> {
             if attempts > 1 {
                 self.span.record("http.request.resend_count", attempts - 1);
             }
-            let key = credential.map(Credential::key).transpose();
+            let key = credential.map(|credential| self.key(credential)).transpose();
             let key = key.map_err(|error| self.final_error(error))?;
-            let header = key
-                .as_ref()
-                .zip(credential)
-                .map(|(key, credential)| (credential.scheme.header, key.header.clone()));
-            self.key = match key {
-                Some(Cow::Owned(key)) => Some(key.secret),
-                Some(Cow::Borrowed(_)) | None => None,
-            };
             let show = |outgoing: &reqwest::Request| self.show_request(outgoing);
-            let exchanged = self.engine.wire.exchange(self.request, header, time_limit, show).await;
-            let (step, error) = match exchanged {
+            let exchange = self.engine.wire.exchange(self.request, key, time_limit, show);
+            // Boxed, because malloc takes several times as long for the future of a call if it has
+            // more than 1,032 bytes (glibc keeps smaller blocks in a cache of the thread).
+            let (step, error) = match Box::pin(exchange).await {
                 Ok(reply) => {
                     let reply = self.take_in(reply);
                     match self.next_step(classify(reply.status, reply.labels.retry_after)) {
@@ -150,6 +144,17 @@ impl<'a> Attempts<'a> {
             };
             self.carry_out(step, error).await?;
         }
+    }
+
+    /// Returns the header with the key for the next attempt.
+    fn key(&mut self, credential: &Credential) -> Result<(&'static str, HeaderValue), Error> {
+        let key = credential.key()?;
+        let header = (credential.scheme.header, key.header.clone());
+        self.key = match key {
+            Cow::Owned(key) => Some(key.secret),
+            Cow::Borrowed(_) => None,
+        };
+        Ok(header)
     }
 
     /// Waits until the request's rate limit has passed, then begins an attempt and returns its time

@@ -1,6 +1,5 @@
 //! Executing a call: sending it and, if its outcome is unknown, asking the server about it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::Instrument;
@@ -15,17 +14,17 @@ use crate::request::Request;
 /// How many calls one probe may make before the outcome counts as unknown.
 const MAX_PROBE_CALLS: u32 = 50;
 
-pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, Error> {
+pub(super) async fn execute<R>(engine: &Engine, call: &Call<R>) -> Result<R, Error> {
     let start = engine.clock().now();
     let Call { request, decode, recovery } = call;
-    let request = request?.complete()?;
-    let mut observed = Observed::new(Attempts::new(&engine, &request, recovery.is_some(), start));
+    let request = request.as_ref().map_err(Error::clone)?.complete()?;
+    let mut observed = Observed::new(Attempts::new(engine, request, recovery.is_some(), start));
     let attempts = &mut observed.attempts;
     let span = attempts.span.clone();
-    let run = async {
+    let result = async {
         let mut was_in_doubt = false;
         loop {
-            let (error, in_doubt) = match attempts.send_and_decode(&decode).await {
+            let (error, in_doubt) = match attempts.send_and_decode(decode).await {
                 Ok(value) => return Ok(value),
                 Err(SendError::InDoubt(error)) => (error, true),
                 // After an attempt in doubt, a refusal may be caused by that attempt arriving late.
@@ -34,7 +33,7 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
             let recovery = recovery.as_ref().filter(|_| in_doubt || was_in_doubt);
             let Some(recovery) = recovery else { return Err(error) };
             was_in_doubt = true;
-            let probed = probe(&engine, start, recovery(&error), &request);
+            let probed = probe(engine, start, recovery(&error), request);
             // Boxed, because most calls need no probe, and each future would hold space for it.
             match Box::pin(probed).await {
                 Ok(ProbeResult::Done(value)) => return Ok(value),
@@ -49,10 +48,11 @@ pub(super) async fn execute<R>(engine: Arc<Engine>, call: Call<R>) -> Result<R, 
                 _ => return Err(error.into_outcome_unknown(request.unknown_hint)),
             }
         }
-    };
-    let result = run.instrument(span).await;
+    }
+    .instrument(span)
+    .await;
     observed.end(CallOutcome::from_result(&result));
-    name_call(&request, result)
+    name_call(request, result)
 }
 
 /// A call of which the client's observer is told when it ends, or is dropped before.
@@ -92,7 +92,8 @@ async fn probe<R>(
 ) -> Result<ProbeResult<R>, Error> {
     for _ in 0..MAX_PROBE_CALLS {
         let Probe { request, decode } = probe;
-        let mut request = (*request)?.complete()?;
+        let mut request = (*request)?;
+        request.complete()?;
         request.secrets.extend_from_slice(&about.secrets);
         request.time_limit = about.time_limit;
         request.options.clone_from(&about.options);

@@ -15,7 +15,7 @@ use crate::certificate;
 use crate::error::{Error, ErrorKind};
 use crate::labels::Labels;
 use crate::options::ClientOptions;
-use crate::paused_time::hold_paused_time;
+use crate::paused_time::PausedTime;
 use crate::pool::HttpPool;
 use crate::process::SameProcess;
 use crate::proxy;
@@ -116,15 +116,14 @@ impl Wire {
                 return script.answer(request).map(|reply| Reply { request_ids, ..reply });
             }
         };
-        let outgoing = self.outgoing(request, key, time_limit);
-        show(&outgoing);
-        let exchanged = async {
-            match http.execute(outgoing).await {
-                Ok(mut response) => self.read(&mut response).await,
-                Err(error) => Err(self.failure(error)),
-            }
+        let sending = {
+            let outgoing = self.outgoing(request, key, time_limit);
+            show(&outgoing);
+            http.execute(outgoing)
         };
-        hold_paused_time(time_limit, exchanged).await
+        let _held = PausedTime::hold(time_limit);
+        let mut response = sending.await.map_err(|error| self.failure(error))?;
+        self.read(&mut response).await
     }
 
     fn outgoing(
@@ -172,22 +171,20 @@ impl Wire {
     }
 
     async fn read_body(&self, response: &mut Response) -> Result<Bytes, (Error, Bytes)> {
-        let mut body = BytesMut::new();
+        // Most replies are one chunk, which needs no copy.
+        let mut body = Bytes::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.is_empty() && chunk.len() <= self.max_reply_bytes => {
-                    body = chunk.into();
-                }
                 Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_reply_bytes => {
-                    body.extend_from_slice(&chunk);
+                    body = if body.is_empty() { chunk } else { joined(body, &chunk) };
                 }
                 Ok(Some(_)) => {
                     let message =
                         format!("the reply is longer than {} bytes", self.max_reply_bytes);
-                    return Err((Error::new(ErrorKind::ReplyTooLarge, message), body.freeze()));
+                    return Err((Error::new(ErrorKind::ReplyTooLarge, message), body));
                 }
-                Ok(None) => return Ok(body.freeze()),
-                Err(error) => return Err((self.failure(error), body.freeze())),
+                Ok(None) => return Ok(body),
+                Err(error) => return Err((self.failure(error), body)),
             }
         }
     }
@@ -214,4 +211,11 @@ impl Wire {
         let message = format!("the connection to {url} broke");
         Error::new(ErrorKind::Interrupted, message).with_root_cause(error)
     }
+}
+
+/// Appends to a body. Only a first chunk that the connection still holds is copied.
+fn joined(body: Bytes, chunk: &[u8]) -> Bytes {
+    let mut body = BytesMut::from(body);
+    body.extend_from_slice(chunk);
+    body.freeze()
 }

@@ -29,6 +29,7 @@ pub(crate) struct Approvals {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Approve a purchase; only a person at a terminal can
     #[command(after_help = "Example:\n  machins approvals approve 5d41402abc4b")]

@@ -34,6 +34,7 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// A runtime runs `machins hook run` before each tool call. Only an ALLOW from MachineID lets
 /// the call go on, to the runtime's own permission rules; everything else blocks it.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins hook install claude --device agent-01 --yes")]
 pub(crate) enum Hook {
     /// Answer a runtime's event on stdin, within 8 seconds

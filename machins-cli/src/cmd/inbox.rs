@@ -23,7 +23,7 @@ use crate::table::{Table, cell, styled};
 /// once it is shown; Ctrl-C stops it, and so does a reader of its output that goes away. A program
 /// that reads the lines may fail after that: with --exec, a notification is acknowledged only when its
 /// command has succeeded, and with --no-ack it is left to `machins inbox ack`. Two watches of one agent
-/// both get what neither has acknowledged yet.
+/// both get what neither has acknowledged yet; on one machine the second one says that there is another.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  machins inbox --unread\n  \
                   machins inbox --watch --event-type trade_proposed\n  \

@@ -12,6 +12,7 @@ use machins_client::{
 };
 use serde_json::Value;
 
+use super::inbox_lock;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::positive_seconds;
@@ -52,6 +53,7 @@ impl WatchFlags {
     pub(super) fn watch(self, context: &Context, event_type: Option<&str>) -> Result<(), Failure> {
         context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
+        let _lock = inbox_lock::lock(context);
         let stop = CancellationToken::new();
         let out = context.out;
         let mut watch = client

@@ -11,7 +11,7 @@ use machins_client::{
 };
 
 use super::forward::{ForwardFlags, ForwardedEvent, Forwarder, NotTaken, Target};
-use super::listen_socket;
+use super::{inbox_lock, listen_socket};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, positive_seconds};
@@ -70,6 +70,7 @@ impl Listen {
         context.limit_each_call();
         let client = context.machins_with_key()?.build()?;
         let forwarder = self.forward.forwarder(context, self.forward_to)?;
+        let _lock = inbox_lock::lock(context);
         let (out, stop) = (context.out, CancellationToken::new());
         let (shortest, longest) = self.interval.map_or(POLL_WAITS, |interval| (interval, interval));
         let watch = client

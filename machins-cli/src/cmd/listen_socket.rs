@@ -6,19 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machins_client::webhook::Signer;
-use machins_client::{DEFAULT_BASE_URL, Notification, Secret};
+use machins_client::Notification;
 use serde::{Deserialize, Serialize};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
+use super::agent_file::agent_file;
 use super::forward::Forwarder;
-use crate::config::key::BASE_URL;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// The number of characters in the name of a socket: the path of one can have only about 100.
-const NAME: usize = 16;
 /// The longest notification that is taken, in bytes.
 #[cfg(unix)]
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -34,16 +31,9 @@ pub(super) struct Answer {
     pub(super) result: Result<u16, String>,
 }
 
-/// The place of the socket of an agent: each agent of each service has its own. `None` if the user
-/// has no home directory.
+/// The place of the socket of an agent. `None` if the user has no home directory.
 pub(super) fn place(context: &Context) -> Result<Option<PathBuf>, Failure> {
-    let (Some(key), Some(home)) = (context.api_key()?, agent_client_core::home_folder()) else {
-        return Ok(None);
-    };
-    let url = context.value(&BASE_URL)?.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
-    let name = Signer::new(&Secret::new(key.expose()))?.sign(url.trim_end_matches('/').as_bytes());
-    let folder = home.join(".machins").join("listen");
-    Ok(Some(folder.join(&name[..NAME])))
+    agent_file(context, "listen")
 }
 
 /// Posts what is asked for, for as long as it is polled. If there can be no socket, or another `listen`

@@ -20,6 +20,7 @@ use crate::table::{Table, cell, fields, styled};
 
 /// Verify and show the decision log of validate and guard
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins log show decisions.jsonl")]
 pub(crate) enum Log {
     /// Check that no decision was changed, removed, inserted or moved

@@ -6,6 +6,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+mod agent_file;
 mod api;
 mod approvals;
 pub(crate) mod completion;
@@ -24,6 +25,7 @@ pub(crate) mod hook;
 #[cfg(feature = "mock")]
 mod hook_verify;
 mod inbox;
+mod inbox_lock;
 mod inbox_watch;
 mod intents;
 mod join;
@@ -205,15 +207,17 @@ pub(crate) fn tree() -> clap::Command {
         // Writing to a string never fails.
         let _ = writeln!(overview, "{header}{heading}:{header:#}");
         for command in tree.get_subcommands().skip(known) {
-            let (name, about) = (command.get_name(), command.get_about().cloned());
-            let about = about.unwrap_or_default();
+            let name = command.get_name();
+            let about = command.get_about().cloned().unwrap_or_default();
+            let about = about.ansi();
             let _ = writeln!(overview, "  {literal}{name:<13}{literal:#} {about}");
         }
         overview.push('\n');
     }
     // clap copies a global flag to all commands below at every start. So the flags are global not
     // to the root, but to the command that is called, which gets them only then. clap still takes
-    // the value of a flag from wherever on the line it is given.
+    // the value of a flag from wherever on the line it is given. For the same reason, the enums of
+    // subcommands are built only when they are needed (`defer`).
     let tree = Global::augment_args(tree)
         .mut_args(|flag| flag.global(false))
         .mut_subcommands(|command| command.defer(add_flags));

@@ -35,6 +35,7 @@ pub(crate) enum Command {
 
 /// Create an organisation
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins org create --save")]
 pub(crate) enum Org {
     /// Create a free organisation and print its key

@@ -23,6 +23,7 @@ use crate::table::{Table, cell, styled};
 /// A profile holds the keys and settings of one identity. It is chosen by --profile, or else by
 /// MACHINS_PROFILE, or else by profile use.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[command(after_help = "Example:\n  machins profile list")]
 pub(crate) enum Profile {
     /// List the profiles in the config file

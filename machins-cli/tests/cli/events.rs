@@ -96,6 +96,26 @@ fn a_watch_ends_at_once_when_its_reader_goes_away() {
 }
 
 #[test]
+fn a_second_watch_of_an_inbox_says_that_there_is_another() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let first = ["inbox", "--watch", "--event-type", "trade_completed"];
+    let mut first = shop.ada.machins(&first).spawn().unwrap();
+    // It has its lock before it looks for the first time.
+    while shop.asked("GET", "/inbox") == 0 {
+        std::thread::yield_now();
+    }
+    shop.proposed(&offer);
+    let watch = ["inbox", "--watch", "--no-ack", "--count", "1"];
+    let second = shop.ada.run(&watch).exits(0);
+    assert!(second.stderr.contains("another command on this machine"), "{}", second.stderr);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    shop.proposed(&offer);
+    assert_eq!(shop.ada.run(&watch).exits(0).stderr, "", "the other one has ended");
+}
+
+#[test]
 fn a_watch_ends_after_a_number_of_notifications_oldest_first() {
     let shop = Shop::new();
     let offer = shop.offer();

@@ -47,6 +47,17 @@ impl Home {
         self.path().join(".machins").join("config.json")
     }
 
+    /// Compiles a C file beside this one to a library for `LD_PRELOAD`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn preload(&self, name: &str) -> PathBuf {
+        let source = format!("{}/tests/cli/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let library = self.path().join(name).with_extension("so");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o", library.to_str().unwrap(), &source, "-ldl"]);
+        assert!(compiler.status().unwrap().success(), "the C compiler that the project needs");
+        library
+    }
+
     pub(crate) fn write_config(&self, text: &str) {
         let path = self.config();
         let folder = path.parent().unwrap();

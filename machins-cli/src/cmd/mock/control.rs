@@ -28,6 +28,7 @@ const MOCK_URL: &str = "MACHINS_MOCK_URL";
 const CALL: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Control {
     /// Check that a mock server is up
     #[command(after_help = "Example:\n  machins mock health")]
@@ -71,7 +72,7 @@ pub(crate) enum Control {
     World(World),
 }
 
-/// Where the mock server is.
+// Where the mock server is. A doc comment would replace the help of each command.
 #[derive(Debug, Args)]
 struct Server {
     /// URL of the mock server, or of a world on it [env: MACHINS_MOCK_URL]

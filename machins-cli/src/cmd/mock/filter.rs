@@ -13,7 +13,8 @@ use crate::error::Failure;
 use crate::flags::seconds;
 use crate::json_flag;
 
-/// Conditions on requests, in the words of the control API.
+// Conditions on requests, in the words of the control API. A doc comment would replace the help of
+// the commands.
 #[derive(Debug, Default, Args, Serialize)]
 pub(super) struct RequestFilter {
     /// HTTP method
@@ -38,7 +39,7 @@ pub(super) struct RequestFilter {
     status: Option<u16>,
 }
 
-/// Which part of a list is wanted.
+// Which part of a list is wanted. Not a doc comment either.
 #[derive(Debug, Default, Args, Serialize)]
 pub(super) struct Range {
     /// Only what came after this number

@@ -106,6 +106,17 @@ fn a_mock_of_the_service_is_obeyed(#[values("claude", "codex", "gemini", "cursor
     assert_eq!(verdict(runtime, &ask()), Verdict::Untouched);
 }
 
+#[cfg(target_os = "linux")]
+#[rstest]
+fn a_panic_blocks(#[values("claude", "codex", "gemini", "cursor")] runtime: &str) {
+    let home = asking(&allowing());
+    let library = home.preload("no_random");
+    let ran = home.with("LD_PRELOAD", library.to_str().unwrap());
+    let ran = run(&ran, runtime);
+    assert!(ran.stderr.contains("has stopped because of a bug"), "no panic: {ran:?}");
+    blocked(runtime, &ran);
+}
+
 /// What is wrong with the service.
 #[rstest]
 fn without_a_decision_it_blocks(
