@@ -16,6 +16,7 @@ mod programs;
 mod report;
 mod rows;
 mod server;
+mod tls;
 
 use std::fs;
 use std::path::Path;

@@ -12,20 +12,23 @@ mod support;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, pipe};
+use std::io::{self, BufRead, BufReader, Lines, Read, Write, pipe};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use fastrand::Rng;
+use machins_client::webhook::Signer;
+use machins_client::{EventType, NewSubscription, Secret};
 use machins_mock::Fault;
 use machins_relay::Notice;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
-use support::{World, check_order, count, stored, stream};
+use support::{Seller, World, check_order, count, stored, stream};
 use tempfile::TempDir;
 use test_support::NatsServer;
 
@@ -41,7 +44,12 @@ impl Relay {
     fn start(world: &World, key: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
-        command.args(["relay", "--interval", "0.02"]).args(arguments).env_remove("NATS_URL");
+        command.arg("relay").args(arguments).env_remove("NATS_URL");
+        if !arguments.contains(&"--interval") {
+            command.args(["--interval", "0.02"]);
+        }
+        command.env_remove("NATS_CREDS").env_remove("NATS_NKEY").env_remove("NATS_TOKEN");
+        command.env_remove("MACHINS_WEBHOOK_SECRET").env_remove("MACHINS_RELAY_SECRET");
         command.env("HOME", home.path()).env("MACHINS_API_KEY", key);
         command.env("MACHINS_BASE_URL", world.market.machins_base_url());
         command.envs(variables.iter().copied()).current_dir(home.path());
@@ -64,7 +72,7 @@ impl Relay {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        send(self.child.id(), signal);
     }
 
     /// Waits for a line on stderr, and returns those before it.
@@ -94,10 +102,14 @@ impl Relay {
     }
 }
 
+fn send(process: u32, signal: Signal) {
+    kill(Pid::from_raw(process.cast_signed()), signal).unwrap();
+}
+
 /// Whoever comes first decides how long the leases last: here a relay that does not wait long.
 async fn short_leases(world: &World, nats: &NatsServer) {
     let mut replica = world.run(nats, &stream());
-    replica.wait_for(|notice| matches!(notice, Notice::Active)).await;
+    replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
     replica.stop().await;
 }
 
@@ -116,7 +128,8 @@ async fn killed_and_started_again_it_stores_each_once() {
         relay.signal(Signal::SIGKILL);
         assert_eq!(relay.ended().0, None);
     }
-    let relay = Relay::to_nats(&world, &nats);
+    let mut relay = Relay::to_nats(&world, &nats);
+    relay.wait_for("this replica reads the inbox");
     world.drained().await;
     relay.stop();
     check_order(&stored(&nats, 2 * trades.len()).await, &trades);
@@ -139,12 +152,12 @@ async fn five_replicas_that_are_killed_lose_nothing() {
     for fault in faults {
         world.market.add_fault(fault).unwrap();
     }
-    let (events, most) = if env::var_os("FULL_SIZE").is_some() { (10_000, 100) } else { (300, 20) };
+    let (wanted, most) = if env::var_os("FULL_SIZE").is_some() { (10_000, 100) } else { (300, 20) };
     let mut random = Rng::with_seed(19);
     let mut replicas: Vec<Relay> =
         (0..5).map(|_| Relay::to_nats(&world, &nats).unheard()).collect();
     let (mut trades, mut killed, mut restarts) = (Vec::new(), 0, 0);
-    while 2 * trades.len() < events {
+    while 2 * trades.len() < wanted {
         for _ in 0..random.usize(1..most) {
             trades.push(world.propose_and_cancel().await);
         }
@@ -162,10 +175,17 @@ async fn five_replicas_that_are_killed_lose_nothing() {
     }
     world.market.clear_faults();
     world.drained().await;
-    replicas.into_iter().for_each(Relay::stop);
-    println!("{} events, {killed} replicas killed, NATS {restarts} times", 2 * trades.len());
-    check_order(&stored(&nats, 2 * trades.len()).await, &trades);
-    assert_eq!(count(&nats).await, 2 * trades.len() as u64);
+    for replica in replicas {
+        replica.signal(Signal::SIGKILL);
+        assert_eq!(replica.ended().0, None);
+    }
+    let events = 2 * trades.len();
+    check_order(&stored(&nats, events).await, &trades);
+    assert_eq!(count(&nats).await, events as u64);
+    println!(
+        "{events} events, each once in the stream, in order per trade, none unread; {killed} replicas \
+         killed, NATS {restarts} times"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,13 +218,66 @@ async fn an_absent_server_is_told_once_with_its_end() {
     let world = World::start().await;
     let trade = world.propose_and_cancel().await;
     let mut relay = Relay::to_nats(&world, &nats);
-    relay.wait_for("events stay in the inbox until NATS stores them again: cannot connect");
+    relay.wait_for("events stay in the inbox until they can be passed on again: cannot connect");
     nats.restart();
-    let between = relay.wait_for("NATS stores events again");
+    let between = relay.wait_for("events are passed on again");
     assert!(between.is_empty(), "{between:?}");
     world.drained().await;
     relay.stop();
     check_order(&stored(&nats, 2).await, &[trade]);
+}
+
+/// The memory that a process has now, in kilobytes.
+fn memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// While NATS hangs or is gone, only some of what is unread is held in memory.
+#[rstest]
+#[case::hangs(true)]
+#[case::is_gone(false)]
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_bounded_while_nats_takes_nothing(#[case] hangs: bool) {
+    let Some(mut nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    short_leases(&world, &nats).await;
+    let mut trades = vec![world.propose_and_cancel().await];
+    let mut relay = Relay::to_nats(&world, &nats);
+    stored(&nats, 2).await;
+    let before = memory(relay.child.id());
+    if hangs {
+        send(nats.process(), Signal::SIGSTOP);
+    } else {
+        nats.kill();
+    }
+    let most = if env::var_os("FULL_SIZE").is_some() { 4_500 } else { 700 };
+    for _ in 0..most {
+        trades.push(world.propose_and_cancel().await);
+    }
+    let others = relay.wait_for("events stay in the inbox until they can be passed on again");
+    assert!(others.iter().all(|line| line.contains("the inbox of")), "{others:?}");
+    let during = memory(relay.child.id());
+    assert!(
+        during < before + 32 * 1024,
+        "{before} kB before, {during} kB with {most} trades unread"
+    );
+    if hangs {
+        send(nats.process(), Signal::SIGCONT);
+    } else {
+        nats.restart();
+    }
+    relay.wait_for("events are passed on again");
+    let relay = relay.unheard();
+    world.drained().await;
+    let after = memory(relay.child.id());
+    relay.stop();
+    check_order(&stored(&nats, 2 * trades.len()).await, &trades);
+    println!(
+        "{} events unread: {before} kB before, {during} kB while NATS takes none, {after} kB after",
+        2 * most
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +297,56 @@ async fn the_address_comes_from_the_environment_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_comes_from_the_environment_or_a_file_is_named() {
+    let Some(nats) = NatsServer::start(&["--auth", "hushhush"]) else { return };
+    let world = World::start().await;
+    let stream = ["--to", &nats.url(), "--stream", "EVENTS"];
+    let mut relay = Relay::start(&world, &world.key, &stream, &[("NATS_TOKEN", "hushhush")]);
+    relay.wait_for("this replica reads the inbox");
+    relay.stop();
+    let missing = [&stream[..], &["--nats-creds", "missing.creds"]].concat();
+    let (code, said) = Relay::start(&world, &world.key, &missing, &[]).ended();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("missing.creds"), "{said}");
+}
+
+/// A config file with a profile for each of these keys.
+fn profiles(keys: &[(&str, &str)]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let profiles: BTreeMap<_, _> =
+        keys.iter().map(|(name, key)| (*name, serde_json::json!({"api_key": key}))).collect();
+    fs::write(&file, serde_json::json!({"profiles": profiles}).to_string()).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_profiles_share_a_process() {
+    let world = World::start().await;
+    let eve = Seller::join(&world.market, "eve").await;
+    let trades = [world.propose().await, world.propose_to(&eve).await];
+    let (_folder, file) = profiles(&[("ada", &world.key), ("eve", &eve.key)]);
+    let both = ["--to", "-", "--profiles", "ada,eve"];
+    let variables = [("MACHINS_CONFIG", &*file)];
+    let mut relay = Relay::start(&world, "", &both, &variables);
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    let mut subjects: Vec<Value> = Vec::new();
+    for _ in 0..2 {
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        subjects.push(event["subject"].clone());
+    }
+    for trade in &trades {
+        assert!(subjects.contains(&trade.as_str().into()), "{subjects:?}");
+    }
+    relay.stop();
+
+    let (code, said) = Relay::start(&world, &world.key, &both, &variables).ended();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the profiles ada and eve are the same agent"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stdout_gets_an_event_a_line() {
     let world = World::start().await;
     let trade = world.propose_and_cancel().await;
@@ -240,6 +363,85 @@ async fn stdout_gets_an_event_a_line() {
     world.drained().await;
     relay.stop();
     assert!(lines.next().is_none());
+}
+
+#[rstest]
+#[case::webhooks_alone(&["--from", "webhook", "--interval", "3600"])]
+#[case::both(&["--from", "inbox,webhook", "--interval", "3600"])]
+#[case::both_by_default(&["--interval", "3600"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_a_source(#[case] sources: &[&str]) {
+    let world = World::start().await;
+    let arguments = [&["--to", "-", "--listen", "127.0.0.1:0"], sources].concat();
+    let secret = [("MACHINS_WEBHOOK_SECRET", "whsec-hushhush")];
+    let mut relay = Relay::start(&world, &world.key, &arguments, &secret);
+    let said = relay.stderr.as_mut().unwrap().next().unwrap().unwrap();
+    let (_, url) = said.split_once("Receiving webhooks at ").unwrap();
+    for event in [EventType::TradeProposed, EventType::NewListing] {
+        let subscription = NewSubscription::new(event, url).secret(Secret::new("whsec-hushhush"));
+        world.seller.subscribe(&subscription).await.unwrap();
+    }
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let trade = world.propose().await;
+    assert_eq!(next()["subject"], trade.as_str());
+    let eve = Seller::join(&world.market, "eve").await;
+    let listed = next();
+    assert_eq!(listed["type"], "co.machins.new_listing");
+    assert_eq!(listed["data"]["seller_agent_id"], eve.agent.as_str());
+    relay.stop();
+}
+
+/// Answers each POST with 200, and sends its head and body.
+fn receiver() -> (String, mpsc::Receiver<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, received) = mpsc::channel();
+    let answer = move |stream: TcpStream| -> io::Result<()> {
+        let mut reader = BufReader::new(&stream);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head)? == 0 {
+                    return Ok(());
+                }
+            }
+            let head = head.to_lowercase();
+            let (_, length) = head.split_once("content-length: ").unwrap();
+            let mut body = vec![0; length.lines().next().unwrap().parse().unwrap()];
+            reader.read_exact(&mut body)?;
+            let _ = sender.send((head, String::from_utf8(body).unwrap()));
+            (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        }
+    };
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = answer.clone();
+            thread::spawn(move || answer(stream.unwrap()));
+        }
+    });
+    (url, received)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_posted_to_a_url_and_signed() {
+    let world = World::start().await;
+    let trade = world.propose_and_cancel().await;
+    let (url, received) = receiver();
+    let secret = [("MACHINS_RELAY_SECRET", "hushhush")];
+    let relay = Relay::start(&world, &world.key, &["--to", &url], &secret);
+    let signer = Signer::new(&Secret::new("hushhush")).unwrap();
+    for event_type in ["co.machins.trade_proposed", "co.machins.trade_cancelled"] {
+        let (head, body) = received.recv_timeout(support::LIMIT).unwrap();
+        assert!(head.contains(&signer.sign(body.as_bytes())), "{head}");
+        let event: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (&event["type"], &event["subject"]),
+            (&event_type.into(), &trade.as_str().into())
+        );
+    }
+    world.drained().await;
+    relay.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,13 +473,20 @@ async fn a_reader_that_goes_away_ends_it() {
 
 #[rstest]
 #[case::no_destination(&[], 2, "no destination")]
-#[case::another_protocol(&["--to", "http://127.0.0.1:4222", "--stream", "EVENTS"], 2, "nats://")]
+#[case::another_protocol(&["--to", "ftp://127.0.0.1", "--stream", "EVENTS"], 2, "nats://")]
+#[case::stream_of_http(&["--to", "http://127.0.0.1/", "--stream", "EVENTS"], 2, "has no stream")]
+#[case::plain_http(&["--to", "http://hooks.example/"], 2, "would expose the events")]
+#[case::signed_stdout(&["--to", "-", "--sign-with", "secret"], 2, "--sign-with")]
+#[case::no_address(&["--to", "-", "--from", "webhook"], 2, "--listen 127.0.0.1:8092")]
+#[case::no_secret(&["--to", "-", "--listen", "127.0.0.1:0"], 2, "MACHINS_WEBHOOK_SECRET")]
+#[case::not_for_the_inbox(&["--to", "-", "--from", "inbox", "--listen", "127.0.0.1:0"], 2, "--from")]
 #[case::no_stream(&["--to", "nats://127.0.0.1:4222"], 2, "no stream given")]
 #[case::stream_of_stdout(&["--to", "-", "--stream", "EVENTS"], 2, "stdout has no stream")]
 #[case::stream_name(&["--to", "nats://127.0.0.1:4222", "--stream", "a.b"], 2, "white space")]
 #[case::no_partitions(&["--to", "-", "--stream", "E", "--partitions", "0"], 2, "--partitions")]
+#[case::two_choices(&["--to", "-", "--profile", "a", "--profiles", "b"], 2, "--profiles")]
 #[case::filter(&["--to", "-", "--jq", ".type"], 2, "--jq")]
-#[case::webhooks(&["--to", "-", "--from", "webhook"], 2, "possible values: inbox")]
+#[case::source(&["--to", "-", "--from", "mail"], 2, "possible values: inbox, webhook")]
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_usage_is_explained(#[case] given: &[&str], #[case] code: i32, #[case] why: &str) {
     let world = World::start().await;

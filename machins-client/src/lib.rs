@@ -180,7 +180,7 @@ pub use agent_client_core::{Rule, Script, ScriptedRequest};
 pub use auth::ApiKey;
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
 pub use endpoints::trade_wait::NotReached;
-pub use inbox_watch::{Deliveries, InboxDelivery, InboxWatch, ParkedNotification};
+pub use inbox_watch::{Deliveries, InboxDelivery, InboxWaker, InboxWatch, ParkedNotification};
 pub use intent::file::FileIntentStore;
 pub use intent::memory::MemoryIntentStore;
 pub use intent::record::{Intent, IntentKind};

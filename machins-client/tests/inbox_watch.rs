@@ -567,6 +567,27 @@ async fn an_id_that_the_service_refuses_holds_no_other_up() {
     assert_eq!(given.len(), unread.len() + 1);
 }
 
+#[tokio::test]
+async fn a_waker_ends_the_wait_for_the_next_look() {
+    let (server, inbox) = Inbox::with(0).await;
+    let client = builder(&server).options(ClientOptions::new()).build().unwrap();
+    let hour = Duration::from_secs(60 * 60);
+    let watch = client.inbox_watch().every(hour, hour);
+    let (waker, mut deliveries) = (watch.waker(), watch.deliveries());
+    let wake = async {
+        // It has looked, and waits.
+        while server.received_requests().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        inbox.add(notification("n1", "t1", 1));
+        waker.wake();
+    };
+    let next = async { tokio::join!(deliveries.next(), wake).0 };
+    let next = tokio::time::timeout(Duration::from_secs(30), next).await;
+    let delivery = next.expect("it looks again").unwrap().unwrap();
+    assert_eq!(delivery.notification().unwrap().id.as_str(), "n1");
+}
+
 /// The page was fetched by both before either handled anything.
 #[rstest]
 #[case::one(2)]

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use machins_client::webhook::Webhook;
 use machins_client::{AgentId, Document, Notification, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::subject::token;
 
 /// The version of the CloudEvents specification.
 const SPEC_VERSION: &str = "1.0";
+/// What the types of events begin with that are sent to all who subscribe.
+const BROADCAST: &str = "new_";
+/// The fields by which such an event names what is new.
+const NAMES: [&str; 2] = ["listing_id", "agent_id"];
 /// What precedes the service's event type in the attribute `type`.
 const TYPE_PREFIX: &str = "co.machins.";
 
@@ -32,9 +38,10 @@ const TYPE_PREFIX: &str = "co.machins.";
 pub struct CloudEvent {
     /// The version of the specification: `1.0`.
     pub specversion: String,
-    /// The id of the notification, unique among those of one source.
+    /// The id of the notification, unique among those of one source. An event that is in no inbox has
+    /// its type, `-` and the id of what is new.
     pub id: String,
-    /// The agent whose inbox the event was in, as a URL: the service's address, `/agents/` and the
+    /// The agent that the event was sent to, as a URL: the service's address, `/agents/` and the
     /// agent's id.
     pub source: String,
     /// The type of the event: `co.machins.` and the service's name for it.
@@ -63,13 +70,38 @@ impl CloudEvent {
         Self {
             specversion: SPEC_VERSION.to_owned(),
             id: notification.id.to_string(),
-            source: format!("{}/agents/{}", service.trim_end_matches('/'), token(agent.as_str())),
+            source: source(service, agent),
             kind: format!("{TYPE_PREFIX}{}", notification.event_type),
             subject: trade(&notification.payload),
             time: time.map(|time| time.to_string()),
             datacontenttype: "application/json".to_owned(),
             data: notification.payload.clone(),
         }
+    }
+
+    /// Creates the event of a webhook that the service sends to all who subscribe, and puts into no
+    /// inbox: of a new listing, request or agent. `None` if it is another one.
+    ///
+    /// Its id follows from what it is about, so that it is the same wherever it is received.
+    pub(crate) fn broadcast(service: &str, agent: &AgentId, webhook: &Webhook) -> Option<Self> {
+        let event_type = webhook.event_type.as_str();
+        if !event_type.starts_with(BROADCAST) || trade(&webhook.data).is_some() {
+            return None;
+        }
+        let named = NAMES.iter().find_map(|name| text(&webhook.data, name));
+        let named = named.unwrap_or_else(|| {
+            base16ct::lower::encode_string(&Sha256::digest(webhook.data.as_json()))
+        });
+        Some(Self {
+            specversion: SPEC_VERSION.to_owned(),
+            id: format!("{event_type}-{named}"),
+            source: source(service, agent),
+            kind: format!("{TYPE_PREFIX}{event_type}"),
+            subject: None,
+            time: None,
+            datacontenttype: "application/json".to_owned(),
+            data: webhook.data.clone(),
+        })
     }
 
     /// Returns the type of the event as the service calls it, for example `trade_proposed`.
@@ -84,11 +116,22 @@ impl CloudEvent {
     }
 }
 
-/// Returns the trade that a payload names. A number in it that only text can hold does no harm.
+/// Returns the URL of an agent.
+fn source(service: &str, agent: &AgentId) -> String {
+    format!("{}/agents/{}", service.trim_end_matches('/'), token(agent.as_str()))
+}
+
+/// Returns the trade that a payload names.
 fn trade(payload: &Document) -> Option<String> {
+    text(payload, "trade_id")
+}
+
+/// Returns a field that is text, and not empty. A number in another that only text can hold does no
+/// harm.
+fn text(payload: &Document, name: &str) -> Option<String> {
     let fields: BTreeMap<String, Document> = payload.to().ok()?;
-    let trade = fields.get("trade_id")?.as_str()?;
-    (!trade.is_empty()).then(|| trade.to_owned())
+    let text = fields.get(name)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -22,7 +22,35 @@ pub enum RelayError {
         /// What does not fit, and what can be done about it.
         reason: String,
     },
+    /// A declaration of a stream and its consumers is invalid.
+    #[error("the declaration is invalid: {0}")]
+    Setup(String),
+    /// Events cannot be posted to this address, or not with this secret.
+    #[error("events cannot be posted there: {0}")]
+    Receiver(String),
     /// The writer does not take any more, for example because nobody reads from it.
     #[error("the events cannot be written")]
     Writer(#[source] io::Error),
+}
+
+/// Why NATS or a stream cannot be used.
+pub(crate) enum Unusable {
+    /// It may be usable later.
+    Now(String),
+    /// Only another address, other credentials, or another stream or setting of it, would help.
+    Ever(RelayError),
+}
+
+/// An error with its causes on one line. The address, which may hold a password, is in none of them.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
 }

@@ -3,17 +3,19 @@
 //! That saves requests. Order and uniqueness do not depend on it: each replica stores the events of
 //! a trade in order, and the stream recognizes those that another has stored.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use futures_util::TryStreamExt;
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::nats::{Waits, chain};
+use crate::error::chain;
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::subject::token;
+use crate::waits::Waits;
 
 /// The bucket that holds a key for each agent whose inbox is read.
 const BUCKET: &str = "machins-relay";
@@ -21,6 +23,7 @@ const BUCKET: &str = "machins-relay";
 /// The lease on an agent's inbox, which one replica has at a time.
 pub(crate) struct Leases<'a> {
     context: &'a Context,
+    agent: &'a AgentId,
     key: String,
     holder: String,
     time: Duration,
@@ -41,15 +44,16 @@ impl<'a> Leases<'a> {
     /// exist yet.
     pub(crate) fn new(
         context: &'a Context,
-        agent: &AgentId,
+        agent: &'a AgentId,
         time: Duration,
         replicas: usize,
     ) -> Self {
         // The characters of a key are fewer than those of a subject.
         let key = token(agent.as_str()).replace('%', "=").replace('~', "/");
-        // Different for each replica.
-        let holder = context.client().new_inbox();
-        Self { context, key, holder, time, replicas }
+        let host = gethostname::gethostname().to_string_lossy().replace('/', "_");
+        // Different for each replica, and readable in `status`.
+        let holder = format!("{host}/{}/{}", std::process::id(), context.client().new_inbox());
+        Self { context, agent, key, holder, time, replicas }
     }
 
     /// Waits until nobody else has the lease, and takes it. Returns `None` if it is stopped before.
@@ -64,14 +68,14 @@ impl<'a> Leases<'a> {
             let is_running = match self.try_acquire().await {
                 Ok(Attempt::Taken(lease)) => {
                     interruption.end();
-                    on_notice(&Notice::Active);
+                    on_notice(&Notice::Active(self.agent.clone()));
                     return Some(*lease);
                 }
                 Ok(Attempt::Held(time)) => {
                     interruption.end();
                     if !is_standby {
                         is_standby = true;
-                        on_notice(&Notice::Standby);
+                        on_notice(&Notice::Standby(self.agent.clone()));
                     }
                     waits = Waits::new();
                     tokio::select! {
@@ -164,6 +168,37 @@ impl Lease {
         // Otherwise it runs out.
         let _ = timeout(renewal(self.time), given_up).await;
     }
+}
+
+/// A lease that somebody has.
+pub(crate) struct Holder {
+    /// The id of the agent, as it is written in subjects.
+    pub(crate) agent: String,
+    /// The machine and the process.
+    pub(crate) replica: String,
+    pub(crate) renewed: SystemTime,
+}
+
+/// Returns the leases that somebody has.
+pub(crate) async fn holders(context: &Context) -> Result<Vec<Holder>, String> {
+    let Ok(store) = context.get_key_value(BUCKET).await else { return Ok(Vec::new()) };
+    let keys = store.keys().await.map_err(|error| chain(&error))?;
+    let mut keys: Vec<String> = keys.try_collect().await.map_err(|error| chain(&error))?;
+    keys.sort();
+    let mut holders = Vec::new();
+    for key in keys {
+        // It may have run out since.
+        let entry = store.entry(&key).await.map_err(|error| chain(&error))?;
+        let Some(entry) = entry.filter(|entry| !entry.value.is_empty()) else { continue };
+        let value = String::from_utf8_lossy(&entry.value);
+        let replica = match value.split('/').collect::<Vec<_>>()[..] {
+            [host, process, _] => format!("{host}, process {process}"),
+            _ => value.into_owned(),
+        };
+        let agent = key.replace('=', "%").replace('/', "~");
+        holders.push(Holder { agent, replica, renewed: entry.created.into() });
+    }
+    Ok(holders)
 }
 
 /// What trying to take a lease led to.

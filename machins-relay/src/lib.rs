@@ -1,4 +1,4 @@
-//! Passes the events of an agent's inbox on: to NATS JetStream, where any number of workers can
+//! Passes the events of agents' inboxes on: to NATS JetStream, where any number of workers can
 //! share them, or to any writer.
 //!
 //! A [`Relay`] reads the inbox of a machins agent, turns each notification into a [`CloudEvent`], and
@@ -12,18 +12,19 @@
 //!
 //! ```
 //! use machins_client::CancellationToken;
-//! use machins_relay::{EventStream, Relay};
+//! use machins_relay::{EventStream, NatsConnection, Relay};
 //!
 //! # test_support::machins(async |test_support::Marketplace { seller: client, .. }| {
 //! # let Some(server) = test_support::NatsServer::start(&[]) else { return Ok(()) };
 //! # let address = server.url(); // nats://127.0.0.1:4222
 //! let stop = CancellationToken::new();
 //! let agent = client.get_wallet().await?.agent_id.ok_or("the wallet names no agent")?;
-//! let relay = Relay::new(&client, agent)
+//! let relay = Relay::new()
+//!     .agent(&client, agent)
 //!     .stop(stop.clone())
 //!     .on_notice(|notice| eprintln!("{notice}"));
 //! # stop.cancel();
-//! relay.to_nats(&address, &EventStream::new("EVENTS")?).await?;
+//! relay.to_nats(&NatsConnection::new(&address)?, &EventStream::new("EVENTS")?).await?;
 //! # Ok(()) });
 //! ```
 //!
@@ -40,22 +41,42 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apply;
 mod cloud_event;
+mod connection;
+mod dead_letters;
 mod error;
+mod http;
 mod lease;
+mod messages;
 mod nats;
 mod notice;
 mod relay;
+mod replay;
+mod setup;
 mod sink;
+mod source;
+mod status;
 mod stream;
+mod stream_admin;
 mod subject;
+mod waits;
+mod webhooks;
 mod writer;
 
+pub use apply::Difference;
 pub use cloud_event::CloudEvent;
+pub use connection::NatsConnection;
+pub use dead_letters::DeadLetter;
 pub use error::RelayError;
+pub use http::HttpReceiver;
 pub use notice::Notice;
 pub use relay::Relay;
+pub use setup::RelaySetup;
+pub use status::{ConsumerStatus, LeaseStatus, StreamStatus};
 pub use stream::EventStream;
+pub use stream_admin::StreamAdmin;
+pub use webhooks::Webhooks;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

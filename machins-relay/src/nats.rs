@@ -1,27 +1,29 @@
 //! Storing events in JetStream.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context, ErrorCode};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use bytes::Bytes;
+use futures_util::StreamExt;
 use machins_client::{AgentId, CancellationToken};
+use tokio::sync::Semaphore;
 
 use crate::cloud_event::CloudEvent;
-use crate::error::RelayError;
+use crate::connection::NatsConnection;
+use crate::error::{RelayError, Unusable, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
-use crate::sink::{NotStored, Sink};
-use crate::stream::{EventStream, Unusable};
-use crate::subject::{message_id, partition, subject};
+use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::source::Source;
+use crate::stream::EventStream;
+use crate::subject::{message_id, partition, subject, wake_subject};
+use crate::waits::Waits;
 
-/// How long the server may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// The first and the longest wait before something is tried again.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The server's error for a message that is larger than the stream allows.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
 
@@ -29,30 +31,27 @@ const MESSAGE_TOO_LARGE: u64 = 10_054;
 pub(crate) struct Nats {
     context: Context,
     stream: EventStream,
-    agent: AgentId,
+    agents: Vec<AgentId>,
     interruption: Interruption,
+    /// One for each event that is being stored. Who waits longest is the next, so that an agent with
+    /// many events does not hold up the others.
+    slots: Semaphore,
 }
 
 impl Nats {
     /// Connects, and creates the stream if it does not exist, as soon as that is possible. Returns
     /// `None` if it is stopped before.
     pub(crate) async fn open(
-        address: &str,
+        connection: &NatsConnection,
         stream: &EventStream,
-        agent: &AgentId,
+        agents: Vec<AgentId>,
         on_notice: &OnNotice,
         stop: &CancellationToken,
     ) -> Result<Option<Self>, RelayError> {
-        let address: ServerAddr =
-            address.parse().map_err(|error| RelayError::Nats(format!("{error}")))?;
-        if address.host().is_empty() || address.is_websocket() {
-            let reason = "write its address like nats://127.0.0.1:4222".to_owned();
-            return Err(RelayError::Nats(reason));
-        }
         let interruption = Interruption::new(Arc::clone(on_notice));
         let mut waits = Waits::new();
         let (context, window) = loop {
-            match prepare(&address, stream, agent).await {
+            match prepare(connection, stream, &agents).await {
                 Ok(ready) => break ready,
                 Err(Unusable::Ever(error)) => return Err(error),
                 Err(Unusable::Now(reason)) => interruption.begin(|| reason),
@@ -65,8 +64,8 @@ impl Nats {
         if let Some(window) = window {
             on_notice(&Notice::ShortDuplicateWindow(window));
         }
-        let (stream, agent) = (stream.clone(), agent.clone());
-        Ok(Some(Self { context, stream, agent, interruption }))
+        let (stream, slots) = (stream.clone(), Semaphore::new(CONCURRENCY));
+        Ok(Some(Self { context, stream, agents, interruption, slots }))
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -77,13 +76,33 @@ impl Nats {
         &self.interruption
     }
 
-    async fn publish(&self, event: &CloudEvent, json: &str) -> Result<(), PublishError> {
+    /// Has the inbox of an agent fetched each time that another replica says that there is something
+    /// new in it.
+    pub(crate) async fn on_announcement(&self, source: &Source) {
+        let subject = wake_subject(&source.agent);
+        // Without it, a webhook that another replica receives has to wait for the next look.
+        if let Ok(mut announcements) = self.context.client().subscribe(subject).await {
+            while announcements.next().await.is_some() {
+                source.wake();
+            }
+        }
+        pending::<()>().await;
+    }
+
+    async fn publish(
+        &self,
+        agent: &AgentId,
+        event: &CloudEvent,
+        json: &str,
+    ) -> Result<(), PublishError> {
+        // It is never closed.
+        let _slot = self.slots.acquire().await;
         let partition = partition(event.partition_key(), self.stream.partition_count());
         let message = PublishMessage::build()
-            .message_id(message_id(&self.agent, &event.id))
+            .message_id(message_id(agent, &event.id))
             .expected_stream(self.stream.name())
             .payload(json.to_owned().into());
-        let subject = subject(&self.agent, event.event_type(), partition);
+        let subject = subject(agent, event.event_type(), partition);
         // Duplicates are confirmed, too.
         self.context.send_publish(subject, message).await?.await.map(drop)
     }
@@ -101,7 +120,7 @@ impl Nats {
             }
             // The server has lost the stream. Events that were in it are gone, and not these.
             PublishErrorKind::StreamNotFound => {
-                match self.stream.ensure(&self.context, &self.agent).await {
+                match self.stream.ensure(&self.context, &self.agents).await {
                     Ok(_) => {}
                     Err(Unusable::Ever(error)) => return Err(NotStored::Ended(error)),
                     Err(Unusable::Now(reason)) => return Ok(reason),
@@ -122,7 +141,12 @@ impl Nats {
 }
 
 impl Sink for Nats {
-    async fn store(&self, event: &CloudEvent, stop: &CancellationToken) -> Result<(), NotStored> {
+    async fn store(
+        &self,
+        agent: &AgentId,
+        event: &CloudEvent,
+        stop: &CancellationToken,
+    ) -> Result<(), NotStored> {
         let json = serde_json::to_string(event)
             .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
         let mut waits = Waits::new();
@@ -131,7 +155,7 @@ impl Sink for Nats {
             let client = self.context.client();
             let is_connected = client.connection_state() == State::Connected;
             let result = if is_connected {
-                self.publish(event, &json).await
+                self.publish(agent, event, &json).await
             } else {
                 Err(PublishError::new(PublishErrorKind::BrokenPipe))
             };
@@ -146,33 +170,23 @@ impl Sink for Nats {
             }
         }
     }
+
+    async fn announce(&self, agent: &AgentId) -> bool {
+        let client = self.context.client();
+        client.connection_state() == State::Connected
+            && client.publish(wake_subject(agent), Bytes::new()).await.is_ok()
+            && client.flush().await.is_ok()
+    }
 }
 
 /// Connects, and creates the stream if it does not exist.
 async fn prepare(
-    address: &ServerAddr,
+    connection: &NatsConnection,
     stream: &EventStream,
-    agent: &AgentId,
+    agents: &[AgentId],
 ) -> Result<(Context, Option<Duration>), Unusable> {
-    let mut options = ConnectOptions::new().name("machins relay").connection_timeout(ANSWER_LIMIT);
-    if let (Some(user), Some(password)) = (address.username(), address.password()) {
-        options = options.user_and_password(user.to_owned(), password.to_owned());
-    }
-    let client = options.connect(address.clone()).await.map_err(|error| {
-        let reason = chain(&error);
-        match error.kind() {
-            ConnectErrorKind::ServerParse
-            | ConnectErrorKind::Authentication
-            | ConnectErrorKind::AuthorizationViolation => Unusable::Ever(RelayError::Nats(reason)),
-            _ => {
-                let (host, port) = (address.host(), address.port());
-                Unusable::Now(format!("cannot connect to NATS at {host}:{port}: {reason}"))
-            }
-        }
-    })?;
-    let mut context = jetstream::new(client);
-    context.set_timeout(ANSWER_LIMIT);
-    let window = stream.ensure(&context, agent).await?;
+    let context = connection.connect().await?;
+    let window = stream.ensure(&context, agents).await?;
     Ok((context, window))
 }
 
@@ -185,38 +199,4 @@ async fn is_closed(client: &Client) -> bool {
 fn server_error(error: &PublishError) -> Option<ErrorCode> {
     let source = std::error::Error::source(error)?;
     Some(source.downcast_ref::<jetstream::Error>()?.error_code())
-}
-
-/// An error with its causes on one line. The address, which may hold a password, is in none of them.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-/// Growing waits between tries.
-pub(crate) struct Waits(Duration);
-
-impl Waits {
-    pub(crate) fn new() -> Self {
-        Self(FIRST_WAIT)
-    }
-
-    /// Waits before the next try. Returns false if it is stopped.
-    pub(crate) async fn wait(&mut self, stop: &CancellationToken) -> bool {
-        let wait = self.0;
-        self.0 = (wait * 2).min(LONGEST_WAIT);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
-    }
 }

@@ -1,26 +1,33 @@
-//! From the inbox to a sink.
+//! From inboxes to a sink.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use machins_client::webhook::Webhook;
 use machins_client::{AgentId, CancellationToken, Client, Notification};
 use tokio::io::AsyncWrite;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::cloud_event::CloudEvent;
+use crate::connection::NatsConnection;
 use crate::error::RelayError;
+use crate::http::{HttpReceiver, Posts};
 use crate::lease::Leases;
 use crate::nats::Nats;
 use crate::notice::{Notice, OnNotice};
-use crate::sink::{NotStored, Sink};
+use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::source::Source;
 use crate::stream::EventStream;
+use crate::webhooks::{Received, Webhooks};
 use crate::writer::Lines;
 
-/// The number of events that are stored at the same time, at most. Those of one trade follow each
-/// other.
-const CONCURRENCY: usize = 64;
+/// How long passing on the event of a webhook may take. The service waits ten seconds for the reply.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
 
-/// Passes the events of an agent's inbox on, oldest first, and acknowledges each after it was stored.
+/// Passes the events of agents' inboxes on, oldest first, and acknowledges each after it was stored.
 ///
 /// ```
 /// use machins_client::{CancellationToken, Client, Proposal};
@@ -32,7 +39,7 @@ const CONCURRENCY: usize = 64;
 ///
 /// let (stop, (reader, writer)) = (CancellationToken::new(), duplex(4096));
 /// let agent = seller.get_wallet().await?.agent_id.expect("a wallet names its agent");
-/// let relay = Relay::new(&seller, agent).stop(stop.clone());
+/// let relay = Relay::new().agent(&seller, agent).stop(stop.clone());
 /// let read = async {
 ///     let line = BufReader::new(reader).lines().next_line().await;
 ///     stop.cancel();
@@ -47,26 +54,33 @@ const CONCURRENCY: usize = 64;
 /// ```
 #[must_use = "nothing is passed on before it is told where to"]
 pub struct Relay {
-    client: Client,
-    agent: AgentId,
+    sources: Vec<Source>,
     stop: CancellationToken,
     poll_waits: Option<(Duration, Duration)>,
     lease_time: Duration,
+    webhooks: Option<Webhooks>,
     on_notice: OnNotice,
 }
 
 impl Relay {
-    /// Creates a relay for the agent whose key the client has. `agent` is that agent's id, as
-    /// [`Wallet::agent_id`](machins_client::Wallet::agent_id) has it.
-    pub fn new(client: &Client, agent: AgentId) -> Self {
+    /// Creates a relay for no agent yet.
+    pub fn new() -> Self {
         Self {
-            client: client.clone(),
-            agent,
+            sources: Vec::new(),
             stop: CancellationToken::new(),
             poll_waits: None,
             lease_time: Duration::from_secs(10),
+            webhooks: None,
             on_notice: Arc::new(|_| {}),
         }
+    }
+
+    /// Adds the agent whose key the client has. `agent` is that agent's id, as
+    /// [`Wallet::agent_id`](machins_client::Wallet::agent_id) has it. There may be several: one with
+    /// many events does not hold up the others.
+    pub fn agent(mut self, client: &Client, agent: AgentId) -> Self {
+        self.sources.push(Source::new(client.clone(), agent));
+        self
     }
 
     /// Sets a token that ends the relay when it is cancelled. What is stored by then is acknowledged.
@@ -79,6 +93,19 @@ impl Relay {
     /// that of [`InboxWatch::every`](machins_client::InboxWatch::every).
     pub fn every(mut self, shortest: Duration, longest: Duration) -> Self {
         self.poll_waits = Some((shortest, longest));
+        self
+    }
+
+    /// Receives webhooks, too. One about a trade has the inbox fetched at once, by whichever replica
+    /// reads it: only there has an event its id and its place. One of a new listing, request or agent,
+    /// which is in no inbox, is passed on itself; wherever it is received, and however often, it is
+    /// in the stream once.
+    ///
+    /// A webhook is answered with a status below 300 only after its event was stored, or the replica
+    /// that reads the inbox was told. While that is not possible, it is answered with 503. The
+    /// service does not send it again.
+    pub fn webhooks(mut self, webhooks: Webhooks) -> Self {
+        self.webhooks = Some(webhooks);
         self
     }
 
@@ -97,33 +124,170 @@ impl Relay {
 
     /// Stores the events in a stream of NATS JetStream until the relay is stopped. Returns when it is.
     ///
-    /// `address` is a URL such as `nats://127.0.0.1:4222` or `tls://user:password@nats.example`. The
-    /// stream is created if it does not exist. Each event has the subject
+    /// The stream is created if it does not exist. Each event has the subject
     /// `machins.AGENT.EVENT.PARTITION` and a message id, by which the stream recognizes it if it
-    /// comes twice. Of several replicas, one reads the inbox at a time.
+    /// comes twice. Of several replicas, one reads an agent's inbox at a time.
     ///
     /// # Errors
-    /// Returns [`RelayError::Inbox`] if the inbox cannot be read and trying again would not help,
-    /// [`RelayError::Nats`] if the address is invalid or NATS refuses the credentials, and
-    /// [`RelayError::Stream`] if the stream cannot be created or does not fit. Everything else is
-    /// waited out.
-    pub async fn to_nats(&self, address: &str, stream: &EventStream) -> Result<(), RelayError> {
-        let opened = Nats::open(address, stream, &self.agent, &self.on_notice, &self.stop);
-        let Some(nats) = opened.await? else { return Ok(()) };
-        let leases =
-            Leases::new(nats.context(), &self.agent, self.lease_time, stream.replica_count());
-        while !self.stop.is_cancelled() {
-            let acquired = leases.acquire(nats.interruption(), &self.on_notice, &self.stop);
+    /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help,
+    /// [`RelayError::Nats`] if NATS refuses the credentials, and [`RelayError::Stream`] if the stream
+    /// cannot be created or does not fit. Everything else is waited out.
+    pub async fn to_nats(
+        &self,
+        connection: &NatsConnection,
+        stream: &EventStream,
+    ) -> Result<(), RelayError> {
+        let opened = &OnceCell::new();
+        let receive = |source, webhook| async move {
+            match opened.get() {
+                Some(nats) => self.receive(source, webhook, nats).await,
+                None => Received::NotNow("there is no connection to NATS yet".to_owned()),
+            }
+        };
+        let pass_on = async {
+            let agents = self.sources.iter().map(|source| source.agent.clone()).collect();
+            let nats = Nats::open(connection, stream, agents, &self.on_notice, &self.stop);
+            let Some(nats) = nats.await? else { return Ok(()) };
+            let nats = opened.get_or_init(async || nats).await;
+            self.for_each_agent(|source, stop| async move {
+                let (context, replicas) = (nats.context(), stream.replica_count());
+                let leases = Leases::new(context, &source.agent, self.lease_time, replicas);
+                self.pass_on_by_lease(source, nats, &leases, &stop).await
+            })
+            .await
+        };
+        self.with_webhooks(receive, Box::pin(pass_on)).await
+    }
+
+    /// Writes the events, one a line, until the relay is stopped. Returns when it is. An event is
+    /// acknowledged after the writer was flushed.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help,
+    /// and [`RelayError::Writer`] if writing fails.
+    pub async fn to_writer<W>(&self, writer: W) -> Result<(), RelayError>
+    where
+        W: AsyncWrite + Send + Unpin,
+    {
+        self.to_sink(&Lines::new(writer)).await
+    }
+
+    /// Posts the events to a receiver over HTTP until the relay is stopped. Returns when it is. An event
+    /// is acknowledged after it was answered with a status from 200 to 299. Until then it is posted
+    /// again, after growing waits; later events of the same trade wait for it. One that is answered
+    /// with 413 stays unread.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help.
+    pub async fn to_http(&self, receiver: &HttpReceiver) -> Result<(), RelayError> {
+        self.to_sink(&Posts::new(receiver, Arc::clone(&self.on_notice))).await
+    }
+
+    /// Passes everything on to a sink that no other replica shares.
+    async fn to_sink(&self, sink: &impl Sink) -> Result<(), RelayError> {
+        let receive = |source, webhook| self.receive(source, webhook, sink);
+        let pass_on = self
+            .for_each_agent(|source, stop| async move { self.pass_on(source, sink, &stop).await });
+        self.with_webhooks(receive, pass_on).await
+    }
+
+    /// Receives webhooks for as long as something runs.
+    async fn with_webhooks<'a, F>(
+        &'a self,
+        receive: impl Fn(&'a Source, Webhook) -> F,
+        running: impl Future<Output = Result<(), RelayError>>,
+    ) -> Result<(), RelayError>
+    where
+        F: Future<Output = Received>,
+    {
+        let Some(webhooks) = &self.webhooks else { return running.await };
+        let stop = self.stop.child_token();
+        let running = async {
+            let result = running.await;
+            stop.cancel();
+            result
+        };
+        let receiving = webhooks.serve(&self.sources, receive, &self.on_notice, &stop);
+        tokio::join!(running, receiving).0
+    }
+
+    /// Stores the event of a webhook, or has the inbox fetched in which it is.
+    async fn receive(&self, source: &Source, webhook: Webhook, sink: &impl Sink) -> Received {
+        let agent = &source.agent;
+        let Some(event) = CloudEvent::broadcast(&source.service(), agent, &webhook) else {
+            let announced = async { timeout(ANSWER_TIME, sink.announce(agent)).await == Ok(true) };
+            return if source.wake() || announced.await {
+                Received::Passed
+            } else {
+                Received::NotNow("the replica that reads the inbox cannot be reached".to_owned())
+            };
+        };
+        let stored = timeout(ANSWER_TIME, sink.store(agent, &event, &self.stop)).await;
+        let received = match stored {
+            Ok(Ok(())) => return Received::Passed,
+            Ok(Err(NotStored::Kept(reason))) => Received::Never(reason),
+            Ok(Err(NotStored::Stopped)) => Received::NotNow("the relay was stopped".to_owned()),
+            Ok(Err(NotStored::Ended(error))) => Received::NotNow(error.to_string()),
+            Err(_) => Received::NotNow("it could not be stored in time".to_owned()),
+        };
+        let reason = format!("{}: {}", event.id, received.reason());
+        (self.on_notice)(&Notice::WebhookLost(agent.clone(), reason));
+        received
+    }
+
+    /// Runs something for each agent at the same time, until all have ended. One agent whose inbox
+    /// cannot be read ends alone. Every other error ends all.
+    async fn for_each_agent<'a, F>(
+        &'a self,
+        run: impl Fn(&'a Source, CancellationToken) -> F,
+    ) -> Result<(), RelayError>
+    where
+        F: Future<Output = Result<(), RelayError>>,
+    {
+        let stop = self.stop.child_token();
+        let start = |source: &'a Source| {
+            let running = run(source, stop.clone());
+            async move { (source, running.await) }
+        };
+        let mut running: FuturesUnordered<_> = self.sources.iter().map(start).collect();
+        let mut end = Ok(());
+        while let Some((source, result)) = running.next().await {
+            match result {
+                Ok(()) => {}
+                Err(RelayError::Inbox(error)) if !running.is_empty() => {
+                    (self.on_notice)(&Notice::InboxLost(source.agent.clone(), error));
+                }
+                Err(error) => {
+                    stop.cancel();
+                    // The first is the cause.
+                    end = end.and(Err(error));
+                }
+            }
+        }
+        end
+    }
+
+    /// Passes events of an agent on whenever this replica has the lease, until it is stopped.
+    async fn pass_on_by_lease(
+        &self,
+        source: &Source,
+        nats: &Nats,
+        leases: &Leases<'_>,
+        stop: &CancellationToken,
+    ) -> Result<(), RelayError> {
+        while !stop.is_cancelled() {
+            let acquired = leases.acquire(nats.interruption(), &self.on_notice, stop);
             let Some(mut lease) = acquired.await else { break };
-            let term = self.stop.child_token();
+            let term = stop.child_token();
             let passing = async {
-                let result = self.pass_on(&nats, &term).await;
+                let result = self.pass_on(source, nats, &term).await;
                 term.cancel();
                 result
             };
             let keeping = async {
                 tokio::select! {
                     () = lease.keep() => term.cancel(),
+                    () = nats.on_announcement(source) => {}
                     () = term.cancelled() => {}
                 }
             };
@@ -134,45 +298,45 @@ impl Relay {
         Ok(())
     }
 
-    /// Writes the events, one a line, until the relay is stopped. Returns when it is. An event is
-    /// acknowledged after the writer was flushed.
-    ///
-    /// # Errors
-    /// Returns [`RelayError::Inbox`] if the inbox cannot be read and trying again would not help, and
-    /// [`RelayError::Writer`] if writing fails.
-    pub async fn to_writer<W>(&self, writer: W) -> Result<(), RelayError>
-    where
-        W: AsyncWrite + Send + Unpin,
-    {
-        self.pass_on(&Lines::new(writer), &self.stop.child_token()).await
-    }
-
-    /// Passes events on until it is stopped.
-    async fn pass_on(&self, sink: &impl Sink, stop: &CancellationToken) -> Result<(), RelayError> {
-        let (on_error, on_parked) = (Arc::clone(&self.on_notice), Arc::clone(&self.on_notice));
+    /// Passes events of an agent on until it is stopped.
+    async fn pass_on(
+        &self,
+        source: &Source,
+        sink: &impl Sink,
+        stop: &CancellationToken,
+    ) -> Result<(), RelayError> {
+        let agent = &source.agent;
+        let stop = &stop.child_token();
         let stopping = stop.clone();
-        let mut watch = self
+        let mut watch = source
             .client
             .inbox_watch()
             .stop(stop.clone())
             .concurrency(CONCURRENCY)
             // The sink tries again by itself.
             .max_attempts(1)
-            .on_error(move |error| on_error(&Notice::InboxFailed(error.clone())))
-            .on_parked(move |parked| {
-                // What was not stored before the end comes again.
-                if !stopping.is_cancelled() {
-                    on_parked(&Notice::Kept(Box::new(parked.clone())));
+            .on_error({
+                let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
+                move |error| on_notice(&Notice::InboxFailed(agent.clone(), error.clone()))
+            })
+            .on_parked({
+                let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
+                move |parked| {
+                    // What was not stored before the end comes again.
+                    if !stopping.is_cancelled() {
+                        on_notice(&Notice::Kept(agent.clone(), Box::new(parked.clone())));
+                    }
                 }
             });
         if let Some((shortest, longest)) = self.poll_waits {
             watch = watch.every(shortest, longest);
         }
         let failure = Mutex::new(None);
-        let service = self.client.transport().base_url().to_string();
+        let service = source.service();
+        let _reading = source.reads(watch.waker());
         let store = async |notification: Notification| {
-            let event = CloudEvent::new(&service, &self.agent, &notification);
-            match sink.store(&event, stop).await {
+            let event = CloudEvent::new(&service, agent, &notification);
+            match sink.store(agent, &event, stop).await {
                 Ok(()) => Ok(()),
                 Err(NotStored::Kept(reason)) => Err(reason),
                 Err(NotStored::Stopped) => Err("the relay was stopped".to_owned()),
@@ -188,8 +352,15 @@ impl Relay {
     }
 }
 
+impl Default for Relay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Debug for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Relay").field("agent", &self.agent).finish_non_exhaustive()
+        let agents: Vec<&AgentId> = self.sources.iter().map(|source| &source.agent).collect();
+        f.debug_struct("Relay").field("agents", &agents).finish_non_exhaustive()
     }
 }

@@ -1,18 +1,29 @@
 //! Where events are passed on to.
 
-use machins_client::CancellationToken;
+use machins_client::{AgentId, CancellationToken};
 
 use crate::cloud_event::CloudEvent;
 use crate::error::RelayError;
 
+/// The number of events that are stored at the same time, at most. Those of one trade follow each
+/// other.
+pub(crate) const CONCURRENCY: usize = 64;
+
 /// A place that stores events.
 pub(crate) trait Sink: Send + Sync {
-    /// Stores an event for good. Waits while that is not possible, until it is stopped.
+    /// Stores an event of an agent for good. Waits while that is not possible, until it is stopped.
     fn store(
         &self,
+        agent: &AgentId,
         event: &CloudEvent,
         stop: &CancellationToken,
     ) -> impl Future<Output = Result<(), NotStored>> + Send;
+
+    /// Tells the replica that reads an agent's inbox that there is something new in it. Returns whether
+    /// it was told. Only where there can be several replicas is there anybody to tell.
+    fn announce(&self, _agent: &AgentId) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
 }
 
 /// Why an event was not stored.

@@ -8,7 +8,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use machins_client::AgentId;
 
-use crate::error::RelayError;
+use crate::error::{RelayError, Unusable};
 use crate::subject::subjects_of;
 
 /// The subjects of all events of all agents.
@@ -101,8 +101,7 @@ impl EventStream {
         self.replicas
     }
 
-    fn config(&self) -> Config {
-        let has_max_age = !self.max_age.is_zero();
+    pub(crate) fn config(&self) -> Config {
         Config {
             name: self.name.clone(),
             description: Some(description(self.partitions)),
@@ -112,11 +111,7 @@ impl EventStream {
             num_replicas: self.replicas,
             max_age: self.max_age,
             max_bytes: self.max_bytes,
-            duplicate_window: if has_max_age {
-                self.max_age.min(DUPLICATE_WINDOW)
-            } else {
-                DUPLICATE_WINDOW
-            },
+            duplicate_window: duplicate_window(self.max_age),
             ..Config::default()
         }
     }
@@ -126,7 +121,7 @@ impl EventStream {
     pub(crate) async fn ensure(
         &self,
         context: &Context,
-        agent: &AgentId,
+        agents: &[AgentId],
     ) -> Result<Option<Duration>, Unusable> {
         let config = match self.find(context).await? {
             Some(found) => found,
@@ -145,7 +140,7 @@ impl EventStream {
                 },
             },
         };
-        self.check(&config, agent)?;
+        self.check(&config, agents)?;
         let window = self.config().duplicate_window;
         Ok(Some(config.duplicate_window).filter(|found| *found < window))
     }
@@ -166,10 +161,13 @@ impl EventStream {
         }
     }
 
-    fn check(&self, found: &Config, agent: &AgentId) -> Result<(), Unusable> {
-        let needed = subjects_of(agent);
-        let takes = |subject: &String| *subject == needed || [SUBJECTS, ">"].contains(&&**subject);
-        if !found.subjects.iter().any(takes) {
+    pub(crate) fn check(&self, found: &Config, agents: &[AgentId]) -> Result<(), Unusable> {
+        let takes = |needed: &String| {
+            let fits =
+                |subject: &String| subject == needed || [SUBJECTS, ">"].contains(&&**subject);
+            found.subjects.iter().any(fits)
+        };
+        if let Some(needed) = agents.iter().map(subjects_of).find(|needed| !takes(needed)) {
             return Err(self.unfit(format!(
                 "it exists and does not take {needed}; add {SUBJECTS} to its subjects, or name another"
             )));
@@ -197,12 +195,9 @@ impl EventStream {
     }
 }
 
-/// Why the stream cannot be used.
-pub(crate) enum Unusable {
-    /// It may be usable later.
-    Now(String),
-    /// Only another stream, or another setting of it, would help.
-    Ever(RelayError),
+/// For how long a stream recognizes an event that it has stored: never longer than it keeps one.
+pub(crate) fn duplicate_window(max_age: Duration) -> Duration {
+    if max_age.is_zero() { DUPLICATE_WINDOW } else { max_age.min(DUPLICATE_WINDOW) }
 }
 
 /// Old servers keep no metadata of a stream. All keep a description.
@@ -210,7 +205,7 @@ fn description(partitions: NonZeroU16) -> String {
     format!("machins relay, {partitions} partitions")
 }
 
-fn described_partitions(description: &str) -> Option<NonZeroU16> {
+pub(crate) fn described_partitions(description: &str) -> Option<NonZeroU16> {
     description.strip_prefix("machins relay, ")?.strip_suffix(" partitions")?.parse().ok()
 }
 

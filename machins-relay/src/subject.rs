@@ -18,6 +18,12 @@ pub(crate) fn subjects_of(agent: &AgentId) -> String {
     format!("machins.{}.>", token(agent.as_str()))
 }
 
+/// Returns the subject on which replicas tell each other that there is something new in an agent's
+/// inbox. No stream has it.
+pub(crate) fn wake_subject(agent: &AgentId) -> String {
+    format!("machins-relay.wake.{}", token(agent.as_str()))
+}
+
 /// Returns the id by which JetStream recognizes an event that it has already stored.
 pub(crate) fn message_id(agent: &AgentId, id: &str) -> String {
     format!("{}.{}", token(agent.as_str()), token(id))

@@ -1,6 +1,6 @@
 //! Writing events, one a line.
 
-use machins_client::CancellationToken;
+use machins_client::{AgentId, CancellationToken};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
@@ -17,8 +17,9 @@ impl<W> Lines<W> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin> Sink for Lines<W> {
-    async fn store(&self, event: &CloudEvent, _stop: &CancellationToken) -> Result<(), NotStored> {
+impl<W: AsyncWrite + Send + Unpin> Lines<W> {
+    /// Writes an event, and flushes it.
+    pub(crate) async fn write(&self, event: &CloudEvent) -> Result<(), NotStored> {
         let mut line = serde_json::to_vec(event)
             .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
         line.push(b'\n');
@@ -28,5 +29,16 @@ impl<W: AsyncWrite + Send + Unpin> Sink for Lines<W> {
             writer.flush().await
         };
         written.await.map_err(|error| NotStored::Ended(RelayError::Writer(error)))
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin> Sink for Lines<W> {
+    async fn store(
+        &self,
+        _agent: &AgentId,
+        event: &CloudEvent,
+        _stop: &CancellationToken,
+    ) -> Result<(), NotStored> {
+        self.write(event).await
     }
 }

@@ -54,6 +54,15 @@ impl NatsServer {
         }
     }
 
+    /// The number of the server's process.
+    ///
+    /// # Panics
+    /// Panics while the server is stopped.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
     /// Starts the server again, with its store and its port.
     pub fn restart(&mut self) {
         let port = self.port.to_string();

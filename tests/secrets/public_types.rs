@@ -331,6 +331,7 @@ async fn machins_shows_no_secret() {
         FileSpendingStore = machins::FileSpendingStore::new("spending"),
         InboxFilter = machins::InboxFilter::default(),
         InboxQuery = machins::InboxQuery::new(),
+        InboxWaker = client.inbox_watch().waker(),
         InboxWatch = client.inbox_watch(),
         Intent = intent,
         IntentKind = machins::IntentKind::Trade,
@@ -555,18 +556,32 @@ async fn the_mcp_gate_shows_no_secret() {
 async fn the_relay_shows_no_secret() {
     let client = world::machins("http://127.0.0.1:9").build().unwrap();
     let agent = machins::AgentId::new("a1").unwrap();
-    let relay = || relay::Relay::new(&client, agent.clone());
     let stream = relay::EventStream::new("EVENTS").unwrap();
-    let with_password = format!("http://user:{}@127.0.0.1", world::PASSWORD);
+    let secret = machins::Secret::new(world::API_KEY);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = |scheme: &str| format!("{scheme}://user:{}@127.0.0.1", world::PASSWORD);
     let notification = read(json!({
         "id": "n1", "event_type": "trade_delivered", "payload": {"token": world::API_KEY},
     }));
     let shown = show!(relay, "" {
         CloudEvent = relay::CloudEvent::new("https://machins.co", &agent, &notification),
         EventStream = stream.clone(),
+        HttpReceiver = relay::HttpReceiver::new("https://hooks.example/").unwrap().secret(&secret).unwrap(),
+        NatsConnection = relay::NatsConnection::new(&address("nats")).unwrap(),
         Notice = relay::Notice::Interrupted("the connection to NATS is interrupted".to_owned()),
-        Relay = relay(),
-        RelayError = relay().to_nats(&with_password, &stream).await.unwrap_err(),
+        Relay = relay::Relay::new().agent(&client, agent.clone()),
+        Webhooks = relay::Webhooks::new(listener, &secret).unwrap(),
+        RelaySetup = relay::RelaySetup::from_toml("[stream]\nname = \"EVENTS\"").unwrap(),
+        RelayError = relay::NatsConnection::new(&address("http")).unwrap_err(),
     });
-    check("machins-relay", &[], &SECRETS, shown);
+    // Made of what NATS says.
+    let of_nats = [
+        "ConsumerStatus",
+        "DeadLetter",
+        "Difference",
+        "LeaseStatus",
+        "StreamAdmin",
+        "StreamStatus",
+    ];
+    check("machins-relay", &of_nats, &SECRETS, shown);
 }

@@ -18,6 +18,7 @@ const CLOSED: &[(&str, &str)] = &[
     ("Entries", "reads a decision log, which a test can write"),
     ("GateService", "made by `GateLayer`"),
     ("InboxDelivery", "settles a notification of a running watch, which a script can send"),
+    ("InboxWaker", "made by `InboxWatch::waker`"),
     ("InboxWatch", "made by `Api::inbox_watch`"),
     ("Items", "a list over a client: a script answers its pages"),
     ("LimitStatus", "what `SpendingPolicy::remaining` returns"),

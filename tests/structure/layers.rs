@@ -100,12 +100,12 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machins-relay",
         &[
-            "error notice subject",
-            "cloud_event stream",
-            "sink",
-            "nats writer",
-            "lease",
-            "relay",
+            "error notice source subject waits",
+            "cloud_event connection messages stream webhooks",
+            "sink stream_admin",
+            "dead_letters http nats writer",
+            "lease replay setup",
+            "apply relay status",
             "lib",
         ],
     ),

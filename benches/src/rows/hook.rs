@@ -1,6 +1,5 @@
 //! `machins hook run`: from its start to its answer.
 
-use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -9,16 +8,15 @@ use reqwest::Certificate;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bench::{Result, in_turns, micros_each};
-use crate::programs::{Talker, folder, machins, succeed};
+use crate::programs::{folder, machins, succeed};
 use crate::report::{Figure, Line};
 use crate::server;
+use crate::tls::{ROOTS, TlsService};
 
 /// In milliseconds, without the question.
 const MOST_MILLIS: f64 = 10.0;
 const EVENT: &str =
     r#"{"hook_event_name":"PreToolUse","tool_name":"Bash","tool_input":{"command":"date"}}"#;
-/// Where Linux distributions keep the roots of the system.
-const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let machins = machins()?;
@@ -49,17 +47,11 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     let figure = samples.figure(2);
     lines.push(Line::new(21, "`machins --version`, for comparison", "µs", figure));
 
-    let certificate = self_signed()?;
-    let mut service = Talker::start(Command::new("python3").args([
-        concat!(env!("CARGO_MANIFEST_DIR"), "/python/tls_service.py"),
-        &certificate.path,
-        &certificate.key,
-    ]))?;
-    let url = format!("https://127.0.0.1:{}", service.line()?.trim());
-    let roots = &certificate.with_roots;
-    let trusted = Some(&certificate.trusted);
+    let service = TlsService::start()?;
+    let (url, roots) = (&service.url, &service.roots);
+    let trusted = Some(&service.trusted);
     let samples =
-        in_turns(rounds, [&mut || hook(&url, roots), &mut || question(&runtime, &url, trusted)])?;
+        in_turns(rounds, [&mut || hook(url, roots), &mut || question(&runtime, url, trusted)])?;
     lines.push(line("https, with the roots of the system", samples.figure(0), samples.figure(1)));
     Ok(lines)
 }
@@ -104,28 +96,4 @@ fn question(runtime: &Runtime, url: &str, trusted: Option<&Certificate>) -> Resu
         runtime.block_on(client.validate(&device))?;
         Ok(())
     })
-}
-
-/// A certificate of this machine's loopback address.
-struct SelfSigned {
-    path: String,
-    key: String,
-    trusted: Certificate,
-    /// A file with this certificate and the roots of the system.
-    with_roots: String,
-}
-
-fn self_signed() -> Result<SelfSigned> {
-    let folder = folder("tls")?;
-    let path = |name: &str| folder.join(name).display().to_string();
-    let (certificate, key, with_roots) = (path("certificate"), path("key"), path("with-roots"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    openssl.args(["-nodes", "-days", "30", "-subj", "/CN=localhost", "-out", &certificate]);
-    openssl.args(["-keyout", &key, "-addext", "subjectAltName=IP:127.0.0.1"]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    succeed(&mut openssl)?;
-    let pem = fs::read(&certificate)?;
-    fs::write(&with_roots, [fs::read(ROOTS)?, pem.clone()].concat())?;
-    Ok(SelfSigned { path: certificate, key, trusted: Certificate::from_pem(&pem)?, with_roots })
 }

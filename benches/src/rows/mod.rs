@@ -12,6 +12,7 @@ mod mcp;
 mod memory;
 mod mock;
 mod python;
+mod tls;
 mod trades;
 mod validate;
 mod webhooks;
@@ -25,7 +26,7 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 19] = [
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 20] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -47,4 +48,5 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 19] = [
     (19..=19, "19: the console's pages", console::pages),
     (20..=20, "20: what an open page costs", console::open_page),
     (21..=21, "21: the hook", hook::run),
+    (23..=23, "23: from a cold start over TLS", tls::run),
 ];

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Trigger(Trigger),
     Resend(Resend),
     #[cfg(feature = "relay")]
-    Relay(RelayCommand),
+    Relay(Box<RelayCommand>),
 }
 
 impl Command {

@@ -84,7 +84,7 @@ impl Listen {
         out.note(&format!("Forwarding events to {url}; Ctrl-C stops"));
         let mut listener = Listener::new(out, &forwarder, self.until.map(EventType::from));
         let place = listen_socket::place(context)?;
-        let resends = listen_socket::serve(place.as_deref(), &forwarder);
+        let resends = listen_socket::serve(place.as_deref(), &forwarder, out);
         let time_is_over = async {
             match self.within {
                 Some(limit) => tokio::time::sleep(limit).await,

@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::agent_file::agent_file;
+#[cfg(unix)]
+use super::forward::ForwardedEvent;
 use super::forward::Forwarder;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::output::Output;
 
 /// The longest notification that is taken, in bytes.
 #[cfg(unix)]
@@ -36,18 +39,18 @@ pub(super) fn place(context: &Context) -> Result<Option<PathBuf>, Failure> {
     agent_file(context, "listen")
 }
 
-/// Posts what is asked for, for as long as it is polled. If there can be no socket, or another `listen`
-/// of the agent has it, nothing is asked for.
-pub(super) async fn serve(place: Option<&Path>, forwarder: &Forwarder) {
+/// Posts what is asked for, for as long as it is polled, and shows each event that its receiver has
+/// taken. If there can be no socket, or another `listen` of the agent has it, nothing is asked for.
+pub(super) async fn serve(place: Option<&Path>, forwarder: &Forwarder, out: Output) {
     #[cfg(unix)]
     if let Some(Ok(socket)) = place.map(Socket::bind) {
         while let Ok((stream, _)) = socket.listener.accept().await {
             // Whoever asked and went away need not be answered.
-            let _ = answer(stream, forwarder).await;
+            let _ = answer(stream, forwarder, out).await;
         }
     }
     #[cfg(not(unix))]
-    let _ = (place, forwarder);
+    let _ = (place, forwarder, out);
     pending::<()>().await;
 }
 
@@ -110,7 +113,7 @@ impl Socket {
 }
 
 #[cfg(unix)]
-async fn answer(mut stream: UnixStream, forwarder: &Forwarder) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, forwarder: &Forwarder, out: Output) -> io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let mut asked = Vec::new();
@@ -119,6 +122,11 @@ async fn answer(mut stream: UnixStream, forwarder: &Forwarder) -> io::Result<()>
     let notification: Notification = serde_json::from_slice(&asked)?;
     let url = forwarder.url(&notification.event_type);
     let result = forwarder.post(&notification).await.map_err(|why| why.describe(url));
+    if let Ok(status) = result {
+        let event = ForwardedEvent::new(&notification, url, status, 1);
+        // Who reads stdout no more ends the command in another place.
+        let _ = out.next_result(&event, || event.line());
+    }
     let answer = Answer { url: url.to_owned(), result };
     stream.write_all(&serde_json::to_vec(&answer)?).await
 }

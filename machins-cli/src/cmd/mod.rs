@@ -169,7 +169,7 @@ pub(crate) fn parse(
 }
 
 /// The commands that list.
-const LISTS: [&str; 13] = [
+const LISTS: [&str; 14] = [
     "browse",
     "listings",
     "trades",
@@ -183,6 +183,7 @@ const LISTS: [&str; 13] = [
     "devices",
     "profile list",
     "log show",
+    "relay dead-letters",
 ];
 
 /// Whether a command lists.

@@ -7,15 +7,19 @@ use crate::config::key::KEYS;
 use crate::error::Exit;
 
 /// The variables that set no setting.
-const OTHER_VARIABLES: [(&str, &str); 12] = [
+const OTHER_VARIABLES: [(&str, &str); 16] = [
     ("MACHINS_PROFILE", "profile in the config file, as --profile"),
     ("MACHINS_CONFIG", "path of the config file; ~/ is the home"),
     ("MACHINS_ALLOW_INSECURE_HTTP", "1 permits plain http for machins"),
     ("MACHINEID_ALLOW_INSECURE_HTTP", "1 permits plain http for MachineID"),
-    ("MACHINS_WEBHOOK_SECRET", "secret of webhook, listen and resend"),
+    ("MACHINS_WEBHOOK_SECRET", "secret of webhook, listen, resend and relay"),
     ("MACHINS_MCP_TOKEN", "token that clients of mcp serve --listen need"),
     ("MACHINS_MOCK_URL", "mock server that mock exec has started"),
+    ("MACHINS_RELAY_SECRET", "secret that signs what relay posts"),
     ("NATS_URL", "address of NATS, if relay --to gives none"),
+    ("NATS_CREDS", "file with credentials, for --nats-creds"),
+    ("NATS_NKEY", "file with the seed of an NKey, for --nats-nkey"),
+    ("NATS_TOKEN", "token that NATS asks for"),
     ("HTTPS_PROXY, HTTP_PROXY", "proxy for requests; also in lower case"),
     ("NO_PROXY", "hosts that are reached without the proxy"),
     ("VISUAL, EDITOR", "editor of config edit"),

@@ -14,7 +14,7 @@ use crate::input;
 use crate::style::{BAD, GOOD};
 
 /// The variable that holds the secret.
-pub(super) const VARIABLE: &str = "MACHINS_WEBHOOK_SECRET";
+pub(crate) const VARIABLE: &str = "MACHINS_WEBHOOK_SECRET";
 
 /// Sign webhooks and verify their signatures
 #[derive(Debug, Subcommand)]

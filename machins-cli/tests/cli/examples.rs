@@ -51,7 +51,7 @@ fn all() -> Vec<Example> {
         for (at, line) in lines.enumerate() {
             let runs_another_program = line.starts_with("claude ");
             let goes_on = line.contains("--watch")
-                || command == "relay"
+                || command.starts_with("relay")
                 || (command == "listen" && !line.contains("--until"));
             if !runs_another_program && !goes_on {
                 let (command, line) = (command.clone(), line.to_owned());

@@ -66,7 +66,7 @@ mod by_a_running_listen {
         process: Child,
         id: String,
         secret: String,
-        _stdout: BufReader<ChildStdout>,
+        stdout: BufReader<ChildStdout>,
     }
 
     impl Listening {
@@ -82,7 +82,14 @@ mod by_a_running_listen {
             let secret: Value = serde_json::from_str(&line).unwrap();
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             let (id, secret) = (text(&shown["id"]), text(&secret["webhook_secret"]));
-            Self { process, id, secret, _stdout: stdout }
+            Self { process, id, secret, stdout }
+        }
+
+        /// The next line of what it shows.
+        fn next(&mut self) -> Value {
+            let mut line = String::new();
+            self.stdout.read_line(&mut line).unwrap();
+            serde_json::from_str(&line).unwrap()
         }
 
         fn end(mut self, signal: Signal) {
@@ -98,10 +105,11 @@ mod by_a_running_listen {
     #[test]
     fn it_is_posted_where_listen_posts_and_with_its_secret() {
         let (shop, receiver) = (Shop::new(), Receiver::new());
-        let listening = Listening::start(&shop, &format!("{}/hook", receiver.url));
+        let mut listening = Listening::start(&shop, &format!("{}/hook", receiver.url));
         let ran = shop.ada.run(&["resend", &listening.id, "--json"]).exits(0);
         assert_eq!(ran.stderr, "", "no other secret is made");
         assert_eq!(ran.document()["url"], format!("{}/hook", receiver.url));
+        assert_eq!(listening.next(), ran.document(), "listen shows it, too");
         let bodies =
             receiver.posts().iter().map(|post| post.webhook(&listening.secret)).collect::<Vec<_>>();
         assert_eq!(bodies.len(), 2);

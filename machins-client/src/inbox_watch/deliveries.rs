@@ -268,6 +268,10 @@ impl<T: Transport> Deliveries<T> {
         }
         let concurrency = self.shared.settings.concurrency;
         if self.walk.is_none() {
+            let is_asked = lock(&self.shared.queue).take_look();
+            if is_asked {
+                (self.next_walk, self.walks_without_new) = (None, 0);
+            }
             match lock(&self.shared.queue).wanted(now, concurrency) {
                 Wanted::Nothing => return None,
                 Wanted::Page(position) => {

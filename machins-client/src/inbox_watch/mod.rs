@@ -5,6 +5,7 @@ mod delivery;
 mod listed;
 mod queue;
 mod shared;
+mod waker;
 mod walk;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::model::inbox::Notification;
 pub use self::deliveries::Deliveries;
 pub use self::delivery::InboxDelivery;
 pub use self::shared::ParkedNotification;
+pub use self::waker::InboxWaker;
 
 /// Waits for notifications and hands over the unread ones, the oldest first, each **at least
 /// once**.
@@ -179,6 +181,12 @@ impl<T: Transport> InboxWatch<T> {
     pub fn on_error(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.settings.on_error = Some(Arc::new(callback));
         self
+    }
+
+    /// Returns a handle that has the inbox fetched at once.
+    #[must_use]
+    pub fn waker(&self) -> InboxWaker {
+        InboxWaker::new(&self.queue)
     }
 
     /// Returns the notifications one by one, each to be acknowledged, deferred or parked by its

@@ -32,6 +32,8 @@ pub(super) struct Queue {
     /// passed then.
     fresh: HashSet<u64>,
     fresh_until: Option<Instant>,
+    /// Whether the inbox is to be fetched before the next time that is due.
+    is_look_asked: bool,
     wakers: Vec<Waker>,
 }
 
@@ -93,6 +95,7 @@ impl Queue {
             acknowledging: 0,
             fresh: HashSet::new(),
             fresh_until: None,
+            is_look_asked: false,
             wakers: Vec::new(),
         }
     }
@@ -244,6 +247,17 @@ impl Queue {
 
     pub(super) fn has_handled(&self) -> bool {
         !self.handled.is_empty()
+    }
+
+    /// Has the inbox fetched as soon as nothing is held that could be handed over.
+    pub(super) fn ask_look(&mut self) {
+        self.is_look_asked = true;
+        self.wake();
+    }
+
+    /// Returns whether the inbox is to be fetched now, and forgets it.
+    pub(super) fn take_look(&mut self) -> bool {
+        std::mem::take(&mut self.is_look_asked)
     }
 
     /// Wakes this task after the next change.

@@ -1,6 +1,7 @@
 //! A marketplace with events in a seller's inbox, a relay, and what is in its stream.
 #![allow(dead_code, clippy::expect_used, reason = "tests, none of which uses everything")]
 
+use std::collections::HashMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use machins_client::{
     NewListing, Notification, Proposal, TradeId,
 };
 use machins_mock::{Conditions, MockServer, NewAgent};
-use machins_relay::{CloudEvent, EventStream, Notice, Relay, RelayError};
+use machins_relay::{CloudEvent, EventStream, NatsConnection, Notice, Relay, RelayError};
 use test_support::NatsServer;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -34,18 +35,14 @@ pub struct World {
 impl World {
     pub async fn start() -> Self {
         let market = MockServer::start().await;
-        let client = |slug: &str| {
-            let agent = NewAgent::new().slug(slug).credits(10_000);
-            let agent = market.create_agent(agent).unwrap();
-            let builder = Client::builder().base_url(market.machins_base_url());
-            let key = ApiKey::new(&agent.api_key).unwrap();
-            (agent.api_key, builder.api_key(key).build().unwrap())
-        };
-        let ((key, seller), (_, buyer)) = (client("ada"), client("bob"));
-        let offer = NewListing::new("Task", "task", ListingType::Task, Money::credits(1));
-        let listing = seller.create_listing(&offer).await.unwrap();
-        let agent = seller.get_wallet().await.unwrap().agent_id.unwrap();
-        Self { market, seller, buyer, agent, key, listing }
+        let (_, buyer) = join(&market, "bob");
+        let Seller { client, agent, key, listing } = Seller::join(&market, "ada").await;
+        Self { market, seller: client, buyer, agent, key, listing }
+    }
+
+    /// Proposes a trade to another seller: one event in that seller's inbox.
+    pub async fn propose_to(&self, seller: &Seller) -> TradeId {
+        self.buyer.propose_trade(&Proposal::new(&seller.listing.id)).await.unwrap().id
     }
 
     /// Proposes a trade: one event in the seller's inbox.
@@ -65,42 +62,71 @@ impl World {
         self.seller.inbox_all(&InboxQuery::new().unread()).try_collect().await.unwrap()
     }
 
-    /// Waits until the inbox is empty.
+    /// Waits until the inbox is empty. Forgets the requests that the marketplace has recorded: going
+    /// through those of a long test again and again would keep it busy.
     pub async fn drained(&self) {
-        let acknowledge = || Conditions::new().method("POST").path("/api/v1/inbox/ack");
+        let acknowledgement = Conditions::new().method("POST").path("/api/v1/inbox/ack");
         loop {
-            let requests = self.market.requests();
-            let known = requests.iter().filter(|request| request.path.ends_with("/inbox/ack"));
-            let known = known.filter(|request| request.status.is_some()).count();
-            if self.unread().await.is_empty() {
+            self.market.clear_requests();
+            let unread = InboxQuery::new().unread().limit(1);
+            if self.seller.list_inbox(&unread).await.unwrap().items.is_empty() {
                 return;
             }
-            self.market.wait_for_requests(acknowledge(), known + 1, LIMIT).await.unwrap();
+            let acknowledged = self.market.wait_for_requests(acknowledgement.clone(), 1, LIMIT);
+            acknowledged.await.unwrap();
         }
     }
 
     /// Prepares a relay that does not wait long for anything.
     pub fn relay(&self) -> Relay {
-        Relay::new(&self.seller, self.agent.clone())
+        Relay::new()
+            .agent(&self.seller, self.agent.clone())
             .every(Duration::from_millis(5), Duration::from_millis(20))
             .lease_time(Duration::from_secs(1))
     }
 
     /// Runs a replica in the background.
     pub fn run(&self, nats: &NatsServer, stream: &EventStream) -> Replica {
-        self.run_at(nats.url(), stream)
+        self.run_at(&nats.url(), stream)
     }
 
-    pub fn run_at(&self, url: String, stream: &EventStream) -> Replica {
-        let (sender, notices) = unbounded_channel();
-        let stop = CancellationToken::new();
-        let relay = self.relay().stop(stop.clone()).on_notice(move |notice| {
-            // A test may have no more interest in it.
-            let _ = sender.send(notice.clone());
-        });
-        let stream = stream.clone();
-        let task = tokio::spawn(async move { relay.to_nats(&url, &stream).await });
-        Replica { task, stop, notices }
+    pub fn run_at(&self, url: &str, stream: &EventStream) -> Replica {
+        let connection = NatsConnection::new(url).unwrap();
+        Replica::start(self.relay(), connection, stream)
+    }
+}
+
+/// Creates an agent, and returns its key and a client.
+fn join(market: &MockServer, slug: &str) -> (String, Client) {
+    let agent = NewAgent::new().slug(slug).credits(10_000);
+    let agent = market.create_agent(agent).unwrap();
+    let builder = Client::builder().base_url(market.machins_base_url());
+    let key = ApiKey::new(&agent.api_key).unwrap();
+    (agent.api_key, builder.api_key(key).build().unwrap())
+}
+
+/// An agent with a listing.
+pub struct Seller {
+    pub client: Client,
+    pub agent: AgentId,
+    pub key: String,
+    listing: Listing,
+}
+
+impl Seller {
+    pub async fn join(market: &MockServer, slug: &str) -> Self {
+        let (key, client) = join(market, slug);
+        let title = format!("Task of {slug}");
+        let offer =
+            NewListing::new(title, format!("task-of-{slug}"), ListingType::Task, Money::credits(1));
+        let listing = client.create_listing(&offer).await.unwrap();
+        let agent = client.get_wallet().await.unwrap().agent_id.unwrap();
+        Self { client, agent, key, listing }
+    }
+
+    pub async fn unread(&self) -> usize {
+        let unread = self.client.list_inbox(&InboxQuery::new().unread()).await.unwrap();
+        usize::try_from(unread.unread_count.unwrap()).unwrap()
     }
 }
 
@@ -112,6 +138,18 @@ pub struct Replica {
 }
 
 impl Replica {
+    pub fn start(relay: Relay, connection: NatsConnection, stream: &EventStream) -> Self {
+        let (sender, notices) = unbounded_channel();
+        let stop = CancellationToken::new();
+        let relay = relay.stop(stop.clone()).on_notice(move |notice| {
+            // A test may have no more interest in it.
+            let _ = sender.send(notice.clone());
+        });
+        let stream = stream.clone();
+        let task = tokio::spawn(async move { relay.to_nats(&connection, &stream).await });
+        Self { task, stop, notices }
+    }
+
     pub async fn stop(self) {
         self.stop.cancel();
         self.ended().await.unwrap();
@@ -173,22 +211,26 @@ pub async fn stored(nats: &NatsServer, count: usize) -> Vec<Stored> {
 
 async fn read(nats: &NatsServer, count: usize) -> Vec<Stored> {
     let context = jetstream(nats).await;
-    let stream = loop {
-        match context.get_stream("EVENTS").await {
-            Ok(stream) => break stream,
-            // The relay has not created it yet.
-            Err(_) => tokio::task::yield_now().await,
+    loop {
+        // The relay may not have created the stream yet, and a reader of a busy server may be cut off.
+        match try_read(&context, count).await {
+            Some(stored) => return stored,
+            None => tokio::task::yield_now().await,
         }
-    };
+    }
+}
+
+async fn try_read(context: &jetstream::Context, count: usize) -> Option<Vec<Stored>> {
+    let stream = context.get_stream("EVENTS").await.ok()?;
     let config = OrderedConfig {
         deliver_subject: context.client().new_inbox(),
         deliver_policy: DeliverPolicy::All,
         ..OrderedConfig::default()
     };
-    let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
+    let mut messages = stream.create_consumer(config).await.ok()?.messages().await.ok()?;
     let mut stored = Vec::new();
     while stored.len() < count {
-        let message = messages.next().await.unwrap().unwrap();
+        let message = messages.next().await?.ok()?;
         let json = String::from_utf8(message.payload.to_vec()).unwrap();
         let headers = message.headers.as_ref().unwrap();
         stored.push(Stored {
@@ -198,7 +240,7 @@ async fn read(nats: &NatsServer, count: usize) -> Vec<Stored> {
             json,
         });
     }
-    stored
+    Some(stored)
 }
 
 /// The number of events in the stream now.
@@ -209,9 +251,12 @@ pub async fn count(nats: &NatsServer) -> u64 {
 /// Checks that each trade has one proposal and one cancellation, in this order, and nothing else.
 pub fn check_order(stored: &[Stored], trades: &[TradeId]) {
     assert_eq!(stored.len(), 2 * trades.len());
+    let mut by_trade: HashMap<&str, Vec<&Stored>> = HashMap::new();
+    for stored in stored {
+        by_trade.entry(stored.event.subject.as_deref().unwrap()).or_default().push(stored);
+    }
     for trade in trades {
-        let of_trade = |stored: &&Stored| stored.event.subject.as_deref() == Some(trade.as_str());
-        let events: Vec<&Stored> = stored.iter().filter(of_trade).collect();
+        let events = by_trade.remove(trade.as_str()).unwrap_or_default();
         let types: Vec<&str> = events.iter().map(|stored| stored.event.event_type()).collect();
         assert_eq!(types, ["trade_proposed", "trade_cancelled"], "{trade}");
         let partition = |stored: &Stored| stored.subject.rsplit('.').next().unwrap().to_owned();

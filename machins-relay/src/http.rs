@@ -1,0 +1,208 @@
+//! Posting events to a receiver.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use machins_client::webhook::{SIGNATURE_HEADER, Signer};
+use machins_client::{AgentId, CancellationToken, Secret};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
+use tokio::sync::Semaphore;
+
+use crate::cloud_event::CloudEvent;
+use crate::error::{RelayError, chain};
+use crate::notice::{Interruption, Notice, OnNotice};
+use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::waits::Waits;
+
+/// The media type of an event with its attributes: the structured mode of CloudEvents over HTTP.
+const CLOUD_EVENT: &str = "application/cloudevents+json";
+/// How long connecting to the receiver may take, and one post with its reply.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+const POST_TIME: Duration = Duration::from_secs(30);
+/// How much of a reply is read, so that its connection can be used again.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// A receiver of events over HTTP, and the secret that signs them.
+///
+/// Each event is posted as [CloudEvents](https://cloudevents.io) 1.0 in the structured mode, with the
+/// media type `application/cloudevents+json`. If there is a secret, the header
+/// `X-Machins-Signature` has the HMAC-SHA256 of the body, as webhooks of the service have it.
+///
+/// ```
+/// use machins_client::Secret;
+/// use machins_relay::HttpReceiver;
+///
+/// let receiver = HttpReceiver::new("https://hooks.example/events")?
+///     .secret(&Secret::new("whsec-0123456789"))?;
+/// # Ok::<(), machins_relay::RelayError>(())
+/// ```
+#[derive(Clone)]
+pub struct HttpReceiver {
+    url: Url,
+    client: Client,
+    signer: Option<Signer>,
+}
+
+impl HttpReceiver {
+    /// Describes the receiver at this address. Redirects are not followed.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Receiver`] if that is not an `https` URL, or an `http` one of this machine,
+    /// or if it contains a user or password.
+    pub fn new(url: &str) -> Result<Self, RelayError> {
+        let receiver = Self::insecure(url)?;
+        if receiver.url.scheme() == "https" || is_loopback(&receiver.url) {
+            return Ok(receiver);
+        }
+        let reason = "plain http to another machine would expose the events".to_owned();
+        Err(RelayError::Receiver(reason))
+    }
+
+    /// Describes the receiver at this address like [`new`](Self::new), but allows plain `http` to any
+    /// host.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Receiver`] if that is not an `http` or `https` URL, or if it contains a
+    /// user or password.
+    pub fn insecure(url: &str) -> Result<Self, RelayError> {
+        let invalid = |reason: &dyn fmt::Display| RelayError::Receiver(reason.to_string());
+        let url = Url::parse(url).map_err(|error| invalid(&error))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(invalid(&"it must begin with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(&"it must not contain a user name or password"));
+        }
+        let client = Client::builder()
+            .user_agent(concat!("machins-relay/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIME)
+            .timeout(POST_TIME)
+            .redirect(Policy::none())
+            .referer(false);
+        let client = if is_loopback(&url) { client.no_proxy() } else { client };
+        let client = client.build().map_err(|error| invalid(&chain(&error)))?;
+        Ok(Self { url, client, signer: None })
+    }
+
+    /// Sets the secret that signs each post.
+    ///
+    /// # Errors
+    /// Returns [`RelayError::Receiver`] if the secret is empty.
+    pub fn secret(mut self, secret: &Secret) -> Result<Self, RelayError> {
+        let signer = Signer::new(secret);
+        self.signer = Some(signer.map_err(|error| RelayError::Receiver(error.to_string()))?);
+        Ok(self)
+    }
+
+    /// Posts an event once. Returns the status, or why there was no reply.
+    async fn post(&self, json: &str) -> Result<StatusCode, String> {
+        let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, CLOUD_EVENT);
+        if let Some(signer) = &self.signer {
+            request = request.header(SIGNATURE_HEADER, signer.sign(json.as_bytes()));
+        }
+        let sent = request.body(json.to_owned()).send().await;
+        // The query may hold a token.
+        let mut reply = sent.map_err(|error| chain(&error.without_url()))?;
+        let (status, mut read) = (reply.status(), 0);
+        while let Ok(Some(part)) = reply.chunk().await {
+            read += part.len();
+            if read > MAX_REPLY {
+                break;
+            }
+        }
+        Ok(status)
+    }
+}
+
+/// Whether an address is on this machine.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let is_name = host == "localhost" || host.ends_with(".localhost");
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    is_name || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The address without its query, which may contain a token.
+impl fmt::Display for HttpReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.url.origin().ascii_serialization(), self.url.path())
+    }
+}
+
+impl fmt::Debug for HttpReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpReceiver").field("url", &self.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// Posts to a receiver, of which the first failure is reported, and the first success after it.
+pub(crate) struct Posts<'a> {
+    receiver: &'a HttpReceiver,
+    on_notice: OnNotice,
+    interruption: Interruption,
+    /// One for each post under way, as [`Nats`](crate::nats::Nats) has them.
+    slots: Semaphore,
+}
+
+impl<'a> Posts<'a> {
+    pub(crate) fn new(receiver: &'a HttpReceiver, on_notice: OnNotice) -> Self {
+        let interruption = Interruption::new(Arc::clone(&on_notice));
+        Self { receiver, on_notice, interruption, slots: Semaphore::new(CONCURRENCY) }
+    }
+
+    fn report(&self, agent: &AgentId, event: &CloudEvent, status: StatusCode) {
+        let (id, event_type) = (&event.id, event.event_type());
+        let reason = format!("{} answered {} to {event_type} {id}", self.receiver, status.as_u16());
+        (self.on_notice)(&Notice::NotTaken(agent.clone(), reason));
+    }
+}
+
+impl Sink for Posts<'_> {
+    async fn store(
+        &self,
+        agent: &AgentId,
+        event: &CloudEvent,
+        stop: &CancellationToken,
+    ) -> Result<(), NotStored> {
+        let json = serde_json::to_string(event)
+            .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
+        let (mut waits, mut refused) = (Waits::new(), None);
+        loop {
+            let result = {
+                // It is never closed.
+                let _slot = self.slots.acquire().await;
+                self.receiver.post(&json).await
+            };
+            match result {
+                Ok(status) if status.is_success() => {
+                    self.interruption.end();
+                    return Ok(());
+                }
+                Ok(StatusCode::PAYLOAD_TOO_LARGE) => {
+                    return Err(NotStored::Kept("it is larger than the receiver takes".to_owned()));
+                }
+                Ok(status)
+                    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS =>
+                {
+                    let receiver = self.receiver;
+                    self.interruption.begin(|| format!("{receiver} answered {}", status.as_u16()));
+                }
+                // It is about this event. Others may be taken.
+                Ok(status) => {
+                    self.interruption.end();
+                    if refused.replace(status) != Some(status) {
+                        self.report(agent, event, status);
+                    }
+                }
+                Err(reason) => self.interruption.begin(|| format!("{}: {reason}", self.receiver)),
+            }
+            if !waits.wait(stop).await {
+                return Err(NotStored::Stopped);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Waiting before something is tried again.
+
+use std::time::Duration;
+
+use machins_client::CancellationToken;
+
+/// The first and the longest wait before something is tried again.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Growing waits between tries.
+pub(crate) struct Waits(Duration);
+
+impl Waits {
+    pub(crate) fn new() -> Self {
+        Self(FIRST_WAIT)
+    }
+
+    /// Waits before the next try. Returns false if it is stopped.
+    pub(crate) async fn wait(&mut self, stop: &CancellationToken) -> bool {
+        let wait = self.0;
+        self.0 = (wait * 2).min(LONGEST_WAIT);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => false,
+            () = tokio::time::sleep(wait) => true,
+        }
+    }
+}
