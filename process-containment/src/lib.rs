@@ -81,9 +81,9 @@
 //!   ends the job, as the table says. A command that runs as root can undo whatever it likes.
 //! - A command that has changed its user (`su`, a set-user-ID program) does not die with its keeper by
 //!   itself, as the kernel resets that; the caller kills it with the rest.
-//! - Only Linux is tested. The rest has been compiled, for FreeBSD, macOS and Windows, and not run.
+//! - Linux is tested, and Windows under wine. The rest has been compiled, for FreeBSD and macOS, and not run.
 //! - Other Unix systems: the process group and the watch over the caller only.
-//! - Windows: a job object, no signals, no heartbeat.
+//! - Windows: job objects, no signals, no heartbeat.
 
 // The examples in the README are compiled too.
 #[cfg(doctest)]

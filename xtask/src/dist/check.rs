@@ -1,5 +1,6 @@
 //! Each package, installed into an empty place and used as its users would.
 
+use std::env;
 use std::fs::{self, DirEntry, File, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -80,6 +81,7 @@ impl Check<'_> {
             .args(&words[1..])
             .args(["/machins", "--json", "mock", "serve", "--port", "0", "--until-stdin-closes"])
             .env_clear()
+            .envs(env::vars().filter(|(name, _)| name == "PATH"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
