@@ -85,9 +85,9 @@ impl StreamFlags {
 
 /// Make a stream and its consumers what a file declares
 ///
-/// The TOML file has the tables [stream] (name, partitions, replicas, max_age_hours, max_bytes),
-/// [[consumers]] (name, event, agent, ack_wait_seconds or backoff_seconds, max_deliver) and
-/// [dead_letters] (max_age_hours, max_bytes); all but the names are optional. Each consumer is one for
+/// The TOML file has the tables stream (name, partitions, replicas, max_age_hours, max_bytes),
+/// consumers, any number of times (name, event, agent, ack_wait_seconds or backoff_seconds, max_deliver) and
+/// dead_letters (max_age_hours, max_bytes); all but the names are optional. Each consumer is one for
 /// each partition, workers-0, workers-1 and so on, which gets one event at a time. What is as declared
 /// already stays; every change is shown.
 #[derive(Debug, Args)]
