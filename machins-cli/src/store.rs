@@ -5,8 +5,9 @@ use machins_client::{ClientBuilder, SpendingClient, Transport};
 use crate::error::Failure;
 
 /// A store in NATS, for what the keys of `--once` were used for and for what is spent.
+#[cfg(feature = "relay")]
 #[derive(Clone)]
-pub(crate) struct SharedStore(#[cfg(feature = "relay")] machins_relay::NatsStore);
+pub(crate) struct SharedStore(machins_relay::NatsStore);
 
 #[cfg(feature = "relay")]
 impl SharedStore {
@@ -28,7 +29,11 @@ impl SharedStore {
     }
 }
 
-/// Files would not be shared, so that without NATS nothing is done.
+/// There is none in this build. Files would not be shared, so that nothing is done instead.
+#[cfg(not(feature = "relay"))]
+#[derive(Clone)]
+pub(crate) struct SharedStore(std::convert::Infallible);
+
 #[cfg(not(feature = "relay"))]
 impl SharedStore {
     pub(crate) fn new(_: &str) -> Result<Self, Failure> {
@@ -37,14 +42,11 @@ impl SharedStore {
         Err(Failure::usage(what).hint("build it with --features relay, or unset MACHINS_STORE"))
     }
 
-    pub(crate) fn hold_intents(self, builder: ClientBuilder) -> ClientBuilder {
-        builder
+    pub(crate) fn hold_intents(self, _: ClientBuilder) -> ClientBuilder {
+        match self.0 {}
     }
 
-    pub(crate) fn hold_spending<T: Transport>(
-        self,
-        client: SpendingClient<T>,
-    ) -> SpendingClient<T> {
-        client
+    pub(crate) fn hold_spending<T: Transport>(self, _: SpendingClient<T>) -> SpendingClient<T> {
+        match self.0 {}
     }
 }

@@ -57,7 +57,7 @@ fn a_store_that_is_not_built_is_not_passed_over() {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_machins"));
     command.args(["buy", "3eb37a3c", "--once", "order", "--base-url", "http://127.0.0.1:1/api/v1"]);
-    command.env("MACHINS_STORE", "nats://127.0.0.1:1").env("MACHINS_API_KEY", "key");
+    command.env("MACHINS_STORE", "nats://127.0.0.1:1").env("MACHINS_API_KEY", "at_key");
     let output = command.env("HOME", home.path()).current_dir(home.path()).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     let says = "built without the feature relay";
