@@ -230,6 +230,7 @@ api_key                           not set
 agent_id                          not set
 agent_slug                        zoe                 file
 base_url                          http://localhost:2  flag --base-url
+store                             not set
 machineid.org_key                 org_…cdef           profile ci
 machineid.device_id               from-environment    environment MACHINEID_DEVICE_ID
 machineid.base_url                http://localhost:1  file
