@@ -126,7 +126,7 @@ impl Reply {
     /// Returns [`ErrorKind::UnreadableReply`], with the status and an excerpt, if the body is not
     /// JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        // Checked at once, and not string by string.
+        // The whole body at once, which takes less time than each of its strings.
         let text = std::str::from_utf8(&self.body).map_err(|error| {
             self.unreadable(format!("status {}, but the body is not UTF-8 ({error})", self.status))
         })?;
