@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, RawMessageErrorKind, StorageType, Stream,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_event::CloudEvent;
@@ -110,7 +112,7 @@ impl StreamAdmin {
         let Some(dead) = self.find(&name(&self.name)).await? else { return Ok(Vec::new()) };
         let mut letters = Vec::new();
         let failed = |error: String| self.failure(&error);
-        let mut messages = read_all(&dead, None).await.map_err(failed)?;
+        let mut messages = read_all(&dead, None);
         while let Some(message) = messages.next().await.map_err(failed)? {
             if let Some(found) = self.letter(message).await? {
                 letters.push(found.letter);
@@ -135,7 +137,7 @@ impl StreamAdmin {
     pub async fn retry_dead_letter(&self, id: u64) -> Result<DeadLetter, RelayError> {
         let missing = || self.failure(&format!("there is no dead letter {id}"));
         let dead = self.find(&name(&self.name)).await?.ok_or_else(missing)?;
-        let message = dead.get_raw_message(id).await.map_err(|_| missing())?;
+        let message = self.message(&dead, id).await?.ok_or_else(missing)?;
         let found = self.letter(message).await?.ok_or_else(missing)?;
         let gone = || self.failure(&format!("the event of dead letter {id} is gone"));
         let subject = found.letter.subject.clone().ok_or_else(gone)?;
@@ -150,6 +152,15 @@ impl StreamAdmin {
         let deleted = dead.delete_message(id).await;
         deleted.map_err(|error| self.failure(&chain(&error)))?;
         Ok(found.letter)
+    }
+
+    /// Returns a message, or `None` if the stream does not have it.
+    async fn message(&self, stream: &Stream, id: u64) -> Result<Option<StreamMessage>, RelayError> {
+        match stream.get_raw_message(id).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(self.failure(&chain(&error))),
+        }
     }
 
     /// Returns the dead letter that a message is. `None` if it is none.
@@ -172,7 +183,7 @@ impl StreamAdmin {
         };
         let events = self.stream().await?;
         // It may have been removed since.
-        let event = events.get_raw_message(advisory.stream_seq).await.ok();
+        let event = self.message(&events, advisory.stream_seq).await?;
         let letter = DeadLetter {
             id,
             subject: event.as_ref().map(|event| event.subject.to_string()),

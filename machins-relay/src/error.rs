@@ -11,8 +11,9 @@ pub enum RelayError {
     /// The inbox can neither be read nor waited for, for example because the API key is invalid.
     #[error("the inbox cannot be read")]
     Inbox(#[source] ClientError),
-    /// The address of NATS is invalid, or NATS refuses the credentials in it.
-    #[error("cannot connect to NATS: {0}")]
+    /// The address of NATS is invalid, NATS cannot be reached or refuses the credentials, or a bucket in
+    /// it cannot be used.
+    #[error("NATS cannot be used: {0}")]
     Nats(String),
     /// The stream cannot be created, or one of this name exists that does not fit.
     #[error("the stream {name} cannot be used: {reason}")]

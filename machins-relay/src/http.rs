@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use crate::cloud_event::CloudEvent;
 use crate::error::{RelayError, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
-use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::sink::{CONCURRENCY, NotStored, Sink, to_json};
 use crate::waits::Waits;
 
 /// The media type of an event with its attributes: the structured mode of CloudEvents over HTTP.
@@ -168,8 +168,7 @@ impl Sink for Posts<'_> {
         event: &CloudEvent,
         stop: &CancellationToken,
     ) -> Result<(), NotStored> {
-        let json = serde_json::to_string(event)
-            .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
+        let json = to_json(event)?;
         let (mut waits, mut refused) = (Waits::new(), None);
         loop {
             let result = {

@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::Config;
 use futures_util::TryStreamExt;
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::chain;
+use crate::kv::open_bucket;
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::subject::token;
 use crate::waits::Waits;
@@ -116,28 +117,19 @@ impl<'a> Leases<'a> {
 
     /// Returns the bucket and the time after which its keys disappear. Creates it if it does not exist.
     async fn bucket(&self) -> Result<(Store, Duration), String> {
-        // The client's own way to create a bucket needs a newer server than Debian 12 has.
-        let stream = self.context.get_or_create_stream(Config {
-            name: format!("KV_{BUCKET}"),
+        let settings = Config {
             description: Some("machins relay, leases".to_owned()),
-            subjects: vec![format!("$KV.{BUCKET}.>")],
-            storage: StorageType::File,
-            discard: DiscardPolicy::New,
-            max_messages_per_subject: 1,
             max_age: self.time,
             duplicate_window: self.time,
             num_replicas: self.replicas,
-            allow_rollup: true,
-            deny_delete: true,
             allow_direct: true,
             ..Config::default()
-        });
-        let stream = stream.await.map_err(|error| chain(&error))?;
+        };
+        let (stream, store) = open_bucket(self.context, BUCKET, settings).await?;
         let time = stream.cached_info().config.max_age;
         if time.is_zero() {
             return Err(format!("the bucket {BUCKET} keeps its keys for ever; remove it"));
         }
-        let store = self.context.get_key_value(BUCKET).await.map_err(|error| chain(&error))?;
         Ok((store, time))
     }
 }

@@ -51,6 +51,7 @@ mod connection;
 mod dead_letters;
 mod error;
 mod http;
+mod kv;
 mod lease;
 mod messages;
 mod nats;

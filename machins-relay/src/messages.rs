@@ -2,63 +2,83 @@
 
 use std::time::{Duration, SystemTime};
 
-use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
+use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use crate::error::chain;
 
-/// How long the server keeps a consumer that nobody reads from.
-const INACTIVE: Duration = Duration::from_secs(30);
+/// How many messages are asked for at once, and how long the server may take to answer.
+const PAGE: usize = 200;
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long the server keeps the consumer of a page.
+const INACTIVE: Duration = Duration::from_secs(5);
 
-/// The messages of a stream until a moment.
-pub(crate) struct Remaining {
-    /// `None` once there is no more.
-    messages: Option<Messages>,
+/// The messages that a stream has at a moment. They are read page by page, so that the reader may pause for as
+/// long as it takes.
+pub(crate) struct Remaining<'a> {
+    stream: &'a Stream,
+    from: DeliverPolicy,
+    /// The number of the newest message.
+    last: u64,
+    page: Option<Batch>,
 }
 
-/// Reads the messages that a stream has now, from a time on or all.
-pub(crate) async fn read_all(
-    stream: &Stream,
-    since: Option<SystemTime>,
-) -> Result<Remaining, String> {
-    let config = Config {
-        deliver_policy: since.map_or(DeliverPolicy::All, |since| DeliverPolicy::ByStartTime {
-            start_time: since.into(),
-        }),
-        ack_policy: AckPolicy::None,
-        inactive_threshold: INACTIVE,
-        ..Config::default()
-    };
-    let consumer = stream.create_consumer(config).await.map_err(|error| chain(&error))?;
-    if consumer.cached_info().num_pending == 0 {
-        return Ok(Remaining { messages: None });
-    }
-    let messages = consumer.messages().await.map_err(|error| chain(&error))?;
-    Ok(Remaining { messages: Some(messages) })
+/// Reads the messages that a stream, as it was found, has: from a time on or all.
+pub(crate) fn read_all(stream: &Stream, since: Option<SystemTime>) -> Remaining<'_> {
+    let from = since.map_or(DeliverPolicy::All, |since| DeliverPolicy::ByStartTime {
+        start_time: since.into(),
+    });
+    Remaining { stream, from, last: stream.cached_info().state.last_sequence, page: None }
 }
 
-impl Remaining {
+impl Remaining<'_> {
     /// Returns the next message, or `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<StreamMessage>, String> {
-        let Some(messages) = &mut self.messages else { return Ok(None) };
-        let Some(message) = messages.next().await else { return Ok(None) };
-        let message = message.map_err(|error| chain(&error))?;
-        let info = message.info().map_err(|error| error.to_string())?;
-        let (sequence, time, pending) = (info.stream_sequence, info.published, info.pending);
-        if pending == 0 {
-            self.messages = None;
+        loop {
+            let (mut page, is_new) = match self.page.take() {
+                Some(page) => (page, false),
+                None => (self.fetch().await?, true),
+            };
+            let message = timeout(ANSWER_LIMIT, page.next()).await;
+            let message = message.map_err(|_| "NATS does not answer".to_owned())?;
+            let Some(message) = message.transpose().map_err(|error| chain(&*error))? else {
+                if is_new {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let info = message.info().map_err(|error| error.to_string())?;
+            let (sequence, time) = (info.stream_sequence, info.published);
+            if sequence > self.last {
+                return Ok(None);
+            }
+            self.from = DeliverPolicy::ByStartSequence { start_sequence: sequence + 1 };
+            self.page = Some(page);
+            let message = message.message;
+            return Ok(Some(StreamMessage {
+                subject: message.subject,
+                sequence,
+                headers: message.headers.unwrap_or_default(),
+                payload: message.payload,
+                time,
+            }));
         }
-        let message = message.message;
-        Ok(Some(StreamMessage {
-            subject: message.subject,
-            sequence,
-            headers: message.headers.unwrap_or_default(),
-            payload: message.payload,
-            time,
-        }))
+    }
+
+    async fn fetch(&self) -> Result<Batch, String> {
+        let config = Config {
+            deliver_policy: self.from,
+            ack_policy: AckPolicy::None,
+            inactive_threshold: INACTIVE,
+            ..Config::default()
+        };
+        let consumer = self.stream.create_consumer(config).await.map_err(|error| chain(&error))?;
+        let page = consumer.fetch().max_messages(PAGE).messages().await;
+        page.map_err(|error| chain(&error))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cloud_event::CloudEvent;
 use crate::connection::NatsConnection;
 use crate::error::{RelayError, Unusable, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
-use crate::sink::{CONCURRENCY, NotStored, Sink};
+use crate::sink::{CONCURRENCY, NotStored, Sink, to_json};
 use crate::source::Source;
 use crate::stream::EventStream;
 use crate::subject::{message_id, partition, subject, wake_subject};
@@ -147,8 +147,7 @@ impl Sink for Nats {
         event: &CloudEvent,
         stop: &CancellationToken,
     ) -> Result<(), NotStored> {
-        let json = serde_json::to_string(event)
-            .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
+        let json = to_json(event)?;
         let mut waits = Waits::new();
         loop {
             // Without a connection, the client would keep what is published, and publish it later.

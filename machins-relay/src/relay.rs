@@ -109,7 +109,8 @@ impl Relay {
         self
     }
 
-    /// Sets after what time another replica takes over from one that has disappeared. The first
+    /// Sets how long the lease of a replica that has disappeared lasts. Another one takes over after this
+    /// time, or up to a third of it later. The first
     /// replica on a NATS server decides for all. The default is 10 seconds.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
@@ -138,12 +139,8 @@ impl Relay {
         stream: &EventStream,
     ) -> Result<(), RelayError> {
         let opened = &OnceCell::new();
-        let receive = |source, webhook| async move {
-            match opened.get() {
-                Some(nats) => self.receive(source, webhook, nats).await,
-                None => Received::NotNow("there is no connection to NATS yet".to_owned()),
-            }
-        };
+        let receive =
+            |source, webhook| async move { self.receive(source, webhook, opened.get()).await };
         let pass_on = async {
             let agents = self.sources.iter().map(|source| source.agent.clone()).collect();
             let nats = Nats::open(connection, stream, agents, &self.on_notice, &self.stop);
@@ -185,7 +182,7 @@ impl Relay {
 
     /// Passes everything on to a sink that no other replica shares.
     async fn to_sink(&self, sink: &impl Sink) -> Result<(), RelayError> {
-        let receive = |source, webhook| self.receive(source, webhook, sink);
+        let receive = |source, webhook| self.receive(source, webhook, Some(sink));
         let pass_on = self
             .for_each_agent(|source, stop| async move { self.pass_on(source, sink, &stop).await });
         self.with_webhooks(receive, pass_on).await
@@ -211,10 +208,18 @@ impl Relay {
         tokio::join!(running, receiving).0
     }
 
-    /// Stores the event of a webhook, or has the inbox fetched in which it is.
-    async fn receive(&self, source: &Source, webhook: Webhook, sink: &impl Sink) -> Received {
+    /// Stores the event of a webhook, or has the inbox fetched in which it is. `sink` is `None` while there
+    /// is no connection to it yet.
+    async fn receive(
+        &self,
+        source: &Source,
+        webhook: Webhook,
+        sink: Option<&impl Sink>,
+    ) -> Received {
         let agent = &source.agent;
+        let not_yet = || Received::NotNow("there is no connection to NATS yet".to_owned());
         let Some(event) = CloudEvent::broadcast(&source.service(), agent, &webhook) else {
+            let Some(sink) = sink else { return not_yet() };
             let announced = async { timeout(ANSWER_TIME, sink.announce(agent)).await == Ok(true) };
             return if source.wake() || announced.await {
                 Received::Passed
@@ -222,12 +227,20 @@ impl Relay {
                 Received::NotNow("the replica that reads the inbox cannot be reached".to_owned())
             };
         };
-        let stored = timeout(ANSWER_TIME, sink.store(agent, &event, &self.stop)).await;
-        let received = match stored {
-            Ok(Ok(())) => return Received::Passed,
-            Ok(Err(NotStored::Kept(reason))) => Received::Never(reason),
-            Ok(Err(NotStored::Stopped)) => Received::NotNow("the relay was stopped".to_owned()),
-            Ok(Err(NotStored::Ended(error))) => Received::NotNow(error.to_string()),
+        let storing = async {
+            match sink {
+                Some(sink) => Some(sink.store(agent, &event, &self.stop).await),
+                None => None,
+            }
+        };
+        let received = match timeout(ANSWER_TIME, storing).await {
+            Ok(Some(Ok(()))) => return Received::Passed,
+            Ok(Some(Err(NotStored::Kept(reason)))) => Received::Never(reason),
+            Ok(Some(Err(NotStored::Stopped))) => {
+                Received::NotNow("the relay was stopped".to_owned())
+            }
+            Ok(Some(Err(NotStored::Ended(error)))) => Received::NotNow(error.to_string()),
+            Ok(None) => not_yet(),
             Err(_) => Received::NotNow("it could not be stored in time".to_owned()),
         };
         let reason = format!("{}: {}", event.id, received.reason());

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::Config;
+use async_nats::jetstream::consumer::{DeliverPolicy, FromConsumer};
 use futures_util::TryStreamExt;
 use tokio::io::AsyncWrite;
 
@@ -28,7 +28,8 @@ impl StreamAdmin {
     {
         let lines = Lines::new(writer);
         let failed = |error: String| self.failure(&error);
-        let mut messages = read_all(&self.stream().await?, Some(since)).await.map_err(failed)?;
+        let stream = self.stream().await?;
+        let mut messages = read_all(&stream, Some(since));
         let mut count = 0;
         while let Some(message) = messages.next().await.map_err(failed)? {
             let Ok(event) = serde_json::from_slice::<CloudEvent>(&message.payload) else {
@@ -64,17 +65,10 @@ impl StreamAdmin {
             let Some(name) = info.config.durable_name.clone().filter(|_| is_named) else {
                 continue;
             };
+            let found = Config::try_from_consumer_config(info.config);
             let config = Config {
-                durable_name: Some(name.clone()),
-                description: info.config.description,
                 deliver_policy: DeliverPolicy::ByStartTime { start_time: since.into() },
-                ack_policy: info.config.ack_policy,
-                ack_wait: info.config.ack_wait,
-                max_deliver: info.config.max_deliver,
-                filter_subject: info.config.filter_subject,
-                max_ack_pending: info.config.max_ack_pending,
-                backoff: info.config.backoff,
-                ..Config::default()
+                ..found.map_err(|error| self.failure(&format!("consumer {name}: {error}")))?
             };
             stream.delete_consumer(&name).await.map_err(|error| failed(&error))?;
             stream.create_consumer(config).await.map_err(|error| failed(&error))?;

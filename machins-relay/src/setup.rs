@@ -1,6 +1,7 @@
 //! What a stream and its consumers are like, declared in a file.
 
-use std::num::{NonZeroU16, NonZeroU64};
+use std::collections::HashSet;
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU64};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::AckPolicy;
@@ -26,7 +27,7 @@ use crate::subject::token;
 ///     partitions = 8
 ///     replicas = 1              # servers of a cluster that keep each event
 ///     max_age_hours = 168       # age at which events are removed; never if it is absent
-///     max_bytes = 10_000_000_000
+///     max_bytes = 1_000_000_000
 ///
 ///     [[consumers]]             # one for each partition: workers-0 to workers-7
 ///     name = "workers"
@@ -79,7 +80,7 @@ struct File {
 struct StreamTable {
     name: String,
     partitions: Option<NonZeroU16>,
-    replicas: Option<usize>,
+    replicas: Option<NonZeroU8>,
     max_age_hours: Option<NonZeroU16>,
     max_bytes: Option<NonZeroU64>,
 }
@@ -106,7 +107,7 @@ impl RelaySetup {
             stream = stream.partitions(partitions);
         }
         if let Some(replicas) = declared.replicas {
-            stream = stream.replicas(replicas);
+            stream = stream.replicas(replicas.get().into());
         }
         if let Some(age) = declared.max_age_hours {
             stream = stream.max_age(hours(age));
@@ -115,6 +116,11 @@ impl RelaySetup {
             stream = stream.max_bytes(bytes.get());
         }
         file.consumers.iter().try_for_each(ConsumerGroup::check)?;
+        let mut names = HashSet::new();
+        if let Some(twice) = file.consumers.iter().find(|group| !names.insert(&group.name)) {
+            let reason = format!("consumer {:?}: it is declared twice", twice.name);
+            return Err(RelayError::Setup(reason));
+        }
         let dead_letters = DeadLetterStream::new(
             stream.name(),
             stream.replica_count(),
@@ -237,6 +243,11 @@ mod tests {
     #[case::no_stream("[[consumers]]\nname = \"w\"", "stream")]
     #[case::unknown_field("[stream]\nname = \"E\"\nretention = 3", "retention")]
     #[case::no_partitions("[stream]\nname = \"E\"\npartitions = 0", "partitions")]
+    #[case::no_replicas("[stream]\nname = \"E\"\nreplicas = 0", "replicas")]
+    #[case::declared_twice(
+        "[stream]\nname = \"E\"\n[[consumers]]\nname = \"w\"\n[[consumers]]\nname = \"w\"",
+        "declared twice"
+    )]
     #[case::bad_name("[stream]\nname = \"E\"\n[[consumers]]\nname = \"a.b\"", "a.b")]
     #[case::two_waits(
         "[stream]\nname = \"E\"\n[[consumers]]\nname = \"w\"\nack_wait_seconds = 1\nbackoff_seconds = [1]",

@@ -26,6 +26,12 @@ pub(crate) trait Sink: Send + Sync {
     }
 }
 
+/// Returns an event as JSON.
+pub(crate) fn to_json(event: &CloudEvent) -> Result<String, NotStored> {
+    serde_json::to_string(event)
+        .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))
+}
+
 /// Why an event was not stored.
 pub(crate) enum NotStored {
     /// This event never can be. It stays in the inbox.

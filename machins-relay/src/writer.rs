@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use crate::cloud_event::CloudEvent;
 use crate::error::RelayError;
-use crate::sink::{NotStored, Sink};
+use crate::sink::{NotStored, Sink, to_json};
 
 /// A writer that gets each event as a line of JSON.
 pub(crate) struct Lines<W>(Mutex<W>);
@@ -20,12 +20,11 @@ impl<W> Lines<W> {
 impl<W: AsyncWrite + Send + Unpin> Lines<W> {
     /// Writes an event, and flushes it.
     pub(crate) async fn write(&self, event: &CloudEvent) -> Result<(), NotStored> {
-        let mut line = serde_json::to_vec(event)
-            .map_err(|error| NotStored::Kept(format!("it is not valid JSON: {error}")))?;
-        line.push(b'\n');
+        let mut line = to_json(event)?;
+        line.push('\n');
         let mut writer = self.0.lock().await;
         let written = async {
-            writer.write_all(&line).await?;
+            writer.write_all(line.as_bytes()).await?;
             writer.flush().await
         };
         written.await.map_err(|error| NotStored::Ended(RelayError::Writer(error)))

@@ -4,6 +4,7 @@
 mod support;
 
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncBufReadExt;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{Config as ConsumerConfig, PullConsumer};
@@ -276,4 +277,33 @@ async fn a_stream_that_is_not_there_is_an_error() {
     jetstream(&nats).await.create_stream(empty).await.unwrap();
     let status = admin.status().await.unwrap();
     assert_eq!((status.messages, status.first_time, status.partitions), (0, None, None));
+}
+
+#[tokio::test]
+async fn a_replay_ends_with_the_newest_event_that_there_was() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let admin = admin(&nats).await;
+    admin.set_up(&setup(SETUP)).await.unwrap();
+    world_with(&nats, 3).await;
+    let event = stored(&nats, 3).await.remove(0);
+    let context = jetstream(&nats).await;
+    let publish = async || {
+        let payload = event.json.clone().into();
+        context.publish(event.subject.clone(), payload).await.unwrap().await.unwrap();
+    };
+    // More than are read ahead.
+    for _ in 3..500 {
+        publish().await;
+    }
+    let (reader, writer) = tokio::io::duplex(16);
+    let reading = async {
+        let mut lines = tokio::io::BufReader::new(reader).lines();
+        while lines.next_line().await.unwrap().is_some() {
+            // Another event for each that is read.
+            publish().await;
+        }
+    };
+    let replay = admin.replay_to_writer(SystemTime::UNIX_EPOCH, writer);
+    let ended = tokio::time::timeout(support::LIMIT, async { tokio::join!(replay, reading) });
+    assert_eq!(ended.await.unwrap().0.unwrap(), 500);
 }

@@ -233,6 +233,10 @@ async fn without_nats_a_webhook_is_answered_with_503() {
     replica.wait_for(|notice| matches!(notice, Notice::Interrupted(_))).await;
     let body = webhook("trade_proposed", &json!({"trade_id": "t1"}));
     assert_eq!(post(&url, &body).await, StatusCode::SERVICE_UNAVAILABLE);
+    // One that is in no inbox is reported, because it does not come again.
+    let lost = webhook("new_listing", &json!({"listing_id": "l1"}));
+    assert_eq!(post(&url, &lost).await, StatusCode::SERVICE_UNAVAILABLE);
+    replica.wait_for(|notice| matches!(notice, Notice::WebhookLost(..))).await;
     nats.restart();
     replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
     assert_eq!(post(&url, &body).await, StatusCode::NO_CONTENT);

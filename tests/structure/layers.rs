@@ -101,7 +101,7 @@ const LAYERS: [(&str, Layers); 8] = [
         "machins-relay",
         &[
             "error notice source subject waits",
-            "cloud_event connection messages stream webhooks",
+            "cloud_event connection kv messages stream webhooks",
             "sink stream_admin",
             "dead_letters http nats writer",
             "lease replay setup store worker",

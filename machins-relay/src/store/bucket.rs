@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::NatsConnection;
 use crate::error::{Unusable, chain};
+use crate::kv::open_bucket;
 
 /// How long the server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -82,22 +83,15 @@ impl Bucket {
             Unusable::Now(reason) => failed(&reason),
             Unusable::Ever(error) => failed(&error.to_string()),
         })?;
-        // The client's own way to create a bucket needs a newer server than Debian 12 has.
-        let stream = context.get_or_create_stream(Config {
-            name: format!("KV_{name}"),
+        let settings = Config {
             description: Some("machins, intents and spending".to_owned()),
-            subjects: vec![format!("$KV.{name}.>")],
-            storage: StorageType::File,
-            discard: DiscardPolicy::New,
-            max_messages_per_subject: 1,
             num_replicas: replicas,
-            allow_rollup: true,
-            deny_delete: true,
             // What is read is what the leader has, not a replica that is late.
             allow_direct: false,
             ..Config::default()
-        });
-        let stream = stream.await.map_err(|error| failed(&chain(&error)))?;
+        };
+        let opened = open_bucket(&context, name, settings).await;
+        let (stream, store) = opened.map_err(|error| failed(&error))?;
         let config = &stream.cached_info().config;
         let forgets = config.storage != StorageType::File
             || !config.max_age.is_zero()
@@ -108,7 +102,6 @@ impl Bucket {
             );
             return Err(Error::new(ErrorKind::Storage, message));
         }
-        let store = context.get_key_value(name).await.map_err(|error| failed(&chain(&error)))?;
         Ok(Self { context, store })
     }
 

@@ -43,8 +43,10 @@ impl<'a> DeadLetters<'a> {
         if let Some(id) = original {
             headers.insert(ORIGINAL_ID, id.clone());
         }
-        headers
-            .insert(header::NATS_MESSAGE_ID, format!("{}.{}", info.consumer, info.stream_sequence));
+        // With the time, because the numbers begin again in a stream that was lost and made anew.
+        let time = info.published.unix_timestamp_nanos();
+        let place = format!("{}.{}.{time}", info.consumer, info.stream_sequence);
+        headers.insert(header::NATS_MESSAGE_ID, place);
         headers.insert(header::NATS_EXPECTED_STREAM, self.stream.as_str());
         let rest = message.subject.split_once('.').map_or("", |(_, rest)| rest);
         let subject = format!("{DEAD}{rest}");

@@ -1,10 +1,11 @@
 //! How often events were deferred, which does not count as failing.
 
 use async_nats::jetstream::kv::{Operation, Store};
-use async_nats::jetstream::stream::{Config, StorageType};
+use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{Context, Message};
 
 use crate::error::chain;
+use crate::kv::open_bucket;
 
 /// The bucket for all groups of workers.
 const BUCKET: &str = "machins-deferred";
@@ -16,20 +17,12 @@ pub(super) struct Deferrals {
 
 impl Deferrals {
     pub(super) async fn open(context: &Context, replicas: usize) -> Result<Self, String> {
-        // The client's own way to create a bucket needs a newer server than Debian 12 has.
-        let stream = context.get_or_create_stream(Config {
-            name: format!("KV_{BUCKET}"),
+        let settings = Config {
             description: Some("machins relay, deferred events".to_owned()),
-            subjects: vec![format!("$KV.{BUCKET}.>")],
-            storage: StorageType::File,
-            max_messages_per_subject: 1,
             num_replicas: replicas,
-            allow_rollup: true,
-            deny_delete: true,
             ..Config::default()
-        });
-        stream.await.map_err(|error| chain(&error))?;
-        let store = context.get_key_value(BUCKET).await.map_err(|error| chain(&error))?;
+        };
+        let (_, store) = open_bucket(context, BUCKET, settings).await?;
         Ok(Self { store })
     }
 

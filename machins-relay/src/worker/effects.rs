@@ -2,12 +2,13 @@
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::Config;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{RelayError, chain};
+use crate::kv::open_bucket;
 
 /// A memory of the effects of events, in a bucket of JetStream that all workers of a group share.
 ///
@@ -67,21 +68,10 @@ impl Effects {
     /// Returns [`RelayError::Nats`] if the bucket can be neither opened nor created.
     pub async fn open(context: &Context, name: &str) -> Result<Self, RelayError> {
         let bucket = format!("machins-effects-{name}");
-        // The client's own way to create a bucket needs a newer server than Debian 12 has.
-        let stream = context.get_or_create_stream(Config {
-            name: format!("KV_{bucket}"),
-            description: Some("machins relay, effects of events".to_owned()),
-            subjects: vec![format!("$KV.{bucket}.>")],
-            storage: StorageType::File,
-            discard: DiscardPolicy::New,
-            max_messages_per_subject: 1,
-            allow_rollup: true,
-            deny_delete: true,
-            ..Config::default()
-        });
-        stream.await.map_err(|error| RelayError::Nats(chain(&error)))?;
-        let store = context.get_key_value(bucket).await;
-        Ok(Self { store: store.map_err(|error| RelayError::Nats(chain(&error)))? })
+        let description = Some("machins relay, effects of events".to_owned());
+        let settings = Config { description, ..Config::default() };
+        let (_, store) = open_bucket(context, &bucket, settings).await.map_err(RelayError::Nats)?;
+        Ok(Self { store })
     }
 
     /// Records that the effect of this key is about to happen, and returns what was known about it.

@@ -23,7 +23,6 @@ use self::deferrals::Deferrals;
 pub use self::notice::WorkerNotice;
 use self::received::{Handled, ReceivedEvent};
 use crate::error::{RelayError, chain};
-
 use crate::stream::EventStream;
 use crate::waits::Waits;
 
@@ -215,7 +214,7 @@ impl Worker {
             Ok(places) => places,
             Err(reason) => return Ok(Err(reason)),
         };
-        let places = Places { dead_letters, deferrals };
+        let places = Places { dead_letters, deferrals, ack_wait: ack_wait(&consumer) };
         loop {
             let next = tokio::select! {
                 biased;
@@ -295,7 +294,7 @@ impl Worker {
             let reason = format!("its worker ended without a result, {failures} times in all");
             return self.bury(message, Some(id), &reason, places).await;
         }
-        match self.hold(message, handle(received)).await {
+        match hold(message, places.ack_wait, handle(received)).await {
             Ok(Handled::Done) => {
                 acknowledge(message, AckKind::Ack).await?;
                 if deferred > 0 {
@@ -319,19 +318,6 @@ impl Worker {
                 self.tell(&WorkerNotice::Failed { id, reason, wait });
                 acknowledge(message, AckKind::Nak(Some(wait))).await
             }
-        }
-    }
-
-    /// Waits for a handler, and keeps the event from being given to another worker meanwhile.
-    async fn hold<T>(&self, message: &Message, handled: impl Future<Output = T>) -> T {
-        let mut handled = pin!(handled);
-        loop {
-            let ended = tokio::time::timeout(self.ack_wait / 3, &mut handled).await;
-            if let Ok(ended) = ended {
-                return ended;
-            }
-            // If it does not arrive, another worker gets the event too.
-            let _ = message.ack_with(AckKind::Progress).await;
         }
     }
 
@@ -360,6 +346,28 @@ impl Worker {
 struct Places<'a> {
     dead_letters: DeadLetters<'a>,
     deferrals: Deferrals,
+    /// After what time the server gives an event to another worker.
+    ack_wait: Duration,
+}
+
+/// The shortest time after which the server gives an event of this consumer to another worker. The
+/// consumer may have been created by another worker, or by a setup.
+fn ack_wait(consumer: &PullConsumer) -> Duration {
+    let config = &consumer.cached_info().config;
+    config.backoff.iter().copied().min().unwrap_or(config.ack_wait)
+}
+
+/// Waits for a handler, and keeps the event from being given to another worker meanwhile.
+async fn hold<T>(message: &Message, ack_wait: Duration, handled: impl Future<Output = T>) -> T {
+    let mut handled = pin!(handled);
+    loop {
+        let ended = tokio::time::timeout(ack_wait / 3, &mut handled).await;
+        if let Ok(ended) = ended {
+            return ended;
+        }
+        // If it does not arrive, another worker gets the event too.
+        let _ = message.ack_with(AckKind::Progress).await;
+    }
 }
 
 /// Waits for the next event. Returns `None` if there was none for a while.

@@ -56,6 +56,14 @@ pub(crate) struct Process {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Process {
     pub(crate) fn start(market: &Market, nats: &NatsServer, work: Work, name: &str) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());

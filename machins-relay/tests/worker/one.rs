@@ -10,7 +10,7 @@ use machins_relay::{EventStream, Handled, RelayError, Worker, WorkerNotice};
 use test_support::NatsServer;
 use tokio::sync::Notify;
 
-use crate::{Running, all_acknowledged, done, events, publish, worker};
+use crate::{LIMIT, Running, all_acknowledged, done, events, publish, worker};
 
 #[tokio::test]
 async fn an_event_is_read_by_its_type_and_acknowledged() {
@@ -172,4 +172,43 @@ async fn a_consumer_that_does_not_keep_the_order_is_refused() {
 fn a_group_has_a_name() {
     let stream = EventStream::new("EVENTS").unwrap();
     assert!(matches!(Worker::new("a b", &stream), Err(RelayError::Stream { .. })));
+}
+
+#[tokio::test]
+async fn an_event_is_kept_by_the_ack_wait_of_its_consumer() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let context = events(&nats).await;
+    publish(&context, "n1", "trade_proposed", "t1").await;
+    let partition = crate::partition("t1");
+    let name = format!("group-{partition}");
+    let config = pull::Config {
+        durable_name: Some(name.clone()),
+        filter_subject: format!("machins.*.*.{partition}"),
+        ack_wait: Duration::from_millis(600),
+        max_ack_pending: 1,
+        ..pull::Config::default()
+    };
+    context.create_consumer_on_stream(config, "EVENTS").await.unwrap();
+    let acknowledgements = context.client().subscribe("$JS.ACK.>").await.unwrap();
+    let (stop, is_long_enough) = (CancellationToken::new(), Notify::new());
+    let slow = async |_| {
+        is_long_enough.notified().await;
+        Ok::<_, String>(Handled::Done)
+    };
+    let workers = [(); 2].map(|()| worker().ack_wait(LIMIT).stop(stop.clone()));
+    let [one, other] = &workers;
+    let watching = async {
+        let asked = acknowledgements.filter(|message| ready(&*message.payload == b"+WPI"));
+        let asked = tokio::time::timeout(LIMIT / 4, asked.take(6).count()).await;
+        assert_eq!(asked, Ok(6));
+        is_long_enough.notify_one();
+        all_acknowledged(&context).await;
+        stop.cancel();
+    };
+    let ended = tokio::join!(one.run(&context, slow), other.run(&context, slow), watching);
+    ended.0.unwrap();
+    ended.1.unwrap();
+    let stream = context.get_stream("EVENTS").await.unwrap();
+    let info = stream.consumer_info(name).await.unwrap();
+    assert_eq!(info.delivered.consumer_sequence, 1, "given once");
 }

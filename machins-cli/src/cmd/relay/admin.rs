@@ -393,9 +393,13 @@ impl DeadLetters {
 fn retry(context: &Context, stream: &StreamFlags, ids: &[u64]) -> Result<(), Failure> {
     let letters = runtime::block_on(async {
         let admin = stream.admin().await?;
-        let mut letters = Vec::new();
+        let mut letters: Vec<DeadLetter> = Vec::new();
         for id in ids {
-            letters.push(admin.retry_dead_letter(*id).await.map_err(refused)?);
+            let retried = admin.retry_dead_letter(*id).await.map_err(|error| match &letters[..] {
+                [] => refused(error),
+                _ => refused(error).hint("those named before it are back in the stream"),
+            });
+            letters.push(retried?);
         }
         Ok::<_, Failure>(letters)
     })??;
