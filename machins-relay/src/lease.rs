@@ -7,12 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::Config;
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::chain;
-use crate::kv::{keys, open_bucket};
+use crate::kv::keys;
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::replica::{Replica, renewal};
 use crate::share::Permit;
@@ -99,7 +98,7 @@ impl<'a> Leases<'a> {
     }
 
     async fn try_acquire(&self, permit: Permit<'a>) -> Result<Attempt<'a>, String> {
-        let (store, time) = self.bucket().await?;
+        let (store, time) = self.replica.bucket(BUCKET, "leases").await?;
         let holder = self.replica.id.as_str();
         let revision = match store.create(&self.key, holder.to_owned().into()).await {
             Ok(revision) => revision,
@@ -116,24 +115,6 @@ impl<'a> Leases<'a> {
         };
         let key = self.key.clone();
         Ok(Attempt::Taken(Box::new(Lease { store, key, holder, revision, time, permit })))
-    }
-
-    /// Returns the bucket and the time after which its keys disappear. Creates it if it does not exist.
-    async fn bucket(&self) -> Result<(Store, Duration), String> {
-        let settings = Config {
-            description: Some("machins relay, leases".to_owned()),
-            max_age: self.replica.time,
-            duplicate_window: self.replica.time,
-            num_replicas: self.replica.copies,
-            allow_direct: true,
-            ..Config::default()
-        };
-        let (stream, store) = open_bucket(self.replica.context, BUCKET, settings).await?;
-        let time = stream.cached_info().config.max_age;
-        if time.is_zero() {
-            return Err(format!("the bucket {BUCKET} keeps its keys for ever; remove it"));
-        }
-        Ok((store, time))
     }
 }
 

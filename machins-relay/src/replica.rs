@@ -22,16 +22,15 @@ const BUCKET: &str = "machins-relay-replicas";
 /// Those that can read the inboxes of the same agents share them equally: each reads its share at most,
 /// and gives up what is more than that, so that the others find it free.
 pub(crate) struct Replica<'a> {
-    pub(crate) context: &'a Context,
+    context: &'a Context,
     /// What tells this replica from all others, and can be read in `status`.
     pub(crate) id: String,
     /// The end of its key. The beginning says which inboxes it can read.
     name: String,
     agents: Mutex<Vec<AgentId>>,
-    /// How long a replica is counted after it has announced itself for the last time.
-    pub(crate) time: Duration,
-    /// The number of servers that keep the buckets.
-    pub(crate) copies: usize,
+    /// How long the keys of new buckets last, and how many servers keep them.
+    time: Duration,
+    copies: usize,
     pub(crate) share: Share,
 }
 
@@ -59,9 +58,33 @@ impl<'a> Replica<'a> {
         self.agents().retain(|other| other != agent);
     }
 
+    /// Opens a bucket, and returns it and the time after which its keys disappear. Creates it if it does
+    /// not exist.
+    pub(crate) async fn bucket(
+        &self,
+        name: &str,
+        content: &str,
+    ) -> Result<(Store, Duration), String> {
+        let settings = Config {
+            description: Some(format!("machins relay, {content}")),
+            max_age: self.time,
+            duplicate_window: self.time,
+            num_replicas: self.copies,
+            allow_direct: true,
+            ..Config::default()
+        };
+        let (stream, store) = open_bucket(self.context, name, settings).await?;
+        let time = stream.cached_info().config.max_age;
+        if time.is_zero() {
+            return Err(format!("the bucket {name} keeps its keys for ever; remove it"));
+        }
+        Ok((store, time))
+    }
+
     /// Announces this replica and adapts its share to the number of those that run, until it is stopped.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let mut announced: Option<String> = None;
+        let mut time = self.time;
         loop {
             let agents = self.agents().clone();
             let key = format!("{}.{}", group(&agents), self.name);
@@ -74,13 +97,14 @@ impl<'a> Replica<'a> {
             // One inbox cannot be shared.
             if agents.len() > 1 {
                 // Without an answer, the share stays as it is. The leases tell what is wrong.
-                if let Ok(Ok(replicas)) = timeout(self.time, self.announce(&key)).await {
+                if let Ok(Ok((replicas, lasts))) = timeout(time, self.announce(&key)).await {
                     self.share.resize(agents.len().div_ceil(replicas.max(1)));
+                    time = lasts;
                 }
                 announced = Some(key);
             }
             tokio::select! {
-                () = sleep(renewal(self.time)) => {}
+                () = sleep(renewal(time)) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -89,35 +113,25 @@ impl<'a> Replica<'a> {
         }
     }
 
-    /// Announces this replica. Returns how many there are with the same agents.
-    async fn announce(&self, key: &str) -> Result<usize, String> {
-        let store = self.bucket().await?;
+    /// Announces this replica. Returns how many there are with the same agents, and how long that lasts.
+    async fn announce(&self, key: &str) -> Result<(usize, Duration), String> {
+        let (store, time) = self.bucket(BUCKET, "replicas").await?;
         store.put(key, self.id.clone().into()).await.map_err(|error| chain(&error))?;
         let (keys, group) = (keys(&store).await?, key.split('.').next());
-        Ok(keys.iter().filter(|key| key.split('.').next() == group).count())
+        Ok((keys.iter().filter(|key| key.split('.').next() == group).count(), time))
     }
 
     /// Removes what was announced. Otherwise it counts until it has run out.
     async fn withdraw(&self, key: &str) {
-        let remove =
-            async { self.bucket().await?.delete(key).await.map_err(|error| chain(&error)) };
+        let remove = async {
+            let (store, _) = self.bucket(BUCKET, "replicas").await?;
+            store.delete(key).await.map_err(|error| chain(&error))
+        };
         let _ = timeout(renewal(self.time), remove).await;
     }
 
     fn agents(&self) -> MutexGuard<'_, Vec<AgentId>> {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn bucket(&self) -> Result<Store, String> {
-        let settings = Config {
-            description: Some("machins relay, replicas".to_owned()),
-            max_age: self.time,
-            duplicate_window: self.time,
-            num_replicas: self.copies,
-            allow_direct: true,
-            ..Config::default()
-        };
-        Ok(open_bucket(self.context, BUCKET, settings).await?.1)
     }
 }
 

@@ -82,10 +82,12 @@ async fn a_busy_agent_does_not_hold_up_another() {
 /// Several replicas that read the inboxes of nine agents.
 mod shares {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use async_nats::jetstream::kv::{Entry, Operation, Store};
     use futures_util::{StreamExt, TryStreamExt};
     use machins_client::{ApiKey, Client};
+    use machins_relay::Relay;
 
     use super::*;
 
@@ -107,7 +109,7 @@ mod shares {
             for number in 1..AGENTS {
                 sellers.push(Seller::join(&world.market, &format!("seller-{number}")).await);
             }
-            let mut first = start(&world, &sellers, &nats);
+            let mut first = start(world.relay(), &sellers, &nats);
             for _ in 0..AGENTS {
                 first.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
             }
@@ -116,7 +118,11 @@ mod shares {
         }
 
         fn add(&mut self) {
-            self.running.push(start(&self.world, &self.sellers, &self.nats));
+            self.add_with(self.world.relay());
+        }
+
+        fn add_with(&mut self, relay: Relay) {
+            self.running.push(start(relay, &self.sellers, &self.nats));
         }
 
         /// The number of inboxes that each replica reads, sorted.
@@ -160,10 +166,10 @@ mod shares {
         }
     }
 
-    fn start(world: &World, sellers: &[Seller], nats: &NatsServer) -> Replica {
+    fn start(relay: Relay, sellers: &[Seller], nats: &NatsServer) -> Replica {
         let relay = sellers
             .iter()
-            .fold(world.relay(), |relay, seller| relay.agent(&seller.client, seller.agent.clone()));
+            .fold(relay, |relay, seller| relay.agent(&seller.client, seller.agent.clone()));
         Replica::start(relay, NatsConnection::new(&nats.url()).unwrap(), &stream())
     }
 
@@ -172,7 +178,8 @@ mod shares {
         let Some(nats) = NatsServer::start(&[]) else { return };
         let mut replicas = Replicas::start(nats).await;
         replicas.wait_for_shares(&[9]).await;
-        replicas.add();
+        // The time of the first one holds for all.
+        replicas.add_with(replicas.world.relay().lease_time(Duration::from_mins(10)));
         replicas.wait_for_shares(&[4, 5]).await;
         replicas.add();
         replicas.wait_for_shares(&[3, 3, 3]).await;
