@@ -27,6 +27,10 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
+/// Rows from this one on build everything, which takes many minutes.
+pub(crate) const FIRST_SLOW: u8 = 24;
+pub(crate) const LAST: i64 = 23;
+
 pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 21] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
