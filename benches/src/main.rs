@@ -9,6 +9,7 @@
 //! Each run is added to benches/history.jsonl, and figures that are worse than before are named.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod bare;
 mod bench;
 mod chart;
 mod compare;
@@ -21,6 +22,7 @@ mod report;
 mod rows;
 mod server;
 mod tls;
+mod tls_server;
 
 use std::fs;
 use std::num::NonZero;
