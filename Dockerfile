@@ -6,7 +6,8 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 RUN target="$(uname -m)-unknown-linux-musl" \
-    && CC=musl-gcc cargo build --profile dist --locked --package machins-cli --features full --target "$target" \
+    && RUSTFLAGS=-Crelocation-model=static CC=musl-gcc cargo build --profile dist --locked \
+        --package machins-cli --features full --target "$target" \
     && cp "target/$target/dist/machins" /machins
 
 FROM scratch

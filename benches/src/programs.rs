@@ -33,6 +33,7 @@ pub(crate) fn machins() -> Result<PathBuf> {
     let mut cargo = cargo_build();
     cargo.args(["--profile", "dist", "--target", &triple]);
     cargo.args(["--package", "machins-cli", "--features", "full"]);
+    cargo.env("RUSTFLAGS", "-Crelocation-model=static");
     succeed(cargo.env(format!("CC_{}", triple.replace('-', "_")), "musl-gcc"))?;
     Ok(target()?.join(triple).join("dist/machins"))
 }

@@ -27,9 +27,9 @@ pub fn home_folder() -> Option<PathBuf> {
     home
 }
 
-/// Returns whether to try again to replace or remove a file, and waits before. Windows refuses that while
-/// another process has the file open, and this gives that process two seconds from `since` on. Elsewhere there
-/// is nothing to wait for.
+/// Returns whether to try once more to replace or remove a file, after a short wait. Windows refuses
+/// that while another process has the file open: it is tried for two seconds from `since` on. On other
+/// systems it returns false at once.
 #[doc(hidden)]
 #[must_use]
 pub fn wait_while_in_use(error: &io::Error, since: Instant) -> bool {

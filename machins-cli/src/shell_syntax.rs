@@ -1,5 +1,6 @@
 //! What is written for a shell: that of Unix, or PowerShell and `cmd` on Windows.
 
+use std::iter;
 use std::process::Command;
 
 /// Whether commands are printed for PowerShell: on Windows, unless a shell of Unix (Git Bash, MSYS2) has set
@@ -15,7 +16,10 @@ pub(crate) fn set_variable(name: &str, value: &str) -> Option<String> {
 
 fn set_variable_in(powershell: bool, name: &str, value: &str) -> Option<String> {
     if powershell {
-        return Some(format!("$env:{name} = '{}'", value.replace('\'', "''")));
+        // PowerShell takes typographic quotation marks for these, too. Two of them stand for one.
+        let is_quote = |c: char| matches!(c, '\'' | '\u{2018}'..='\u{201b}');
+        let doubled = value.chars().flat_map(|c| iter::repeat_n(c, 1 + usize::from(is_quote(c))));
+        return Some(format!("$env:{name} = '{}'", doubled.collect::<String>()));
     }
     Some(format!("export {name}={}", shlex::try_quote(value).ok()?))
 }
@@ -25,8 +29,9 @@ pub(crate) fn run(line: &str) -> Command {
     #[cfg(windows)]
     let command = {
         let mut command = Command::new("cmd");
-        // `cmd` has rules of its own for quotes.
-        std::os::windows::process::CommandExt::raw_arg(command.arg("/C"), line);
+        // `/S` removes this pair of quotation marks and no other; `/D` runs no commands of the registry.
+        command.args(["/D", "/S", "/C"]);
+        std::os::windows::process::CommandExt::raw_arg(&mut command, format!("\"{line}\""));
         command
     };
     #[cfg(not(windows))]
@@ -49,11 +54,19 @@ mod tests {
     #[case::quoted(false, "it's", "export URL=\"it's\"")]
     #[case::powershell(true, "http://[::1]:1/x", "$env:URL = 'http://[::1]:1/x'")]
     #[case::powershell_quoted(true, "it's $HOME", "$env:URL = 'it''s $HOME'")]
+    #[case::powershell_typographic(true, "it\u{2019}s", "$env:URL = 'it\u{2019}\u{2019}s'")]
     fn a_variable_is_set_in_the_syntax_of_the_shell(
         #[case] powershell: bool,
         #[case] value: &str,
         #[case] expected: &str,
     ) {
         assert_eq!(set_variable_in(powershell, "URL", value).as_deref(), Some(expected));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn quotation_marks_reach_the_command() {
+        let output = run(r#""cmd" /C echo "a b""#).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "\"a b\"");
     }
 }

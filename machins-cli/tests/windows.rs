@@ -78,12 +78,16 @@ fn a_config_that_another_program_has_open_is_replaced() {
     home.succeeds(&["config", "set", "machineid.device_id", "before"]);
     // As Python opens files: nobody may rename or remove it.
     let held = OpenOptions::new().read(true).share_mode(3).open(home.config()).unwrap();
-    let holder = thread::spawn(move || {
-        thread::sleep(HELD);
-        drop::<File>(held);
-    });
-    home.succeeds(&["config", "set", "machineid.device_id", "after"]);
-    holder.join().unwrap();
+    let files = || fs::read_dir(home.path().join(".machins")).unwrap().count();
+    let before = files();
+    let setting = ["config", "set", "machineid.device_id", "after"];
+    let mut setting = home.machins(&setting).spawn().unwrap();
+    // The new file is written, and has yet to get its name.
+    wait_until("no new file was written", || files() > before);
+    thread::sleep(HELD);
+    assert!(setting.try_wait().unwrap().is_none(), "it did not wait for the other program");
+    drop::<File>(held);
+    assert!(setting.wait().unwrap().success());
     assert!(fs::read_to_string(home.config()).unwrap().contains("after"));
 }
 

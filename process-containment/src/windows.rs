@@ -52,7 +52,9 @@ impl CommandWrapper for EndedWithUs {
     ) -> io::Result<()> {
         self.0.assign_process(child.as_raw_handle() as isize).map_err(|error| {
             let _ = child.kill();
-            io::Error::other(error)
+            io::Error::other(format!(
+                "the command could not be put into a job object, so it was ended: {error}"
+            ))
         })
     }
 }

@@ -19,8 +19,8 @@ const FOR_PACKAGES: [Tool; 4] = [
     ("cargo-deb", "3.8.0", ""),
 ];
 
-/// Returns a shell that finds the tools. Those that are missing are installed, little optimised: more
-/// would take longer than their work.
+/// Returns a shell that finds the tools. Missing ones are installed with little optimization:
+/// compiling them fully would take longer than they run.
 pub(crate) fn for_packages(project: &Project) -> Result<Shell> {
     let shell = project.shell()?;
     let root = project.target.join("tools");

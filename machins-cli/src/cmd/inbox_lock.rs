@@ -16,9 +16,9 @@ pub(super) fn lock(context: &Context) -> Option<File> {
     let file = File::create(path).ok()?;
     match file.try_lock() {
         Ok(()) => return Some(file),
-        Err(TryLockError::WouldBlock) => context.out.warn(
-            "another command on this machine follows the inbox of this agent: each notification goes \
-             to the one that acknowledges it first",
+        Err(TryLockError::WouldBlock) => context.out.warn_always(
+            "another command on this machine follows the inbox of this agent: both get what neither \
+             has acknowledged yet; stop one of them to have each event handled once",
         ),
         Err(TryLockError::Error(_)) => {}
     }

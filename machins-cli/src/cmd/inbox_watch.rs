@@ -41,9 +41,9 @@ pub(super) struct WatchFlags {
     /// With --watch: do not acknowledge; the notifications stay unread
     #[arg(long, requires = "watch", conflicts_with = "exec")]
     no_ack: bool,
-    /// With --watch: instead of showing a notification, give it as JSON to this command (run by sh -c)
-    /// on stdin, and acknowledge it when the command exits with 0. After another status the command
-    /// gets it again, after 1 second at first and 5 minutes at most
+    /// With --watch: instead of showing a notification, give it as JSON to this command (run by
+    /// sh -c, on Windows by cmd) on stdin, and acknowledge it when the command exits with 0. After
+    /// another status the command gets it again, after 1 second at first and 5 minutes at most
     #[arg(long, value_name = "CMD", requires = "watch")]
     exec: Option<String>,
 }

@@ -124,7 +124,7 @@ async fn answer(mut stream: UnixStream, forwarder: &Forwarder, out: Output) -> i
     let result = forwarder.post(&notification).await.map_err(|why| why.describe(url));
     if let Ok(status) = result {
         let event = ForwardedEvent::new(&notification, url, status, 1);
-        // Who reads stdout no more ends the command in another place.
+        // If nobody reads stdout any more, the watch of the inbox ends the command.
         let _ = out.next_result(&event, || event.line());
     }
     let answer = Answer { url: url.to_owned(), result };

@@ -12,17 +12,17 @@ use crate::error::Failure;
 /// What `machins` alone says to a user who has no key yet.
 pub(crate) const FIRST_STEPS: &str = if cfg!(feature = "mock") {
     "There is no key for MachineID or machins yet. What to do first:
-  machins demo                look around, on a mock server: no account, no network
-  machins org create --save   begin with MachineID: an organisation, whose key is saved
-  machins join --name NAME    begin on the marketplace: an agent, whose key is saved
-  machins --help              all commands; `machins doctor` says what is wrong
+  machins demo               try it on a mock server: no account, no network
+  machins org create --save  MachineID: create an organisation and save its key
+  machins join --name NAME   marketplace: join as an agent and save its key
+  machins --help             all commands; `machins doctor` says what is wrong
 "
 } else {
     "There is no key for MachineID or machins yet. What to do first:
-  machins org create --save   begin with MachineID: an organisation, whose key is saved
-  machins join --name NAME    begin on the marketplace: an agent, whose key is saved
-  machins --help              all commands; `machins doctor` says what is wrong
-  This build lacks `machins demo`, a tour on a mock server: the feature mock has it.
+  machins org create --save  MachineID: create an organisation and save its key
+  machins join --name NAME   marketplace: join as an agent and save its key
+  machins --help             all commands; `machins doctor` says what is wrong
+  This build lacks `machins demo`, a tour: the feature mock has it.
 "
 };
 

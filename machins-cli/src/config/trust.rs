@@ -71,8 +71,10 @@ pub(super) fn keep_owner(_file: &File, _target: &Path) -> io::Result<()> {
 #[cfg(unix)]
 pub(super) fn file_warning(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
+    let metadata = fs::metadata(path).ok()?;
+    let mode = metadata.permissions().mode() & 0o777;
+    // A device, such as /dev/null, holds no keys.
+    (metadata.is_file() && mode & 0o077 != 0).then(|| {
         format!(
             "{path} holds keys, and other users can access it (mode {mode:04o}): chmod 600 {path}",
             path = path.display()

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::home::{Home, full_size};
+use crate::home::{Home, Ran, full_size};
 
 #[test]
 fn unknown_settings_are_kept_in_their_order() {
@@ -210,6 +210,20 @@ fn invalid_keys_are_refused(#[case] key: &str) {
     let home = Home::new();
     home.run_with_stdin(&["config", "set", "machineid.org_key", "-"], key).exits(2);
     assert!(!home.config().exists());
+}
+
+#[test]
+fn an_empty_home_is_not_the_current_folder() {
+    let home = Home::new();
+    let ran = Ran::from(home.machins(&["config", "path"]).env("HOME", "").output().unwrap());
+    assert!(std::path::Path::new(ran.exits(0).stdout.trim()).is_absolute());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_as_config_is_not_to_be_protected() {
+    let ran = Home::new().with("MACHINS_CONFIG", "/dev/null").run(&["config", "explain"]).exits(0);
+    assert_eq!(ran.stderr, "file: /dev/null\n");
 }
 
 #[test]

@@ -103,14 +103,15 @@ fn a_second_watch_of_an_inbox_says_that_there_is_another() {
     let mut first = shop.ada.machins(&first).spawn().unwrap();
     // It has its lock before it looks for the first time.
     while shop.asked("GET", "/inbox") == 0 {
+        assert!(first.try_wait().unwrap().is_none(), "the first watch has ended");
         std::thread::yield_now();
     }
     shop.proposed(&offer);
     let watch = ["inbox", "--watch", "--no-ack", "--count", "1"];
     let second = shop.ada.run(&watch).exits(0);
-    assert!(second.stderr.contains("another command on this machine"), "{}", second.stderr);
     first.kill().unwrap();
     first.wait().unwrap();
+    assert!(second.stderr.contains("another command on this machine"), "{}", second.stderr);
     shop.proposed(&offer);
     assert_eq!(shop.ada.run(&watch).exits(0).stderr, "", "the other one has ended");
 }

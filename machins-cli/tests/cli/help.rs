@@ -140,6 +140,7 @@ fn on_a_new_machine_five_lines_say_what_to_do() {
     let home = Home::new();
     let alone = home.run(&[]).exits(0);
     assert_eq!(alone.stdout.lines().count(), 5, "{alone:?}");
+    assert!(alone.stdout.lines().all(|line| line.len() <= 80), "{alone:?}");
     // Each is a command that exists.
     for line in alone.stdout.lines().skip(1) {
         let words = line.trim_start().split("  ").next().unwrap();

@@ -97,7 +97,7 @@ fn no_flag_takes_a_secret() {
     let (mut seen, mut taking) = (0, Vec::new());
     for flag in flags {
         seen += 1;
-        // The name of a file is none.
+        // The name of a file is not a secret.
         let takes_a_value = flag.contains('<') && !flag.contains("<FILE>");
         let names_a_secret =
             ["key", "token", "password", "secret"].iter().any(|word| flag.contains(word));

@@ -81,7 +81,7 @@ impl Check<'_> {
             .args(&words[1..])
             .args(["/machins", "--json", "mock", "serve", "--port", "0", "--until-stdin-closes"])
             .env_clear()
-            .envs(env::vars().filter(|(name, _)| name == "PATH"))
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

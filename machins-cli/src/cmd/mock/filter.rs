@@ -39,7 +39,7 @@ pub(super) struct RequestFilter {
     status: Option<u16>,
 }
 
-// Which part of a list is wanted. Not a doc comment either.
+// Which part of a list is wanted. A doc comment would replace the help of the commands.
 #[derive(Debug, Default, Args, Serialize)]
 pub(super) struct Range {
     /// Only what came after this number

@@ -310,12 +310,16 @@ impl Replay {
 
 /// Parses a time, or how long ago it was.
 fn since(text: &str) -> Result<SystemTime, String> {
+    since_at(text, Timestamp::now())
+}
+
+fn since_at(text: &str, now: Timestamp) -> Result<SystemTime, String> {
     let wrong =
         || "must be a time like 2026-11-27T12:00:00Z, a date, or like 30m, 2h or 7d".to_owned();
     let ago = |span: jiff::Span| {
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
         let is_ago = duration > SignedDuration::ZERO;
-        is_ago.then(|| Timestamp::now().checked_sub(duration).ok()).flatten()
+        is_ago.then(|| now.checked_sub(duration).ok()).flatten()
     };
     let date = |date: civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let time = text.parse().ok();
@@ -432,8 +436,9 @@ mod tests {
     #[case::days("7d", 7 * 24 * 3600)]
     #[case::both("1h30m", 90 * 60)]
     fn how_long_ago_is_read(#[case] text: &str, #[case] seconds: u64) {
-        let ago = SystemTime::now().duration_since(since(text).unwrap()).unwrap().as_secs();
-        assert!((seconds..seconds + 60).contains(&ago), "{ago}");
+        let now = Timestamp::from_second(1_795_780_800).unwrap();
+        let ago = SystemTime::from(now).duration_since(since_at(text, now).unwrap()).unwrap();
+        assert_eq!(ago.as_secs(), seconds);
     }
 
     #[rstest]
