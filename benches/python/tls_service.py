@@ -15,7 +15,8 @@ class Service(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
-        decision = {"allowed": True, "code": "ALLOW", "request_id": f"request-{next(count)}"}
+        # What a registration is answered, too.
+        decision = {"status": "ok", "allowed": True, "code": "ALLOW", "request_id": f"request-{next(count)}"}
         body = json.dumps(decision).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")

@@ -48,6 +48,11 @@ impl Samples {
         Figure::of(self.figures[side].iter().copied())
     }
 
+    /// Returns the figures of a side, by round.
+    pub(crate) fn of_side(&self, side: usize) -> &[f64] {
+        &self.figures[side]
+    }
+
     /// Returns the ratio of `side` to `other`, computed round by round.
     pub(crate) fn ratio(&self, side: usize, other: usize) -> Figure {
         let pairs = self.figures[side].iter().zip(&self.figures[other]);

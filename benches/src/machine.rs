@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,
@@ -31,6 +31,11 @@ impl Machine {
             system: output_of("uname", &["-sr"]),
             compiler: output_of("rustc", &["--version"]),
         }
+    }
+
+    /// Returns whether figures of another machine can be compared with those of this one.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.cpu, self.cores) == (&other.cpu, other.cores)
     }
 }
 

@@ -158,10 +158,19 @@ impl Served {
 
     /// Returns the resident memory of the process in bytes.
     pub(crate) fn resident(&self) -> Result<u64> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.process.id()))?;
-        let mut lines = status.lines();
-        let kibibytes = lines.find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-        Ok(kibibytes.ok_or("no VmRSS")?.trim().parse::<u64>()? * 1024)
+        memory(self.process.id(), "VmRSS:")
     }
+
+    /// Returns the most that the resident memory has been, in bytes.
+    pub(crate) fn peak(&self) -> Result<f64> {
+        Ok(f64::from(u32::try_from(memory(self.process.id(), "VmHWM:")?)?))
+    }
+}
+
+/// Returns a size in the status of a process, in bytes.
+pub(crate) fn memory(process: u32, field: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let mut lines = status.lines();
+    let kibibytes = lines.find_map(|line| line.strip_prefix(field)?.strip_suffix("kB"));
+    Ok(kibibytes.ok_or_else(|| format!("no {field}"))?.trim().parse::<u64>()? * 1024)
 }

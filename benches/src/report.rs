@@ -11,6 +11,9 @@ use crate::machine::Machine;
 pub(crate) struct Report {
     /// The day of the run.
     pub(crate) date: String,
+    /// The commit that was measured, with a `+` if there were changes to it.
+    #[serde(default)]
+    pub(crate) commit: String,
     pub(crate) machine: Machine,
     /// The number of rounds in which each side was measured, unless a line says otherwise.
     pub(crate) rounds: usize,
@@ -23,13 +26,24 @@ pub(crate) struct Line {
     pub(crate) row: u8,
     pub(crate) what: String,
     pub(crate) unit: String,
-    pub(crate) figure: Figure,
+    /// `None` if it could not be measured, for the reason in `note`.
+    pub(crate) figure: Option<Figure>,
+    /// The place of the figure in a curve of the chart of growth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) point: Option<Point>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) against: Option<Against>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) goal: Option<Goal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
+}
+
+/// A place in a curve: how many items there were.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Point {
+    pub(crate) curve: String,
+    pub(crate) items: u32,
 }
 
 /// The other side of a comparison.
@@ -93,8 +107,30 @@ impl Figure {
 
 impl Line {
     pub(crate) fn new(row: u8, what: impl Into<String>, unit: &str, figure: Figure) -> Self {
-        let (what, unit) = (what.into(), unit.to_owned());
-        Self { row, what, unit, figure, against: None, goal: None, note: None }
+        let (what, unit, figure) = (what.into(), unit.to_owned(), Some(figure));
+        Self { row, what, unit, figure, point: None, against: None, goal: None, note: None }
+    }
+
+    /// Creates a line without a figure, for what this machine cannot measure.
+    pub(crate) fn not_measured(row: u8, what: impl Into<String>, reason: &str) -> Self {
+        let line = Self::new(row, what, "", Figure::exact(0.0)).note(reason);
+        Self { figure: None, ..line }
+    }
+
+    pub(crate) fn point(mut self, curve: &str, items: u32) -> Self {
+        self.point = Some(Point { curve: curve.to_owned(), items });
+        self
+    }
+
+    /// Returns the figure that tells about the code rather than the machine's day: the ratio if there is
+    /// another side.
+    pub(crate) fn figure_or_ratio(&self) -> Option<Figure> {
+        self.against.as_ref().map(|against| against.ratio).or(self.figure)
+    }
+
+    /// Returns whether more is better: a rate, not a cost.
+    pub(crate) fn is_rate(&self) -> bool {
+        self.unit.ends_with("/s")
     }
 
     pub(crate) fn against(mut self, what: &str, figure: Figure, ratio: Figure) -> Self {
@@ -104,7 +140,7 @@ impl Line {
 
     /// Sets the goal for the ratio, or for the figure if there is no other side.
     pub(crate) fn goal(self, bound: Bound) -> Self {
-        let value = self.against.as_ref().map_or(self.figure, |against| against.ratio).median;
+        let value = self.figure_or_ratio().map_or(f64::NAN, |figure| figure.median);
         let sign = if self.against.is_some() { " ×" } else { "" };
         let (text, met) = match bound {
             Bound::AtMost(most) => (format!("≤ {}{sign}", Short(most)), value <= most),
@@ -128,9 +164,9 @@ impl Line {
 impl Report {
     /// Formats the table, with a description of the machine.
     pub(crate) fn markdown(&self) -> String {
-        let Self { date, machine, rounds, lines } = self;
+        let Self { date, commit, machine, rounds, lines } = self;
         let mut text = format!(
-            "{date}, {machine}. Each figure is the median of {rounds} interleaved rounds, with the \
+            "{date}, commit {commit}, {machine}. Each figure is the median of {rounds} interleaved rounds, with the \
              interquartile range in parentheses.\n\n| # | what | figure | compared with | ratio | goal | |\n\
              |---|---|---|---|---|---|---|\n",
         );
@@ -143,8 +179,12 @@ impl Report {
             let (goal, mark) = line.goal.as_ref().map_or(("", ""), |goal| {
                 (goal.text.as_str(), if goal.met { "✓" } else { "missed" })
             });
-            let figure = figure.spread(Short);
-            let note = line.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+            let note = line.note.as_deref().unwrap_or_default();
+            let (figure, note) = match figure {
+                Some(figure) if note.is_empty() => (figure.spread(Short), String::new()),
+                Some(figure) => (figure.spread(Short), format!("; {note}")),
+                None => (format!("not measured: {note}"), String::new()),
+            };
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use memchr::memmem;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use crate::bench::Result;
@@ -53,16 +53,17 @@ async fn accept(
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
         tokio::spawn(serve(stream, distance, Arc::clone(&answer)));
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
+/// Answers the requests of a connection.
+pub(crate) async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     distance: Duration,
     answer: Arc<impl Fn(&[u8]) -> String>,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut request = Vec::new();
     loop {
         if stream.read_buf(&mut request).await? == 0 {
@@ -77,6 +78,8 @@ async fn serve(
                 tokio::time::sleep(distance).await;
             }
             stream.write_all(reply(&body).as_bytes()).await?;
+            // TLS keeps what is written until then.
+            stream.flush().await?;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the project does with itself that Cargo has no command for.
 #![allow(clippy::print_stderr, reason = "a program for a terminal")]
 
+mod bench;
 mod dist;
 mod npm_release;
 mod project;
@@ -18,6 +19,18 @@ use crate::project::Project;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
+    /// Measure rows of the benchmarks with another revision and the working tree, in turns
+    Bench {
+        /// Revision to compare with, such as main or HEAD~1
+        #[arg(long, value_name = "REV")]
+        compare: String,
+        /// How many times to measure each [default: 40]
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Rows to measure: see benches/README.md
+        #[arg(required = true)]
+        rows: Vec<u8>,
+    },
     /// Build the packages, and with --check use each as its users would
     Dist {
         /// Folder for the packages
@@ -62,6 +75,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<()> {
     let project = Project::read()?;
     match task {
+        Task::Bench { compare, rounds, rows } => bench::run(&project, &compare, rounds, &rows),
         Task::Dist { out, check, debug } => dist::run(&project, &out, check, debug),
         Task::Release { version, check: true } => release::check(&project, &version),
         Task::Release { version, check: false } => release::prepare(&project, &version),

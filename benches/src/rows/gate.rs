@@ -1,6 +1,5 @@
 //! The gate, with many tasks that check at full speed.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
@@ -23,14 +22,7 @@ const LEAST_CHECKS: f64 = 1_000_000.0;
 const MOST_ROUND_TRIPS: f64 = 3.0;
 
 pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
-    let epoch = Instant::now();
-    // The reply contains its time, so that each caller can verify the age of its decision.
-    let stamped = move |_: &[u8]| {
-        let stamp = epoch.elapsed().as_nanos();
-        server::DECISION.replace("9e2a366e-a633-4435-9ed9-82394d6d31bb", &stamp.to_string())
-    };
-    let here = Bench::open(epoch, server::start(stamped)?)?;
-    let distant = Bench::open(epoch, server::start_delayed(DISTANCE, stamped)?)?;
+    let (here, distant) = (Bench::on_loopback()?, Bench::open(DISTANCE)?);
     let mut lines = Vec::new();
     for tasks in TASKS {
         lines.push(here.speed(rounds, tasks)?);
@@ -42,7 +34,7 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-struct Bench {
+pub(super) struct Bench {
     client: Client,
     device: DeviceId,
     epoch: Instant,
@@ -50,7 +42,17 @@ struct Bench {
 }
 
 impl Bench {
-    fn open(epoch: Instant, server: SocketAddr) -> Result<Self> {
+    pub(super) fn on_loopback() -> Result<Self> {
+        Self::open(Duration::ZERO)
+    }
+
+    fn open(distance: Duration) -> Result<Self> {
+        let epoch = Instant::now();
+        // The reply contains its time, so that each caller can verify the age of its decision.
+        let server = server::start_delayed(distance, move |_| {
+            let stamp = epoch.elapsed().as_nanos();
+            server::DECISION.replace("9e2a366e-a633-4435-9ed9-82394d6d31bb", &stamp.to_string())
+        })?;
         let client = Client::builder()
             .org_key(OrgKey::new("org_benchmark")?)
             .base_url(format!("http://{server}"))
@@ -94,9 +96,7 @@ impl Bench {
         let samples = in_turns(
             rounds,
             [&mut || {
-                let both = async { try_join!(self.checks(tasks), self.round_trips()) };
-                let (mut checks, mut requests) = self.runtime.block_on(both)?;
-                let (wait, round_trip) = (nth(&mut checks, 99), nth(&mut requests, 50));
+                let (wait, round_trip) = self.wait_and_round_trip(tasks)?;
                 waits.push(wait);
                 round_trips.push(round_trip);
                 Ok(wait / round_trip)
@@ -109,6 +109,14 @@ impl Bench {
         Ok(Line::new(5, what, "round trips", samples.figure(0))
             .goal(Bound::AtMost(MOST_ROUND_TRIPS))
             .note(format!("{wait} µs, where one task's own `validate` takes {round_trip} µs")))
+    }
+
+    /// Returns the 99th percentile of a check by so many tasks, and the median `validate` of one task that
+    /// bypasses the gate meanwhile, in microseconds.
+    pub(super) fn wait_and_round_trip(&self, tasks: u32) -> Result<(f64, f64)> {
+        let both = async { try_join!(self.checks(tasks), self.round_trips()) };
+        let (mut checks, mut requests) = self.runtime.block_on(both)?;
+        Ok((nth(&mut checks, 99), nth(&mut requests, 50)))
     }
 
     /// Lets all tasks check without pause, and returns how long each check took.

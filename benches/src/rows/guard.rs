@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::Result;
-use crate::programs::{folder, machins};
+use crate::programs::{folder, machins, memory};
 use crate::report::{Bound, Figure, Line};
 use crate::server;
 
@@ -179,8 +179,5 @@ fn processor_seconds(processes: &[u32]) -> Result<f64> {
 }
 
 fn mebibytes(process: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let mut lines = status.lines();
-    let kibibytes = lines.find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-    Ok(kibibytes.ok_or("no VmRSS")?.trim().parse::<f64>()? / 1024.0)
+    Ok(f64::from(u32::try_from(memory(process, "VmRSS:")? / 1024)?) / 1024.0)
 }

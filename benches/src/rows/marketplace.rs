@@ -16,10 +16,10 @@ use crate::report::{Bound, Figure, Line, Short};
 
 const SIZES: [u32; 3] = [100, 10_000, 100_000];
 const SELLERS: u32 = 8;
-const TAGS: u32 = 20;
+pub(super) const TAGS: u32 = 20;
 const SEARCHES: usize = 51;
 /// A search with all filters. One listing in twenty has the tag, and every page has as many items.
-const SEARCH: &str = "/api/v1/marketplace?listing_type=task&tags=tag-7&search=analysis\
+pub(super) const SEARCH: &str = "/api/v1/marketplace?listing_type=task&tags=tag-7&search=analysis\
                       &min_price=10&max_price=90&limit=2&offset=2";
 
 #[derive(Deserialize)]

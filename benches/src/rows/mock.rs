@@ -77,7 +77,7 @@ pub(crate) fn throughput(rounds: usize) -> Result<Vec<Line>> {
                 .against(what, samples.figure(against), samples.ratio(0, against))
         };
     Ok(vec![
-        line("bare axum handler", 1).goal(Bound::AtLeast(0.85)),
+        line("bare axum handler", 1).goal(Bound::AtLeast(0.92)),
         line("wiremock, emptied before each round", 2).goal(Bound::AtLeast(3.0)),
         line("wiremock, which keeps every request", 3),
     ])

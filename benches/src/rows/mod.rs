@@ -3,7 +3,12 @@
 mod build;
 mod commands;
 mod console;
+mod counts;
+mod first_calls;
+mod footprint;
 mod gate;
+mod gate_model;
+mod growth;
 mod guard;
 mod hook;
 mod inbox;
@@ -16,7 +21,9 @@ mod relay;
 mod tls;
 mod trades;
 mod validate;
+mod validate_tls;
 mod webhooks;
+mod workspace;
 mod worlds;
 
 use std::ops::RangeInclusive;
@@ -27,7 +34,11 @@ use crate::report::Line;
 /// Measures some rows in this number of rounds.
 type Rows = fn(usize) -> Result<Vec<Line>>;
 
-pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 21] = [
+/// Rows from this one on build everything, which takes many minutes.
+pub(crate) const FIRST_SLOW: u8 = 30;
+pub(crate) const LAST: i64 = 31;
+
+pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 29] = [
     (1..=3, "1-3: validate beside bare HTTP clients", |rounds| {
         on_one_core(|| validate::run(rounds))
     }),
@@ -51,4 +62,12 @@ pub(crate) const ALL: [(RangeInclusive<u8>, &str, Rows); 21] = [
     (21..=21, "21: the hook", hook::run),
     (22..=22, "22: the relay", relay::run),
     (23..=23, "23: from a cold start over TLS", tls::run),
+    (24..=24, "24: first calls over TLS", first_calls::run),
+    (25..=25, "25: validate over TLS", |rounds| on_one_core(|| validate_tls::run(rounds))),
+    (26..=26, "26: instructions and system calls", |rounds| on_one_core(|| counts::run(rounds))),
+    (27..=27, "27: waiting at the gate, beside a model", gate_model::run),
+    (28..=28, "28: growth of the mock server's lists", growth::run),
+    (29..=29, "29: size and memory of the program", footprint::run),
+    (30..=30, "30: cold release builds of the clients", build::release),
+    (31..=31, "31: cold builds and tests of the workspace", workspace::run),
 ];

@@ -73,11 +73,14 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
         Ok(near.pass_on(&nats, agents, 8)?.cpu_seconds * 1e6 / f64::from(EVENTS))
     };
     let processor = in_turns(rounds, [&mut || cost(1), &mut || cost(100), &mut || cost(1_000)])?;
-    for (side, agents) in
-        ["1 agent", "100 agents", "1,000 agents, their start included"].iter().enumerate()
+    for (side, (agents, named)) in
+        [(1, "1 agent"), (100, "100 agents"), (1_000, "1,000 agents, their start included")]
+            .into_iter()
+            .enumerate()
     {
-        let what = format!("relay, {agents}: processor time of an event");
-        lines.push(Line::new(22, what, "µs", processor.figure(side)));
+        let what = format!("relay, {named}: processor time of an event");
+        let line = Line::new(22, what, "µs", processor.figure(side));
+        lines.push(line.point("relay, an event, by agents", agents));
     }
     for agents in [1, 100, 1_000] {
         let idle = near.idle(&nats, agents)?;

@@ -97,14 +97,18 @@ impl<'a> Attempts<'a> {
     /// Sends the request until a reply is final and can be decoded.
     pub(super) async fn send_and_decode<R>(&mut self, decode: &Decode<R>) -> Result<R, SendError> {
         loop {
-            let reply = self.send().await?;
-            let error = match decode(&reply) {
-                Ok(value) => return Ok(value),
-                Err(error) => error.map_texts(|text| self.redact(text)),
+            let error = {
+                // Not kept while the call waits: its future would hold space for it.
+                let reply = self.send().await?;
+                let error = match decode(&reply) {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error.map_texts(|text| self.redact(text)),
+                };
+                if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
+                    return Err(self.final_error(error));
+                }
+                error
             };
-            if !reply.is_success() || error.kind() != ErrorKind::UnreadableReply {
-                return Err(self.final_error(error));
-            }
             let step = self.next_step(Outcome::Inconclusive);
             self.carry_out(step, error).await?;
         }
@@ -326,7 +330,8 @@ impl<'a> Attempts<'a> {
                 if !proves_no_effect(&error) {
                     self.doubt = Some(error);
                 }
-                self.wait_before_next(wait).await;
+                // Boxed, as other waits, because most calls do not wait.
+                Box::pin(self.wait_before_next(wait)).await;
                 Ok(())
             }
             Step::Probe(wait) => {
@@ -335,7 +340,7 @@ impl<'a> Attempts<'a> {
                     error = format!("{error:#}"),
                     "checking whether the call took effect"
                 );
-                self.wait_before_next(wait).await;
+                Box::pin(self.wait_before_next(wait)).await;
                 Err(SendError::InDoubt(error))
             }
             Step::Finish => Err(self.final_error(error)),

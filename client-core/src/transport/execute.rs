@@ -119,3 +119,24 @@ fn is_refusal(error: &Error) -> bool {
 fn name_call<R>(request: &Request, result: Result<R, Error>) -> Result<R, Error> {
     result.map_err(|error| error.with_call(|| format!("{} {}", request.method, request.template)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base_url::BaseUrl;
+    use crate::options::ClientOptions;
+
+    /// What glibc keeps for the next `malloc` of a thread.
+    const KEPT_BLOCK: usize = 1_032;
+
+    #[test]
+    fn the_future_of_a_call_fits_into_a_block_that_malloc_keeps() {
+        let base_url = BaseUrl::parse("http://127.0.0.1:9").unwrap();
+        let engine = Engine::new(base_url, Vec::new(), ClientOptions::new()).unwrap();
+        let (engine, call) = (Arc::new(engine), Call::get("/").json::<String>());
+        let size = size_of_val(&async move { execute(&engine, &call).await });
+        assert!(size <= KEPT_BLOCK, "{size} bytes");
+    }
+}
