@@ -445,6 +445,23 @@ async fn events_are_posted_to_a_url_and_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_payload_alone_is_posted_in_the_binary_mode() {
+    let world = World::start().await;
+    let trade = world.propose().await;
+    let (url, received) = receiver();
+    let relay = Relay::start(&world, &world.key, &["--to", &url, "--mode", "binary"], &[]);
+    let (head, body) = received.recv_timeout(support::LIMIT).unwrap();
+    for header in ["ce-specversion: 1.0", "ce-type: co.machins.trade_proposed"] {
+        assert!(head.contains(header), "{head}");
+    }
+    let payload: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(payload["trade_id"], trade.as_str());
+    assert!(payload.get("specversion").is_none(), "{payload}");
+    world.drained().await;
+    relay.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_service_is_waited_out() {
     let world = World::start().await;
     world.propose().await;
@@ -477,6 +494,7 @@ async fn a_reader_that_goes_away_ends_it() {
 #[case::stream_of_http(&["--to", "http://127.0.0.1/", "--stream", "EVENTS"], 2, "has no stream")]
 #[case::plain_http(&["--to", "http://hooks.example/"], 2, "would expose the events")]
 #[case::signed_stdout(&["--to", "-", "--sign-with", "secret"], 2, "--sign-with")]
+#[case::binary_stdout(&["--to", "-", "--mode", "binary"], 2, "--mode")]
 #[case::no_address(&["--to", "-", "--from", "webhook"], 2, "--listen 127.0.0.1:8092")]
 #[case::no_secret(&["--to", "-", "--listen", "127.0.0.1:0"], 2, "MACHINS_WEBHOOK_SECRET")]
 #[case::not_for_the_inbox(&["--to", "-", "--from", "inbox", "--listen", "127.0.0.1:0"], 2, "--from")]

@@ -103,6 +103,11 @@ impl Pager {
         });
     }
 
+    /// Whether the item with this id was given, as far as that is remembered.
+    pub(crate) fn has_given(&self, id: &str) -> bool {
+        self.given.contains(self.given.hash(id))
+    }
+
     /// Ends the list.
     pub(crate) fn stop(&mut self) {
         self.next = None;

@@ -110,6 +110,20 @@ impl CloudEvent {
         self.kind.strip_prefix(TYPE_PREFIX).unwrap_or(&self.kind)
     }
 
+    /// Returns the attributes, which say all but the data and its media type.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("specversion", Some(&self.specversion)),
+            ("id", Some(&self.id)),
+            ("source", Some(&self.source)),
+            ("type", Some(&self.kind)),
+            ("subject", self.subject.as_ref()),
+            ("time", self.time.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?.as_str())))
+    }
+
     /// Returns what decides the partition: the trade, or the event's own id if it is about none.
     pub(crate) fn partition_key(&self) -> &str {
         self.subject.as_deref().unwrap_or(&self.id)

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
 use machins_client::{AgentId, CancellationToken, Secret};
-use reqwest::header::CONTENT_TYPE;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use tokio::sync::Semaphore;
@@ -20,6 +21,8 @@ use crate::waits::Waits;
 
 /// The media type of an event with its attributes: the structured mode of CloudEvents over HTTP.
 const CLOUD_EVENT: &str = "application/cloudevents+json";
+/// What the binary mode writes as `%` and two digits, besides all that is not ASCII.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// How long connecting to the receiver may take, and one post with its reply.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const POST_TIME: Duration = Duration::from_secs(30);
@@ -28,9 +31,10 @@ const MAX_REPLY: usize = 64 * 1024;
 
 /// A receiver of events over HTTP, and the secret that signs them.
 ///
-/// Each event is posted as [CloudEvents](https://cloudevents.io) 1.0 in the structured mode, with the
-/// media type `application/cloudevents+json`. If there is a secret, the header
-/// `X-Machins-Signature` has the HMAC-SHA256 of the body, as webhooks of the service have it.
+/// Each event is posted as [CloudEvents](https://cloudevents.io) 1.0: in the structured mode, with the
+/// media type `application/cloudevents+json`, or in the [`binary`](Self::binary) one. If there is a
+/// secret, the header `X-Machins-Signature` has the HMAC-SHA256 of the body, as webhooks of the service
+/// have it.
 ///
 /// ```
 /// use machins_client::Secret;
@@ -45,6 +49,7 @@ pub struct HttpReceiver {
     url: Url,
     client: Client,
     signer: Option<Signer>,
+    is_binary: bool,
 }
 
 impl HttpReceiver {
@@ -85,7 +90,7 @@ impl HttpReceiver {
             .referer(false);
         let client = if is_loopback(&url) { client.no_proxy() } else { client };
         let client = client.build().map_err(|error| invalid(&chain(&error)))?;
-        Ok(Self { url, client, signer: None })
+        Ok(Self { url, client, signer: None, is_binary: false })
     }
 
     /// Sets the secret that signs each post.
@@ -98,13 +103,38 @@ impl HttpReceiver {
         Ok(self)
     }
 
-    /// Posts an event once. Returns the status, or why there was no reply.
-    async fn post(&self, json: &str) -> Result<StatusCode, String> {
-        let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, CLOUD_EVENT);
+    /// Posts each event in the binary mode of CloudEvents: the body is the payload as the service sent
+    /// it, and the attributes are headers, from `ce-id` to `ce-type`. A signature covers the body alone.
+    #[must_use]
+    pub fn binary(mut self) -> Self {
+        self.is_binary = true;
+        self
+    }
+
+    /// Returns the headers and the body of an event.
+    fn message(&self, event: &CloudEvent) -> Result<(HeaderMap, String), NotStored> {
+        let mut headers = HeaderMap::new();
+        let body = if self.is_binary {
+            headers.insert(CONTENT_TYPE, value(&event.datacontenttype)?);
+            for (name, text) in event.attributes() {
+                let name = HeaderName::from_bytes(format!("ce-{name}").as_bytes());
+                let name = name.map_err(|error| NotStored::Kept(error.to_string()))?;
+                headers.insert(name, value(text)?);
+            }
+            event.data.as_json().to_owned()
+        } else {
+            headers.insert(CONTENT_TYPE, value(CLOUD_EVENT)?);
+            to_json(event)?
+        };
         if let Some(signer) = &self.signer {
-            request = request.header(SIGNATURE_HEADER, signer.sign(json.as_bytes()));
+            headers.insert(SIGNATURE_HEADER, value(&signer.sign(body.as_bytes()))?);
         }
-        let sent = request.body(json.to_owned()).send().await;
+        Ok((headers, body))
+    }
+
+    /// Posts an event once. Returns the status, or why there was no reply.
+    async fn post(&self, headers: HeaderMap, body: String) -> Result<StatusCode, String> {
+        let sent = self.client.post(self.url.clone()).headers(headers).body(body).send().await;
         // The query may hold a token.
         let mut reply = sent.map_err(|error| chain(&error.without_url()))?;
         let (status, mut read) = (reply.status(), 0);
@@ -116,6 +146,12 @@ impl HttpReceiver {
         }
         Ok(status)
     }
+}
+
+/// Returns text as a header has it.
+fn value(text: &str) -> Result<HeaderValue, NotStored> {
+    HeaderValue::try_from(utf8_percent_encode(text, ENCODED).to_string())
+        .map_err(|error| NotStored::Kept(error.to_string()))
 }
 
 /// Whether an address is on this machine.
@@ -168,13 +204,13 @@ impl Sink for Posts<'_> {
         event: &CloudEvent,
         stop: &CancellationToken,
     ) -> Result<(), NotStored> {
-        let json = to_json(event)?;
+        let (headers, body) = self.receiver.message(event)?;
         let (mut waits, mut refused) = (Waits::new(), None);
         loop {
             let result = {
                 // It is never closed.
                 let _slot = self.slots.acquire().await;
-                self.receiver.post(&json).await
+                self.receiver.post(headers.clone(), body.clone()).await
             };
             match result {
                 Ok(status) if status.is_success() => {

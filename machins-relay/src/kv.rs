@@ -1,8 +1,11 @@
 //! Buckets of keys and values in JetStream.
 
+use std::collections::BTreeSet;
+
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
+use futures_util::TryStreamExt;
 
 use crate::error::chain;
 
@@ -27,4 +30,10 @@ pub(crate) async fn open_bucket(
     let stream = stream.await.map_err(|error| chain(&error))?;
     let store = context.get_key_value(name).await.map_err(|error| chain(&error))?;
     Ok((stream, store))
+}
+
+/// Returns the keys of a bucket. NATS lists one that is written meanwhile twice.
+pub(crate) async fn keys(store: &Store) -> Result<BTreeSet<String>, String> {
+    let keys = store.keys().await.map_err(|error| chain(&error))?;
+    keys.try_collect().await.map_err(|error| chain(&error))
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::Config;
-use futures_util::TryStreamExt;
 use machins_client::{AgentId, CancellationToken};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::chain;
-use crate::kv::open_bucket;
+use crate::kv::keys;
 use crate::notice::{Interruption, Notice, OnNotice};
+use crate::replica::{Replica, renewal};
+use crate::share::Permit;
 use crate::subject::token;
 use crate::waits::Waits;
 
@@ -23,50 +23,54 @@ const BUCKET: &str = "machins-relay";
 
 /// The lease on an agent's inbox, which one replica has at a time.
 pub(crate) struct Leases<'a> {
-    context: &'a Context,
+    replica: &'a Replica<'a>,
     agent: &'a AgentId,
     key: String,
-    holder: String,
-    time: Duration,
-    replicas: usize,
 }
 
 /// The right to read an agent's inbox, for as long as it is renewed.
-pub(crate) struct Lease {
+pub(crate) struct Lease<'a> {
     store: Store,
     key: String,
-    holder: String,
+    holder: &'a str,
     revision: u64,
     time: Duration,
+    permit: Permit<'a>,
 }
 
 impl<'a> Leases<'a> {
-    /// `time` is how long a lease lasts and `replicas` how many servers keep it, if the bucket does not
-    /// exist yet.
-    pub(crate) fn new(
-        context: &'a Context,
-        agent: &'a AgentId,
-        time: Duration,
-        replicas: usize,
-    ) -> Self {
+    pub(crate) fn new(replica: &'a Replica<'a>, agent: &'a AgentId) -> Self {
         // The characters of a key are fewer than those of a subject.
         let key = token(agent.as_str()).replace('%', "=").replace('~', "/");
-        let host = gethostname::gethostname().to_string_lossy().replace('/', "_");
-        // Different for each replica, and readable in `status`.
-        let holder = format!("{host}/{}/{}", std::process::id(), context.client().new_inbox());
-        Self { context, agent, key, holder, time, replicas }
+        Self { replica, agent, key }
     }
 
-    /// Waits until nobody else has the lease, and takes it. Returns `None` if it is stopped before.
+    /// Waits until nobody else has the lease and this replica may read another inbox, and takes it.
+    /// Returns `None` if it is stopped before.
     pub(crate) async fn acquire(
         &self,
         interruption: &Interruption,
         on_notice: &OnNotice,
         stop: &CancellationToken,
-    ) -> Option<Lease> {
+    ) -> Option<Lease<'a>> {
         let (mut waits, mut is_standby) = (Waits::new(), false);
+        let mut stand_by = || {
+            if !std::mem::replace(&mut is_standby, true) {
+                on_notice(&Notice::Standby(self.agent.clone()));
+            }
+        };
         loop {
-            let is_running = match self.try_acquire().await {
+            let permit = if let Some(permit) = self.replica.share.try_permit() {
+                permit
+            } else {
+                stand_by();
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return None,
+                    permit = self.replica.share.permit() => permit,
+                }
+            };
+            let is_running = match self.try_acquire(permit).await {
                 Ok(Attempt::Taken(lease)) => {
                     interruption.end();
                     on_notice(&Notice::Active(self.agent.clone()));
@@ -74,10 +78,7 @@ impl<'a> Leases<'a> {
                 }
                 Ok(Attempt::Held(time)) => {
                     interruption.end();
-                    if !is_standby {
-                        is_standby = true;
-                        on_notice(&Notice::Standby(self.agent.clone()));
-                    }
+                    stand_by();
                     waits = Waits::new();
                     tokio::select! {
                         biased;
@@ -96,52 +97,39 @@ impl<'a> Leases<'a> {
         }
     }
 
-    async fn try_acquire(&self) -> Result<Attempt, String> {
-        let (store, time) = self.bucket().await?;
-        let revision = match store.create(&self.key, self.holder.clone().into()).await {
+    async fn try_acquire(&self, permit: Permit<'a>) -> Result<Attempt<'a>, String> {
+        let (store, time) = self.replica.bucket(BUCKET, "leases").await?;
+        let holder = self.replica.id.as_str();
+        let revision = match store.create(&self.key, holder.to_owned().into()).await {
             Ok(revision) => revision,
             Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
                 let entry = store.entry(&self.key).await.map_err(|error| chain(&error))?;
                 // The reply to taking or renewing it may have been lost.
-                let Some(own) = entry.filter(|entry| entry.value == self.holder.as_bytes()) else {
+                let Some(own) = entry.filter(|entry| entry.value == holder.as_bytes()) else {
                     return Ok(Attempt::Held(time));
                 };
-                let renewed = store.update(&self.key, self.holder.clone().into(), own.revision);
+                let renewed = store.update(&self.key, holder.to_owned().into(), own.revision);
                 renewed.await.map_err(|error| chain(&error))?
             }
             Err(error) => return Err(chain(&error)),
         };
-        let (key, holder) = (self.key.clone(), self.holder.clone());
-        Ok(Attempt::Taken(Box::new(Lease { store, key, holder, revision, time })))
-    }
-
-    /// Returns the bucket and the time after which its keys disappear. Creates it if it does not exist.
-    async fn bucket(&self) -> Result<(Store, Duration), String> {
-        let settings = Config {
-            description: Some("machins relay, leases".to_owned()),
-            max_age: self.time,
-            duplicate_window: self.time,
-            num_replicas: self.replicas,
-            allow_direct: true,
-            ..Config::default()
-        };
-        let (stream, store) = open_bucket(self.context, BUCKET, settings).await?;
-        let time = stream.cached_info().config.max_age;
-        if time.is_zero() {
-            return Err(format!("the bucket {BUCKET} keeps its keys for ever; remove it"));
-        }
-        Ok((store, time))
+        let key = self.key.clone();
+        Ok(Attempt::Taken(Box::new(Lease { store, key, holder, revision, time, permit })))
     }
 }
 
-impl Lease {
-    /// Renews the lease. Returns when another has it, or when it has run out.
+impl Lease<'_> {
+    /// Renews the lease. Returns when another has it, when it has run out, or when this replica reads
+    /// more inboxes than it may.
     pub(crate) async fn keep(&mut self) {
         let mut renewed = Instant::now();
         loop {
             sleep(renewal(self.time)).await;
+            if self.permit.give_up() {
+                return;
+            }
             let asked = Instant::now();
-            let update = self.store.update(&self.key, self.holder.clone().into(), self.revision);
+            let update = self.store.update(&self.key, self.holder.to_owned().into(), self.revision);
             match timeout(renewal(self.time), update).await {
                 Ok(Ok(revision)) => {
                     self.revision = revision;
@@ -174,11 +162,8 @@ pub(crate) struct Holder {
 /// Returns the leases that somebody has.
 pub(crate) async fn holders(context: &Context) -> Result<Vec<Holder>, String> {
     let Ok(store) = context.get_key_value(BUCKET).await else { return Ok(Vec::new()) };
-    let keys = store.keys().await.map_err(|error| chain(&error))?;
-    let mut keys: Vec<String> = keys.try_collect().await.map_err(|error| chain(&error))?;
-    keys.sort();
     let mut holders = Vec::new();
-    for key in keys {
+    for key in keys(&store).await? {
         // It may have run out since.
         let entry = store.entry(&key).await.map_err(|error| chain(&error))?;
         let Some(entry) = entry.filter(|entry| !entry.value.is_empty()) else { continue };
@@ -194,13 +179,8 @@ pub(crate) async fn holders(context: &Context) -> Result<Vec<Holder>, String> {
 }
 
 /// What trying to take a lease led to.
-enum Attempt {
-    Taken(Box<Lease>),
+enum Attempt<'a> {
+    Taken(Box<Lease<'a>>),
     /// Another has it, and renews it at least once in this time.
     Held(Duration),
-}
-
-/// The time after which a lease is renewed, and looked at by those who wait for it.
-fn renewal(time: Duration) -> Duration {
-    time / 3
 }

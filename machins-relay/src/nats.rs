@@ -72,6 +72,10 @@ impl Nats {
         &self.context
     }
 
+    pub(crate) fn agents(&self) -> &[AgentId] {
+        &self.agents
+    }
+
     pub(crate) fn interruption(&self) -> &Interruption {
         &self.interruption
     }

@@ -18,6 +18,7 @@ use crate::http::{HttpReceiver, Posts};
 use crate::lease::Leases;
 use crate::nats::Nats;
 use crate::notice::{Notice, OnNotice};
+use crate::replica::Replica;
 use crate::sink::{CONCURRENCY, NotStored, Sink};
 use crate::source::Source;
 use crate::stream::EventStream;
@@ -127,7 +128,8 @@ impl Relay {
     ///
     /// The stream is created if it does not exist. Each event has the subject
     /// `machins.AGENT.EVENT.PARTITION` and a message id, by which the stream recognizes it if it
-    /// comes twice. Of several replicas, one reads an agent's inbox at a time.
+    /// comes twice. Of several replicas, one reads an agent's inbox at a time, and each reads equally
+    /// many inboxes.
     ///
     /// # Errors
     /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help,
@@ -146,12 +148,25 @@ impl Relay {
             let nats = Nats::open(connection, stream, agents, &self.on_notice, &self.stop);
             let Some(nats) = nats.await? else { return Ok(()) };
             let nats = opened.get_or_init(async || nats).await;
-            self.for_each_agent(|source, stop| async move {
-                let (context, replicas) = (nats.context(), stream.replica_count());
-                let leases = Leases::new(context, &source.agent, self.lease_time, replicas);
-                self.pass_on_by_lease(source, nats, &leases, &stop).await
-            })
-            .await
+            let replica = Replica::new(
+                nats.context(),
+                nats.agents(),
+                self.lease_time,
+                stream.replica_count(),
+            );
+            let (replica, stop) = (&replica, self.stop.child_token());
+            let passing_on = async {
+                let result = self.for_each_agent(|source, stop| async move {
+                    let leases = Leases::new(replica, &source.agent);
+                    let result = self.pass_on_by_lease(source, nats, &leases, &stop).await;
+                    replica.lose(&source.agent);
+                    result
+                });
+                let result = result.await;
+                stop.cancel();
+                result
+            };
+            tokio::join!(passing_on, replica.run(&stop)).0
         };
         self.with_webhooks(receive, Box::pin(pass_on)).await
     }

@@ -78,3 +78,171 @@ async fn a_busy_agent_does_not_hold_up_another() {
     let place = stored.iter().position(|stored| is_of(&eve.agent)(&stored)).unwrap();
     assert!(place < 150, "{place}");
 }
+
+/// Several replicas that read the inboxes of nine agents.
+mod shares {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use async_nats::jetstream::kv::{Entry, Operation, Store};
+    use futures_util::{StreamExt, TryStreamExt};
+    use machins_client::{ApiKey, Client};
+    use machins_relay::Relay;
+
+    use super::*;
+
+    const AGENTS: usize = 9;
+
+    struct Replicas {
+        world: World,
+        sellers: Vec<Seller>,
+        nats: NatsServer,
+        leases: Store,
+        running: Vec<Replica>,
+    }
+
+    impl Replicas {
+        /// Starts one replica.
+        async fn start(nats: NatsServer) -> Self {
+            let world = World::start().await;
+            let mut sellers = Vec::new();
+            for number in 1..AGENTS {
+                sellers.push(Seller::join(&world.market, &format!("seller-{number}")).await);
+            }
+            let mut first = start(world.relay(), &sellers, &nats);
+            for _ in 0..AGENTS {
+                first.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
+            }
+            let leases = jetstream(&nats).await.get_key_value("machins-relay").await.unwrap();
+            Self { world, sellers, nats, leases, running: vec![first] }
+        }
+
+        fn add(&mut self) {
+            self.add_with(self.world.relay());
+        }
+
+        fn add_with(&mut self, relay: Relay) {
+            self.running.push(start(relay, &self.sellers, &self.nats));
+        }
+
+        /// The number of inboxes that each replica reads, sorted.
+        async fn shares(&self) -> Vec<usize> {
+            let mut shares = BTreeMap::<_, usize>::new();
+            let keys: Vec<String> = self.leases.keys().await.unwrap().try_collect().await.unwrap();
+            for key in keys {
+                if let Some(holder) = self.leases.get(&key).await.unwrap() {
+                    *shares.entry(holder).or_default() += 1;
+                }
+            }
+            let mut shares: Vec<usize> = shares.into_values().collect();
+            shares.sort_unstable();
+            shares
+        }
+
+        async fn wait_for_shares(&self, expected: &[usize]) {
+            let reached = async {
+                while self.shares().await != expected {
+                    tokio::task::yield_now().await;
+                }
+            };
+            if tokio::time::timeout(LIMIT, reached).await.is_err() {
+                assert_eq!(self.shares().await, expected);
+            }
+        }
+
+        /// Waits until leases were renewed or changed hands so many times for each agent.
+        async fn changes(&self, times: usize) -> Vec<Entry> {
+            let changes = self.leases.watch_all().await.unwrap().take(times * AGENTS).try_collect();
+            tokio::time::timeout(LIMIT, changes).await.unwrap().unwrap()
+        }
+
+        /// Checks that each inbox is read: its event is stored.
+        async fn check_that_all_are_read(&self, stored_before: usize) {
+            self.world.propose().await;
+            for seller in &self.sellers {
+                self.world.propose_to(seller).await;
+            }
+            stored(&self.nats, stored_before + AGENTS).await;
+        }
+    }
+
+    fn start(relay: Relay, sellers: &[Seller], nats: &NatsServer) -> Replica {
+        let relay = sellers
+            .iter()
+            .fold(relay, |relay, seller| relay.agent(&seller.client, seller.agent.clone()));
+        Replica::start(relay, NatsConnection::new(&nats.url()).unwrap(), &stream())
+    }
+
+    #[tokio::test]
+    async fn replicas_read_equally_many_inboxes() {
+        let Some(nats) = NatsServer::start(&[]) else { return };
+        let mut replicas = Replicas::start(nats).await;
+        replicas.wait_for_shares(&[9]).await;
+        // The time of the first one holds for all.
+        replicas.add_with(replicas.world.relay().lease_time(Duration::from_mins(10)));
+        replicas.wait_for_shares(&[4, 5]).await;
+        replicas.add();
+        replicas.wait_for_shares(&[3, 3, 3]).await;
+        replicas.check_that_all_are_read(0).await;
+
+        replicas.running.remove(0).kill().await;
+        replicas.wait_for_shares(&[4, 5]).await;
+        replicas.check_that_all_are_read(AGENTS).await;
+
+        replicas.running.remove(0).stop().await;
+        replicas.wait_for_shares(&[9]).await;
+        replicas.check_that_all_are_read(2 * AGENTS).await;
+        replicas.running.remove(0).stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_inbox_stays_where_it_is_while_nothing_changes() {
+        let Some(nats) = NatsServer::start(&[]) else { return };
+        let mut replicas = Replicas::start(nats).await;
+        replicas.add();
+        replicas.add();
+        replicas.wait_for_shares(&[3, 3, 3]).await;
+        let mut holders = BTreeMap::new();
+        for change in replicas.changes(5).await {
+            assert_eq!(change.operation, Operation::Put, "{change:?}");
+            let before = holders.insert(change.key.clone(), change.value.clone());
+            assert!(before.is_none_or(|before| before == change.value), "{change:?}");
+        }
+        assert_eq!(holders.len(), AGENTS);
+    }
+
+    #[tokio::test]
+    async fn a_replica_whose_keys_are_refused_takes_no_share() {
+        let Some(nats) = NatsServer::start(&[]) else { return };
+        let mut replicas = Replicas::start(nats).await;
+        // It has the right key of one agent only.
+        let url = replicas.world.market.machins_base_url();
+        let key = ApiKey::new("at_revoked_long_ago").unwrap();
+        let client = Client::builder().base_url(url).api_key(key).build().unwrap();
+        let relay = replicas.sellers.iter().fold(replicas.world.relay(), |relay, seller| {
+            relay.agent(&client, seller.agent.clone())
+        });
+        let connection = NatsConnection::new(&replicas.nats.url()).unwrap();
+        let mut other = Replica::start(relay, connection, &stream());
+        other.wait_for(|notice| matches!(notice, Notice::InboxLost(..))).await;
+        let first = &mut replicas.running[0];
+        first.wait_for(|notice| matches!(notice, Notice::Standby(_))).await;
+        replicas.changes(6).await;
+        replicas.check_that_all_are_read(0).await;
+    }
+
+    #[tokio::test]
+    async fn replicas_of_other_agents_are_not_counted() {
+        let Some(nats) = NatsServer::start(&[]) else { return };
+        let replicas = Replicas::start(nats).await;
+        // It reads one inbox of its own and one that the first may read, too.
+        let eve = Seller::join(&replicas.world.market, "eve").await;
+        let mut other = run(&replicas.world, &eve, &replicas.nats);
+        other.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
+        replicas.changes(6).await;
+        replicas.wait_for_shares(&[1, 9]).await;
+        replicas.world.propose_to(&eve).await;
+        stored(&replicas.nats, 1).await;
+        replicas.check_that_all_are_read(1).await;
+    }
+}

@@ -5,10 +5,12 @@ mod support;
 
 use std::net::TcpListener;
 
+use futures_util::FutureExt;
 use machins_client::webhook::Signer;
-use machins_client::{CancellationToken, Secret};
-use machins_relay::{CloudEvent, HttpReceiver, Notice, RelayError};
+use machins_client::{ApiKey, CancellationToken, Client, Secret};
+use machins_relay::{CloudEvent, HttpReceiver, Notice, Relay, RelayError};
 use rstest::rstest;
+use serde_json::json;
 use support::{LIMIT, Seller, World};
 use tokio::sync::mpsc::unbounded_channel;
 use wiremock::matchers::{body_string_contains, method};
@@ -75,6 +77,65 @@ async fn each_event_is_posted_signed_and_in_order() {
         let types = posted_about(&server, trade.as_str()).await;
         assert_eq!(types, ["trade_proposed", "trade_cancelled"]);
     }
+}
+
+#[tokio::test]
+async fn the_binary_mode_has_attributes_as_headers() {
+    let (world, server) = (World::start().await, MockServer::start().await);
+    answering(&server, ResponseTemplate::new(200)).await;
+    let trade = world.propose().await;
+    let notification = world.unread().await.remove(0);
+    let receiver = HttpReceiver::new(&server.uri()).unwrap().binary();
+    let secret = Secret::new("whsec-0123456789");
+    let receiver = receiver.secret(&secret).unwrap();
+    relay_until(&world, &receiver, world.drained()).await;
+    let posted = server.received_requests().await.unwrap();
+    assert_eq!(posted.len(), 1);
+    let headers = &posted[0].headers;
+    let event = CloudEvent::new(&world.market.machins_base_url(), &world.agent, &notification);
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["ce-specversion"], "1.0");
+    assert_eq!(headers["ce-id"], notification.id.as_str());
+    assert_eq!(headers["ce-source"], event.source.as_str());
+    assert_eq!(headers["ce-type"], "co.machins.trade_proposed");
+    assert_eq!(headers["ce-subject"], trade.as_str());
+    assert_eq!(headers["ce-time"], event.time.unwrap().as_str());
+    assert_eq!(std::str::from_utf8(&posted[0].body).unwrap(), notification.payload.as_json());
+    let signature = Signer::new(&secret).unwrap().sign(&posted[0].body);
+    assert_eq!(headers["x-machins-signature"], signature);
+}
+
+#[tokio::test]
+async fn an_attribute_that_no_header_takes_is_encoded() {
+    let (world, server) = (World::start().await, MockServer::start().await);
+    answering(&server, ResponseTemplate::new(200)).await;
+    let inbox = MockServer::start().await;
+    let notification = json!({
+        "id": "n1", "event_type": "trade_proposed",
+        "payload": {"trade_id": "a \"b\" %\r\nx: \u{e9}"},
+    });
+    let page = ResponseTemplate::new(200).set_body_json(json!({"items": [notification]}));
+    Mock::given(method("GET")).respond_with(page).mount(&inbox).await;
+    answering(&inbox, ResponseTemplate::new(200).set_body_json(json!({"acknowledged": 1}))).await;
+    let key = ApiKey::new("at_0123456789").unwrap();
+    let client = Client::builder().base_url(inbox.uri()).api_key(key).build().unwrap();
+    let stop = CancellationToken::new();
+    let relay = Relay::new().agent(&client, world.agent.clone()).stop(stop.clone());
+    let receiver = HttpReceiver::new(&server.uri()).unwrap().binary();
+    let until = async {
+        while server.received_requests().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(
+        relay.to_http(&receiver),
+        tokio::time::timeout(LIMIT, until).map(Result::unwrap)
+    );
+    ended.unwrap();
+    let posted = server.received_requests().await.unwrap();
+    assert_eq!(posted[0].headers["ce-subject"], "a%20%22b%22%20%25%0D%0Ax:%20%C3%A9");
+    assert!(!posted[0].headers.contains_key("ce-time"));
 }
 
 #[tokio::test]

@@ -100,9 +100,9 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machins-relay",
         &[
-            "error notice source subject waits",
+            "error notice share source subject waits",
             "cloud_event connection kv messages stream webhooks",
-            "sink stream_admin",
+            "replica sink stream_admin",
             "dead_letters http nats writer",
             "lease replay setup store worker",
             "apply relay status",

@@ -243,6 +243,9 @@ impl<T: Transport> Deliveries<T> {
                 self.next_list = None;
                 self.take(&request, page);
             }
+            // The service may refuse an offset that is behind the end.
+            Err(error)
+                if is_final(&error) && self.walk.as_mut().is_some_and(Walk::restart_whole) => {}
             Err(error) if is_final(&error) => {
                 self.walk = None;
                 return Err(error);

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod delivery;
+mod end_search;
 mod listed;
 mod queue;
 mod shared;
@@ -83,7 +84,11 @@ pub use self::waker::InboxWaker;
 /// # Limits
 ///
 /// At most 1,000 notifications are held at a time, the oldest, however many are unread, besides
-/// those that were deferred or have failed and wait to be handed over again. At most 200
+/// those that were deferred or have failed and wait to be handed over again. The service lists the
+/// newest first. If it says how many there are, the watch continues near the end of the list: nine
+/// pages of 200 at most for a thousand notifications, a few more if the service counts others, too.
+/// Otherwise, and if the list turns out to be in another order, it goes through the whole list for
+/// each thousand. At most 200
 /// are handled but not acknowledged yet; the watch waits while there are more. At least the last
 /// 100,000 that were handled or parked are remembered, as hashes of 8 bytes, so that they are not
 /// handed over again by this watch, even if the service goes on listing them as unread.

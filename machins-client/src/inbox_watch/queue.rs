@@ -112,6 +112,10 @@ impl Queue {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
+    pub(super) fn is_waiting(&self, key: u64) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && entry.state == State::Waiting)
+    }
+
     /// Takes in all unread notifications: `new` ones, and the places of those that are known. Returns
     /// whether any of the new ones are held now.
     pub(super) fn replace(
@@ -219,6 +223,16 @@ impl Queue {
         self.settled.insert(key);
         self.entries.retain(|entry| entry.key != key);
         self.changed();
+    }
+
+    /// Settles all that wait. Returns them in the order in which they would be handed over.
+    #[cfg(test)]
+    pub(super) fn settle_all(&mut self) -> Vec<Arc<Listed>> {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            self.settle(entry.key);
+        }
+        entries.into_iter().map(|entry| entry.listed).collect()
     }
 
     /// Hands a notification over again after `until`, or at once.

@@ -19,6 +19,8 @@ struct State {
     entries: Vec<(Value, bool)>,
     acknowledgements: Vec<Vec<String>>,
     lists: usize,
+    /// By how many the number of unread notifications is too large.
+    miscounted: usize,
     list_failures: VecDeque<ResponseTemplate>,
     acknowledgement_failures: VecDeque<(Effect, ResponseTemplate)>,
     refused_id: Option<String>,
@@ -31,12 +33,12 @@ pub enum Effect {
     Done,
 }
 
-/// A notification about a trade of this minute.
+/// A notification about a trade of this minute of the month.
 pub fn notification(id: &str, trade: &str, minute: usize) -> Value {
-    let (hour, minute) = (minute / 60, minute % 60);
+    let (day, hour, minute) = (1 + minute / (24 * 60), minute / 60 % 24, minute % 60);
     json!({
         "id": id, "event_type": "trade_proposed", "payload": {"trade_id": trade},
-        "is_read": false, "created_at": format!("2026-03-01T{hour:02}:{minute:02}:00Z"),
+        "is_read": false, "created_at": format!("2026-03-{day:02}T{hour:02}:{minute:02}:00Z"),
     })
 }
 
@@ -99,6 +101,12 @@ impl Inbox {
         self.0.lock().unwrap().refused_id = Some(id.to_owned());
     }
 
+    /// From now on, states a number of unread notifications that is too large by so many and no total,
+    /// and answers 404 if what is behind the end is requested.
+    pub fn miscount(&self, more: usize) {
+        self.0.lock().unwrap().miscounted = more;
+    }
+
     /// Marks an entry as read, as another program would.
     pub fn read(&self, id: &str) {
         self.0.lock().unwrap().mark(&[id.to_owned()]);
@@ -139,9 +147,13 @@ impl Inbox {
         let (offset, limit) = (number("offset"), number("limit"));
         assert!((1..=200).contains(&limit), "limit {limit}");
         let items: Vec<&&Value> = unread.iter().skip(offset).take(limit).collect();
+        if state.miscounted > 0 && offset > 0 && items.is_empty() {
+            return ResponseTemplate::new(404).set_body_json(json!({"detail": "Invalid page"}));
+        }
         // As in the reference, the total is that of the whole inbox.
         reply(&json!({
-            "items": items, "unread_count": unread.len(), "total": state.entries.len(),
+            "items": items, "unread_count": unread.len() + state.miscounted,
+            "total": (state.miscounted == 0).then_some(state.entries.len()),
             "has_more": offset + items.len() < unread.len(),
         }))
     }
@@ -166,8 +178,8 @@ impl Inbox {
 
 impl State {
     fn mark(&mut self, ids: &[String]) {
-        for (entry, is_read) in &mut self.entries {
-            *is_read |= entry["id"].as_str().is_some_and(|id| ids.iter().any(|read| read == id));
+        for (entry, is_read) in self.entries.iter_mut().filter(|(_, is_read)| !is_read) {
+            *is_read = entry["id"].as_str().is_some_and(|id| ids.iter().any(|read| read == id));
         }
     }
 }

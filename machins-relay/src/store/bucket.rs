@@ -6,14 +6,13 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-use futures_util::TryStreamExt;
 use machins_client::{Document, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::NatsConnection;
 use crate::error::{Unusable, chain};
-use crate::kv::open_bucket;
+use crate::kv::{keys, open_bucket};
 
 /// How long the server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -172,9 +171,7 @@ impl Bucket {
     pub(super) async fn keys(&self, beginning: &str) -> Result<Vec<String>, Error> {
         self.connected().await?;
         let listed = async {
-            let keys = self.store.keys().await.map_err(|error| failed(&chain(&error)))?;
-            let keys: Vec<String> =
-                keys.try_collect().await.map_err(|error| failed(&chain(&error)))?;
+            let keys = keys(&self.store).await.map_err(|reason| failed(&reason))?;
             Ok(keys.into_iter().filter(|key| key.starts_with(beginning)).collect())
         };
         let limit = 2 * ANSWER_LIMIT;

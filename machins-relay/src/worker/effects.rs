@@ -3,12 +3,11 @@
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store};
 use async_nats::jetstream::stream::Config;
-use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{RelayError, chain};
-use crate::kv::open_bucket;
+use crate::kv::{keys, open_bucket};
 
 /// A memory of the effects of events, in a bucket of JetStream that all workers of a group share.
 ///
@@ -105,15 +104,12 @@ impl Effects {
     /// # Errors
     /// Returns [`RelayError::Nats`] if they cannot be read.
     pub async fn unfinished(&self) -> Result<Vec<String>, RelayError> {
-        let failed = |error: &dyn std::error::Error| RelayError::Nats(chain(error));
-        let names = self.store.keys().await.map_err(|error| failed(&error))?;
-        let names: Vec<String> = names.try_collect().await.map_err(|error| failed(&error))?;
-        let mut keys = Vec::new();
-        for name in names {
+        let mut unfinished = Vec::new();
+        for name in keys(&self.store).await.map_err(RelayError::Nats)? {
             let known = self.read(&name).await?;
-            keys.extend(known.filter(|known| !known.is_finished).map(|known| known.key));
+            unfinished.extend(known.filter(|known| !known.is_finished).map(|known| known.key));
         }
-        Ok(keys)
+        Ok(unfinished)
     }
 
     async fn read(&self, name: &str) -> Result<Option<Record>, RelayError> {

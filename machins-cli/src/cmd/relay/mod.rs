@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use machins_client::{CancellationToken, Secret};
 use machins_relay::{EventStream, HttpReceiver, NatsConnection, Notice, Relay, RelayError};
 
@@ -98,6 +98,18 @@ pub(crate) struct RelayCommand {
     /// MACHINS_RELAY_SECRET]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     sign_with: Option<PathBuf>,
+    /// For a receiver over HTTP: what is posted [default: structured]
+    #[arg(long, value_name = "MODE", value_enum)]
+    mode: Option<Mode>,
+}
+
+/// The content modes of CloudEvents over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The event with its attributes (application/cloudevents+json)
+    Structured,
+    /// The payload alone; its attributes are headers from ce-id to ce-type
+    Binary,
 }
 
 impl RelayCommand {
@@ -160,6 +172,9 @@ impl RelayCommand {
         if self.sign_with.is_some() && !is_http {
             return Err(Failure::usage("--sign-with is for a receiver over HTTP"));
         }
+        if self.mode.is_some() && !is_http {
+            return Err(Failure::usage("--mode is for a receiver over HTTP"));
+        }
         match &self.stream {
             Some(_) if to == STDOUT => Err(Failure::usage("stdout has no stream")),
             Some(_) if is_http => Err(Failure::usage("a receiver over HTTP has no stream")),
@@ -180,7 +195,10 @@ impl RelayCommand {
             HttpReceiver::new(url)
         };
         let usage = |error: RelayError| Failure::usage(error.to_string());
-        let receiver = receiver.map_err(usage)?;
+        let mut receiver = receiver.map_err(usage)?;
+        if self.mode == Some(Mode::Binary) {
+            receiver = receiver.binary();
+        }
         let secret = match &self.sign_with {
             Some(file) => Some(secret(file)?),
             None => text(SIGNING)?.map(Secret::new),
