@@ -134,9 +134,11 @@ impl Request {
 fn is_unchanged_in_url(path: &str) -> bool {
     const DOTS: [&str; 6] = [".", "..", "%2e", "%2e%2e", "%2e.", ".%2e"];
     let is_dots = |segment: &str| DOTS.iter().any(|dots| segment.eq_ignore_ascii_case(dots));
+    let is_special = |byte: u8| matches!(byte, b'?' | b'#' | b'\\') || byte.is_ascii_control();
     path.starts_with('/')
-        && !path.contains(['?', '#', '\\'])
-        && !path.contains(char::is_control)
+        && !path.bytes().any(is_special)
+        // Only other characters need to be decoded.
+        && (path.is_ascii() || !path.contains(char::is_control))
         && !path.split('/').any(is_dots)
 }
 

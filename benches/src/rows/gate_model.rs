@@ -78,16 +78,17 @@ fn wake_up(tasks: u32) -> Result<f64> {
             })
             .collect();
         polled.1.notified().await;
-        let start = Instant::now();
+        let mut taken = Vec::new();
         for wave in 1..=WAVES {
+            let start = Instant::now();
             sender.send_replace(wave);
             polled.1.notified().await;
+            taken.push(start.elapsed().as_secs_f64() * 1e6);
         }
-        let taken = start.elapsed().as_secs_f64() * 1e6 / f64::from(WAVES);
         drop(sender);
         for waiter in waiters {
             waiter.await?;
         }
-        Ok(taken / f64::from(tasks))
+        Ok(Figure::of(taken.into_iter()).median / f64::from(tasks))
     })
 }

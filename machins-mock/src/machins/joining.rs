@@ -137,9 +137,7 @@ impl Machins {
     }
 
     fn requests_for(&self, capabilities: &[String], most: usize) -> Vec<MarketplaceListing> {
-        let requests = self
-            .search_index
-            .newest_tagged(capabilities, most, |entry| entry.side == Side::Request);
+        let requests = self.search_index.newest_tagged(Side::Request, capabilities, most, |_| true);
         requests.iter().filter_map(|entry| self.view_at(entry.index)).collect()
     }
 

@@ -219,12 +219,12 @@ impl Machins {
         });
         let wanted = |entry: IndexEntry| {
             let listing_of = || self.listings.get_index(entry.index());
-            entry.side == other_side
-                && entry.listing_type == listing.listing_type
+            entry.listing_type == listing.listing_type
                 && listing_of()
                     .is_some_and(|(_, other)| other.seller_agent_id != listing.seller_agent_id)
         };
-        let matches = self.search_index.newest_tagged(&listing.tags, MAX_MATCHES, wanted);
+        let matches =
+            self.search_index.newest_tagged(other_side, &listing.tags, MAX_MATCHES, wanted);
         let matches = matches.iter().filter_map(|entry| self.listings.get_index(entry.index()));
         for (_, matched) in matches {
             let common: Vec<_> =

@@ -17,7 +17,7 @@ pub(crate) enum ListingType {
 }
 
 /// The side of a listing: sellers make offers, buyers make requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Side {
     #[default]

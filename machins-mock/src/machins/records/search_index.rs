@@ -4,9 +4,10 @@
 //! contains what most filters need, so that a search goes through one dense list and reads a
 //! listing itself only to search its text or to return it.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use super::kinds::{ListingType, Side};
 use super::listing::Listing;
@@ -17,6 +18,8 @@ use crate::machins::money::Money;
 pub(crate) struct SearchIndex {
     all: Vec<IndexEntry>,
     by_tag: HashMap<String, Vec<IndexEntry>>,
+    /// What a new listing may match: in the lists of `by_tag`, it would go through those of its own side.
+    by_side: HashMap<(Side, String), Vec<IndexEntry>>,
 }
 
 /// The part of an active listing that most filters need.
@@ -56,18 +59,15 @@ impl SearchIndex {
         insert(&mut self.all, entry);
         for tag in &listing.tags {
             insert(self.by_tag.entry(tag.clone()).or_default(), entry);
+            insert(self.by_side.entry((listing.side, tag.clone())).or_default(), entry);
         }
     }
 
     pub(crate) fn remove(&mut self, index: usize, listing: &Listing) {
         remove(&mut self.all, index);
         for tag in &listing.tags {
-            if let Some(entries) = self.by_tag.get_mut(tag) {
-                remove(entries, index);
-                if entries.is_empty() {
-                    self.by_tag.remove(tag);
-                }
-            }
+            remove_from(&mut self.by_tag, tag, index);
+            remove_from(&mut self.by_side, &(listing.side, tag.clone()), index);
         }
     }
 
@@ -92,15 +92,16 @@ impl SearchIndex {
         union.into()
     }
 
-    /// Returns the newest listings that have at least one of the tags and are `wanted`, newest
+    /// Returns the newest listings of a side that have at least one of the tags and are `wanted`, newest
     /// first and at most `most`.
     pub(crate) fn newest_tagged(
         &self,
+        side: Side,
         tags: &[String],
         most: usize,
         wanted: impl Fn(IndexEntry) -> bool,
     ) -> Vec<IndexEntry> {
-        let lists = tags.iter().filter_map(|tag| self.by_tag.get(tag));
+        let lists = tags.iter().filter_map(|tag| self.by_side.get(&(side, tag.clone())));
         let newest = |list| {
             <[IndexEntry]>::iter(list).rev().copied().filter(|entry| wanted(*entry)).take(most)
         };
@@ -120,5 +121,19 @@ fn insert(entries: &mut Vec<IndexEntry>, entry: IndexEntry) {
 fn remove(entries: &mut Vec<IndexEntry>, index: usize) {
     if let Ok(at) = entries.binary_search_by_key(&index, |entry| entry.index()) {
         entries.remove(at);
+    }
+}
+
+/// Removes an entry of a list, and the list with its last.
+fn remove_from<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(
+    lists: &mut HashMap<K, Vec<IndexEntry>>,
+    key: &Q,
+    index: usize,
+) {
+    if let Some(entries) = lists.get_mut(key) {
+        remove(entries, index);
+        if entries.is_empty() {
+            lists.remove(key);
+        }
     }
 }
