@@ -88,7 +88,8 @@ pub use self::waker::InboxWaker;
 /// newest first. If it says how many there are, the watch continues near the end of the list: nine
 /// pages of 200 at most for a thousand notifications, a few more if the service counts others, too.
 /// Otherwise, and if the list turns out to be in another order, it goes through the whole list for
-/// each thousand. At most 200
+/// each thousand. While others read many notifications of the same inbox and as many arrive, half a
+/// page between two requests, some may be handed over after newer ones. At most 200
 /// are handled but not acknowledged yet; the watch waits while there are more. At least the last
 /// 100,000 that were handled or parked are remembered, as hashes of 8 bytes, so that they are not
 /// handed over again by this watch, even if the service goes on listing them as unread.
