@@ -80,18 +80,19 @@ impl Machins {
     ) -> Result<InboxPage> {
         let span = window.span()?;
         let inbox = &self.agents[&caller].inbox;
-        let unread = query.unread.unwrap_or(false);
-        let found = inbox
-            .0
-            .iter()
-            .rev()
-            .filter(|notification| !(unread && notification.read_at.is_some()))
-            .filter(|notification| {
-                query.event_type.is_none_or(|event_type| event_type == notification.event_type)
-            });
-        let page = span.page(found, NotificationReply::from);
+        let is_of_type = |notification: &&Notification| {
+            query.event_type.is_none_or(|event_type| event_type == notification.event_type)
+        };
+        let page = if query.unread.unwrap_or(false) {
+            let unread = inbox.newest_unread().filter(is_of_type);
+            span.counted_page(unread, NotificationReply::from)
+        } else if query.event_type.is_some() {
+            span.counted_page(inbox.newest().filter(is_of_type), NotificationReply::from)
+        } else {
+            span.page(inbox.newest(), NotificationReply::from)
+        };
         let Page { items, offset, limit, has_more, .. } = page;
-        let (unread_count, total) = (inbox.unread(), inbox.0.len());
+        let (unread_count, total) = (inbox.unread(), inbox.len());
         Ok(InboxPage { items, unread_count, total, offset, limit, has_more })
     }
 
@@ -121,13 +122,7 @@ impl Machins {
         chosen: impl Fn(Uuid) -> bool,
     ) -> Acknowledged {
         let inbox = &mut self.agents[&caller].inbox;
-        let mut acknowledged = 0;
-        for notification in &mut inbox.0 {
-            if notification.read_at.is_none() && chosen(notification.id) {
-                notification.read_at = Some(cx.now);
-                acknowledged += 1;
-            }
-        }
+        let acknowledged = inbox.mark_read(cx.now, chosen);
         if acknowledged > 0 {
             self.timers.insert((cx.now.plus(KEPT), Timer::Pruning(caller)));
         }
