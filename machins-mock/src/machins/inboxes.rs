@@ -83,11 +83,14 @@ impl Machins {
         let is_of_type = |notification: &&Notification| {
             query.event_type.is_none_or(|event_type| event_type == notification.event_type)
         };
+        // The reply says whether more follow, but not how many.
+        let enough = span.end().saturating_add(1);
         let page = if query.unread.unwrap_or(false) {
-            let unread = inbox.newest_unread().filter(is_of_type);
-            span.counted_page(unread, NotificationReply::from)
+            let found = inbox.newest_unread().filter(is_of_type).take(enough);
+            span.counted_page(found, NotificationReply::from)
         } else if query.event_type.is_some() {
-            span.counted_page(inbox.newest().filter(is_of_type), NotificationReply::from)
+            let found = inbox.newest().filter(is_of_type).take(enough);
+            span.counted_page(found, NotificationReply::from)
         } else {
             span.page(inbox.newest(), NotificationReply::from)
         };

@@ -58,9 +58,14 @@ impl Span {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
 
+    /// Returns the number of entries up to the end of this part.
+    pub(crate) fn end(self) -> usize {
+        self.skip().saturating_add(self.take())
+    }
+
     /// Returns whether entries follow this part of a list with this many entries.
     pub(crate) fn has_more(self, total: usize) -> bool {
-        self.skip().saturating_add(self.take()) < total
+        self.end() < total
     }
 
     /// Returns this part of a list. `view` is called only for the entries of the page.
