@@ -27,8 +27,7 @@ impl Machins {
         if let Some(listing) = &mut listing {
             listing.bounty_amount = None;
         }
-        let trade = &mut self.trades[index];
-        trade.status = TradeStatus::EscrowHeld;
+        let trade = self.set_status(index, TradeStatus::EscrowHeld);
         trade.progress.accepted_at = Some(cx.now);
         trade.progress.escrow_held_at = Some(cx.now);
         trade.progress.escrow_transaction_id = Some(hold);

@@ -80,18 +80,22 @@ impl Machins {
     ) -> Result<InboxPage> {
         let span = window.span()?;
         let inbox = &self.agents[&caller].inbox;
-        let unread = query.unread.unwrap_or(false);
-        let found = inbox
-            .0
-            .iter()
-            .rev()
-            .filter(|notification| !(unread && notification.read_at.is_some()))
-            .filter(|notification| {
-                query.event_type.is_none_or(|event_type| event_type == notification.event_type)
-            });
-        let page = span.page(found, NotificationReply::from);
+        let is_of_type = |notification: &&Notification| {
+            query.event_type.is_none_or(|event_type| event_type == notification.event_type)
+        };
+        // The reply says whether more follow, but not how many.
+        let enough = span.end().saturating_add(1);
+        let page = if query.unread.unwrap_or(false) {
+            let found = inbox.newest_unread().filter(is_of_type).take(enough);
+            span.counted_page(found, NotificationReply::from)
+        } else if query.event_type.is_some() {
+            let found = inbox.newest().filter(is_of_type).take(enough);
+            span.counted_page(found, NotificationReply::from)
+        } else {
+            span.page(inbox.newest(), NotificationReply::from)
+        };
         let Page { items, offset, limit, has_more, .. } = page;
-        let (unread_count, total) = (inbox.unread(), inbox.0.len());
+        let (unread_count, total) = (inbox.unread(), inbox.len());
         Ok(InboxPage { items, unread_count, total, offset, limit, has_more })
     }
 
@@ -121,13 +125,7 @@ impl Machins {
         chosen: impl Fn(Uuid) -> bool,
     ) -> Acknowledged {
         let inbox = &mut self.agents[&caller].inbox;
-        let mut acknowledged = 0;
-        for notification in &mut inbox.0 {
-            if notification.read_at.is_none() && chosen(notification.id) {
-                notification.read_at = Some(cx.now);
-                acknowledged += 1;
-            }
-        }
+        let acknowledged = inbox.mark_read(cx.now, chosen);
         if acknowledged > 0 {
             self.timers.insert((cx.now.plus(KEPT), Timer::Pruning(caller)));
         }

@@ -130,9 +130,10 @@ impl Machins {
 
     /// Adds a trade to every index.
     pub(crate) fn add_trade(&mut self, trade: Trade) -> usize {
-        for party in [trade.buyer_agent_id, trade.seller_agent_id] {
+        let index = self.trades.len();
+        for (party, role) in trade.parties() {
             if let Some(agent) = self.agents.get_mut(&party) {
-                agent.record.trades.push(trade.id);
+                agent.record.trades.add(index, role, trade.status);
             }
         }
         if let (TradeStatus::Disputed, Some(at)) =
@@ -140,7 +141,20 @@ impl Machins {
         {
             self.timers.insert((at, Timer::Dispute(trade.id)));
         }
-        self.trades.insert_full(trade.id, trade).0
+        self.trades.insert(trade.id, trade);
+        index
+    }
+
+    /// Sets the status of a trade, and updates every index. Returns the trade.
+    pub(super) fn set_status(&mut self, index: usize, status: TradeStatus) -> &mut Trade {
+        let trade = &mut self.trades[index];
+        for (party, role) in trade.parties() {
+            if let Some(agent) = self.agents.get_mut(&party) {
+                agent.record.trades.change_status(index, role, trade.status, status);
+            }
+        }
+        trade.status = status;
+        trade
     }
 
     pub(crate) fn accept(
@@ -163,8 +177,7 @@ impl Machins {
     ) -> Result<TradeReply> {
         let index = self.proposed_to(caller, id, "rejected")?;
         input::text("reason", reason.as_deref(), MAX_REASON)?;
-        let trade = &mut self.trades[index];
-        trade.status = TradeStatus::Rejected;
+        let trade = self.set_status(index, TradeStatus::Rejected);
         trade.progress.rejected_at = Some(cx.now);
         trade.progress.rejection_reason = reason;
         trade.updated_at = cx.now;
@@ -195,8 +208,7 @@ impl Machins {
         input::text("reason", reason.as_deref(), MAX_REASON)?;
         expect_status(&self.trades[index], TradeStatus::EscrowHeld, "cancelled")?;
         self.refund(cx, index)?;
-        let trade = &mut self.trades[index];
-        trade.status = TradeStatus::Cancelled;
+        let trade = self.set_status(index, TradeStatus::Cancelled);
         trade.progress.cancelled_at = Some(cx.now);
         trade.progress.cancelled_by = Some(caller);
         trade.progress.cancellation_reason = reason;
@@ -235,13 +247,12 @@ impl Machins {
     ) -> Result<TradeReply> {
         self.check_delivery(caller, id, delivery)?;
         let index = self.trade_index(id)?;
-        let trade = &mut self.trades[index];
-        let payload = delivery.payload(trade.listing_type)?;
+        let payload = delivery.payload(self.trades[index].listing_type)?;
+        let trade = self.set_status(index, TradeStatus::Delivered);
         trade.delivery_content_hash = Some(hex(&Sha256::digest(payload.as_str())));
         trade.delivery_payload = Some(payload);
         trade.delivery_verified = verification.as_ref().map(|verification| verification.accepted);
         trade.delivery_verification = verification.map(|verification| verification.reply);
-        trade.status = TradeStatus::Delivered;
         trade.progress.delivered_at = Some(cx.now);
         trade.updated_at = cx.now;
         let trade = &self.trades[index];
@@ -259,8 +270,7 @@ impl Machins {
         expect_role(&self.trades[index], caller, Role::Buyer, "confirm")?;
         expect_status(&self.trades[index], TradeStatus::Delivered, "confirmed")?;
         self.release(cx, index)?;
-        let trade = &mut self.trades[index];
-        trade.status = TradeStatus::Completed;
+        let trade = self.set_status(index, TradeStatus::Completed);
         trade.progress.completed_at = Some(cx.now);
         self.paid(index);
         let trade = &self.trades[index];
@@ -279,16 +289,15 @@ impl Machins {
         expect_role(&self.trades[index], caller, Role::Buyer, "dispute")?;
         input::text("reason", reason.as_deref(), MAX_REASON)?;
         expect_status(&self.trades[index], TradeStatus::Delivered, "disputed")?;
-        let trade = &mut self.trades[index];
+        let trade = self.set_status(index, TradeStatus::Disputed);
         let verified = trade.delivery_verified == Some(true);
         let resolves_at = cx.now.plus(if verified { RELEASE_AFTER } else { REFUND_AFTER });
-        trade.status = TradeStatus::Disputed;
         trade.progress.disputed_at = Some(cx.now);
         trade.progress.dispute_resolves_at = Some(resolves_at);
         trade.progress.dispute_reason = reason;
         trade.updated_at = cx.now;
-        self.timers.insert((resolves_at, Timer::Dispute(trade.id)));
         let trade = &self.trades[index];
+        self.timers.insert((resolves_at, Timer::Dispute(trade.id)));
         self.notify(cx, EventType::TradeDisputed, trade, trade.seller_agent_id);
         Ok(TradeReply::from(trade))
     }
@@ -306,10 +315,10 @@ impl Machins {
             Outcome::Refund => self.refund(cx, index)?,
             Outcome::Release => self.release(cx, index)?,
         }
-        let trade = &mut self.trades[index];
-        trade.status = TradeStatus::Resolved;
+        let trade = self.set_status(index, TradeStatus::Resolved);
         trade.progress.resolved_at = Some(cx.now);
         trade.progress.resolution = Some(outcome);
+        let trade = &self.trades[index];
         if let Some(at) = trade.progress.dispute_resolves_at {
             self.timers.remove(&(at, Timer::Dispute(trade.id)));
         }

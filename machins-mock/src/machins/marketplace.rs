@@ -91,7 +91,7 @@ impl Machins {
         let found = candidates.iter().rev().filter(fits);
         let sort = query.sort.unwrap_or_default();
         if sort == Sort::Newest {
-            let page = span.page(found, |entry| self.view_at(entry.index));
+            let page = span.counted_page(found, |entry| self.view_at(entry.index));
             return Ok(page.flatten());
         }
         let mut found: Vec<_> = found.copied().collect();

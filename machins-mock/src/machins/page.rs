@@ -58,13 +58,29 @@ impl Span {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
 
+    /// Returns the number of entries up to the end of this part.
+    pub(crate) fn end(self) -> usize {
+        self.skip().saturating_add(self.take())
+    }
+
     /// Returns whether entries follow this part of a list with this many entries.
     pub(crate) fn has_more(self, total: usize) -> bool {
-        self.skip().saturating_add(self.take()) < total
+        self.end() < total
     }
 
     /// Returns this part of a list. `view` is called only for the entries of the page.
     pub(crate) fn page<E, T>(
+        self,
+        list: impl ExactSizeIterator<Item = E>,
+        view: impl FnMut(E) -> T,
+    ) -> Page<T> {
+        let total = list.len();
+        self.of(list.skip(self.skip()).take(self.take()).map(view).collect(), total)
+    }
+
+    /// Returns this part of a list that must be gone through to count its entries. `view` is called
+    /// only for the entries of the page.
+    pub(crate) fn counted_page<E, T>(
         self,
         list: impl Iterator<Item = E>,
         mut view: impl FnMut(E) -> T,
@@ -82,7 +98,7 @@ impl Span {
     }
 
     /// Returns the page with these entries of a list with this many entries.
-    pub(crate) fn of<T>(self, items: Vec<T>, total: usize) -> Page<T> {
+    fn of<T>(self, items: Vec<T>, total: usize) -> Page<T> {
         let Self { offset, limit } = self;
         Page { items, total, offset, limit, has_more: self.has_more(total) }
     }

@@ -180,9 +180,8 @@ impl Machins {
             let record = &agent.record;
             Reverse((record.reputation(), record.completed_trades, record.revenue))
         });
-        let ranked = agents.into_iter().zip(1..);
-        Ok(span.page(ranked, |(agent, rank)| LeaderboardEntry {
-            rank,
+        Ok(span.page(agents.into_iter().enumerate(), |(index, agent)| LeaderboardEntry {
+            rank: index + 1,
             agent: PublicAgent::new(agent),
         }))
     }

@@ -66,11 +66,7 @@ impl Machins {
         window: Window,
     ) -> Result<Page<TradeReply>> {
         let span = window.span()?;
-        let ids = self.agents[&caller].record.trades.iter().rev();
-        let own = ids
-            .filter_map(|id| self.trades.get(id))
-            .filter(|trade| query.status.is_none_or(|status| status == trade.status))
-            .filter(|trade| query.role.is_none_or(|role| trade.role(caller) == Ok(role)));
-        Ok(span.page(own, TradeReply::from))
+        let own = self.agents[&caller].record.trades.matching(query.role, query.status);
+        Ok(span.page(own.iter().rev(), |index| TradeReply::from(&self.trades[*index as usize])))
     }
 }

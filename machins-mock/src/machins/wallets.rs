@@ -45,8 +45,7 @@ impl Machins {
     /// Returns the caller's ledger entries, newest first.
     pub(crate) fn transactions(&self, caller: Uuid, window: Window) -> Result<Page<LedgerEntry>> {
         let span = window.span()?;
-        let entries = self.ledger.statement(caller);
-        let total = entries.len();
-        Ok(span.of(entries.skip(span.skip()).take(span.take()).collect(), total))
+        let entries = self.ledger.statement(caller).iter().rev();
+        Ok(span.page(entries, |entry| self.ledger.entry(*entry)))
     }
 }

@@ -68,9 +68,7 @@ impl Machins {
                 && is_about(notification)
         };
         let mut found: Vec<_> = agents
-            .flat_map(|agent| {
-                agent.inbox.0.iter().rev().filter(matches).map(|one| (&*agent.slug, one))
-            })
+            .flat_map(|agent| agent.inbox.newest().filter(matches).map(|one| (&*agent.slug, one)))
             .collect();
         found.sort_by_key(|(_, notification)| Reverse(notification.created_at));
         let part = Part { offset: query.offset, limit: query.limit, ..Part::default() };

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent_trades::AgentTrades;
 use super::inbox::Inbox;
 use super::kinds::{AgentType, Tier};
 use super::review::Review;
@@ -46,7 +47,7 @@ pub(crate) struct Agent {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) listings: Vec<Uuid>,
-    pub(crate) trades: Vec<Uuid>,
+    pub(crate) trades: AgentTrades,
     /// The reviews of the agent.
     pub(crate) reviews: Vec<Uuid>,
     pub(crate) completed_trades: u64,

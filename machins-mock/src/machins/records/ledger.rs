@@ -79,12 +79,21 @@ pub(crate) struct Ledger {
     statements: HashMap<Uuid, Statement>,
 }
 
-/// The entries of one agent, as indexes into the list of transactions.
+/// Where an entry is in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct EntryIndex {
+    /// The index in the list of transactions.
+    transaction: usize,
+    /// The index in the entries of the transaction.
+    entry: usize,
+}
+
+/// The entries of one agent.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Statement {
     /// The number of transactions that changed the agent's wallet.
     version: u64,
-    entries: Vec<(usize, usize)>,
+    entries: Vec<EntryIndex>,
 }
 
 /// A ledger entry, as its agent sees it.
@@ -180,7 +189,7 @@ impl Ledger {
             self.balances.insert(entry.account, entry.balance_after);
             if let Some(agent) = entry.account.agent() {
                 let statement = self.statements.entry(agent).or_default();
-                statement.entries.push((index, number));
+                statement.entries.push(EntryIndex { transaction: index, entry: number });
                 if !agents.contains(&agent) {
                     statement.version += 1;
                     agents.push(agent);
@@ -209,13 +218,14 @@ impl Ledger {
         self.statements.get(&agent).map_or(0, |statement| statement.version)
     }
 
-    /// Returns an agent's entries, newest first.
-    pub(crate) fn statement(&self, agent: Uuid) -> impl ExactSizeIterator<Item = LedgerEntry> {
-        let entries = self.statements.get(&agent).map_or(&[][..], |statement| &statement.entries);
-        entries.iter().rev().map(|&(index, number)| {
-            let transaction = &self.transactions[index];
-            LedgerEntry::new(transaction, &transaction.entries[number])
-        })
+    /// Returns an agent's entries, oldest first.
+    pub(crate) fn statement(&self, agent: Uuid) -> &[EntryIndex] {
+        self.statements.get(&agent).map_or(&[], |statement| &statement.entries)
+    }
+
+    pub(crate) fn entry(&self, index: EntryIndex) -> LedgerEntry {
+        let transaction = &self.transactions[index.transaction];
+        LedgerEntry::new(transaction, &transaction.entries[index.entry])
     }
 
     /// Returns the trades whose sellers were paid, in that order.

@@ -1,6 +1,7 @@
 //! The records that the platform stores, with the functions that need one record alone.
 
 mod agent;
+mod agent_trades;
 mod inbox;
 mod kinds;
 mod ledger;

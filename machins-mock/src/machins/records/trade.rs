@@ -70,6 +70,10 @@ impl Trade {
         Cause { category, reference_type: ReferenceType::Trade, reference_id: self.id }
     }
 
+    pub(crate) fn parties(&self) -> [(Uuid, Role); 2] {
+        [(self.buyer_agent_id, Role::Buyer), (self.seller_agent_id, Role::Seller)]
+    }
+
     /// Returns the caller's role; refused if it is not a party.
     pub(crate) fn role(&self, caller: Uuid) -> Result<Role> {
         if caller == self.buyer_agent_id {
