@@ -1,8 +1,9 @@
 //! Posting events to a receiver.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
@@ -17,6 +18,7 @@ use crate::cloud_event::CloudEvent;
 use crate::error::{RelayError, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::sink::{CONCURRENCY, NotStored, Sink, to_json};
+use crate::subject::message_id;
 use crate::waits::Waits;
 
 /// The media type of an event with its attributes: the structured mode of CloudEvents over HTTP.
@@ -26,6 +28,10 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// How long connecting to the receiver may take, and one post with its reply.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const POST_TIME: Duration = Duration::from_secs(30);
+/// The first and the longest wait before an event that was refused is posted again.
+const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// The number of refused events whose latest answers are remembered, at most.
+const MOST_REFUSED: usize = 10_000;
 /// How much of a reply is read, so that its connection can be used again.
 const MAX_REPLY: usize = 64 * 1024;
 
@@ -182,18 +188,36 @@ pub(crate) struct Posts<'a> {
     interruption: Interruption,
     /// One for each post under way, as [`Nats`](crate::nats::Nats) has them.
     slots: Semaphore,
+    /// The latest answers to the events that were refused and not taken since.
+    refused: Mutex<HashMap<String, StatusCode>>,
 }
 
 impl<'a> Posts<'a> {
     pub(crate) fn new(receiver: &'a HttpReceiver, on_notice: OnNotice) -> Self {
         let interruption = Interruption::new(Arc::clone(&on_notice));
-        Self { receiver, on_notice, interruption, slots: Semaphore::new(CONCURRENCY) }
+        let (slots, refused) = (Semaphore::new(CONCURRENCY), Mutex::default());
+        Self { receiver, on_notice, interruption, slots, refused }
     }
 
-    fn report(&self, agent: &AgentId, event: &CloudEvent, status: StatusCode) {
+    /// Reports an answer that refuses an event, unless it was the same before. Returns it in words.
+    fn refuse(&self, agent: &AgentId, event: &CloudEvent, status: StatusCode) -> String {
         let (id, event_type) = (&event.id, event.event_type());
         let reason = format!("{} answered {} to {event_type} {id}", self.receiver, status.as_u16());
-        (self.on_notice)(&Notice::NotTaken(agent.clone(), reason));
+        let mut refused = self.refused();
+        // Others may have acknowledged them meanwhile. The worst is that some are told twice.
+        if refused.len() >= MOST_REFUSED {
+            refused.clear();
+        }
+        let before = refused.insert(message_id(agent, id), status);
+        drop(refused);
+        if before != Some(status) {
+            (self.on_notice)(&Notice::NotTaken(agent.clone(), reason.clone()));
+        }
+        reason
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<String, StatusCode>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -205,7 +229,7 @@ impl Sink for Posts<'_> {
         stop: &CancellationToken,
     ) -> Result<(), NotStored> {
         let (headers, body) = self.receiver.message(event)?;
-        let (mut waits, mut refused) = (Waits::new(), None);
+        let mut waits = Waits::new();
         loop {
             let result = {
                 // It is never closed.
@@ -215,10 +239,8 @@ impl Sink for Posts<'_> {
             match result {
                 Ok(status) if status.is_success() => {
                     self.interruption.end();
+                    self.refused().remove(&message_id(agent, &event.id));
                     return Ok(());
-                }
-                Ok(StatusCode::PAYLOAD_TOO_LARGE) => {
-                    return Err(NotStored::Kept("it is larger than the receiver takes".to_owned()));
                 }
                 Ok(status)
                     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS =>
@@ -229,9 +251,7 @@ impl Sink for Posts<'_> {
                 // It is about this event. Others may be taken.
                 Ok(status) => {
                     self.interruption.end();
-                    if refused.replace(status) != Some(status) {
-                        self.report(agent, event, status);
-                    }
+                    return Err(NotStored::Refused(self.refuse(agent, event, status)));
                 }
                 Err(reason) => self.interruption.begin(|| format!("{}: {reason}", self.receiver)),
             }
@@ -239,5 +259,9 @@ impl Sink for Posts<'_> {
                 return Err(NotStored::Stopped);
             }
         }
+    }
+
+    fn retry_waits(&self) -> Option<(Duration, Duration)> {
+        Some(RETRY_WAITS)
     }
 }
