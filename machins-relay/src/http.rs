@@ -30,8 +30,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const POST_TIME: Duration = Duration::from_secs(30);
 /// The first and the longest wait before an event that was refused is posted again.
 const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// The number of refused events whose latest answers are remembered, at most.
-const MOST_REFUSED: usize = 10_000;
+/// The number of refused events, at most, that give their places to others. The inbox holds them.
+const MOST_REFUSED: usize = 1_000;
 /// How much of a reply is read, so that its connection can be used again.
 const MAX_REPLY: usize = 64 * 1024;
 
@@ -199,21 +199,28 @@ impl<'a> Posts<'a> {
         Self { receiver, on_notice, interruption, slots, refused }
     }
 
-    /// Reports an answer that refuses an event, unless it was the same before. Returns it in words.
-    fn refuse(&self, agent: &AgentId, event: &CloudEvent, status: StatusCode) -> String {
+    /// Reports an answer that refuses an event, unless the one before was the same. Returns it in words,
+    /// and whether the event may give its place to another until it is posted again.
+    fn refuse(
+        &self,
+        agent: &AgentId,
+        event: &CloudEvent,
+        status: StatusCode,
+        before: Option<StatusCode>,
+    ) -> (String, bool) {
         let (id, event_type) = (&event.id, event.event_type());
         let reason = format!("{} answered {} to {event_type} {id}", self.receiver, status.as_u16());
-        let mut refused = self.refused();
-        // Others may have acknowledged them meanwhile. The worst is that some are told twice.
-        if refused.len() >= MOST_REFUSED {
-            refused.clear();
+        let (key, mut refused) = (message_id(agent, id), self.refused());
+        let before = refused.get(&key).copied().or(before);
+        let has_room = refused.len() < MOST_REFUSED || refused.contains_key(&key);
+        if has_room {
+            refused.insert(key, status);
         }
-        let before = refused.insert(message_id(agent, id), status);
         drop(refused);
         if before != Some(status) {
             (self.on_notice)(&Notice::NotTaken(agent.clone(), reason.clone()));
         }
-        reason
+        (reason, has_room)
     }
 
     fn refused(&self) -> MutexGuard<'_, HashMap<String, StatusCode>> {
@@ -229,7 +236,7 @@ impl Sink for Posts<'_> {
         stop: &CancellationToken,
     ) -> Result<(), NotStored> {
         let (headers, body) = self.receiver.message(event)?;
-        let mut waits = Waits::new();
+        let (mut waits, mut refused) = (Waits::new(), None);
         loop {
             let result = {
                 // It is never closed.
@@ -251,7 +258,11 @@ impl Sink for Posts<'_> {
                 // It is about this event. Others may be taken.
                 Ok(status) => {
                     self.interruption.end();
-                    return Err(NotStored::Refused(self.refuse(agent, event, status)));
+                    let (reason, may_wait) = self.refuse(agent, event, status, refused);
+                    if may_wait {
+                        return Err(NotStored::Refused(reason));
+                    }
+                    refused = Some(status);
                 }
                 Err(reason) => self.interruption.begin(|| format!("{}: {reason}", self.receiver)),
             }
@@ -263,5 +274,28 @@ impl Sink for Posts<'_> {
 
     fn retry_waits(&self) -> Option<(Duration, Duration)> {
         Some(RETRY_WAITS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_number_of_refused_events_gives_way() {
+        let receiver = HttpReceiver::new("https://hooks.example/").unwrap();
+        let posts = Posts::new(&receiver, Arc::new(|_| {}));
+        let agent = AgentId::new("a1").unwrap();
+        let refuse = |number: usize| {
+            let event = serde_json::json!({
+                "specversion": "1.0", "id": number.to_string(), "source": "https://machins.co",
+                "type": "co.machins.trade_proposed", "datacontenttype": "application/json",
+            });
+            let event = serde_json::from_value(event).unwrap();
+            posts.refuse(&agent, &event, StatusCode::GONE, None).1
+        };
+        assert!((0..MOST_REFUSED).all(refuse));
+        assert!(!refuse(MOST_REFUSED), "it stays in its place");
+        assert!(refuse(0), "one that has given way may do so again");
     }
 }
