@@ -187,8 +187,8 @@ impl Relay {
 
     /// Posts the events to a receiver over HTTP until the relay is stopped. Returns when it is. An event
     /// is acknowledged after it was answered with a status from 200 to 299. Until then it is posted
-    /// again, after growing waits; later events of the same trade wait for it. One that is answered
-    /// with 413 stays unread.
+    /// again, after growing waits; later events of the same trade wait for it. If it is refused, others
+    /// do not, unless more than 1,000 are.
     ///
     /// # Errors
     /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help.
