@@ -11,11 +11,12 @@ use agent_client_core::{CallOptions, Error, ErrorKind, Transport};
 use serde::Serialize;
 
 use crate::client::{Api, Client};
+use crate::endpoints::listings::create_listing;
 use crate::intent::record::{Intent, Subject, check_key, milliseconds};
 use crate::model::id::TradeId;
 use crate::model::listing::{Listing, NewListing};
 use crate::model::review::{NewReview, Review};
-use crate::proposals::{agent, time_left};
+use crate::proposals::{agent, sent_before, time_left};
 use crate::refusal::is_refused;
 
 /// Listings and reviews that are created once for a key.
@@ -33,10 +34,8 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::IdempotencyConflict`], [`ErrorKind::StaleIntent`], [`ErrorKind::Storage`] and
     /// [`ErrorKind::TimedOut`] as [`propose_trade_once`](Self::propose_trade_once) does.
     pub fn create_listing_once(&self, key: &str, listing: &NewListing) -> T::Reply<Listing> {
-        let subject = Subject::Listing { slug: listing.slug().to_owned(), listing_id: None };
         let (client, key, listing) = (self.asynchronous(), key.to_owned(), listing.clone());
-        self.transport()
-            .run(async move { once(client, &key, subject, NewListingOnce(listing)).await })
+        self.transport().run(async move { create_listing_once(client, &key, listing, None).await })
     }
 
     /// Leaves a review once for this key, and returns that review however often it is called: after
@@ -143,14 +142,28 @@ async fn once<C: Creation>(
     }
 }
 
-struct NewListingOnce(NewListing);
+/// Creates a listing once for this key. It is sent before `until_ms` or not at all.
+pub(crate) async fn create_listing_once(
+    client: Client,
+    key: &str,
+    listing: NewListing,
+    until_ms: Option<u64>,
+) -> Result<Listing, Error> {
+    let subject = Subject::Listing { slug: listing.slug().to_owned(), listing_id: None };
+    once(client, key, subject, NewListingOnce { listing, until_ms }).await
+}
+
+struct NewListingOnce {
+    listing: NewListing,
+    until_ms: Option<u64>,
+}
 
 impl Creation for NewListingOnce {
     type Request = NewListing;
     type Created = Listing;
 
     fn request(&self) -> &NewListing {
-        &self.0
+        &self.listing
     }
 
     async fn known(&self, client: &Client, intent: &Intent) -> Result<Option<Listing>, Error> {
@@ -165,11 +178,11 @@ impl Creation for NewListingOnce {
 
     async fn search(&self, client: &Client) -> Result<Option<Listing>, Error> {
         let listings = client.list_listings().await?;
-        Ok(listings.into_iter().find(|listing| self.0.describes(listing)))
+        Ok(listings.into_iter().find(|listing| self.listing.describes(listing)))
     }
 
     async fn create(&self, client: &Client) -> Result<Listing, Error> {
-        client.create_listing(&self.0).await
+        client.send(sent_before(self.until_ms, create_listing(&self.listing))).await
     }
 
     fn duplicate(&self, error: Error) -> Error {
@@ -177,7 +190,10 @@ impl Creation for NewListingOnce {
     }
 
     fn subject(&self, created: &Listing) -> Subject {
-        Subject::Listing { slug: self.0.slug().to_owned(), listing_id: Some(created.id.clone()) }
+        Subject::Listing {
+            slug: self.listing.slug().to_owned(),
+            listing_id: Some(created.id.clone()),
+        }
     }
 }
 

@@ -138,6 +138,14 @@ pub(crate) fn check_time(until_ms: u64) -> Result<(), Error> {
     Err(Error::new(ErrorKind::TimedOut, message))
 }
 
+/// A call that is sent before this time, or not at all.
+pub(crate) fn sent_before<R>(until_ms: Option<u64>, call: Call<R>) -> Call<R> {
+    match until_ms {
+        Some(until_ms) => call.only_while(move || check_time(until_ms)),
+        None => call,
+    }
+}
+
 /// A proposal that may have been sent.
 struct Doubt {
     /// When it had been sent for the last time.

@@ -56,12 +56,12 @@ const OF_TRADES: [Read; 3] = [
 ];
 const OF_LISTINGS: [Read; 1] =
     [Read { name: "a search with all filters", path: SEARCH, key: SELLER, is_linear: true }];
-/// The journal holds the last 10,000 requests.
+/// The journal holds the last 10,000 requests, and each is looked at.
 const OF_REQUESTS: [Read; 1] = [Read {
     name: "a search in the journal",
     path: "/_mock/requests?device=agent-7&brief=true&limit=20",
     key: SELLER,
-    is_linear: false,
+    is_linear: true,
 }];
 
 /// What a server is filled with.

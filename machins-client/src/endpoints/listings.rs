@@ -41,19 +41,7 @@ impl<T: Transport> Api<T> {
     /// invalid, and [`ErrorKind::InsufficientFunds`](crate::ErrorKind::InsufficientFunds) if the
     /// wallet does not hold the bounty.
     pub fn create_listing(&self, listing: &NewListing) -> T::Reply<Listing> {
-        let wanted = listing.clone();
-        let call = Call::post(LISTINGS)
-            .operation(operation!("machins.create_listing"))
-            .auth(&API_KEY)
-            .body(listing)
-            .json();
-        self.send(call.recover_with(move |_| {
-            let wanted = wanted.clone();
-            Probe::new(list_listings(), move |listings| {
-                let created = listings?.into_iter().find(|listing| wanted.matches(listing));
-                Ok(created.map_or(ProbeResult::Absent, ProbeResult::Done))
-            })
-        }))
+        self.send(create_listing(listing))
     }
 
     /// Returns all of your listings, inactive ones included. Calls `GET /listings`
@@ -90,10 +78,7 @@ impl<T: Transport> Api<T> {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
     pub fn update_listing(&self, id: &ListingId, update: &ListingUpdate) -> T::Reply<Listing> {
-        let call = Call::new(Method::PUT, LISTING)
-            .operation(operation!("machins.update_listing"))
-            .segment("id", id.as_str());
-        self.send(call.auth(&API_KEY).body(update).json())
+        self.send(update_listing(id, update))
     }
 
     /// Deactivates a listing. Trades under way are not affected. Calls `DELETE /listings/{id}`
@@ -108,6 +93,31 @@ impl<T: Transport> Api<T> {
             .segment("id", id.as_str());
         self.send(call.auth(&API_KEY).json())
     }
+}
+
+/// Creates a listing. If its outcome is unknown, the agent's listings show it.
+pub(crate) fn create_listing(listing: &NewListing) -> Call<Listing> {
+    let wanted = listing.clone();
+    let call = Call::post(LISTINGS)
+        .operation(operation!("machins.create_listing"))
+        .auth(&API_KEY)
+        .body(listing)
+        .json();
+    call.recover_with(move |_| {
+        let wanted = wanted.clone();
+        Probe::new(list_listings(), move |listings| {
+            let created = listings?.into_iter().find(|listing| wanted.matches(listing));
+            Ok(created.map_or(ProbeResult::Absent, ProbeResult::Done))
+        })
+    })
+}
+
+/// Changes a listing.
+pub(crate) fn update_listing(id: &ListingId, update: &ListingUpdate) -> Call<Listing> {
+    let call = Call::new(Method::PUT, LISTING)
+        .operation(operation!("machins.update_listing"))
+        .segment("id", id.as_str());
+    call.auth(&API_KEY).body(update).json()
 }
 
 fn list_listings() -> Call<Vec<Listing>> {

@@ -4,7 +4,7 @@
 mod agents;
 pub(crate) mod inbox;
 mod intents;
-mod listings;
+pub(crate) mod listings;
 mod marketplace;
 mod owners;
 mod public;

@@ -16,17 +16,18 @@ use crate::spending::decision::PolicyDecision;
 use crate::spending::journal::Reservation;
 
 impl Control {
-    /// Makes a call that holds credits as a bounty, if they may be.
-    pub(super) async fn holding<R>(
+    /// Makes a call that holds credits as a bounty, if they may be. It is given the time until which it
+    /// may be sent: later, what was set aside for it may have been given to others.
+    pub(super) async fn holding<R, F: Future<Output = Result<R, Error>>>(
         &self,
         client: &Client,
         bounty: Option<(String, Money)>,
-        call: impl Future<Output = Result<R, Error>>,
+        call: impl FnOnce(Option<u64>) -> F,
     ) -> Result<R, Error> {
-        let Some((reference, amount)) = bounty else { return call.await };
+        let Some((reference, amount)) = bounty else { return call(None).await };
         let sending = sending(client);
         in_time(sending.left, self.hold(client, &reference, amount, sending)).await?;
-        let held = call.await;
+        let held = call(Some(sending.until_ms)).await;
         // After a success the wallet shows it. If the outcome is unknown, the record lapses by itself.
         if held.as_ref().map_or_else(is_refused, |_| true) {
             let _ = self.release(client, &reference).await;

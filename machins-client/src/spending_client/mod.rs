@@ -13,9 +13,12 @@ use agent_client_core::{Error, ErrorKind, Transport};
 use self::bounties::{bounty_of, is_created};
 use self::control::Control;
 use crate::client::Api;
+use crate::endpoints::listings::{create_listing, update_listing};
 use crate::model::id::{ListingId, TradeId};
 use crate::model::listing::{Listing, ListingUpdate, NewListing};
 use crate::model::trade::{Proposal, Trade};
+use crate::once::create_listing_once;
+use crate::proposals::sent_before;
 use crate::spending::decision::{LimitStatus, PolicyDecision};
 use crate::spending::journal::{Approval, ApprovalState};
 use crate::spending::policy::SpendingPolicy;
@@ -191,7 +194,8 @@ impl<T: Transport> SpendingClient<T> {
         let listing = listing.clone();
         self.client.transport().run(async move {
             let bounty = bounty_of(&control, &listing)?;
-            control.holding(&client, bounty, client.create_listing(&listing)).await
+            let call = |until| client.send(sent_before(until, create_listing(&listing)));
+            control.holding(&client, bounty, call).await
         })
     }
 
@@ -212,7 +216,8 @@ impl<T: Transport> SpendingClient<T> {
                 Some(_) if is_created(&client, &key, &listing).await? => None,
                 bounty => bounty,
             };
-            control.holding(&client, bounty, client.create_listing_once(&key, &listing)).await
+            let call = |until| create_listing_once(client.clone(), &key, listing, until);
+            control.holding(&client, bounty, call).await
         })
     }
 
@@ -227,7 +232,8 @@ impl<T: Transport> SpendingClient<T> {
         let (id, update) = (id.clone(), update.clone());
         self.client.transport().run(async move {
             let bounty = control.raised_bounty(&client, &id, &update).await?;
-            control.holding(&client, bounty, client.update_listing(&id, &update)).await
+            let call = |until| client.send(sent_before(until, update_listing(&id, &update)));
+            control.holding(&client, bounty, call).await
         })
     }
 

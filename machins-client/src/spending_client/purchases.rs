@@ -15,7 +15,7 @@ use crate::model::listing::Side;
 use crate::model::money::Money;
 use crate::model::trade::{Proposal, Trade};
 use crate::model::trade_status::TradeStatus;
-use crate::proposals::{BeforeSending, Once, Sending, check_time};
+use crate::proposals::{BeforeSending, Once, Sending, sent_before};
 use crate::refusal::is_refused;
 use crate::spending::commitment::{Commitment, Purchase, reputation};
 use crate::spending::decision::{PolicyDecision, PolicyRefusal, PolicyRule};
@@ -260,8 +260,7 @@ impl Control {
             }
         };
         // Later, what was set aside for it may have been given to others.
-        let call = accept_trade(id).only_while(move || check_time(until_ms));
-        let accepted = client.send(call).await;
+        let accepted = client.send(sent_before(Some(until_ms), accept_trade(id))).await;
         match &accepted {
             // If this fails, the trade is recognised by its id.
             Ok(trade) => drop(self.record_trade(client, id.as_str(), &trade.id).await),

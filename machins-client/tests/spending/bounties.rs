@@ -1,14 +1,17 @@
 //! Credits that a request holds, and changes of listings.
 
+use std::time::Duration;
+
 use machins_client::{
-    ErrorKind, ListingId, ListingType, ListingUpdate, MemoryIntentStore, MemorySpendingStore,
-    NewListing, Proposal, Side, SpendingClient, SpendingPolicy,
+    CallOptions, ErrorKind, ListingId, ListingType, ListingUpdate, MemoryIntentStore,
+    MemorySpendingStore, NewListing, Proposal, Side, SpendingClient, SpendingPolicy,
 };
 use machins_mock::Fault;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::market::{Market, agent, credits};
+use crate::stores::StoppingStore;
 use crate::support::{builder, once, reply, trade};
 
 #[tokio::test]
@@ -53,6 +56,43 @@ async fn a_bounty_whose_outcome_is_open_counts(
     drop(fault);
     let created = client.create_listing(&request("wanted-b")).await;
     assert_eq!(created.map(drop).map_err(|error| error.kind()), second);
+}
+
+/// What was set aside for it may have been given to others meanwhile.
+#[rstest]
+#[case::created(false)]
+#[case::created_once(true)]
+#[tokio::test]
+async fn a_process_that_was_stopped_sends_no_bounty(#[case] is_once: bool) {
+    let market = Market::new().await;
+    let limit = Duration::from_secs(1);
+    let client = market.buyer.with(CallOptions::new().timeout(limit));
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_day(credits(15)))
+        .store(StoppingStore::new(limit));
+    let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
+    let request = request.request().bounty();
+    let created = match is_once {
+        false => client.create_listing(&request).await,
+        true => client.create_listing_once("wanted", &request).await,
+    };
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert!(market.buyer.list_listings().await.unwrap().is_empty());
+}
+
+/// As above, for one that is raised.
+#[tokio::test]
+async fn a_process_that_was_stopped_raises_no_bounty() {
+    let market = Market::new().await;
+    let limit = Duration::from_secs(1);
+    let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
+    let held = market.buyer.create_listing(&request.request().bounty()).await.unwrap();
+    let client = market.buyer.with(CallOptions::new().timeout(limit));
+    let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_day(credits(15)))
+        .store(StoppingStore::new(limit));
+    let raised = ListingUpdate::new().price(credits(12));
+    let error = client.update_listing(&held.id, &raised).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(market.buyer.get_listing(&held.id).await.unwrap().price, credits(10));
 }
 
 #[rstest]

@@ -1,7 +1,7 @@
 //! Records that fail, or that are not as they were written.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use machins_client::{
     Error, ErrorKind, MemorySpendingStore, SpendingJournal, SpendingLock, SpendingStore,
@@ -83,5 +83,55 @@ impl SpendingLock for Altering {
 
     fn write<'a>(&'a mut self, journal: &'a SpendingJournal) -> StoreFuture<'a, ()> {
         self.lock.write(journal)
+    }
+}
+
+/// A record after whose writing the process is stopped for this time.
+#[derive(Debug)]
+pub(crate) struct StoppingStore {
+    store: MemorySpendingStore,
+    stops: Duration,
+}
+
+impl StoppingStore {
+    pub(crate) fn new(stops: Duration) -> Self {
+        Self { store: MemorySpendingStore::new(), stops }
+    }
+}
+
+impl SpendingStore for StoppingStore {
+    fn lock<'a>(
+        &'a self,
+        account: &'a str,
+        patience: Duration,
+    ) -> StoreFuture<'a, Box<dyn SpendingLock>> {
+        Box::pin(async move {
+            let lock = self.store.lock(account, patience).await?;
+            Ok(Box::new(Stopping { lock, stops: self.stops }) as Box<dyn SpendingLock>)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Stopping {
+    lock: Box<dyn SpendingLock>,
+    stops: Duration,
+}
+
+impl SpendingLock for Stopping {
+    fn read(&mut self) -> StoreFuture<'_, SpendingJournal> {
+        self.lock.read()
+    }
+
+    fn write<'a>(&'a mut self, journal: &'a SpendingJournal) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            self.lock.write(journal).await?;
+            // As SIGSTOP would: no other task of this process goes on.
+            let start = Instant::now();
+            while start.elapsed() < self.stops {
+                std::thread::yield_now();
+            }
+            Ok(())
+        })
     }
 }
