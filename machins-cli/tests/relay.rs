@@ -347,6 +347,26 @@ async fn several_profiles_share_a_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_whose_key_is_refused_is_left_out() {
+    let world = World::start().await;
+    let trade = world.propose().await;
+    let (_folder, file) = profiles(&[("old", "at_unknown"), ("ada", &world.key)]);
+    let variables = [("MACHINS_CONFIG", &*file)];
+    let both = ["--to", "-", "--profiles", "old,ada"];
+    let mut relay = Relay::start(&world, "", &both, &variables);
+    let mut lines = BufReader::new(relay.child.stdout.take().unwrap()).lines();
+    let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(event["subject"], trade.as_str());
+    relay.wait_for("profile old: ");
+    relay.stop();
+
+    let alone = ["--to", "-", "--profiles", "old"];
+    let (code, said) = Relay::start(&world, "", &alone, &variables).ended();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("profile old: "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stdout_gets_an_event_a_line() {
     let world = World::start().await;
     let trade = world.propose_and_cancel().await;

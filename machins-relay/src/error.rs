@@ -2,6 +2,7 @@
 
 use std::io;
 
+use async_nats::jetstream::context::{RequestError, RequestErrorKind};
 use machins_client::Error as ClientError;
 
 /// The error that ends a [`Relay`](crate::Relay): trying again would not help.
@@ -42,11 +43,18 @@ pub(crate) enum Unusable {
     Ever(RelayError),
 }
 
+/// What to do about a server that answers no requests of JetStream. Debian's package starts one.
+const NO_JETSTREAM: &str = "JetStream is not on at this server: start it with `nats-server -js`, or add \
+    `jetstream {}` to its configuration";
+
 /// An error with its causes on one line. The address, which may hold a password, is in none of them.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
+        if inner.downcast_ref().map(RequestError::kind) == Some(RequestErrorKind::NoResponders) {
+            return NO_JETSTREAM.to_owned();
+        }
         let inner_text = inner.to_string();
         if !text.contains(&inner_text) {
             text = format!("{text}: {inner_text}");

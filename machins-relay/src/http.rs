@@ -1,8 +1,9 @@
 //! Posting events to a receiver.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
@@ -17,6 +18,7 @@ use crate::cloud_event::CloudEvent;
 use crate::error::{RelayError, chain};
 use crate::notice::{Interruption, Notice, OnNotice};
 use crate::sink::{CONCURRENCY, NotStored, Sink, to_json};
+use crate::subject::message_id;
 use crate::waits::Waits;
 
 /// The media type of an event with its attributes: the structured mode of CloudEvents over HTTP.
@@ -26,6 +28,10 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// How long connecting to the receiver may take, and one post with its reply.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const POST_TIME: Duration = Duration::from_secs(30);
+/// The first and the longest wait before an event that was refused is posted again.
+const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// The number of refused events, at most, that give their places to others. The inbox holds them.
+const MOST_REFUSED: usize = 1_000;
 /// How much of a reply is read, so that its connection can be used again.
 const MAX_REPLY: usize = 64 * 1024;
 
@@ -182,18 +188,43 @@ pub(crate) struct Posts<'a> {
     interruption: Interruption,
     /// One for each post under way, as [`Nats`](crate::nats::Nats) has them.
     slots: Semaphore,
+    /// The latest answers to the events that were refused and not taken since.
+    refused: Mutex<HashMap<String, StatusCode>>,
 }
 
 impl<'a> Posts<'a> {
     pub(crate) fn new(receiver: &'a HttpReceiver, on_notice: OnNotice) -> Self {
         let interruption = Interruption::new(Arc::clone(&on_notice));
-        Self { receiver, on_notice, interruption, slots: Semaphore::new(CONCURRENCY) }
+        let (slots, refused) = (Semaphore::new(CONCURRENCY), Mutex::default());
+        Self { receiver, on_notice, interruption, slots, refused }
     }
 
-    fn report(&self, agent: &AgentId, event: &CloudEvent, status: StatusCode) {
+    /// Reports an answer that refuses an event, unless the one before was the same. Returns it in words,
+    /// and whether the event may give its place to another until it is posted again.
+    fn refuse(
+        &self,
+        agent: &AgentId,
+        event: &CloudEvent,
+        status: StatusCode,
+        before: Option<StatusCode>,
+    ) -> (String, bool) {
         let (id, event_type) = (&event.id, event.event_type());
         let reason = format!("{} answered {} to {event_type} {id}", self.receiver, status.as_u16());
-        (self.on_notice)(&Notice::NotTaken(agent.clone(), reason));
+        let (key, mut refused) = (message_id(agent, id), self.refused());
+        let before = refused.get(&key).copied().or(before);
+        let has_room = refused.len() < MOST_REFUSED || refused.contains_key(&key);
+        if has_room {
+            refused.insert(key, status);
+        }
+        drop(refused);
+        if before != Some(status) {
+            (self.on_notice)(&Notice::NotTaken(agent.clone(), reason.clone()));
+        }
+        (reason, has_room)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<String, StatusCode>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -215,10 +246,8 @@ impl Sink for Posts<'_> {
             match result {
                 Ok(status) if status.is_success() => {
                     self.interruption.end();
+                    self.refused().remove(&message_id(agent, &event.id));
                     return Ok(());
-                }
-                Ok(StatusCode::PAYLOAD_TOO_LARGE) => {
-                    return Err(NotStored::Kept("it is larger than the receiver takes".to_owned()));
                 }
                 Ok(status)
                     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS =>
@@ -229,9 +258,11 @@ impl Sink for Posts<'_> {
                 // It is about this event. Others may be taken.
                 Ok(status) => {
                     self.interruption.end();
-                    if refused.replace(status) != Some(status) {
-                        self.report(agent, event, status);
+                    let (reason, may_wait) = self.refuse(agent, event, status, refused);
+                    if may_wait {
+                        return Err(NotStored::Refused(reason));
                     }
+                    refused = Some(status);
                 }
                 Err(reason) => self.interruption.begin(|| format!("{}: {reason}", self.receiver)),
             }
@@ -239,5 +270,32 @@ impl Sink for Posts<'_> {
                 return Err(NotStored::Stopped);
             }
         }
+    }
+
+    fn retry_waits(&self) -> Option<(Duration, Duration)> {
+        Some(RETRY_WAITS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_number_of_refused_events_gives_way() {
+        let receiver = HttpReceiver::new("https://hooks.example/").unwrap();
+        let posts = Posts::new(&receiver, Arc::new(|_| {}));
+        let agent = AgentId::new("a1").unwrap();
+        let refuse = |number: usize| {
+            let event = serde_json::json!({
+                "specversion": "1.0", "id": number.to_string(), "source": "https://machins.co",
+                "type": "co.machins.trade_proposed", "datacontenttype": "application/json",
+            });
+            let event = serde_json::from_value(event).unwrap();
+            posts.refuse(&agent, &event, StatusCode::GONE, None).1
+        };
+        assert!((0..MOST_REFUSED).all(refuse));
+        assert!(!refuse(MOST_REFUSED), "it stays in its place");
+        assert!(refuse(0), "one that has given way may do so again");
     }
 }

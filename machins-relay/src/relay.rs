@@ -22,6 +22,7 @@ use crate::replica::Replica;
 use crate::sink::{CONCURRENCY, NotStored, Sink};
 use crate::source::Source;
 use crate::stream::EventStream;
+use crate::waits::Waits;
 use crate::webhooks::{Received, Webhooks};
 use crate::writer::Lines;
 
@@ -186,8 +187,8 @@ impl Relay {
 
     /// Posts the events to a receiver over HTTP until the relay is stopped. Returns when it is. An event
     /// is acknowledged after it was answered with a status from 200 to 299. Until then it is posted
-    /// again, after growing waits; later events of the same trade wait for it. One that is answered
-    /// with 413 stays unread.
+    /// again, after growing waits; later events of the same trade wait for it. If it is refused, others
+    /// do not, unless more than 1,000 are.
     ///
     /// # Errors
     /// Returns [`RelayError::Inbox`] if no inbox can be read any more and trying again would not help.
@@ -243,14 +244,18 @@ impl Relay {
             };
         };
         let storing = async {
-            match sink {
-                Some(sink) => Some(sink.store(agent, &event, &self.stop).await),
-                None => None,
+            let (sink, mut waits) = (sink?, Waits::new());
+            loop {
+                match sink.store(agent, &event, &self.stop).await {
+                    Err(NotStored::Refused(_)) if waits.wait(&self.stop).await => {}
+                    result => return Some(result),
+                }
             }
         };
         let received = match timeout(ANSWER_TIME, storing).await {
             Ok(Some(Ok(()))) => return Received::Passed,
             Ok(Some(Err(NotStored::Kept(reason)))) => Received::Never(reason),
+            Ok(Some(Err(NotStored::Refused(reason)))) => Received::NotNow(reason),
             Ok(Some(Err(NotStored::Stopped))) => {
                 Received::NotNow("the relay was stopped".to_owned())
             }
@@ -341,8 +346,6 @@ impl Relay {
             .inbox_watch()
             .stop(stop.clone())
             .concurrency(CONCURRENCY)
-            // The sink tries again by itself.
-            .max_attempts(1)
             .on_error({
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
                 move |error| on_notice(&Notice::InboxFailed(agent.clone(), error.clone()))
@@ -356,6 +359,11 @@ impl Relay {
                     }
                 }
             });
+        watch = match sink.retry_waits() {
+            Some((first, longest)) => watch.max_attempts(u32::MAX).retry_waits(first, longest),
+            // The sink tries again by itself.
+            None => watch.max_attempts(1),
+        };
         if let Some((shortest, longest)) = self.poll_waits {
             watch = watch.every(shortest, longest);
         }
@@ -366,7 +374,7 @@ impl Relay {
             let event = CloudEvent::new(&service, agent, &notification);
             match sink.store(agent, &event, stop).await {
                 Ok(()) => Ok(()),
-                Err(NotStored::Kept(reason)) => Err(reason),
+                Err(NotStored::Kept(reason) | NotStored::Refused(reason)) => Err(reason),
                 Err(NotStored::Stopped) => Err("the relay was stopped".to_owned()),
                 Err(NotStored::Ended(error)) => {
                     stop.cancel();

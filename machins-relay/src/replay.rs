@@ -38,7 +38,7 @@ impl StreamAdmin {
             match lines.write(&event).await {
                 Ok(()) => count += 1,
                 Err(NotStored::Ended(error)) => return Err(error),
-                Err(NotStored::Kept(_) | NotStored::Stopped) => {}
+                Err(NotStored::Kept(_) | NotStored::Refused(_) | NotStored::Stopped) => {}
             }
         }
         Ok(count)

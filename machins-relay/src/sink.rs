@@ -1,5 +1,7 @@
 //! Where events are passed on to.
 
+use std::time::Duration;
+
 use machins_client::{AgentId, CancellationToken};
 
 use crate::cloud_event::CloudEvent;
@@ -19,6 +21,12 @@ pub(crate) trait Sink: Send + Sync {
         stop: &CancellationToken,
     ) -> impl Future<Output = Result<(), NotStored>> + Send;
 
+    /// The first and the longest wait before the inbox hands over again what was
+    /// [`Refused`](NotStored::Refused). `None` if nothing ever is.
+    fn retry_waits(&self) -> Option<(Duration, Duration)> {
+        None
+    }
+
     /// Tells the replica that reads an agent's inbox that there is something new in it. Returns whether
     /// it was told. Only where there can be several replicas is there anybody to tell.
     fn announce(&self, _agent: &AgentId) -> impl Future<Output = bool> + Send {
@@ -36,6 +44,8 @@ pub(crate) fn to_json(event: &CloudEvent) -> Result<String, NotStored> {
 pub(crate) enum NotStored {
     /// This event never can be. It stays in the inbox.
     Kept(String),
+    /// This event is refused for now. Meanwhile others may be stored.
+    Refused(String),
     /// The relay was stopped.
     Stopped,
     /// Nothing can be stored any more.

@@ -8,7 +8,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use machins_client::AgentId;
 
-use crate::error::{RelayError, Unusable};
+use crate::error::{RelayError, Unusable, chain};
 use crate::subject::subjects_of;
 
 /// The subjects of all events of all agents.
@@ -136,7 +136,7 @@ impl EventStream {
                         found.ok_or_else(|| Unusable::Now(error.to_string()))?
                     }
                     CreateStreamErrorKind::JetStream(cause) => return Err(self.refusal(&cause)),
-                    _ => return Err(Unusable::Now(error.to_string())),
+                    _ => return Err(Unusable::Now(chain(&error))),
                 },
             },
         };
@@ -156,7 +156,7 @@ impl EventStream {
                     Ok(None)
                 }
                 GetStreamErrorKind::JetStream(cause) => Err(self.refusal(&cause)),
-                _ => Err(Unusable::Now(error.to_string())),
+                _ => Err(Unusable::Now(chain(&error))),
             },
         }
     }
@@ -167,7 +167,7 @@ impl EventStream {
         &self,
         context: &Context,
     ) -> Result<(Stream, NonZeroU16), String> {
-        let stream = context.get_stream(&self.name).await.map_err(|error| error.to_string())?;
+        let stream = context.get_stream(&self.name).await.map_err(|error| chain(&error))?;
         let description = stream.cached_info().config.description.as_deref();
         let partitions = description.and_then(described_partitions).unwrap_or(self.partitions);
         Ok((stream, partitions))

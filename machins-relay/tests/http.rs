@@ -200,6 +200,29 @@ async fn a_refused_event_holds_up_its_trade_alone() {
 }
 
 #[tokio::test]
+async fn many_refused_events_hold_up_no_other_trade() {
+    let (world, server) = (World::start().await, MockServer::start().await);
+    // More than are posted at the same time.
+    for _ in 0..70 {
+        world.propose().await;
+    }
+    let taken = world.propose().await;
+    let taking = Mock::given(body_string_contains(taken.as_str()));
+    taking.respond_with(ResponseTemplate::new(200)).with_priority(1).mount(&server).await;
+    answering(&server, ResponseTemplate::new(422)).await;
+    let receiver = HttpReceiver::new(&server.uri()).unwrap();
+    let until = async {
+        while posted_about(&server, taken.as_str()).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let notices = relay_until(&world, &receiver, until).await;
+    let told = notices.iter().filter(|notice| matches!(notice, Notice::NotTaken(..))).count();
+    assert_eq!((told, notices.len()), (70, 70), "each is told once");
+    assert_eq!(world.unread().await.len(), 70);
+}
+
+#[tokio::test]
 async fn an_event_that_is_too_large_stays_unread() {
     let (world, server) = (World::start().await, MockServer::start().await);
     answering(&server, ResponseTemplate::new(413)).await;

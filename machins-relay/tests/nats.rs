@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use machins_mock::{Conditions, Fault};
-use machins_relay::{NatsConnection, Notice, RelayError};
+use machins_relay::{NatsConnection, Notice, RelayError, StreamAdmin};
 use rstest::rstest;
 use serde_json::Value;
 use support::{World, check_order, count, jetstream, stored, stream};
@@ -286,6 +286,23 @@ async fn an_absent_server_is_waited_for() {
     world.drained().await;
     replica.stop().await;
     assert!(world.unread().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_named_and_waited_for() {
+    let Some(nats) = NatsServer::start(&["-js=false"]) else { return };
+    let world = World::start().await;
+    world.propose().await;
+    let mut replica = world.run(&nats, &stream());
+    let Notice::Interrupted(reason) = replica.next_notice().await else { panic!() };
+    assert!(reason.contains("nats-server -js"), "{reason}");
+    replica.stop().await;
+    assert_eq!(world.unread().await.len(), 1);
+
+    let connection = NatsConnection::new(&nats.url()).unwrap();
+    let admin = StreamAdmin::connect(&connection, "EVENTS").await.unwrap();
+    let error = admin.status().await.unwrap_err().to_string();
+    assert!(error.contains("nats-server -js"), "{error}");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use crate::text::clean;
 
 /// The wait before the service is asked again which agent this is.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
+/// The status by which the service refuses a key.
+const UNAUTHORIZED: u16 = 401;
 
 /// An agent, and the client that has its key.
 pub(super) struct Agent {
@@ -18,21 +20,37 @@ pub(super) struct Agent {
     pub(super) client: Client,
 }
 
-/// The agents of these profiles, or the one whose key the command has.
+/// The agents of these profiles, or the one whose key the command has. Of several, one whose key is
+/// refused is left out, as it is when that happens later.
 pub(super) async fn agents(context: &Context, profiles: &[String]) -> Result<Vec<Agent>, Failure> {
     if profiles.is_empty() {
         return Ok(vec![agent(context).await?]);
     }
     let mut agents: Vec<(&String, Agent)> = Vec::new();
+    let mut refused = Vec::new();
     for profile in profiles {
         let mut global = context.global.clone();
         global.profile = Some(profile.clone());
-        let found = agent(&Context::new(global, context.out)).await?;
+        let found = match agent(&Context::new(global, context.out)).await {
+            Ok(found) => found,
+            Err(failure) if failure.http_status() == Some(UNAUTHORIZED) => {
+                refused.push(failure.about(&format!("profile {profile}")));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         if let Some((other, _)) = agents.iter().find(|(_, other)| other.id == found.id) {
             let what = format!("the profiles {other} and {profile} are the same agent");
             return Err(Failure::usage(what).hint("MACHINS_API_KEY replaces the keys of profiles"));
         }
         agents.push((profile, found));
+    }
+    if agents.is_empty() && !refused.is_empty() {
+        return Err(refused.remove(0));
+    }
+    for failure in refused {
+        let what = format!("{}; the inbox of this agent is not read", failure.message());
+        context.out.warn_always(&clean(&what));
     }
     Ok(agents.into_iter().map(|(_, agent)| agent).collect())
 }
