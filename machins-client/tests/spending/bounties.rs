@@ -71,9 +71,10 @@ async fn a_process_that_was_stopped_sends_no_bounty(#[case] is_once: bool) {
         .store(StoppingStore::new(limit));
     let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
     let request = request.request().bounty();
-    let created = match is_once {
-        false => client.create_listing(&request).await,
-        true => client.create_listing_once("wanted", &request).await,
+    let created = if is_once {
+        client.create_listing_once("wanted", &request).await
+    } else {
+        client.create_listing(&request).await
     };
     assert_eq!(created.unwrap_err().kind(), ErrorKind::TimedOut);
     assert!(market.buyer.list_listings().await.unwrap().is_empty());
