@@ -45,8 +45,9 @@ impl StreamAdmin {
     }
 
     /// Has the consumers of a group, `workers-0`, `workers-1` and so on for `workers`, get the events
-    /// since a time again, and returns their number. They are created anew: events that a worker has
-    /// and did not acknowledge yet come again as well.
+    /// since a time again, and returns their number. Each is removed and created anew: events that a worker
+    /// has and did not acknowledge yet come again as well. If this process ends in between,
+    /// [`set_up`](Self::set_up) creates the missing one.
     ///
     /// # Errors
     /// Returns [`RelayError::Stream`] if there are no such consumers, or if NATS refuses the change.
