@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use machins_client::webhook::{SIGNATURE_HEADER, Signer};
 use machins_client::{AgentId, CancellationToken, Secret};
@@ -32,6 +32,9 @@ const POST_TIME: Duration = Duration::from_secs(30);
 const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// The number of refused events, at most, that give their places to others. The inbox holds them.
 const MOST_REFUSED: usize = 1_000;
+/// How long one of them counts after its last answer. One that is still in the inbox is posted again before;
+/// another may have been acknowledged by somebody else.
+const COUNTS_FOR: Duration = Duration::from_mins(5);
 /// How much of a reply is read, so that its connection can be used again.
 const MAX_REPLY: usize = 64 * 1024;
 
@@ -188,15 +191,14 @@ pub(crate) struct Posts<'a> {
     interruption: Interruption,
     /// One for each post under way, as [`Nats`](crate::nats::Nats) has them.
     slots: Semaphore,
-    /// The latest answers to the events that were refused and not taken since.
-    refused: Mutex<HashMap<String, StatusCode>>,
+    refusals: Mutex<Refusals>,
 }
 
 impl<'a> Posts<'a> {
     pub(crate) fn new(receiver: &'a HttpReceiver, on_notice: OnNotice) -> Self {
         let interruption = Interruption::new(Arc::clone(&on_notice));
-        let (slots, refused) = (Semaphore::new(CONCURRENCY), Mutex::default());
-        Self { receiver, on_notice, interruption, slots, refused }
+        let (slots, refusals) = (Semaphore::new(CONCURRENCY), Mutex::default());
+        Self { receiver, on_notice, interruption, slots, refusals }
     }
 
     /// Reports an answer that refuses an event, unless the one before was the same. Returns it in words,
@@ -210,21 +212,36 @@ impl<'a> Posts<'a> {
     ) -> (String, bool) {
         let (id, event_type) = (&event.id, event.event_type());
         let reason = format!("{} answered {} to {event_type} {id}", self.receiver, status.as_u16());
-        let (key, mut refused) = (message_id(agent, id), self.refused());
-        let before = refused.get(&key).copied().or(before);
-        let has_room = refused.len() < MOST_REFUSED || refused.contains_key(&key);
-        if has_room {
-            refused.insert(key, status);
-        }
-        drop(refused);
-        if before != Some(status) {
+        let key = message_id(agent, id);
+        let (known, has_room) = self.refusals().add(key, status, Instant::now());
+        if known.or(before) != Some(status) {
             (self.on_notice)(&Notice::NotTaken(agent.clone(), reason.clone()));
         }
         (reason, has_room)
     }
 
-    fn refused(&self) -> MutexGuard<'_, HashMap<String, StatusCode>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The latest answers to the events that were refused and not taken since, and their times.
+#[derive(Default)]
+struct Refusals(HashMap<String, (StatusCode, Instant)>);
+
+impl Refusals {
+    /// Records an answer. Returns the one before, and whether the event may give its place to another
+    /// until it is posted again.
+    fn add(&mut self, key: String, status: StatusCode, now: Instant) -> (Option<StatusCode>, bool) {
+        if self.0.len() >= MOST_REFUSED {
+            self.0.retain(|_, (_, time)| now.duration_since(*time) < COUNTS_FOR);
+        }
+        let before = self.0.get(&key).map(|(status, _)| *status);
+        let has_room = before.is_some() || self.0.len() < MOST_REFUSED;
+        if has_room {
+            self.0.insert(key, (status, now));
+        }
+        (before, has_room)
     }
 }
 
@@ -246,7 +263,7 @@ impl Sink for Posts<'_> {
             match result {
                 Ok(status) if status.is_success() => {
                     self.interruption.end();
-                    self.refused().remove(&message_id(agent, &event.id));
+                    self.refusals().0.remove(&message_id(agent, &event.id));
                     return Ok(());
                 }
                 Ok(status)
@@ -283,19 +300,14 @@ mod tests {
 
     #[test]
     fn a_limited_number_of_refused_events_gives_way() {
-        let receiver = HttpReceiver::new("https://hooks.example/").unwrap();
-        let posts = Posts::new(&receiver, Arc::new(|_| {}));
-        let agent = AgentId::new("a1").unwrap();
-        let refuse = |number: usize| {
-            let event = serde_json::json!({
-                "specversion": "1.0", "id": number.to_string(), "source": "https://machins.co",
-                "type": "co.machins.trade_proposed", "datacontenttype": "application/json",
-            });
-            let event = serde_json::from_value(event).unwrap();
-            posts.refuse(&agent, &event, StatusCode::GONE, None).1
-        };
-        assert!((0..MOST_REFUSED).all(refuse));
-        assert!(!refuse(MOST_REFUSED), "it stays in its place");
-        assert!(refuse(0), "one that has given way may do so again");
+        let (mut refusals, start) = (Refusals::default(), Instant::now());
+        let mut refuse =
+            |number: usize, now| refusals.add(number.to_string(), StatusCode::GONE, now);
+        assert!((0..MOST_REFUSED).all(|number| refuse(number, start) == (None, true)));
+        assert_eq!(refuse(MOST_REFUSED, start), (None, false), "it stays in its place");
+        let again = (Some(StatusCode::GONE), true);
+        assert_eq!(refuse(0, start), again, "one that has given way may do so again");
+        let later = start + COUNTS_FOR;
+        assert_eq!(refuse(MOST_REFUSED, later), (None, true), "others have acknowledged the rest");
     }
 }
