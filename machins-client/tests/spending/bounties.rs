@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::market::{Market, agent, credits};
-use crate::stores::StoppingStore;
+use crate::stores::DisturbedStore;
 use crate::support::{builder, once, reply, trade};
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_process_that_was_stopped_sends_no_bounty(#[case] is_once: bool) {
     let limit = Duration::from_secs(1);
     let client = market.buyer.with(CallOptions::new().timeout(limit));
     let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_day(credits(15)))
-        .store(StoppingStore::new(limit));
+        .store(DisturbedStore::stopping(limit));
     let request = NewListing::new("Wanted", "wanted", ListingType::Task, credits(10));
     let request = request.request().bounty();
     let created = if is_once {
@@ -89,7 +89,7 @@ async fn a_process_that_was_stopped_raises_no_bounty() {
     let held = market.buyer.create_listing(&request.request().bounty()).await.unwrap();
     let client = market.buyer.with(CallOptions::new().timeout(limit));
     let client = SpendingClient::new(&client, SpendingPolicy::new().max_per_day(credits(15)))
-        .store(StoppingStore::new(limit));
+        .store(DisturbedStore::stopping(limit));
     let raised = ListingUpdate::new().price(credits(12));
     let error = client.update_listing(&held.id, &raised).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);

@@ -15,7 +15,7 @@ use wiremock::Mock;
 use wiremock::matchers::{method, path, query_param_is_missing};
 
 use crate::market::{Market, agent, buy, credits, trades};
-use crate::stores::AlteringStore;
+use crate::stores::DisturbedStore;
 use crate::support::{builder, listing, once, reply, requests, trade, trade_id};
 
 #[rstest]
@@ -72,14 +72,14 @@ async fn a_trade_that_is_not_shown_is_over_after_an_hour(
     let listing = market.offer("work", 10).await;
     // The service shows only newer trades, for example.
     let store = if is_old {
-        AlteringStore::new(|purchase| {
+        DisturbedStore::altering(|purchase| {
             purchase.insert("trade_id".into(), "t0".into());
             let then = SystemTime::now() - Duration::from_secs(32 * 24 * 60 * 60);
             let then = then.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             purchase.insert("reserved_at_ms".into(), json!(then.as_millis()));
         })
     } else {
-        AlteringStore::new(|purchase| drop(purchase.insert("trade_id".into(), "t0".into())))
+        DisturbedStore::altering(|purchase| drop(purchase.insert("trade_id".into(), "t0".into())))
     };
     let policy = SpendingPolicy::new().max_in_escrow(credits(15));
     let client = SpendingClient::new(&market.buyer, policy).store(store);

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::market::credits;
-use crate::stores::{AlteringStore, FailingStore};
+use crate::stores::{DisturbedStore, FailingStore};
 use crate::support::{builder, once, reply, requests, trade};
 
 /// A service that sells for 50 what it has offered for 10, and that can be read this often.
@@ -81,7 +81,7 @@ async fn a_raised_price_is_no_success_later(#[case] reads: usize, #[case] locks:
 async fn a_raised_price_is_no_success_after_a_crash() {
     let server = raised_meanwhile(2).await;
     // As if the process had ended before it recorded the trade, and long ago.
-    let store = AlteringStore::new(|purchase| {
+    let store = DisturbedStore::altering(|purchase| {
         purchase.remove("trade_id");
         purchase.insert("until_ms".to_owned(), json!(1));
     });

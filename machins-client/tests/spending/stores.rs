@@ -38,20 +38,26 @@ impl SpendingStore for FailingStore {
 
 type Change = fn(&mut Map<String, Value>);
 
-/// A record in which every purchase is changed before it is read.
+/// A record in which every purchase is changed before it is read, and after whose writing the process is
+/// stopped for a time.
 #[derive(Debug)]
-pub(crate) struct AlteringStore {
+pub(crate) struct DisturbedStore {
     store: MemorySpendingStore,
     change: Change,
+    stops: Duration,
 }
 
-impl AlteringStore {
-    pub(crate) fn new(change: Change) -> Self {
-        Self { store: MemorySpendingStore::new(), change }
+impl DisturbedStore {
+    pub(crate) fn altering(change: Change) -> Self {
+        Self { store: MemorySpendingStore::new(), change, stops: Duration::ZERO }
+    }
+
+    pub(crate) fn stopping(stops: Duration) -> Self {
+        Self { stops, ..Self::altering(|_| {}) }
     }
 }
 
-impl SpendingStore for AlteringStore {
+impl SpendingStore for DisturbedStore {
     fn lock<'a>(
         &'a self,
         account: &'a str,
@@ -59,18 +65,20 @@ impl SpendingStore for AlteringStore {
     ) -> StoreFuture<'a, Box<dyn SpendingLock>> {
         Box::pin(async move {
             let lock = self.store.lock(account, patience).await?;
-            Ok(Box::new(Altering { lock, change: self.change }) as Box<dyn SpendingLock>)
+            let (change, stops) = (self.change, self.stops);
+            Ok(Box::new(Disturbed { lock, change, stops }) as Box<dyn SpendingLock>)
         })
     }
 }
 
 #[derive(Debug)]
-struct Altering {
+struct Disturbed {
     lock: Box<dyn SpendingLock>,
     change: Change,
+    stops: Duration,
 }
 
-impl SpendingLock for Altering {
+impl SpendingLock for Disturbed {
     fn read(&mut self) -> StoreFuture<'_, SpendingJournal> {
         Box::pin(async {
             let mut journal = serde_json::to_value(self.lock.read().await?).unwrap();
@@ -79,48 +87,6 @@ impl SpendingLock for Altering {
             }
             Ok(serde_json::from_value(journal).unwrap())
         })
-    }
-
-    fn write<'a>(&'a mut self, journal: &'a SpendingJournal) -> StoreFuture<'a, ()> {
-        self.lock.write(journal)
-    }
-}
-
-/// A record after whose writing the process is stopped for this time.
-#[derive(Debug)]
-pub(crate) struct StoppingStore {
-    store: MemorySpendingStore,
-    stops: Duration,
-}
-
-impl StoppingStore {
-    pub(crate) fn new(stops: Duration) -> Self {
-        Self { store: MemorySpendingStore::new(), stops }
-    }
-}
-
-impl SpendingStore for StoppingStore {
-    fn lock<'a>(
-        &'a self,
-        account: &'a str,
-        patience: Duration,
-    ) -> StoreFuture<'a, Box<dyn SpendingLock>> {
-        Box::pin(async move {
-            let lock = self.store.lock(account, patience).await?;
-            Ok(Box::new(Stopping { lock, stops: self.stops }) as Box<dyn SpendingLock>)
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Stopping {
-    lock: Box<dyn SpendingLock>,
-    stops: Duration,
-}
-
-impl SpendingLock for Stopping {
-    fn read(&mut self) -> StoreFuture<'_, SpendingJournal> {
-        self.lock.read()
     }
 
     fn write<'a>(&'a mut self, journal: &'a SpendingJournal) -> StoreFuture<'a, ()> {
