@@ -102,7 +102,7 @@ fn main() -> Result<()> {
     if rows.is_empty() {
         fs::write(json, serde_json::to_string_pretty(&report)? + "\n")?;
         fs::write(docs.join("benchmarks.svg"), chart::ratios(&report))?;
-        fs::write(docs.join("growth.svg"), chart::growth(&report))?;
+        fs::write(docs.join("growth.svg"), chart::growth(&report)?)?;
     }
     Ok(())
 }

@@ -1,20 +1,15 @@
 //! How figures grow with the number of items, on logarithmic scales: a figure that does not grow is a flat
 //! line, one that grows with the number rises by one decade for each.
 
-use std::fmt::Write as _;
+use std::ops::Range;
 
-use super::style::{STYLE, WIDTH, escaped};
-use crate::report::{Line, Report, Short};
+use plotters::prelude::*;
 
-const HEIGHT: f64 = 560.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 700.0;
-const TOP: f64 = 64.0;
-const BOTTOM: f64 = 500.0;
-const NAME_HEIGHT: f64 = 18.0;
-/// Readable on light and dark ground, and by the colour-blind.
-const COLOURS: [&str; 8] =
-    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8c6bb1", "#7f7f7f"];
+use crate::bench::Result;
+use crate::report::{Line, Report};
+
+const SIZE: (u32, u32) = (960, 560);
+const TEXT: (&str, i32) = ("sans-serif", 15);
 
 struct Curve<'a> {
     name: &'a str,
@@ -22,58 +17,45 @@ struct Curve<'a> {
     points: Vec<(f64, f64)>,
 }
 
-pub(crate) fn draw(report: &Report) -> String {
-    let mut curves = curves(&report.lines);
-    let (columns, rows) = (scale(&curves, |point| point.0), scale(&curves, |point| point.1));
-    let x = |items: f64| LEFT + columns.place(items) * (RIGHT - LEFT);
-    let y = |figure: f64| BOTTOM - rows.place(figure) * (BOTTOM - TOP);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n\
-         <title>How figures grow with the number of items</title>\n\
-         <style>{STYLE}polyline{{fill:none;stroke-width:2}}</style>\n\
-         <text x=\"8\" y=\"22\">Microseconds, by the number of items or agents</text>\n\
-         <text x=\"8\" y=\"42\" class=\"dim\">{}, {}</text>\n",
-        escaped(&report.date),
-        escaped(&report.machine.to_string()),
-    );
-    // Writing to a string does not fail.
-    for (at, label) in columns.decades().map(|decade| (x(decade), Short(decade))) {
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{BOTTOM}\" opacity=\"0.3\"/>\
-             <text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\" class=\"dim\">{label}</text>",
-            BOTTOM + 20.0,
-        );
+pub(crate) fn draw(report: &Report) -> Result<String> {
+    let curves = curves(&report.lines);
+    let items = decades(&curves, |point| point.0).log_scale();
+    let figures = decades(&curves, |point| point.1).log_scale();
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(format!("{}, {}", report.date, report.machine), TEXT)
+            .margin(16)
+            .margin_right(40)
+            .x_label_area_size(44)
+            .y_label_area_size(72)
+            .build_cartesian_2d(items, figures)?;
+        chart
+            .configure_mesh()
+            .x_desc("items or agents")
+            .y_desc("microseconds")
+            .label_style(TEXT)
+            .light_line_style(TRANSPARENT)
+            .draw()?;
+        for (number, curve) in curves.iter().enumerate() {
+            let style = Palette99::pick(number).stroke_width(2);
+            chart
+                .draw_series(LineSeries::new(curve.points.iter().copied(), style))?
+                .label(curve.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK)
+            .label_font(TEXT)
+            .draw()?;
+        area.present()?;
     }
-    for (at, label) in rows.decades().map(|decade| (y(decade), Short(decade))) {
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\" opacity=\"0.3\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" class=\"dim\">{label}</text>",
-            LEFT - 8.0,
-            at + 4.0,
-        );
-    }
-    // The names are in the order in which the curves end, from the top.
-    let end = |curve: &Curve<'_>| curve.points.last().map_or(BOTTOM, |point| y(point.1));
-    curves.sort_by(|one, other| end(one).total_cmp(&end(other)));
-    let mut name_at = TOP;
-    for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
-        let points = curve.points.iter();
-        let points: Vec<_> =
-            points.map(|&(items, figure)| format!("{:.1},{:.1}", x(items), y(figure))).collect();
-        name_at = end(curve).max(name_at + NAME_HEIGHT);
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" stroke=\"{colour}\"/>\
-             <text x=\"{}\" y=\"{:.1}\" style=\"fill:{colour}\">{}</text>",
-            points.join(" "),
-            RIGHT + 12.0,
-            name_at + 4.0,
-            escaped(curve.name),
-        );
-    }
-    svg + "</svg>\n"
+    Ok(svg)
 }
 
 fn curves(lines: &[Line]) -> Vec<Curve<'_>> {
@@ -92,30 +74,14 @@ fn curves(lines: &[Line]) -> Vec<Curve<'_>> {
     curves
 }
 
-/// Whole decades, from the first power of ten to the last.
-struct Scale {
-    first: i32,
-    last: i32,
-}
-
-impl Scale {
-    /// Returns where a value is, from 0 to 1.
-    fn place(&self, value: f64) -> f64 {
-        (value.log10() - f64::from(self.first)) / f64::from(self.last - self.first)
-    }
-
-    fn decades(&self) -> impl Iterator<Item = f64> {
-        (self.first..=self.last).map(|decade| 10_f64.powi(decade))
-    }
-}
-
-fn scale(curves: &[Curve<'_>], value: fn(&(f64, f64)) -> f64) -> Scale {
-    let values = || curves.iter().flat_map(|curve| &curve.points).map(value);
-    let decades = |decade: i32| 10_f64.powi(decade);
-    let first = (-3..9).rev().find(|&decade| values().all(|value| value >= decades(decade)));
-    let first = first.unwrap_or(-3);
-    let last = (first + 1..10).find(|&decade| values().all(|value| value <= decades(decade)));
-    Scale { first, last: last.unwrap_or(10) }
+/// Returns whole decades that contain all values.
+fn decades(curves: &[Curve<'_>], value: fn(&(f64, f64)) -> f64) -> Range<f64> {
+    let values = curves.iter().flat_map(|curve| &curve.points).map(value);
+    let (least, most) = values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| {
+        (least.min(value), most.max(value))
+    });
+    let first = least.min(most).log10().floor();
+    10_f64.powf(first)..10_f64.powf(most.log10().ceil().max(first + 1.0))
 }
 
 #[cfg(test)]
@@ -124,31 +90,33 @@ mod tests {
     use crate::machine::Machine;
     use crate::report::Figure;
 
-    fn chart(points: &[(&str, u32, f64)]) -> String {
+    fn report(points: &[(&str, u32, f64)]) -> Report {
         let line = |&(curve, items, figure): &(&str, u32, f64)| {
             Line::new(1, "it", "µs", Figure::exact(figure)).point(curve, items)
         };
         let lines = points.iter().map(line).collect();
         let (date, commit) = ("2026-01-01".to_owned(), "aaa".to_owned());
-        draw(&Report { date, commit, machine: Machine::this(), rounds: 1, lines })
+        Report { date, commit, machine: Machine::this(), rounds: 1, lines }
     }
 
     #[test]
-    fn a_decade_of_items_and_one_of_time_are_even_steps() {
-        let svg = chart(&[("linear", 1_000, 100.0), ("linear", 10, 1.0), ("linear", 100, 10.0)]);
-        assert!(svg.contains("points=\"70.0,500.0 385.0,282.0 700.0,64.0\""), "{svg}");
+    fn each_curve_is_drawn_with_its_name() {
+        let points =
+            [("flat", 10, 5.0), ("flat", 100, 5.0), ("linear", 100, 10.0), ("linear", 10, 1.0)];
+        let svg = draw(&report(&points)).unwrap();
+        assert!(svg.contains("flat") && svg.contains("linear"), "{svg}");
+        // Each has a line, and one beside its name.
+        assert_eq!(svg.matches("stroke-width=\"2\"").count(), 4, "{svg}");
     }
 
     #[test]
-    fn names_of_curves_do_not_overlap() {
-        let svg = chart(&[("one", 10, 5.0), ("two", 10, 5.0), ("three", 10, 5.0)]);
-        let mut heights: Vec<_> = svg
-            .split("y=\"")
-            .filter(|text| text.contains("style=\"fill:"))
-            .filter_map(|text| text.split('"').next()?.parse::<f64>().ok())
-            .collect();
-        heights.sort_by(f64::total_cmp);
-        assert_eq!(heights.len(), 3, "{svg}");
-        assert!(heights.windows(2).all(|pair| pair[1] - pair[0] >= NAME_HEIGHT), "{heights:?}");
+    fn scales_are_whole_decades() {
+        let report = report(&[("one", 1_000, 70.0), ("one", 100_000, 2_000.0)]);
+        let curves = curves(&report.lines);
+        let close = |range: Range<f64>, first: f64, last: f64| {
+            (range.start / first - 1.0).abs() < 1e-9 && (range.end / last - 1.0).abs() < 1e-9
+        };
+        assert!(close(decades(&curves, |point| point.0), 1_000.0, 100_000.0));
+        assert!(close(decades(&curves, |point| point.1), 10.0, 10_000.0));
     }
 }

@@ -5,14 +5,20 @@
 
 use std::fmt::Write as _;
 
-use super::style::{STYLE, WIDTH, escaped};
 use crate::report::{Against, Goal, Line, Report, Times};
 
+const WIDTH: f64 = 960.0;
 const ROW: f64 = 24.0;
 const TOP: f64 = 64.0;
 /// The position of the ratio 1, and the distance of the ratio 10 from it.
 const ONE: f64 = 660.0;
 const DECADE: f64 = 70.0;
+
+/// The colours follow the reader's light or dark theme.
+const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.dim{fill:#57606a}\
+    .met{fill:#2da44e}.missed{fill:#cf222e}.none{fill:#8c959f}line{stroke:#8c959f}\
+    @media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#8d96a0}\
+    .met{fill:#3fb950}.missed{fill:#f85149}}";
 
 pub(crate) fn draw(report: &Report) -> String {
     let bars: Vec<_> = report
@@ -67,4 +73,8 @@ fn bar(line: &Line, against: &Against, top: f64) -> String {
         Times(ratio),
     );
     svg
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
