@@ -14,7 +14,7 @@ use crate::server;
 const CALLS: u32 = 500;
 const MOST_INSTRUCTIONS: f64 = 1.04;
 
-/// What counts.
+/// Runs a program with these arguments and returns how many instructions, or system calls, it took.
 type Counter = fn(&Path, &[&str]) -> Result<f64>;
 
 const COUNTERS: [(&str, &str, Counter); 2] =
