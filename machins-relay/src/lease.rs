@@ -119,6 +119,11 @@ impl<'a> Leases<'a> {
 }
 
 impl Lease<'_> {
+    /// How long the lease lasts if it is not renewed.
+    pub(crate) fn time(&self) -> Duration {
+        self.time
+    }
+
     /// Renews the lease. Returns when another has it, when it has run out, or when this replica reads
     /// more inboxes than it may.
     pub(crate) async fn keep(&mut self) {

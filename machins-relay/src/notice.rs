@@ -32,6 +32,9 @@ pub enum Notice {
     WebhookLost(AgentId, String),
     /// A request was not a webhook of the service, for this reason. Reported once until one is.
     WebhookRefused(String),
+    /// The inbox of the agent could not be reached by this replica for longer than a lease lasts. It is left
+    /// to the others until it can be.
+    Unreachable(AgentId),
     /// This replica has become the one that reads the inbox of the agent.
     Active(AgentId),
     /// Another replica reads the inbox of the agent. This one takes over when that one ends.
@@ -71,6 +74,11 @@ impl fmt::Display for Notice {
             Self::WebhookRefused(reason) => write!(
                 f,
                 "a request was refused: {reason}; webhooks need the secret of their subscription"
+            ),
+            Self::Unreachable(agent) => write!(
+                f,
+                "the inbox of {agent} cannot be reached from here and is left to other replicas \
+                 until it can"
             ),
             Self::Active(agent) => write!(f, "this replica reads the inbox of {agent}"),
             Self::Standby(agent) => write!(

@@ -28,6 +28,8 @@ use crate::writer::Lines;
 
 /// How long passing on the event of a webhook may take. The service waits ten seconds for the reply.
 const ANSWER_TIME: Duration = Duration::from_secs(8);
+/// The shortest and the longest wait, by default, before an inbox that could not be reached is tried again.
+const PROBE_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Passes the events of agents' inboxes on, oldest first, and acknowledges each after it was stored.
 ///
@@ -158,8 +160,7 @@ impl Relay {
             let (replica, stop) = (&replica, self.stop.child_token());
             let passing_on = async {
                 let result = self.for_each_agent(|source, stop| async move {
-                    let leases = Leases::new(replica, &source.agent);
-                    let result = self.pass_on_by_lease(source, nats, &leases, &stop).await;
+                    let result = self.pass_on_by_lease(source, nats, replica, &stop).await;
                     replica.lose(&source.agent);
                     result
                 });
@@ -305,9 +306,10 @@ impl Relay {
         &self,
         source: &Source,
         nats: &Nats,
-        leases: &Leases<'_>,
+        replica: &Replica<'_>,
         stop: &CancellationToken,
     ) -> Result<(), RelayError> {
+        let leases = Leases::new(replica, &source.agent);
         while !stop.is_cancelled() {
             let acquired = leases.acquire(nats.interruption(), &self.on_notice, stop);
             let Some(mut lease) = acquired.await else { break };
@@ -317,16 +319,27 @@ impl Relay {
                 term.cancel();
                 result
             };
+            let time = lease.time();
             let keeping = async {
-                tokio::select! {
-                    () = lease.keep() => term.cancel(),
-                    () = nats.on_announcement(source) => {}
-                    () = term.cancelled() => {}
-                }
+                let is_unreachable = tokio::select! {
+                    () = lease.keep() => false,
+                    () = source.unreachable(time) => true,
+                    () = nats.on_announcement(source) => false,
+                    () = term.cancelled() => false,
+                };
+                term.cancel();
+                is_unreachable
             };
-            let (result, ()) = tokio::join!(passing, keeping);
+            let (result, is_unreachable) = tokio::join!(passing, keeping);
             lease.release().await;
             result?;
+            if is_unreachable {
+                (self.on_notice)(&Notice::Unreachable(source.agent.clone()));
+                replica.lose(&source.agent);
+                let (first, longest) = self.poll_waits.unwrap_or(PROBE_WAITS);
+                source.reachable(Waits::between(first, longest), stop).await;
+                replica.regain(&source.agent);
+            }
         }
         Ok(())
     }
@@ -348,7 +361,11 @@ impl Relay {
             .concurrency(CONCURRENCY)
             .on_error({
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
-                move |error| on_notice(&Notice::InboxFailed(agent.clone(), error.clone()))
+                let failed = Arc::clone(&source.failed);
+                move |error| {
+                    failed.notify_one();
+                    on_notice(&Notice::InboxFailed(agent.clone(), error.clone()));
+                }
             })
             .on_parked({
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());

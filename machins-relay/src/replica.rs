@@ -52,10 +52,15 @@ impl<'a> Replica<'a> {
         Self { context, id, name, agents, time, copies, share }
     }
 
-    /// Notes that this replica can no longer read the inbox of an agent, so that those who can do not
-    /// leave it to this one.
+    /// Notes that this replica cannot read the inbox of an agent, so that those who can do not leave it
+    /// to this one.
     pub(crate) fn lose(&self, agent: &AgentId) {
         self.agents().retain(|other| other != agent);
+    }
+
+    /// Notes that this replica can read the inbox of an agent again.
+    pub(crate) fn regain(&self, agent: &AgentId) {
+        self.agents().push(agent.clone());
     }
 
     /// Opens a bucket, and returns it and the time after which its keys disappear. Creates it if it does

@@ -9,17 +9,24 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Growing waits between tries.
-pub(crate) struct Waits(Duration);
+pub(crate) struct Waits {
+    next: Duration,
+    longest: Duration,
+}
 
 impl Waits {
     pub(crate) fn new() -> Self {
-        Self(FIRST_WAIT)
+        Self::between(FIRST_WAIT, LONGEST_WAIT)
+    }
+
+    pub(crate) fn between(first: Duration, longest: Duration) -> Self {
+        Self { next: first, longest }
     }
 
     /// Waits before the next try. Returns false if it is stopped.
     pub(crate) async fn wait(&mut self, stop: &CancellationToken) -> bool {
-        let wait = self.0;
-        self.0 = (wait * 2).min(LONGEST_WAIT);
+        let wait = self.next;
+        self.next = wait.saturating_mul(2).min(self.longest);
         tokio::select! {
             biased;
             () = stop.cancelled() => false,

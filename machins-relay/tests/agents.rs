@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use machins_mock::{Conditions, Fault};
-use machins_relay::{NatsConnection, Notice, RelayError};
-use support::{LIMIT, Replica, Seller, Stored, World, jetstream, stored, stream};
+use machins_relay::{NatsConnection, Notice, Relay, RelayError};
+use support::{LIMIT, Replica, Route, Seller, Stored, World, jetstream, stored, stream};
 use test_support::NatsServer;
 
 /// Starts a relay for the seller of a world and another one.
@@ -64,6 +66,27 @@ async fn an_agent_whose_key_is_invalid_ends_alone() {
 }
 
 #[tokio::test]
+async fn a_replica_alone_goes_on_after_an_outage() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    let route = Route::open(&world.market).await;
+    let relay = Relay::new()
+        .agent(&route.client(&world.key), world.agent.clone())
+        .every(Duration::from_millis(5), Duration::from_millis(20))
+        .lease_time(Duration::from_secs(1));
+    let mut replica = Replica::start(relay, NatsConnection::new(&nats.url()).unwrap(), &stream());
+    replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
+    route.cut();
+    replica.wait_for(|notice| matches!(notice, Notice::Unreachable(_))).await;
+    world.propose().await;
+    route.mend();
+    replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
+    stored(&nats, 1).await;
+    world.drained().await;
+    replica.stop().await;
+}
+
+#[tokio::test]
 async fn a_busy_agent_does_not_hold_up_another() {
     let Some(nats) = NatsServer::start(&[]) else { return };
     let world = World::start().await;
@@ -82,12 +105,10 @@ async fn a_busy_agent_does_not_hold_up_another() {
 /// Several replicas that read the inboxes of nine agents.
 mod shares {
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     use async_nats::jetstream::kv::{Entry, Operation, Store};
     use futures_util::{StreamExt, TryStreamExt};
     use machins_client::{ApiKey, Client};
-    use machins_relay::Relay;
 
     use super::*;
 
@@ -229,6 +250,32 @@ mod shares {
         first.wait_for(|notice| matches!(notice, Notice::Standby(_))).await;
         replicas.changes(6).await;
         replicas.check_that_all_are_read(0).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_replica_cannot_reach_is_read_by_others() {
+        let Some(nats) = NatsServer::start(&[]) else { return };
+        let replicas = Replicas::start(nats).await;
+        let world = &replicas.world;
+        let route = Route::open(&world.market).await;
+        let relay = Relay::new().every(Duration::from_millis(5), Duration::from_millis(20));
+        let relay = relay.agent(&route.client(&world.key), world.agent.clone());
+        let relay = replicas.sellers.iter().fold(relay, |relay, seller| {
+            relay.agent(&route.client(&seller.key), seller.agent.clone())
+        });
+        let connection = NatsConnection::new(&replicas.nats.url()).unwrap();
+        let mut other = Replica::start(relay, connection, &stream());
+        replicas.wait_for_shares(&[4, 5]).await;
+
+        route.cut();
+        other.wait_for(|notice| matches!(notice, Notice::Unreachable(_))).await;
+        replicas.wait_for_shares(&[9]).await;
+        replicas.check_that_all_are_read(0).await;
+
+        route.mend();
+        replicas.wait_for_shares(&[4, 5]).await;
+        replicas.check_that_all_are_read(AGENTS).await;
+        other.stop().await;
     }
 
     #[tokio::test]

@@ -16,7 +16,10 @@ use machins_client::{
 use machins_mock::{Conditions, MockServer, NewAgent};
 use machins_relay::{CloudEvent, EventStream, NatsConnection, Notice, Relay, RelayError};
 use test_support::NatsServer;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long anything may take before a test fails.
@@ -127,6 +130,52 @@ impl Seller {
     pub async fn unread(&self) -> usize {
         let unread = self.client.list_inbox(&InboxQuery::new().unread()).await.unwrap();
         usize::try_from(unread.unread_count.unwrap()).unwrap()
+    }
+}
+
+/// The way of a replica to the marketplace, which can be cut.
+pub struct Route {
+    pub url: String,
+    is_open: watch::Sender<bool>,
+}
+
+impl Route {
+    pub async fn open(market: &MockServer) -> Self {
+        let target = market.url().trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
+        let (is_open, open) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (target, mut open) = (target.clone(), open.clone());
+                tokio::spawn(async move {
+                    let passing = async {
+                        let mut server = TcpStream::connect(target).await?;
+                        copy_bidirectional(&mut client, &mut server).await
+                    };
+                    tokio::select! {
+                        biased;
+                        _ = open.wait_for(|is_open| !is_open) => {}
+                        _ = passing => {}
+                    }
+                });
+            }
+        });
+        Self { url, is_open }
+    }
+
+    pub fn cut(&self) {
+        self.is_open.send_replace(false);
+    }
+
+    pub fn mend(&self) {
+        self.is_open.send_replace(true);
+    }
+
+    /// The client of an agent that takes this way.
+    pub fn client(&self, key: &str) -> Client {
+        let key = ApiKey::new(key).unwrap();
+        Client::builder().base_url(&self.url).api_key(key).build().unwrap()
     }
 }
 
