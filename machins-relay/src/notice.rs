@@ -77,8 +77,8 @@ impl fmt::Display for Notice {
             ),
             Self::Unreachable(agent) => write!(
                 f,
-                "the inbox of {agent} cannot be reached from here and is left to other replicas \
-                 until it can"
+                "the inbox of {agent} cannot be reached from here; until it can, it is left to \
+                 other replicas, if there are any"
             ),
             Self::Active(agent) => write!(f, "this replica reads the inbox of {agent}"),
             Self::Standby(agent) => write!(

@@ -28,8 +28,6 @@ use crate::writer::Lines;
 
 /// How long passing on the event of a webhook may take. The service waits ten seconds for the reply.
 const ANSWER_TIME: Duration = Duration::from_secs(8);
-/// The shortest and the longest wait, by default, before an inbox that could not be reached is tried again.
-const PROBE_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Passes the events of agents' inboxes on, oldest first, and acknowledges each after it was stored.
 ///
@@ -310,6 +308,7 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<(), RelayError> {
         let leases = Leases::new(replica, &source.agent);
+        let mut was_reached = false;
         while !stop.is_cancelled() {
             let acquired = leases.acquire(nats.interruption(), &self.on_notice, stop);
             let Some(mut lease) = acquired.await else { break };
@@ -319,11 +318,13 @@ impl Relay {
                 term.cancel();
                 result
             };
-            let time = lease.time();
+            // Where one inbox cannot be reached, another perhaps cannot be either.
+            let (time, is_suspect) = (lease.time(), !was_reached && replica.has_lost_any());
+            was_reached = false;
             let keeping = async {
                 let is_unreachable = tokio::select! {
                     () = lease.keep() => false,
-                    () = source.unreachable(time) => true,
+                    () = source.unreachable(time, is_suspect) => true,
                     () = nats.on_announcement(source) => false,
                     () = term.cancelled() => false,
                 };
@@ -336,9 +337,9 @@ impl Relay {
             if is_unreachable {
                 (self.on_notice)(&Notice::Unreachable(source.agent.clone()));
                 replica.lose(&source.agent);
-                let (first, longest) = self.poll_waits.unwrap_or(PROBE_WAITS);
-                source.reachable(Waits::between(first, longest), stop).await;
+                source.reachable(stop).await;
                 replica.regain(&source.agent);
+                was_reached = true;
             }
         }
         Ok(())

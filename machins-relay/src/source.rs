@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use machins_client::{AgentId, CancellationToken, Client, ErrorKind, InboxQuery, InboxWaker};
+use machins_client::{AgentId, CancellationToken, Client, Error, InboxQuery, InboxWaker};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::waits::Waits;
 
-/// How long asking whether an inbox can be read may take.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The largest page of an inbox, as it is fetched when events are passed on.
+const PAGE_SIZE: u32 = 200;
+/// The shortest and the longest wait before an inbox that could not be read is tried again.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// An agent, and the client that reads its inbox.
 pub(crate) struct Source {
@@ -47,29 +49,33 @@ impl Source {
         waker.as_ref().map(InboxWaker::wake).is_some()
     }
 
-    /// Returns when the inbox has failed, and cannot be read after this time either.
-    pub(crate) async fn unreachable(&self, time: Duration) {
-        loop {
+    /// Returns when the inbox, after it has failed, could not be read for this time. If it is suspect, it
+    /// has failed already.
+    pub(crate) async fn unreachable(&self, time: Duration, is_suspect: bool) {
+        if !is_suspect {
             self.failed.notified().await;
-            sleep(time).await;
-            if !self.is_answered().await {
-                return;
-            }
+        }
+        while timeout(time, self.reachable(&CancellationToken::new())).await.is_ok() {
+            self.failed.notified().await;
         }
     }
 
-    /// Returns when the inbox can be read again, or it is stopped.
-    pub(crate) async fn reachable(&self, mut waits: Waits, stop: &CancellationToken) {
-        while waits.wait(stop).await && !self.is_answered().await {}
-    }
-
-    /// Whether the inbox can be read, or never can again, which reading it reports.
-    async fn is_answered(&self) -> bool {
-        let query = InboxQuery::new().unread().limit(1);
-        match timeout(ANSWER_TIME, self.client.list_inbox(&query)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.kind() == ErrorKind::Unauthorized,
-            Err(_) => false,
+    /// Returns when the inbox can be read, or cannot for a reason that reading it will report, or it is
+    /// stopped.
+    pub(crate) async fn reachable(&self, stop: &CancellationToken) {
+        let mut waits = Waits::between(WAITS);
+        let query = InboxQuery::new().unread().limit(PAGE_SIZE);
+        let trying = async {
+            while let Err(error) = self.client.list_inbox(&query).await {
+                if is_refusal(&error) {
+                    return;
+                }
+                waits.wait(stop).await;
+            }
+        };
+        tokio::select! {
+            () = trying => {}
+            () = stop.cancelled() => {}
         }
     }
 
@@ -81,5 +87,34 @@ impl Source {
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.0.set(None);
+    }
+}
+
+/// Whether the service itself answers that it does not list the inbox.
+fn is_refusal(error: &Error) -> bool {
+    let is_refused = matches!(error.status(), Some(400..=499)) && error.excerpt().is_none();
+    is_refused && !error.is_retryable()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use machins_client::ApiKey;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_suspect_inbox_is_unreachable_before_a_call_fails() {
+        // It takes connections and never answers.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let key = ApiKey::new("at_0123456789").unwrap();
+        let client = Client::builder().base_url(url).api_key(key).build().unwrap();
+        let source = Source::new(client, AgentId::new("ada").unwrap());
+        let time = Duration::from_millis(10);
+        let unreachable = source.unreachable(time, true);
+        timeout(Duration::from_secs(30), unreachable).await.unwrap();
     }
 }

@@ -16,11 +16,11 @@ pub(crate) struct Waits {
 
 impl Waits {
     pub(crate) fn new() -> Self {
-        Self::between(FIRST_WAIT, LONGEST_WAIT)
+        Self::between((FIRST_WAIT, LONGEST_WAIT))
     }
 
-    pub(crate) fn between(first: Duration, longest: Duration) -> Self {
-        Self { next: first, longest }
+    pub(crate) fn between((next, longest): (Duration, Duration)) -> Self {
+        Self { next, longest }
     }
 
     /// Waits before the next try. Returns false if it is stopped.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use machins_mock::{Conditions, Fault};
 use machins_relay::{NatsConnection, Notice, Relay, RelayError};
-use support::{LIMIT, Replica, Route, Seller, Stored, World, jetstream, stored, stream};
+use support::{
+    LIMIT, Replica, Route, RouteState, Seller, Stored, World, jetstream, stored, stream,
+};
 use test_support::NatsServer;
 
 /// Starts a relay for the seller of a world and another one.
@@ -65,10 +67,8 @@ async fn an_agent_whose_key_is_invalid_ends_alone() {
     drop(fault);
 }
 
-#[tokio::test]
-async fn a_replica_alone_goes_on_after_an_outage() {
-    let Some(nats) = NatsServer::start(&[]) else { return };
-    let world = World::start().await;
+/// Starts a relay that cannot reach the inbox any more.
+async fn run_into_outage(world: &World, nats: &NatsServer) -> (Replica, Route) {
     let route = Route::open(&world.market).await;
     let relay = Relay::new()
         .agent(&route.client(&world.key), world.agent.clone())
@@ -76,10 +76,40 @@ async fn a_replica_alone_goes_on_after_an_outage() {
         .lease_time(Duration::from_secs(1));
     let mut replica = Replica::start(relay, NatsConnection::new(&nats.url()).unwrap(), &stream());
     replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
-    route.cut();
+    route.set(RouteState::Cut);
     replica.wait_for(|notice| matches!(notice, Notice::Unreachable(_))).await;
+    (replica, route)
+}
+
+#[tokio::test]
+async fn a_refusal_after_an_outage_ends_the_relay() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    let (replica, route) = run_into_outage(&world, &nats).await;
+    world.market.add_fault(Fault::status(403).path("/api/v1/inbox")).unwrap();
+    route.set(RouteState::Open);
+    let error = replica.ended().await.unwrap_err();
+    assert!(matches!(error, RelayError::Inbox(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_relay_stops_while_the_service_is_silent() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    let (replica, mut route) = run_into_outage(&world, &nats).await;
+    // A call to a service that is silent ends after a minute.
+    route.set(RouteState::Silent);
+    route.awaited().await;
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_alone_goes_on_after_an_outage() {
+    let Some(nats) = NatsServer::start(&[]) else { return };
+    let world = World::start().await;
+    let (mut replica, route) = run_into_outage(&world, &nats).await;
     world.propose().await;
-    route.mend();
+    route.set(RouteState::Open);
     replica.wait_for(|notice| matches!(notice, Notice::Active(_))).await;
     stored(&nats, 1).await;
     world.drained().await;
@@ -267,12 +297,12 @@ mod shares {
         let mut other = Replica::start(relay, connection, &stream());
         replicas.wait_for_shares(&[4, 5]).await;
 
-        route.cut();
+        route.set(RouteState::Cut);
         other.wait_for(|notice| matches!(notice, Notice::Unreachable(_))).await;
         replicas.wait_for_shares(&[9]).await;
         replicas.check_that_all_are_read(0).await;
 
-        route.mend();
+        route.set(RouteState::Open);
         replicas.wait_for_shares(&[4, 5]).await;
         replicas.check_that_all_are_read(AGENTS).await;
         other.stop().await;

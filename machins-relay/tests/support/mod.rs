@@ -133,10 +133,20 @@ impl Seller {
     }
 }
 
-/// The way of a replica to the marketplace, which can be cut.
+/// The way of a replica to the marketplace, which can be interrupted.
 pub struct Route {
     pub url: String,
-    is_open: watch::Sender<bool>,
+    state: watch::Sender<RouteState>,
+    is_awaited: watch::Receiver<bool>,
+}
+
+#[derive(PartialEq)]
+pub enum RouteState {
+    Open,
+    /// Connections are closed.
+    Cut,
+    /// Nothing comes back.
+    Silent,
 }
 
 impl Route {
@@ -144,10 +154,11 @@ impl Route {
         let target = market.url().trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-        let (is_open, open) = watch::channel(true);
+        let (sender, state) = watch::channel(RouteState::Open);
+        let (awaits, is_awaited) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let (target, mut open) = (target.clone(), open.clone());
+                let (target, awaits, mut state) = (target.clone(), awaits.clone(), state.clone());
                 tokio::spawn(async move {
                     let passing = async {
                         let mut server = TcpStream::connect(target).await?;
@@ -155,21 +166,24 @@ impl Route {
                     };
                     tokio::select! {
                         biased;
-                        _ = open.wait_for(|is_open| !is_open) => {}
-                        _ = passing => {}
+                        _ = state.wait_for(|state| *state != RouteState::Open) => {}
+                        _ = passing => return,
                     }
+                    awaits.send_replace(*state.borrow() == RouteState::Silent);
+                    let _ = state.wait_for(|state| *state != RouteState::Silent).await;
                 });
             }
         });
-        Self { url, is_open }
+        Self { url, state: sender, is_awaited }
     }
 
-    pub fn cut(&self) {
-        self.is_open.send_replace(false);
+    pub fn set(&self, state: RouteState) {
+        self.state.send_replace(state);
     }
 
-    pub fn mend(&self) {
-        self.is_open.send_replace(true);
+    /// Waits until something was asked to which nothing comes back.
+    pub async fn awaited(&mut self) {
+        self.is_awaited.wait_for(|is_awaited| *is_awaited).await.unwrap();
     }
 
     /// The client of an agent that takes this way.

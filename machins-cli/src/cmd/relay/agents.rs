@@ -9,8 +9,9 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::text::clean;
 
-/// The wait before the service is asked again which agent this is.
-const RETRY_WAIT: Duration = Duration::from_secs(1);
+/// The first and the longest wait before the service is asked again which agent this is.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The status by which the service refuses a key.
 const UNAUTHORIZED: u16 = 401;
 
@@ -59,12 +60,16 @@ pub(super) async fn agents(context: &Context, profiles: &[String]) -> Result<Vec
 async fn agent(context: &Context) -> Result<Agent, Failure> {
     context.limit_each_call();
     let client = context.machins_with_key()?.build()?;
+    let profile = context.global.profile.iter();
+    let whose = profile.map(|name| format!("profile {name}: ")).collect::<String>();
+    let mut wait = FIRST_WAIT;
     let wallet = loop {
         match client.get_wallet().await {
             Ok(wallet) => break wallet,
             Err(error) if error.is_retryable() => {
-                context.out.warn(&clean(&format!("trying again: {error:#}")));
-                tokio::time::sleep(RETRY_WAIT).await;
+                context.out.warn(&clean(&format!("trying again: {whose}{error:#}")));
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
             }
             Err(error) => return Err(error.into()),
         }
