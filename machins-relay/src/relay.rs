@@ -318,13 +318,12 @@ impl Relay {
                 term.cancel();
                 result
             };
-            // Where one inbox cannot be reached, another perhaps cannot be either.
-            let (time, is_suspect) = (lease.time(), !was_reached && replica.has_lost_any());
+            let (time, is_known) = (lease.time(), was_reached);
             was_reached = false;
             let keeping = async {
                 let is_unreachable = tokio::select! {
                     () = lease.keep() => false,
-                    () = source.unreachable(time, is_suspect) => true,
+                    () = source.unreachable(time, is_known) => true,
                     () = nats.on_announcement(source) => false,
                     () = term.cancelled() => false,
                 };

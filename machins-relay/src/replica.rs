@@ -27,9 +27,7 @@ pub(crate) struct Replica<'a> {
     pub(crate) id: String,
     /// The end of its key. The beginning says which inboxes it can read.
     name: String,
-    /// Those whose inboxes it can read, of so many.
     agents: Mutex<Vec<AgentId>>,
-    all_agents: usize,
     /// How long the keys of new buckets last, and how many servers keep them.
     time: Duration,
     copies: usize,
@@ -50,9 +48,8 @@ impl<'a> Replica<'a> {
         let id = format!("{host}/{}/{inbox}", std::process::id());
         let name = inbox.replace('.', "_");
         // Until others are known, it may read all.
-        let all_agents = agents.len();
-        let (share, agents) = (Share::new(all_agents), Mutex::new(agents.to_vec()));
-        Self { context, id, name, agents, all_agents, time, copies, share }
+        let (share, agents) = (Share::new(agents.len()), Mutex::new(agents.to_vec()));
+        Self { context, id, name, agents, time, copies, share }
     }
 
     /// Notes that this replica cannot read the inbox of an agent, so that those who can do not leave it
@@ -64,11 +61,6 @@ impl<'a> Replica<'a> {
     /// Notes that this replica can read the inbox of an agent again.
     pub(crate) fn regain(&self, agent: &AgentId) {
         self.agents().push(agent.clone());
-    }
-
-    /// Whether this replica cannot read one of the inboxes.
-    pub(crate) fn has_lost_any(&self) -> bool {
-        self.agents().len() < self.all_agents
     }
 
     /// Opens a bucket, and returns it and the time after which its keys disappear. Creates it if it does

@@ -49,10 +49,10 @@ impl Source {
         waker.as_ref().map(InboxWaker::wake).is_some()
     }
 
-    /// Returns when the inbox, after it has failed, could not be read for this time. If it is suspect, it
-    /// has failed already.
-    pub(crate) async fn unreachable(&self, time: Duration, is_suspect: bool) {
-        if !is_suspect {
+    /// Returns when the inbox could not be read for this time: at the beginning, unless it is known that it
+    /// can be, and each time that it has failed.
+    pub(crate) async fn unreachable(&self, time: Duration, is_known: bool) {
+        if is_known {
             self.failed.notified().await;
         }
         while timeout(time, self.reachable(&CancellationToken::new())).await.is_ok() {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_suspect_inbox_is_unreachable_before_a_call_fails() {
+    async fn a_silent_inbox_is_unreachable_before_a_call_fails() {
         // It takes connections and never answers.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -114,7 +114,7 @@ mod tests {
         let client = Client::builder().base_url(url).api_key(key).build().unwrap();
         let source = Source::new(client, AgentId::new("ada").unwrap());
         let time = Duration::from_millis(10);
-        let unreachable = source.unreachable(time, true);
+        let unreachable = source.unreachable(time, false);
         timeout(Duration::from_secs(30), unreachable).await.unwrap();
     }
 }
