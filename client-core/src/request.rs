@@ -139,7 +139,8 @@ fn is_unchanged_in_url(path: &str) -> bool {
         && !path.bytes().any(is_special)
         // Only other characters need to be decoded.
         && (path.is_ascii() || !path.contains(char::is_control))
-        && !path.split('/').any(is_dots)
+        // Most paths have neither a dot nor an escape.
+        && !(path.contains(['.', '%']) && path.split('/').any(is_dots))
 }
 
 pub(crate) fn invalid(message: impl Into<String>) -> Error {
