@@ -312,6 +312,21 @@ async fn a_page_in_between_does_not_end_the_watch(
     assert!(errors.load(Ordering::Relaxed) > 0, "errors are reported");
 }
 
+#[tokio::test]
+async fn an_error_and_an_empty_page_are_told() {
+    let (server, inbox) = Inbox::with(0).await;
+    inbox.fail_list(html(404));
+    let (stop, told) = (CancellationToken::new(), Arc::new(Mutex::new(Vec::new())));
+    let (stopping, errors, pages) = (stop.clone(), Arc::clone(&told), Arc::clone(&told));
+    let watch = client(&server).inbox_watch().stop(stop);
+    let watch = watch.on_error(move |_| errors.lock().unwrap().push("error")).on_page(move || {
+        pages.lock().unwrap().push("page");
+        stopping.cancel();
+    });
+    watch.run(async |_| Ok::<(), Error>(())).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), ["error", "page"]);
+}
+
 #[rstest]
 #[case::unauthorized(401, ErrorKind::Unauthorized)]
 #[case::forbidden(403, ErrorKind::Forbidden)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use machins_client::webhook::Webhook;
-use machins_client::{AgentId, CancellationToken, Client, Notification};
+use machins_client::{AgentId, CancellationToken, Client, Error, Notification};
 use tokio::io::AsyncWrite;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -308,22 +308,22 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<(), RelayError> {
         let leases = Leases::new(replica, &source.agent);
-        let mut was_reached = false;
+        let mut is_reached = false;
         while !stop.is_cancelled() {
             let acquired = leases.acquire(nats.interruption(), &self.on_notice, stop);
             let Some(mut lease) = acquired.await else { break };
             let term = stop.child_token();
+            source.begin(std::mem::take(&mut is_reached));
             let passing = async {
                 let result = self.pass_on(source, nats, &term).await;
                 term.cancel();
                 result
             };
-            let (time, is_known) = (lease.time(), was_reached);
-            was_reached = false;
+            let time = lease.time();
             let keeping = async {
                 let is_unreachable = tokio::select! {
                     () = lease.keep() => false,
-                    () = source.unreachable(time, is_known) => true,
+                    () = source.unreachable(time) => true,
                     () = nats.on_announcement(source) => false,
                     () = term.cancelled() => false,
                 };
@@ -336,9 +336,12 @@ impl Relay {
             if is_unreachable {
                 (self.on_notice)(&Notice::Unreachable(source.agent.clone()));
                 replica.lose(&source.agent);
-                source.reachable(stop).await;
+                let report = |error: &Error| {
+                    (self.on_notice)(&Notice::InboxFailed(source.agent.clone(), error.clone()));
+                };
+                source.reachable(report, stop).await;
                 replica.regain(&source.agent);
-                was_reached = true;
+                is_reached = true;
             }
         }
         Ok(())
@@ -359,11 +362,12 @@ impl Relay {
             .inbox_watch()
             .stop(stop.clone())
             .concurrency(CONCURRENCY)
+            .on_page(source.on_page())
             .on_error({
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
-                let failed = Arc::clone(&source.failed);
+                let fails = source.on_error();
                 move |error| {
-                    failed.notify_one();
+                    fails();
                     on_notice(&Notice::InboxFailed(agent.clone(), error.clone()));
                 }
             })

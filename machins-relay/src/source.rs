@@ -1,11 +1,13 @@
 //! Where events come from.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use machins_client::{AgentId, CancellationToken, Client, Error, InboxQuery, InboxWaker};
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use machins_client::{
+    AgentId, CancellationToken, Client, Error, ErrorKind, InboxQuery, InboxWaker,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::waits::Waits;
 
@@ -20,8 +22,8 @@ pub(crate) struct Source {
     pub(crate) agent: AgentId,
     /// Has the inbox fetched at once. `None` while this replica does not read it.
     waker: Mutex<Option<InboxWaker>>,
-    /// Notified when the inbox could not be read or acknowledged.
-    pub(crate) failed: Arc<Notify>,
+    /// Since when no page of the inbox could be fetched. `None` while that can be done.
+    fails_since: watch::Sender<Option<Instant>>,
 }
 
 /// For as long as it exists, the inbox is read here.
@@ -29,7 +31,7 @@ pub(crate) struct Reading<'a>(&'a Source);
 
 impl Source {
     pub(crate) fn new(client: Client, agent: AgentId) -> Self {
-        Self { client, agent, waker: Mutex::new(None), failed: Arc::default() }
+        Self { client, agent, waker: Mutex::new(None), fails_since: watch::Sender::new(None) }
     }
 
     /// The address of the service.
@@ -49,27 +51,52 @@ impl Source {
         waker.as_ref().map(InboxWaker::wake).is_some()
     }
 
-    /// Returns when the inbox could not be read for this time: at the beginning, unless it is known that it
-    /// can be, and each time that it has failed.
-    pub(crate) async fn unreachable(&self, time: Duration, is_known: bool) {
-        if is_known {
-            self.failed.notified().await;
-        }
-        while timeout(time, self.reachable(&CancellationToken::new())).await.is_ok() {
-            self.failed.notified().await;
+    /// Notes that this replica begins to read the inbox, and whether it is known that it can.
+    pub(crate) fn begin(&self, is_reached: bool) {
+        self.fails_since.send_replace((!is_reached).then(Instant::now));
+    }
+
+    /// Returns what is to be called when a page of the inbox was fetched.
+    pub(crate) fn on_page(&self) -> impl Fn() + Send + Sync + use<> {
+        let fails_since = self.fails_since.clone();
+        move || {
+            fails_since.send_if_modified(|since| since.take().is_some());
         }
     }
 
-    /// Returns when the inbox can be read, or cannot for a reason that reading it will report, or it is
-    /// stopped.
-    pub(crate) async fn reachable(&self, stop: &CancellationToken) {
+    /// Returns what is to be called when a page could not be fetched.
+    pub(crate) fn on_error(&self) -> impl Fn() + Send + Sync + use<> {
+        let fails_since = self.fails_since.clone();
+        move || {
+            fails_since.send_if_modified(|since| {
+                since.replace(since.unwrap_or_else(Instant::now)).is_none()
+            });
+        }
+    }
+
+    /// Returns when no page could be fetched for this time.
+    pub(crate) async fn unreachable(&self, time: Duration) {
+        let mut fails_since = self.fails_since.subscribe();
+        // The sender is not dropped before.
+        while let Ok(since) = fails_since.wait_for(Option::is_some).await.map(|since| *since) {
+            let end = since.unwrap_or_else(Instant::now) + time;
+            if timeout_at(end, fails_since.wait_for(Option::is_none)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns when the inbox can be read, or cannot for a reason that reading it will tell, or it is
+    /// stopped. `report` is given each other error.
+    pub(crate) async fn reachable(&self, report: impl Fn(&Error), stop: &CancellationToken) {
         let mut waits = Waits::between(WAITS);
         let query = InboxQuery::new().unread().limit(PAGE_SIZE);
         let trying = async {
             while let Err(error) = self.client.list_inbox(&query).await {
-                if is_refusal(&error) {
+                if is_answer(&error) {
                     return;
                 }
+                report(&error);
                 waits.wait(stop).await;
             }
         };
@@ -90,31 +117,77 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Whether the service itself answers that it does not list the inbox.
-fn is_refusal(error: &Error) -> bool {
-    let is_refused = matches!(error.status(), Some(400..=499)) && error.excerpt().is_none();
-    is_refused && !error.is_retryable()
+/// Whether the service itself answers, and trying again later would not help.
+fn is_answer(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unauthorized | ErrorKind::ReplyTooLarge => true,
+        _ => {
+            let is_refused = matches!(error.status(), Some(400..=499)) && !error.is_retryable();
+            is_refused && error.excerpt().is_none()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use machins_client::ApiKey;
-    use tokio::time::timeout;
+    use tokio::time::sleep;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_silent_inbox_is_unreachable_before_a_call_fails() {
-        // It takes connections and never answers.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+    const TIME: Duration = Duration::from_secs(10);
+
+    fn source() -> Source {
         let key = ApiKey::new("at_0123456789").unwrap();
-        let client = Client::builder().base_url(url).api_key(key).build().unwrap();
-        let source = Source::new(client, AgentId::new("ada").unwrap());
-        let time = Duration::from_millis(10);
-        let unreachable = source.unreachable(time, false);
-        timeout(Duration::from_secs(30), unreachable).await.unwrap();
+        let client = Client::builder().api_key(key).build().unwrap();
+        Source::new(client, AgentId::new("ada").unwrap())
+    }
+
+    /// How long it takes until an inbox counts as unreachable, or `None` if it does not.
+    async fn time_until_unreachable(source: &Source) -> Option<Duration> {
+        let start = Instant::now();
+        let limit = Duration::from_hours(1);
+        timeout_at(start + limit, source.unreachable(TIME)).await.ok().map(|()| start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_inbox_that_never_answers_is_unreachable() {
+        let source = source();
+        source.begin(false);
+        assert_eq!(time_until_unreachable(&source).await, Some(TIME));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_inbox_is_not_unreachable() {
+        let source = source();
+        source.begin(true);
+        assert_eq!(time_until_unreachable(&source).await, None);
+        source.begin(false);
+        source.on_page()();
+        assert_eq!(time_until_unreachable(&source).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_counts_from_the_first_failure() {
+        let source = source();
+        source.begin(true);
+        let failing = async {
+            for wait in [1, 3, 4, 2] {
+                sleep(Duration::from_secs(wait)).await;
+                source.on_error()();
+            }
+        };
+        let (time, ()) = tokio::join!(time_until_unreachable(&source), failing);
+        assert_eq!(time, Some(TIME + Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_in_between_ends_a_failure() {
+        let source = source();
+        source.begin(true);
+        let (fails, page) = (source.on_error(), source.on_page());
+        fails();
+        page();
+        assert_eq!(time_until_unreachable(&source).await, None);
     }
 }

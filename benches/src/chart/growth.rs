@@ -6,7 +6,7 @@ use std::ops::Range;
 use plotters::prelude::*;
 
 use crate::bench::Result;
-use crate::report::{Line, Report};
+use crate::report::{Line, Report, Short};
 
 const SIZE: (u32, u32) = (960, 560);
 const TEXT: (&str, i32) = ("sans-serif", 15);
@@ -21,6 +21,7 @@ pub(crate) fn draw(report: &Report) -> Result<String> {
     let curves = curves(&report.lines);
     let items = decades(&curves, |point| point.0).log_scale();
     let figures = decades(&curves, |point| point.1).log_scale();
+    let count = f64::from(u32::try_from(curves.len())?);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -37,10 +38,14 @@ pub(crate) fn draw(report: &Report) -> Result<String> {
             .x_desc("items or agents")
             .y_desc("microseconds")
             .label_style(TEXT)
+            .x_label_formatter(&|&value| Short(value).to_string())
+            .y_label_formatter(&|&value| Short(value).to_string())
             .light_line_style(TRANSPARENT)
             .draw()?;
-        for (number, curve) in curves.iter().enumerate() {
-            let style = Palette99::pick(number).stroke_width(2);
+        for (place, curve) in (0_u32..).zip(&curves) {
+            // Equally far apart, and dark enough for a white ground.
+            let hue = f64::from(place) / count;
+            let style = HSLColor(hue, 0.8, 0.4).stroke_width(2);
             chart
                 .draw_series(LineSeries::new(curve.points.iter().copied(), style))?
                 .label(curve.name)

@@ -241,6 +241,9 @@ impl<T: Transport> Deliveries<T> {
             Ok(page) => {
                 self.failed_lists = 0;
                 self.next_list = None;
+                if let Some(on_page) = &self.shared.settings.on_page {
+                    on_page();
+                }
                 self.take(&request, page);
             }
             // The service may refuse an offset that is behind the end.

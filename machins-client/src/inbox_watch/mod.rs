@@ -121,6 +121,7 @@ impl<T: Transport> InboxWatch<T> {
             on_parked: None,
             acknowledges_parked: false,
             on_error: None,
+            on_page: None,
         };
         Self { api, transport, settings, queue: Arc::new(Mutex::new(Queue::new())) }
     }
@@ -186,6 +187,13 @@ impl<T: Transport> InboxWatch<T> {
     /// Sets a callback that gets each error of the service after which the watch goes on.
     pub fn on_error(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.settings.on_error = Some(Arc::new(callback));
+        self
+    }
+
+    /// Sets a callback that is called after each page of the inbox that was fetched, empty or not: a sign
+    /// that the service can be reached.
+    pub fn on_page(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
+        self.settings.on_page = Some(Arc::new(callback));
         self
     }
 

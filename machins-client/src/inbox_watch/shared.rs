@@ -63,6 +63,7 @@ pub(super) struct Settings {
     pub(super) on_parked: Option<Callback<ParkedNotification>>,
     pub(super) acknowledges_parked: bool,
     pub(super) on_error: Option<Callback<Error>>,
+    pub(super) on_page: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 pub(super) struct Shared {
