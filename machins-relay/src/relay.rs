@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use machins_client::webhook::Webhook;
-use machins_client::{AgentId, CancellationToken, Client, Error, Notification};
+use machins_client::{AgentId, CancellationToken, Client, Error, ErrorKind, Notification};
 use tokio::io::AsyncWrite;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::cloud_event::CloudEvent;
 use crate::connection::NatsConnection;
@@ -308,18 +308,18 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<(), RelayError> {
         let leases = Leases::new(replica, &source.agent);
-        let mut is_reached = false;
+        let mut reached: Option<Instant> = None;
         while !stop.is_cancelled() {
             let acquired = leases.acquire(nats.interruption(), &self.on_notice, stop);
             let Some(mut lease) = acquired.await else { break };
             let term = stop.child_token();
-            source.begin(std::mem::take(&mut is_reached));
+            let time = lease.time();
+            source.begin(reached.take().is_some_and(|reached| reached.elapsed() < time));
             let passing = async {
                 let result = self.pass_on(source, nats, &term).await;
                 term.cancel();
                 result
             };
-            let time = lease.time();
             let keeping = async {
                 let is_unreachable = tokio::select! {
                     () = lease.keep() => false,
@@ -341,7 +341,7 @@ impl Relay {
                 };
                 source.reachable(report, stop).await;
                 replica.regain(&source.agent);
-                is_reached = true;
+                reached = Some(Instant::now());
             }
         }
         Ok(())
@@ -367,7 +367,10 @@ impl Relay {
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
                 let fails = source.on_error();
                 move |error| {
-                    fails();
+                    // Another replica would be limited, too.
+                    if error.kind() != ErrorKind::RateLimited {
+                        fails();
+                    }
                     on_notice(&Notice::InboxFailed(agent.clone(), error.clone()));
                 }
             })

@@ -7,7 +7,7 @@ use machins_client::{
     AgentId, CancellationToken, Client, Error, ErrorKind, InboxQuery, InboxWaker,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::waits::Waits;
 
@@ -74,27 +74,38 @@ impl Source {
         }
     }
 
-    /// Returns when no page could be fetched for this time.
+    /// Returns when no page could be fetched for this time, and none can be fetched then.
     pub(crate) async fn unreachable(&self, time: Duration) {
         let mut fails_since = self.fails_since.subscribe();
         // The sender is not dropped before.
         while let Ok(since) = fails_since.wait_for(Option::is_some).await.map(|since| *since) {
             let end = since.unwrap_or_else(Instant::now) + time;
-            if timeout_at(end, fails_since.wait_for(Option::is_none)).await.is_err() {
+            if timeout_at(end, fails_since.wait_for(Option::is_none)).await.is_ok() {
+                continue;
+            }
+            // The time may have passed in waiting, and not in trying.
+            let is_fetched = tokio::select! {
+                _ = fails_since.wait_for(Option::is_none) => true,
+                page = timeout(time, self.fetch(PAGE_SIZE)) => matches!(page, Ok(Ok(()))),
+            };
+            if !is_fetched {
                 return;
             }
+            self.fails_since.send_replace(None);
         }
     }
 
     /// Returns when the inbox can be read, or cannot for a reason that reading it will tell, or it is
     /// stopped. `report` is given each other error.
     pub(crate) async fn reachable(&self, report: impl Fn(&Error), stop: &CancellationToken) {
-        let mut waits = Waits::between(WAITS);
-        let query = InboxQuery::new().unread().limit(PAGE_SIZE);
+        let (mut waits, mut limit) = (Waits::between(WAITS), PAGE_SIZE);
         let trying = async {
-            while let Err(error) = self.client.list_inbox(&query).await {
-                if is_answer(&error) {
+            while let Err(error) = self.fetch(limit).await {
+                if is_final(&error) {
                     return;
+                }
+                if error.kind() == ErrorKind::ReplyTooLarge {
+                    limit = (limit / 2).max(1);
                 }
                 report(&error);
                 waits.wait(stop).await;
@@ -104,6 +115,11 @@ impl Source {
             () = trying => {}
             () = stop.cancelled() => {}
         }
+    }
+
+    /// Fetches a page of the inbox, of so many notifications at most.
+    async fn fetch(&self, limit: u32) -> Result<(), Error> {
+        self.client.list_inbox(&InboxQuery::new().unread().limit(limit)).await.map(drop)
     }
 
     fn set(&self, waker: Option<InboxWaker>) {
@@ -117,19 +133,22 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Whether the service itself answers, and trying again later would not help.
-fn is_answer(error: &Error) -> bool {
+/// Whether reading the inbox ends with this error, as [`InboxWatch::run`](machins_client::InboxWatch::run)
+/// says.
+fn is_final(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::ReplyTooLarge => true,
-        _ => {
-            let is_refused = matches!(error.status(), Some(400..=499)) && !error.is_retryable();
-            is_refused && error.excerpt().is_none()
+        ErrorKind::Unauthorized => true,
+        ErrorKind::BadRequest | ErrorKind::Forbidden | ErrorKind::NotFound => {
+            error.excerpt().is_none()
         }
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use machins_client::ApiKey;
     use tokio::time::sleep;
 
@@ -137,9 +156,12 @@ mod tests {
 
     const TIME: Duration = Duration::from_secs(10);
 
+    /// An inbox at an address that refuses connections.
     fn source() -> Source {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let key = ApiKey::new("at_0123456789").unwrap();
-        let client = Client::builder().api_key(key).build().unwrap();
+        let client = Client::builder().base_url(format!("http://{address}")).api_key(key);
+        let client = client.build().unwrap();
         Source::new(client, AgentId::new("ada").unwrap())
     }
 
@@ -154,7 +176,8 @@ mod tests {
     async fn an_inbox_that_never_answers_is_unreachable() {
         let source = source();
         source.begin(false);
-        assert_eq!(time_until_unreachable(&source).await, Some(TIME));
+        let time = time_until_unreachable(&source).await.unwrap();
+        assert!((TIME..2 * TIME).contains(&time), "{time:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,7 +201,8 @@ mod tests {
             }
         };
         let (time, ()) = tokio::join!(time_until_unreachable(&source), failing);
-        assert_eq!(time, Some(TIME + Duration::from_secs(1)));
+        let (time, first) = (time.unwrap(), Duration::from_secs(1));
+        assert!((first + TIME..2 * TIME).contains(&time), "{time:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ pub(super) async fn agents(context: &Context, profiles: &[String]) -> Result<Vec
                 refused.push(failure.about(&format!("profile {profile}")));
                 continue;
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(failure.about(&format!("profile {profile}"))),
         };
         if let Some((other, _)) = agents.iter().find(|(_, other)| other.id == found.id) {
             let what = format!("the profiles {other} and {profile} are the same agent");
@@ -60,8 +60,8 @@ pub(super) async fn agents(context: &Context, profiles: &[String]) -> Result<Vec
 async fn agent(context: &Context) -> Result<Agent, Failure> {
     context.limit_each_call();
     let client = context.machins_with_key()?.build()?;
-    let profile = context.global.profile.iter();
-    let whose = profile.map(|name| format!("profile {name}: ")).collect::<String>();
+    let profile = context.global.profile.as_ref();
+    let whose = profile.map(|name| format!("profile {name}: ")).unwrap_or_default();
     let mut wait = FIRST_WAIT;
     let wallet = loop {
         match client.get_wallet().await {
