@@ -18,7 +18,7 @@ use crate::http::{HttpReceiver, Posts};
 use crate::lease::Leases;
 use crate::nats::Nats;
 use crate::notice::{Notice, OnNotice};
-use crate::replica::Replica;
+use crate::replica::{Replica, renewal};
 use crate::sink::{CONCURRENCY, NotStored, Sink};
 use crate::source::Source;
 use crate::stream::EventStream;
@@ -314,7 +314,7 @@ impl Relay {
             let Some(mut lease) = acquired.await else { break };
             let term = stop.child_token();
             let time = lease.time();
-            source.begin(reached.take().is_some_and(|reached| reached.elapsed() < time));
+            source.begin(reached.take().is_some_and(|at| at.elapsed() < renewal(time)));
             let passing = async {
                 let result = self.pass_on(source, nats, &term).await;
                 term.cancel();

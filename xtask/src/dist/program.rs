@@ -13,6 +13,10 @@ use crate::project::Project;
 /// The largest size of the static program, in bytes.
 const MAX_SIZE: usize = 20 << 20;
 
+/// Cargo's flags, as `cargo auditable` passes them on to its wrapper.
+const AUDITABLE_ARGUMENTS: &str =
+    r#"{"offline": false, "locked": true, "frozen": false, "config": []}"#;
+
 /// Shells that completions are packaged for, and how each names the file.
 const COMPLETIONS: [(&str, &str); 4] = [
     ("bash", "machins.bash"),
@@ -55,9 +59,13 @@ impl Program {
         let flags = format!("target.{target}.rustflags=[{flags}]");
         let c_flags = c_flags.collect::<Vec<_>>().join(" ");
         let compiler = format!("CC_{}", target.replace('-', "_"));
-        cmd!(shell, "cargo auditable build --config {flags} --profile dist --locked --package machins-cli --features full --target {target}")
+        // As `cargo auditable build`, but for the name of the wrapper: that is its path, which would become a
+        // part of each symbol's name, so that the bytes would depend on the folder.
+        cmd!(shell, "cargo build --config {flags} --profile dist --locked --package machins-cli --features full --target {target}")
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTC_WORKSPACE_WRAPPER", "cargo-auditable")
+            .env("CARGO_AUDITABLE_ORIG_ARGS", AUDITABLE_ARGUMENTS)
             .env("CFLAGS", c_flags)
             .env(compiler, "musl-gcc")
             .run()?;
