@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use machins_client::webhook::Webhook;
-use machins_client::{AgentId, CancellationToken, Client, Error, ErrorKind, Notification};
+use machins_client::{AgentId, CancellationToken, Client, Error, Notification};
 use tokio::io::AsyncWrite;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
@@ -367,10 +367,7 @@ impl Relay {
                 let (on_notice, agent) = (Arc::clone(&self.on_notice), agent.clone());
                 let fails = source.on_error();
                 move |error| {
-                    // Another replica would be limited, too.
-                    if error.kind() != ErrorKind::RateLimited {
-                        fails();
-                    }
+                    fails(error);
                     on_notice(&Notice::InboxFailed(agent.clone(), error.clone()));
                 }
             })

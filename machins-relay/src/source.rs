@@ -64,13 +64,16 @@ impl Source {
         }
     }
 
-    /// Returns what is to be called when a page could not be fetched.
-    pub(crate) fn on_error(&self) -> impl Fn() + Send + Sync + use<> {
+    /// Returns what is to be called with each error of reading the inbox.
+    pub(crate) fn on_error(&self) -> impl Fn(&Error) + Send + Sync + use<> {
         let fails_since = self.fails_since.clone();
-        move || {
-            fails_since.send_if_modified(|since| {
-                since.replace(since.unwrap_or_else(Instant::now)).is_none()
-            });
+        move |error| {
+            // Another replica would be limited, too.
+            if error.kind() != ErrorKind::RateLimited {
+                fails_since.send_if_modified(|since| {
+                    since.replace(since.unwrap_or_else(Instant::now)).is_none()
+                });
+            }
         }
     }
 
@@ -172,6 +175,20 @@ mod tests {
         timeout_at(start + limit, source.unreachable(TIME)).await.ok().map(|()| start.elapsed())
     }
 
+    fn failure() -> Error {
+        Error::new(ErrorKind::Unavailable, "the service is down")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_inbox_that_is_rate_limited_is_not_unreachable() {
+        let source = source();
+        source.begin(true);
+        source.on_error()(&Error::new(ErrorKind::RateLimited, "too many calls"));
+        assert_eq!(time_until_unreachable(&source).await, None);
+        source.on_error()(&failure());
+        assert!(time_until_unreachable(&source).await.is_some());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_inbox_that_never_answers_is_unreachable() {
         let source = source();
@@ -197,7 +214,7 @@ mod tests {
         let failing = async {
             for wait in [1, 3, 4, 2] {
                 sleep(Duration::from_secs(wait)).await;
-                source.on_error()();
+                source.on_error()(&failure());
             }
         };
         let (time, ()) = tokio::join!(time_until_unreachable(&source), failing);
@@ -210,7 +227,7 @@ mod tests {
         let source = source();
         source.begin(true);
         let (fails, page) = (source.on_error(), source.on_page());
-        fails();
+        fails(&failure());
         page();
         assert_eq!(time_until_unreachable(&source).await, None);
     }

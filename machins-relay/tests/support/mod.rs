@@ -143,9 +143,9 @@ pub struct Route {
 #[derive(PartialEq)]
 pub enum RouteState {
     Open,
-    /// Connections are closed.
+    /// Connections are closed, and new ones as soon as they are made.
     Cut,
-    /// Nothing comes back.
+    /// Connections are made, and requests are never answered.
     Silent,
 }
 
