@@ -7,7 +7,7 @@ use machins_client::{
     AgentId, CancellationToken, Client, Error, ErrorKind, InboxQuery, InboxWaker,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::waits::Waits;
 
@@ -22,8 +22,8 @@ pub(crate) struct Source {
     pub(crate) agent: AgentId,
     /// Has the inbox fetched at once. `None` while this replica does not read it.
     waker: Mutex<Option<InboxWaker>>,
-    /// Since when no page of the inbox could be fetched. `None` while that can be done.
-    fails_since: watch::Sender<Option<Instant>>,
+    /// Whether no page of the inbox could be fetched at last.
+    fails: watch::Sender<bool>,
 }
 
 /// For as long as it exists, the inbox is read here.
@@ -31,7 +31,7 @@ pub(crate) struct Reading<'a>(&'a Source);
 
 impl Source {
     pub(crate) fn new(client: Client, agent: AgentId) -> Self {
-        Self { client, agent, waker: Mutex::new(None), fails_since: watch::Sender::new(None) }
+        Self { client, agent, waker: Mutex::new(None), fails: watch::Sender::new(false) }
     }
 
     /// The address of the service.
@@ -53,48 +53,45 @@ impl Source {
 
     /// Notes that this replica begins to read the inbox, and whether it is known that it can.
     pub(crate) fn begin(&self, is_reached: bool) {
-        self.fails_since.send_replace((!is_reached).then(Instant::now));
+        self.fails.send_replace(!is_reached);
     }
 
     /// Returns what is to be called when a page of the inbox was fetched.
     pub(crate) fn on_page(&self) -> impl Fn() + Send + Sync + use<> {
-        let fails_since = self.fails_since.clone();
+        let fails = self.fails.clone();
         move || {
-            fails_since.send_if_modified(|since| since.take().is_some());
+            fails.send_if_modified(|fails| std::mem::replace(fails, false));
         }
     }
 
     /// Returns what is to be called with each error of reading the inbox.
     pub(crate) fn on_error(&self) -> impl Fn(&Error) + Send + Sync + use<> {
-        let fails_since = self.fails_since.clone();
+        let fails = self.fails.clone();
         move |error| {
             // Another replica would be limited, too.
             if error.kind() != ErrorKind::RateLimited {
-                fails_since.send_if_modified(|since| {
-                    since.replace(since.unwrap_or_else(Instant::now)).is_none()
-                });
+                fails.send_replace(true);
             }
         }
     }
 
     /// Returns when no page could be fetched for this time, and none can be fetched then.
     pub(crate) async fn unreachable(&self, time: Duration) {
-        let mut fails_since = self.fails_since.subscribe();
+        let mut fails = self.fails.subscribe();
         // The sender is not dropped before.
-        while let Ok(since) = fails_since.wait_for(Option::is_some).await.map(|since| *since) {
-            let end = since.unwrap_or_else(Instant::now) + time;
-            if timeout_at(end, fails_since.wait_for(Option::is_none)).await.is_ok() {
+        while fails.wait_for(|fails| *fails).await.is_ok() {
+            if timeout(time, fails.wait_for(|fails| !fails)).await.is_ok() {
                 continue;
             }
             // The time may have passed in waiting, and not in trying.
             let is_fetched = tokio::select! {
-                _ = fails_since.wait_for(Option::is_none) => true,
+                _ = fails.wait_for(|fails| !fails) => true,
                 page = timeout(time, self.fetch(PAGE_SIZE)) => matches!(page, Ok(Ok(()))),
             };
             if !is_fetched {
                 return;
             }
-            self.fails_since.send_replace(None);
+            self.fails.send_replace(false);
         }
     }
 
@@ -153,7 +150,7 @@ mod tests {
     use std::net::TcpListener;
 
     use machins_client::ApiKey;
-    use tokio::time::sleep;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
@@ -172,7 +169,7 @@ mod tests {
     async fn time_until_unreachable(source: &Source) -> Option<Duration> {
         let start = Instant::now();
         let limit = Duration::from_hours(1);
-        timeout_at(start + limit, source.unreachable(TIME)).await.ok().map(|()| start.elapsed())
+        timeout(limit, source.unreachable(TIME)).await.ok().map(|()| start.elapsed())
     }
 
     fn failure() -> Error {
