@@ -6,9 +6,9 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 RUN target="$(uname -m)-unknown-linux-musl" \
-    && RUSTFLAGS=-Crelocation-model=static CC=musl-gcc cargo build --profile dist --locked \
+    && RUSTFLAGS=-Crelocation-model=static CC=musl-gcc cargo build --release --locked \
         --package machins-cli --features full --target "$target" \
-    && cp "target/$target/dist/machins" /machins
+    && cp "target/$target/release/machins" /machins
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

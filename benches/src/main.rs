@@ -1,9 +1,9 @@
 //! Measures the project and what it is compared with, in one run.
 //!
 //! ```sh
-//! cargo run --release -p client-benchmarks            # all rows; writes docs/benchmarks.* and docs/growth.svg
-//! cargo run --release -p client-benchmarks -- 1 5     # these rows; only prints them
-//! cargo run --release -p client-benchmarks -- --table # the table of the last run of all rows
+//! cargo run --profile bench -p client-benchmarks            # all rows; writes docs/benchmarks.* and docs/growth.svg
+//! cargo run --profile bench -p client-benchmarks -- 1 5     # these rows; only prints them
+//! cargo run --profile bench -p client-benchmarks -- --table # the table of the last run of all rows
 //! ```
 //!
 //! Each run is added to benches/history.jsonl, and figures that are worse than before are named.
@@ -67,6 +67,9 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
+    if cfg!(panic = "abort") {
+        eprintln!("warning: built with --release, which is for size: measure with --profile bench");
+    }
     let arguments = Arguments::parse();
     let Arguments { rows, rounds, slow, .. } = &arguments;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -31,17 +31,17 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
 pub(crate) fn machins() -> Result<PathBuf> {
     let triple = format!("{}-unknown-linux-musl", env::consts::ARCH);
     let mut cargo = cargo_build();
-    cargo.args(["--profile", "dist", "--target", &triple]);
+    cargo.args(["--release", "--target", &triple]);
     cargo.args(["--package", "machins-cli", "--features", "full"]);
     cargo.env("RUSTFLAGS", "-Crelocation-model=static");
     succeed(cargo.env(format!("CC_{}", triple.replace('-', "_")), "musl-gcc"))?;
-    Ok(target()?.join(triple).join("dist/machins"))
+    Ok(target()?.join(triple).join("release/machins"))
 }
 
-/// Builds a program of this package in release mode.
+/// Builds a program of this package, as this one was built.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
     let mut cargo = cargo_build();
-    succeed(cargo.args(["--release", "--package", "client-benchmarks", "--bin", name]))?;
+    succeed(cargo.args(["--profile", "bench", "--package", "client-benchmarks", "--bin", name]))?;
     Ok(target()?.join("release").join(name))
 }
 

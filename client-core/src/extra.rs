@@ -60,7 +60,12 @@ impl Extra {
 
 impl<N: Into<String>, V: Into<Document>> FromIterator<(N, V)> for Extra {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        // Each type of iterator that is collected into a map has its own code to sort it first.
+        let mut extra = Self::default();
+        for (name, value) in fields {
+            extra.0.insert(name.into(), value.into());
+        }
+        extra
     }
 }
 

@@ -126,19 +126,23 @@ impl Reply {
     /// Returns [`ErrorKind::UnreadableReply`], with the status and an excerpt, if the body is not
     /// JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(self.text()?).map_err(|error| self.undecodable(&error))
+    }
+
+    fn text(&self) -> Result<&str, Error> {
         // The whole body at once, which takes less time than each of its strings.
-        let text = std::str::from_utf8(&self.body).map_err(|error| {
+        std::str::from_utf8(&self.body).map_err(|error| {
             self.unreadable(format!("status {}, but the body is not UTF-8 ({error})", self.status))
-        })?;
-        serde_json::from_str(text).map_err(|error| {
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "not the expected reply",
-                serde_json::error::Category::Eof => "cut off",
-                _ => "not JSON",
-            };
-            let message = format!("status {}, but the body is {what} ({error})", self.status);
-            self.unreadable(message)
         })
+    }
+
+    fn undecodable(&self, error: &serde_json::Error) -> Error {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "not the expected reply",
+            serde_json::error::Category::Eof => "cut off",
+            _ => "not JSON",
+        };
+        self.unreadable(format!("status {}, but the body is {what} ({error})", self.status))
     }
 
     /// Creates an error of kind [`ErrorKind::UnreadableReply`] with the status and an excerpt of

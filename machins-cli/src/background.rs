@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How much is kept for a slow reader.
 const MAX_BYTES: usize = 256 << 10;
 
+/// How long a reader may take for what is left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What is to be written, once [`start`] has been called.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
@@ -53,12 +56,12 @@ pub(crate) fn write(text: &str) {
     }
 }
 
-/// Waits until all has been written, for as long as `limit`.
-pub(crate) fn flush(limit: Duration) {
+/// Waits until all has been written, for one second at most.
+pub(crate) fn flush() {
     if let Some(queue) = QUEUE.get() {
         let is_pending = |pending: &mut Pending| pending.busy || !pending.texts.is_empty();
         // Whether it was long enough makes no difference.
-        let _ = queue.changed.wait_timeout_while(queue.lock(), limit, is_pending);
+        let _ = queue.changed.wait_timeout_while(queue.lock(), LAST_WORDS, is_pending);
     }
 }
 

@@ -54,7 +54,6 @@ mod text;
 mod verbose;
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use crate::config::file::ConfigFile;
 use crate::config::key::{API_KEY, MACHINEID_ORG_KEY};
@@ -63,12 +62,10 @@ use crate::error::{Exit, ExitCode, Failure};
 use crate::flags::Global;
 use crate::output::Output;
 
-/// How long a reader of stderr may take for what is left at the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
 fn main() {
     // First: this program is executed again as the keeper of a command.
     process_containment::init();
+    panic::exit_on_panic();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if cmd::completion::answer(cmd::tree, &arguments) {
         return;
@@ -76,8 +73,8 @@ fn main() {
     if cmd::hook::is_run(&arguments) {
         panic::block_on_panic();
     }
-    let exit_code = panic::guarded(|| run(&arguments));
-    background::flush(LAST_WORDS);
+    let exit_code = run(&arguments);
+    background::flush();
     exit_code.exit();
 }
 

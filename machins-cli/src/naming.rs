@@ -1,22 +1,38 @@
 //! Names that this program chooses: slugs and profiles.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
 use crate::error::Failure;
 
 /// The lengths of a slug that the service accepts.
 const SHORTEST_SLUG: usize = 3;
 const LONGEST_SLUG: usize = 100;
 
-/// Makes a slug from a name or title. `what` says which of them in errors.
+/// Makes a slug from a name or title: accents are dropped, and what is no letter or digit separates. A
+/// letter that ASCII does not have is not guessed at. `what` says which of them in errors.
 pub(crate) fn slug_from(what: &str, text: &str) -> Result<String, Failure> {
-    let mut slug = slug::slugify(text);
+    let refused = || {
+        Failure::usage(format!("cannot make a slug from the {what} {text:?}"))
+            .hint("give one with --slug: lowercase letters, digits and hyphens")
+    };
+    let mut slug = String::new();
+    for character in text.nfkd().filter(|character| !is_combining_mark(*character)) {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if character.is_alphanumeric() {
+            return Err(refused());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
     // A slug is ASCII, so any index is a character boundary.
     slug.truncate(LONGEST_SLUG);
-    let slug = slug.trim_end_matches('-');
+    slug.truncate(slug.trim_end_matches('-').len());
     if slug.len() < SHORTEST_SLUG {
-        return Err(Failure::usage(format!("cannot make a slug from the {what} {text:?}"))
-            .hint("give one with --slug: lowercase letters, digits and hyphens"));
+        return Err(refused());
     }
-    Ok(slug.to_owned())
+    Ok(slug)
 }
 
 /// Names for the profile that keeps a credential which is replaced, the best first.
@@ -34,11 +50,11 @@ mod tests {
     fn slugs_are_made_of_names() {
         let made = |text| slug_from("name", text).unwrap();
         assert_eq!(made("Ada of the North!"), "ada-of-the-north");
-        assert_eq!(made("  Zoë & Søn  "), "zoe-son");
+        assert_eq!(made("  Zoë & Çelik  "), "zoe-celik");
         assert_eq!(made("GPT-4o  helper"), "gpt-4o-helper");
         let long = made(&"abc ".repeat(100));
         assert!(long.len() <= LONGEST_SLUG && long.ends_with("-abc"), "{long}");
-        for bad in ["", "!", "ab"] {
+        for bad in ["", "!", "ab", "Søren", "小助手", "агент"] {
             assert!(slug_from("name", bad).is_err(), "{bad}");
         }
     }

@@ -1,8 +1,9 @@
 //! Panics: a short report instead of a backtrace, and never an exit code that means "allowed".
 
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use crate::background;
 use crate::error::{Exit, ExitCode};
 use crate::output::to_stderr;
 
@@ -19,11 +20,14 @@ pub(crate) fn block_on_panic() {
     EXIT.store(Exit::Usage as i32, Ordering::Relaxed);
 }
 
-/// Runs the program, and turns a panic into a report and an exit code.
-pub(crate) fn guarded(run: impl FnOnce() -> ExitCode) -> ExitCode {
-    panic::set_hook(Box::new(report));
-    panic::catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|_| ExitCode::from(EXIT.load(Ordering::Relaxed)))
+/// From now on a panic in any thread ends this process, with a report and an exit code. Nothing goes on
+/// without the thread that has failed, and the program that users get cannot unwind.
+pub(crate) fn exit_on_panic() {
+    panic::set_hook(Box::new(|info| {
+        report(info);
+        background::flush();
+        ExitCode::from(EXIT.load(Ordering::Relaxed)).exit();
+    }));
 }
 
 /// Reports the place of the panic, and not its message, which may hold a key.
@@ -42,23 +46,42 @@ fn report(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Output};
+    use std::thread;
+
     use super::*;
 
-    /// The hook belongs to the whole process, so the test runs itself in another one.
+    /// What a gate does before anything can go wrong.
+    const GATES: [(&str, fn(), Exit); 3] = [
+        ("none", || {}, Exit::Refused),
+        ("denies", deny_on_panic, Exit::Denied),
+        ("blocks", block_on_panic, Exit::Usage),
+    ];
+
+    /// Runs a thread that panics in a process of its own: the hook belongs to the whole process.
+    fn panic_behind(gate: &str) -> Output {
+        const TEST: &str = "panic::tests::a_thread_panics";
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", TEST, "--nocapture"])
+            .env(CHILD, gate)
+            .output()
+            .unwrap()
+    }
+
+    const CHILD: &str = "MACHINS_TEST_OF_A_BUG";
+
+    #[test]
+    fn a_thread_panics() {
+        let Some(asked) = std::env::var_os(CHILD) else { return };
+        exit_on_panic();
+        let (_, gate, _) = GATES.into_iter().find(|(name, ..)| asked == *name).unwrap();
+        gate();
+        let _ = thread::spawn(|| panic!("handling org_0123456789abcdef")).join();
+    }
+
     #[test]
     fn a_bug_is_reported_by_its_place_alone() {
-        const HERE: &str = "panic::tests::a_bug_is_reported_by_its_place_alone";
-        const CHILD: &str = "MACHINS_TEST_OF_A_BUG";
-        if std::env::var_os(CHILD).is_some() {
-            let _ = guarded(|| panic!("handling org_0123456789abcdef"));
-            return;
-        }
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", HERE, "--nocapture"])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        let report = String::from_utf8(child.stderr).unwrap();
+        let report = String::from_utf8(panic_behind("none").stderr).unwrap();
         assert_eq!(report.lines().count(), 2, "{report}");
         assert!(report.contains("a bug at machins-cli/src/panic.rs:"), "{report}");
         assert!(report.contains("Please report this line"), "{report}");
@@ -67,16 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bug_never_allows() {
-        let code = |gate: fn()| {
-            guarded(|| {
-                gate();
-                std::hint::black_box(None::<ExitCode>).unwrap()
-            })
-        };
-        assert_eq!(code(|| {}), Exit::Refused.into());
-        assert_eq!(code(deny_on_panic), Exit::Denied.into());
-        assert_eq!(code(block_on_panic), Exit::Usage.into());
-        let _ = panic::take_hook();
+    fn a_bug_in_any_thread_never_allows() {
+        for (name, _, exit) in GATES {
+            assert_eq!(panic_behind(name).status.code(), Some(exit as i32), "{name}");
+        }
     }
 }

@@ -58,7 +58,7 @@ fn check_out(root: &Path, folder: &Path, revision: &str) -> Result<(PathBuf, Str
 fn build(source: &Path, target: &Path) -> Result<PathBuf> {
     let shell = Shell::new()?;
     shell.change_dir(source);
-    cmd!(shell, "cargo build --release --package client-benchmarks --target-dir {target}")
+    cmd!(shell, "cargo build --profile bench --package client-benchmarks --target-dir {target}")
         .quiet()
         .run()?;
     Ok(target.join("release/client-benchmarks"))

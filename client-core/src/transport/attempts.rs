@@ -9,7 +9,6 @@ use tracing::{Span, debug, warn};
 
 use super::engine::{Engine, RemainingPause, Withdrawal};
 use super::redact::{REDACTED, redact_body, redact_text};
-use crate::call::Decode;
 use crate::credential::{Credential, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::observer::{CallOutcome, CallSummary, Observer};
@@ -28,14 +27,14 @@ pub(super) enum SendError {
 
 /// All attempts to send one request.
 pub(super) struct Attempts<'a> {
-    engine: &'a Engine,
-    request: &'a Request,
+    pub(super) engine: &'a Engine,
+    pub(super) request: &'a Request,
     state: RetryState,
     /// The retry that the next attempt takes from the budget.
     withdrawal: Option<Withdrawal<'a>>,
     /// The key of the last attempt, if a function gave it.
     key: Option<Secret>,
-    start: Instant,
+    pub(super) start: Instant,
     pub(super) span: Span,
     /// The wait that the server named in its latest reply.
     named_wait: Option<Duration>,
@@ -95,7 +94,10 @@ impl<'a> Attempts<'a> {
     }
 
     /// Sends the request until a reply is final and can be decoded.
-    pub(super) async fn send_and_decode<R>(&mut self, decode: &Decode<R>) -> Result<R, SendError> {
+    pub(super) async fn send_and_decode<R>(
+        &mut self,
+        mut decode: impl FnMut(&Reply) -> Result<R, Error>,
+    ) -> Result<R, SendError> {
         loop {
             let error = {
                 // Not kept while the call waits: its future would hold space for it.

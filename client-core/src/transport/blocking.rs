@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::resume_unwind;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::thread;
 
@@ -83,24 +84,34 @@ impl Blocking {
         F: Future + Send,
         F::Output: Send,
     {
+        let mut output = None;
+        self.complete(pin!(async { output = Some(future.await) }))?;
+        let Some(output) = output else { unreachable!("a future is complete without its output") };
+        Ok(output)
+    }
+
+    /// Polls a future until it is complete. It is the same code for every type of future.
+    fn complete(&self, future: Pin<&mut (dyn Future<Output = ()> + Send)>) -> Result<(), Error> {
         let runtime = self.0.runtime.get()?;
         let run = || {
             runtime.block_on(async {
                 // Between calls nothing polls the idle connections. One turn of the event loop
                 // detects those that the server has closed, before one of them is reused.
                 tokio::task::yield_now().await;
-                future.await
-            })
+                future.await;
+            });
         };
         if Handle::try_current().is_err() {
-            return Ok(run());
+            run();
+            return Ok(());
         }
         thread::scope(|scope| {
             let helper = thread::Builder::new().spawn_scoped(scope, run).map_err(|error| {
                 let message = "no thread can be started for a call from asynchronous code";
                 Error::new(ErrorKind::NotSent, message).with_source(error)
             })?;
-            Ok(helper.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok(())
         })
     }
 }

@@ -1,51 +1,136 @@
 //! Executing a call: sending it and, if its outcome is unknown, asking the server about it.
 
-use std::time::Instant;
-
 use tracing::Instrument;
 
 use super::attempts::{Attempts, SendError, proves_no_effect};
 use super::engine::Engine;
-use crate::call::{Call, Probe, ProbeResult};
+use crate::call::{Call, Decode, Probe, ProbeResult};
 use crate::error::Error;
 use crate::observer::CallOutcome;
+use crate::reply::Reply;
 use crate::request::Request;
 
 /// How many calls one probe may make before the outcome counts as unknown.
 const MAX_PROBE_CALLS: u32 = 50;
 
-pub(super) async fn execute<R>(engine: &Engine, call: &Call<R>) -> Result<R, Error> {
+/// Sends a call and returns what its reply is decoded as.
+pub(super) async fn execute<R: Send>(engine: &Engine, call: &Call<R>) -> Result<R, Error> {
+    let mut answer = Answer { call, decode_probe: None, value: None };
+    let request = call.request.as_ref().map_err(Error::clone)?;
+    exchange(engine, request, &mut answer).await?;
+    let Some(value) = answer.value else { unreachable!("a call has succeeded without a value") };
+    Ok(*value)
+}
+
+/// Decodes the replies to a call and its probes. What sends them does not know the type of the result, so
+/// that it is compiled once instead of for each type.
+trait Decoder: Send {
+    /// Whether the server can be asked if the call took effect.
+    fn can_probe(&self) -> bool;
+
+    /// Decodes a reply to the call and keeps the result.
+    fn decode(&mut self, reply: &Reply) -> Result<(), Error>;
+
+    /// Returns the request of the first probe after this error, or `None` if there is no probe.
+    fn probe(&mut self, error: &Error) -> Option<Box<Result<Request, Error>>>;
+
+    /// Decodes a reply to the last probe, and keeps the result of the call if it contains it.
+    fn decode_probe(&mut self, reply: &Reply) -> Result<Conclusion, Error>;
+}
+
+/// A [`ProbeResult`] without its value.
+enum Conclusion {
+    Done,
+    Absent,
+    Unknown,
+    Failed(Error),
+    Next(Box<Result<Request, Error>>),
+}
+
+/// The result of a call, and how it is decoded.
+struct Answer<'a, R> {
+    call: &'a Call<R>,
+    decode_probe: Option<Decode<ProbeResult<R>>>,
+    /// Boxed, because the future of the call would hold space for it all the time.
+    value: Option<Box<R>>,
+}
+
+impl<R> Answer<'_, R> {
+    fn keep(&mut self, value: R) {
+        self.value = Some(Box::new(value));
+    }
+
+    fn begin(&mut self, probe: Probe<R>) -> Box<Result<Request, Error>> {
+        self.decode_probe = Some(probe.decode);
+        probe.request
+    }
+}
+
+impl<R: Send> Decoder for Answer<'_, R> {
+    fn can_probe(&self) -> bool {
+        self.call.recovery.is_some()
+    }
+
+    fn decode(&mut self, reply: &Reply) -> Result<(), Error> {
+        (self.call.decode)(reply).map(|value| self.keep(value))
+    }
+
+    fn probe(&mut self, error: &Error) -> Option<Box<Result<Request, Error>>> {
+        let probe = self.call.recovery.as_ref()?(error);
+        Some(self.begin(probe))
+    }
+
+    fn decode_probe(&mut self, reply: &Reply) -> Result<Conclusion, Error> {
+        let Some(decode) = &self.decode_probe else { return Ok(Conclusion::Unknown) };
+        Ok(match decode(reply)? {
+            ProbeResult::Done(value) => {
+                self.keep(value);
+                Conclusion::Done
+            }
+            ProbeResult::Absent => Conclusion::Absent,
+            ProbeResult::Unknown => Conclusion::Unknown,
+            ProbeResult::Failed(reason) => Conclusion::Failed(reason),
+            ProbeResult::Next(next) => Conclusion::Next(self.begin(next)),
+        })
+    }
+}
+
+/// Sends a call and its probes until its result is known.
+async fn exchange(
+    engine: &Engine,
+    request: &Request,
+    decoder: &mut dyn Decoder,
+) -> Result<(), Error> {
     let start = engine.clock().now();
-    let Call { request, decode, recovery } = call;
-    let request = request.as_ref().map_err(Error::clone)?.complete()?;
-    let mut observed = Observed::new(Attempts::new(engine, request, recovery.is_some(), start));
+    let attempts = Attempts::new(engine, request.complete()?, decoder.can_probe(), start);
+    let mut observed = Observed::new(attempts);
     let attempts = &mut observed.attempts;
     let span = attempts.span.clone();
     let result = async {
         let mut was_in_doubt = false;
         loop {
-            let (error, in_doubt) = match attempts.send_and_decode(decode).await {
-                Ok(value) => return Ok(value),
-                Err(SendError::InDoubt(error)) => (error, true),
-                // After an attempt in doubt, a refusal may be caused by that attempt arriving late.
-                Err(SendError::Failed(error)) => (error, false),
-            };
-            let recovery = recovery.as_ref().filter(|_| in_doubt || was_in_doubt);
-            let Some(recovery) = recovery else { return Err(error) };
+            let (error, in_doubt) =
+                match attempts.send_and_decode(|reply| decoder.decode(reply)).await {
+                    Ok(()) => return Ok(()),
+                    Err(SendError::InDoubt(error)) => (error, true),
+                    // After an attempt in doubt, a refusal may be caused by that attempt arriving late.
+                    Err(SendError::Failed(error)) => (error, false),
+                };
+            let probe = if in_doubt || was_in_doubt { decoder.probe(&error) } else { None };
+            let Some(probe) = probe else { return Err(error) };
             was_in_doubt = true;
-            let probed = probe(engine, start, recovery(&error), request);
             // Boxed, because most calls need no probe, and each future would hold space for it.
-            match Box::pin(probed).await {
-                Ok(ProbeResult::Done(value)) => return Ok(value),
-                Ok(ProbeResult::Failed(reason)) if in_doubt => return Err(reason),
-                Ok(ProbeResult::Absent) if in_doubt && attempts.may_resend() => {}
-                Ok(ProbeResult::Absent | ProbeResult::Failed(_))
+            match Box::pin(conclude(attempts, decoder, probe)).await {
+                Ok(Conclusion::Done) => return Ok(()),
+                Ok(Conclusion::Failed(reason)) if in_doubt => return Err(reason),
+                Ok(Conclusion::Absent) if in_doubt && attempts.may_resend() => {}
+                Ok(Conclusion::Absent | Conclusion::Failed(_))
                     if !in_doubt && is_refusal(&error) =>
                 {
                     return Err(error);
                 }
                 // Absent now does not mean absent for ever: the last attempt may still arrive.
-                _ => return Err(error.into_outcome_unknown(request.unknown_hint)),
+                _ => return Err(error.into_outcome_unknown(attempts.request.unknown_hint)),
             }
         }
     }
@@ -83,31 +168,30 @@ impl Drop for Observed<'_> {
     }
 }
 
-/// Asks the server about a request until a probe has a result other than the next probe.
-async fn probe<R>(
-    engine: &Engine,
-    start: Instant,
-    mut probe: Probe<R>,
-    about: &Request,
-) -> Result<ProbeResult<R>, Error> {
+/// Asks the server whether a call took effect, until a probe has a result other than the next probe.
+async fn conclude(
+    doubtful: &Attempts<'_>,
+    decoder: &mut dyn Decoder,
+    mut probe: Box<Result<Request, Error>>,
+) -> Result<Conclusion, Error> {
     for _ in 0..MAX_PROBE_CALLS {
-        let Probe { request, decode } = probe;
-        let mut request = (*request)?;
+        let mut request = (*probe)?;
         request.complete()?;
-        request.secrets.extend_from_slice(&about.secrets);
-        request.time_limit = about.time_limit;
-        request.options.clone_from(&about.options);
-        let mut attempts = Attempts::new(engine, &request, false, start);
+        request.secrets.extend_from_slice(&doubtful.request.secrets);
+        request.time_limit = doubtful.request.time_limit;
+        request.options.clone_from(&doubtful.request.options);
+        let mut attempts = Attempts::new(doubtful.engine, &request, false, doubtful.start);
         let span = attempts.span.clone();
-        let result = attempts.send_and_decode(&decode).instrument(span).await;
+        let sent = attempts.send_and_decode(|reply| decoder.decode_probe(reply));
+        let result = sent.instrument(span).await;
         let result = result.map_err(|(SendError::Failed(error) | SendError::InDoubt(error))| error);
         attempts.record_outcome(CallOutcome::from_result(&result));
         match name_call(&request, result)? {
-            ProbeResult::Next(next) => probe = next,
-            result => return Ok(result),
+            Conclusion::Next(next) => probe = next,
+            conclusion => return Ok(conclusion),
         }
     }
-    Ok(ProbeResult::Unknown)
+    Ok(Conclusion::Unknown)
 }
 
 /// Whether the server has examined the call and refused it, so that it would also refuse an earlier

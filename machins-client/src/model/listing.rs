@@ -1,6 +1,6 @@
 //! An agent's own listings.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ops::Not;
 
 use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
@@ -272,7 +272,7 @@ impl NewListing {
     }
 }
 
-fn distinct(tags: &[String]) -> BTreeSet<&str> {
+fn distinct(tags: &[String]) -> HashSet<&str> {
     tags.iter().map(String::as_str).collect()
 }
 

@@ -15,7 +15,7 @@ pub(super) fn build(shell: &Shell, program: &Program, out: &Path) -> Result<Path
     let Program { target, .. } = program;
     let path = cmd!(
         shell,
-        "cargo deb --locked --profile dist --no-build --no-strip --package machins-cli --target {target} --output {out}"
+        "cargo deb --locked --no-build --no-strip --package machins-cli --target {target} --output {out}"
     )
     .read()?;
     Ok(PathBuf::from(path))

@@ -32,6 +32,10 @@ struct Packages {
 pub(crate) fn run(project: &Project, out: &Path, check: bool, debug: bool) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("could not create {}", out.display()))?;
     let out = out.canonicalize()?;
+    if check && !debug {
+        // First, since the programs are built in one place.
+        program::check_client_alone(project, &tools::for_packages(project)?)?;
+    }
     let packages = if debug { debug_packages(project, &out)? } else { packages(project, &out)? };
     if check {
         check::run(project, &packages)?;

@@ -12,6 +12,8 @@ use crate::project::Project;
 
 /// The largest size of the static program, in bytes.
 const MAX_SIZE: usize = 20 << 20;
+/// The largest size of one without its default features, in bytes.
+const MAX_CLIENT_SIZE: u64 = 6 << 20;
 
 /// Cargo's flags, as `cargo auditable` passes them on to its wrapper.
 const AUDITABLE_ARGUMENTS: &str =
@@ -38,39 +40,9 @@ pub(super) struct Program {
 impl Program {
     /// Builds the static release.
     pub(super) fn build(project: &Project, shell: &Shell) -> Result<Self> {
-        let host = host(shell)?;
-        let Some(architecture) = host.strip_suffix("-unknown-linux-gnu") else {
-            bail!(
-                "the static program is built on Linux with the GNU toolchain, and this is {host}"
-            );
-        };
-        let target = format!("{architecture}-unknown-linux-musl");
-        require_musl(shell, &target)?;
-        let paths = paths_to_hide(project, shell)?;
-        let hidden =
-            paths.iter().map(|(path, name)| format!("'--remap-path-prefix={path}={name}'"));
-        // A fixed address: nothing in the program has to be relocated at each start, which otherwise
-        // writes to a tenth of the pages that a short command touches.
-        let flags = hidden.chain(["'-Crelocation-model=static'".to_owned()]);
-        let c_flags = paths.iter().map(|(path, name)| format!("-ffile-prefix-map={path}={name}"));
-        // These are added to those that the user has configured, which an environment variable would
-        // replace.
-        let flags = flags.collect::<Vec<_>>().join(", ");
-        let flags = format!("target.{target}.rustflags=[{flags}]");
-        let c_flags = c_flags.collect::<Vec<_>>().join(" ");
-        let compiler = format!("CC_{}", target.replace('-', "_"));
-        // As `cargo auditable build`, but for the name of the wrapper: that is its path, which would become a
-        // part of each symbol's name, so that the bytes would depend on the folder.
-        cmd!(shell, "cargo build --config {flags} --profile dist --locked --package machins-cli --features full --target {target}")
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env("RUSTC_WORKSPACE_WRAPPER", "cargo-auditable")
-            .env("CARGO_AUDITABLE_ORIG_ARGS", AUDITABLE_ARGUMENTS)
-            .env("CFLAGS", c_flags)
-            .env(compiler, "musl-gcc")
-            .run()?;
-        let folder = project.target.join(&target).join("dist");
-        let path = folder.join("machins");
+        let build = StaticBuild::new(project, shell)?;
+        let path = build.run(shell, &["--features", "full"])?;
+        let StaticBuild { architecture, target, paths, .. } = build;
         let bytes = fs::read(&path)?;
         let contains = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
         let size = bytes.len();
@@ -80,8 +52,8 @@ impl Program {
             ensure!(!contains(hidden), "the program contains the path {hidden}");
         }
         Ok(Self {
+            documents: path.with_file_name("package"),
             path,
-            documents: folder.join("package"),
             // Without libc it runs on every Linux, so on the oldest that these tags name.
             wheel_platforms: format!(
                 "manylinux_2_17_{architecture}.manylinux2014_{architecture}.musllinux_1_1_{architecture}"
@@ -126,6 +98,67 @@ impl Program {
             _ => bail!("no npm package is made for {}", self.target),
         };
         Ok(("linux", processor))
+    }
+}
+
+/// Requires that the program without its default features, a client alone, is small.
+pub(super) fn check_client_alone(project: &Project, shell: &Shell) -> Result<()> {
+    let path = StaticBuild::new(project, shell)?.run(shell, &["--no-default-features"])?;
+    let size = fs::metadata(path)?.len();
+    ensure!(size <= MAX_CLIENT_SIZE, "the client has {size} bytes, more than {MAX_CLIENT_SIZE}");
+    Ok(())
+}
+
+/// How static programs are built.
+struct StaticBuild {
+    architecture: String,
+    target: String,
+    /// Folders of this machine, and what the program says instead.
+    paths: Vec<(String, &'static str)>,
+    folder: PathBuf,
+}
+
+impl StaticBuild {
+    fn new(project: &Project, shell: &Shell) -> Result<Self> {
+        let host = host(shell)?;
+        let Some(architecture) = host.strip_suffix("-unknown-linux-gnu") else {
+            bail!(
+                "the static program is built on Linux with the GNU toolchain, and this is {host}"
+            );
+        };
+        let target = format!("{architecture}-unknown-linux-musl");
+        require_musl(shell, &target)?;
+        let paths = paths_to_hide(project, shell)?;
+        let folder = project.target.join(&target).join("release");
+        Ok(Self { architecture: architecture.to_owned(), target, paths, folder })
+    }
+
+    /// Builds the program with these features, and returns its path.
+    fn run(&self, shell: &Shell, features: &[&str]) -> Result<PathBuf> {
+        let Self { target, paths, .. } = self;
+        let hidden =
+            paths.iter().map(|(path, name)| format!("'--remap-path-prefix={path}={name}'"));
+        // A fixed address: nothing in the program has to be relocated at each start, which otherwise
+        // writes to a tenth of the pages that a short command touches.
+        let flags = hidden.chain(["'-Crelocation-model=static'".to_owned()]);
+        let c_flags = paths.iter().map(|(path, name)| format!("-ffile-prefix-map={path}={name}"));
+        // These are added to those that the user has configured, which an environment variable would
+        // replace.
+        let flags = flags.collect::<Vec<_>>().join(", ");
+        let flags = format!("target.{target}.rustflags=[{flags}]");
+        let c_flags = c_flags.collect::<Vec<_>>().join(" ");
+        let compiler = format!("CC_{}", target.replace('-', "_"));
+        // As `cargo auditable build`, but for the name of the wrapper: that is its path, which would become a
+        // part of each symbol's name, so that the bytes would depend on the folder.
+        cmd!(shell, "cargo build --config {flags} --release --locked --package machins-cli {features...} --target {target}")
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTC_WORKSPACE_WRAPPER", "cargo-auditable")
+            .env("CARGO_AUDITABLE_ORIG_ARGS", AUDITABLE_ARGUMENTS)
+            .env("CFLAGS", c_flags)
+            .env(compiler, "musl-gcc")
+            .run()?;
+        Ok(self.folder.join("machins"))
     }
 }
 
