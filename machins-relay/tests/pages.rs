@@ -200,6 +200,8 @@ async fn workers_in_python_share_the_events() {
     let program = format!("{before}{program}");
     share(&nats, |name| {
         let mut python = Command::new("python3");
+        // With it a line would be written in pieces, between those of the other worker.
+        python.env_remove("PYTHONUNBUFFERED");
         python.args(["-c", &program, name]).env("PYTHONPATH", &packages);
         python
     })
