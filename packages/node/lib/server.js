@@ -38,7 +38,8 @@ async function startMockServer({ seed, args = [], log = false } = {}) {
       throw new MockServerError(`${path} mock serve ended with status ${status}; see stderr`)
     },
     (cause) => {
-      throw new MockServerError(`could not start ${path}: ${cause.message}`, { cause })
+      const origin = process.env.MACHINS ? ', the program that MACHINS names' : ''
+      throw new MockServerError(`could not start ${path}${origin}: ${cause.message}`, { cause })
     },
   )
   // The first line is printed when the server is ready.

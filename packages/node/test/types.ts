@@ -1,5 +1,7 @@
 // Read by the type checker only: what a user may write.
 
+import setup from 'machins-mock/global-setup'
+import teardown from 'machins-mock/global-teardown'
 import { startMockServer, WaitTimeoutError, type MockServer, type World } from 'machins-mock'
 
 export async function use(): Promise<void> {
@@ -19,4 +21,10 @@ export async function use(): Promise<void> {
   const error: Error = new WaitTimeoutError()
   console.log(path, now, error)
   await server.stop()
+}
+
+export async function wrapped(): Promise<void> {
+  const stop: (() => Promise<void>) | undefined = await setup()
+  await stop?.()
+  await teardown()
 }

@@ -26,7 +26,9 @@ pub(super) fn write(project: &Project, shell: &Shell, program: &Program) -> Resu
         "cargo about generate --frozen --fail --config xtask/about.toml --manifest-path machins-cli/Cargo.toml --features full --target {target} xtask/about.hbs"
     )
     .read()?;
-    let libraries = [aws_lc(project)?, swagger_ui(project)?].join("\n");
+    let libraries =
+        [aws_lc(project)?, swagger_ui(project)?, musl(project)?, standard_library(shell)?]
+            .join("\n");
     fs::write(&path, format!("{crates}\n{libraries}"))?;
     Ok(path)
 }
@@ -35,6 +37,34 @@ pub(super) fn write(project: &Project, shell: &Shell, program: &Program) -> Resu
 fn aws_lc(project: &Project) -> Result<String> {
     let licence = project.dependency("aws-lc-sys")?.join("aws-lc/LICENSE");
     Ok(format!("{:=<80}\nAWS-LC\n\n{}", "", fs::read_to_string(licence)?))
+}
+
+/// The C library, which the standard library is linked with statically.
+fn musl(project: &Project) -> Result<String> {
+    let licence = fs::read_to_string(project.root.join("xtask/musl-COPYRIGHT"))?;
+    Ok(format!("{:=<80}\nmusl\n\n{licence}", ""))
+}
+
+/// The standard library of Rust and what it is made of, as the compiler documents it.
+fn standard_library(shell: &Shell) -> Result<String> {
+    let sysroot = PathBuf::from(cmd!(shell, "rustc --print sysroot").quiet().read()?);
+    let page = sysroot.join("share/doc/rust/COPYRIGHT-library.html");
+    let page = fs::read_to_string(&page)
+        .with_context(|| format!("could not read {}, which comes with rustc", page.display()))?;
+    Ok(format!("{:=<80}\n{}", "", text_of(&page)))
+}
+
+/// The text of a page, without tags and repeated blank lines.
+fn text_of(page: &str) -> String {
+    let (_, body) = page.split_once("<body>").unwrap_or(("", page));
+    let pieces = body.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
+    let text = pieces.collect::<String>();
+    let text = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+        .into_iter()
+        .fold(text, |text, (entity, character)| text.replace(entity, character));
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.dedup_by(|one, other| one.is_empty() && other.is_empty());
+    lines.join("\n") + "\n"
 }
 
 fn swagger_ui(project: &Project) -> Result<String> {
