@@ -1,5 +1,6 @@
 //! Connections that several clients can share, and the rules that they all follow.
 
+use std::env;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,9 @@ const IDLE_CONNECTIONS: usize = 128;
 
 const NO_CERTIFICATES: &str = "https needs the certificates of the system's authorities: install \
      them (ca-certificates) or name their file in SSL_CERT_FILE";
+const NO_CERTIFICATES_IN_FILE: &str = "https needs the certificates of authorities, and the file \
+     that SSL_CERT_FILE names has none: name another one, or unset it and install those of the \
+     system (ca-certificates)";
 
 /// The addresses of this machine.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -164,8 +168,13 @@ impl Pool {
             let message = "the HTTP client cannot be set up";
             let failure = Error::new(ErrorKind::InvalidInput, message).with_root_cause(error);
             match destination {
-                Destination::Remote | Destination::Local => failure.with_advice(NO_CERTIFICATES),
                 Destination::LocalPlain => failure,
+                Destination::Remote | Destination::Local => {
+                    failure.with_advice(match env::var_os("SSL_CERT_FILE") {
+                        Some(_) => NO_CERTIFICATES_IN_FILE,
+                        None => NO_CERTIFICATES,
+                    })
+                }
             }
         })
     }

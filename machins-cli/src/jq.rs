@@ -18,8 +18,15 @@ mod filter {
     use jaq_core::data::JustLut;
     use jaq_core::load::lex::Expect;
     use jaq_core::load::{Arena, Error, File, Loader, parse};
-    use jaq_core::{Compiler, Ctx, Vars, unwrap_valr};
+    use jaq_core::native::{Fun, bome, run, v};
+    use jaq_core::{Compiler, Ctx, Error as Failure, Vars, unwrap_valr};
     use jaq_json::{Val, read};
+
+    /// How many levels `fromjson` reads. A text may be another agent's, and each level takes some of the stack.
+    const MAX_DEPTH: usize = 1_000;
+
+    /// `fromjson`, by the function of that name under another one.
+    const FROM_JSON: &str = "def fromjson: shallow | parsed;";
 
     /// The formats of jq for rows of a table, which the crates do not define.
     const FORMATS: &str = r#"
@@ -46,10 +53,18 @@ mod filter {
     impl Filter {
         /// Parses an expression, or says what is wrong with it.
         pub(crate) fn parse(expression: &str) -> Result<Self, String> {
-            let formats = parse(FORMATS, |parser| parser.defs()).unwrap_or_default();
-            let definitions =
-                jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(formats);
-            let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+            let ours = |code| parse(code, |parser| parser.defs()).unwrap_or_default();
+            let definitions = ours(FROM_JSON)
+                .into_iter()
+                .chain(jaq_core::defs())
+                .chain(jaq_std::defs())
+                .chain(jaq_json::defs())
+                .chain(ours(FORMATS));
+            let of_json = jaq_json::funs().map(|(name, arguments, function)| {
+                (if name == "fromjson" { "parsed" } else { name }, arguments, function)
+            });
+            let functions =
+                jaq_core::funs().chain(jaq_std::funs()).chain(of_json).chain([shallow()]);
             let arena = Arena::default();
             let modules = Loader::new(definitions)
                 .load(&arena, File { code: expression, path: () })
@@ -79,6 +94,35 @@ mod filter {
                 })
                 .collect()
         }
+    }
+
+    /// A function that returns its input, or fails if that is a text of JSON with too many levels.
+    fn shallow() -> Fun<JustLut<Val>> {
+        run(("shallow", v(0), |(_, value)| {
+            bome(match &value {
+                Val::TStr(text) | Val::BStr(text) if depth(text) > MAX_DEPTH => Err(Failure::str(
+                    format_args!("JSON is nested more than {MAX_DEPTH} levels deep"),
+                )),
+                _ => Ok(value),
+            })
+        }))
+    }
+
+    /// The number of levels of a text of JSON.
+    fn depth(json: &[u8]) -> usize {
+        let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+        for byte in json {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => depth += 1,
+                b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
     }
 
     fn describe(error: &Error<&str>) -> String {
@@ -143,6 +187,20 @@ mod tests {
     fn a_wrong_expression_is_explained(#[case] filter: &str, #[case] why: &str) {
         let error = Filter::parse(filter).unwrap_err();
         assert!(error.contains(why), "{error}");
+    }
+
+    #[test]
+    fn a_text_is_parsed_unless_it_is_nested_too_deeply() {
+        let nested = |levels| format!("\"{}\"", "[".repeat(levels) + &"]".repeat(levels));
+        let parsed = |filter, json: &str| Filter::parse(filter).unwrap().apply(json);
+        assert_eq!(parsed("fromjson | length", &nested(1_000)).unwrap(), ["1"]);
+        for filter in ["fromjson", "[fromjson]", "fromjson | length"] {
+            let error = parsed(filter, &nested(1_001)).unwrap_err();
+            assert!(error.contains("more than 1000 levels"), "{filter}: {error}");
+        }
+        let brackets = serde_json::json!(format!(r#""\"{}""#, "[".repeat(20_000))).to_string();
+        assert!(parsed("fromjson | length", &brackets).is_ok(), "brackets in a string are text");
+        assert!(parsed("[.[] | fromjson?]", &format!("[{}]", nested(1_000_000))).is_ok());
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn main() {
 fn run(arguments: &[OsString]) -> ExitCode {
     if let Some(text) = cmd::topics::asked(arguments) {
         let out = Output::new(&Global::default());
-        return out.text(&text).map_or_else(|failure| failure.exit.into(), |()| ExitCode::SUCCESS);
+        return print(out, &text);
     }
     let (global, command) = match cmd::parse(cmd::tree(), arguments) {
         Ok(parsed) => parsed,
@@ -164,9 +164,22 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             .filter(|line| !line.is_empty())
             .collect();
         out.failure(&Failure::usage(message.join(" ")));
-    } else {
-        // An error here means that the pipe is closed.
+    } else if error.use_stderr() {
+        // There is nowhere else to say that stderr is closed.
         let _ = error.print();
+    } else {
+        return print(out, &error.render().ansi().to_string());
     }
-    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+    Exit::Usage.into()
+}
+
+/// Prints a text that was asked for, and returns the exit code.
+fn print(out: Output, text: &str) -> ExitCode {
+    match out.text(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit.into()
+        }
+    }
 }

@@ -37,6 +37,18 @@ fn a_new_key_that_cannot_be_printed_goes_to_stderr() {
     assert!(ran.stderr.contains("shown only once: org_"), "{ran:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case::version("--version")]
+#[case::help("--help")]
+#[case::help_of_a_command("mock serve --help")]
+#[case::topic("help exit-codes")]
+fn help_that_cannot_be_printed_is_no_success(#[case] words: &str) {
+    let script = format!("{} {words} > /dev/full", env!("CARGO_BIN_EXE_machins"));
+    let ran = Home::new().run_program("sh", &["-c", &script], "").exits(1);
+    assert!(ran.stderr.contains("could not write to stdout"), "{ran:?}");
+}
+
 #[test]
 fn a_password_may_begin_with_a_byte_order_mark() {
     let shop = Shop::new();
@@ -121,7 +133,7 @@ fn an_unknown_device_is_named() {
 fn https_without_certificates_says_what_to_do(#[case] url: &str) {
     let home = Home::new().with("SSL_CERT_FILE", "/dev/null").with("SSL_CERT_DIR", "/dev/null");
     let ran = home.run(&["--base-url", url, "info"]).exits(2);
-    assert!(ran.stderr.contains("SSL_CERT_FILE"), "{ran:?}");
+    assert!(ran.stderr.contains("the file that SSL_CERT_FILE names has none"), "{ran:?}");
 }
 
 /// Each page takes less than the time limit, all together more.

@@ -293,6 +293,13 @@ fn a_refusal_leaves_nothing_for_a_shell_to_evaluate(#[case] command: &[&str]) {
     assert!(ran.document()["code"].is_string(), "{ran:#?}");
 }
 
+/// The packages for Python and Node have a command `machins-mock` that is `machins mock`.
+#[test]
+fn the_mock_server_has_a_version() {
+    let ran = Home::new().run(&["mock", "--version"]).exits(0);
+    assert_eq!(ran.stdout, format!("machins-mock {}\n", env!("CARGO_PKG_VERSION")));
+}
+
 #[test]
 fn a_wait_in_vain_shows_people_what_came_on_stderr() {
     let home = Home::new();

@@ -22,7 +22,7 @@ use crate::error::{ExitCode, Failure};
 
 /// Run a mock server of both APIs for tests, or control one
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  machins mock exec -- machins status")]
+#[command(version, after_help = "Example:\n  machins mock exec -- machins status")]
 pub(crate) enum Mock {
     Serve(Box<Serve>),
     Exec(Exec),
