@@ -1,9 +1,9 @@
 //! Measures the project and what it is compared with, in one run.
 //!
 //! ```sh
-//! cargo run --profile bench -p client-benchmarks            # all rows; writes docs/benchmarks.* and docs/growth.svg
-//! cargo run --profile bench -p client-benchmarks -- 1 5     # these rows; only prints them
-//! cargo run --profile bench -p client-benchmarks -- --table # the table of the last run of all rows
+//! cargo run --profile libraries -p client-benchmarks               # all rows; writes docs/benchmarks.* and docs/growth.svg
+//! cargo run --profile libraries -p client-benchmarks -- 1 5        # these rows; only prints them
+//! cargo run --profile libraries -p client-benchmarks -- --table    # the table of the last run of all rows
 //! ```
 //!
 //! Each run is added to benches/history.jsonl, and figures that are worse than before are named.
@@ -68,7 +68,9 @@ struct Arguments {
 
 fn main() -> Result<()> {
     if cfg!(panic = "abort") {
-        eprintln!("warning: built with --release, which is for size: measure with --profile bench");
+        eprintln!(
+            "warning: built with --release, which is for size: measure with --profile libraries"
+        );
     }
     let arguments = Arguments::parse();
     let Arguments { rows, rounds, slow, .. } = &arguments;

@@ -41,8 +41,15 @@ pub(crate) fn machins() -> Result<PathBuf> {
 /// Builds a program of this package, as this one was built.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
     let mut cargo = cargo_build();
-    succeed(cargo.args(["--profile", "bench", "--package", "client-benchmarks", "--bin", name]))?;
-    Ok(target()?.join("release").join(name))
+    succeed(cargo.args([
+        "--profile",
+        "libraries",
+        "--package",
+        "client-benchmarks",
+        "--bin",
+        name,
+    ]))?;
+    Ok(target()?.join("libraries").join(name))
 }
 
 fn cargo_build() -> Command {

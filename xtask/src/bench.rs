@@ -58,10 +58,16 @@ fn check_out(root: &Path, folder: &Path, revision: &str) -> Result<(PathBuf, Str
 fn build(source: &Path, target: &Path) -> Result<PathBuf> {
     let shell = Shell::new()?;
     shell.change_dir(source);
-    cmd!(shell, "cargo build --profile bench --package client-benchmarks --target-dir {target}")
-        .quiet()
-        .run()?;
-    Ok(target.join("release/client-benchmarks"))
+    // Before there was a profile for the libraries, `release` was it.
+    let has_profile = shell.read_file("Cargo.toml")?.contains("[profile.libraries]");
+    let profile = if has_profile { "libraries" } else { "release" };
+    cmd!(
+        shell,
+        "cargo build --profile {profile} --package client-benchmarks --target-dir {target}"
+    )
+    .quiet()
+    .run()?;
+    Ok(target.join(profile).join("client-benchmarks"))
 }
 
 #[cfg(test)]
