@@ -21,6 +21,7 @@ mod filter {
     use jaq_core::native::{Fun, bome, run, v};
     use jaq_core::{Compiler, Ctx, Error as Failure, Vars, unwrap_valr};
     use jaq_json::{Val, read};
+    use serde::de::IgnoredAny;
 
     /// How many levels `fromjson` reads. A text may be another agent's, and each level takes some of the stack.
     const MAX_DEPTH: usize = 1_000;
@@ -96,19 +97,24 @@ mod filter {
         }
     }
 
-    /// A function that returns its input, or fails if that is a text of JSON with too many levels.
+    /// A function that returns its input, or fails if that is a text that is not one document of JSON, or
+    /// has too many levels.
     fn shallow() -> Fun<JustLut<Val>> {
         run(("shallow", v(0), |(_, value)| {
-            bome(match &value {
-                Val::TStr(text) | Val::BStr(text) if depth(text) > MAX_DEPTH => Err(Failure::str(
-                    format_args!("JSON is nested more than {MAX_DEPTH} levels deep"),
-                )),
-                _ => Ok(value),
+            let (Val::TStr(text) | Val::BStr(text)) = &value else { return bome(Ok(value)) };
+            // Skipping a document does not recurse.
+            bome(if serde_json::from_slice::<IgnoredAny>(text).is_err() {
+                Err(Failure::str("the text is not JSON"))
+            } else if depth(text) > MAX_DEPTH {
+                let message = format_args!("JSON is nested more than {MAX_DEPTH} levels deep");
+                Err(Failure::str(message))
+            } else {
+                Ok(value)
             })
         }))
     }
 
-    /// The number of levels of a text of JSON.
+    /// The number of levels of a document of JSON.
     fn depth(json: &[u8]) -> usize {
         let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
         for byte in json {
@@ -194,13 +200,17 @@ mod tests {
         let nested = |levels| format!("\"{}\"", "[".repeat(levels) + &"]".repeat(levels));
         let parsed = |filter, json: &str| Filter::parse(filter).unwrap().apply(json);
         assert_eq!(parsed("fromjson | length", &nested(1_000)).unwrap(), ["1"]);
-        for filter in ["fromjson", "[fromjson]", "fromjson | length"] {
-            let error = parsed(filter, &nested(1_001)).unwrap_err();
-            assert!(error.contains("more than 1000 levels"), "{filter}: {error}");
+        for levels in [1_001, 1_000_000] {
+            let error = parsed("fromjson", &nested(levels)).unwrap_err();
+            assert!(error.contains("more than 1000 levels"), "{error}");
         }
         let brackets = serde_json::json!(format!(r#""\"{}""#, "[".repeat(20_000))).to_string();
         assert!(parsed("fromjson | length", &brackets).is_ok(), "brackets in a string are text");
-        assert!(parsed("[.[] | fromjson?]", &format!("[{}]", nested(1_000_000))).is_ok());
+        // After an error, what follows would be read as another document.
+        for start in ["# \"\n", "\"\\q ", "\u{1}", "NaN ", ""] {
+            let text = serde_json::json!([format!("{start}{}", "[".repeat(1_000_000))]).to_string();
+            assert_eq!(parsed("[.[] | fromjson?]", &text).unwrap(), ["[]"], "{start:?}");
+        }
     }
 
     #[test]
