@@ -38,7 +38,7 @@ pub(crate) fn machins() -> Result<PathBuf> {
     Ok(target()?.join(triple).join("release/machins"))
 }
 
-/// Builds a program of this package, as this one was built.
+/// Builds a program of this package with the profile for the libraries.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
     let mut cargo = cargo_build();
     succeed(cargo.args([

@@ -60,7 +60,7 @@ impl Extra {
 
 impl<N: Into<String>, V: Into<Document>> FromIterator<(N, V)> for Extra {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        // Each type of iterator that is collected into a map has its own code to sort it first.
+        // Not `collect`, which is compiled with a sort of its own for each type of iterator.
         let mut extra = Self::default();
         for (name, value) in fields {
             extra.0.insert(name.into(), value.into());

@@ -19,7 +19,7 @@ mod filter {
     use jaq_core::load::lex::Expect;
     use jaq_core::load::{Arena, Error, File, Loader, parse};
     use jaq_core::native::{Fun, bome, run, v};
-    use jaq_core::{Compiler, Ctx, Error as Failure, Vars, unwrap_valr};
+    use jaq_core::{Compiler, Ctx, Vars, unwrap_valr};
     use jaq_json::{Val, read};
     use serde::de::IgnoredAny;
 
@@ -104,10 +104,10 @@ mod filter {
             let (Val::TStr(text) | Val::BStr(text)) = &value else { return bome(Ok(value)) };
             // Skipping a document does not recurse.
             bome(if serde_json::from_slice::<IgnoredAny>(text).is_err() {
-                Err(Failure::str("the text is not JSON"))
+                Err(jaq_core::Error::str("the text is not JSON"))
             } else if depth(text) > MAX_DEPTH {
                 let message = format_args!("JSON is nested more than {MAX_DEPTH} levels deep");
-                Err(Failure::str(message))
+                Err(jaq_core::Error::str(message))
             } else {
                 Ok(value)
             })

@@ -133,8 +133,8 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Whether reading the inbox ends with this error, as [`InboxWatch::run`](machins_client::InboxWatch::run)
-/// says.
+/// Whether reading the inbox ends with this error: the rule of
+/// [`InboxWatch::run`](machins_client::InboxWatch::run).
 fn is_final(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Unauthorized => true,

@@ -86,8 +86,9 @@ impl Blocking {
     {
         let mut output = None;
         self.complete(pin!(async { output = Some(future.await) }))?;
-        let Some(output) = output else { unreachable!("a future is complete without its output") };
-        Ok(output)
+        let lost =
+            || Error::new(ErrorKind::OutcomeUnknown, "the client has lost the result of a call");
+        output.ok_or_else(lost)
     }
 
     /// Polls a future until it is complete. It is the same code for every type of future.

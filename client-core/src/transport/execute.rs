@@ -5,7 +5,7 @@ use tracing::Instrument;
 use super::attempts::{Attempts, SendError, proves_no_effect};
 use super::engine::Engine;
 use crate::call::{Call, Decode, Probe, ProbeResult};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::observer::CallOutcome;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -18,8 +18,8 @@ pub(super) async fn execute<R: Send>(engine: &Engine, call: &Call<R>) -> Result<
     let mut answer = Answer { call, decode_probe: None, value: None };
     let request = call.request.as_ref().map_err(Error::clone)?;
     exchange(engine, request, &mut answer).await?;
-    let Some(value) = answer.value else { unreachable!("a call has succeeded without a value") };
-    Ok(*value)
+    let lost = || Error::new(ErrorKind::OutcomeUnknown, "the client has lost the result of a call");
+    answer.value.map(|value| *value).ok_or_else(lost)
 }
 
 /// Decodes the replies to a call and its probes. What sends them does not know the type of the result, so

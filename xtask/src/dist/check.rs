@@ -275,7 +275,7 @@ fn check_sbom(sbom: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Requires the licences to be those of the crates and of what is no crate.
+/// Requires the licences to be those of the crates and of the libraries that are no crates.
 fn check_licences(licences: &Path) -> Result<()> {
     let text = fs::read_to_string(licences)
         .with_context(|| format!("{} is missing", licences.display()))?;
