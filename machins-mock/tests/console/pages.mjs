@@ -520,6 +520,18 @@ describe("live", () => {
     for (const page of pages) await page.context().close();
   });
 
+  it("what happens between the page and its stream of changes appears", async () => {
+    const url = await market();
+    const page = await open(browser);
+    await page.route("**/_mock/events", async (route) => {
+      await validate(url, "probe-1");
+      await route.continue();
+    });
+    await page.goto(`${url}/console/requests`);
+    await page.getByText("probe-1").waitFor();
+    await page.context().close();
+  });
+
   it("a selection, an open entry and a text being typed are kept", async () => {
     const url = await market();
     const page = await open(browser);

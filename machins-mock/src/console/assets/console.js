@@ -152,13 +152,10 @@
     clearTimeout(again);
     stream?.close();
     stream = new EventSource(`${base}/_mock/events`);
-    let isFirst = true;
     stream.addEventListener("change", () => {
       show("on", "live");
-      // What changed before the stream began is not told.
-      if (!isFirst || live.dataset.known) refresh();
-      isFirst = false;
-      live.dataset.known = "yes";
+      // The first event names no change, but between the page and the stream there may have been one.
+      refresh();
     });
     stream.addEventListener("error", () => {
       show("lost", "connection lost, trying again");
