@@ -35,7 +35,7 @@ pub(crate) enum ListingStatus {
 }
 
 /// The status of a trade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TradeStatus {
     /// Proposed, and not answered yet; no credits are held.
@@ -77,7 +77,7 @@ impl TradeStatus {
 }
 
 /// The role of a party of a trade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     Buyer,
