@@ -17,7 +17,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Report>> {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         text => text?,
     };
-    Ok(text.lines().map(serde_json::from_str).collect::<serde_json::Result<_>>()?)
+    let runs = text.lines().enumerate().map(|(number, line)| {
+        serde_json::from_str(line)
+            .map_err(|error| format!("{}, line {}: {error}", path.display(), number + 1).into())
+    });
+    runs.collect()
 }
 
 pub(crate) fn append(path: &Path, report: &Report) -> Result<()> {

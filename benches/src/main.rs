@@ -24,9 +24,11 @@ mod server;
 mod tls;
 mod tls_server;
 
+use std::fmt::Display;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::Zoned;
@@ -50,9 +52,9 @@ struct Arguments {
     #[arg(long, conflicts_with = "rows")]
     slow: bool,
     /// Print the table of the last run of all rows, without measuring
-    #[arg(long, conflicts_with_all = ["rows", "rounds", "slow"])]
+    #[arg(long, conflicts_with_all = ["rows", "rounds", "slow", "json"])]
     table: bool,
-    /// Only print: do not add the run to the history
+    /// Only print: write no file, and do not add the run to the history
     #[arg(long)]
     no_history: bool,
     /// Print the results as JSON, and write no file
@@ -62,23 +64,34 @@ struct Arguments {
     #[arg(long, value_name = "PROGRAM", requires_all = ["rows", "name"])]
     compare: Option<PathBuf>,
     /// What to call the other build
-    #[arg(long)]
+    #[arg(long, requires = "compare")]
     name: Option<String>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     if cfg!(panic = "abort") {
         eprintln!(
             "warning: built with --release, which is for size: measure with --profile libraries"
         );
     }
-    let arguments = Arguments::parse();
-    let Arguments { rows, rounds, slow, .. } = &arguments;
+    let Arguments { rows, rounds, slow, .. } = arguments;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = here.join("../docs");
     let json = docs.join("benchmarks.json");
     if arguments.table {
-        let report: Report = serde_json::from_str(&fs::read_to_string(json)?)?;
+        let named = |error: &dyn Display| format!("{}: {error}", json.display());
+        let text = fs::read_to_string(&json).map_err(|error| named(&error))?;
+        let report: Report = serde_json::from_str(&text).map_err(|error| named(&error))?;
         print!("{}", report.markdown());
         return Ok(());
     }
@@ -90,12 +103,11 @@ fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let (report, failed) = measure(rows, rounds.get(), *slow);
     if arguments.json {
-        failed?;
         println!("{}", serde_json::to_string(&report)?);
-        return Ok(());
+        return failed;
     }
     print!("{}", report.markdown());
-    if !arguments.no_history {
+    if !arguments.no_history && !report.lines.is_empty() {
         let path = here.join("history.jsonl");
         let history = history::read(&path)?;
         for sentence in history::regressions(&history, &report) {
@@ -104,7 +116,7 @@ fn main() -> Result<()> {
         history::append(&path, &report)?;
     }
     failed?;
-    if rows.is_empty() {
+    if rows.is_empty() && !arguments.no_history {
         fs::write(json, serde_json::to_string_pretty(&report)? + "\n")?;
         fs::write(docs.join("benchmarks.svg"), chart::ratios(&report))?;
         fs::write(docs.join("growth.svg"), chart::growth(&report)?)?;

@@ -1,7 +1,7 @@
 //! Other processes: programs to measure, and programs that measure themselves.
 
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -60,11 +60,16 @@ fn cargo_build() -> Command {
 
 /// Runs a command to its end and returns its output.
 pub(crate) fn succeed(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
+    let output = command.output().map_err(|error| not_started(command, &error))?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Says which program could not be started.
+pub(crate) fn not_started(command: &Command, error: &io::Error) -> String {
+    format!("cannot start {}: {error}", command.get_program().display())
 }
 
 /// Runs the probe, which counts allocations, and returns its result.
@@ -110,7 +115,8 @@ pub(crate) struct Talker {
 
 impl Talker {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = process.map_err(|error| not_started(command, &error))?;
         let input = process.stdin.take().ok_or("no input")?;
         let output = BufReader::new(process.stdout.take().ok_or("no output")?);
         Ok(Self { process, input, output })

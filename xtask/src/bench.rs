@@ -3,6 +3,7 @@
 //! The other revision is checked out and built below the build folder. Its own benchmarks measure it, so it
 //! must have them as they are since `--json` exists.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use crate::project::Project;
 pub(crate) fn run(
     project: &Project,
     revision: &str,
-    rounds: Option<usize>,
+    rounds: Option<NonZero<usize>>,
     rows: &[u8],
 ) -> Result<()> {
     let folder = project.target.join("compare");
@@ -37,7 +38,7 @@ pub(crate) fn run(
 fn check_out(root: &Path, folder: &Path, revision: &str) -> Result<(PathBuf, String)> {
     let shell = Shell::new()?;
     shell.change_dir(root);
-    let unknown = || format!("there is no revision {revision}");
+    let unknown = || format!("cannot find the revision {revision}");
     let commit = format!("{revision}^{{commit}}");
     let commit = cmd!(shell, "git rev-parse --verify --quiet --end-of-options {commit}");
     let commit = commit.quiet().read().with_context(unknown)?;

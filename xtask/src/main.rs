@@ -8,6 +8,7 @@ mod project;
 mod release;
 mod tools;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,9 +27,9 @@ enum Task {
         compare: String,
         /// How many times to measure each [default: 40]
         #[arg(long)]
-        rounds: Option<usize>,
+        rounds: Option<NonZero<usize>>,
         /// Rows to measure: see benches/README.md
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = clap::value_parser!(u8).range(1..))]
         rows: Vec<u8>,
     },
     /// Build the packages, and with --check use each as its users would

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use wait4::Wait4;
 
 use crate::bench::{Result, in_turns};
-use crate::programs::{folder, machins};
+use crate::programs::{folder, machins, not_started};
 use crate::report::{Bound, Figure, Line};
 use crate::tls::TlsService;
 
@@ -49,7 +49,8 @@ pub(crate) fn run(rounds: usize) -> Result<Vec<Line>> {
 /// Returns the time that a program takes, and adds that of the processor to a list.
 fn millis(command: &mut Command, processor: &mut Vec<f64>) -> Result<f64> {
     let start = Instant::now();
-    let ended = command.stdout(Stdio::null()).spawn()?.wait4()?;
+    let process = command.stdout(Stdio::null()).spawn();
+    let ended = process.map_err(|error| not_started(command, &error))?.wait4()?;
     let time = start.elapsed();
     if !ended.status.success() {
         return Err(format!("{command:?}: {}", ended.status).into());

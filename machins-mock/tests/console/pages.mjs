@@ -547,6 +547,29 @@ describe("live", () => {
     await page.context().close();
   });
 
+  it("a choice is kept when its field is left, and what was put off meanwhile appears", async () => {
+    const url = await market();
+    const page = await open(browser);
+    await page.goto(`${url}/console/devices`);
+    await page.getByText("live", { exact: true }).waitFor();
+    const plan = page.getByRole("main").getByLabel("Plan").first();
+    await plan.focus();
+    await plan.selectOption("max");
+    await call(url, "POST", "/api/v1/devices/register", { deviceId: "agent-99" }, { "x-org-key": "org_demo" });
+    await page.getByText("agent-99").waitFor();
+    const used = page.locator('[data-live="orgs"]');
+    const before = await used.textContent();
+    await page.keyboard.press("Tab");
+    await page.waitForFunction((before) =>
+      document.querySelector('[data-live="orgs"]').textContent !== before, before);
+    assert.equal(await plan.inputValue(), "max");
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "BUTTON");
+    await page.keyboard.press("Enter");
+    await page.getByText("Organisation changed").waitFor();
+    assert.equal(await plan.inputValue(), "max");
+    await page.context().close();
+  });
+
   it("the list is filtered as one types, and its address can be shared", async () => {
     const url = await market();
     await validate(url, "needle");

@@ -52,21 +52,53 @@
     [element.tagName, element.id, element.name, element.value, element.getAttribute("href"),
       element.getAttribute("aria-label")].join("|");
 
-  function replace(old, fresh) {
-    if (old.outerHTML === fresh.outerHTML) return;
-    const focused = old.contains(document.activeElement) ? focusKey(document.activeElement) : null;
+  const FIELDS = "select, input:not([type=hidden])";
+  const isBox = (field) => field.type === "checkbox";
+  const fieldKey = (field) =>
+    [field.form?.getAttribute("action"), field.name, isBox(field) ? field.value : ""].join("|");
+
+  function isChanged(field) {
+    if (isBox(field)) return field.checked !== field.defaultChecked;
+    if (field.matches("select")) {
+      return [...field.options].some((one) => one.selected !== one.defaultSelected);
+    }
+    return field.value !== field.defaultValue;
+  }
+
+  // What a person has opened, chosen or typed in the old part is so in the fresh one.
+  function keep(old, fresh) {
     const opened = keyed(fresh, "details[data-key]", (one) => one.dataset.key);
     for (const one of old.querySelectorAll("details[data-key][open]")) {
       opened.get(one.dataset.key)?.setAttribute("open", "");
     }
-    const boxes = keyed(fresh, "input[type=checkbox]", (one) => one.value + one.name);
-    for (const one of old.querySelectorAll("input[type=checkbox]")) {
-      const box = boxes.get(one.value + one.name);
-      if (box) box.checked = one.checked;
+    const fields = keyed(fresh, FIELDS, fieldKey);
+    for (const one of old.querySelectorAll(FIELDS)) {
+      const field = fields.get(fieldKey(one));
+      if (!field || !isChanged(one)) continue;
+      if (isBox(one)) field.checked = one.checked;
+      else field.value = one.value;
     }
-    // A form that is being filled in stays as it is.
-    const fields = [...old.querySelectorAll("select, input:not([type=checkbox], [type=hidden])")];
-    if (fields.some((field) => field === document.activeElement)) return;
+  }
+
+  // A form that is being filled in stays as it is until it is left.
+  let isPutOff = false;
+  function isBeingFilledIn(part) {
+    const field = document.activeElement;
+    if (!part.contains(field) || !field.matches(FIELDS) || isBox(field)) return false;
+    isPutOff = true;
+    return true;
+  }
+  document.addEventListener("focusout", () => {
+    if (!isPutOff) return;
+    isPutOff = false;
+    // When the next field has the focus.
+    setTimeout(refresh);
+  });
+
+  function replace(old, fresh) {
+    keep(old, fresh);
+    if (old.outerHTML === fresh.outerHTML || isBeingFilledIn(old)) return;
+    const focused = old.contains(document.activeElement) ? focusKey(document.activeElement) : null;
     const scrolled = [...old.querySelectorAll(".scroll, pre")].map((one) => [one.scrollLeft, one.scrollTop]);
     old.replaceWith(fresh);
     [...fresh.querySelectorAll(".scroll, pre")].forEach((one, n) => {
@@ -77,6 +109,15 @@
         .find((element) => focusKey(element) === focused);
       (again ?? main).focus({ preventScroll: true });
     }
+  }
+
+  // Something is there for the first time, or was for the last. What an action has said stays.
+  function replaceAll(fresh) {
+    if (isBeingFilledIn(main)) return;
+    keep(main, fresh);
+    const notice = main.querySelector("p.notice");
+    main.replaceChildren(...fresh.childNodes);
+    if (notice) main.querySelector("h1")?.after(notice);
   }
 
   let running = false;
@@ -98,10 +139,7 @@
       const parts = keyed(page, "[data-live]", (one) => one.dataset.live);
       const shown = keyed(document, "[data-live]", (one) => one.dataset.live);
       if ([...parts.keys()].join() !== [...shown.keys()].join()) {
-        // Something was there for the first time, or for the last.
-        if (!document.activeElement?.matches("main input, main select")) {
-          main.replaceChildren(...page.getElementById("main").childNodes);
-        }
+        replaceAll(document.adoptNode(page.getElementById("main")));
         return;
       }
       for (const [name, old] of shown) replace(old, document.adoptNode(parts.get(name)));
