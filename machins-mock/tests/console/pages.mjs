@@ -552,13 +552,12 @@ describe("live", () => {
     const page = await open(browser);
     await page.goto(`${url}/console/devices`);
     await page.getByText("live", { exact: true }).waitFor();
-    const plan = page.getByRole("main").getByLabel("Plan").first();
+    const plan = page.getByLabel("Change to");
     await plan.focus();
     await plan.selectOption("max");
-    await call(url, "POST", "/api/v1/devices/register", { deviceId: "agent-99" }, { "x-org-key": "org_demo" });
-    await page.getByText("agent-99").waitFor();
-    const used = page.locator('[data-live="orgs"]');
-    const before = await used.textContent();
+    await call(url, "POST", "/api/v1/devices/register", { deviceId: "agent-99" }, { "x-org-key": "org_a" });
+    await page.getByText("agent-99").first().waitFor();
+    const before = await page.locator('[data-live="orgs"]').textContent();
     await page.keyboard.press("Tab");
     await page.waitForFunction((before) =>
       document.querySelector('[data-live="orgs"]').textContent !== before, before);

@@ -139,10 +139,10 @@
       const parts = keyed(page, "[data-live]", (one) => one.dataset.live);
       const shown = keyed(document, "[data-live]", (one) => one.dataset.live);
       if ([...parts.keys()].join() !== [...shown.keys()].join()) {
-        replaceAll(document.adoptNode(page.getElementById("main")));
+        replaceAll(page.getElementById("main"));
         return;
       }
-      for (const [name, old] of shown) replace(old, document.adoptNode(parts.get(name)));
+      for (const [name, old] of shown) replace(old, parts.get(name));
     } catch {
       // The server is gone: the stream says so, and asks again.
     } finally {
