@@ -9,6 +9,7 @@ use std::thread;
 use tokio::runtime::{Handle, Runtime};
 
 use super::asynchronous::{AndThen, Async, Transport};
+use super::execute::lost_result;
 use crate::base_url::BaseUrl;
 use crate::call::Call;
 use crate::call_options::CallOptions;
@@ -86,9 +87,7 @@ impl Blocking {
     {
         let mut output = None;
         self.complete(pin!(async { output = Some(future.await) }))?;
-        let lost =
-            || Error::new(ErrorKind::OutcomeUnknown, "the client has lost the result of a call");
-        output.ok_or_else(lost)
+        output.ok_or_else(lost_result)
     }
 
     /// Polls a future until it is complete. It is the same code for every type of future.

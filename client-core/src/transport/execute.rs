@@ -18,8 +18,12 @@ pub(super) async fn execute<R: Send>(engine: &Engine, call: &Call<R>) -> Result<
     let mut answer = Answer { call, decode_probe: None, value: None };
     let request = call.request.as_ref().map_err(Error::clone)?;
     exchange(engine, request, &mut answer).await?;
-    let lost = || Error::new(ErrorKind::OutcomeUnknown, "the client has lost the result of a call");
-    answer.value.map(|value| *value).ok_or_else(lost)
+    answer.value.map(|value| *value).ok_or_else(lost_result)
+}
+
+/// The error of a call that is complete and has no result, which would be a bug of this crate.
+pub(super) fn lost_result() -> Error {
+    Error::new(ErrorKind::OutcomeUnknown, "the client has lost the result of a call")
 }
 
 /// Decodes the replies to a call and its probes. What sends them does not know the type of the result, so
