@@ -57,13 +57,14 @@
   const fieldKey = (field) =>
     [field.form?.getAttribute("action"), field.name, isBox(field) ? field.value : ""].join("|");
 
-  function isChanged(field) {
-    if (isBox(field)) return field.checked !== field.defaultChecked;
-    if (field.matches("select")) {
-      return [...field.options].some((one) => one.selected !== one.defaultSelected);
-    }
-    return field.value !== field.defaultValue;
+  function initialValue(field) {
+    if (!field.options) return field.defaultValue;
+    return ([...field.options].find((one) => one.defaultSelected) ?? field.options[0])?.value;
   }
+
+  const isChanged = (field) => isBox(field)
+    ? field.checked !== field.defaultChecked
+    : field.value !== initialValue(field);
 
   // What a person has opened, chosen or typed in the old part is so in the fresh one.
   function keep(old, fresh) {
@@ -77,17 +78,18 @@
       if (!field || !isChanged(one)) continue;
       if (isBox(one)) field.checked = one.checked;
       else field.value = one.value;
+      // What was chosen is there no more.
+      if (field.selectedIndex === -1) field.value = initialValue(field);
     }
+  }
+
+  function isBeingFilledIn(part) {
+    const field = document.activeElement;
+    return part.contains(field) && field.matches(FIELDS) && !isBox(field);
   }
 
   // A form that is being filled in stays as it is until it is left.
   let isPutOff = false;
-  function isBeingFilledIn(part) {
-    const field = document.activeElement;
-    if (!part.contains(field) || !field.matches(FIELDS) || isBox(field)) return false;
-    isPutOff = true;
-    return true;
-  }
   document.addEventListener("focusout", () => {
     if (!isPutOff) return;
     isPutOff = false;
@@ -97,7 +99,8 @@
 
   function replace(old, fresh) {
     keep(old, fresh);
-    if (old.outerHTML === fresh.outerHTML || isBeingFilledIn(old)) return;
+    if (old.outerHTML === fresh.outerHTML) return;
+    if (isBeingFilledIn(old)) { isPutOff = true; return; }
     const focused = old.contains(document.activeElement) ? focusKey(document.activeElement) : null;
     const scrolled = [...old.querySelectorAll(".scroll, pre")].map((one) => [one.scrollLeft, one.scrollTop]);
     old.replaceWith(fresh);
@@ -113,7 +116,7 @@
 
   // Something is there for the first time, or was for the last. What an action has said stays.
   function replaceAll(fresh) {
-    if (isBeingFilledIn(main)) return;
+    if (isBeingFilledIn(main)) { isPutOff = true; return; }
     keep(main, fresh);
     const notice = main.querySelector("p.notice");
     main.replaceChildren(...fresh.childNodes);
