@@ -117,6 +117,6 @@ mod tests {
     fn a_revision_that_does_not_exist_is_named() {
         let (repository, _) = repository();
         let error = check_out(repository.path(), repository.path(), "no-such").unwrap_err();
-        assert_eq!(error.to_string(), "there is no revision no-such");
+        assert_eq!(error.to_string(), "cannot find the revision no-such");
     }
 }
