@@ -134,13 +134,12 @@ impl Request {
 fn is_unchanged_in_url(path: &str) -> bool {
     const DOTS: [&str; 6] = [".", "..", "%2e", "%2e%2e", "%2e.", ".%2e"];
     let is_dots = |segment: &str| DOTS.iter().any(|dots| segment.eq_ignore_ascii_case(dots));
-    let is_special = |byte: u8| matches!(byte, b'?' | b'#' | b'\\') || byte.is_ascii_control();
+    let is_special = |c: char| matches!(c, '?' | '#' | '\\') || c.is_control();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_{}".contains(&byte);
+    // Most paths have nothing that must be decoded.
     path.starts_with('/')
-        && !path.bytes().any(is_special)
-        // Only other characters need to be decoded.
-        && (path.is_ascii() || !path.contains(char::is_control))
-        // Most paths have neither a dot nor an escape.
-        && !(path.contains(['.', '%']) && path.split('/').any(is_dots))
+        && (path.bytes().all(is_plain)
+            || !path.contains(is_special) && !path.split('/').any(is_dots))
 }
 
 pub(crate) fn invalid(message: impl Into<String>) -> Error {

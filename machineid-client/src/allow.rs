@@ -76,12 +76,12 @@ impl fmt::Display for InvalidAllow {
 impl StdError for InvalidAllow {}
 
 /// Checks everything but the code, which is `ALLOW`. `is_new` is whether the request id was not
-/// given before.
+/// given before, or `None` if there is none.
 pub(crate) fn verify(
     reply: &Reply,
     fields: &Extra,
     asked: &DeviceId,
-    is_new: bool,
+    is_new: Option<bool>,
 ) -> Result<(), InvalidAllow> {
     let text = |name: &str| fields.get(name).map(|value| value.as_str());
     // If replies are off by one on a connection, this is the reply to another request.
@@ -99,8 +99,8 @@ pub(crate) fn verify(
         (text("status").is_none_or(is_consistent_status), InvalidAllow::OtherStatus),
         (is_asked("deviceId") && is_asked("device_id"), InvalidAllow::OtherDevice),
         (text("handler").is_none_or(is_consistent_handler), InvalidAllow::OtherHandler),
-        (request_id(fields).is_some(), InvalidAllow::NoRequestId),
-        (is_new, InvalidAllow::RepeatedRequestId),
+        (is_new.is_some(), InvalidAllow::NoRequestId),
+        (is_new == Some(true), InvalidAllow::RepeatedRequestId),
     ];
     match requirements.into_iter().find(|(is_met, _)| !is_met) {
         Some((_, invalid)) => Err(invalid),
@@ -115,9 +115,9 @@ pub(crate) fn request_id(fields: &Extra) -> Option<&str> {
 
 /// Whether a status is a word other than those that deny.
 fn is_consistent_status(status: Option<&str>) -> bool {
-    status.is_some_and(|status| {
-        !DENIALS.iter().any(|denial| status.trim().eq_ignore_ascii_case(denial))
-    })
+    status
+        .map(str::trim)
+        .is_some_and(|status| !DENIALS.iter().any(|denial| status.eq_ignore_ascii_case(denial)))
 }
 
 /// Whether a handler is that of validate, or a name that no document mentions.

@@ -123,7 +123,7 @@ impl Decision {
         let Some(code) = code.filter(|_| is_decision) else {
             return Err(no_decision(reply.unreadable("the reply contains no decision")));
         };
-        let is_new = request_id(&fields).is_some_and(|id| reply.remember_request_id(id));
+        let is_new = request_id(&fields).map(|id| reply.remember_request_id(id));
         if code == DecisionCode::Allow {
             verify(reply, &fields, asked, is_new).map_err(|invalid| {
                 reply
