@@ -106,7 +106,7 @@ impl Reply {
         self.labels.has_two_lengths
     }
 
-    /// Remembers that this reply has this request id. Returns whether none of the last 1,024 ids
+    /// Remembers that this reply has this request id. Returns whether none of the last 16,384 ids
     /// that were remembered by this client and its clones is the same.
     #[must_use]
     pub fn remember_request_id(&self, id: &str) -> bool {

@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use crate::lock::lock;
 
 /// How many ids are remembered.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 16_384;
 
-/// The last 1,024 different request ids that a client has been given, as hashes: that two ids have
+/// The last 16,384 different request ids that a client has been given, as hashes: that two ids have
 /// the same hash is less likely than that the server draws the same id twice.
 #[derive(Debug, Default)]
 pub(crate) struct RequestIds {
@@ -67,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_1024_ids_are_remembered() {
+    fn the_last_ids_are_remembered() {
         let ids = RequestIds::default();
-        for id in 0..1024 {
+        for id in 0..CAPACITY {
             assert!(ids.remember(&id.to_string()), "{id} is new");
         }
-        for id in 0..1024 {
+        for id in 0..CAPACITY {
             assert!(!ids.remember(&id.to_string()), "{id} is remembered");
         }
-        assert!(ids.remember("1024"));
+        assert!(ids.remember(&CAPACITY.to_string()));
         assert!(ids.remember("0"), "the oldest is forgotten");
         assert!(!ids.remember("2"), "the others are not");
     }

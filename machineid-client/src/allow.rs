@@ -5,6 +5,7 @@ use std::fmt;
 
 use agent_client_core::{Extra, Reply};
 
+use crate::decision::DecisionCode;
 use crate::device_id::DeviceId;
 use crate::{batch, device, org, plan, registration};
 
@@ -15,8 +16,22 @@ const OTHER_HANDLERS: [&[&str]; 5] =
 /// The handler of the endpoint that decides.
 const VALIDATE: &str = "devices/validate";
 
-/// The words of the service's replies that mean that a device may not run.
-const DENIALS: [&str; 5] = ["revoked", "blocked", "error", "not_found", "limit_reached"];
+/// The words that mean that a device may not run: those of the service's replies, and others that say the
+/// same. So do the decision codes.
+const DENIALS: [&str; 12] = [
+    "revoked",
+    "blocked",
+    "not_found",
+    "limit_reached",
+    "denied",
+    "disabled",
+    "suspended",
+    "frozen",
+    "expired",
+    "inactive",
+    "unauthorized",
+    "forbidden",
+];
 
 /// Why a reply with the code `ALLOW` is not believed, so that the device is denied.
 ///
@@ -38,7 +53,8 @@ pub enum InvalidAllow {
     NotAllowed,
     /// The field `error` is present.
     HasError,
-    /// The field `status` says otherwise, for example `revoked`.
+    /// The field `status` says otherwise, for example `revoked`, or the field `revoked` is present and is
+    /// not JSON `false`.
     OtherStatus,
     /// The field `deviceId` or `device_id` is not the device that was asked about.
     OtherDevice,
@@ -46,9 +62,16 @@ pub enum InvalidAllow {
     OtherHandler,
     /// The field `request_id` is missing, or is not a text.
     NoRequestId,
-    /// This client or a clone of it has been given a decision with the same request id before, so
-    /// the reply is a stored or repeated one.
+    /// One of the last 16,384 decisions that this client and its clones were given has the same request
+    /// id, so the reply is a stored or repeated one.
     RepeatedRequestId,
+}
+
+impl InvalidAllow {
+    /// Whether the reply itself says that the device may not run.
+    pub(crate) fn is_contradiction(self) -> bool {
+        matches!(self, Self::NotAllowed | Self::HasError | Self::OtherStatus)
+    }
 }
 
 impl fmt::Display for InvalidAllow {
@@ -75,6 +98,19 @@ impl fmt::Display for InvalidAllow {
 
 impl StdError for InvalidAllow {}
 
+/// Is the [`source`](std::error::Error::source) of the error that stands for a reply which says, without a
+/// decision, that the device may not run.
+#[derive(Debug)]
+pub(crate) struct Refusal;
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it says that the device may not run, but has no decision code")
+    }
+}
+
+impl StdError for Refusal {}
+
 /// Checks everything but the code, which is `ALLOW`. `is_new` is whether the request id was not
 /// given before, or `None` if there is none.
 pub(crate) fn verify(
@@ -96,7 +132,10 @@ pub(crate) fn verify(
             InvalidAllow::NotAllowed,
         ),
         (!fields.contains_key("error"), InvalidAllow::HasError),
-        (text("status").is_none_or(is_consistent_status), InvalidAllow::OtherStatus),
+        (
+            text("status").is_none_or(is_consistent_status) && !is_set(fields, "revoked"),
+            InvalidAllow::OtherStatus,
+        ),
         (is_asked("deviceId") && is_asked("device_id"), InvalidAllow::OtherDevice),
         (text("handler").is_none_or(is_consistent_handler), InvalidAllow::OtherHandler),
         (is_new.is_some(), InvalidAllow::NoRequestId),
@@ -113,11 +152,36 @@ pub(crate) fn request_id(fields: &Extra) -> Option<&str> {
     fields.get("request_id")?.as_str().filter(|id| !id.trim().is_empty())
 }
 
+/// Whether a reply without a decision says all the same that the device may not run, or that the key is not
+/// accepted: then it is no outage.
+pub(crate) fn is_refusal(status: u16, fields: &Extra) -> bool {
+    let says = |name: &str| fields.get(name).and_then(|word| word.as_str()).is_some_and(is_denial);
+    match status {
+        401 => true,
+        408 | 429 | 500.. => false,
+        _ => {
+            fields.get("allowed").is_some_and(|allowed| allowed.as_json() == "false")
+                || says("status")
+                || says("error")
+                || is_set(fields, "revoked")
+        }
+    }
+}
+
+/// Whether a field is present and is anything but `false`.
+fn is_set(fields: &Extra, name: &str) -> bool {
+    fields.get(name).is_some_and(|value| value.as_json() != "false")
+}
+
 /// Whether a status is a word other than those that deny.
 fn is_consistent_status(status: Option<&str>) -> bool {
-    status
-        .map(str::trim)
-        .is_some_and(|status| !DENIALS.iter().any(|denial| status.eq_ignore_ascii_case(denial)))
+    status.is_some_and(|word| !is_denial(word) && !word.trim().eq_ignore_ascii_case("error"))
+}
+
+fn is_denial(word: &str) -> bool {
+    let codes = DecisionCode::WORDS.iter().filter(|code| **code != DecisionCode::Allow.as_str());
+    let word = word.trim();
+    DENIALS.iter().chain(codes).any(|denial| word.eq_ignore_ascii_case(denial))
 }
 
 /// Whether a handler is that of validate, or a name that no document mentions.

@@ -23,7 +23,7 @@ use crate::client::{Api, ClientBuilder};
 #[cfg(feature = "decision-log")]
 use crate::decision_log::DecisionLog;
 use crate::device_id::DeviceId;
-use crate::gate::{Denied, Permit, Reason};
+use crate::gate::{Denied, Permit, Reason, Supervision};
 use crate::registration::Registration;
 
 /// The blocking client. It has the methods of [`Api`], and each returns when its call is complete.
@@ -115,6 +115,13 @@ impl Gate {
         Self { gate: self.gate.observer(observer), ..self }
     }
 
+    /// Sets a function that is called when a check finds an outage and asks again: see
+    /// [`Gate::outage_observer`](crate::Gate::outage_observer).
+    #[must_use]
+    pub fn outage_observer(self, observer: impl Fn(&Denied) + Send + Sync + 'static) -> Self {
+        Self { gate: self.gate.outage_observer(observer), ..self }
+    }
+
     /// Sets a decision log to which the result of each check is written: see
     /// [`Gate::decision_log`](crate::Gate::decision_log).
     #[cfg(feature = "decision-log")]
@@ -179,7 +186,8 @@ impl Gate {
     /// Checks first, then runs `work` on this thread while another thread checks again at every
     /// `interval`, but at most every 100 ms. On the first denial, the token is cancelled. Unlike a
     /// future, a closure cannot be stopped from outside: `work` must check the token and return soon
-    /// after it is cancelled.
+    /// after it is cancelled. If its last permit is older than `interval` when it returns, one more check
+    /// decides whether its result counts.
     ///
     /// ```
     /// # fn take_job() -> Option<()> { None }
@@ -202,16 +210,16 @@ impl Gate {
         interval: Duration,
         work: impl FnOnce(&CancellationToken) -> R,
     ) -> Result<R, Denied> {
-        let _permit = self.wait(self.gate.check_to_start())?;
+        let supervision = self.wait(Supervision::begin(&self.gate, interval))?;
         let stop = CancellationToken::new();
         let done = CancellationToken::new();
-        thread::scope(|scope| {
+        let output = thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 let watched = self.transport.try_wait(async {
                     tokio::select! {
                         biased;
                         () = done.cancelled() => None,
-                        denied = self.gate.wait_for_denial(interval) => Some(denied),
+                        denied = supervision.denial() => Some(denied),
                     }
                 });
                 let denied = watched.unwrap_or_else(|error| Some(self.no_decision(error)));
@@ -228,6 +236,7 @@ impl Gate {
                 Ok(Some(denied)) => Err(denied),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
-        })
+        })?;
+        self.wait(supervision.end()).map(|()| output)
     }
 }

@@ -6,7 +6,7 @@ use agent_client_core::{Call, Error, Extra, Reply, Transport, open_enum, operati
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::allow::{request_id, verify};
+use crate::allow::{Refusal, is_refusal, request_id, verify};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::{DeviceBody, DeviceId};
@@ -121,7 +121,9 @@ impl Decision {
             Some(_) => true,
         };
         let Some(code) = code.filter(|_| is_decision) else {
-            return Err(no_decision(reply.unreadable("the reply contains no decision")));
+            let error = no_decision(reply.unreadable("the reply contains no decision"));
+            let is_refusal = is_refusal(reply.status(), &fields);
+            return Err(if is_refusal { error.with_source(Refusal) } else { error });
         };
         let is_new = request_id(&fields).map(|id| reply.remember_request_id(id));
         if code == DecisionCode::Allow {

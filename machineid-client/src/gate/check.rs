@@ -23,8 +23,9 @@ use crate::registration::Registration;
 ///
 /// It fails closed: anything but a clear *allow*, including no answer at all, is [`Denied`].
 ///
-/// A check sends one request. An outage (`SYSTEM_UNAVAILABLE`, no answer, an unreadable answer)
-/// denies at once, unless [`outage_grace`](Self::outage_grace) permits retries.
+/// A check sends one request; the first one with [`register_on_start`](Self::register_on_start) also registers
+/// the device, which is retried as the client's options say. An outage (`SYSTEM_UNAVAILABLE`, no answer, an
+/// unreadable answer) denies at once, unless [`outage_grace`](Self::outage_grace) permits retries.
 ///
 /// A clone is one pointer. Concurrent checks share requests, but every decision comes from a
 /// request that **began after the check**, never from one that was already in flight. So a check
@@ -115,8 +116,8 @@ impl Gate {
     /// The default is zero. Other denials are never delayed.
     ///
     /// The grace begins when the check asks. When it ends, a question that is not answered yet is
-    /// given up, and a last one is asked, even if the service has asked for a longer wait. So a check
-    /// takes at most the grace and the client's time limit for one attempt.
+    /// given up, and a last one is asked, even if the service has asked for a longer wait. So a check of a
+    /// registered device takes at most the grace and the client's time limit for one attempt.
     #[must_use]
     pub fn outage_grace(self, grace: Duration) -> Self {
         self.change(|settings| settings.outage_grace = grace)
@@ -426,6 +427,10 @@ impl Inner {
     /// Requests one decision. It waits for a pause that is not longer than `longest_pause`, or for
     /// none if that is `None`.
     async fn decide(&self, longest_pause: Option<Duration>) -> CheckResult {
+        // If the thread was blocked, what an idle connection has received meanwhile is not read yet, and
+        // would be taken for the reply to the next request. A turn of the event loop closes such a
+        // connection.
+        tokio::task::yield_now().await;
         if self.must_register.load(Ordering::Relaxed) {
             let _registration = self.register().await?;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agent_client_core::{Error, ErrorKind, printable};
 
-use crate::allow::InvalidAllow;
+use crate::allow::{InvalidAllow, Refusal};
 use crate::decision::{Decision, DecisionCode};
 #[cfg(feature = "decision-log")]
 use crate::decision_log::LogError;
@@ -101,13 +101,19 @@ impl Denied {
     }
 
     /// Returns whether the denial is caused by an outage, not by a decision against the device. A
-    /// later check may allow.
+    /// later check may allow. A reply that says that the device may not run, or that the key is not
+    /// accepted, is no outage, even if it has no decision code.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        let is_permanent = matches!(
-            &self.0.reason,
-            Reason::NoDecision(error) if error.kind() == ErrorKind::InvalidInput
-        );
+        let is_permanent = match &self.0.reason {
+            Reason::NoDecision(error) => {
+                let refusal = error.source().and_then(|source| source.downcast_ref::<Refusal>());
+                error.kind() == ErrorKind::InvalidInput
+                    || refusal.is_some()
+                    || self.invalid_allow().is_some_and(InvalidAllow::is_contradiction)
+            }
+            _ => false,
+        };
         self.0.code == DecisionCode::SystemUnavailable && !is_permanent
     }
 

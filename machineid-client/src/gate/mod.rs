@@ -16,3 +16,5 @@ pub use denied::{Denied, Reason};
 #[cfg(feature = "tower")]
 pub use layer::{ByDevice, GateLayer, GateService, SelectGate};
 pub use permit::{Permit, PermitFacts};
+#[cfg(feature = "blocking")]
+pub(crate) use supervise::Supervision;

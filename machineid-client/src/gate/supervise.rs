@@ -21,9 +21,6 @@ const RUNNING: Consequences = Consequences { if_allowed: "continued", if_denied:
 /// What follows from a check after work has ended.
 const FINISHED: Consequences = Consequences { if_allowed: "finished", if_denied: "discarded" };
 
-/// When the last permit was given.
-struct LastPermit(Mutex<Instant>);
-
 impl Gate {
     /// Checks first, then runs `work` and checks again at every `interval`. On the first denial it
     /// drops `work`, which ends it at its current await point.
@@ -85,9 +82,7 @@ impl Gate {
         grace: Duration,
         work: impl FnOnce(CancellationToken) -> F,
     ) -> Result<F::Output, Denied> {
-        let _permit = self.check_before(START).await?;
-        let interval = interval.max(SHORTEST_INTERVAL);
-        let last_permit = LastPermit(Mutex::new(self.clock().now()));
+        let supervision = Supervision::begin(self, interval).await?;
         let stop = CancellationToken::new();
         let _cancelled_on_return = stop.clone().drop_guard();
         let mut work = pin!(work(stop.clone()));
@@ -95,15 +90,8 @@ impl Gate {
         // Timers and checks in the same task would then never be ready.
         let denied = tokio::select! {
             biased;
-            output = &mut work => {
-                let permitted_at = *lock(&last_permit.0);
-                // Work that blocks its thread also holds up the checks.
-                if self.clock().now().saturating_duration_since(permitted_at) > interval {
-                    let _permit = self.check_alone(FINISHED, &Backoff::default(), interval).await?;
-                }
-                return Ok(output);
-            }
-            denied = unconstrained(self.check_every(interval, &last_permit)) => denied,
+            output = &mut work => return supervision.end().await.map(|()| output),
+            denied = unconstrained(supervision.denial()) => denied,
         };
         stop.cancel();
         if !grace.is_zero() {
@@ -115,27 +103,49 @@ impl Gate {
         }
         Err(denied)
     }
+}
 
-    /// Checks at every `interval`, first after one interval, until a check denies.
-    #[cfg(feature = "blocking")]
-    pub(crate) async fn wait_for_denial(&self, interval: Duration) -> Denied {
-        let last_permit = LastPermit(Mutex::new(self.clock().now()));
-        self.check_every(interval.max(SHORTEST_INTERVAL), &last_permit).await
+/// The checks of work that runs.
+pub(crate) struct Supervision<'a> {
+    gate: &'a Gate,
+    interval: Duration,
+    /// When the last permit was given.
+    permitted_at: Mutex<Instant>,
+}
+
+impl<'a> Supervision<'a> {
+    /// Checks before the work starts.
+    pub(crate) async fn begin(gate: &'a Gate, interval: Duration) -> Result<Self, Denied> {
+        let _permit = gate.check_before(START).await?;
+        let permitted_at = Mutex::new(gate.clock().now());
+        Ok(Self { gate, interval: interval.max(SHORTEST_INTERVAL), permitted_at })
     }
 
-    /// The checks share no requests with others, because a shared check may take two requests.
-    async fn check_every(&self, interval: Duration, last_permit: &LastPermit) -> Denied {
-        let clock = self.clock();
+    /// Checks at every interval, first after one, until a check denies. The checks share no requests with
+    /// others, because a shared check may take two requests.
+    pub(crate) async fn denial(&self) -> Denied {
+        let clock = self.gate.clock();
         let backoff = Backoff::default();
         let mut last = clock.now();
         loop {
             let since = clock.now().saturating_duration_since(last);
-            clock.sleep(interval.saturating_sub(since)).await;
+            clock.sleep(self.interval.saturating_sub(since)).await;
             last = clock.now();
-            match self.check_alone(RUNNING, &backoff, interval).await {
-                Ok(_permit) => *lock(&last_permit.0) = clock.now(),
+            match self.gate.check_alone(RUNNING, &backoff, self.interval).await {
+                Ok(_permit) => *lock(&self.permitted_at) = clock.now(),
                 Err(denied) => return denied,
             }
         }
+    }
+
+    /// Checks once more after the work has ended if the last permit is older than the interval: the service
+    /// may not have answered since, or the work has blocked its thread and so held up the checks.
+    pub(crate) async fn end(self) -> Result<(), Denied> {
+        let permitted_at = *lock(&self.permitted_at);
+        if self.gate.clock().now().saturating_duration_since(permitted_at) > self.interval {
+            let _permit =
+                self.gate.check_alone(FINISHED, &Backoff::default(), self.interval).await?;
+        }
+        Ok(())
     }
 }

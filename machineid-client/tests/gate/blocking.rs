@@ -1,14 +1,16 @@
 //! The blocking gate.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
-use machineid_client::DecisionCode;
 use machineid_client::blocking::Gate;
+use machineid_client::{ClientOptions, DecisionCode};
 use tokio::runtime::Runtime;
 use wiremock::MockServer;
 
-use crate::servers::{revoked, server_with};
-use crate::support::{Allow, allowing_server, builder, device};
+use crate::clock::{ManualClock, until};
+use crate::servers::{held_server, revoked, server_with};
+use crate::support::{Allow, allow, allowing_server, builder, deny, device};
 
 fn gate(server: &MockServer) -> Gate {
     Gate::new(&builder(&server.uri()).build_blocking().unwrap(), device())
@@ -41,6 +43,31 @@ fn supervise_returns_the_result_of_the_work() {
     let server = runtime.block_on(server_with(1, Allow, revoked()));
     let output = gate(&server).supervise(Duration::from_hours(1), |_| "done").unwrap();
     assert_eq!(output, "done");
+}
+
+#[test]
+fn work_whose_last_permit_is_too_old_is_checked_once_more() {
+    let runtime = Runtime::new().unwrap();
+    let (url, mut requests) = runtime.block_on(held_server());
+    let clock = ManualClock::new();
+    let options = ClientOptions::new().clock(clock.clone());
+    let gate = Gate::new(&builder(&url).options(options).build_blocking().unwrap(), device());
+    let (asked, is_asked) = mpsc::channel();
+    runtime.spawn(async move {
+        requests.recv().await.unwrap().send(allow()).unwrap();
+        let _never_answered = requests.recv().await.unwrap();
+        asked.send(()).unwrap();
+        requests.recv().await.unwrap().send(deny("DEVICE_REVOKED")).unwrap();
+    });
+    let every = Duration::from_secs(30);
+    let result = gate.supervise(every, |_| {
+        runtime.block_on(until(async || clock.sleepers() == 1));
+        clock.advance(every);
+        is_asked.recv().unwrap();
+        clock.advance(every);
+        "done"
+    });
+    assert_eq!(result.unwrap_err().code(), &DecisionCode::DeviceRevoked);
 }
 
 #[test]

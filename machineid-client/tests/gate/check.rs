@@ -1,10 +1,14 @@
 //! One check: a permit, or a denial with its cause.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
 use machineid_client::{ClientOptions, DecisionCode, ErrorKind, Gate, Reason};
-use serde_json::json;
+use rstest::rstest;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::{allow, allowing_server, builder, client, deny, device};
@@ -17,6 +21,48 @@ async fn a_permit_names_device_and_request() {
     let permit = Gate::new(&client(&server), device()).check().await.unwrap();
     assert_eq!(permit.device(), &device());
     assert_eq!(permit.request_id(), body["request_id"].as_str());
+}
+
+/// A server that sends a second reply to its first request when it is told to, and denies the others.
+fn stray_reply_server() -> (String, Sender<()>, Receiver<()>) {
+    fn reply(body: &Value) -> Vec<u8> {
+        let body = body.to_string();
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (now, is_time) = mpsc::channel();
+    let (sent, is_sent) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        assert!(first.read(&mut [0; 4096]).unwrap() > 0);
+        first.write_all(&reply(&allow())).unwrap();
+        is_time.recv().unwrap();
+        first.write_all(&reply(&allow())).unwrap();
+        sent.send(()).unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        assert!(second.read(&mut [0; 4096]).unwrap() > 0);
+        second.write_all(&reply(&deny("DEVICE_REVOKED"))).unwrap();
+    });
+    (url, now, is_sent)
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reply_that_came_before_the_question_is_not_its_answer(
+    #[values(false, true)] is_spawned: bool,
+) {
+    let (url, now, is_sent) = stray_reply_server();
+    let gate = Gate::new(&builder(&url).build().unwrap(), device());
+    let work = async move {
+        let _permit = gate.check().await.unwrap();
+        now.send(()).unwrap();
+        // Blocks the thread, so that the client cannot see the second reply come.
+        is_sent.recv().unwrap();
+        gate.check().await.unwrap_err()
+    };
+    let denied = if is_spawned { tokio::spawn(work).await.unwrap() } else { work.await };
+    assert_eq!(denied.code(), &DecisionCode::DeviceRevoked);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use machineid_client::{Client, ClientOptions, DecisionCode, Gate};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::ResponseTemplate;
@@ -149,6 +149,49 @@ async fn a_grace_never_delays_another_denial(
     assert_eq!(gate.check().await.unwrap_err().code().as_str(), code);
     assert!(clock.slept().is_empty());
     assert_eq!(request_count(&server).await, 1);
+}
+
+#[rstest]
+#[case::allowed(200, json!({"allowed": false}))]
+#[case::no_code(200, json!({"allowed": false, "code": null}))]
+#[case::code_says_otherwise(200, json!({"allowed": false, "code": "ALLOW", "request_id": "r1"}))]
+#[case::status(200, json!({"status": "revoked", "deviceId": "agent-01"}))]
+#[case::status_says_otherwise(
+    200,
+    json!({"allowed": true, "code": "ALLOW", "request_id": "r1", "status": "revoked"})
+)]
+#[case::forbidden(403, json!({"status": "revoked", "error": "device_revoked"}))]
+#[case::error(403, json!({"error": "device_revoked"}))]
+#[case::not_found(404, json!({"status": "not_found", "error": "device_not_found"}))]
+#[case::revoked(200, json!({"revoked": true}))]
+#[case::key(401, json!({"detail": "invalid key"}))]
+#[tokio::test]
+async fn a_grace_never_delays_a_reply_that_says_no(#[case] status: u16, #[case] body: Value) {
+    let server = server(status, &body).await;
+    let (client, clock) = client_with_clock(&server.uri());
+    let gate = Gate::new(&client, device()).outage_grace(Duration::from_hours(1));
+    let denied = gate.check().await.unwrap_err();
+    assert_eq!(denied.code(), &DecisionCode::SystemUnavailable);
+    assert!(!denied.is_outage(), "{denied:?}");
+    assert!(clock.slept().is_empty());
+    assert_eq!(request_count(&server).await, 1);
+}
+
+#[rstest]
+#[case::gateway(404, json!({"status": 404, "error": "Not Found", "message": "no route"}))]
+#[case::rate_limit(429, json!({"status": "blocked", "error": "rate_limited"}))]
+#[case::maintenance(503, json!({"allowed": false, "status": "disabled"}))]
+#[case::internal(200, json!({"status": "error", "error": "internal"}))]
+#[tokio::test]
+async fn a_reply_that_says_nothing_about_the_device_is_an_outage(
+    #[case] status: u16,
+    #[case] body: Value,
+) {
+    let server = server_with(1, ResponseTemplate::new(status).set_body_json(body), Allow).await;
+    let (client, _) = client_with_clock(&server.uri());
+    let gate = Gate::new(&client, device()).outage_grace(Duration::from_mins(1));
+    assert!(gate.check().await.is_ok());
+    assert_eq!(request_count(&server).await, 2);
 }
 
 #[tokio::test]

@@ -138,7 +138,30 @@ fn is_json_type(value: &str) -> bool {
 const DEVICE: &str = "agent-01";
 
 /// The words that say that a device may not run.
-const REFUSALS: [&str; 5] = ["revoked", "blocked", "error", "not_found", "limit_reached"];
+const REFUSALS: [&str; 22] = [
+    "revoked",
+    "blocked",
+    "error",
+    "not_found",
+    "limit_reached",
+    "denied",
+    "disabled",
+    "suspended",
+    "frozen",
+    "expired",
+    "inactive",
+    "unauthorized",
+    "forbidden",
+    "org_disabled",
+    "system_unavailable",
+    "plan_frozen",
+    "entitlement_expired",
+    "device_revoked",
+    "device_not_found",
+    "org_not_found",
+    "invalid_org_key",
+    "invalid_device_id",
+];
 
 /// The documented endpoints but validate, with one kind of separator.
 const OTHERS: [&str; 10] = [
@@ -158,13 +181,14 @@ const OTHERS: [&str; 10] = [
 #[derive(PartialEq)]
 enum Field {
     True,
+    False,
     Text(String),
     Other,
 }
 
 /// The request id of a body that allows: one JSON object in which no name stands twice, `allowed` is
-/// `true`, `code` is `"ALLOW"`, there is a `request_id` and no `error`, and neither status, device
-/// nor handler say otherwise.
+/// `true`, `code` is `"ALLOW"`, there is a `request_id` and no `error`, and neither status, `revoked`,
+/// device nor handler say otherwise.
 pub fn allowing_id(body: &[u8]) -> Option<String> {
     // RFC 8259, section 8.1: no byte order mark. The parser ignores one.
     let fields = if body.starts_with("\u{feff}".as_bytes()) { None } else { read_fields(body) }?;
@@ -181,6 +205,7 @@ pub fn allowing_id(body: &[u8]) -> Option<String> {
     let allows = fields.get("allowed") == Some(&Field::True)
         && text("code")? == Some("ALLOW")
         && !fields.contains_key("error")
+        && matches!(fields.get("revoked"), None | Some(Field::False))
         && !REFUSALS.contains(&status.as_str())
         && is_asked("deviceId")
         && is_asked("device_id")
@@ -220,6 +245,7 @@ fn read_fields(body: &[u8]) -> Option<HashMap<String, Field>> {
             }
             _ if depth == 0 => return None,
             JsonEvent::Boolean(true) if depth == 1 => Field::True,
+            JsonEvent::Boolean(false) if depth == 1 => Field::False,
             JsonEvent::String(text) if depth == 1 => Field::Text(text.into_owned()),
             _ => continue,
         };
