@@ -65,7 +65,7 @@ async function checkout(url) {
   return reply.body.url;
 }
 
-describe("every page", () => {
+describe("every page", { concurrency: 2 }, () => {
   for (const [name, options] of [
     ["light", { colorScheme: "light" }],
     ["dark", { colorScheme: "dark" }],
