@@ -107,9 +107,11 @@ impl Call<Reply> {
     }
 
     /// Decodes a successful reply from JSON. A reply of any other status becomes an [`Error`] of
-    /// the kind of its status.
+    /// the kind of its status. If the call carries a key, a reply that a cache had stored (its `Age`
+    /// is not 0) is [`UnreadableReply`](crate::ErrorKind::UnreadableReply): it is out of date.
     pub fn json<T: DeserializeOwned>(self) -> Call<T> {
-        self.decode(|reply| if reply.is_success() { reply.json() } else { Err(reply.error()) })
+        self.set(|request| request.must_be_fresh = true)
+            .decode(|reply| if reply.is_success() { reply.json() } else { Err(reply.error()) })
     }
 
     /// Decodes the reply, whatever its status, with this function.
@@ -249,6 +251,34 @@ impl<R> Call<R> {
     /// the caller to do: how to find out what happened, or what is lost.
     pub fn unknown_hint(self, hint: &'static str) -> Self {
         self.set(|request| request.unknown_hint = Some(hint))
+    }
+
+    /// Checks what the reply was decoded as. A reply that is not about what was asked for is
+    /// [`UnreadableReply`](crate::ErrorKind::UnreadableReply): replies may be off by one on a connection.
+    ///
+    /// ```
+    /// use agent_client_core::Call;
+    /// # use serde::Deserialize;
+    /// # #[derive(Deserialize)] struct Trade { id: String }
+    ///
+    /// let call = Call::get("/trades/{id}")
+    ///     .segment("id", "t1")
+    ///     .json::<Trade>()
+    ///     .check(|trade| trade.id == "t1");
+    /// ```
+    pub fn check(self, is_asked_for: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self
+    where
+        R: 'static,
+    {
+        let decode = self.decode;
+        let decode = move |reply: &Reply| {
+            let value = decode(reply)?;
+            if is_asked_for(&value) {
+                return Ok(value);
+            }
+            Err(reply.unreadable("the reply is about something else than the call"))
+        };
+        Self { decode: Box::new(decode), ..self }
     }
 
     /// Sets how to find out whether the call took effect when its outcome is unknown. `probe` is

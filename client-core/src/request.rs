@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) single_attempt: bool,
     pub(crate) time_limit: Option<Duration>,
     pub(crate) condition: Option<Condition>,
+    /// Whether a reply that a cache had stored is none, if the request carries a key.
+    pub(crate) must_be_fresh: bool,
     pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,
     pub(crate) secrets: Vec<Secret>,
@@ -74,6 +76,7 @@ impl Request {
             single_attempt: false,
             time_limit: None,
             condition: None,
+            must_be_fresh: false,
             pause: PauseRule::default(),
             unknown_hint: None,
             secrets: Vec::new(),

@@ -55,6 +55,16 @@ async fn found_done_nothing_is_sent_again(#[case] in_doubt: Act) {
 }
 
 #[tokio::test]
+async fn a_reply_about_something_else_is_in_doubt() {
+    let acts = vec![trade("another"), trade("escrow_held")];
+    let (url, received) = scripted(acts).await;
+    let (transport, _) = transport(&url, ClientOptions::new());
+    let call = accept().check(|trade| trade["status"] != "another");
+    assert_eq!(transport.send(call).await.unwrap()["status"], "escrow_held");
+    assert_eq!(requests(&received), [ACCEPT, PROBE]);
+}
+
+#[tokio::test]
 async fn found_absent_it_is_sent_again() {
     let acts = vec![Act::Drop, trade("proposed"), trade("escrow_held")];
     let (result, requests) = accept_on(acts, ClientOptions::new()).await;

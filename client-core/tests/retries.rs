@@ -5,9 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use agent_client_core::{ClientOptions, Clock, ErrorKind, Probe};
+use agent_client_core::{Call, ClientOptions, Clock, ErrorKind, Probe};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Act, get, post, scripted, send, transport};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -34,6 +34,21 @@ async fn an_idempotent_call_is_sent_again(#[values(408, 429, 500, 502, 503, 504)
     let (transport, _) = transport(&server.uri(), ClientOptions::new());
     assert_eq!(send(&transport, get()).await.unwrap(), json!({"ok": true}));
     assert_eq!(count(&server).await, 2);
+}
+
+#[rstest]
+#[case::with_a_key(get(), false)]
+#[case::without_one(Call::get("/thing").json(), true)]
+#[tokio::test]
+async fn a_reply_from_a_cache_is_none_to_a_call_with_a_key(
+    #[case] call: Call<Value>,
+    #[case] is_believed: bool,
+) {
+    let stored = ResponseTemplate::new(200).insert_header("age", "60").set_body_json(json!(true));
+    let server = server(vec![stored]).await;
+    let (transport, _) = transport(&server.uri(), ClientOptions::new());
+    let reply = send(&transport, call).await.map_err(|error| error.kind());
+    assert_eq!(reply, if is_believed { Ok(json!(true)) } else { Err(ErrorKind::UnreadableReply) });
 }
 
 #[rstest]

@@ -51,11 +51,8 @@ impl<T: Transport, I: Send + 'static> Items<T, I> {
         call: fn(&Query<F>) -> Call<Page<I>>,
         id: fn(&I) -> &str,
     ) -> Self {
-        let filter = query.filter.clone();
-        let call = move |page: PageQuery| {
-            let filter = filter.clone();
-            call(&Query { filter, offset: page.offset, limit: page.limit })
-        };
+        let all = query.clone();
+        let call = move |page: PageQuery| call(&all.clone().at(page));
         Self {
             api: api.clone(),
             call: Box::new(call),

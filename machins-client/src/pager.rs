@@ -137,15 +137,7 @@ impl Pager {
 
         let (items_on_page, total) = (page.items.len() as u64, page.total);
         self.total = total;
-        // A page that is shorter than requested may be the service's longest, and one that denies what
-        // the total says may be wrong.
-        let may_go_on = match (page.has_more, total) {
-            (Some(false), Some(total)) => offset.saturating_add(items_on_page) < total,
-            (has_more, total) => has_more.is_none() && total.is_none(),
-        };
-        let next = page.next_offset(offset, limit).or_else(|| {
-            (may_go_on && items_on_page > 0).then(|| offset.saturating_add(items_on_page))
-        });
+        let next = page.next_offset(offset, limit);
         self.is_at_end = next.is_none() && page.has_more != Some(true);
         let mut items = VecDeque::from(page.items);
         let last = hashes.last().copied();

@@ -12,7 +12,9 @@ use crate::intent::record::{Intent, IntentState, Subject, check_key, hash, milli
 use crate::intent::store::{IntentLock, IntentStore, StoreFuture};
 use crate::model::id::TradeId;
 use crate::model::page::Page;
+use crate::model::query::PageQuery;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
+use crate::pager::Pager;
 use crate::refusal::is_refused;
 
 /// The page size of the search for a proposal: the maximum that the service allows.
@@ -34,23 +36,32 @@ pub(crate) fn list_trades(query: &TradeQuery) -> Call<Page<Trade>> {
 }
 
 pub(crate) fn get_trade(id: &TradeId) -> Call<Trade> {
-    Call::get("/trades/{id}")
+    let call = Call::get("/trades/{id}")
         .operation(operation!("machins.get_trade"))
         .segment("id", id.as_str())
         .auth(&API_KEY)
-        .json()
+        .json();
+    only(id, call)
+}
+
+/// Believes only a reply that is about this trade.
+pub(crate) fn only(id: &TradeId, call: Call<Trade>) -> Call<Trade> {
+    let id = id.clone();
+    call.check(move |trade: &Trade| trade.id == id)
 }
 
 /// Proposes a trade whose metadata has this reference. If the outcome is unknown, the trade is
 /// searched for.
 pub(crate) fn propose(proposal: &Proposal, reference: Document) -> Call<Trade> {
     let listing = proposal.listing_id().clone();
+    let asked_for = listing.clone();
     Call::post("/trades")
         .operation(operation!("machins.propose_trade"))
         .auth(&API_KEY)
         .body(proposal)
         .unknown_hint("the trade may have been proposed: look through your trades")
         .json()
+        .check(move |trade: &Trade| trade.listing_id == asked_for)
         .recover_with(move |_| {
             let (listing, reference) = (listing.clone(), reference.clone());
             find(Arc::new(move |trade| trade.is_of(&listing, &reference)), 0)
@@ -216,7 +227,9 @@ impl Once {
         let mut doubt = None;
         if let Some(known) = known {
             if self.is_kept {
-                known.check_same(&self.intent)?;
+                if let Err(another) = known.check_same(&self.intent) {
+                    return self.by_former_api_key(&mut *lock, &known, another).await;
+                }
             }
             match (&known.state, known.trade_id()) {
                 (IntentState::Done, Some(trade_id)) => match self.known(trade_id).await {
@@ -234,7 +247,8 @@ impl Once {
         let mut unknown: Option<Error> = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let searched = if may_exist { self.search().await } else { Ok(Found::Nothing) };
+            let searched =
+                if may_exist { self.search(&self.reference).await } else { Ok(Found::Nothing) };
             let found = match (searched, unknown.take()) {
                 (Ok(found), error) => {
                     unknown = error;
@@ -277,6 +291,32 @@ impl Once {
         }
     }
 
+    /// Returns the trade of an intent of the agent that has had another API key since, or this error if it
+    /// is not one: only the same agent finds the trade by its reference, as only it knows of it.
+    async fn by_former_api_key(
+        &self,
+        lock: &mut dyn IntentLock,
+        known: &Intent,
+        another: Error,
+    ) -> Result<Trade, Error> {
+        let Some(intent) = known.for_agent_of(&self.intent) else { return Err(another) };
+        let own_reference = Document::from(self.intent.reference());
+        let reference = if self.reference == own_reference {
+            Document::from(known.reference())
+        } else {
+            self.reference.clone()
+        };
+        match self.search(&reference).await? {
+            Found::Trade(trade) => {
+                // If this fails, the next call searches again.
+                let _ = lock.write(&intent.done_by_trade(&trade.id)).await;
+                Ok(*trade)
+            }
+            Found::Nothing => Err(another),
+            found => Err(Self::still_unknown(&found, Duration::ZERO)),
+        }
+    }
+
     /// Takes over an intent that a call has left, which has ended: this one has its lock.
     async fn resume(&self, lock: &mut dyn IntentLock, until_ms: u64) -> Result<Doubt, Error> {
         let now = SystemTime::now();
@@ -312,6 +352,13 @@ impl Once {
         let call = propose(&self.proposal, self.reference.clone())
             .time_limit(left)
             .only_while(move || check_time(until_ms).and_then(|()| is_held()));
+        let call = if self.is_kept {
+            call.unknown_hint(
+                "the trade may have been proposed: propose it again with the same key, which finds out",
+            )
+        } else {
+            call
+        };
         let error = match self.client.send(call).await {
             Ok(trade) => return Ok(Sent::Trade(Box::new(trade))),
             Err(error) => error,
@@ -335,7 +382,7 @@ impl Once {
             return Err(error);
         }
         // The earlier one may have come so late that it is the reason.
-        match self.search().await {
+        match self.search(&self.reference).await {
             Ok(Found::Trade(trade)) => Ok(Sent::Trade(trade)),
             Ok(Found::Nothing) => {
                 let _ = lock.remove().await;
@@ -386,36 +433,39 @@ impl Once {
         Error::new(ErrorKind::OutcomeUnknown, message)
     }
 
-    /// Searches the agent's trades for the proposal.
-    async fn search(&self) -> Result<Found, Error> {
+    /// Searches the agent's trades for a proposal on the listing with this client reference.
+    async fn search(&self, reference: &Document) -> Result<Found, Error> {
         let mut similar = None;
-        let (mut offset, mut limit) = (0, SEARCH_PAGE_SIZE);
-        while offset < MOST_SEARCHED {
-            let query = TradeQuery::new().offset(offset).limit(limit);
-            let call = list_trades(&query).time_limit(self.time_left()?);
+        let mut pager = Pager::new(PageQuery::new().limit(SEARCH_PAGE_SIZE));
+        while let Some(page) = pager.next() {
+            let limit = u64::from(page.limit.unwrap_or(SEARCH_PAGE_SIZE));
+            if page.offset.unwrap_or(0) >= MOST_SEARCHED {
+                return Ok(Found::TooMany);
+            }
+            let call = list_trades(&TradeQuery::new().at(page)).time_limit(self.time_left()?);
             let page = match self.client.send(call).await {
                 // Trades contain what was delivered.
                 Err(error) if error.kind() == ErrorKind::ReplyTooLarge && limit > 1 => {
-                    limit /= 2;
+                    pager.limit(limit / 2);
                     continue;
                 }
                 page => page?,
             };
-            let next = page.next_offset(offset, limit);
-            for trade in page.items {
-                if trade.is_of(self.proposal.listing_id(), &self.reference) {
+            for trade in pager.take(page, |trade| trade.id.as_str()) {
+                if trade.is_of(self.proposal.listing_id(), reference) {
                     return Ok(Found::Trade(Box::new(trade)));
                 }
                 if trade.may_be_of(&self.proposal) {
                     similar = Some(trade.id);
                 }
             }
-            match next {
-                Some(next) => offset = next,
-                None => return Ok(similar.map_or(Found::Nothing, Found::Similar)),
-            }
         }
-        Ok(Found::TooMany)
+        Ok(match similar {
+            Some(id) => Found::Similar(id),
+            None if pager.is_complete() => Found::Nothing,
+            // The service counts more trades than it lists.
+            None => Found::TooMany,
+        })
     }
 
     fn clock_now(&self) -> Instant {

@@ -88,6 +88,7 @@ async fn a_trade_is_found_without_its_record() {
     let mut found = with_reference(&sent_reference(&server).await);
     found["id"] = json!("found");
     let mut foreign = found.clone();
+    foreign["id"] = json!("foreign");
     foreign["listing_id"] = json!("another");
     once(&server, "GET", "/trades", trades(&[foreign, found])).await;
     let again = client(&server, folder().path()).propose_trade_once(KEY, &proposal()).await;
@@ -230,9 +231,15 @@ async fn trades_with_large_deliveries_are_searched_in_small_pages() {
     large["delivery_payload"] = json!({"result": "x".repeat(2_000)});
     let list = move |request: &wiremock::Request| {
         let asked: std::collections::HashMap<_, _> = request.url.query_pairs().collect();
-        let (offset, limit): (usize, usize) =
-            (asked["offset"].parse().unwrap(), asked["limit"].parse().unwrap());
-        let items = vec![&large; limit.min(100 - offset)];
+        let [offset, limit]: [usize; 2] =
+            ["offset", "limit"].map(|name| asked.get(name).map_or(0, |text| text.parse().unwrap()));
+        let items: Vec<Value> = (offset..100.min(offset + limit))
+            .map(|number| {
+                let mut trade = large.clone();
+                trade["id"] = json!(format!("t{number}"));
+                trade
+            })
+            .collect();
         reply(&json!({"items": items, "total": 100, "offset": offset, "limit": limit}))
     };
     let get = wiremock::matchers::method("GET");
@@ -267,6 +274,7 @@ async fn a_key_belongs_to_one_agent_and_one_base_url() {
     let server = proposed(folder.path()).await;
     let other_agent = builder(&server).api_key(ApiKey::new("at_another").unwrap());
     let other_service = MockServer::start().await;
+    once(&server, "GET", "/trades", trades(&[])).await;
     for (builder, difference) in
         [(other_agent, "another agent"), (builder(&other_service), "another base URL")]
     {
@@ -277,6 +285,100 @@ async fn a_key_belongs_to_one_agent_and_one_base_url() {
         assert!(!format!("{error} {error:?}").contains("at_"));
     }
     assert!(requests(&other_service).await.is_empty());
+}
+
+#[rstest]
+#[case::done(false)]
+#[case::in_doubt(true)]
+#[tokio::test]
+async fn an_agent_with_a_new_api_key_finds_its_trade(#[case] is_in_doubt: bool) {
+    let folder = folder();
+    let server = MockServer::start().await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    once(&server, "POST", "/trades", if is_in_doubt { lost() } else { reply(&trade("proposed")) })
+        .await;
+    let first = client(&server, folder.path()).propose_trade_once(KEY, &proposal()).await;
+    assert_eq!(first.is_err(), is_in_doubt);
+    let reference = sent_reference(&server).await;
+    once(&server, "GET", "/trades", trades(&[with_reference(&reference)])).await;
+    let renewed = builder(&server).api_key(ApiKey::new("at_renewed").unwrap());
+    let renewed = in_folder(renewed, folder.path()).build().unwrap();
+    let found = renewed.propose_trade_once(KEY, &proposal()).await.unwrap();
+    assert_eq!(found.id.as_str(), "t1r2a3d4");
+
+    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade("delivered"))).await;
+    renewed.propose_trade_once(KEY, &proposal()).await.unwrap();
+    let posts = requests(&server).await.into_iter().filter(|sent| sent == "POST /trades");
+    assert_eq!(posts.count(), 1);
+}
+
+/// A client whose waits take no time.
+fn hasty(server: &MockServer, folder: &Path) -> Client {
+    let options = ClientOptions::new().clock(MockClock::new(0.0));
+    in_folder(builder(server).options(options), folder).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_list_from_a_cache_does_not_show_that_there_is_no_trade() {
+    let folder = folder();
+    let server = MockServer::start().await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    once(&server, "POST", "/trades", lost()).await;
+    let stored = trades(&[]).insert_header("age", "60");
+    let get = wiremock::Mock::given(wiremock::matchers::method("GET"));
+    get.respond_with(stored).mount(&server).await;
+    let client = hasty(&server, folder.path());
+    for _ in 0..3 {
+        let error = client.propose_trade_once(KEY, &proposal()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::UnreadableReply));
+    }
+    let posts = requests(&server).await.into_iter().filter(|sent| sent == "POST /trades");
+    assert_eq!(posts.count(), 1);
+}
+
+/// The service does not say how many trades there are, and gives fewer than it is asked for.
+#[rstest]
+#[case::silent(json!({}))]
+#[case::wrong(json!({"total": 121, "has_more": false}))]
+#[tokio::test]
+async fn a_trade_on_a_later_page_is_found(#[case] said: Value) {
+    let folder = folder();
+    let server = MockServer::start().await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    once(&server, "POST", "/trades", lost()).await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    let first = client(&server, folder.path()).propose_trade_once(KEY, &proposal()).await;
+    assert_eq!(first.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    let bought = with_reference(&sent_reference(&server).await);
+    let list = move |request: &wiremock::Request| {
+        let asked: std::collections::HashMap<_, _> = request.url.query_pairs().collect();
+        let offset: usize = asked.get("offset").map_or(0, |text| text.parse().unwrap());
+        let items: Vec<Value> = (offset..121.min(offset + 100))
+            .map(|number| {
+                let mut trade = if number == 120 { bought.clone() } else { trade("completed") };
+                trade["id"] = json!(format!("t{number}"));
+                trade
+            })
+            .collect();
+        let mut page = said.clone();
+        page["items"] = json!(items);
+        reply(&page)
+    };
+    let get = wiremock::Mock::given(wiremock::matchers::method("GET"));
+    get.respond_with(list).mount(&server).await;
+    let found = hasty(&server, folder.path()).propose_trade_once(KEY, &proposal()).await.unwrap();
+    assert_eq!(found.id.as_str(), "t120");
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_advises_to_use_the_key_again() {
+    let folder = folder();
+    let server = MockServer::start().await;
+    once(&server, "GET", "/trades", trades(&[])).await;
+    once(&server, "POST", "/trades", lost()).await;
+    let error = client(&server, folder.path()).propose_trade_once(KEY, &proposal()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("propose it again with the same key"), "{error}");
 }
 
 #[tokio::test]

@@ -40,6 +40,35 @@ async fn an_action_takes_effect_once_if_its_reply_is_lost(
 }
 
 #[rstest]
+#[case::accept(Action::Accept, "accept")]
+#[case::confirm(Action::Confirm, "confirm")]
+#[tokio::test]
+async fn a_reply_about_another_trade_is_not_that_of_an_action(
+    #[case] action: Action,
+    #[case] path: &str,
+) {
+    let mut other = trade(action.to().as_str());
+    other["id"] = json!("another");
+    let server = MockServer::start().await;
+    once(&server, "POST", &format!("/trades/t1r2a3d4/{path}"), reply(&other)).await;
+    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade(action.to().as_str()))).await;
+    let done = act(&client(&server), action, None).await.unwrap();
+    assert_eq!(done.id, trade_id());
+}
+
+#[tokio::test]
+async fn a_reply_about_another_listing_is_not_that_of_a_proposal() {
+    let mut other = trade("proposed");
+    other["id"] = json!("another");
+    other["listing_id"] = json!("another");
+    let server = MockServer::start().await;
+    once(&server, "POST", "/trades", reply(&other)).await;
+    once(&server, "GET", "/trades", trades(&[other, with_reference("mine")])).await;
+    let proposed = client(&server).propose_trade(&proposal()).await.unwrap();
+    assert_eq!(proposed.id, trade_id());
+}
+
+#[rstest]
 #[case::later_state("delivered", Ok(TradeStatus::Delivered))]
 #[case::other_state("rejected", Err(ErrorKind::InvalidTransition))]
 #[case::unknown_state("frozen", Err(ErrorKind::OutcomeUnknown))]
@@ -75,8 +104,20 @@ async fn a_listing_that_was_created_is_found(#[case] new: NewListing) {
     assert_eq!(requests(&server).await, ["POST /listings", "GET /listings"]);
 }
 
+#[tokio::test]
+async fn a_listing_without_a_description_may_be_shown_with_an_empty_one() {
+    let mut created = listing();
+    created["description"] = json!("");
+    let server = MockServer::start().await;
+    once(&server, "POST", "/listings", lost()).await;
+    once(&server, "GET", "/listings", reply(&json!([created]))).await;
+    assert_eq!(client(&server).create_listing(&offer()).await.unwrap().id.as_str(), "a1b2c3d4");
+}
+
 #[rstest]
 #[case::another_price("price", json!("51.00"))]
+#[case::accepted_at_once("auto_accept", json!(true))]
+#[case::with_a_schema("input_schema", json!({"type": "object"}))]
 #[case::deactivated("is_active", json!(false))]
 #[tokio::test]
 async fn a_listing_that_differs_is_not_the_one_that_was_created(

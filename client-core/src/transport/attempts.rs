@@ -102,7 +102,7 @@ impl<'a> Attempts<'a> {
             let error = {
                 // Not kept while the call waits: its future would hold space for it.
                 let reply = self.send().await?;
-                let error = match decode(&reply) {
+                let error = match self.check_age(&reply).and_then(|()| decode(&reply)) {
                     Ok(value) => return Ok(value),
                     Err(error) => error.map_texts(|text| self.redact(text)),
                 };
@@ -114,6 +114,15 @@ impl<'a> Attempts<'a> {
             let step = self.next_step(Outcome::Inconclusive);
             self.carry_out(step, error).await?;
         }
+    }
+
+    /// Returns an error if a cache had stored the reply and it may not be used.
+    fn check_age(&self, reply: &Reply) -> Result<(), Error> {
+        let must_be_fresh = self.request.must_be_fresh && self.request.scheme.is_some();
+        if must_be_fresh && reply.is_success() && reply.is_from_cache() {
+            return Err(reply.unreadable("a cache has answered with a reply that it had stored"));
+        }
+        Ok(())
     }
 
     /// Sends the request until a reply is final.

@@ -32,7 +32,7 @@ impl<T: Transport> Api<T> {
     /// Creates a listing. Calls `POST /listings` ([reference](https://machins.co/docs): Listings).
     ///
     /// If the reply is lost, the client searches your listings for an active one that is equal in
-    /// every field and returns it. If there is none, it sends the call again, which is safe: a slug
+    /// every field that the service shows, and returns it. If there is none, it sends the call again, which is safe: a slug
     /// can be taken only once.
     ///
     /// # Errors

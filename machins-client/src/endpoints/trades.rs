@@ -12,7 +12,7 @@ use crate::model::id::TradeId;
 use crate::model::page::Page;
 use crate::model::trade::{Proposal, Trade, TradeQuery};
 use crate::model::trade_status::Action;
-use crate::proposals::{Once, get_trade, list_trades, propose};
+use crate::proposals::{Once, get_trade, list_trades, only, propose};
 
 /// Trades ([reference](https://machins.co/docs): Trades, Trade Lifecycle and Delivery).
 ///
@@ -187,26 +187,26 @@ fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trad
         Action::Confirm => ("/trades/{id}/confirm", operation!("machins.confirm_trade")),
         Action::Dispute => ("/trades/{id}/dispute", operation!("machins.dispute_trade")),
     };
-    Call::post(path)
+    let call = Call::post(path)
         .operation(operation)
         .segment("id", id.as_str())
         .auth(&API_KEY)
         .body(body)
         .unknown_hint("the trade's status shows whether it happened")
-        .json()
-        .recover_with(move |_| {
-            Probe::new(get_trade(&id), move |trade| {
-                let trade = trade?;
-                Ok(match trade.status.has_passed(&action.to()) {
-                    Some(true) => ProbeResult::Done(trade),
-                    Some(false) if trade.status == action.from() => ProbeResult::Absent,
-                    Some(false) => {
-                        let (status, target) = (&trade.status, action.to());
-                        let message = format!("the trade is {status} and cannot become {target}");
-                        ProbeResult::Failed(Error::new(ErrorKind::InvalidTransition, message))
-                    }
-                    None => ProbeResult::Unknown,
-                })
+        .json();
+    only(&id, call).recover_with(move |_| {
+        Probe::new(get_trade(&id), move |trade| {
+            let trade = trade?;
+            Ok(match trade.status.has_passed(&action.to()) {
+                Some(true) => ProbeResult::Done(trade),
+                Some(false) if trade.status == action.from() => ProbeResult::Absent,
+                Some(false) => {
+                    let (status, target) = (&trade.status, action.to());
+                    let message = format!("the trade is {status} and cannot become {target}");
+                    ProbeResult::Failed(Error::new(ErrorKind::InvalidTransition, message))
+                }
+                None => ProbeResult::Unknown,
             })
         })
+    })
 }

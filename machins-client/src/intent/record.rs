@@ -265,6 +265,12 @@ impl Intent {
         done
     }
 
+    /// The same intent for the agent of another record, or `None` if more than the agent differs.
+    pub(crate) fn for_agent_of(&self, other: &Self) -> Option<Self> {
+        let intent = Self { agent: other.agent.clone(), ..self.clone() };
+        intent.check_same(other).is_ok().then_some(intent)
+    }
+
     /// Refuses another intent under the same key, and names what the key was used for.
     pub(crate) fn check_same(&self, other: &Self) -> Result<(), Error> {
         let is_another = match (&self.subject, &other.subject) {
@@ -283,7 +289,7 @@ impl Intent {
         };
         let differences = [
             (self.base_url != other.base_url).then_some("at another base URL"),
-            (self.agent != other.agent).then_some("by another agent"),
+            (self.agent != other.agent).then_some("by another agent, or with another API key"),
             is_another,
             (self.request != other.request).then_some(content),
         ];

@@ -250,7 +250,13 @@ impl NewListing {
             && listing.listing_type == self.listing_type
             && listing.price == self.price
             && listing.side.as_ref().is_none_or(|side| *side == self.side)
-            && listing.description == self.description
+            && listing.description.as_deref().unwrap_or_default()
+                == self.description.as_deref().unwrap_or_default()
+            && listing.auto_accept.is_none_or(|accepts| accepts == self.auto_accept)
+            // The service may not show the schemas.
+            && [(&listing.input_schema, &self.input_schema), (&listing.output_schema, &self.output_schema)]
+                .into_iter()
+                .all(|(shown, own)| shown.is_none() || shown == own)
             && distinct(&listing.tags) == distinct(&self.tags)
     }
 

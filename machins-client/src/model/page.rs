@@ -33,17 +33,19 @@ pub struct Page<I> {
 with_extra!(Page<I>);
 
 impl<I> Page<I> {
-    /// The offset of the next page, if there is one, when this page was requested at `offset` with
-    /// `limit`. The service may return fewer items a page than requested, and say so.
+    /// The offset of the next page, if there may be one, when this page was requested at `offset` with
+    /// `limit`. A page that is shorter may be the service's longest: if the service does not say how many
+    /// items there are, only an empty page is the last. One that denies what the total says may be wrong.
     pub(crate) fn next_offset(&self, offset: u64, limit: u32) -> Option<u64> {
         let limit = self.limit.filter(|own| *own > 0).unwrap_or(u64::from(limit)).min(limit.into());
         let count = self.items.len() as u64;
         // An empty page amid others is skipped whole.
         let next = offset.saturating_add(if count == 0 { limit } else { count });
         let more = match (self.has_more, self.total) {
-            (has_more, Some(total)) => has_more != Some(false) && next < total,
+            (Some(false), Some(total)) => count > 0 && next < total,
+            (_, Some(total)) => next < total,
             (Some(has_more), None) => has_more,
-            (None, None) => count >= limit,
+            (None, None) => count > 0,
         };
         more.then_some(next)
     }

@@ -68,6 +68,11 @@ impl<F> Query<F> {
         self
     }
 
+    /// The same filter, for this part of a list.
+    pub(crate) fn at(self, page: PageQuery) -> Self {
+        Self { offset: page.offset, limit: page.limit, ..self }
+    }
+
     /// The same part of a list, without the filter.
     pub(crate) fn page(&self) -> PageQuery {
         PageQuery { filter: (), offset: self.offset, limit: self.limit }

@@ -14,6 +14,7 @@ use crate::model::query::PageQuery;
 use crate::model::trade::{Trade, TradeQuery};
 use crate::model::trade_status::{Role, TradeStatus};
 use crate::model::wallet::{EntryType, Transaction, Wallet};
+use crate::pager::Pager;
 use crate::spending::commitment::{Commitment, day};
 use crate::spending::journal::{Reservation, SpendingJournal};
 
@@ -98,30 +99,30 @@ impl Snapshot {
         status: Option<TradeStatus>,
         now: SystemTime,
     ) -> Result<bool, Error> {
-        let mut offset = 0;
-        loop {
-            let query = TradeQuery::new().role(Role::Buyer).offset(offset).limit(PAGE);
-            let query = match &status {
-                Some(status) => query.status(status.clone()),
-                None => query,
+        let mut pager = Pager::new(PageQuery::new().limit(PAGE));
+        while let Some(page) = pager.next() {
+            if page.offset.unwrap_or(0) >= MOST_READ {
+                return Err(too_many("trades"));
+            }
+            let filter = TradeQuery::new().role(Role::Buyer);
+            let filter = match &status {
+                Some(status) => filter.status(status.clone()),
+                None => filter,
             };
-            let page = client.list_trades(&query).await?;
-            let next = page.next_offset(offset, PAGE);
+            let page = client.list_trades(&filter.at(page)).await?;
             let is_over =
                 status.is_none() && ends_before_month(page.items.iter().map(proposed_at), now);
-            for trade in page.items {
+            for trade in pager.take(page, |trade| trade.id.as_str()) {
                 let is_bought = self.agent.as_ref().is_none_or(|own| *own == trade.buyer_agent_id);
                 if is_bought {
                     self.trades.insert(trade.id.to_string(), trade);
                 }
             }
-            match next {
-                None => return Ok(true),
-                Some(_) if is_over => return Ok(false),
-                Some(next) if next >= MOST_READ => return Err(too_many("trades")),
-                Some(next) => offset = next,
+            if is_over && pager.next().is_some() {
+                return Ok(false);
             }
         }
+        if pager.is_complete() { Ok(true) } else { Err(not_all("trades")) }
     }
 
     /// Leaves out what others propose on the agent's own requests. It is spent when the agent accepts
@@ -147,21 +148,20 @@ impl Snapshot {
     }
 
     async fn read_transactions(&mut self, client: &Client, now: SystemTime) -> Result<(), Error> {
-        let mut offset = 0;
-        loop {
-            let page =
-                client.list_transactions(&PageQuery::new().offset(offset).limit(PAGE)).await?;
-            let next = page.next_offset(offset, PAGE);
+        let mut pager = Pager::new(PageQuery::new().limit(PAGE));
+        while let Some(page) = pager.next() {
+            if page.offset.unwrap_or(0) >= MOST_READ {
+                return Err(too_many("transactions"));
+            }
+            let page = client.list_transactions(&page).await?;
             let times = page.items.iter().map(|entry| time(entry.created_at.as_ref()));
             let is_over = ends_before_month(times, now);
-            self.transactions.extend(page.items);
-            match next {
-                None => return Ok(()),
-                Some(_) if is_over => return Ok(()),
-                Some(next) if next >= MOST_READ => return Err(too_many("transactions")),
-                Some(next) => offset = next,
+            self.transactions.extend(pager.take(page, |entry| entry.id.as_str()));
+            if is_over {
+                return Ok(());
             }
         }
+        if pager.is_complete() { Ok(()) } else { Err(not_all("transactions")) }
     }
 
     /// Reads older trades that were paid this month, so that they count when they were made.
@@ -374,6 +374,13 @@ fn ends_before_month(times: impl Iterator<Item = Option<SystemTime>>, now: Syste
     !times.is_empty()
         && times.iter().all(|at| is_before_month(*at, now))
         && times.is_sorted_by(|newer, older| newer >= older)
+}
+
+fn not_all(what: &str) -> Error {
+    let message = format!(
+        "the service counts more {what} than it lists, so that it is not known what was spent; nothing is bought under a spending policy"
+    );
+    Error::new(ErrorKind::Policy, message)
 }
 
 fn too_many(what: &str) -> Error {

@@ -10,7 +10,7 @@ use machins_client::{
 };
 use machins_mock::MockServer;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::Mock;
 use wiremock::matchers::{method, path, query_param_is_missing};
 
@@ -116,7 +116,16 @@ async fn a_denied_seller_is_recognised_in_any_form(#[case] name: &str) {
 #[case::trades("/trades")]
 #[case::transactions("/wallets/transactions")]
 #[tokio::test]
-async fn all_is_read_if_the_newest_are_not_listed_first(#[case] list: &str) {
+async fn all_is_read_if_the_newest_are_not_listed_first(
+    #[case] list: &str,
+    // In short pages, of which the service says that there are more, or nothing.
+    #[values(json!({"total": 3}), json!({}))] said: Value,
+) {
+    let page_of = |items: Value| {
+        let mut page = said.clone();
+        page["items"] = items;
+        page
+    };
     let server = wiremock::MockServer::start().await;
     let wallet = json!({"id": "w", "agent_id": "buyer-uuid", "balance": "500.00",
         "held_balance": "0.00", "available_balance": "500.00"});
@@ -135,13 +144,20 @@ async fn all_is_read_if_the_newest_are_not_listed_first(#[case] list: &str) {
             "category": "other", "reference_type": "agent", "reference_id": format!("r{id}"),
             "description": "", "created_at": at}),
     };
-    let old = [item(1, "2026-01-01T00:00:00Z"), item(2, "2026-01-02T00:00:00Z")];
-    let first = json!({"items": old, "total": 3, "has_more": true});
+    let (one, two) = (item(1, "2026-01-01T00:00:00Z"), item(2, "2026-01-02T00:00:00Z"));
+    let first = page_of(json!([one, two]));
     // A time that cannot be read counts as of now.
-    let last = json!({"items": [item(3, "today")], "total": 3, "has_more": false});
+    let last = page_of(json!([two, item(3, "today")]));
     let other = if list == "/trades" { "/wallets/transactions" } else { "/trades" };
     // The search for the key comes before anything is decided. Nothing is listed by status.
-    for (list, page) in [("/trades", &empty), (list, &first), (list, &last), (other, &empty)] {
+    for (list, page) in [
+        ("/trades", &empty),
+        (list, &first),
+        (list, &last),
+        (list, &page_of(json!([item(3, "today")]))),
+        (list, &page_of(json!([]))),
+        (other, &empty),
+    ] {
         let at = format!("/api/v1{list}");
         let get = Mock::given(method("GET")).and(path(at)).and(query_param_is_missing("status"));
         get.respond_with(reply(page)).up_to_n_times(1).mount(&server).await;
