@@ -19,7 +19,7 @@ mod filter {
     use jaq_core::load::lex::Expect;
     use jaq_core::load::{Arena, Error, File, Loader, parse};
     use jaq_core::native::{Fun, bome, run, v};
-    use jaq_core::{Compiler, Ctx, Vars, unwrap_valr};
+    use jaq_core::{Compiler, Ctx, Exn, Vars};
     use jaq_json::{Val, read};
     use serde::de::IgnoredAny;
 
@@ -82,18 +82,20 @@ mod filter {
         }
 
         /// Applies the filter to a document. Returns what it yields, in the form of `jq -r`, or says why it
-        /// failed.
+        /// failed. `halt` ends it: the status with which the program ends is not the filter's to choose.
         pub(crate) fn apply(&self, json: &str) -> Result<Vec<String>, String> {
             let input = read::parse_single(json.as_bytes()).map_err(|error| error.to_string())?;
             let context = Ctx::<JustLut<Val>>::new(&self.0.lut, Vars::new([]));
-            let results = self.0.id.run((context, input)).map(unwrap_valr);
-            results
-                .map(|result| match result {
-                    Ok(Val::TStr(text)) => Ok(super::safe(&String::from_utf8_lossy(&text))),
-                    Ok(value) => Ok(super::safe(&value.to_string())),
-                    Err(error) => Err(error.to_string()),
-                })
-                .collect()
+            let mut texts = Vec::new();
+            for result in self.0.id.run((context, input)) {
+                match result.map_err(Exn::get_err) {
+                    Ok(Val::TStr(text)) => texts.push(super::safe(&String::from_utf8_lossy(&text))),
+                    Ok(value) => texts.push(super::safe(&value.to_string())),
+                    Err(Ok(error)) => return Err(error.to_string()),
+                    Err(Err(_halt)) => break,
+                }
+            }
+            Ok(texts)
         }
     }
 
@@ -181,6 +183,8 @@ mod tests {
     #[case::tsv(".[] | @tsv", r#"[["a\tb", 1, null, ""]]"#, &["a\\tb\t1\t\t"])]
     #[case::csv("@csv", r#"["a\"b", 1, true, ""]"#, &[r#""a""b",1,true,"""#])]
     #[case::nothing("empty", "1", &[])]
+    #[case::halt("1, halt, 2", "null", &["1"])]
+    #[case::halt_with_a_status("1, halt(3), 2", "null", &["1"])]
     fn it_yields_what_jq_does(#[case] filter: &str, #[case] json: &str, #[case] yields: &[&str]) {
         assert_eq!(Filter::parse(filter).unwrap().apply(json).unwrap(), yields);
     }

@@ -10,7 +10,7 @@ use agent_client_core::{folder_of, home_folder, open_without_waiting, variable};
 
 use super::atomic::{make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
-use super::original::Original;
+use super::original::{Original, Remembered};
 use super::trust::{self, Purpose};
 use crate::error::Failure;
 use crate::output::to_stderr;
@@ -80,7 +80,7 @@ impl ConfigFile {
 
     /// Puts back the config files that a `mock exec` which was killed has left changed.
     pub(crate) fn recover_all() -> Result<(), Failure> {
-        Self::all().iter().try_for_each(Self::recover)
+        Self::all().iter().try_for_each(|file| file.recover(None))
     }
 
     /// Copies the file beside itself. `None` if it can't be written by this user anyway.
@@ -89,6 +89,7 @@ impl ConfigFile {
         if self.path.exists() && !self.path.is_file() {
             return Ok(None);
         }
+        self.recover(None)?;
         let target = self.target()?;
         if let Err(error) = make_folder(folder_of(&self.path), false) {
             return if target.exists() { Err(failed(error)) } else { Ok(None) };
@@ -98,27 +99,27 @@ impl ConfigFile {
             return Ok(None);
         }
         let _lock = self.lock(&target)?;
-        self.put_back_if_abandoned(&target)?;
         let original = self.original();
-        let run = original.run(url).map_err(failed)?;
-        original.keep(&target).map_err(failed)?;
-        Ok(Some(Protected { file: self, run: Some(run) }))
+        let run = original.run(url, &target).map_err(failed)?;
+        let before = original.keep(&target).map_err(failed)?;
+        Ok(Some(Protected { file: self, run: Some(run), before }))
     }
 
-    fn recover(&self) -> Result<(), Failure> {
-        if !self.original().exists() {
-            return Ok(());
-        }
-        let target = self.target()?;
-        let _lock = self.lock(&target)?;
-        self.put_back_if_abandoned(&target)
-    }
-
-    /// Puts the original back if no `mock exec` is running. The caller holds the lock.
-    fn put_back_if_abandoned(&self, target: &Path) -> Result<(), Failure> {
+    /// Puts the original back if no `mock exec` is running. One that has just ended remembers it, which
+    /// it needs if its command has removed the copy.
+    fn recover(&self, remembered: Option<&Remembered>) -> Result<(), Failure> {
         let failed =
             |error: io::Error| self.failure("could not be put back as before mock exec", &error);
-        self.original().put_back_if_abandoned(target).map_err(failed)
+        let original = self.original();
+        if !original.exists() && remembered.is_none() {
+            return Ok(());
+        }
+        let target = remembered.map_or_else(|| original.target(), |before| before.target.clone());
+        for path in [&self.path, &target] {
+            make_folder(folder_of(path), false).map_err(failed)?;
+        }
+        let _lock = self.lock(&target)?;
+        original.put_back(&target, remembered).map_err(failed)
     }
 
     fn original(&self) -> Original {
@@ -148,7 +149,7 @@ impl ConfigFile {
         };
         let mut distrust = None;
         let original = self.original();
-        let path = if original.stands_in() { original.path() } else { &self.path };
+        let path = if original.stands_in() { original.copy() } else { &self.path };
         let read = || {
             if self.path == Path::new(NO_FILE) {
                 return Err(ErrorKind::NotFound.into());
@@ -193,13 +194,13 @@ impl ConfigFile {
     /// Changes the file atomically, under a lock, and returns what `change` returns.
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Document) -> R) -> Result<R, Failure> {
         let writing = |error: io::Error| self.failure("could not be written", &error);
+        self.recover(None)?;
         let target = self.target()?;
         let folder = folder_of(&target);
         make_folder(folder, self.own_folder).map_err(writing)?;
         let lock = self.lock(&target)?;
         trust::keep_owner(&lock, &target).map_err(writing)?;
         remove_leftovers(folder, &temporary(&target));
-        self.put_back_if_abandoned(&target)?;
         let mut document = self.read_for(Purpose::Change)?;
         let result = change(&mut document);
         let text = document.to_text();
@@ -302,13 +303,14 @@ impl ConfigFile {
 pub(crate) struct Protected {
     file: ConfigFile,
     run: Option<File>,
+    before: Remembered,
 }
 
 impl Protected {
     /// Puts the file back as it was, unless another `mock exec` is still running.
     pub(crate) fn put_back(mut self) -> Result<(), Failure> {
         self.run = None;
-        self.file.recover()
+        self.file.recover(Some(&self.before))
     }
 }
 
@@ -316,7 +318,7 @@ impl Drop for Protected {
     fn drop(&mut self) {
         if self.run.take().is_some() {
             // The next command reports it if it fails again.
-            let _ = self.file.recover();
+            let _ = self.file.recover(Some(&self.before));
         }
     }
 }

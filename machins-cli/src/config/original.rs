@@ -4,10 +4,13 @@
 //! keys of a mock server then. The copy holds the user's own keys. It is put back when the last `mock
 //! exec` has ended, or by the next command if that was killed; until then it is what other commands
 //! read and change. All changes happen under the lock of the config file.
+//!
+//! The command may also have removed the folder, or have put a link in the place of the file. So a
+//! `mock exec` remembers what was there, and nothing is ever written through a link that it did not find.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use agent_client_core::{folder_of, sync_folder};
@@ -20,12 +23,27 @@ const MOCK_URL: &str = "MACHINS_MOCK_URL";
 /// The names of the files beside a config file.
 #[derive(Debug)]
 pub(super) struct Original {
+    /// The config file, or the link to it.
+    path: PathBuf,
     /// The copy.
     copy: PathBuf,
     /// Stands for the copy of a file that did not exist.
     absent: PathBuf,
-    /// Locked by each `mock exec` that is running, and contains the URLs of their servers.
+    /// Locked by each `mock exec` that is running. Its first line is the path of the file that the config
+    /// file was or led to, and the others are the URLs of their servers.
     runs: PathBuf,
+}
+
+/// What a `mock exec` remembers of a config file.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    /// The file that it was or led to.
+    pub(super) target: PathBuf,
+    /// `None` if there was no file.
+    content: Option<Vec<u8>>,
+    permissions: Option<Permissions>,
+    /// Where the link leads, if it was one.
+    link: Option<PathBuf>,
 }
 
 impl Original {
@@ -37,6 +55,7 @@ impl Original {
             path.with_file_name(name)
         };
         Self {
+            path: path.to_owned(),
             copy: beside(".before-mock-exec"),
             absent: beside(".absent-before-mock-exec"),
             runs: beside(".mock-exec-runs"),
@@ -55,7 +74,7 @@ impl Original {
     }
 
     /// Returns the path of the copy, where there is nothing if the file did not exist.
-    pub(super) fn path(&self) -> &Path {
+    pub(super) fn copy(&self) -> &Path {
         &self.copy
     }
 
@@ -67,28 +86,42 @@ impl Original {
     }
 
     /// Registers a `mock exec`, which is running for as long as the result is open.
-    pub(super) fn run(&self, url: &str) -> io::Result<File> {
+    pub(super) fn run(&self, url: &str, target: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let mut file = private(options.append(true).create(true)).open(&self.runs)?;
         // Only who holds the lock of the config file asks for this one alone.
         file.lock_shared()?;
+        if file.metadata()?.len() == 0 {
+            writeln!(file, "{}", target.to_str().unwrap_or_default())?;
+        }
         writeln!(file, "{url}")?;
         Ok(file)
     }
 
-    /// Copies the file, unless the copy of another `mock exec` is there.
-    pub(super) fn keep(&self, target: &Path) -> io::Result<()> {
-        if self.exists() {
-            return Ok(());
+    /// Returns the path of the file that the config file was or led to.
+    pub(super) fn target(&self) -> PathBuf {
+        let runs = fs::read_to_string(&self.runs).unwrap_or_default();
+        match runs.lines().next() {
+            None | Some("") => self.path.clone(),
+            Some(target) => target.into(),
         }
-        remove_leftovers(folder_of(&self.copy), &temporary(&self.copy));
-        match fs::read(target) {
-            Ok(content) => replace(folder_of(&self.copy), &self.copy, &content),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                replace(folder_of(&self.absent), &self.absent, b"")
+    }
+
+    /// Copies the file, unless the copy of another `mock exec` is there. Returns what was copied.
+    pub(super) fn keep(&self, target: &Path) -> io::Result<Remembered> {
+        if !self.exists() {
+            remove_leftovers(folder_of(&self.copy), &temporary(&self.copy));
+            match read(target)? {
+                Some(content) => replace(folder_of(&self.copy), &self.copy, &content)?,
+                None => replace(folder_of(&self.absent), &self.absent, b"")?,
             }
-            Err(error) => Err(error),
         }
+        Ok(Remembered {
+            target: target.to_owned(),
+            content: read(&self.copy)?,
+            permissions: fs::metadata(target).ok().map(|now| now.permissions()),
+            link: fs::read_link(&self.path).ok(),
+        })
     }
 
     /// Replaces the copy: the user has changed the config.
@@ -97,11 +130,12 @@ impl Original {
         remove(&self.absent)
     }
 
-    /// Puts the original back, unless a `mock exec` is running.
-    pub(super) fn put_back_if_abandoned(&self, target: &Path) -> io::Result<()> {
-        if !self.exists() {
-            return Ok(());
-        }
+    /// Puts the original back, unless a `mock exec` is running. The caller holds the lock of the target.
+    pub(super) fn put_back(
+        &self,
+        target: &Path,
+        remembered: Option<&Remembered>,
+    ) -> io::Result<()> {
         let running = match File::open(&self.runs) {
             Ok(file) => match file.try_lock() {
                 Ok(()) => Some(file),
@@ -111,20 +145,33 @@ impl Original {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        match File::open(&self.copy) {
-            Ok(mut copy) => {
-                let mut content = Vec::new();
-                copy.read_to_end(&mut content)?;
-                if fs::read(target).ok().as_ref() != Some(&content) {
-                    let permissions = fs::metadata(target).ok().map(|now| now.permissions());
+        let content = match read(&self.copy)? {
+            None if !self.absent.exists() => remembered.and_then(|before| before.content.clone()),
+            content => content,
+        };
+        if is_link(target) {
+            remove(target)?;
+        } else if target.is_dir() {
+            fs::remove_dir(target)?;
+        }
+        match content {
+            Some(content) => {
+                if read(target)?.as_ref() != Some(&content) {
                     replace(folder_of(target), target, &content)?;
-                    if let Some(permissions) = permissions {
-                        fs::set_permissions(target, permissions)?;
-                    }
+                }
+                if let Some(permissions) = remembered.and_then(|before| before.permissions.clone())
+                {
+                    fs::set_permissions(target, permissions)?;
                 }
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => remove(target)?,
-            Err(error) => return Err(error),
+            None => remove(target)?,
+        }
+        #[cfg(unix)]
+        if let Some(link) = remembered.and_then(|before| before.link.as_ref())
+            && fs::read_link(&self.path).ok().as_ref() != Some(link)
+        {
+            remove(&self.path)?;
+            std::os::unix::fs::symlink(link, &self.path)?;
         }
         remove(&self.copy)?;
         remove(&self.absent)?;
@@ -132,6 +179,19 @@ impl Original {
         remove(&self.runs)?;
         sync_folder(folder_of(target))
     }
+}
+
+/// Returns the content of a file, or `None` if there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|now| now.is_symlink())
 }
 
 fn starts_with_digit(text: &str) -> bool {

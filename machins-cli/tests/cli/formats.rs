@@ -307,6 +307,15 @@ fn json_is_filtered_by_jq() {
     assert_eq!(shop.ada.run(&watch).exits(0).stdout, "trade_proposed\n");
 }
 
+#[cfg(feature = "jq")]
+#[rstest]
+fn a_filter_does_not_choose_the_exit_status(
+    #[values("halt", "halt(0)", ".code | halt_error(0)", "halt(7)", "empty")] filter: &str,
+) {
+    let (_server, home) = devices();
+    home.run(&["validate", "never-registered", "--jq", filter]).exits(3);
+}
+
 #[rstest]
 #[case::csv("csv")]
 #[case::tsv("tsv")]

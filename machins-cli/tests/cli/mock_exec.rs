@@ -27,6 +27,19 @@ fn exec(home: &Home, script: &str) -> Ran {
     home.run(&["mock", "exec", "--", "sh", "-c", script])
 }
 
+/// Runs `mock exec`, and kills it once its command has written a line.
+fn kill_after_a_line(home: &Home, script: &str) {
+    let mut process = home
+        .machins(&["mock", "exec", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGKILL).unwrap();
+    process.wait().unwrap();
+}
+
 fn beside(home: &Home) -> Vec<String> {
     let entries = fs::read_dir(home.config().parent().unwrap()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -71,6 +84,12 @@ fn a_proxy_does_not_catch_its_calls() {
 #[case::removed("rm ~/.machins/config.json")]
 #[case::by_another_config_of_ours("env -u MACHINS_CONFIG machins join --name Zoe")]
 #[case::failing("echo x > ~/.machins/config.json; exit 0")]
+#[case::folder_removed("rm -rf ~/.machins")]
+#[case::all_files_removed("rm -f ~/.machins/*")]
+#[case::folder_moved("mv ~/.machins ~/moved")]
+#[case::everybody_may_write("chmod 666 ~/.machins/config.json")]
+#[case::written_by_everybody("chmod 666 ~/.machins/config.json; echo x > ~/.machins/config.json")]
+#[case::a_folder_now("cd ~/.machins; rm config.json; mkdir config.json")]
 fn the_own_config_is_put_back(#[case] script: &str) {
     let home = home();
     home.write_config(OWN);
@@ -78,6 +97,44 @@ fn the_own_config_is_put_back(#[case] script: &str) {
     assert_eq!(home.read_config(), OWN);
     assert_eq!(mode(&home.config()), 0o600);
     assert_eq!(beside(&home), ["config.json"]);
+}
+
+#[rstest]
+#[case::at_the_end(false)]
+#[case::after_a_crash(true)]
+fn nothing_is_written_through_a_link_of_the_command(#[case] is_killed: bool) {
+    let home = home();
+    home.write_config(OWN);
+    let victim = home.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let script = "ln -sf ~/victim ~/.machins/config.json; echo written";
+    if is_killed {
+        kill_after_a_line(&home, &format!("{script}; exec sleep 600"));
+        home.run(&["config", "path"]).exits(0);
+    } else {
+        exec(&home, script).exits(0);
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(!home.config().is_symlink());
+    assert_eq!((home.read_config().as_str(), mode(&home.config())), (OWN, 0o600));
+    assert_eq!(beside(&home), ["config.json"]);
+}
+
+#[rstest]
+#[case::overwritten(OVERWRITE)]
+#[case::replaced("rm ~/.machins/config.json; echo x > ~/.machins/config.json")]
+#[case::lead_elsewhere("ln -sf ~/elsewhere ~/.machins/config.json")]
+#[case::removed("rm -rf ~/.machins ~/files")]
+fn a_link_of_the_user_is_put_back(#[case] script: &str) {
+    let home = home();
+    home.write_config(OWN);
+    let target = home.path().join("files/machins.json");
+    fs::create_dir(home.path().join("files")).unwrap();
+    fs::rename(home.config(), &target).unwrap();
+    std::os::unix::fs::symlink("../files/machins.json", home.config()).unwrap();
+    exec(&home, script).exits(0);
+    assert_eq!(fs::read_link(home.config()).unwrap().to_str(), Some("../files/machins.json"));
+    assert_eq!((fs::read_to_string(&target).unwrap().as_str(), mode(&target)), (OWN, 0o600));
 }
 
 #[test]
@@ -116,16 +173,7 @@ fn others_use_and_change_the_own_config_meanwhile() {
 fn after_a_crash_the_next_command_puts_it_back() {
     let home = home();
     home.write_config(OWN);
-    let script = format!("{OVERWRITE}; echo written; exec sleep 600");
-    let mut process = home
-        .machins(&["mock", "exec", "--", "sh", "-c", &script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGKILL).unwrap();
-    process.wait().unwrap();
+    kill_after_a_line(&home, &format!("{OVERWRITE}; echo written; exec sleep 600"));
     assert!(home.read_config().contains("at_mock"));
     home.run(&["config", "path"]).exits(0);
     assert_eq!(home.read_config(), OWN);
