@@ -96,6 +96,9 @@ fn run(arguments: &[OsString]) -> ExitCode {
         }
     };
     verbose::start(global.verbosity.verbose);
+    if let Some(timeout) = global.timeout {
+        config::file::limit_waits(timeout);
+    }
     if let Err(failure) = ConfigFile::recover_all() {
         // Nothing is lost: the original is what is read.
         out.warn(failure.message());

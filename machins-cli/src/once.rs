@@ -10,10 +10,10 @@ use crate::lookup;
 
 /// The listing that a key has bought from, if the user names it by a part of its id. It may have left
 /// the marketplace since.
-pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Option<ListingId> {
-    let intent = client.get_intent(key).ok()??;
-    let id = intent.listing_id().filter(|_| intent.kind() == IntentKind::Trade)?;
-    lookup::is_beginning(given, id.as_str()).then(|| id.clone())
+pub(crate) fn listing(client: &Client, key: &str, given: &str) -> Result<Option<ListingId>, Error> {
+    let Some(intent) = client.get_intent(key)? else { return Ok(None) };
+    let id = intent.listing_id().filter(|_| intent.kind() == IntentKind::Trade);
+    Ok(id.filter(|id| lookup::is_beginning(given, id.as_str())).cloned())
 }
 
 /// Converts an error, and says what to do if the outcome of the call is unknown.

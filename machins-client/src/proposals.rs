@@ -131,9 +131,8 @@ pub(crate) fn agent(client: &Client) -> Result<String, Error> {
 
 /// Returns what is left of the time of a call that began at this moment on the client's clock.
 pub(crate) fn time_left(client: &Client, start: Instant) -> Result<Duration, Error> {
-    let transport = client.transport();
-    let passed = transport.clock().now().saturating_duration_since(start);
-    transport.timeout().checked_sub(passed).filter(|left| !left.is_zero()).ok_or_else(|| {
+    let left = Some(client.transport().time_left(start)).filter(|left| !left.is_zero());
+    left.ok_or_else(|| {
         let message = "the call's time limit passed; make it again in the same way";
         Error::new(ErrorKind::TimedOut, message)
     })

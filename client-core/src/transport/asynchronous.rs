@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
@@ -141,11 +141,23 @@ impl Async {
         self.0.engine.clock()
     }
 
-    /// Returns the time limit of each call: see [`ClientOptions::timeout`].
+    /// Returns the time limit of a call that begins now: see [`ClientOptions::timeout`].
     #[must_use]
     pub fn timeout(&self) -> Duration {
+        self.time_left(self.clock().now())
+    }
+
+    /// Returns what is left of the time of a call that began at this moment on the transport's clock.
+    /// Meant for crates that make one call of several.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn time_left(&self, start: Instant) -> Duration {
         let own = self.0.call_options.as_ref().and_then(|options| options.timeout);
-        own.unwrap_or(self.0.engine.options.retry.timeout)
+        let limit = own.unwrap_or(self.0.engine.options.retry.timeout);
+        let now = self.clock().now();
+        let left = limit.saturating_sub(now.saturating_duration_since(start));
+        let total = self.0.engine.options.total_timeout.as_ref();
+        total.map_or(left, |total| left.min(total.remaining(now)))
     }
 
     /// Returns an error if this process and this runtime cannot send calls. Whether the runtime has

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,17 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How long a file that looks corrupt is read again: the Python package truncates the file before
 /// it writes.
 const HALF_WRITTEN: Duration = Duration::from_millis(250);
-/// How long to wait for the lock, which other writers hold for a read and a write.
+/// How long to wait for the lock, which other writers hold for a read and a write, unless `--timeout` is
+/// shorter.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// What `--timeout` gives.
+static TIMEOUT: OnceLock<Duration> = OnceLock::new();
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits no longer than this for the lock of a config file. For the whole process.
+pub(crate) fn limit_waits(timeout: Duration) {
+    let _ = TIMEOUT.set(timeout);
+}
 
 /// The config file.
 #[derive(Clone, Debug)]
@@ -269,16 +278,18 @@ impl ConfigFile {
         let file = private(OpenOptions::new().write(true).create(true).truncate(false))
             .open(folder_of(target).join(name))
             .map_err(failed)?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let patience = TIMEOUT.get().map_or(LOCK_PATIENCE, |timeout| LOCK_PATIENCE.min(*timeout));
+        let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(self.failure(
-                        "is locked",
-                        &"another process has been writing it for 10 seconds",
-                    ));
+                    let why = format!(
+                        "another process has been writing it for {} s",
+                        patience.as_secs_f32()
+                    );
+                    return Err(self.failure("is locked", &why));
                 }
                 Err(TryLockError::Error(error)) if is_without_locks(&error) => {
                     let path = self.path.display();

@@ -36,6 +36,19 @@ fn unknown_settings_are_kept_in_their_order() {
     );
 }
 
+#[test]
+fn a_locked_file_is_waited_for_within_the_time_limit() {
+    let home = Home::new();
+    home.run(SET).exits(0);
+    let lock = fs::File::open(home.config().with_extension("json.lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = home.run(&[SET, &["--timeout", "0.1"]].concat()).exits(4);
+    assert!(
+        ran.stderr.contains("is locked: another process has been writing it for 0.1 s"),
+        "{ran:?}"
+    );
+}
+
 const CORRUPT: &str = "{\"api_key\": \"at_1\"";
 const SET: &[&str] = &["config", "set", "machineid.device_id", "agent-01"];
 

@@ -226,6 +226,24 @@ fn intents_are_listed_and_forgotten() {
 }
 
 #[test]
+fn a_key_in_use_is_waited_for_once() {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    shop.bob.run(&["buy", &offer, "--once", "order-42"]).exits(0);
+    let intents = fs::read_dir(shop.bob.path().join(".machins/intents")).unwrap();
+    let locks = intents.map(|entry| entry.unwrap().path());
+    let locks = locks.filter(|path| path.extension().is_some_and(|extension| extension == "lock"));
+    let locks: Vec<_> = locks.map(|path| fs::File::open(path).unwrap()).collect();
+    locks.iter().for_each(|lock| lock.lock().unwrap());
+    shop.server.clear_requests();
+    // A part of the id, which the service would be asked about if the record could be waited for again.
+    let command = ["buy", &offer[..8], "--once", "order-42", "--timeout", "0.2"];
+    let ran = shop.bob.run(&command).exits(1);
+    assert!(ran.stderr.contains("order-42"), "{ran:?}");
+    assert!(shop.server.requests().is_empty());
+}
+
+#[test]
 fn a_corrupt_intent_stops_no_other_key() {
     let shop = Shop::new();
     let offer = shop.offer();

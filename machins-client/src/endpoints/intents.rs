@@ -112,7 +112,8 @@ impl<T: Transport> Api<T> {
         let (client, key) = (self.asynchronous(), key.to_owned());
         self.transport().run(async move {
             check_key(&key)?;
-            let mut lock = client.proposing().store()?.lock(&key, PATIENCE).await?;
+            let patience = client.transport().timeout().min(PATIENCE);
+            let mut lock = client.proposing().store()?.lock(&key, patience).await?;
             let intent = lock.read().await?;
             if intent.is_some() {
                 lock.remove().await?;

@@ -201,11 +201,14 @@ impl Buy {
             self.metadata.map(|text| json_flag::object("--metadata", &text)).transpose()?;
         let client = context.machins_with_intents()?.build_blocking()?;
         let progress = Progress::start(context.out, "Proposing the trade…");
-        let listing =
-            match self.once.as_deref().and_then(|key| once::listing(&client, key, &self.listing)) {
-                Some(known) => known,
-                None => lookup::listing(&client, &progress, &self.listing)?,
-            };
+        let known = match &self.once {
+            Some(key) => once::listing(&client, key, &self.listing)?,
+            None => None,
+        };
+        let listing = match known {
+            Some(known) => known,
+            None => lookup::listing(&client, &progress, &self.listing)?,
+        };
         let mut proposal = Proposal::new(&listing);
         if let Some(terms) = self.terms {
             proposal = proposal.terms(terms);
