@@ -78,11 +78,11 @@ impl Default for Clock {
 
 impl Clock {
     /// Returns how far the virtual time is ahead of the real time, in seconds; below zero if it is
-    /// behind.
-    pub(crate) fn offset_seconds(&self) -> f64 {
+    /// behind. `None` if it stands still.
+    pub(crate) fn offset_seconds(&self) -> Option<f64> {
         match self {
-            Self::Running(offset) => offset.as_secs_f64(),
-            Self::Frozen(at) => at.duration_since(Timestamp::now()).as_secs_f64(),
+            Self::Running(offset) => Some(offset.as_secs_f64()),
+            Self::Frozen(_) => None,
         }
     }
 

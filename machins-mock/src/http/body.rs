@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::api::Input;
 use super::operation::Operation;
 use super::received::{ReadError, Received};
-use crate::reading::{JsonError, read_object, read_value};
+use crate::reading::{JsonError, read_kept, read_object};
 use crate::world::Snapshot;
 
 /// The JSON object in the body of a request, or the reason why it cannot be read; the handler
@@ -87,7 +87,7 @@ impl<S: Sync> FromRequest<S> for WorldBody {
     async fn from_request(request: Request, _: &S) -> Result<Self, StatusCode> {
         let received = Received::get(request.extensions())?;
         Ok(Self(read(received, request.headers()).and_then(|bytes| {
-            let snapshot: Snapshot = read_value(bytes)?;
+            let snapshot: Snapshot = read_kept(bytes)?;
             Ok(snapshot.count_stored(bytes.len()))
         })))
     }

@@ -51,8 +51,8 @@ pub struct RequestRecord {
     #[schemars(with = "Time")]
     pub received_at: SystemTime,
     /// The time from the arrival of the request to the first byte of the reply, or to the closing
-    /// of the connection without one; in JSON in milliseconds. `None` (null in JSON) while the
-    /// request is being answered.
+    /// of the connection without one; in JSON in milliseconds. Zero if the virtual time stands still, so
+    /// that two runs record the same. `None` (null in JSON) while the request is being answered.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schemars(with = "Option<f64>")]
     pub latency: Option<Duration>,

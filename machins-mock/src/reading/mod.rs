@@ -10,7 +10,9 @@ mod shape;
 mod takes;
 
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub(crate) use self::field_error::FieldError;
 pub(crate) use self::keywords::{has_format, has_type, is_within, path_of_field, resolve};
@@ -78,6 +80,41 @@ pub(crate) fn read_value<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonErro
     })?;
     reader.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+/// Reads a value that is written in the form in which it is read, and refuses a field that it does not
+/// keep.
+pub(crate) fn read_kept<T: DeserializeOwned + Serialize>(json: &[u8]) -> Result<T, JsonError> {
+    let value: T = read_value(json)?;
+    let given = serde_json::from_slice(json).map_err(|error| not_json(&error))?;
+    let kept = serde_json::to_value(&value).map_err(|error| not_json(&error))?;
+    match lost_field(&given, &kept, "") {
+        Some(error) => Err(error.into()),
+        None => Ok(value),
+    }
+}
+
+/// Finds a field of one value that the other does not have.
+fn lost_field(given: &Value, kept: &Value, path: &str) -> Option<FieldError> {
+    match (given, kept) {
+        (Value::Object(given), Value::Object(kept)) => given.iter().find_map(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            match kept.get(name) {
+                Some(kept) => lost_field(value, kept, &path),
+                // What is null may be left out.
+                None if value.is_null() => None,
+                None => {
+                    Some(FieldError::unknown("field", path, name, kept.keys().map(String::as_str)))
+                }
+            }
+        }),
+        (Value::Array(given), Value::Array(kept)) => {
+            given.iter().zip(kept).enumerate().find_map(|(index, (given, kept))| {
+                lost_field(given, kept, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
+    }
 }
 
 fn not_json(error: &serde_json::Error) -> JsonError {

@@ -22,6 +22,7 @@ use super::exchange::Exchange;
 use super::reply_body::{ReplyBody, send_whole};
 use super::upstream::{send_on, take_differences};
 use crate::http::{Problem, ReadError, Received};
+use crate::reading::FieldError;
 use crate::site::{Admission, admit, enter_world, is_machins, is_own_route, refuse_extras};
 use crate::state::App;
 use crate::worlds::Worlds;
@@ -68,11 +69,7 @@ async fn answer_own(
     body: Result<Bytes, ReadError>,
 ) -> http::Response<ReplyBody> {
     let exchange = Exchange::unrecorded(app, &parts);
-    let refused = body.as_ref().ok().and_then(|body| {
-        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        refuse_extras(&parts.method, path, query, body).err()
-    });
-    let response = if let Some(error) = refused {
+    let response = if let Some(error) = find_extra(&parts, &body) {
         Problem::from(error).into_response()
     } else {
         let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
@@ -102,7 +99,13 @@ async fn answer_vendor(
     let (app, worlds) = (Arc::clone(app), Arc::clone(worlds));
     // `*` is no path: it would be taken for a part of the upstream's host.
     let upstream = app.server.upstream.clone().filter(|_| parts.uri.path().starts_with('/'));
+    let extra = if is_strict && upstream.is_none() { find_extra(&parts, &body) } else { None };
     let reply = pin!(async move {
+        if let Some(error) = extra {
+            let mut problem = Problem::from(error);
+            problem.request_id = Some(app.new_request_id(false));
+            return Ok(problem.into_response());
+        }
         match upstream {
             None => {
                 parts.extensions.insert(Received { app, worlds, body, is_own: false, is_strict });
@@ -134,6 +137,12 @@ async fn answer_vendor(
             Err(lost)
         }
     }
+}
+
+/// Returns why a request is refused that has a parameter or a body which its route does not take.
+fn find_extra(parts: &Parts, body: &Result<Bytes, ReadError>) -> Option<FieldError> {
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    refuse_extras(&parts.method, path, query, body.as_ref().ok()?).err()
 }
 
 /// What a page for people may load and do.

@@ -23,6 +23,9 @@ pub(super) struct Exchange<'a> {
     /// `None` for a request that the journal does not hold, and once the entry is complete.
     entry: Option<EntryId>,
     started: Instant,
+    /// Whether the clock stands still: then the journal says that requests take no time, so that two runs
+    /// record the same.
+    is_frozen: bool,
     /// The virtual time at which the request was received, if it is not the real time.
     pub(super) shifted_now: Option<Time>,
     line: Option<(&'a Logger, Line)>,
@@ -46,12 +49,13 @@ impl<'a> Exchange<'a> {
         let started = Instant::now();
         let Parts { method, uri, headers, .. } = parts;
         let key = headers.get(&API_KEY).and_then(|key| key.to_str().ok());
-        let (now, shifted_now, agent) = {
+        let (clock, agent) = {
             let world = app.world();
             let slug = key.and_then(|key| world.machins.slug_of_key(key.trim()));
-            let now = world.clock.now();
-            (now, world.clock.shifted(now), slug.map(ToOwned::to_owned))
+            (world.clock, slug.map(ToOwned::to_owned))
         };
+        let now = clock.now();
+        let (shifted_now, is_frozen) = (clock.shifted(now), clock.is_frozen());
         let logged_agent = app.server.logger.as_ref().map(|_| agent.clone());
         let arrival = Arrival { method, uri, headers, body, agent, now };
         let (fault, entry) = {
@@ -68,10 +72,8 @@ impl<'a> Exchange<'a> {
             line.fault = kind;
             (logger, line)
         });
-        (
-            Self { app, entry: Some(entry), started, shifted_now, line, differences: Vec::new() },
-            fault,
-        )
+        let (entry, differences) = (Some(entry), Vec::new());
+        (Self { app, entry, started, is_frozen, shifted_now, line, differences }, fault)
     }
 
     /// Begins an exchange that the journal does not hold.
@@ -83,7 +85,8 @@ impl<'a> Exchange<'a> {
         let line = logger.map(|logger| (logger, Line::new(now, parts)));
         let shifted_now = clock.shifted(now);
         let (entry, started, differences) = (None, Instant::now(), Vec::new());
-        Self { app, entry, started, shifted_now, line, differences }
+        let is_frozen = clock.is_frozen();
+        Self { app, entry, started, is_frozen, shifted_now, line, differences }
     }
 
     /// Completes the entries of a request.
@@ -99,7 +102,8 @@ impl<'a> Exchange<'a> {
             let record = {
                 let _journal = tracing::trace_span!("journal").entered();
                 let journal = &mut self.app.controls().journal;
-                journal.complete(entry, status, reply, latency, differences);
+                let shown = if self.is_frozen { Duration::ZERO } else { latency };
+                journal.complete(entry, status, reply, shown, differences);
                 recorder.and_then(|_| journal.get(entry))
             };
             self.app.answered.announce();

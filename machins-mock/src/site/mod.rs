@@ -9,6 +9,7 @@ mod fallback;
 mod machineid;
 mod machins;
 mod own_routes;
+mod route_inputs;
 mod router;
 mod swagger;
 mod world_path;

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::document::document;
-use super::own_routes::OwnRoutes;
+use super::route_inputs::RouteInputs;
 use super::{control, fallback, machineid, machins, swagger};
 use crate::http::{Api, Route};
 use crate::reading::FieldError;
@@ -26,8 +26,8 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     Site { router: fallback::add(router, Arc::clone(&routes)), routes }
 });
 
-/// What the routes of the control API take, read from their documentation when it is first needed.
-static OWN_ROUTES: LazyLock<OwnRoutes> = LazyLock::new(|| OwnRoutes::new(&SITE.routes));
+/// What the routes take, read from their documentation when it is first needed.
+static INPUTS: LazyLock<RouteInputs> = LazyLock::new(|| RouteInputs::new(&SITE.routes));
 
 struct Site {
     router: Router,
@@ -53,7 +53,7 @@ pub(crate) fn reply_document() -> Value {
     document(&SITE.routes)
 }
 
-/// Refuses a request to the control API with a parameter or a body that its route does not take.
+/// Refuses a request with a parameter or a body that its route does not take.
 pub(crate) fn refuse_extras(
     method: &Method,
     path: &str,
@@ -63,5 +63,5 @@ pub(crate) fn refuse_extras(
     if query.is_empty() && body.is_empty() {
         return Ok(());
     }
-    OWN_ROUTES.refuse_extras(method, path, query, body)
+    INPUTS.refuse_extras(method, path, query, body)
 }

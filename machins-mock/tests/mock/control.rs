@@ -307,6 +307,17 @@ async fn a_reset_removes_organisations_and_faults(#[case] by_method: bool) {
 }
 
 #[tokio::test]
+async fn nothing_shows_the_real_time_while_the_clock_stands_still() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    let clock = json!({"now": "2026-11-01T00:00:00Z", "frozen": true});
+    let (_, clock) = control(&server, Method::PUT, "clock", clock).await;
+    assert_eq!(clock["offset_seconds"], Value::Null);
+    register(&server, &org, &["a"]).await;
+    let (_, requests) = control(&server, Method::GET, "requests", Value::Null).await;
+    assert_eq!(requests["requests"][0]["latency_ms"], 0.0);
+}
+
+#[tokio::test]
 async fn the_same_seed_makes_the_same_keys() {
     let run = async |seed| {
         let server = MockServer::builder().seed(seed).start().unwrap();

@@ -35,6 +35,63 @@ async fn an_unknown_field_is_refused_with_the_nearest(
     assert!(server.faults().is_empty());
 }
 
+/// The places of all objects in a document, as JSON pointers.
+fn objects(document: &Value, place: &str, found: &mut Vec<String>) {
+    match document {
+        Value::Object(fields) => {
+            found.push(place.to_owned());
+            for (name, value) in fields {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                objects(value, &format!("{place}/{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                objects(item, &format!("{place}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_field_anywhere_in_a_world_is_refused() {
+    let server = MockServer::start().await;
+    let market = json!({
+        "orgs": [{"org_key": "org_a", "plan": "pro", "devices": ["agent-01"], "revoked": ["agent-02"]}],
+        "agents": [{"slug": "seller"}, {"slug": "buyer", "credits": 100}],
+        "listings": [
+            {"agent": "seller", "slug": "first", "title": "First", "listing_type": "task", "price": 5},
+        ],
+        "trades": [{"listing": "first", "buyer": "buyer", "status": "completed"}],
+        "subscriptions": [
+            {"agent": "seller", "event_type": "trade_proposed", "webhook_url": "http://127.0.0.1:9/"},
+        ],
+    });
+    assert_eq!(control(&server, Method::POST, "fixtures", market).await.0, 201);
+    let (_, world) = control(&server, Method::GET, "state", Value::Null).await;
+    assert_eq!(control(&server, Method::PUT, "state", world.clone()).await.0, 200);
+    let mut places = Vec::new();
+    objects(&world, "", &mut places);
+    assert!(places.len() > 20, "{places:?}");
+    for place in places {
+        let mut changed = world.clone();
+        changed.pointer_mut(&place).unwrap()["bogus"] = json!(1);
+        let (status, error) = control(&server, Method::PUT, "state", changed).await;
+        if status == 200 {
+            // A value of any shape, such as the payload of an event, keeps it.
+            let (_, kept) = control(&server, Method::GET, "state", Value::Null).await;
+            assert_eq!(kept.pointer(&place).unwrap()["bogus"], 1, "{place}");
+            continue;
+        }
+        assert_eq!(status, 400, "{place}: {error}");
+        if place.is_empty() {
+            assert_eq!(error["field"], "bogus");
+            assert_eq!(error["nearest"].as_array().map(Vec::len), Some(1), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_unknown_setting_of_an_organisation_is_refused() {
     let (server, org) = server_with_org(Plan::Free).await;
@@ -168,6 +225,27 @@ async fn the_vendors_routes_ignore_unknown_fields_unless_strict() {
         let query = platform.call(Method::GET, "/inbox?unred=true", &agent.api_key, Value::Null);
         assert_eq!(query.await.0, if strict { 400 } else { 200 });
     }
+}
+
+#[rstest]
+#[case::no_parameters(Method::GET, "/wallets/me?bogus=1", json!(null))]
+#[case::parameters_beside_a_body(Method::POST, "/listings?bogus=1", json!({}))]
+#[case::no_body(Method::POST, "/inbox/ack-all", json!({"bogus": 1}))]
+#[case::no_body_of_an_action(Method::POST, "/trades/t1/accept", json!({"bogus": 1}))]
+#[case::machineid(Method::GET, "/devices/list?bogus=1", json!(null))]
+#[case::new_org(Method::POST, "/org/create", json!({"bogus": 1}))]
+#[tokio::test]
+async fn a_strict_server_refuses_what_a_route_does_not_take(
+    #[case] method: Method,
+    #[case] path: &str,
+    #[case] body: Value,
+) {
+    let platform = Platform::with(MockServer::builder().strict().start().unwrap());
+    let agent = platform.agent("agent-a");
+    let (status, reply) = platform.call(method, path, &agent.api_key, body).await;
+    assert_eq!(status, 400, "{reply}");
+    assert!(reply.to_string().contains("`bogus`"), "{reply}");
+    assert!(reply["request_id"].is_string(), "{reply}");
 }
 
 #[rstest]

@@ -30,7 +30,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
     let body = html! {
         div data-live="clock" {
             p.now { (time(&clock["now"])) " " @if is_frozen { (badge_as("warn", "stands still")) } @else { (badge_as("ok", "running")) } }
-            p.fine { (ahead(clock["offset_seconds"].as_f64().unwrap_or(0.0))) }
+            @if let Some(seconds) = clock["offset_seconds"].as_f64() { p.fine { (ahead(seconds)) } }
             div.actions { (button(&console, PATH, &[("frozen", freeze.0)], freeze.1, None)) }
         }
         section {

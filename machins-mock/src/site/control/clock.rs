@@ -20,7 +20,8 @@ pub(super) fn routes(api: Api) -> Api {
 struct ClockState {
     now: Time,
     /// How far the virtual time is ahead of the real time, in seconds; below zero if it is behind.
-    offset_seconds: f64,
+    /// `None` (null in JSON) while it stands still.
+    offset_seconds: Option<f64>,
     /// Whether the time stands still.
     frozen: bool,
 }

@@ -26,6 +26,8 @@ struct CheckoutBody {
 
 /// An object without fields.
 #[derive(Deserialize, JsonSchema)]
+// Without `properties`, it would be an object of any fields.
+#[schemars(extend("properties" = {}))]
 struct EmptyBody {}
 
 /// A new organisation.
