@@ -195,6 +195,9 @@ impl Envelope<'_> {
                 _ => Err("it names no tool".to_owned()),
             },
             (TOOL_CALL, None) => Err("it is a tool call without an id".to_owned()),
+            (other, _) if other.trim().eq_ignore_ascii_case(TOOL_CALL) => {
+                Err("its method is almost \"tools/call\"".to_owned())
+            }
             ("notifications/cancelled", None) => {
                 Ok(Message::Cancelled { request: self.params.request })
             }

@@ -195,6 +195,10 @@ proptest! {
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}"#
 )]
 #[case::method_in_capitals(r#"{"jsonrpc":"2.0","id":1,"method":"ping","METHOD":"tools/call"}"#)]
+#[case::call_in_capitals(r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"a"}}"#)]
+#[case::call_with_a_space(
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call ","params":{"name":"a"}}"#
+)]
 #[case::only_capitals(r#"{"jsonrpc":"2.0","id":1,"Method":"tools/call"}"#)]
 #[case::long_s(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","paramſ":{"name":"a"}}"#)]
 #[case::prototype(

@@ -116,13 +116,7 @@ impl McpGateCommand {
             if self.on_denial.stops() {
                 gate.register().await?;
             } else {
-                // Without it the first call registers, or is denied. The server starts meanwhile.
-                let (gate, out) = (gate.clone(), context.out);
-                tokio::spawn(async move {
-                    if let Err(denied) = gate.register().await {
-                        out.warn(&format!("mcp gate: {denied:#}"));
-                    }
-                });
+                register_meanwhile(&gate, context.out, "mcp gate");
             }
             match (&self.url, self.listen) {
                 (Some(url), Some(listen)) => self.serve(context.out, &gate, url, listen).await,
@@ -233,6 +227,16 @@ impl From<DenialForm> for OnDenial {
             DenialForm::Stop => Self::Stop,
         }
     }
+}
+
+/// Registers the devices of a gate at the start. Without it the first call registers, or is denied.
+pub(super) fn register_meanwhile(gate: &McpGate, out: Output, command: &'static str) {
+    let gate = gate.clone();
+    tokio::spawn(async move {
+        if let Err(denied) = gate.register().await {
+            out.warn(&format!("{command}: {denied:#}"));
+        }
+    });
 }
 
 /// A client whose questions do not take long.

@@ -10,7 +10,7 @@ use machins_mcp::{MarketplaceServer, McpGate};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::gate::{address, client};
+use super::gate::{address, client, register_meanwhile};
 use crate::config::key::{MACHINEID_DEVICE_ID, MACHINEID_ORG_KEY};
 use crate::context::Context;
 use crate::error::{ExitCode, Failure};
@@ -85,8 +85,13 @@ impl McpServeCommand {
         context.limit_each_call();
         let client = context.machins_with_intents()?.build()?;
         let spending = context.spending_by(&client)?.and(self.policy());
-        let server = self.server(context, spending)?;
-        runtime::block_on(self.serve(context, server))?
+        let (server, gate) = self.server(context, spending)?;
+        runtime::block_on(async {
+            if let Some(gate) = gate {
+                register_meanwhile(&gate, context.out, "mcp serve");
+            }
+            self.serve(context, server).await
+        })?
     }
 
     /// The policy that the flags give.
@@ -113,28 +118,29 @@ impl McpServeCommand {
         if self.read_only { policy.read_only() } else { policy }
     }
 
+    /// The server, and the gate that asks about its device if it has one.
     fn server(
         &self,
         context: &Context,
         spending: SpendingClient<machins_client::Async>,
-    ) -> Result<MarketplaceServer, Failure> {
+    ) -> Result<(MarketplaceServer, Option<McpGate>), Failure> {
         let server = MarketplaceServer::new(spending);
         if context.setting(&MACHINEID_ORG_KEY)?.is_none() {
             if self.device.is_some() {
                 // It says which key is missing.
                 drop(context.machineid_with_key()?);
             }
-            return Ok(server);
+            return Ok((server, None));
         }
         let client = client(context)?;
         let has_device = self.device.is_some() || context.setting(&MACHINEID_DEVICE_ID)?.is_some();
         let server = server.devices(client.clone());
         if !has_device {
-            return Ok(server);
+            return Ok((server, None));
         }
         let device = context.device(self.device.as_deref())?;
-        let gate = Gate::new(&client, device).register_on_start();
-        Ok(server.gate(McpGate::new(gate)))
+        let gate = McpGate::new(Gate::new(&client, device).register_on_start());
+        Ok((server.gate(gate.clone()), Some(gate)))
     }
 
     async fn serve(
