@@ -324,6 +324,7 @@ async fn without_a_key_nothing_is_sent() {
 #[rstest]
 #[case::short("a")]
 #[case::usual("agent-01")]
+#[case::as_in_the_guides("billing:prod:worker:03")]
 #[case::every_special_character("a.b_c:d@e/f-g")]
 #[case::padded(" padded ")]
 #[case::longest(&"x".repeat(128))]
