@@ -298,7 +298,7 @@ async fn listings_are_changed_and_taken_down() {
     assert_eq!((changed.price.to_string().as_str(), &*changed.title), ("60.50", "Better"));
     assert_eq!(seller.get_listing(&listing.id).await.unwrap(), changed);
     let down = seller.deactivate_listing(&listing.id).await.unwrap();
-    assert_eq!(down.is_active, Some(false));
+    assert_eq!(down.reply["is_active"], false);
     let found = seller.browse(&MarketplaceQuery::new()).await.unwrap();
     assert_eq!(found.total, Some(0));
 }

@@ -193,7 +193,9 @@ pub use model::id::{
     AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId,
 };
 pub use model::inbox::{Acknowledged, InboxFilter, InboxQuery, Notification};
-pub use model::listing::{Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side};
+pub use model::listing::{
+    Deactivated, Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side,
+};
 pub use model::marketplace::{MarketplaceFilter, MarketplaceListing, MarketplaceQuery, Sort};
 pub use model::money::Money;
 pub use model::owner::{Claim, Claimed, Owner, OwnerSession};

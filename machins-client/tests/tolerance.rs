@@ -4,10 +4,15 @@
 
 mod support;
 
-use machins_client::{AgentSlug, ErrorKind, Proposal, TradeStatus};
+use machins_client::{
+    AgentSlug, Claim, Document, ErrorKind, ListingUpdate, Money, Proposal, Secret, TradeStatus,
+};
+use rstest::rstest;
 use serde_json::json;
-use support::{client, requests, trade};
+use support::{client, listing, once, reply, requests, trade};
 use test_support::server;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 #[tokio::test]
 async fn an_agent_may_have_another_id_and_a_numeric_score() {
@@ -35,4 +40,41 @@ async fn a_proposal_too_soon_after_a_lost_dispute_is_forbidden() {
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(error.to_string().contains("48 hours"), "{error}");
     assert_eq!(requests(&server).await, ["POST /trades"]);
+}
+
+#[rstest]
+#[case::no_content(204, "")]
+#[case::empty(200, "")]
+#[case::a_line_break(200, "\n")]
+#[tokio::test]
+async fn a_success_without_a_documented_body_may_be_empty(#[case] status: u16, #[case] body: &str) {
+    let server = MockServer::start().await;
+    let empty = ResponseTemplate::new(status).set_body_string(body);
+    Mock::given(any()).respond_with(empty).mount(&server).await;
+    let client = client(&server);
+    let claim = Claim::new(&Secret::new("TOKEN"), "a@b.example", Secret::new("securepassword"));
+    let replies = [
+        client.ack_inbox(&["n1".parse().unwrap()]).await.unwrap().reply,
+        client.ack_all_inbox().await.unwrap().reply,
+        client.unsubscribe(&"s1".parse().unwrap()).await.unwrap().reply,
+        client.deactivate_listing(&"a1b2c3d4".parse().unwrap()).await.unwrap().reply,
+        client.claim(&claim).await.unwrap().reply,
+    ];
+    assert_eq!(replies, [(); 5].map(|()| Document::default()));
+    assert_eq!(requests(&server).await.len(), 5, "each was sent once");
+}
+
+#[rstest]
+#[case::no_content(ResponseTemplate::new(204))]
+#[case::another_body(reply(&json!({"message": "updated"})))]
+#[tokio::test]
+async fn a_listing_that_was_changed_is_read(#[case] answer: ResponseTemplate) {
+    let server = MockServer::start().await;
+    once(&server, "PUT", "/listings/a1b2c3d4", answer).await;
+    once(&server, "GET", "/listings/a1b2c3d4", reply(&listing())).await;
+    let update = ListingUpdate::new().price(Money::credits(50)).tags(["nlp", "sentiment"]);
+    let id = "a1b2c3d4".parse().unwrap();
+    let changed = client(&server).update_listing(&id, &update).await.unwrap();
+    assert_eq!(changed.price, Money::credits(50));
+    assert_eq!(requests(&server).await, ["PUT /listings/a1b2c3d4", "GET /listings/a1b2c3d4"]);
 }

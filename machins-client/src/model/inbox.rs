@@ -47,7 +47,7 @@ impl Notification {
 #[serde(transparent)]
 #[non_exhaustive]
 pub struct Acknowledged {
-    /// The reply, as the service sent it.
+    /// The reply, as the service sent it; `null` when its body was empty.
     pub reply: Document,
 }
 
