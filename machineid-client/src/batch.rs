@@ -1,5 +1,7 @@
 //! Revoking and restoring many devices at once.
 
+use std::collections::HashSet;
+
 use agent_client_core::{
     Call, Document, Error, ErrorKind, Extra, Operation, Transport, open_enum, operation, with_extra,
 };
@@ -14,7 +16,7 @@ use crate::device_id::DeviceId;
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
 pub(crate) const HANDLERS: &[&str] = &["devices/revoke_batch", "devices/unrevoke_batch"];
 
-/// The maximum number of device ids in one batch.
+/// The maximum number of different device ids in one batch.
 const MAX_IDS: usize = 500;
 
 open_enum! {
@@ -136,11 +138,12 @@ const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 /// ```
 impl<T: Transport> Api<T> {
     /// Revokes up to 500 devices: `POST /api/v1/devices/revoke_batch`. The reply contains a result
-    /// for each. Devices that are already revoked stay as they are.
+    /// for each. Devices that are already revoked stay as they are, and one that is given twice counts
+    /// once.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// cannot be revoked is not an error: see [`BatchItem::status`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices, or more than 500 different
+    /// ones. A device that cannot be revoked is not an error: see [`BatchItem::status`].
     pub fn revoke_batch(&self, devices: &[DeviceId]) -> T::Reply<RevokeBatch> {
         self.send(selected(REVOKE, operation!("machineid.revoke_batch"), devices))
     }
@@ -160,11 +163,12 @@ impl<T: Transport> Api<T> {
     }
 
     /// Restores up to 500 revoked devices, until the plan is full:
-    /// `POST /api/v1/devices/unrevoke_batch`. The reply contains a result for each.
+    /// `POST /api/v1/devices/unrevoke_batch`. The reply contains a result for each. A device that is
+    /// given twice counts once.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// cannot be restored is not an error: see [`BatchItem::status`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices, or more than 500 different
+    /// ones. A device that cannot be restored is not an error: see [`BatchItem::status`].
     pub fn unrevoke_batch(&self, devices: &[DeviceId]) -> T::Reply<UnrevokeBatch> {
         self.send(selected(UNREVOKE, operation!("machineid.unrevoke_batch"), devices))
     }
@@ -190,13 +194,15 @@ fn selected<R: DeserializeOwned>(
     operation: &'static Operation,
     devices: &[DeviceId],
 ) -> Call<R> {
-    if devices.is_empty() || devices.len() > MAX_IDS {
+    let mut seen = HashSet::new();
+    let distinct: Vec<_> = devices.iter().filter(|device| seen.insert(*device)).collect();
+    if distinct.is_empty() || distinct.len() > MAX_IDS {
         return Call::refused(Error::new(
             ErrorKind::InvalidInput,
-            format!("a batch takes 1 to {MAX_IDS} device ids, not {}", devices.len()),
+            format!("a batch takes 1 to {MAX_IDS} different device ids, not {}", distinct.len()),
         ));
     }
-    batch(path, operation, &json!({"deviceIds": devices}))
+    batch(path, operation, &json!({"deviceIds": distinct}))
 }
 
 fn batch<R: DeserializeOwned>(

@@ -254,6 +254,22 @@ async fn unrevoke_all_revoked() {
 }
 
 #[tokio::test]
+async fn an_id_that_a_batch_has_twice_is_sent_and_counted_once() {
+    let ids: Vec<_> = (0..500).map(|n| DeviceId::new(&format!("d{n}")).unwrap()).collect();
+    let devices = [&ids[..], &ids[..1]].concat();
+    for path in ["/api/v1/devices/revoke_batch", "/api/v1/devices/unrevoke_batch"] {
+        let server = server(200, &json!({"results": []})).await;
+        let client = client(&server);
+        if path.contains("unrevoke") {
+            client.unrevoke_batch(&devices).await.unwrap();
+        } else {
+            client.revoke_batch(&devices).await.unwrap();
+        }
+        assert_eq!(request(&server).await, post(path, json!({"deviceIds": ids})));
+    }
+}
+
+#[tokio::test]
 async fn a_batch_without_or_with_too_many_ids_is_not_sent() {
     let server = server(200, &json!({})).await;
     let client = client(&server);
