@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::DeviceId;
+use crate::refusal::read;
 
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
 pub(crate) const HANDLERS: &[&str] = &["devices/revoke_batch", "devices/unrevoke_batch"];
@@ -210,5 +211,16 @@ fn batch<R: DeserializeOwned>(
     operation: &'static Operation,
     body: &Value,
 ) -> Call<R> {
-    Call::post(path).operation(operation).auth(&ORG_KEY).body(body).idempotent().json()
+    let call = Call::post(path).operation(operation).auth(&ORG_KEY).body(body).idempotent();
+    call.decode(|reply| {
+        // A reply with results says for each device what was done, whatever else it says.
+        let has_results =
+            reply.is_success() && reply.json().is_ok_and(|body| says_what_was_done(&body));
+        if has_results { reply.json() } else { read(reply, None) }
+    })
+}
+
+fn says_what_was_done(body: &Value) -> bool {
+    let has_results = body["results"].as_array().is_some_and(|results| !results.is_empty());
+    has_results || body["reason"].is_string()
 }

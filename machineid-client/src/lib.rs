@@ -81,6 +81,7 @@ mod fields;
 mod gate;
 mod org;
 mod plan;
+mod refusal;
 mod registration;
 
 /// What the client is built of, for code that adds endpoints or serves both kinds of clients.
