@@ -61,6 +61,7 @@ mod extra;
 mod files;
 mod labels;
 mod lock;
+mod null_as_default;
 mod observer;
 mod open_enum;
 mod operation;
@@ -103,6 +104,7 @@ pub use files::{
 };
 #[doc(hidden)]
 pub use lock::lock;
+pub use null_as_default::null_as_default;
 pub use observer::{CallOutcome, CallSummary};
 pub use operation::Operation;
 pub use options::ClientOptions;

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use agent_client_core::{
-    Call, Document, Error, ErrorKind, Extra, Operation, Transport, open_enum, operation, with_extra,
+    Call, Document, Error, ErrorKind, Extra, Operation, Transport, null_as_default, open_enum,
+    operation, with_extra,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,7 @@ with_extra!(BatchItem);
 pub struct RevokeBatch {
     /// The result for each device, in the order of the request; empty after
     /// [`Api::revoke_all_active`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
     /// The number of devices that were active and are now revoked; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,13 +97,13 @@ with_extra!(RevokeBatch);
 pub struct UnrevokeBatch {
     /// The result for each device, in the order of the request; empty after
     /// [`Api::unrevoke_all_revoked`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
     /// The number of devices that were revoked and are now active; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unrevoked_count: Option<u64>,
     /// Up to 25 of the restored devices; filled only after [`Api::unrevoke_all_revoked`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub unrevoked_sample: Vec<DeviceId>,
     /// Why no device was restored; `None` if one was, and after [`Api::unrevoke_batch`].
     #[serde(skip_serializing_if = "Option::is_none")]

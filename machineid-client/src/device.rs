@@ -71,10 +71,12 @@ pub struct DeviceList {
 impl<'de> Deserialize<'de> for DeviceList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut extra = Extra::deserialize(deserializer)?;
-        let devices = extra.take("devices").map_err(D::Error::custom)?;
-        let devices = devices.ok_or_else(|| D::Error::missing_field("devices"))?;
+        if !extra.contains_key("devices") {
+            return Err(D::Error::missing_field("devices"));
+        }
+        let devices: Option<_> = extra.take("devices").map_err(D::Error::custom)?;
         let figures = PlanFigures::take(&mut extra).map_err(D::Error::custom)?;
-        Ok(Self { devices, figures, extra })
+        Ok(Self { devices: devices.unwrap_or_default(), figures, extra })
     }
 }
 

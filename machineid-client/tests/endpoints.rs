@@ -331,6 +331,23 @@ async fn revoke_batch() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_null_is_empty() {
+    let server =
+        server(200, &json!({"devices": null, "results": null, "unrevokedSample": null})).await;
+    let client = client(&server);
+    assert_eq!(client.list_devices().await.unwrap().devices, []);
+    assert_eq!(client.revoke_batch(&[device()]).await.unwrap().results, []);
+    let restored = client.unrevoke_batch(&[device()]).await.unwrap();
+    assert_eq!((restored.results, restored.unrevoked_sample), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_reply_without_devices_is_not_an_empty_list() {
+    let error = client(&server(200, &json!({})).await).list_devices().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
+}
+
+#[tokio::test]
 async fn revoke_all_active() {
     let server = server(200, &json!({"revokedCount": 2})).await;
     assert_eq!(client(&server).revoke_all_active().await.unwrap().revoked_count, Some(2));

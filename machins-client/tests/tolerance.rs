@@ -5,10 +5,11 @@
 mod support;
 
 use machins_client::{
-    AgentSlug, Claim, Document, ErrorKind, ListingUpdate, Money, Proposal, Secret, TradeStatus,
+    AgentSlug, Claim, Document, ErrorKind, InboxQuery, Listing, ListingUpdate, MarketplaceListing,
+    MarketplaceQuery, Money, Notification, PageQuery, Proposal, Secret, TradeQuery, TradeStatus,
 };
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{client, listing, once, reply, requests, trade};
 use test_support::server;
 use wiremock::matchers::any;
@@ -77,4 +78,35 @@ async fn a_listing_that_was_changed_is_read(#[case] answer: ResponseTemplate) {
     let changed = client(&server).update_listing(&id, &update).await.unwrap();
     assert_eq!(changed.price, Money::credits(50));
     assert_eq!(requests(&server).await, ["PUT /listings/a1b2c3d4", "GET /listings/a1b2c3d4"]);
+}
+
+#[tokio::test]
+async fn a_list_that_is_null_is_empty() {
+    let server = server(200, &json!({"items": null, "total": null, "has_more": null})).await;
+    let client = client(&server);
+    assert_eq!(client.browse(&MarketplaceQuery::new()).await.unwrap().items, []);
+    assert_eq!(client.list_trades(&TradeQuery::new()).await.unwrap().items, []);
+    assert_eq!(client.list_inbox(&InboxQuery::new()).await.unwrap().items, []);
+    assert_eq!(client.list_transactions(&PageQuery::new()).await.unwrap().items, []);
+}
+
+#[tokio::test]
+async fn a_page_without_items_is_not_an_empty_one() {
+    let server = server(200, &json!({"detail": "maintenance"})).await;
+    let error = client(&server).list_trades(&TradeQuery::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
+}
+
+#[test]
+fn a_list_or_flag_of_an_item_that_is_null_is_missing() {
+    let notification = json!({"id": "n1", "event_type": "match_found", "is_read": null});
+    assert!(!serde_json::from_value::<Notification>(notification).unwrap().is_read);
+    let mut listing = listing();
+    (listing["tags"], listing["is_active"], listing["bounty_held"]) = Default::default();
+    let own: Listing = serde_json::from_value(listing.clone()).unwrap();
+    assert_eq!((own.tags.len(), own.is_active, own.bounty_held), (0, None, None));
+    (listing["reviews"], listing["seller"]) = (Value::Null, json!({"capabilities": null}));
+    let found: MarketplaceListing = serde_json::from_value(listing).unwrap();
+    assert_eq!((found.tags.len(), found.reviews), (0, None));
+    assert_eq!(found.seller.unwrap().capabilities, [""; 0]);
 }

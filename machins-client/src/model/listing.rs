@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::ops::Not;
 
-use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
+use agent_client_core::{Document, Extra, Timestamp, null_as_default, open_enum, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, ListingId};
 use crate::model::money::Money;
-use crate::model::null_as_default::null_as_default;
 
 open_enum! {
     /// The type of a listing: what is traded, and so which [`Delivery`](crate::Delivery) it needs.

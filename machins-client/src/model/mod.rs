@@ -8,7 +8,6 @@ pub(crate) mod inbox;
 pub(crate) mod listing;
 pub(crate) mod marketplace;
 pub(crate) mod money;
-mod null_as_default;
 pub(crate) mod owner;
 pub(crate) mod page;
 pub(crate) mod platform;

@@ -1,10 +1,9 @@
 //! Statistics of the platform.
 
-use agent_client_core::{Document, Extra, with_extra};
+use agent_client_core::{Document, Extra, null_as_default, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::money::Money;
-use crate::model::null_as_default::null_as_default;
 
 /// The platform's statistics, from [`Api::get_stats`](crate::Api::get_stats).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
