@@ -125,17 +125,17 @@ impl MockServer {
         Ok(Self { app, worlds, tasks, state_file: None })
     }
 
-    /// Creates a MachineID organisation on this plan, whose registered devices may run.
+    /// Creates a MachineID org on this plan, whose registered devices may run.
     #[must_use]
     pub fn create_org(&self, plan: Plan) -> Org {
         Org::create(&self.app, plan)
     }
 
-    /// Creates a MachineID organisation on this plan with a key of your choice: `org_` and 1 to 128
+    /// Creates a MachineID org on this plan with a key of your choice: `org_` and 1 to 128
     /// letters, digits and `. _ -`.
     ///
     /// # Errors
-    /// Returns an [`OrgKeyError`] if the key is invalid, or if another organisation has it.
+    /// Returns an [`OrgKeyError`] if the key is invalid, or if another org has it.
     pub fn create_org_with_key(
         &self,
         plan: Plan,
@@ -144,7 +144,7 @@ impl MockServer {
         Org::create_with_key(&self.app, plan, key.into())
     }
 
-    /// Adds fixtures, whole or not at all: organisations, agents, listings, trades and
+    /// Adds fixtures, whole or not at all: orgs, agents, listings, trades and
     /// subscriptions, in JSON as for `POST /_mock/fixtures`. Returns what was made of them, in the
     /// same form as its reply.
     ///
@@ -166,7 +166,7 @@ impl MockServer {
         Ok(RawJson::new(&loaded))
     }
 
-    /// Returns the organisation with this key, such as one created over HTTP; `None` if there is
+    /// Returns the org with this key, such as one created over HTTP; `None` if there is
     /// none.
     #[must_use]
     pub fn org(&self, key: &str) -> Option<Org> {
