@@ -90,6 +90,23 @@ async fn a_list_that_is_null_is_empty() {
     assert_eq!(client.list_transactions(&PageQuery::new()).await.unwrap().items, []);
 }
 
+#[rstest]
+#[case::nothing(json!({}), None)]
+#[case::null(json!({"total_agents": null, "total_volume": null, "trades_by_type": null}), None)]
+#[case::thousandths(json!({"total_agents": 3, "total_volume": "12.345"}), Some(3))]
+#[case::other_shapes(json!({"total_agents": 3, "total_trades": "many", "trades_by_type": []}), Some(3))]
+#[tokio::test]
+async fn statistics_are_read_as_far_as_they_can_be(
+    #[case] reply: Value,
+    #[case] total_agents: Option<u64>,
+) {
+    let stats = client(&server(200, &reply).await).get_stats().await.unwrap();
+    assert_eq!((stats.total_agents, stats.total_volume), (total_agents, None));
+    for name in ["total_volume", "total_trades"].into_iter().filter(|name| !reply[name].is_null()) {
+        assert_eq!(stats.extra[name], reply[name], "what cannot be read is kept");
+    }
+}
+
 #[tokio::test]
 async fn a_page_without_items_is_not_an_empty_one() {
     let server = server(200, &json!({"detail": "maintenance"})).await;
