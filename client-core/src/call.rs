@@ -85,9 +85,9 @@ impl Call<Reply> {
     /// Creates a call of this method and path. `{name}` in the path is a placeholder for a
     /// [`segment`](Self::segment).
     ///
-    /// When the outcome of a GET, HEAD, PUT or DELETE is unknown, it is sent again. A call of any
-    /// other method is sent again only if it is [`idempotent`](Self::idempotent) or can
-    /// [recover](Self::recover_with).
+    /// When the outcome of a GET, HEAD, PUT or DELETE is unknown, it is sent again, unless it can
+    /// [recover](Self::recover_with). A call of any other method is sent again only if it is
+    /// [`idempotent`](Self::idempotent) or can recover.
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
         Self {
             request: Request::new(method, path.into()),
@@ -282,7 +282,8 @@ impl<R> Call<R> {
     }
 
     /// Sets how to find out whether the call took effect when its outcome is unknown. `probe` is
-    /// given the error of the attempt.
+    /// given the error of the attempt. The server is asked before the call is sent again, a PUT or
+    /// DELETE too.
     ///
     /// The server is also asked when it refuses the call after such an attempt: the attempt may
     /// have arrived late, and be the reason for the refusal.
@@ -311,7 +312,7 @@ impl<R> Call<R> {
         probe: impl Fn(&Error) -> Probe<R> + Send + Sync + 'static,
     ) -> Self {
         self.recovery = Some(Box::new(probe));
-        self
+        self.set(|request| request.idempotent = false)
     }
 
     /// Sets what is different for this call.

@@ -74,7 +74,7 @@ pub enum ErrorKind {
     RateLimited,
     /// Status 408 or 5xx: the service is unavailable or failed.
     Unavailable,
-    /// Any other status that is not a success (2xx).
+    /// Any other status that is not a success (2xx), or a success whose body says that it is none.
     UnexpectedStatus,
 }
 

@@ -30,8 +30,9 @@
 //!
 //! # Features
 //!
-//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
-//!   it only plain `http` works.
+//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system.
+//! - `native-tls`: TLS by the library of the operating system. Without this feature and `rustls`, only
+//!   plain `http` works.
 //! - `blocking`: `Blocking`, the transport for programs without an async runtime.
 //! - `otel`: the trace of the current span is sent along (`traceparent`).
 //! - `test-util`: `Script`, which answers calls without a socket, and `Reply::new`.
@@ -61,6 +62,7 @@ mod extra;
 mod files;
 mod labels;
 mod lock;
+mod null_as_default;
 mod observer;
 mod open_enum;
 mod operation;
@@ -103,6 +105,7 @@ pub use files::{
 };
 #[doc(hidden)]
 pub use lock::lock;
+pub use null_as_default::null_as_default;
 pub use observer::{CallOutcome, CallSummary};
 pub use operation::Operation;
 pub use options::ClientOptions;

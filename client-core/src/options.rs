@@ -142,8 +142,9 @@ impl ClientOptions {
     /// name resolution, a Unix socket, HTTP/2.
     ///
     /// The client's own rules are applied afterwards and cannot be undone: it follows no redirect,
-    /// repeats nothing unseen, asks for no compression, limits times and sizes, and uses no proxy for
-    /// this machine.
+    /// repeats nothing unseen, limits times and sizes, and uses no proxy for this machine. It does not
+    /// decompress, and asks for no compression. Default headers are sent as they are, also an
+    /// `Authorization`, and an `Accept-Encoding` makes replies unreadable.
     ///
     /// ```
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -196,6 +196,17 @@ impl Reply {
         }
     }
 
+    /// Returns the error of a reply whose status is a success, but whose body refuses the call. `code` is
+    /// the word in which it does.
+    #[must_use]
+    pub fn refusal(&self, kind: ErrorKind, code: &str) -> Error {
+        let code = printable(code);
+        Error::new(kind, format!("the server answered {}, but refused: {code}", self.status))
+            .with_status(self.status)
+            .with_code(Some(code))
+            .with_request_id(self.request_id())
+    }
+
     /// Returns the service's id of the request, from the body or else from the header
     /// `X-Request-Id`, or `None` if neither has one.
     #[must_use]

@@ -21,7 +21,7 @@
 //! again costs the [`Budget`] nothing: the server has asked for it. A 429 also pauses the client's
 //! other calls to the same family of endpoints, which is the first segment of the path: `/trades`
 //! and `/trades/{id}` share their pauses, `/inbox` has its own. (A prefix like `/api/v1` is not
-//! counted.) When such a wait ends, a caller that has waited alone leaves at once. Several leave
+//! counted.) When such a wait ends, a call that has waited alone is sent at once. Several are sent
 //! [spread out](spread), so that they do not meet the limit together again.
 
 use std::time::Duration;
@@ -241,7 +241,7 @@ pub fn shared_pause(retry_after: Option<Duration>) -> Duration {
 }
 
 /// Returns how much longer than a pause of this length a caller waits that does not wait alone, so
-/// that callers do not all leave at its end.
+/// that callers do not all send their calls at its end.
 ///
 /// The result is random between zero and the length of the pause, at most ten seconds. It takes at
 /// most half of `room`, which is what is left of the caller's own time limit when the pause ends:

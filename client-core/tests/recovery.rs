@@ -3,7 +3,9 @@
 
 mod support;
 
-use agent_client_core::{Call, ClientOptions, Error, ErrorKind, Probe, ProbeResult, Transport};
+use agent_client_core::{
+    Call, ClientOptions, Error, ErrorKind, Method, Probe, ProbeResult, Transport,
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::{Act, Received, scripted, transport};
@@ -70,6 +72,17 @@ async fn found_absent_it_is_sent_again() {
     let (result, requests) = accept_on(acts, ClientOptions::new()).await;
     assert_eq!(result.unwrap()["status"], "escrow_held");
     assert_eq!(requests, [ACCEPT, PROBE, ACCEPT]);
+}
+
+#[tokio::test]
+async fn a_put_that_can_be_asked_about_is_not_sent_again_before() {
+    let call: Call<Value> = Call::new(Method::PUT, "/trades/t1").json().recover_with(|_| {
+        Probe::new(Call::get("/trades/t1").json(), |found| Ok(ProbeResult::Done(found?)))
+    });
+    let (url, received) = scripted(vec![Act::Drop, trade("changed")]).await;
+    let (transport, _) = transport(&url, ClientOptions::new());
+    assert_eq!(transport.send(call).await.unwrap()["status"], "changed");
+    assert_eq!(requests(&received), ["PUT /trades/t1", PROBE]);
 }
 
 #[tokio::test]

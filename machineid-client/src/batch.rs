@@ -1,7 +1,10 @@
 //! Revoking and restoring many devices at once.
 
+use std::collections::HashSet;
+
 use agent_client_core::{
-    Call, Document, Error, ErrorKind, Extra, Operation, Transport, open_enum, operation, with_extra,
+    Call, Document, Error, ErrorKind, Extra, Operation, Transport, null_as_default, open_enum,
+    operation, with_extra,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,11 +13,12 @@ use serde_json::{Value, json};
 use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::DeviceId;
+use crate::refusal::read;
 
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
 pub(crate) const HANDLERS: &[&str] = &["devices/revoke_batch", "devices/unrevoke_batch"];
 
-/// The maximum number of device ids in one batch.
+/// The maximum number of different device ids in one batch.
 const MAX_IDS: usize = 500;
 
 open_enum! {
@@ -74,7 +78,7 @@ with_extra!(BatchItem);
 pub struct RevokeBatch {
     /// The result for each device, in the order of the request; empty after
     /// [`Api::revoke_all_active`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
     /// The number of devices that were active and are now revoked; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,13 +97,13 @@ with_extra!(RevokeBatch);
 pub struct UnrevokeBatch {
     /// The result for each device, in the order of the request; empty after
     /// [`Api::unrevoke_all_revoked`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<BatchItem>,
     /// The number of devices that were revoked and are now active; `None` if the reply lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unrevoked_count: Option<u64>,
     /// Up to 25 of the restored devices; filled only after [`Api::unrevoke_all_revoked`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub unrevoked_sample: Vec<DeviceId>,
     /// Why no device was restored; `None` if one was, and after [`Api::unrevoke_batch`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,11 +140,12 @@ const UNREVOKE: &str = "/api/v1/devices/unrevoke_batch";
 /// ```
 impl<T: Transport> Api<T> {
     /// Revokes up to 500 devices: `POST /api/v1/devices/revoke_batch`. The reply contains a result
-    /// for each. Devices that are already revoked stay as they are.
+    /// for each. Devices that are already revoked stay as they are, and one that is given twice counts
+    /// once.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// cannot be revoked is not an error: see [`BatchItem::status`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices, or more than 500 different
+    /// ones. A device that cannot be revoked is not an error: see [`BatchItem::status`].
     pub fn revoke_batch(&self, devices: &[DeviceId]) -> T::Reply<RevokeBatch> {
         self.send(selected(REVOKE, operation!("machineid.revoke_batch"), devices))
     }
@@ -160,11 +165,12 @@ impl<T: Transport> Api<T> {
     }
 
     /// Restores up to 500 revoked devices, until the plan is full:
-    /// `POST /api/v1/devices/unrevoke_batch`. The reply contains a result for each.
+    /// `POST /api/v1/devices/unrevoke_batch`. The reply contains a result for each. A device that is
+    /// given twice counts once.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::InvalidInput`] if there are no devices or more than 500. A device that
-    /// cannot be restored is not an error: see [`BatchItem::status`].
+    /// Returns [`ErrorKind::InvalidInput`] if there are no devices, or more than 500 different
+    /// ones. A device that cannot be restored is not an error: see [`BatchItem::status`].
     pub fn unrevoke_batch(&self, devices: &[DeviceId]) -> T::Reply<UnrevokeBatch> {
         self.send(selected(UNREVOKE, operation!("machineid.unrevoke_batch"), devices))
     }
@@ -190,13 +196,15 @@ fn selected<R: DeserializeOwned>(
     operation: &'static Operation,
     devices: &[DeviceId],
 ) -> Call<R> {
-    if devices.is_empty() || devices.len() > MAX_IDS {
+    let mut seen = HashSet::new();
+    let distinct: Vec<_> = devices.iter().filter(|device| seen.insert(*device)).collect();
+    if distinct.is_empty() || distinct.len() > MAX_IDS {
         return Call::refused(Error::new(
             ErrorKind::InvalidInput,
-            format!("a batch takes 1 to {MAX_IDS} device ids, not {}", devices.len()),
+            format!("a batch takes 1 to {MAX_IDS} different device ids, not {}", distinct.len()),
         ));
     }
-    batch(path, operation, &json!({"deviceIds": devices}))
+    batch(path, operation, &json!({"deviceIds": distinct}))
 }
 
 fn batch<R: DeserializeOwned>(
@@ -204,5 +212,16 @@ fn batch<R: DeserializeOwned>(
     operation: &'static Operation,
     body: &Value,
 ) -> Call<R> {
-    Call::post(path).operation(operation).auth(&ORG_KEY).body(body).idempotent().json()
+    let call = Call::post(path).operation(operation).auth(&ORG_KEY).body(body).idempotent();
+    call.decode(|reply| {
+        // A reply with results says for each device what was done, whatever else it says.
+        let has_results =
+            reply.is_success() && reply.json().is_ok_and(|body| says_what_was_done(&body));
+        if has_results { reply.json() } else { read(reply, None) }
+    })
+}
+
+fn says_what_was_done(body: &Value) -> bool {
+    let has_results = body["results"].as_array().is_some_and(|results| !results.is_empty());
+    has_results || body["reason"].is_string()
 }

@@ -1,7 +1,8 @@
 //! Listing devices, and revoking, restoring and removing one device.
 
 use agent_client_core::{
-    Call, Extra, Operation, Reply, Timestamp, Transport, open_enum, operation, with_extra,
+    Call, ErrorKind, Extra, Operation, Reply, Timestamp, Transport, open_enum, operation,
+    with_extra,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,6 +12,7 @@ use crate::auth::ORG_KEY;
 use crate::client::Api;
 use crate::device_id::{DeviceBody, DeviceId};
 use crate::plan::PlanFigures;
+use crate::refusal::read;
 
 /// The handlers of this file's endpoints, which cannot be the source of a decision.
 pub(crate) const HANDLERS: &[&str] =
@@ -69,10 +71,12 @@ pub struct DeviceList {
 impl<'de> Deserialize<'de> for DeviceList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut extra = Extra::deserialize(deserializer)?;
-        let devices = extra.take("devices").map_err(D::Error::custom)?;
-        let devices = devices.ok_or_else(|| D::Error::missing_field("devices"))?;
+        if !extra.contains_key("devices") {
+            return Err(D::Error::missing_field("devices"));
+        }
+        let devices: Option<_> = extra.take("devices").map_err(D::Error::custom)?;
         let figures = PlanFigures::take(&mut extra).map_err(D::Error::custom)?;
-        Ok(Self { devices, figures, extra })
+        Ok(Self { devices: devices.unwrap_or_default(), figures, extra })
     }
 }
 
@@ -81,8 +85,9 @@ impl<'de> Deserialize<'de> for DeviceList {
 #[serde(remote = "Self", rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DeviceChange {
-    /// The service's status word, `ok`.
-    pub status: String,
+    /// The service's status word, `ok`; `None` if the reply lacks it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// The device; `None` if the reply does not name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
@@ -122,7 +127,7 @@ impl<T: Transport> Api<T> {
     ///
     /// # Errors
     /// Returns an error if the request is refused or there is no readable reply: see
-    /// [`ErrorKind`](crate::ErrorKind).
+    /// [`ErrorKind`].
     pub fn list_devices(&self) -> T::Reply<DeviceList> {
         self.send(
             Call::get("/api/v1/devices/list")
@@ -136,50 +141,56 @@ impl<T: Transport> Api<T> {
     /// `POST /api/v1/devices/revoke`. Revoking a revoked device changes nothing.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
+    /// Returns [`ErrorKind::NotFound`] if the device is not registered, and
+    /// an error, whatever the HTTP status, if the reply says that the device is not revoked.
     pub fn revoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
-        self.send(change("/api/v1/devices/revoke", operation!("machineid.revoke"), device).json())
+        let call = change("/api/v1/devices/revoke", operation!("machineid.revoke"), device);
+        self.send(call.decode(|reply| read(reply, Some(true))))
     }
 
     /// Restores a revoked device, so that it may run again: `POST /api/v1/devices/unrevoke`.
     /// Restoring an active device changes nothing.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) with code
-    /// `device_limit_reached` if the plan is full, and
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
+    /// Returns [`ErrorKind::Forbidden`] with code
+    /// `device_limit_reached` if the plan is full,
+    /// [`ErrorKind::NotFound`] if the device is not registered, and an
+    /// error, whatever the HTTP status, if the reply says that the device is revoked.
     pub fn unrevoke(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
-        self.send(
-            change("/api/v1/devices/unrevoke", operation!("machineid.unrevoke"), device).json(),
-        )
+        let call = change("/api/v1/devices/unrevoke", operation!("machineid.unrevoke"), device);
+        self.send(call.decode(|reply| read(reply, Some(false))))
     }
 
     /// Deletes a device permanently: `POST /api/v1/devices/remove`.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the device is not registered.
+    /// Returns [`ErrorKind::NotFound`] if the device is not registered.
     /// It is not an error if the reply to a first attempt was lost and the second attempt does not
     /// find the device any more.
     pub fn remove(&self, device: &DeviceId) -> T::Reply<DeviceChange> {
         let removed = DeviceChange {
-            status: "ok".to_owned(),
+            status: Some("ok".to_owned()),
             device_id: Some(device.clone()),
             revoked: None,
             extra: Extra::default(),
         };
-        self.send(change("/api/v1/devices/remove", operation!("machineid.remove"), device).decode(
-            move |reply| {
-                if reply.is_success() {
-                    return reply.json();
+        let call = change("/api/v1/devices/remove", operation!("machineid.remove"), device);
+        self.send(call.decode(move |reply| {
+            read(reply, None).or_else(|error| {
+                if reply.status() == 404 && reply.is_repeated() && reply.json::<Value>().is_err() {
+                    // It may say that the device is not found, or be another's.
+                    return Err(reply.unreadable(
+                        "an earlier attempt may have removed the device: the list shows it",
+                    ));
                 }
-                let error = reply.error();
                 // Another 404 can mean that the org is unknown, or come from a proxy.
-                let is_gone = error.code() == Some("device_not_found")
+                let is_gone = matches!(error.code(), Some("device_not_found" | "not_found"))
                     || reply.json().is_ok_and(|body: Value| body["status"] == "not_found");
-                let was_removed = reply.status() == 404 && reply.is_repeated() && is_gone;
+                let was_removed =
+                    error.kind() == ErrorKind::NotFound && reply.is_repeated() && is_gone;
                 if was_removed { Ok(removed.clone()) } else { Err(error) }
-            },
-        ))
+            })
+        }))
     }
 }
 

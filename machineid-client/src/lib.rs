@@ -49,8 +49,9 @@
 //!
 //! # Features
 //!
-//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system. Without
-//!   it only plain `http` works.
+//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system.
+//! - `native-tls`: TLS by the library of the operating system. Without this feature and `rustls`, only
+//!   plain `http` works.
 //! - `blocking`: the client and the gate for programs without an async runtime.
 //! - `otel`: the trace of the current span is sent along (`traceparent`).
 //! - `test-util`: for unit tests without a server: `Script` answers calls, and every reply and error
@@ -81,6 +82,7 @@ mod fields;
 mod gate;
 mod org;
 mod plan;
+mod refusal;
 mod registration;
 
 /// What the client is built of, for code that adds endpoints or serves both kinds of clients.

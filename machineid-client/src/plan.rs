@@ -24,7 +24,7 @@ open_enum! {
     }
 }
 
-/// An org's plan and how much of it is used. A figure is `None` if the reply lacks it.
+/// An org's plan and how much of it is used. Each field is `None` if the reply lacks it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -22,7 +22,7 @@ pub enum Registration {
     /// The device was already registered (`exists`).
     Exists(RegistrationReply),
     /// The device is not registered, because the plan is full (`device_limit_reached`). The reply
-    /// contains the plan's figures.
+    /// says how large the plan is.
     Blocked(RegistrationReply),
     /// The device is registered but revoked. Registering does not restore it.
     Revoked(RegistrationReply),

@@ -4,8 +4,8 @@
 mod support;
 
 use machineid_client::{
-    BatchStatus, Client, DeviceId, DeviceStatus, ErrorKind, OrgKey, PlanTier, Registration,
-    RegistrationReply, UnrevokeReason,
+    BatchStatus, Client, DeviceChange, DeviceId, DeviceStatus, Error, ErrorKind, OrgKey, PlanTier,
+    Registration, RegistrationReply, UnrevokeReason,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -146,18 +146,120 @@ async fn listing_devices() {
 
 #[rstest]
 #[tokio::test]
-async fn changes_to_one_device(#[values("revoke", "unrevoke", "remove")] change: &str) {
-    let body = json!({"status": "ok", "deviceId": "agent-01", "revoked": change == "revoke"});
+async fn changes_to_one_device(#[values("revoke", "unrevoke", "remove")] made: &str) {
+    let body = json!({"status": "ok", "deviceId": "agent-01", "revoked": made == "revoke"});
     let server = server(200, &body).await;
     let client = client(&server);
-    let reply = match change {
+    let reply = change(&client, made).await;
+    assert_eq!(reply.unwrap().revoked, Some(made == "revoke"));
+    let path = format!("/api/v1/devices/{made}");
+    assert_eq!(request(&server).await, post(&path, json!({"deviceId": "agent-01"})));
+}
+
+async fn change(client: &Client, change: &str) -> Result<DeviceChange, Error> {
+    match change {
         "revoke" => client.revoke(&device()).await,
         "unrevoke" => client.unrevoke(&device()).await,
         _ => client.remove(&device()).await,
-    };
-    assert_eq!(reply.unwrap().revoked, Some(change == "revoke"));
-    let path = format!("/api/v1/devices/{change}");
-    assert_eq!(request(&server).await, post(&path, json!({"deviceId": "agent-01"})));
+    }
+}
+
+#[rstest]
+#[case::not_found(json!({"status": "not_found"}), ErrorKind::NotFound, "not_found")]
+#[case::unknown_device(device_not_found(), ErrorKind::NotFound, "device_not_found")]
+#[case::blocked(
+    json!({"status": "blocked", "error": "device_limit_reached"}),
+    ErrorKind::Forbidden,
+    "device_limit_reached"
+)]
+#[case::limit_in_older_documents(
+    json!({"status": "limit_reached"}), ErrorKind::Forbidden, "limit_reached"
+)]
+#[case::invalid_key(
+    json!({"status": "error", "error": "invalid key", "code": "INVALID_ORG_KEY"}),
+    ErrorKind::Unauthorized,
+    "INVALID_ORG_KEY"
+)]
+#[case::malformed(
+    json!({"status": "missing_params"}), ErrorKind::BadRequest, "missing_params"
+)]
+#[case::error(json!({"status": " Error "}), ErrorKind::UnexpectedStatus, "Error")]
+#[case::error_without_status(
+    json!({"error": "who_knows"}), ErrorKind::UnexpectedStatus, "who_knows"
+)]
+#[case::error_of_another_shape(
+    json!({"status": "ok", "error": {"why": 1}}), ErrorKind::UnexpectedStatus, "not_changed"
+)]
+#[tokio::test]
+async fn a_success_that_refuses_a_change_is_an_error(
+    #[case] body: Value,
+    #[case] kind: ErrorKind,
+    #[case] code: &str,
+    #[values("revoke", "unrevoke", "remove")] made: &str,
+) {
+    let server = server(200, &body).await;
+    let error = change(&client(&server), made).await.unwrap_err();
+    assert_eq!((error.kind(), error.code(), error.status()), (kind, Some(code), Some(200)));
+    assert!(error.to_string().contains(code), "{error}");
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[rstest]
+#[case::not_revoked("revoke", json!({"status": "ok", "revoked": false}))]
+#[case::still_revoked("unrevoke", json!({"status": "ok", "revoked": true}))]
+#[case::still_revoked_by_status("unrevoke", json!({"status": "revoked"}))]
+#[tokio::test]
+async fn a_device_in_the_other_state_is_an_error(#[case] made: &str, #[case] body: Value) {
+    let server = server(200, &body).await;
+    assert!(change(&client(&server), made).await.is_err());
+}
+
+#[rstest]
+#[case::no_status("revoke", json!({"deviceId": "agent-01", "revoked": true}))]
+#[case::status_revoked("revoke", json!({"status": "revoked"}))]
+#[case::status_already_revoked("revoke", json!({"status": "already_revoked", "error": null}))]
+#[case::nothing_said("revoke", json!({}))]
+#[case::restored("unrevoke", json!({"status": "restored"}))]
+#[case::not_revoked("unrevoke", json!({"revoked": false}))]
+#[case::new_status("remove", json!({"status": "scheduled"}))]
+#[tokio::test]
+async fn a_change_may_be_confirmed_in_other_words(#[case] made: &str, #[case] body: Value) {
+    let server = server(200, &body).await;
+    let reply = change(&client(&server), made).await.unwrap();
+    assert_eq!(reply.status.as_deref(), body["status"].as_str());
+    assert_eq!(reply.revoked, body["revoked"].as_bool());
+}
+
+#[rstest]
+#[case::error(json!({"status": "error"}))]
+#[case::with_a_count(json!({"status": "error", "revokedCount": 0, "unrevokedCount": 0}))]
+#[case::with_no_results(json!({"error": "too_many_ids", "results": []}))]
+#[tokio::test]
+async fn a_success_that_refuses_a_batch_is_an_error(#[case] body: Value) {
+    let server = server(200, &body).await;
+    let client = client(&server);
+    let one = [device()];
+    let errors = [
+        client.revoke_batch(&one).await.unwrap_err(),
+        client.revoke_all_active().await.unwrap_err(),
+        client.unrevoke_batch(&one).await.unwrap_err(),
+        client.unrevoke_all_revoked().await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::UnexpectedStatus, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_restored_none_has_its_reason() {
+    let body = json!({"status": "blocked", "error": "device_limit_reached", "unrevokedCount": 0,
+        "reason": "at_cap"});
+    let batch = client(&server(200, &body).await).unrevoke_all_revoked().await.unwrap();
+    assert_eq!(batch.reason, Some(UnrevokeReason::AtCap));
+    let results = json!([{"deviceId": "a", "status": "blocked", "error": "device_limit_reached"}]);
+    let body = json!({"status": "blocked", "results": results});
+    let batch = client(&server(200, &body).await).unrevoke_batch(&ids(&["a"])).await.unwrap();
+    assert_eq!(batch.results[0].status, BatchStatus::Blocked);
 }
 
 #[tokio::test]
@@ -168,15 +270,15 @@ async fn restoring_a_device_in_a_full_plan_is_an_error() {
     assert_eq!(error.code(), Some("device_limit_reached"));
 }
 
-/// A server that fails once and then answers with a 404 of this body.
-async fn failing_then_404(body: Value) -> MockServer {
+/// A server that fails once and then answers with this.
+async fn failing_then(status: u16, body: Value) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(502))
         .up_to_n_times(1)
         .mount(&server)
         .await;
-    let not_found = ResponseTemplate::new(404).set_body_json(body);
+    let not_found = ResponseTemplate::new(status).set_body_json(body);
     Mock::given(any()).respond_with(not_found).mount(&server).await;
     server
 }
@@ -192,9 +294,12 @@ async fn removing_an_unknown_device_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+#[rstest]
+#[case::status_404(404, device_not_found())]
+#[case::status_200(200, json!({"status": "not_found"}))]
 #[tokio::test]
-async fn a_removal_whose_first_reply_was_lost_succeeds() {
-    let server = failing_then_404(device_not_found()).await;
+async fn a_removal_whose_first_reply_was_lost_succeeds(#[case] status: u16, #[case] body: Value) {
+    let server = failing_then(status, body).await;
     let change = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap();
     assert_eq!(change.device_id, Some(device()));
 }
@@ -204,9 +309,21 @@ async fn a_removal_whose_first_reply_was_lost_succeeds() {
 #[case::html_page(json!("<html>"))]
 #[tokio::test]
 async fn a_404_of_another_kind_is_no_removal(#[case] body: Value) {
-    let server = failing_then_404(body).await;
+    let server = failing_then(404, body).await;
     let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_device_that_an_unreadable_404_is_about_may_be_removed() {
+    let server = MockServer::start().await;
+    let cut_off = ResponseTemplate::new(404).set_body_string("{\"status\": \"not_f");
+    for reply in [ResponseTemplate::new(500), cut_off] {
+        Mock::given(any()).respond_with(reply).up_to_n_times(1).mount(&server).await;
+    }
+    let error = builder(&server.uri()).build().unwrap().remove(&device()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
+    assert!(error.to_string().contains("may have removed the device"), "{error}");
 }
 
 #[tokio::test]
@@ -223,6 +340,23 @@ async fn revoke_batch() {
     assert_eq!(batch.results[2].error.as_deref(), Some("invalid_device_id"));
     let sent = post("/api/v1/devices/revoke_batch", json!({"deviceIds": ["a", "b"]}));
     assert_eq!(request(&server).await, sent);
+}
+
+#[tokio::test]
+async fn a_list_that_is_null_is_empty() {
+    let server =
+        server(200, &json!({"devices": null, "results": null, "unrevokedSample": null})).await;
+    let client = client(&server);
+    assert_eq!(client.list_devices().await.unwrap().devices, []);
+    assert_eq!(client.revoke_batch(&[device()]).await.unwrap().results, []);
+    let restored = client.unrevoke_batch(&[device()]).await.unwrap();
+    assert_eq!((restored.results, restored.unrevoked_sample), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_reply_without_devices_is_not_an_empty_list() {
+    let error = client(&server(200, &json!({})).await).list_devices().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnreadableReply);
 }
 
 #[tokio::test]
@@ -251,6 +385,22 @@ async fn unrevoke_all_revoked() {
     assert_eq!(batch.reason, Some(UnrevokeReason::AtCap));
     let sent = post("/api/v1/devices/unrevoke_batch", json!({"scope": "all_revoked"}));
     assert_eq!(request(&server).await, sent);
+}
+
+#[tokio::test]
+async fn an_id_that_a_batch_has_twice_is_sent_and_counted_once() {
+    let ids: Vec<_> = (0..500).map(|n| DeviceId::new(&format!("d{n}")).unwrap()).collect();
+    let devices = [&ids[..], &ids[..1]].concat();
+    for path in ["/api/v1/devices/revoke_batch", "/api/v1/devices/unrevoke_batch"] {
+        let server = server(200, &json!({"results": []})).await;
+        let client = client(&server);
+        if path.contains("unrevoke") {
+            client.unrevoke_batch(&devices).await.unwrap();
+        } else {
+            client.revoke_batch(&devices).await.unwrap();
+        }
+        assert_eq!(request(&server).await, post(path, json!({"deviceIds": ids})));
+    }
 }
 
 #[tokio::test]
@@ -324,6 +474,7 @@ async fn without_a_key_nothing_is_sent() {
 #[rstest]
 #[case::short("a")]
 #[case::usual("agent-01")]
+#[case::as_in_the_guides("billing:prod:worker:03")]
 #[case::every_special_character("a.b_c:d@e/f-g")]
 #[case::padded(" padded ")]
 #[case::longest(&"x".repeat(128))]

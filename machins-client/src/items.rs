@@ -25,12 +25,12 @@ use crate::pager::Pager;
 /// - **No item is given twice.** The ids of at least the last two million items, and at most four
 ///   million, are remembered as hashes of 8 bytes.
 /// - **No item is passed over because others leave or are added,** for example because each trade
-///   is accepted as it is given. Pages overlap by one item, and the walk goes back if that item is
-///   not there.
+///   is accepted as it is given. Pages overlap by one item, and earlier ones are fetched again if
+///   that item is not there.
 /// - **What can be missed** is an item that itself moves towards the beginning, for example because
 ///   its price changes in a list sorted by price; an item that is added before the place that was
 ///   reached; and an item that others, which move at the same moment, hide. If the service says at
-///   the end that there are more items than were given, the list is walked once more to find these.
+///   the end that there are more items than were given, the list is fetched once more to find these.
 ///   The hashes of two of a million items are equal, and one of them is missed, with a probability
 ///   of 1 in 30 million.
 #[must_use = "no page is fetched before an item is requested"]

@@ -4,7 +4,8 @@
 //! The crate covers every endpoint of the API, asynchronous and blocking. A call that changes
 //! something is **not lost and not made twice**: when its reply is lost, the client first asks the
 //! service whether the call took effect, and sends it again only if it did not. If that cannot be
-//! found out, the call returns [`ErrorKind::OutcomeUnknown`].
+//! found out, the call returns [`ErrorKind::OutcomeUnknown`]. A call that changes nothing more the
+//! second time, such as an acknowledgement, is sent again without a question.
 //!
 //! # Quick start
 //!
@@ -111,7 +112,8 @@
 //!
 //! # Features
 //!
-//! - `rustls` (default): TLS with the root certificates of the operating system. Without it, only
+//! - `rustls` (default): TLS by rustls, with the root certificates of the operating system.
+//! - `native-tls`: TLS by the library of the operating system. Without this feature and `rustls`, only
 //!   plain `http` works.
 //! - `blocking`: the module `blocking`, for programs without an asynchronous runtime.
 //! - `otel`: the trace of the current span is sent along (`traceparent`).
@@ -193,7 +195,9 @@ pub use model::id::{
     AgentId, AgentSlug, ListingId, NotificationId, ReviewId, SubscriptionId, TradeId,
 };
 pub use model::inbox::{Acknowledged, InboxFilter, InboxQuery, Notification};
-pub use model::listing::{Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side};
+pub use model::listing::{
+    Deactivated, Listing, ListingStatus, ListingType, ListingUpdate, NewListing, Side,
+};
 pub use model::marketplace::{MarketplaceFilter, MarketplaceListing, MarketplaceQuery, Sort};
 pub use model::money::Money;
 pub use model::owner::{Claim, Claimed, Owner, OwnerSession};

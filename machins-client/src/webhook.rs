@@ -18,9 +18,10 @@
 
 use std::fmt;
 
-use agent_client_core::{Document, Error, ErrorKind, Extra, Secret, with_extra};
+use agent_client_core::{Document, Error, ErrorKind, Extra, Secret};
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
 
 use crate::model::event::{Event, EventType};
@@ -32,11 +33,11 @@ pub const SIGNATURE_HEADER: &str = "x-machins-signature";
 const SIGNATURE_BYTES: usize = 32;
 
 /// The body of a request to a webhook URL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Webhook {
-    /// The type of the event. [`event`](Self::event) reads the data by it.
+    /// The type of the event, which some of the vendor's documents call `type` instead of `event`.
+    /// [`event`](Self::event) reads the data by it.
     #[serde(rename = "event")]
     pub event_type: EventType,
     /// The id of the subscription that the event was sent for. `None` when the service does not
@@ -44,14 +45,27 @@ pub struct Webhook {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
     /// The event's data, as the service sent it.
-    #[serde(default)]
     pub data: Document,
     /// Fields of the body that this version of the crate does not know.
-    #[serde(flatten, skip_deserializing)]
+    #[serde(flatten)]
     pub extra: Extra,
 }
 
-with_extra!(Webhook);
+impl<'de> Deserialize<'de> for Webhook {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        let mut event_type = extra.take("event").map_err(D::Error::custom)?;
+        if event_type.is_none() {
+            event_type = extra.take("type").map_err(D::Error::custom)?;
+        }
+        Ok(Self {
+            event_type: event_type.ok_or_else(|| D::Error::missing_field("event"))?,
+            subscription_id: extra.take("subscription_id").map_err(D::Error::custom)?,
+            data: extra.remove("data").unwrap_or_default(),
+            extra,
+        })
+    }
+}
 
 impl Webhook {
     /// Returns the event with typed data.

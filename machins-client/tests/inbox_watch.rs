@@ -553,6 +553,25 @@ async fn a_lost_acknowledgement_is_made_again_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_may_be_confirmed_without_a_body() {
+    let (server, inbox) = Inbox::with(250).await;
+    for _ in 0..250 {
+        inbox.fail_acknowledgement(Effect::Done, ResponseTemplate::new(204));
+    }
+    let errors = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&errors);
+    let watch = |stop| {
+        let watch = client(&server).inbox_watch().stop(stop);
+        watch.on_error(move |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    assert_eq!(handle(watch, 250, |_| false).await, ids(250));
+    assert_eq!(inbox.unread(), [""; 0]);
+    assert_eq!((errors.load(Ordering::Relaxed), inbox.acknowledged().len()), (0, 250));
+}
+
+#[tokio::test]
 async fn nothing_is_given_twice_if_acknowledgements_are_ignored() {
     let (server, inbox) = Inbox::with(1).await;
     for _ in 0..3 {

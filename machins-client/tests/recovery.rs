@@ -5,8 +5,8 @@
 mod support;
 
 use machins_client::{
-    Action, ErrorKind, EventType, ListingId, ListingType, Money, NewAgent, NewListing, NewReview,
-    NewSubscription, Proposal, Rating, SubscriptionId, TradeStatus,
+    Action, ErrorKind, EventType, ListingId, ListingType, ListingUpdate, Money, NewAgent,
+    NewListing, NewReview, NewSubscription, Proposal, Rating, SubscriptionId, TradeStatus,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -137,6 +137,21 @@ async fn a_listing_that_differs_is_not_the_one_that_was_created(
 }
 
 #[tokio::test]
+async fn a_change_of_a_listing_is_made_again_if_it_does_not_show() {
+    let server = MockServer::start().await;
+    let (path, id) = ("/listings/a1b2c3d4", "a1b2c3d4".parse().unwrap());
+    once(&server, "PUT", path, lost()).await;
+    once(&server, "GET", path, reply(&listing())).await;
+    let mut changed = listing();
+    changed["title"] = json!("Better");
+    once(&server, "PUT", path, reply(&changed)).await;
+    let update = ListingUpdate::new().title("Better");
+    let found = client(&server).update_listing(&id, &update).await.unwrap();
+    assert_eq!(found.title, "Better");
+    assert_eq!(requests(&server).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_listing_that_arrived_late_is_found_as_the_duplicate() {
     let server = MockServer::start().await;
     once(&server, "POST", "/listings", lost()).await;
@@ -254,10 +269,13 @@ async fn show_reviews(server: &MockServer, reviews: &[Value]) {
     once(server, "GET", "/marketplace/a1b2c3d4", reply(&detail)).await;
 }
 
+#[rstest]
+#[case::lost(lost())]
+#[case::empty(ResponseTemplate::new(204))]
 #[tokio::test]
-async fn a_review_that_was_left_is_found_by_its_author() {
+async fn a_review_that_was_left_is_found_by_its_author(#[case] answer: ResponseTemplate) {
     let server = MockServer::start().await;
-    once(&server, "POST", REVIEW, lost()).await;
+    once(&server, "POST", REVIEW, answer).await;
     show_reviews(&server, &[review_by("seller-uuid"), review_by("buyer-uuid")]).await;
     let found = client(&server).create_review(&trade_id(), &new_review()).await.unwrap();
     assert_eq!(found.reviewer_agent_id.unwrap().as_str(), "buyer-uuid");
@@ -323,10 +341,13 @@ fn new_subscription() -> NewSubscription {
     NewSubscription::new(EventType::TradeProposed, "https://a/b")
 }
 
+#[rstest]
+#[case::lost(lost())]
+#[case::empty(ResponseTemplate::new(204))]
 #[tokio::test]
-async fn a_subscription_that_was_created_is_found() {
+async fn a_subscription_that_was_created_is_found(#[case] answer: ResponseTemplate) {
     let server = MockServer::start().await;
-    once(&server, "POST", "/subscriptions", lost()).await;
+    once(&server, "POST", "/subscriptions", answer).await;
     once(&server, "GET", "/subscriptions", reply(&json!([older(), filtered(), created()]))).await;
     let found = client(&server).subscribe(&new_subscription()).await.unwrap();
     assert_eq!(found.id.as_str(), "s1");

@@ -104,6 +104,32 @@ async fn what_may_pass_is_waited_out() {
     assert!(slept.contains(&Duration::from_secs(20)), "{slept:?}");
 }
 
+#[rstest]
+#[case::success(200)]
+#[case::forbidden(403)]
+#[case::not_found(404)]
+#[tokio::test]
+async fn a_page_in_between_is_waited_out(#[case] status: u16) {
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(status).set_body_raw("<html>Please wait</html>", "text/html");
+    once(&server, "GET", TRADE, page).await;
+    once(&server, "GET", TRADE, reply(&trade("delivered"))).await;
+    assert_eq!(wait(&server, Delivered, MINUTE).await.0.unwrap().status, Delivered);
+}
+
+#[tokio::test]
+async fn at_the_limit_the_error_says_why_nothing_was_read() {
+    let server = MockServer::start().await;
+    for _ in 0..40 {
+        let page = ResponseTemplate::new(200).set_body_raw("<html>Please wait", "text/html");
+        once(&server, "GET", TRADE, page).await;
+    }
+    let error = wait(&server, Delivered, MINUTE).await.0.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(NotReached::from_error(&error).unwrap().last_seen, None);
+    assert!(error.to_string().contains("the body is not JSON"), "{error}");
+}
+
 #[tokio::test]
 async fn a_pause_longer_than_the_limit_ends_at_the_limit() {
     let server = MockServer::start().await;

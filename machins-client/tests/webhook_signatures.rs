@@ -1,9 +1,11 @@
 //! A webhook is accepted with its own signature only.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use machins_client::webhook::{Rejection, Signer, Verifier};
+use machins_client::webhook::{Rejection, Signer, Verifier, Webhook};
 use machins_client::{ErrorKind, Secret};
 use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::{Value, json};
 
 fn verifier(secret: &str) -> Verifier {
     Verifier::new(&Secret::new(secret)).unwrap()
@@ -103,4 +105,23 @@ fn an_empty_secret_is_an_error() {
     let empty = Secret::new("");
     assert_eq!(Verifier::new(&empty).unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(Signer::new(&empty).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[rstest]
+#[case::event(json!({"event": "trade_proposed"}))]
+#[case::type_as_in_the_guides(json!({"type": "trade_proposed"}))]
+#[case::null_and_type(json!({"event": null, "type": "trade_proposed"}))]
+#[case::event_and_another_type(json!({"event": "trade_proposed", "type": "notification"}))]
+fn a_webhook_names_its_event_in_either_field(#[case] mut body: Value) {
+    body["data"] = json!({"trade_id": "t1", "price": 1.50});
+    body["new"] = json!(1);
+    let text = body.to_string();
+    let header = signature("shared", text.as_bytes());
+    let webhook = verifier("shared").read(text.as_bytes(), Some(&header)).unwrap();
+    assert_eq!(webhook.event_type.as_str(), "trade_proposed");
+    assert_eq!(webhook.data["trade_id"], "t1");
+    assert_eq!(webhook.extra["new"], json!(1));
+    let written = serde_json::to_value(&webhook).unwrap();
+    assert_eq!(written["event"], "trade_proposed");
+    assert_eq!(serde_json::from_value::<Webhook>(written).unwrap(), webhook);
 }

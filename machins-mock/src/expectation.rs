@@ -17,10 +17,12 @@ pub(crate) struct Expectation {
     matcher: Result<Matcher, ConditionsError>,
     times: (Bound<u64>, Bound<u64>),
     received_count: u64,
+    /// The number of the last request before the expectation.
+    since: u64,
 }
 
 /// An error: expectations were not met. Its message lists what was expected and which requests were
-/// received instead.
+/// received instead, since the first of these expectations was added.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct UnmetExpectations {
     expected: Vec<String>,
@@ -29,12 +31,14 @@ pub struct UnmetExpectations {
 }
 
 impl Expectation {
-    pub(crate) fn new(conditions: Conditions, times: &impl RangeBounds<u64>) -> Self {
+    /// Creates an expectation of requests after the one with the number `since`.
+    pub(crate) fn new(conditions: Conditions, times: &impl RangeBounds<u64>, since: u64) -> Self {
         Self {
             words: conditions.to_string(),
             matcher: Matcher::new(conditions, Purpose::Expectation),
             times: (times.start_bound().cloned(), times.end_bound().cloned()),
             received_count: 0,
+            since,
         }
     }
 
@@ -77,18 +81,15 @@ impl fmt::Display for Expectation {
 /// Returns the expectations that are not met, or `None` if all are.
 pub(crate) fn unmet(
     expectations: &[Expectation],
-    received: impl ExactSizeIterator<Item = RequestRecord>,
+    received: impl Iterator<Item = RequestRecord>,
 ) -> Option<UnmetExpectations> {
-    let expected: Vec<_> = expectations
-        .iter()
-        .filter(|expectation| !expectation.is_met())
-        .map(ToString::to_string)
-        .collect();
-    if expected.is_empty() {
-        return None;
-    }
+    let unmet = || expectations.iter().filter(|expectation| !expectation.is_met());
+    let since = unmet().map(|expectation| expectation.since).min()?;
+    let expected = unmet().map(ToString::to_string).collect();
+    let mut received: Vec<_> =
+        received.filter(|request| request.seq > since).map(|request| request.to_string()).collect();
     let more = received.len().saturating_sub(LISTED);
-    let received = received.skip(more).map(|request| request.to_string()).collect();
+    received.drain(..more);
     Some(UnmetExpectations { expected, received, more })
 }
 

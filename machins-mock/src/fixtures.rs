@@ -1,4 +1,4 @@
-//! Fixtures: organisations, agents, listings, trades and subscriptions that a test begins with.
+//! Fixtures: orgs, agents, listings, trades and subscriptions that a test begins with.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use crate::machins::{Agent, AgentRequest, Context, Error, Machins, Webhook};
 use crate::reading::{FieldError, JsonError, read_object};
 use crate::world::World;
 
-/// An example for [`MockServer::load_fixtures`](crate::MockServer::load_fixtures): an organisation
+/// An example for [`MockServer::load_fixtures`](crate::MockServer::load_fixtures): an org
 /// with devices and a small market, which `machins mock serve --demo-data` starts with.
 pub const DEMO_DATA: &str = include_str!("demo_data.json");
 
@@ -46,7 +46,7 @@ pub(crate) struct Fixtures {
     subscriptions: Vec<Box<RawValue>>,
 }
 
-/// An organisation with its devices.
+/// An org with its devices.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct OrgFixture {

@@ -8,7 +8,7 @@ use crate::clock::{ClockOutOfRange, Time};
 use crate::machineid::{OrgKey, OrgKeyError, OrgState, OrgUpdate, Plan, UnknownOrg};
 use crate::state::App;
 
-/// A handle to an organisation of a [`MockServer`](crate::MockServer), to read and change its
+/// A handle to an org of a [`MockServer`](crate::MockServer), to read and change its
 /// settings.
 ///
 /// ```
@@ -48,24 +48,24 @@ impl Org {
         Some(Self { app: Arc::clone(app), key })
     }
 
-    /// Returns the organisation's key, for the `x-org-key` header.
+    /// Returns the org's key, for the `x-org-key` header.
     #[must_use]
     pub fn key(&self) -> &str {
         self.key.as_str()
     }
 
-    /// Returns the organisation's settings and its number of active devices.
+    /// Returns the org's settings and its number of active devices.
     ///
     /// # Errors
-    /// Returns [`UnknownOrg`] if the organisation no longer exists.
+    /// Returns [`UnknownOrg`] if the org no longer exists.
     pub fn state(&self) -> Result<OrgState, UnknownOrg> {
         self.app.world().machineid.org_state(self.key.as_str())
     }
 
-    /// Changes the organisation's settings and returns its new state.
+    /// Changes the org's settings and returns its new state.
     ///
     /// # Errors
-    /// Returns [`UnknownOrg`] if the organisation no longer exists.
+    /// Returns [`UnknownOrg`] if the org no longer exists.
     pub fn update(&self, update: OrgUpdate) -> Result<OrgState, UnknownOrg> {
         let state = self.app.world().machineid.update_org(self.key.as_str(), update);
         self.app.touch();

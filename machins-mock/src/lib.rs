@@ -22,12 +22,12 @@
 //! ```
 //!
 //! # What a test can do
-//! * **Organisations and devices**: [`MockServer::create_org`] creates an organisation on any plan,
+//! * **Orgs and devices**: [`MockServer::create_org`] creates an org on any plan,
 //!   and [`Org::update`] disables it, freezes its plan or makes MachineID unavailable to it.
 //! * **Agents and credits**: [`MockServer::create_agent`] creates agents with any number of
 //!   credits, [`MockServer::resolve_dispute`] decides disputes, [`MockServer::ledger`] returns all
 //!   accounts.
-//! * **Fixtures**: [`MockServer::load_fixtures`] adds organisations, agents, listings, trades and
+//! * **Fixtures**: [`MockServer::load_fixtures`] adds orgs, agents, listings, trades and
 //!   subscriptions in one call, with keys of your choice.
 //! * **Time**: [`MockServer::clock`] moves, sets and freezes the server's virtual time. Everything
 //!   that falls due in between, such as the expiry of a listing, happens in order.

@@ -11,9 +11,9 @@ use crate::random::{Random, Seed};
 /// world, and from those before a reset, because their sequences begin with another seed.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
-    /// The ids of the requests of known organisations.
+    /// The ids of the requests of known orgs.
     known: Random,
-    /// The ids of all other requests, which do not shift those of known organisations.
+    /// The ids of all other requests, which do not shift those of known orgs.
     unknown: Random,
 }
 
@@ -26,7 +26,7 @@ impl RequestIds {
         Self { known: sequence("known").random(), unknown: sequence("unknown").random() }
     }
 
-    /// Returns the next id for a request, which is from a known organisation or not.
+    /// Returns the next id for a request, which is from a known org or not.
     pub(crate) fn next(&mut self, known: bool) -> Uuid {
         if known { self.known.uuid() } else { self.unknown.uuid() }
     }

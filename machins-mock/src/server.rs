@@ -31,10 +31,11 @@ use crate::worlds::{WorldError, Worlds, path_of_world};
 /// A mock server with a port and a world of its own, which stops when it is dropped; or a world on
 /// the port of another server, see [`create_world`](Self::create_world).
 ///
-/// Every method but [`shutdown`](Self::shutdown) and [`webhooks_sent`](Self::webhooks_sent) returns
-/// at once and can be called from async and from blocking code alike. The server's own tasks run in
-/// the background of the process, so a server outlives the runtime it was started in, and dropping
-/// one waits for nothing but a save of its state file that is under way.
+/// Every method that is not `async` returns at once and can be called from async and from blocking
+/// code alike. Those that wait are `async`; [`blocking::MockServer`](crate::blocking::MockServer) has
+/// them for blocking code. The server's own tasks run in the background of the process, so a server
+/// outlives the runtime it was started in, and dropping one waits for nothing but a save of its state
+/// file that is under way.
 ///
 /// ```
 /// use machins_mock::{Plan, blocking::MockServer};
@@ -124,17 +125,17 @@ impl MockServer {
         Ok(Self { app, worlds, tasks, state_file: None })
     }
 
-    /// Creates a MachineID organisation on this plan, whose registered devices may run.
+    /// Creates a MachineID org on this plan, whose registered devices may run.
     #[must_use]
     pub fn create_org(&self, plan: Plan) -> Org {
         Org::create(&self.app, plan)
     }
 
-    /// Creates a MachineID organisation on this plan with a key of your choice: `org_` and 1 to 128
+    /// Creates a MachineID org on this plan with a key of your choice: `org_` and 1 to 128
     /// letters, digits and `. _ -`.
     ///
     /// # Errors
-    /// Returns an [`OrgKeyError`] if the key is invalid, or if another organisation has it.
+    /// Returns an [`OrgKeyError`] if the key is invalid, or if another org has it.
     pub fn create_org_with_key(
         &self,
         plan: Plan,
@@ -143,7 +144,7 @@ impl MockServer {
         Org::create_with_key(&self.app, plan, key.into())
     }
 
-    /// Adds fixtures, whole or not at all: organisations, agents, listings, trades and
+    /// Adds fixtures, whole or not at all: orgs, agents, listings, trades and
     /// subscriptions, in JSON as for `POST /_mock/fixtures`. Returns what was made of them, in the
     /// same form as its reply.
     ///
@@ -165,7 +166,7 @@ impl MockServer {
         Ok(RawJson::new(&loaded))
     }
 
-    /// Returns the organisation with this key, such as one created over HTTP; `None` if there is
+    /// Returns the org with this key, such as one created over HTTP; `None` if there is
     /// none.
     #[must_use]
     pub fn org(&self, key: &str) -> Option<Org> {
@@ -188,8 +189,8 @@ impl MockServer {
     /// ```
     ///
     /// # Errors
-    /// Returns [`MachinsError::Invalid`] if the name or the slug is invalid, and
-    /// [`MachinsError::Duplicate`] if another agent has the slug.
+    /// Returns [`MachinsError::Invalid`] if the name, the slug or the API key is invalid, and
+    /// [`MachinsError::Duplicate`] if another agent has the slug or the API key.
     pub fn create_agent(&self, agent: NewAgent) -> Result<Agent, MachinsError> {
         let agent = self.app.machins(|machins, cx| machins.create_agent(cx, agent.into()))?;
         self.app.touch();
@@ -424,7 +425,9 @@ impl MockServer {
     /// # Ok::<_, reqwest::Error>(())
     /// ```
     pub fn expect_matching(&self, conditions: Conditions, times: impl RangeBounds<u64>) {
-        self.app.controls().expectations.push(Expectation::new(conditions, &times));
+        let mut controls = self.app.controls();
+        let expectation = Expectation::new(conditions, &times, controls.journal.last());
+        controls.expectations.push(expectation);
     }
 
     /// Checks the expectations so far, and keeps them.

@@ -135,7 +135,7 @@ impl AppState {
         self.touched.announce();
     }
 
-    /// Returns an id that this server has never given, for a request of a known organisation or of
+    /// Returns an id that this server has never given, for a request of a known org or of
     /// anyone else.
     pub(crate) fn new_request_id(&self, known: bool) -> Uuid {
         lock(&self.request_ids).next(known)

@@ -32,6 +32,15 @@ pub(crate) fn enter_runtime() -> io::Result<EnterGuard<'static>> {
     }
 }
 
+/// Waits for a future in blocking code.
+#[expect(clippy::panic, reason = "documented at each method that waits; a server has a runtime")]
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    match &*RUNTIME {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!("the mock server has no runtime: {error}"),
+    }
+}
+
 /// The tasks of one server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {

@@ -34,7 +34,7 @@ impl World {
 
 /// A copy of a server's world at one moment, to be restored later in this server or in another.
 ///
-/// It contains the clock, the organisations and devices, and everything on the machins platform. It
+/// It contains the clock, the orgs and devices, and everything on the machins platform. It
 /// does not contain faults, the recorded requests, expectations or webhooks under way. It can be
 /// serialized, keys included, and is checked when it is deserialized.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

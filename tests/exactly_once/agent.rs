@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use machins_client::{
-    Action, Api, ApiKey, Async, Client, ClientBuilder, ClientOptions, Clock, Delivery, Error,
-    ErrorKind, ListingType, ListingUpdate, Money, NewAgent, NewListing, NewReview, Proposal,
+    Action, Api, ApiKey, Async, Client, ClientBuilder, ClientOptions, Clock, Deactivated, Delivery,
+    Error, ErrorKind, ListingType, ListingUpdate, Money, NewAgent, NewListing, NewReview, Proposal,
     Rating, Role, Transport, blocking,
 };
 use tokio::runtime::Runtime;
@@ -198,7 +198,8 @@ impl Agent {
             }
             Job::Retitle(place) => {
                 let update = ListingUpdate::new().title(NEW_TITLE);
-                repeatable(T::wait(api.update_listing(&listing_id(*place), &update)).await)
+                let changed = T::wait(api.update_listing(&listing_id(*place), &update)).await;
+                outcome(changed, |listing| listing.id)
             }
             Job::TakeDown(place) => {
                 repeatable(T::wait(api.deactivate_listing(&listing_id(*place))).await)
@@ -277,8 +278,8 @@ fn outcome<R, I: ToString>(result: Result<R, Error>, id: impl FnOnce(R) -> I) ->
 }
 
 /// Returns the outcome of an idempotent call: without a readable reply it is unknown.
-fn repeatable(result: Result<machins_client::Listing, Error>) -> Outcome {
-    match outcome(result, |listing| listing.id) {
+fn repeatable(result: Result<Deactivated, Error>) -> Outcome {
+    match outcome(result, |listing| listing.reply["id"].as_str().unwrap().to_owned()) {
         Outcome::Failed(
             kind @ (ErrorKind::TimedOut
             | ErrorKind::Interrupted

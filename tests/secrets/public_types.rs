@@ -315,6 +315,7 @@ async fn machins_shows_no_secret() {
         CancellationToken = machins::CancellationToken::new(),
         Claim = claim,
         Claimed = read(json!({})),
+        Deactivated = read(json!({})),
         Client = client.clone(),
         ClientBuilder = world::machins(&url),
         Commitment = machins::Commitment::open(Money::credits(1), None),

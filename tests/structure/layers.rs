@@ -18,7 +18,7 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "client-core",
         &[
-            "lock text timestamp plain_value error retry open_enum environment files labels request_ids certificate operation observer paused_time total_timeout wire_message",
+            "lock text timestamp plain_value error retry open_enum null_as_default environment files labels request_ids certificate operation observer paused_time total_timeout wire_message",
             "document config_file",
             "extra",
             "base_url clock credential process proxy reply secret_key",
@@ -36,7 +36,7 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machineid-client",
         &[
-            "auth device_id fields",
+            "auth device_id fields refusal",
             "client",
             "batch plan",
             "device org registration",

@@ -369,8 +369,12 @@ impl Edit {
 
 fn unlist(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
-    let listing = client.deactivate_listing(&lookup::own_listing(&client, id)?)?;
-    context.out.result(&listing, || summarize("unlisted", &listing))
+    let id = lookup::own_listing(&client, id)?;
+    let reply = client.deactivate_listing(&id)?;
+    context.out.result(&reply, || match reply.reply.to::<Listing>() {
+        Ok(listing) => summarize("unlisted", &listing),
+        Err(_) => format!("{BAD}unlisted{BAD:#}  {id}"),
+    })
 }
 
 impl Record for Listing {

@@ -55,13 +55,20 @@ impl Command {
 fn stats(context: &Context) -> Result<(), Failure> {
     let stats = context.machins_public()?.get_stats()?;
     context.out.result(&stats, || {
+        let number = |number: Option<u64>| {
+            number.map_or_else(|| cell("unknown"), |number| cell(&number.to_string()))
+        };
+        let volume = stats.total_volume;
         let mut rows = vec![
-            ("agents".to_owned(), cell(&stats.total_agents.to_string())),
-            ("active listings".to_owned(), cell(&stats.active_listings.to_string())),
-            ("trades".to_owned(), cell(&stats.total_trades.to_string())),
-            ("volume".to_owned(), styled(&credits(stats.total_volume), STRONG)),
+            ("agents".to_owned(), number(stats.total_agents)),
+            ("active listings".to_owned(), number(stats.active_listings)),
+            ("trades".to_owned(), number(stats.total_trades)),
+            (
+                "volume".to_owned(),
+                volume.map_or_else(|| cell("unknown"), |volume| styled(&credits(volume), STRONG)),
+            ),
         ];
-        for (listing_type, count) in &stats.trades_by_type {
+        for (listing_type, count) in stats.trades_by_type.iter().flatten() {
             rows.push((format!("{listing_type} trades"), json_cell(count)));
         }
         named(&rows)

@@ -234,7 +234,9 @@ fn a_key_in_use_is_waited_for_once() {
     let locks = intents.map(|entry| entry.unwrap().path());
     let locks = locks.filter(|path| path.extension().is_some_and(|extension| extension == "lock"));
     let locks: Vec<_> = locks.map(|path| fs::File::open(path).unwrap()).collect();
-    locks.iter().for_each(|lock| lock.lock().unwrap());
+    for lock in &locks {
+        lock.lock().unwrap();
+    }
     shop.server.clear_requests();
     // A part of the id, which the service would be asked about if the record could be waited for again.
     let command = ["buy", &offer[..8], "--once", "order-42", "--timeout", "0.2"];

@@ -1,11 +1,11 @@
 //! Onboarding: joining the platform.
 
 use agent_client_core::{Call, Error, ErrorKind, Extra, Reply, Secret, Transport, operation};
-use serde::de::DeserializeOwned;
 
 use crate::auth::ApiKey;
 use crate::client::Api;
 use crate::model::agent::{Joined, NewAgent};
+use crate::model::take_readable;
 
 /// Joining the platform ([reference](https://machins.co/docs): Onboarding).
 ///
@@ -58,20 +58,14 @@ fn read_joined(reply: &Reply) -> Result<Joined, Error> {
     let mut fields: Extra = reply.json().map_err(|_| unreadable())?;
     let key = fields.remove("api_key").ok_or_else(unreadable)?;
     let api_key = key.as_str().ok_or_else(unreadable)?;
-    let claim_url: Option<String> = take(&mut fields, "claim_url");
+    let claim_url: Option<String> = take_readable(&mut fields, "claim_url");
     Ok(Joined {
         api_key: ApiKey::new(api_key).map_err(|_| unreadable())?,
-        agent_id: take(&mut fields, "agent_id"),
-        agent_slug: take(&mut fields, "agent_slug"),
-        starter_credits: take(&mut fields, "starter_credits"),
+        agent_id: take_readable(&mut fields, "agent_id"),
+        agent_slug: take_readable(&mut fields, "agent_slug"),
+        starter_credits: take_readable(&mut fields, "starter_credits"),
         claim_url: claim_url.map(Secret::new),
-        trust_tier: take(&mut fields, "trust_tier"),
+        trust_tier: take_readable(&mut fields, "trust_tier"),
         extra: fields,
     })
-}
-
-/// Removes a field and reads it. A field that cannot be read stays where it is: it must not cost
-/// the agent its key, which is shown only once.
-fn take<T: DeserializeOwned>(fields: &mut Extra, name: &str) -> Option<T> {
-    fields.take(name).ok().flatten()
 }

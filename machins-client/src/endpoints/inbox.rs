@@ -1,11 +1,12 @@
 //! The inbox: listing and acknowledging notifications.
 
-use agent_client_core::{Call, Transport, operation};
+use agent_client_core::{Call, Error, Reply, Transport, operation};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::auth::API_KEY;
 use crate::client::Api;
+use crate::endpoints::read_undocumented;
 use crate::items::Items;
 use crate::model::id::NotificationId;
 use crate::model::inbox::{Acknowledged, InboxQuery, Notification};
@@ -76,7 +77,7 @@ impl<T: Transport> Api<T> {
                 .auth(&API_KEY)
                 .body(&json!({}))
                 .idempotent()
-                .json(),
+                .decode(read_acknowledged),
         )
     }
 }
@@ -97,5 +98,9 @@ pub(crate) fn ack_inbox(notifications: &[NotificationId]) -> Call<Acknowledged> 
         .auth(&API_KEY)
         .body(&body)
         .idempotent()
-        .json()
+        .decode(read_acknowledged)
+}
+
+fn read_acknowledged(reply: &Reply) -> Result<Acknowledged, Error> {
+    read_undocumented(reply).map(|reply| Acknowledged { reply })
 }

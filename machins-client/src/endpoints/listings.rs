@@ -4,8 +4,9 @@ use agent_client_core::{Call, Method, Probe, ProbeResult, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
+use crate::endpoints::read_undocumented;
 use crate::model::id::ListingId;
-use crate::model::listing::{Listing, ListingUpdate, NewListing};
+use crate::model::listing::{Deactivated, Listing, ListingUpdate, NewListing};
 
 const LISTINGS: &str = "/listings";
 const LISTING: &str = "/listings/{id}";
@@ -61,22 +62,20 @@ impl<T: Transport> Api<T> {
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
     pub fn get_listing(&self, id: &ListingId) -> T::Reply<Listing> {
-        self.send(
-            Call::get(LISTING)
-                .operation(operation!("machins.get_listing"))
-                .segment("id", id.as_str())
-                .auth(&API_KEY)
-                .json(),
-        )
+        self.send(get_listing(id))
     }
 
     /// Changes a listing and returns it as it is then. Calls `PUT /listings/{id}`
     /// ([reference](https://machins.co/docs): Listings).
     ///
+    /// If the reply is lost or has no body, the client reads the listing, and returns it if it has the
+    /// new values. If not, it sends the call again.
+    ///
     /// # Errors
     /// Returns [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest) if a new value is invalid,
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
-    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing,
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours, and
+    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if it may have been changed.
     pub fn update_listing(&self, id: &ListingId, update: &ListingUpdate) -> T::Reply<Listing> {
         self.send(update_listing(id, update))
     }
@@ -87,11 +86,14 @@ impl<T: Transport> Api<T> {
     /// # Errors
     /// Returns [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such listing, and
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if it is not yours.
-    pub fn deactivate_listing(&self, id: &ListingId) -> T::Reply<Listing> {
+    pub fn deactivate_listing(&self, id: &ListingId) -> T::Reply<Deactivated> {
         let call = Call::new(Method::DELETE, LISTING)
             .operation(operation!("machins.deactivate_listing"))
             .segment("id", id.as_str());
-        self.send(call.auth(&API_KEY).json())
+        self.send(
+            call.auth(&API_KEY)
+                .decode(|reply| read_undocumented(reply).map(|reply| Deactivated { reply })),
+        )
     }
 }
 
@@ -112,12 +114,33 @@ pub(crate) fn create_listing(listing: &NewListing) -> Call<Listing> {
     })
 }
 
-/// Changes a listing.
+/// Changes a listing. If its outcome is unknown, or its reply has no body, the listing shows whether it is
+/// changed.
 pub(crate) fn update_listing(id: &ListingId, update: &ListingUpdate) -> Call<Listing> {
     let call = Call::new(Method::PUT, LISTING)
         .operation(operation!("machins.update_listing"))
         .segment("id", id.as_str());
-    call.auth(&API_KEY).body(update).json()
+    let (id, update) = (id.clone(), update.clone());
+    let call = call.unknown_hint("the listing shows whether it is changed");
+    call.auth(&API_KEY).body(&update).json().recover_with(move |_| {
+        let update = update.clone();
+        Probe::new(get_listing(&id), move |listing| {
+            let listing = listing?;
+            Ok(if update.is_made_in(&listing) {
+                ProbeResult::Done(listing)
+            } else {
+                ProbeResult::Absent
+            })
+        })
+    })
+}
+
+fn get_listing(id: &ListingId) -> Call<Listing> {
+    Call::get(LISTING)
+        .operation(operation!("machins.get_listing"))
+        .segment("id", id.as_str())
+        .auth(&API_KEY)
+        .json()
 }
 
 fn list_listings() -> Call<Vec<Listing>> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::OWNER_TOKEN;
 use crate::client::Api;
+use crate::endpoints::read_undocumented;
 use crate::model::owner::{Claim, Claimed, Owner, OwnerSession};
 
 /// Claiming the ownership of an agent, and what owners may do
@@ -49,7 +50,7 @@ impl<T: Transport> Api<T> {
             .secret(claim.password())
             .body(&claim.body())
             .unknown_hint("the claim may have been made: try to log in");
-        self.send(call.json())
+        self.send(call.decode(|reply| read_undocumented(reply).map(|reply| Claimed { reply })))
     }
 
     /// Logs an owner in with an email address and a password. Calls `POST /owners/login`

@@ -14,7 +14,7 @@ use crate::model::platform::PlatformStats;
 /// use machins_client::AgentSlug;
 ///
 /// # test_support::machins(async |test_support::Marketplace { public: client, .. }| {
-/// assert_eq!(client.get_stats().await?.total_agents, 2);
+/// assert_eq!(client.get_stats().await?.total_agents, Some(2));
 /// let agent = client.get_agent(&AgentSlug::new("ada")?).await?;
 /// assert_eq!(agent.total_trades, Some(0));
 /// println!("{}", client.get_leaderboard().await?);

@@ -3,12 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use agent_client_core::{
-    Call, Document, Error, Method, Probe, ProbeResult, Reply, Timestamp, Transport, operation,
+    Call, Error, Method, Probe, ProbeResult, Reply, Timestamp, Transport, operation,
 };
 use serde_json::Value;
 
 use crate::auth::API_KEY;
 use crate::client::Api;
+use crate::endpoints::read_undocumented;
 use crate::model::id::SubscriptionId;
 use crate::model::subscription::{NewSubscription, Subscription, Unsubscribed};
 
@@ -110,9 +111,6 @@ fn is_created_since(subscription: &Subscription, since: SystemTime) -> bool {
 fn read_unsubscribed(reply: &Reply) -> Result<Unsubscribed, Error> {
     let is_json = reply.json::<Value>().is_ok();
     let is_gone = reply.status() == 404 && reply.is_repeated() && is_json;
-    if !reply.is_success() && !is_gone {
-        return Err(reply.error());
-    }
-    let reply = if reply.body().is_empty() { Document::default() } else { reply.json()? };
+    let reply = if is_gone { reply.json()? } else { read_undocumented(reply)? };
     Ok(Unsubscribed { reply })
 }

@@ -11,6 +11,7 @@ use crate::model::id::TradeId;
 use crate::model::trade::Trade;
 use crate::model::trade_status::TradeStatus;
 use crate::proposals::get_trade;
+use crate::refusal::is_final;
 
 /// The shortest and the longest wait between two requests.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -76,8 +77,9 @@ impl<T: Transport> Api<T> {
     /// `GET /trades/{id}` ([reference](https://machins.co/docs): Trades and Trade Lifecycle).
     ///
     /// The trade is read at once, then after half a second, and less and less often, up to every ten
-    /// seconds. Pauses that the service asks for are heeded, and errors that may pass are tried
-    /// again. The wait takes `within` at most; the client's
+    /// seconds. Pauses that the service asks for are heeded. An outage, and a reply that is not the
+    /// service's own (such as a proxy's HTML page), is waited out, as by
+    /// [`inbox_watch`](crate::Api::inbox_watch). The wait takes `within` at most; the client's
     /// [`timeout`](crate::ClientOptions::timeout) is that of one request.
     ///
     /// ```
@@ -117,7 +119,7 @@ async fn wait(
 ) -> Result<Trade, Error> {
     let clock = client.transport().clock();
     let start = clock.now();
-    let mut last_seen = None;
+    let (mut last_seen, mut last_error) = (None, None);
     let mut pause = FIRST_PAUSE;
     loop {
         let left = within.saturating_sub(clock.now().saturating_duration_since(start));
@@ -128,7 +130,7 @@ async fn wait(
         match client.send(get_trade(&id).time_limit(left)).await {
             Ok(trade) => match progress(&wanted, &trade.status) {
                 Progress::Reached => return Ok(trade),
-                Progress::Pending => last_seen = Some(trade),
+                Progress::Pending => (last_seen, last_error) = (Some(trade), None),
                 Progress::Unreachable => {
                     let message = format!("the trade can no longer be {wanted}");
                     let reason = NotReached { last_seen: Some(trade), wanted };
@@ -137,10 +139,11 @@ async fn wait(
                     );
                 }
             },
-            Err(error) if error.is_retryable() => {
+            Err(error) if is_final(&error) => return Err(error),
+            Err(error) => {
                 wait = wait.max(error.retry_after().unwrap_or_default());
+                last_error = Some(error);
             }
-            Err(error) => return Err(error),
         }
         let left = within.saturating_sub(clock.now().saturating_duration_since(start));
         // Shorter waits towards the end, so that the trade is read shortly before it. When the
@@ -151,7 +154,10 @@ async fn wait(
         clock.sleep(wait).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
-    let message = format!("the trade was not {wanted} within {} s", within.as_secs_f32());
+    let mut message = format!("the trade was not {wanted} within {} s", within.as_secs_f32());
+    if let Some(error) = last_error {
+        message.extend(["; the last time, it could not be read: ", &format!("{error:#}")]);
+    }
     Err(Error::new(ErrorKind::TimedOut, message).with_source(NotReached { wanted, last_seen }))
 }
 

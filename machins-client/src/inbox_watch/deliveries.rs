@@ -14,12 +14,13 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::delivery::InboxDelivery;
 use super::listed::Listed;
 use super::queue::{Handed, Wanted};
-use super::shared::{Batch, Shared, is_final, is_refusal};
+use super::shared::{Batch, Shared, is_refusal};
 use super::walk::{Walk, unread};
 use crate::endpoints::inbox::list_inbox;
 use crate::model::inbox::InboxQuery;
 use crate::model::page::Page;
 use crate::model::query::PageQuery;
+use crate::refusal::is_final;
 
 /// The number of notifications in one acknowledgement, at most.
 const MAX_ACKNOWLEDGED: usize = 100;
@@ -54,7 +55,7 @@ const MIN_PAGE: u64 = 2;
 ///     match delivery.event() {
 ///         Event::TradeProposed(proposed) => match seller.accept_trade(&proposed.trade_id).await {
 ///             Ok(_) => delivery.acknowledge().await?,
-///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_mins(1)),
+///             Err(error) if error.is_retryable() => delivery.defer(Duration::from_secs(60)),
 ///             Err(error) => delivery.park(error),
 ///         },
 ///         _ => delivery.acknowledge().await?,

@@ -14,6 +14,7 @@ use crate::endpoints::inbox::ack_inbox;
 use crate::model::event::EventType;
 use crate::model::id::NotificationId;
 use crate::model::inbox::Notification;
+use crate::refusal::is_final;
 
 /// How long acknowledging may take after the watch was stopped.
 const LAST_TRY: Duration = Duration::from_secs(5);
@@ -103,21 +104,6 @@ fn growing((first, longest): (Duration, Duration), times: u32, random: f64) -> D
     let factor = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
     let wait = first.saturating_mul(factor).min(longest);
     wait.saturating_add(wait.mul_f64(random / 4.0)).min(longest).min(LONGEST_WAIT)
-}
-
-/// Whether the watch ends with this error, because trying again cannot help: the call is invalid,
-/// or the service itself refuses it. A page that something in between answers is not its word.
-pub(super) fn is_final(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::InvalidInput
-        | ErrorKind::MissingCredential
-        | ErrorKind::Unauthorized
-        | ErrorKind::Forked => true,
-        ErrorKind::BadRequest | ErrorKind::Forbidden | ErrorKind::NotFound => {
-            error.excerpt().is_none()
-        }
-        _ => false,
-    }
 }
 
 /// Whether the service itself refuses the acknowledgement because of what it contains.
@@ -232,11 +218,6 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_watch_ends_in_a_forked_process() {
-        assert!(is_final(&Error::new(ErrorKind::Forked, "")));
-    }
 
     #[test]
     fn waits_grow_up_to_the_longest() {

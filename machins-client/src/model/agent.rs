@@ -1,12 +1,13 @@
 //! Agents: those that join, and their public profiles.
 
-use agent_client_core::{Document, Extra, Secret, Timestamp, open_enum, with_extra};
+use agent_client_core::{
+    Document, Extra, Secret, Timestamp, null_as_default, open_enum, with_extra,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::ApiKey;
 use crate::model::id::{AgentId, AgentSlug};
 use crate::model::money::Money;
-use crate::model::null_as_default::null_as_default;
 
 open_enum! {
     /// The type of an agent, as it chose it when it joined.

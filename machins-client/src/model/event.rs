@@ -25,11 +25,14 @@ open_enum! {
         TradeCancelled = "trade_cancelled",
         /// The buyer disputed the delivery.
         TradeDisputed = "trade_disputed",
-        /// Another agent created an offer. Sent by webhook only.
+        /// Another agent created an offer. By the reference, every event is in the inbox; the
+        /// mock server sends this one by webhook only.
         NewListing = "new_listing",
-        /// Another agent created a request. Sent by webhook only.
+        /// Another agent created a request. By the reference, every event is in the inbox; the
+        /// mock server sends this one by webhook only.
         NewRequest = "new_request",
-        /// An agent joined the platform. Sent by webhook only.
+        /// An agent joined the platform. By the reference, every event is in the inbox; the
+        /// mock server sends this one by webhook only.
         NewAgent = "new_agent",
         /// The platform found a match for your listing.
         MatchFound = "match_found",

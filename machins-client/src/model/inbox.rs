@@ -2,7 +2,7 @@
 
 use std::ops::Not;
 
-use agent_client_core::{Document, Extra, Timestamp, with_extra};
+use agent_client_core::{Document, Extra, Timestamp, null_as_default, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, EventType};
@@ -22,7 +22,7 @@ pub struct Notification {
     #[serde(default)]
     pub payload: Document,
     /// Whether the notification has been acknowledged.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub is_read: bool,
     /// The time of the event. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ impl Notification {
 #[serde(transparent)]
 #[non_exhaustive]
 pub struct Acknowledged {
-    /// The reply, as the service sent it.
+    /// The reply, as the service sent it; `null` when its body was empty.
     pub reply: Document,
 }
 

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::ops::Not;
 
-use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
+use agent_client_core::{Document, Extra, Timestamp, null_as_default, open_enum, with_extra};
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AgentId, ListingId};
 use crate::model::money::Money;
-use crate::model::null_as_default::null_as_default;
 
 open_enum! {
     /// The type of a listing: what is traded, and so which [`Delivery`](crate::Delivery) it needs.
@@ -282,6 +281,15 @@ fn distinct(tags: &[String]) -> HashSet<&str> {
     tags.iter().map(String::as_str).collect()
 }
 
+/// The reply to deactivating a listing. The reference documents no fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+#[non_exhaustive]
+pub struct Deactivated {
+    /// The reply, as the service sent it; `null` when its body was empty.
+    pub reply: Document,
+}
+
 /// Changes to a listing, for [`Api::update_listing`](crate::Api::update_listing). Fields that are
 /// not set stay as they are.
 ///
@@ -329,6 +337,13 @@ impl ListingUpdate {
     pub fn field(mut self, name: impl Into<String>, value: impl Into<Document>) -> Self {
         self.fields.insert(name.into(), value.into());
         self
+    }
+
+    /// Whether the listing has all new values.
+    pub(crate) fn is_made_in(&self, listing: &Listing) -> bool {
+        Document::new(listing).is_ok_and(|listing| {
+            self.fields.iter().all(|(name, value)| listing.field(name).as_ref() == Some(value))
+        })
     }
 
     pub(crate) fn fields(&self) -> &Extra {

@@ -1,13 +1,12 @@
 //! Listings on the marketplace, as everyone sees them.
 
-use agent_client_core::{Document, Extra, Timestamp, open_enum, with_extra};
+use agent_client_core::{Document, Extra, Timestamp, null_as_default, open_enum, with_extra};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::agent::Agent;
 use crate::model::id::{AgentId, AgentSlug, ListingId};
 use crate::model::listing::{ListingType, Side};
 use crate::model::money::Money;
-use crate::model::null_as_default::null_as_default;
 use crate::model::query::Query;
 use crate::model::review::Review;
 

@@ -87,31 +87,39 @@ impl Money {
     }
 }
 
-/// Parses `digits`, `digits.d` or `digits.dd`; further decimals must be zeros.
-fn parse(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+/// Reads `digits` or `digits.digits`, times a power of ten, if it is a whole number of hundredths.
+fn parse(text: &str, exponent: i32) -> Option<i64> {
+    let (sign, number) = text.strip_prefix('-').map_or(("", text), |number| ("-", number));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    let (cents, rest) = fraction.split_at(fraction.len().min(2));
-    if rest.bytes().any(|digit| digit != b'0') {
-        return None;
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some(0);
     }
-    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
-    let amount = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
-    Some(if negative { -amount } else { amount })
+    let zeros = i32::try_from(digits.len() - significant.len()).ok()?;
+    let scale = zeros.checked_sub(i32::try_from(fraction.len()).ok()?)?.checked_add(2)?;
+    let power = u32::try_from(scale.checked_add(exponent)?).ok()?;
+    let significant: i64 = format!("{sign}{significant}").parse().ok()?;
+    significant.checked_mul(10_i64.checked_pow(power)?)
+}
+
+/// Reads what JSON can write, with an exponent, too.
+fn parse_json(text: &str) -> Option<i64> {
+    match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => parse(number, exponent.parse().ok()?),
+        None => parse(text, 0),
+    }
 }
 
 impl FromStr for Money {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        parse(text.trim()).map(Self).ok_or_else(|| {
+        parse(text.trim(), 0).map(Self).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!("{text:?} is not an amount of credits: write it like 45 or 45.50"),
@@ -210,7 +218,7 @@ impl<'de> Deserialize<'de> for Money {
             Value::Number(_) => document.as_json(),
             _ => return Err(D::Error::custom("an amount of credits is a string or a number")),
         };
-        parse(text)
+        parse_json(text)
             .map(Self)
             .ok_or_else(|| D::Error::custom("an amount of credits has at most two decimals"))
     }
@@ -276,7 +284,32 @@ mod tests {
     }
 
     #[rstest]
+    #[case::thousand("1e3", 100_000)]
+    #[case::capital_letter_and_sign("1.5E+2", 15_000)]
+    #[case::hundredth("1e-2", 1)]
+    #[case::negative("-25e-1", -250)]
+    #[case::zeros_before_and_after("0.00120e3", 120)]
+    #[case::zeros_beyond_the_hundredths("45000e-4", 450)]
+    #[case::zero("0e999", 0)]
+    #[case::negative_zero("-0.0", 0)]
+    #[case::largest("9223372036854775807e-2", i64::MAX)]
+    #[case::smallest("-92233720368547758.08", i64::MIN)]
+    fn every_exact_json_number_is_read(#[case] json: &str, #[case] hundredths: i64) {
+        assert_eq!(serde_json::from_str::<Money>(json).unwrap().hundredths(), hundredths);
+        // As text, the way in which some programs write large and small decimals.
+        let text = format!("\"{json}\"");
+        assert_eq!(serde_json::from_str::<Money>(&text).unwrap().hundredths(), hundredths);
+    }
+
+    #[rstest]
     #[case::thousandths("1.005")]
+    #[case::thousandths_by_exponent("1e-3")]
+    #[case::far_too_small("1e-999999999999999999999")]
+    #[case::far_too_large("1e999999999999999999999")]
+    #[case::beyond_the_largest("9223372036854775808e-2")]
+    #[case::exponent_alone("\"e3\"")]
+    #[case::no_exponent("\"1e\"")]
+    #[case::two_exponents("\"1e3e3\"")]
     #[case::more_digits_than_a_float_keeps("0.1000000000000000001")]
     #[case::too_large("1e300")]
     #[case::boolean("true")]

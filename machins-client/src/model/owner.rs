@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use agent_client_core::{Extra, Secret, with_extra};
+use agent_client_core::{Document, Extra, Secret, with_extra};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -60,8 +60,8 @@ impl fmt::Debug for Claim {
 #[serde(transparent)]
 #[non_exhaustive]
 pub struct Claimed {
-    /// The reply, as the service sent it.
-    pub reply: Extra,
+    /// The reply, as the service sent it; `null` when its body was empty.
+    pub reply: Document,
 }
 
 /// A logged-in owner, from [`Api::owner_login`](crate::Api::owner_login).

@@ -1,14 +1,16 @@
 //! One page of a list.
 
-use agent_client_core::{Extra, with_extra};
+use agent_client_core::{Extra, null_as_default, with_extra};
 use serde::{Deserialize, Serialize};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", bound(deserialize = "I: Deserialize<'de>"))]
 #[non_exhaustive]
 pub struct Page<I> {
     /// The items on this page.
+    // Without `default`: a reply that has no such field is no page, and must not look like an empty one.
+    #[serde(deserialize_with = "null_as_default")]
     pub items: Vec<I>,
     /// The number of items on all pages together. `None` when the service does not say.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]

@@ -387,7 +387,8 @@ async fn update_listing(clients: Clients, given: UpdateListing) -> Reply {
 
 async fn deactivate_listing(clients: Clients, given: ListingArgument) -> Reply {
     let id: ListingId = given.listing_id.parse()?;
-    Ok(views::own_listing(&clients.market().deactivate_listing(&id).await?))
+    clients.market().deactivate_listing(&id).await?;
+    Ok(json!({"deactivated": id}))
 }
 
 async fn acknowledge(clients: Clients, given: Acknowledge) -> Reply {

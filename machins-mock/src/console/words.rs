@@ -26,7 +26,7 @@ pub(super) fn status_tone(status: Option<u64>) -> &'static str {
 pub(super) fn notice(done: &str) -> Option<&'static str> {
     Some(match done {
         "revoked" => "Revoked. The next validation denies.",
-        "restored" => "Restored. The next validation allows, if the organisation may run.",
+        "restored" => "Restored. The next validation allows, if the org may run.",
         "removed" => "Removed.",
         "registered" => "Registered.",
         "unchanged" => "Nothing changed: the device is in that state already, or the plan is full.",
@@ -34,8 +34,8 @@ pub(super) fn notice(done: &str) -> Option<&'static str> {
             "Done for some of the devices; the others were in that state, or the plan is full."
         }
         "none-chosen" => "No device was selected.",
-        "org-created" => "Organisation created.",
-        "org-changed" => "Organisation changed.",
+        "org-created" => "Org created.",
+        "org-changed" => "Org changed.",
         "agent-created" => "Agent created.",
         "refunded" => "Dispute resolved: the buyer has the credits back.",
         "released" => "Dispute resolved: the seller has the credits, less the fee.",

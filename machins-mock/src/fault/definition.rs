@@ -342,6 +342,9 @@ impl Fault {
 
     /// Limits the fault to requests whose path matches this glob. The default is every path.
     ///
+    /// The glob is for the whole path, without the query: `/api/v1/trades`, not `/trades`. In a world
+    /// of its own, the path begins after `/_world/NAME`.
+    ///
     /// `*` matches any text within a segment, a segment `**` matches any number of segments, and
     /// `{a,b}` matches either alternative: `/api/v1/devices/{list,validate}`. Other wildcards are
     /// refused.

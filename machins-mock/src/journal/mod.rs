@@ -67,7 +67,7 @@ pub(crate) struct RequestsQuery {
     device: Option<String>,
     /// The HTTP status of the reply.
     status: Option<u16>,
-    /// The key of the organisation that sent the request.
+    /// The key of the org that sent the request.
     org_key: Option<String>,
     /// Returns only requests without a reply or with a status from 400, or only the others.
     failed: Option<bool>,

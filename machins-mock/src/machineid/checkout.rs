@@ -22,8 +22,8 @@ pub(crate) struct Checkout {
 pub(crate) enum CheckoutStatus {
     /// Neither paid nor cancelled yet.
     Open,
-    /// Paid; the organisation has the plan.
+    /// Paid; the org has the plan.
     Paid,
-    /// Cancelled; the organisation kept its plan.
+    /// Cancelled; the org kept its plan.
     Cancelled,
 }

@@ -13,7 +13,7 @@ use crate::random::Random;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CheckoutOutcome {
-    /// Pays: the organisation has the plan from now on.
+    /// Pays: the org has the plan from now on.
     Pay,
     /// Cancels: nothing changes.
     Cancel,
@@ -27,7 +27,7 @@ pub(crate) struct CheckoutState {
     org_key: String,
     /// The plan to pay for.
     plan: Plan,
-    /// The plan that the organisation has now; null if there is no such organisation any more.
+    /// The plan that the org has now; null if there is no such org any more.
     current_plan: Option<Plan>,
     /// What the mock charges a month, in US dollars: an invented price.
     price_usd: u32,

@@ -1,4 +1,4 @@
-//! Test controls of organisations.
+//! Test controls of orgs.
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use super::org::Settings;
 use super::orgs::MachineId;
 use super::plan::Plan;
 
-/// An error: the organisation does not exist, or no longer exists because the server was reset or
+/// An error: the org does not exist, or no longer exists because the server was reset or
 /// its world replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the mock server has no such organisation")]
+#[error("the mock server has no such org")]
 pub struct UnknownOrg;
 
-/// An organisation's settings and its number of active devices.
+/// An org's settings and its number of active devices.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "independent settings, not one state")]
 pub struct OrgState {
-    /// The organisation's key, `org_…`.
+    /// The org's key, `org_…`.
     pub org_key: String,
     /// The plan, which limits the number of active devices.
     pub plan: Plan,
-    /// Whether the organisation's devices may run; if not, validations answer `ORG_DISABLED`.
+    /// Whether the org's devices may run; if not, validations answer `ORG_DISABLED`.
     pub execution_enabled: bool,
     /// Whether the plan is frozen; if so, validations answer `PLAN_FROZEN`.
     pub frozen: bool,
     /// Whether the plan is paid for; if not, validations answer `ENTITLEMENT_EXPIRED`.
     pub entitlement_active: bool,
-    /// Whether MachineID is available to the organisation; if not, every call fails with
+    /// Whether MachineID is available to the org; if not, every call fails with
     /// `SYSTEM_UNAVAILABLE`.
     pub available: bool,
     /// The number of devices that may be active at once.
@@ -39,7 +39,7 @@ pub struct OrgState {
     pub devices_used: usize,
 }
 
-/// Changes to an organisation's settings; those that are not set stay as they are.
+/// Changes to an org's settings; those that are not set stay as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OrgUpdate {
@@ -51,7 +51,7 @@ pub struct OrgUpdate {
 }
 
 impl MachineId {
-    /// Returns the state of every organisation, in order of creation.
+    /// Returns the state of every org, in order of creation.
     pub(crate) fn org_states(&self) -> Vec<OrgState> {
         self.keys().filter_map(|key| self.org_state(key.as_str()).ok()).collect()
     }
@@ -113,7 +113,7 @@ impl OrgUpdate {
         self
     }
 
-    /// Sets whether the organisation's devices may run. If not, validations answer `ORG_DISABLED`.
+    /// Sets whether the org's devices may run. If not, validations answer `ORG_DISABLED`.
     #[must_use]
     pub fn execution_enabled(mut self, enabled: bool) -> Self {
         self.execution_enabled = Some(enabled);
@@ -134,7 +134,7 @@ impl OrgUpdate {
         self
     }
 
-    /// Sets whether MachineID is available to the organisation. If not, every call fails with
+    /// Sets whether MachineID is available to the org. If not, every call fails with
     /// `SYSTEM_UNAVAILABLE`.
     #[must_use]
     pub fn available(mut self, available: bool) -> Self {

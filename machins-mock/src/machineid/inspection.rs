@@ -1,4 +1,4 @@
-//! Reading and changing the devices of all organisations, for the control API.
+//! Reading and changing the devices of all orgs, for the control API.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub(crate) const MAX_CHANGED: usize = 1_000;
 /// Which devices are returned; all of them by default.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct DevicesQuery {
-    /// Returns only devices of the organisation with this key.
+    /// Returns only devices of the org with this key.
     org_key: Option<String>,
     /// Returns only devices with this status.
     status: Option<DeviceStatus>,
@@ -48,7 +48,7 @@ pub(crate) struct InspectedDevice {
     last_validated_at: Option<Time>,
 }
 
-/// Devices of all organisations, in order of registration.
+/// Devices of all orgs, in order of registration.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct InspectedDevices {
     devices: Vec<InspectedDevice>,
@@ -160,7 +160,7 @@ impl MachineId {
         InspectedDevices { devices: devices.collect(), total }
     }
 
-    /// Changes devices of an organisation, whether it is available or not.
+    /// Changes devices of an org, whether it is available or not.
     pub(crate) fn change_devices(
         &mut self,
         key: &str,
@@ -232,7 +232,7 @@ fn change(
     }
 }
 
-/// Revokes or restores all devices of an organisation, and returns those that were changed.
+/// Revokes or restores all devices of an org, and returns those that were changed.
 fn change_all(org: &mut Org, action: DeviceAction, now: Time) -> Vec<DeviceId> {
     match action {
         DeviceAction::Revoke => {

@@ -1,4 +1,4 @@
-//! MachineID: organisations and their devices.
+//! MachineID: orgs and their devices.
 //!
 //! The model is plain functions on plain data: it knows no HTTP, and is given the time and
 //! randomness.

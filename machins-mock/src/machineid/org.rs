@@ -1,4 +1,4 @@
-//! One organisation: its settings, its devices, and the operations on them.
+//! One org: its settings, its devices, and the operations on them.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ use crate::clock::Time;
 /// The maximum number of distinct valid ids in one batch.
 pub(crate) const MAX_BATCH: usize = 500;
 
-/// An organisation: its settings and its devices.
+/// An org: its settings and its devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OrgRecord")]
 pub(crate) struct Org {
@@ -27,7 +27,7 @@ pub(crate) struct Org {
     active: usize,
 }
 
-/// The settings that the vendor or its console makes for an organisation.
+/// The settings that the vendor or its console makes for an org.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent settings, not one state")]
 pub(crate) struct Settings {
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) available: bool,
 }
 
-/// An organisation as it is stored: without what can be counted.
+/// An org as it is stored: without what can be counted.
 #[derive(Deserialize)]
 struct OrgRecord {
     #[serde(flatten)]
@@ -53,7 +53,7 @@ impl From<OrgRecord> for Org {
     }
 }
 
-/// The plan of an organisation and the number of its active devices.
+/// The plan of an org and the number of its active devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) plan: Plan,
@@ -136,7 +136,7 @@ impl Org {
         }
     }
 
-    /// Decides whether a device of this organisation, whose service is known to be available, may
+    /// Decides whether a device of this org, whose service is known to be available, may
     /// run.
     pub(crate) fn decide(
         &mut self,

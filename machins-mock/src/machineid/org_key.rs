@@ -1,11 +1,11 @@
-//! The keys of organisations.
+//! The keys of orgs.
 
 use std::fmt;
 
 use indexmap::Equivalent;
 use serde::{Deserialize, Serialize};
 
-/// An organisation's secret, `org_…`.
+/// An org's secret, `org_…`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct OrgKey(pub(super) String);

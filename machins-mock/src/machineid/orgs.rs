@@ -1,4 +1,4 @@
-//! All organisations, and the check of their keys.
+//! All orgs, and the check of their keys.
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
@@ -15,7 +15,7 @@ use crate::limits::RECORD_SIZE;
 use crate::mask::is_chosen_key;
 use crate::random::Random;
 
-/// Every organisation of one world.
+/// Every org of one world.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MachineId {
     pub(super) orgs: IndexMap<OrgKey, Org>,
@@ -24,15 +24,15 @@ pub(crate) struct MachineId {
     pub(super) checkouts: IndexMap<String, Checkout>,
 }
 
-/// The reason why an organisation was not created with a key.
+/// The reason why an org was not created with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrgKeyError {
     /// The key is not `org_` and 1 to 128 letters, digits and `. _ -`.
     #[error("`org_key`: must be org_ and 1 to 128 letters, digits and . _ -")]
     Invalid,
-    /// Another organisation has the key.
-    #[error("`org_key`: another organisation has this key")]
+    /// Another org has the key.
+    #[error("`org_key`: another org has this key")]
     Duplicate,
 }
 
@@ -41,14 +41,14 @@ pub enum OrgKeyError {
 pub(crate) enum KeyError {
     /// The key is missing, or not `org_…`.
     Malformed,
-    /// No organisation has the key.
+    /// No org has the key.
     Unknown,
-    /// MachineID is not available to the organisation.
+    /// MachineID is not available to the org.
     Unavailable,
 }
 
 impl MachineId {
-    /// Creates an organisation that is enabled, paid for, available and not frozen, and returns its
+    /// Creates an org that is enabled, paid for, available and not frozen, and returns its
     /// key.
     pub(crate) fn create_org(&mut self, plan: Plan, random: &mut Random) -> OrgKey {
         let key = OrgKey(random.token("org_"));
@@ -56,7 +56,7 @@ impl MachineId {
         key
     }
 
-    /// Creates such an organisation with a key of the caller's choice.
+    /// Creates such an org with a key of the caller's choice.
     pub(crate) fn create_org_with_key(
         &mut self,
         plan: Plan,
@@ -75,18 +75,18 @@ impl MachineId {
         }
     }
 
-    /// Returns the keys of all organisations, in order of creation.
+    /// Returns the keys of all orgs, in order of creation.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &OrgKey> {
         self.orgs.keys()
     }
 
-    /// Returns the approximate size of all organisations in bytes.
+    /// Returns the approximate size of all orgs in bytes.
     pub(crate) fn size(&self) -> usize {
         let records = self.orgs.values().map(|org| 1 + org.devices().len());
         (records.sum::<usize>() + self.checkouts.len()) * RECORD_SIZE
     }
 
-    /// Returns the organisation with this key, whether it is available or not.
+    /// Returns the org with this key, whether it is available or not.
     pub(crate) fn org(&self, key: &str) -> Option<&Org> {
         self.orgs.get(key)
     }
@@ -95,7 +95,7 @@ impl MachineId {
         self.orgs.get_mut(key)
     }
 
-    /// Returns the organisation with this key, if it is available.
+    /// Returns the org with this key, if it is available.
     pub(crate) fn authorize(&mut self, key: Option<&str>) -> Result<&mut Org, KeyError> {
         let key = key.filter(|key| is_org_key(key)).ok_or(KeyError::Malformed)?;
         let org = self.orgs.get_mut(key).ok_or(KeyError::Unknown)?;

@@ -1,4 +1,4 @@
-//! Random operations on an organisation, compared with a simpler implementation.
+//! Random operations on an org, compared with a simpler implementation.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// The simplest possible organisation: its devices, and since which operation each is revoked.
+/// The simplest possible org: its devices, and since which operation each is revoked.
 #[derive(Default)]
 struct Reference(BTreeMap<u8, Option<usize>>);
 

@@ -138,10 +138,10 @@ impl fmt::Debug for Agent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachinsError {
-    /// The name, slug or amount is invalid.
+    /// The name, slug, API key or amount is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// Another agent has the slug.
+    /// Another agent has the slug or the API key.
     #[error("{0}")]
     Duplicate(String),
     /// The trade does not exist.

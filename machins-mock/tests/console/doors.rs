@@ -158,7 +158,7 @@ async fn the_last_decision_is_that_of_the_devices_own_org() {
     }
     let (_, _, page) = get(&server, "/console/devices").await;
     assert!(page.contains("ALLOW"), "{page}");
-    assert!(!page.contains("DEVICE_NOT_FOUND"), "that was about another organisation's");
+    assert!(!page.contains("DEVICE_NOT_FOUND"), "that was about another org's");
 }
 
 #[tokio::test]

@@ -209,7 +209,7 @@ describe("devices", () => {
     await page.context().close();
   });
 
-  it("obey the switches of their organisation", async () => {
+  it("obey the switches of their org", async () => {
     const url = await market();
     const page = await open(browser);
     page.on("dialog", (dialog) => dialog.accept());
@@ -229,13 +229,13 @@ describe("devices", () => {
     }
     await page.getByLabel("Change to").selectOption("max");
     await page.getByRole("button", { name: "Change", exact: true }).click();
-    await page.getByText("Organisation changed.").waitFor();
+    await page.getByText("Org changed.").waitFor();
     const org = await call(url, "GET", "/_mock/machineid/orgs/org_a");
     assert.equal(org.body.plan, "max");
     await page.context().close();
   });
 
-  it("and organisations are created", async () => {
+  it("and orgs are created", async () => {
     const url = await world();
     const page = await open(browser);
     await page.goto(`${url}/console/devices`);
@@ -564,7 +564,7 @@ describe("live", () => {
     assert.equal(await plan.inputValue(), "max");
     assert.equal(await page.evaluate(() => document.activeElement.tagName), "BUTTON");
     await page.keyboard.press("Enter");
-    await page.getByText("Organisation changed").waitFor();
+    await page.getByText("Org changed").waitFor();
     assert.equal(await plan.inputValue(), "max");
     await page.context().close();
   });

@@ -20,7 +20,7 @@ async fn health_is_ok() {
 }
 
 #[tokio::test]
-async fn organisations_are_created_and_changed() {
+async fn orgs_are_created_and_changed() {
     let server = MockServer::start().await;
     let (status, org) =
         control(&server, Method::POST, "machineid/orgs", json!({"plan": "pro"})).await;
@@ -68,14 +68,14 @@ async fn an_unknown_plan_is_refused_with_the_valid_ones() {
 #[case::list(json!([]))]
 #[case::text(json!("x"))]
 #[tokio::test]
-async fn an_invalid_change_of_an_organisation_is_refused(#[case] body: Value) {
+async fn an_invalid_change_of_an_org_is_refused(#[case] body: Value) {
     let (server, org) = server_with_org(Plan::Free).await;
     let path = format!("machineid/orgs/{}", org.key());
     assert_eq!(control(&server, Method::PATCH, &path, body).await.0, 400);
 }
 
 #[tokio::test]
-async fn an_unknown_organisation_is_not_found() {
+async fn an_unknown_org_is_not_found() {
     let server = MockServer::start().await;
     let (status, error) = control(&server, Method::PATCH, "machineid/orgs/org_x", json!({})).await;
     assert_eq!((status, &error["code"]), (404, &json!("ORG_NOT_FOUND")));
@@ -286,7 +286,7 @@ async fn extreme_values_of_a_state_cause_no_overflow() {
 #[case::by_method(true)]
 #[case::over_http(false)]
 #[tokio::test]
-async fn a_reset_removes_organisations_and_faults(#[case] by_method: bool) {
+async fn a_reset_removes_orgs_and_faults(#[case] by_method: bool) {
     let server = MockServer::builder().seed(5).start().unwrap();
     let org = server.create_org(Plan::Free);
     register(&server, &org, &["a"]).await;

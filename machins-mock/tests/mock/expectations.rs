@@ -53,6 +53,16 @@ async fn unmet_expectations_panic_on_drop_and_list_the_requests() {
     );
 }
 
+#[tokio::test]
+async fn requests_before_an_expectation_are_not_listed_with_it() {
+    let (server, org) = server_with_org(Plan::Free).await;
+    get(&server, &org, "usage").await;
+    server.expect(Method::POST, "/api/v1/devices/*", 1..);
+    get(&server, &org, "devices/list").await;
+    let message = drop_message(server).unwrap();
+    assert!(message.ends_with("received:\n  GET /api/v1/devices/list → 200"), "{message}");
+}
+
 #[test]
 fn expectations_report_no_requests_and_invalid_globs() {
     let server = MockServer::builder().start().unwrap();

@@ -9,7 +9,7 @@ use crate::support::http::{control, get};
 use crate::support::platform::Platform;
 
 #[tokio::test]
-async fn an_organisation_has_the_key_of_your_choice() {
+async fn an_org_has_the_key_of_your_choice() {
     let server = MockServer::start().await;
     let body = json!({"plan": "pro", "org_key": "org_test-1"});
     let (status, org) = control(&server, Method::POST, "machineid/orgs", body.clone()).await;

@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use machins_mock::{MockServer, Plan, blocking};
+use machins_mock::{Conditions, MockServer, Plan, blocking};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -348,4 +349,20 @@ async fn an_idle_connection_does_not_hold_up_a_shutdown() {
     assert!(
         idle.read(&mut [0]).await.is_ok_and(|read| read == 0) || idle.read(&mut [0]).await.is_err()
     );
+}
+
+#[test]
+fn blocking_code_can_wait() {
+    let server = blocking::MockServer::start();
+    assert_eq!(usage_blocking(&server), 200);
+    let usage = Conditions::new().path("/api/v1/usage");
+    let found = server.wait_for_requests(usage, 1, Duration::from_secs(30)).unwrap();
+    assert_eq!(found[0].status, Some(200));
+    server.webhooks_sent();
+    assert!(server.wait_for_webhooks(Conditions::new(), 1, Duration::ZERO).is_err());
+    assert!(server.resend_webhook(1).is_none());
+    let addr = server.addr();
+    server.shutdown_gracefully(Duration::from_secs(30));
+    assert!(TcpStream::connect(addr).is_err(), "closed when it returns");
+    server.shutdown();
 }

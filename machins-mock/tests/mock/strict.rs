@@ -93,7 +93,7 @@ async fn an_unknown_field_anywhere_in_a_world_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_setting_of_an_organisation_is_refused() {
+async fn an_unknown_setting_of_an_org_is_refused() {
     let (server, org) = server_with_org(Plan::Free).await;
     let path = format!("machineid/orgs/{}", org.key());
     let (status, error) = control(&server, Method::PATCH, &path, json!({"frozn": true})).await;

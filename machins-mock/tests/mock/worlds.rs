@@ -83,7 +83,7 @@ async fn worlds_share_nothing() {
     one.clock().advance(Duration::from_secs(48 * 60 * 60)).unwrap();
     assert!(other.clock().now() < one.clock().now() - Duration::from_secs(47 * 60 * 60));
 
-    one.add_fault(Fault::status(503)).unwrap();
+    one.add_fault(Fault::status(503).path("/api/v1/**")).unwrap();
     assert_eq!(get(&one, &org, "usage").await.0, 503);
     assert_eq!(get(&other, &org, "usage").await.0, 404);
 

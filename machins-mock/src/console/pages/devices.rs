@@ -1,4 +1,4 @@
-//! Organisations and their devices.
+//! Orgs and their devices.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ const PLANS: [(&str, &str); 4] = [
     ("max", "max, 1,000"),
 ];
 
-/// The switches of an organisation: the field, what it is called, and its values.
+/// The switches of an org: the field, what it is called, and its values.
 const SWITCHES: [(&str, &str, &str, &str); 4] = [
     ("execution_enabled", "Kill switch", "off: devices may run", "on: nothing runs"),
     ("frozen", "Freeze", "frozen", "not frozen"),
@@ -52,7 +52,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
     let body = html! {
         div data-live="orgs" {
             @if orgs.is_empty() {
-                (empty("No organisation yet.", html! { "Create one below; its key is what clients send." }))
+                (empty("No org yet.", html! { "Create one below; its key is what clients send." }))
             }
             @if orgs.len() > 1 { (org_table(&console, orgs, chosen)) }
             @if let Some(org) = org { (settings(&console, org)) }
@@ -74,7 +74,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
             }
         }
         section {
-            h2 { "New organisation" }
+            h2 { "New org" }
             form.row method="post" action=(console.link("/console/orgs")) {
                 (hidden(&console))
                 (select("plan", "Plan", None, &PLANS))
@@ -92,8 +92,7 @@ fn org_link(console: &Console, key: &str) -> String {
 }
 
 fn org_table(console: &Console, orgs: &[Value], chosen: Option<&str>) -> Markup {
-    let head =
-        html! { th { "Organisation" } th { "Plan" } th.end { "Active devices" } th { "State" } };
+    let head = html! { th { "Org" } th { "Plan" } th.end { "Active devices" } th { "State" } };
     let rows = html! {
         @for org in orgs.iter().rev().take(50) {
             @let key = text(org, "org_key");
@@ -106,13 +105,13 @@ fn org_table(console: &Console, orgs: &[Value], chosen: Option<&str>) -> Markup 
         }
     };
     html! {
-        (table("Organisations", head, rows))
-        @if orgs.len() > 50 { p.hint { "The newest 50 of " (orgs.len()) " organisations." } }
-        @if chosen.is_some() { p { a href=(console.link(PATH)) { "All organisations" } } }
+        (table("Orgs", head, rows))
+        @if orgs.len() > 50 { p.hint { "The newest 50 of " (orgs.len()) " orgs." } }
+        @if chosen.is_some() { p { a href=(console.link(PATH)) { "All orgs" } } }
     }
 }
 
-/// Says why an organisation's devices may not run, if so.
+/// Says why an org's devices may not run, if so.
 fn org_state(org: &Value) -> Markup {
     html! {
         @if org["available"] == false { (badge_as("bad", "outage")) " " }
@@ -144,7 +143,7 @@ fn settings(console: &Console, org: &Value) -> Markup {
     };
     html! {
         section.card.wide {
-            h2 { "Organisation " span.mono { (key) } " " (org_state(org)) }
+            h2 { "Org " span.mono { (key) } " " (org_state(org)) }
             dl.facts {
                 div {
                     dt { "Plan" }
@@ -172,7 +171,7 @@ fn settings(console: &Console, org: &Value) -> Markup {
                     }
                 }
             }
-            (copyable("org-key", "the organisation's key", key))
+            (copyable("org-key", "the org's key", key))
         }
     }
 }
@@ -192,21 +191,21 @@ fn switch_label(field: &str, is_set: bool) -> &'static str {
 
 fn switch_question(field: &str) -> String {
     let what = match field {
-        "execution_enabled" => "Stop everything of this organisation",
+        "execution_enabled" => "Stop everything of this org",
         "frozen" => "Freeze the plan",
         "entitlement_active" => "Let the entitlement expire",
-        _ => "Make MachineID unavailable to this organisation",
+        _ => "Make MachineID unavailable to this org",
     };
     format!("{what}? Every validation denies from then on.")
 }
 
-/// The last decisions about devices, by their organisation and id.
+/// The last decisions about devices, by their org and id.
 type Decisions = HashMap<(String, String), String>;
 
 /// Returns the last decision about each of these devices, as far as the recorded requests show it.
 async fn last_decisions(console: &Console, devices: &[Value]) -> Decisions {
     let mut decisions = Decisions::new();
-    // Requests show their keys masked, so those of each organisation are asked for.
+    // Requests show their keys masked, so those of each org are asked for.
     let orgs: HashSet<_> = devices.iter().map(|device| text(device, "org_key")).collect();
     for key in orgs {
         let query = Query::default()
@@ -245,7 +244,7 @@ fn device_form(
                 @if org.is_some() {
                     button name="action" value="restore-all" { "Restore all up to the plan's limit" }
                     button.danger name="action" value="revoke-all"
-                        data-confirm="Revoke all devices of this organisation?" { "Revoke all" }
+                        data-confirm="Revoke all devices of this org?" { "Revoke all" }
                 }
             }
             div data-live="devices" {
@@ -271,7 +270,7 @@ fn device_table(
     let head = html! {
         th { label { span.hidden { "Select all" } input type="checkbox" data-select-all; } }
         th { "Device" } th { "State" } th { "Last decision" } th.less { "Last allowed" }
-        th.less { "Registered" } @if org.is_none() { th.less { "Organisation" } } th { "Actions" }
+        th.less { "Registered" } @if org.is_none() { th.less { "Org" } } th { "Actions" }
     };
     let rows = html! {
         @for device in devices {
@@ -344,7 +343,7 @@ pub(in crate::console) async fn one(console: Console) -> Answer {
         console.api.get(&format!("/_mock/machineid/devices{}", query.suffix())).await?;
     let device = list(&found, "devices").iter().find(|device| device["device_id"] == id);
     let Some(device) = device else {
-        return Err(Refused::new(404, "the organisation has no such device"));
+        return Err(Refused::new(404, "the org has no such device"));
     };
     let org: Value = console.api.get(&format!("/_mock/machineid/orgs/{}", segment(key))).await?;
     let query =
@@ -355,7 +354,7 @@ pub(in crate::console) async fn one(console: Console) -> Answer {
         div data-live="device" {
             dl.facts {
                 div { dt { "State" } dd { (badge(text(device, "status"))) } }
-                div { dt { "Organisation" } dd { a.mono href=(org_link(&console, key)) { (key) } " " (org_state(&org)) } }
+                div { dt { "Org" } dd { a.mono href=(org_link(&console, key)) { (key) } " " (org_state(&org)) } }
                 div { dt { "Registered" } dd { (time(&device["created_at"])) } }
                 div { dt { "Last allowed" } dd { (time(&device["last_validated_at"])) } }
                 div { dt { "Revoked" } dd { (time(&device["revoked_at"])) } }

@@ -56,7 +56,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
             div.actions {
                 (button(&console, "/console/example", &[], "Load the example", None))
                 (button(&console, "/console/reset", &[], "Empty this world",
-                    Some("Empty this world? Organisations, agents, trades, faults and records are deleted.")))
+                    Some("Empty this world? Orgs, agents, trades, faults and records are deleted.")))
             }
         }
     };
@@ -71,7 +71,7 @@ fn begin() -> Markup {
     empty(
         "Nothing here yet.",
         html! {
-            "Point a program at the addresses below, create an organisation or an agent, or load the \
+            "Point a program at the addresses below, create an org or an agent, or load the \
              example to see how everything fits together."
         },
     )

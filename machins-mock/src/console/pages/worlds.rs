@@ -25,7 +25,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
         .collect();
     let own = console.base.rsplit('/').next().unwrap_or_default().to_owned();
     let body = html! {
-        p.lead { "A world has organisations, agents, a clock, faults and records of its own, under a path of its own. Tests that run at the same time can share one server." }
+        p.lead { "A world has orgs, agents, a clock, faults and records of its own, under a path of its own. Tests that run at the same time can share one server." }
         p {
             a href="/" { "The server's own world" } " " @if own.is_empty() { (badge_as("info", "this one")) }
         }

@@ -24,12 +24,12 @@ pub(in crate::console) async fn show(Name(id): Name, console: Console) -> Answer
 fn content(console: &Console, checkout: &Value) -> Markup {
     let (plan, status) = (text(checkout, "plan"), text(checkout, "status"));
     html! {
-        @if status == "paid" { p.notice role="status" { "Paid. The organisation is on the plan " b { (plan) } " now." } }
+        @if status == "paid" { p.notice role="status" { "Paid. The org is on the plan " b { (plan) } " now." } }
         @if status == "cancelled" { p.notice role="status" { "Cancelled. Nothing was changed or paid." } }
         dl.facts {
             div { dt { "Plan" } dd { b { (plan) } ", up to " (number(checkout, "limit")) " active devices" } }
             div { dt { "Price" } dd { b { "$" (number(checkout, "price_usd")) } " a month" span.fine { " (a price of the mock; no money moves)" } } }
-            div { dt { "Organisation" } dd.wrap.mono { (text(checkout, "org_key")) } }
+            div { dt { "Org" } dd.wrap.mono { (text(checkout, "org_key")) } }
             div { dt { "Its plan now" } dd { (text(checkout, "current_plan")) } }
         }
         @if status == "open" {

@@ -1,4 +1,4 @@
-//! The devices of all organisations, and their checkouts.
+//! The devices of all orgs, and their checkouts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use crate::machineid::inspection::{
 };
 
 pub(super) fn routes(api: Api) -> Api {
-    api.get("/_mock/machineid/orgs/{org_key}", "Get an organisation", org)
-        .get("/_mock/machineid/devices", "List the devices of all organisations", devices)
+    api.get("/_mock/machineid/orgs/{org_key}", "Get an org", org)
+        .get("/_mock/machineid/devices", "List the devices of all orgs", devices)
         .refuses([Invalid])
         .post(
             "/_mock/machineid/orgs/{org_key}/devices",

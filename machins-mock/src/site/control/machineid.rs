@@ -1,4 +1,4 @@
-//! Organisations.
+//! Orgs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use crate::http::{Api, CurrentApp, JsonBody, PathText, Problem, Reply, StoredBod
 use crate::machineid::{OrgKeyError, OrgState, OrgUpdate, Plan, UnknownOrg};
 
 pub(super) fn routes(api: Api) -> Api {
-    api.get("/_mock/machineid/orgs", "List the organisations with their keys", orgs)
-        .post("/_mock/machineid/orgs", "Create an organisation", create_org)
+    api.get("/_mock/machineid/orgs", "List the orgs with their keys", orgs)
+        .post("/_mock/machineid/orgs", "Create an org", create_org)
         .refuses([Conflict])
-        .patch("/_mock/machineid/orgs/{org_key}", "Change an organisation's settings", update_org)
+        .patch("/_mock/machineid/orgs/{org_key}", "Change an org's settings", update_org)
 }
 
-/// An organisation to create.
+/// An org to create.
 #[derive(Deserialize, JsonSchema)]
 struct NewOrg {
     /// The plan; `free` by default.
@@ -50,7 +50,7 @@ async fn create_org(
     Ok(Reply(world.machineid.org_state(key.as_str())?))
 }
 
-/// The organisations with their keys, in order of creation.
+/// The orgs with their keys, in order of creation.
 #[derive(Serialize, JsonSchema)]
 struct OrgList {
     orgs: Vec<OrgState>,

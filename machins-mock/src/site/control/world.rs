@@ -9,7 +9,7 @@ use crate::world::Snapshot;
 pub(super) fn routes(api: Api) -> Api {
     api.get("/_mock/health", "Check that the server is up", health)
         .post("/_mock/reset", "Reset the world, the clock, the faults and the records", reset)
-        .post("/_mock/fixtures", "Add organisations, agents, listings and trades", fixtures)
+        .post("/_mock/fixtures", "Add orgs, agents, listings and trades", fixtures)
         .refuses([Conflict])
         .get("/_mock/state", "Get the whole world, keys included", state)
         .put("/_mock/state", "Replace the world with a stored one", restore)

@@ -14,7 +14,7 @@ use crate::machineid::org::Org;
 use crate::state::App;
 use crate::world::World;
 
-/// The organisation whose key came with the request, and the world that it is in.
+/// The org whose key came with the request, and the world that it is in.
 pub(super) struct Caller {
     app: App,
     key: Option<String>,
@@ -43,7 +43,7 @@ impl Call<'_> {
         self.world.clock.now()
     }
 
-    /// Returns the caller's organisation; refused if the key names none that is available.
+    /// Returns the caller's org; refused if the key names none that is available.
     pub(super) fn org(&mut self) -> Result<&mut Org, Failure> {
         let meta = self.meta;
         self.world.machineid.authorize(self.key).map_err(|error| Failure::key(error, meta))
@@ -65,7 +65,7 @@ impl Input for Caller {
         operation.security(&Security {
             name: "machineid",
             proof: Proof::Header(ORG_KEY.as_str()),
-            description: "The organisation's key, which begins with org_",
+            description: "The org's key, which begins with org_",
         });
     }
 }

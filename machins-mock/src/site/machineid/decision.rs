@@ -97,7 +97,7 @@ fn status_and_error(code: DecisionCode) -> (Status, Option<ErrorCode>) {
     }
 }
 
-/// Returns the HTTP status of a decision. A denial because of the organisation's settings or the
+/// Returns the HTTP status of a decision. A denial because of the org's settings or the
 /// device's state has status 200.
 const fn http_status(code: DecisionCode) -> u16 {
     match code {

@@ -21,7 +21,7 @@ pub(super) fn routes(api: Api) -> Api {
         .post("/api/v1/devices/register", "Register a device; safe to repeat", register)
         .refuses([Forbidden])
         .post("/api/v1/devices/validate", "Decide whether a device may run", validate)
-        .get("/api/v1/devices/list", "List the devices of the organisation", list)
+        .get("/api/v1/devices/list", "List the devices of the org", list)
         .post("/api/v1/devices/revoke", "Revoke a device", revoke)
         .refuses([NotFound])
         .post("/api/v1/devices/unrevoke", "Restore a revoked device", unrevoke)
@@ -52,7 +52,7 @@ struct Registered {
     meta: Meta,
 }
 
-/// All devices of an organisation, in order of registration.
+/// All devices of an org, in order of registration.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DeviceList {
     status: Status,

@@ -1,4 +1,4 @@
-//! The organisation itself: creating it, its usage, and paying for a plan.
+//! The org itself: creating it, its usage, and paying for a plan.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use crate::world::World;
 use crate::worlds::path_of_world;
 
 pub(super) fn routes(api: Api) -> Api {
-    api.tag("MachineID organisation")
-        .post("/api/v1/org/create", "Create an organisation on the free plan", create)
+    api.tag("MachineID org")
+        .post("/api/v1/org/create", "Create an org on the free plan", create)
         .get("/api/v1/usage", "Get the plan and how much of it is used", usage)
         .post("/api/v1/billing/checkout", "Create a checkout page for a plan", checkout)
 }
@@ -30,12 +30,12 @@ struct CheckoutBody {
 #[schemars(extend("properties" = {}))]
 struct EmptyBody {}
 
-/// A new organisation.
+/// A new org.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct OrgCreated {
     status: Status,
-    /// The organisation's key, for the x-org-key header.
+    /// The org's key, for the x-org-key header.
     org_api_key: String,
     #[serde(flatten)]
     meta: Meta,

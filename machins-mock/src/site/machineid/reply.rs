@@ -110,7 +110,7 @@ impl Failure {
     pub(super) fn key(error: KeyError, meta: Meta) -> Self {
         let (error, message) = match error {
             KeyError::Malformed => (ErrorCode::InvalidOrgKey, "the x-org-key header must be org_…"),
-            KeyError::Unknown => (ErrorCode::OrgNotFound, "no organisation has this key"),
+            KeyError::Unknown => (ErrorCode::OrgNotFound, "no org has this key"),
             KeyError::Unavailable => (ErrorCode::SystemUnavailable, "switched off by the test"),
         };
         Self::new(error, message, meta)

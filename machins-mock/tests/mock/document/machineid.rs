@@ -76,7 +76,7 @@ fn values(document: &Value, schema: &Value) -> Vec<Value> {
     }
 }
 
-/// Makes all calls. Each is about an organisation of its own, in this state.
+/// Makes all calls. Each is about an org of its own, in this state.
 async fn exercise(inspector: &mut Inspector, calls: &[Call], state: OrgUpdate) {
     for Call { method, path, bodies } in calls {
         let org = inspector.server.create_org(Plan::Free);

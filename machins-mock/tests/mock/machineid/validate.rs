@@ -89,7 +89,7 @@ async fn revoking_and_removing_affect_the_next_validation() {
 }
 
 #[tokio::test]
-async fn organisations_do_not_share_devices() {
+async fn orgs_do_not_share_devices() {
     let server = MockServer::start().await;
     let (one, other) = (server.create_org(Plan::Free), server.create_org(Plan::Free));
     register(&server, &one, &["a"]).await;

@@ -28,7 +28,7 @@ fn send(server: &MockServer, method: &str, path: &str, key: &str, body: &Value) 
     exchange(server.addr(), &request).expect("a reply")
 }
 
-/// The n-th call of a client that never stops, with the keys of an organisation and of an agent.
+/// The n-th call of a client that never stops, with the keys of an org and of an agent.
 type Call = fn(&MockServer, &str, &str, usize) -> Reply;
 
 fn create_org(server: &MockServer, _: &str, _: &str, _: usize) -> Reply {
@@ -67,7 +67,7 @@ fn until_full(call: impl Fn(usize) -> Reply) -> Reply {
 }
 
 #[rstest]
-#[case::organisations(create_org)]
+#[case::orgs(create_org)]
 #[case::devices(register_device)]
 #[case::agents(join)]
 #[case::listings(create_listing)]

@@ -1,4 +1,4 @@
-//! Calls of an organisation and of the control API.
+//! Calls of an org and of the control API.
 
 use std::sync::LazyLock;
 
@@ -65,13 +65,13 @@ pub(crate) async fn exchange(request: RequestBuilder, body: &Value) -> reqwest::
     Ok(Reply { status, headers, text: response.text().await? })
 }
 
-/// A POST about MachineID with the organisation's key; status and JSON.
+/// A POST about MachineID with the org's key; status and JSON.
 pub(crate) async fn post(server: &MockServer, org: &Org, call: &str, body: Value) -> (u16, Value) {
     let reply = send(server, Method::POST, &format!("/api/v1/{call}"), org.key(), body).await;
     (reply.status.as_u16(), reply.json())
 }
 
-/// A GET about MachineID with the organisation's key; status and JSON.
+/// A GET about MachineID with the org's key; status and JSON.
 pub(crate) async fn get(server: &MockServer, org: &Org, call: &str) -> (u16, Value) {
     let path = format!("/api/v1/{call}");
     let reply = send(server, Method::GET, &path, org.key(), Value::Null).await;
@@ -101,7 +101,7 @@ pub(crate) fn device(id: &str) -> Value {
     json!({"deviceId": id})
 }
 
-/// A server with one organisation.
+/// A server with one org.
 pub(crate) async fn server_with_org(plan: Plan) -> (MockServer, Org) {
     let server = MockServer::start().await;
     let org = server.create_org(plan);
