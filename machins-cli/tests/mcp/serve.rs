@@ -1,9 +1,10 @@
 //! The marketplace as tools: what they do, what they refuse, and what they show.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use machins_client::{Delivery, ListingType, Money, NewListing};
-use machins_mock::{Fault, OrgUpdate};
+use machins_mock::{Conditions, Fault, OrgUpdate};
 use serde_json::{Value, json};
 
 use crate::shop::{Shop, Tools};
@@ -219,6 +220,16 @@ fn resources_and_prompts_are_there() {
     let buy = json!({"name": "buy", "arguments": {"what": "labels", "budget": "5"}});
     let prompt = server.ask("prompts/get", &buy)["result"].to_string();
     assert!(prompt.contains("labels") && prompt.contains("at most 5 credits"), "{prompt}");
+}
+
+#[test]
+fn the_device_is_registered_at_the_start() {
+    let shop = Shop::new();
+    let words = Shop::words(&["--device", "agent-01"]);
+    let mut command = shop.command(&words[0]);
+    let _server = Tools::start(command.args(&words[1..]).env("MACHINEID_ORG_KEY", shop.org.key()));
+    let registrations = Conditions::new().path("/api/v1/devices/register").device("agent-01");
+    shop.mock.wait_for_requests(registrations, 1, Duration::from_secs(20)).unwrap();
 }
 
 #[test]
