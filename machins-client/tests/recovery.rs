@@ -105,7 +105,7 @@ async fn a_listing_that_was_created_is_found(#[case] new: NewListing) {
 }
 
 #[tokio::test]
-async fn a_listing_without_a_description_may_be_shown_with_an_empty_one() {
+async fn an_empty_description_is_that_of_a_listing_without_one() {
     let mut created = listing();
     created["description"] = json!("");
     let server = MockServer::start().await;

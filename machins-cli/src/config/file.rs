@@ -206,7 +206,7 @@ impl ConfigFile {
         self.recover(None)?;
         let target = self.target()?;
         let folder = folder_of(&target);
-        make_folder(folder, self.own_folder).map_err(writing)?;
+        make_folder(folder_of(&self.path), self.own_folder).map_err(writing)?;
         let lock = self.lock(&target)?;
         trust::keep_owner(&lock, &target).map_err(writing)?;
         remove_leftovers(folder, &temporary(&target));

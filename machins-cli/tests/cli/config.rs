@@ -1,6 +1,7 @@
 //! The config file: nothing lost, nobody let in.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, str};
 
-use crate::home::{Home, Ran, full_size};
+use crate::home::{Home, Ran, full_size, mode};
 
 #[test]
 fn unknown_settings_are_kept_in_their_order() {
@@ -47,6 +48,20 @@ fn a_locked_file_is_waited_for_within_the_time_limit() {
         ran.stderr.contains("is locked: another process has been writing it for 0.1 s"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn a_folder_that_a_link_leads_to_keeps_its_mode() {
+    let home = Home::new();
+    home.run(SET).exits(0);
+    let files = home.path().join("files");
+    fs::create_dir(&files).unwrap();
+    fs::set_permissions(&files, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(home.config(), files.join("machins.json")).unwrap();
+    std::os::unix::fs::symlink("../files/machins.json", home.config()).unwrap();
+    home.run(SET).exits(0);
+    assert_eq!(mode(&files), 0o755);
+    assert_eq!(mode(home.config().parent().unwrap()), 0o700);
 }
 
 const CORRUPT: &str = "{\"api_key\": \"at_1\"";

@@ -214,7 +214,7 @@ fn conformance_says_what_it_needs() {
     let report = org_only.run(&["conformance", "--live", "--json"]).exits(0).document();
     assert_eq!(report["checked"], 4, "{report:#}");
     let gone = service.home().with("MACHINEID_BASE_URL", "http://127.0.0.1:9");
-    let ran = gone.run(&["conformance", "--live", "--json", "--timeout", "1"]).exits(1);
+    let ran = gone.run(&["conformance", "--live", "--json", "--timeout", "20"]).exits(1);
     assert!(ran.stdout.contains("\"failed\":1"), "{ran:#?}");
 }
 
