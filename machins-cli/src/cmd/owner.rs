@@ -90,10 +90,10 @@ impl Claim {
             Failure::with_hint_for(error, ErrorKind::Unauthorized, hint)
         })?;
         context.out.result(&claimed, || {
-            let slug = claimed.reply.get("agent_slug").and_then(|slug| scalar(slug));
+            let slug = claimed.reply.get("agent_slug").and_then(scalar);
             let mut rows = vec![("claimed", styled(slug.as_deref().unwrap_or("the agent"), GOOD))];
             rows.push(("owner", cell(&email)));
-            if let Some(tier) = claimed.reply.get("trust_tier").and_then(|value| tier(value)) {
+            if let Some(tier) = claimed.reply.get("trust_tier").and_then(tier) {
                 rows.push(("tier", cell(&tier)));
             }
             fields(&rows)
