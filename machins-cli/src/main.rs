@@ -122,7 +122,7 @@ fn overview(context: &Context) -> Result<ExitCode, Failure> {
         (Ok(None), Ok(None))
     );
     if is_new {
-        out.text(cmd::start::FIRST_STEPS)?;
+        out.text(&out.commands(cmd::start::FIRST_STEPS))?;
     } else {
         out.text(&cmd::tree().render_help().ansi().to_string())?;
     }

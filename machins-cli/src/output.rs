@@ -201,7 +201,11 @@ impl Output {
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(&self.commands(advice)));
+            for (at, line) in self.commands(advice).lines().enumerate() {
+                let before =
+                    if at == 0 { format!("{FAINT}  next:{FAINT:#} ") } else { "    ".into() };
+                let _ = writeln!(text, "{before}{}", clean(line));
+            }
         }
         to_stderr(&text);
     }

@@ -118,7 +118,7 @@ fn decide(context: &Context, id: &str, is_approved: bool) -> Result<(), Failure>
         return Err(Failure::not_found(format!(
             "no purchase with the id {id:?} waits for approval"
         ))
-        .hint("`machins approvals` lists them"));
+        .hint("to list those that do: `machins approvals`"));
     };
     if is_approved && approval.state() != ApprovalState::Approved {
         let (price, title) = (credits(approval.amount()), clean(approval.title()));

@@ -143,7 +143,7 @@ fn show(context: &Context) -> Result<(), Failure> {
         let path = ConfigFile::locate()?.path().display().to_string();
         context
             .out
-            .note(&format!("Nothing is configured yet in {path}. Try: `machins join --name NAME`, or `machins org create --save`"));
+            .note(&format!("Nothing is configured yet in {path}. To begin:\n  `machins join --help`\n  `machins org create --save`"));
     }
     context.out.result(&document, || json::indented(&document).unwrap_or_default())
 }
@@ -165,7 +165,7 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
                 "{} is a secret, and arguments are visible to all users of this machine",
                 key.name
             ))
-            .hint(format!("`machins config set {} -` reads it from stdin", key.name)));
+            .hint(format!("to give it on stdin: `machins config set {} -`", key.name)));
         }
         value => value.to_owned(),
     };

@@ -1,18 +1,20 @@
 //! `machins intents`: what the keys of `--once` were used for.
 
+use std::borrow::Cow;
+
 use clap::{Args, Subcommand};
-use machins_client::{Intent, Timestamp};
+use machins_client::{Error, ErrorKind, Intent, Timestamp};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Failure;
 use crate::format::time;
-use crate::input;
 use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::{input, once};
 
 /// Show what the keys of --once were used for
 ///
@@ -125,15 +127,25 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
         .column("LED TO", |item| cell(item.result().unwrap_or_default()))
         .optional("TERMS", |item| cell(item.terms.as_deref().unwrap_or_default()))
         .column("SINCE", |item| time(Some(&item.created_at), ""));
-    let if_empty = "No keys were used yet. Use one: `machins buy LISTING --once KEY`";
+    let if_empty = "No keys were used yet. Use one: `machins buy --help`";
     show_list(context.out, &items, if_empty, &table)
+}
+
+/// Converts an error of a command with `--once`, and says what to do about it.
+pub(super) fn failure(key: &str, error: Error) -> Failure {
+    if error.kind() != ErrorKind::StaleIntent {
+        return once::failure(key, error);
+    }
+    // Quoting fails only for NUL, which no argument can contain.
+    let key = shlex::try_quote(key).unwrap_or(Cow::Borrowed(key));
+    Failure::from(error).hint(format!("if it is gone for good: `machins intents forget {key}`"))
 }
 
 fn forget(context: &Context, key: &str, yes: bool) -> Result<(), Failure> {
     let client = context.intents()?;
     let Some(intent) = client.get_intent(key)? else {
         return Err(Failure::not_found(format!("the key {key:?} was not used"))
-            .hint("`machins intents` lists the keys"));
+            .hint("to list the keys: `machins intents`"));
     };
     let item = Item::from(&intent);
     let became = match item.result() {

@@ -104,8 +104,7 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
         .column("AGENT", |profile| text(&profile.agent_slug))
         .column("DEVICE", |profile| text(&profile.device_id))
         .column("", |profile| styled(if profile.is_default { "default" } else { "" }, GOOD));
-    let if_empty = "There are no profiles. Create one:\n  \
-                    `machins join --name NAME`, with --profile and its name";
+    let if_empty = "There are no profiles. To create one, add --profile: `machins join --help`";
     show_list(context.out, &profiles, if_empty, &table)
 }
 
@@ -115,7 +114,7 @@ fn check(document: &Document, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::config(format!("there is no profile {name:?}"))
-        .hint("`machins profile list` shows them"))
+        .hint("to see those there are: `machins profile list`"))
 }
 
 fn choose(context: &Context, name: Option<&str>) -> Result<(), Failure> {
