@@ -160,6 +160,12 @@ impl Output {
         }
     }
 
+    /// Reports a change that has no result: on stdout as a document with `--json`, else as a note.
+    pub(crate) fn change<T: Serialize>(self, document: &T, note: &str) -> Result<(), Failure> {
+        self.note(note);
+        if self.is_json() { self.document(document) } else { Ok(()) }
+    }
+
     /// Whether notes are shown.
     pub(crate) fn shows_notes(self) -> bool {
         !self.quiet && !self.is_json()
