@@ -67,7 +67,7 @@ fn each_command_prints_and_exits_as_in_its_golden_file() {
 /// Whether this is one JSON document, or of a command that goes on one a line.
 fn is_documents(example: &Example, stdout: &str) -> bool {
     // Stdout is that of another program, too, or goes to one or to a file.
-    let others = [" -- ", " > ", " && ", " || ", "xargs", "hook run"];
+    let others = [" -- ", " > ", " && ", " || ", "xargs", "hook run", "mcp serve"];
     if others.iter().any(|other| example.line.contains(other)) {
         return true;
     }
