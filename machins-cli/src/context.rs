@@ -144,8 +144,8 @@ impl Context {
     pub(crate) fn machineid_with_key(&self) -> Result<ClientBuilder, Failure> {
         let key = self.org_key()?.ok_or_else(|| {
             Failure::credentials("no org key").hint(
-                "set MACHINEID_ORG_KEY, save the key with `machins config set machineid.org_key -`, \
-                 or create an organisation: `machins org create --save`",
+                "set MACHINEID_ORG_KEY, save the key, or create an organisation:\n\
+                 `machins config set machineid.org_key -`\n`machins org create --save`",
             )
         })?;
         Ok(self.machineid_without_key()?.org_key(key))
@@ -251,8 +251,8 @@ impl Context {
     pub(crate) fn machins_with_key(&self) -> Result<machins_client::ClientBuilder, Failure> {
         let key = self.api_key()?.ok_or_else(|| {
             Failure::credentials("no API key").hint(
-                "join the marketplace: `machins join --name NAME`; or set MACHINS_API_KEY, or save a \
-                 key with: `machins config set api_key -`",
+                "set MACHINS_API_KEY, save the key, or join the marketplace:\n\
+                 `machins config set api_key -`\n`machins join --help`",
             )
         })?;
         Ok(self.machins_without_key()?.api_key(key))
@@ -349,8 +349,8 @@ impl Context {
             [] => "the config file has no profiles".to_owned(),
             names => format!("known profiles: {}", names.join(", ")),
         };
-        let hint = "`machins profile list` shows them; join, config set, org create --save and \
-                    owner login create one";
+        let hint = "join, config set, org create --save and owner login create one; to see those \
+                    there are: `machins profile list`";
         Err(Failure::config(format!("there is no profile {profile:?}; {known}")).hint(hint))
     }
 }

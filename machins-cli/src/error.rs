@@ -283,12 +283,12 @@ impl From<Error> for Failure {
             _ => Exit::Refused,
         };
         let hint = match error.kind() {
-            ErrorKind::InsufficientFunds => Some("`machins wallet` shows your balance"),
+            ErrorKind::InsufficientFunds => Some("to see your balance: `machins wallet`"),
             ErrorKind::ApprovalNeeded => {
                 Some("the owner of this machine decides; ask them: `machins approvals`")
             }
             ErrorKind::Unauthorized => {
-                Some("`machins config explain` shows where the key comes from")
+                Some("to see where the key comes from: `machins config explain`")
             }
             _ => None,
         };

@@ -5,6 +5,7 @@
     reason = "the comments on arguments are the help that users read, where backticks would show"
 )]
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
@@ -88,6 +89,13 @@ impl Global {
     }
 }
 
+impl Format {
+    /// Whether it is rows, which have no room for anything else.
+    pub(crate) fn is_for_programs(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::Id)
+    }
+}
+
 impl Verbosity {
     /// Counts the flags on all levels of a command line.
     pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
@@ -128,6 +136,24 @@ pub(crate) enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// The last form of the result that the flags of a command line ask for, as it was written.
+pub(crate) fn last_form(line: &[OsString]) -> Option<&str> {
+    let mut words = line.iter().map(|word| word.to_str().unwrap_or_default());
+    let mut last = None;
+    while let Some(word) = words.next().filter(|word| *word != "--") {
+        // Before -o in one word can stand flags without a value.
+        let short = || word.strip_prefix('-')?.trim_start_matches(['q', 'v']).strip_prefix('o');
+        let form = match word.strip_prefix("--output").or_else(short) {
+            None if word == "--json" => Some("json"),
+            None => None,
+            Some("") => words.next(),
+            Some(form) => Some(form.trim_start_matches('=')),
+        };
+        last = form.or(last);
+    }
+    last
 }
 
 /// A year: longer than any sensible timeout, and far from overflowing a clock.

@@ -6,7 +6,6 @@ use machins_client::{Extra, Page};
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::flags::Format;
 use crate::format::counted;
 use crate::output::Output;
 use crate::records::{self, Record};
@@ -191,9 +190,10 @@ pub(crate) fn show_with<I: Serialize>(
     if_empty: &str,
     render: impl FnOnce(&[I]) -> String,
 ) -> Result<(), Failure> {
-    let is_for_programs = matches!(out.format(), Format::Csv | Format::Tsv | Format::Id);
+    let is_for_programs = out.format().is_for_programs();
     if is_for_programs {
-        out.text(&records::render(out.format(), columns, &list.items)?)?;
+        let heading = records::heading(out.format(), columns)?;
+        out.text(&(heading + &records::rows(out.format(), columns, &list.items)?))?;
     } else if list.items.is_empty() {
         out.result(list, String::new)?;
     } else {

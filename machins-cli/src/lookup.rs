@@ -77,7 +77,7 @@ fn resolve(
         return Err(Failure::usage(format!(
             "{given:?} is too short: give at least {SHORTEST} characters of the id of a {what}"
         ))
-        .hint(format!("{place} lists the ids")));
+        .hint(format!("to list the ids: {place}")));
     }
     match find(given, ids()?) {
         Found::One(id) => Ok(id),
@@ -85,7 +85,7 @@ fn resolve(
         Found::None if !is_part(given) => Ok(given.to_owned()),
         Found::None => {
             Err(Failure::not_found(format!("no {what} has an id that begins with {given:?}"))
-                .hint(format!("{place} lists the ids")))
+                .hint(format!("to list the ids: {place}")))
         }
         Found::Many(ids) => {
             let named: Vec<&str> = ids.iter().take(MOST_NAMED).map(String::as_str).collect();
@@ -197,7 +197,7 @@ pub(crate) fn notification(
     let found = all.into_iter().find(|notification| notification.id.as_str() == id);
     found.ok_or_else(|| {
         Failure::not_found(format!("the inbox has no notification {id:?}"))
-            .hint("`machins inbox` lists the ids")
+            .hint("to list the ids: `machins inbox`")
     })
 }
 

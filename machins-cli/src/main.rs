@@ -125,26 +125,16 @@ fn overview(context: &Context) -> Result<ExitCode, Failure> {
         (Ok(None), Ok(None))
     );
     if is_new {
-        out.text(cmd::start::FIRST_STEPS)?;
+        out.text(&out.commands(cmd::start::FIRST_STEPS))?;
     } else {
         out.text(&cmd::tree().render_help().ansi().to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a command line that can't be parsed asks for JSON.
-fn asks_for_json(arguments: &[OsString]) -> bool {
-    let words: Vec<_> = arguments.iter().take_while(|word| *word != "--").collect();
-    let is_pair =
-        |pair: &[&OsString]| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json";
-    words.iter().any(|word| {
-        ["--json", "-ojson", "-o=json", "--output=json"].iter().any(|form| *word == form)
-    }) || words.windows(2).any(is_pair)
-}
-
 /// Prints help or the version, or reports wrong usage.
 fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let json = asks_for_json(arguments);
+    let json = flags::last_form(arguments) == Some("json");
     let out = Output::new(&Global { json, ..Global::default() });
     if error.use_stderr() && cmd::hook::is_run(arguments) {
         return cmd::hook::refuse_usage(out, arguments, error);

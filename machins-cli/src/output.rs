@@ -12,6 +12,7 @@ use crate::flags::{Color, Format, Global};
 use crate::invocation;
 use crate::jq::Filter;
 use crate::json;
+use crate::records::{self, Record};
 use crate::style::{BAD, FAINT, WARN};
 use crate::text::clean;
 
@@ -116,7 +117,28 @@ impl Output {
         document: &T,
         human: impl FnOnce() -> String,
     ) -> Result<bool, Failure> {
-        let text = if self.is_json() { self.json_lines(document)? } else { human() + "\n" };
+        self.next(&if self.is_json() { self.json_lines(document)? } else { human() + "\n" })
+    }
+
+    /// Prints what comes before a series of records.
+    pub(crate) fn begin_records<T: Record>(self) -> Result<(), Failure> {
+        self.text(&records::heading(self.format, T::COLUMNS)?)
+    }
+
+    /// As `next_result`, for what has rows, too.
+    pub(crate) fn next_record<T: Record>(
+        self,
+        record: &T,
+        human: impl FnOnce() -> String,
+    ) -> Result<bool, Failure> {
+        if self.format.is_for_programs() {
+            return self.next(&records::rows(self.format, T::COLUMNS, &[record])?);
+        }
+        self.next_result(record, human)
+    }
+
+    #[expect(clippy::unused_self, reason = "all output goes through this type")]
+    fn next(self, text: &str) -> Result<bool, Failure> {
         let mut stdout = anstream::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(true),
@@ -160,6 +182,12 @@ impl Output {
         }
     }
 
+    /// Reports a change that has no result: on stdout as a document with `--json`, else as a note.
+    pub(crate) fn change<T: Serialize>(self, document: &T, note: &str) -> Result<(), Failure> {
+        self.note(note);
+        if self.is_json() { self.document(document) } else { Ok(()) }
+    }
+
     /// Whether notes are shown.
     pub(crate) fn shows_notes(self) -> bool {
         !self.quiet && !self.is_json()
@@ -201,7 +229,11 @@ impl Output {
         if let Some(advice) = failure.advice()
             && !self.quiet
         {
-            let _ = writeln!(text, "{FAINT}  next:{FAINT:#} {}", clean(&self.commands(advice)));
+            for (at, line) in self.commands(advice).lines().enumerate() {
+                let before =
+                    if at == 0 { format!("{FAINT}  next:{FAINT:#} ") } else { "    ".into() };
+                let _ = writeln!(text, "{before}{}", clean(line));
+            }
         }
         to_stderr(&text);
     }

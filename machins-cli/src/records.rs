@@ -15,35 +15,50 @@ pub(crate) trait Record: Serialize {
     const COLUMNS: &'static [&'static str];
 }
 
-/// Formats items for programs. `columns` are fields, of which the first identifies an item.
-pub(crate) fn render<T: Serialize>(
+/// What rows begin with: the names of the columns, of which the first identifies an item. Nothing in
+/// other forms than csv and tsv.
+pub(crate) fn heading(format: Format, columns: &[&str]) -> Result<String, Failure> {
+    if !matches!(format, Format::Csv | Format::Tsv) {
+        return Ok(String::new());
+    }
+    let names = std::iter::once("id").chain(columns.iter().copied().skip(1));
+    lines(format, &[names.map(Into::into).collect()])
+}
+
+/// Formats items for programs, a line each. `columns` are fields, of which the first identifies an item.
+pub(crate) fn rows<T: Serialize>(
     format: Format,
     columns: &[&str],
     items: &[T],
 ) -> Result<String, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::local("could not write the list", error);
     let mut rows = Vec::new();
     for item in items {
-        let item = serde_json::to_value(item).map_err(|error| failed(&error))?;
+        let item = serde_json::to_value(item).map_err(unwritten)?;
         rows.push(columns.iter().map(|name| text(item.get(name))).collect::<Vec<_>>());
     }
     if format == Format::Id {
         let ids = rows.iter().filter_map(|row| row.first());
         return Ok(ids.flat_map(|id| [id, "\n"]).collect());
     }
+    lines(format, &rows)
+}
+
+fn lines(format: Format, rows: &[Vec<String>]) -> Result<String, Failure> {
     let mut builder = csv::WriterBuilder::new();
     if format == Format::Tsv {
         // Neither tabs nor line breaks are left in a field, so none has to be quoted.
         builder.delimiter(b'\t').quote_style(csv::QuoteStyle::Never);
     }
     let mut writer = builder.from_writer(Vec::new());
-    let headings = std::iter::once("id").chain(columns.iter().copied().skip(1));
-    writer.write_record(headings).map_err(|error| failed(&error))?;
     for row in rows {
-        writer.write_record(row).map_err(|error| failed(&error))?;
+        writer.write_record(row).map_err(unwritten)?;
     }
-    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+    let bytes = writer.into_inner().map_err(unwritten)?;
+    String::from_utf8(bytes).map_err(unwritten)
+}
+
+fn unwritten(error: impl std::fmt::Display) -> Failure {
+    Failure::local("could not write the list", error)
 }
 
 /// The text of a field: as in JSON, but strings without their quotation marks, and nothing for null.
@@ -72,7 +87,7 @@ mod tests {
             json!({"deviceId": "a", "price": "1.50", "tags": ["x", "y"]}),
             json!({"deviceId": "b\t\u{1b}[2J", "price": null}),
         ];
-        render(format, COLUMNS, &items).unwrap()
+        heading(format, COLUMNS).unwrap() + &rows(format, COLUMNS, &items).unwrap()
     }
 
     #[test]
@@ -81,7 +96,7 @@ mod tests {
             rendered(Format::Csv),
             "id,price,tags\na,1.50,\"[\"\"x\"\",\"\"y\"\"]\"\nb [2J,,\n"
         );
-        assert_eq!(render::<Value>(Format::Csv, COLUMNS, &[]).unwrap(), "id,price,tags\n");
+        assert_eq!(heading(Format::Csv, COLUMNS).unwrap(), "id,price,tags\n");
     }
 
     #[test]

@@ -390,7 +390,7 @@ async fn a_trade_that_the_service_lost_is_an_error() {
     once(&server, "GET", "/trades/t1r2a3d4", gone).await;
     let error = client.propose_trade_once(KEY, &proposal()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StaleIntent);
-    assert!(error.to_string().contains("machins intents forget \"order-42\""), "{error}");
+    assert!(error.to_string().contains("forget the key if the trade is gone for good"), "{error}");
 
     let forgotten = client.forget_intent(KEY).await.unwrap().unwrap();
     assert_eq!(forgotten.trade_id().unwrap().as_str(), "t1r2a3d4");

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::{credits, time};
 use crate::input;
 use crate::list::{Limit, List, show_list};
@@ -20,10 +21,20 @@ use crate::text::clean;
 /// call makes it, within 24 hours, up to this price. All limits still apply.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example:\n  machins approvals")]
+#[command(after_help = "Examples:\n  machins approvals\n  machins approvals --state pending")]
 pub(crate) struct Approvals {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    listed: Listed,
+}
+
+// The flags of the list.
+#[derive(Debug, Args)]
+struct Listed {
+    /// Only purchases in this state: pending, approved or denied
+    #[arg(long, value_name = "STATE", value_parser = known(&["pending", "approved", "denied"]), hide_possible_values = true)]
+    state: Option<String>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -50,7 +61,7 @@ enum Command {
 impl Approvals {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command {
-            None => list(context, &self.limit),
+            None => list(context, &self.listed),
             Some(Command::Approve { id }) => decide(context, &id, true),
             Some(Command::Deny { id }) => decide(context, &id, false),
         }
@@ -91,9 +102,11 @@ impl Record for Item {
         &["id", "state", "price", "listing_id", "title", "seller_agent_id", "terms", "asked_at"];
 }
 
-fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
-    let items: Vec<Item> = context.spending()?.list_approvals()?.iter().map(Item::from).collect();
-    let items = List::whole("purchase", items, limit);
+fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
+    let mut items: Vec<Item> =
+        context.spending()?.list_approvals()?.iter().map(Item::from).collect();
+    items.retain(|item| listed.state.as_deref().is_none_or(|state| item.state == state));
+    let items = List::whole("purchase", items, &listed.limit);
     let table = Table::<Item>::new()
         .column("ID", |item| cell(&item.id))
         .column("STATE", |item| {
@@ -118,7 +131,7 @@ fn decide(context: &Context, id: &str, is_approved: bool) -> Result<(), Failure>
         return Err(Failure::not_found(format!(
             "no purchase with the id {id:?} waits for approval"
         ))
-        .hint("`machins approvals` lists them"));
+        .hint("to list those that do: `machins approvals`"));
     };
     if is_approved && approval.state() != ApprovalState::Approved {
         let (price, title) = (credits(approval.amount()), clean(approval.title()));

@@ -143,7 +143,7 @@ fn show(context: &Context) -> Result<(), Failure> {
         let path = ConfigFile::locate()?.path().display().to_string();
         context
             .out
-            .note(&format!("Nothing is configured yet in {path}. Try: `machins join --name NAME`, or `machins org create --save`"));
+            .note(&format!("Nothing is configured yet in {path}. To begin:\n  `machins join --help`\n  `machins org create --save`"));
     }
     context.out.result(&document, || json::indented(&document).unwrap_or_default())
 }
@@ -165,7 +165,7 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
                 "{} is a secret, and arguments are visible to all users of this machine",
                 key.name
             ))
-            .hint(format!("`machins config set {} -` reads it from stdin", key.name)));
+            .hint(format!("to give it on stdin: `machins config set {} -`", key.name)));
         }
         value => value.to_owned(),
     };
@@ -192,9 +192,8 @@ fn set(context: &Context, key: &Key, value: &str) -> Result<(), Failure> {
     }
     let profile = file.update(change)?;
     let done = if value.is_empty() { "Removed" } else { "Saved" };
-    let place = in_profile(profile.as_deref());
-    context.out.note(&format!("{done} {}{place} ({}).", key.name, file.path().display()));
-    Ok(())
+    let value = Some(value.as_str()).filter(|value| !value.is_empty());
+    Change { key, value, profile: profile.as_deref() }.report(context, &file, done)
 }
 
 /// Asks a person if a change of the config file lets more be spent.
@@ -205,9 +204,24 @@ pub(super) fn confirm_limits(before: &Document, after: &Document) -> Result<(), 
     Ok(())
 }
 
-/// Where in the file a setting is, for a sentence.
-fn in_profile(profile: Option<&str>) -> String {
-    profile.map_or_else(String::new, |name| format!(" in profile {name}"))
+/// A setting as it is in the file from now on.
+struct Change<'a> {
+    key: &'a Key,
+    /// The value. `None` if the setting was removed.
+    value: Option<&'a str>,
+    profile: Option<&'a str>,
+}
+
+impl Change<'_> {
+    /// Says what was done, and where.
+    fn report(self, context: &Context, file: &ConfigFile, done: &str) -> Result<(), Failure> {
+        let Self { key, value, profile } = self;
+        let path = file.path().display().to_string();
+        let place = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
+        let value = value.map(|value| shown(key, value));
+        let document = json!({"key": key.name, "value": value, "profile": profile, "path": path});
+        context.out.change(&document, &format!("{done} {}{place} ({path}).", key.name))
+    }
 }
 
 fn unset(context: &Context, key: &Key) -> Result<(), Failure> {
@@ -226,19 +240,18 @@ fn unset(context: &Context, key: &Key) -> Result<(), Failure> {
         was_set
     })?;
     let done = if was_set { "Removed" } else { "There was no" };
-    let path = file.path().display();
-    context.out.note(&format!("{done} {}{} ({path}).", key.name, in_profile(profile)));
-    Ok(())
+    Change { key, value: None, profile }.report(context, &file, done)
 }
 
 /// Opens a copy of the file in the user's editor, and saves it if it is valid.
 fn edit(context: &Context) -> Result<(), Failure> {
     let file = ConfigFile::locate()?;
+    let path = file.path().display().to_string();
     let before = file.text()?;
     let edited = editor::edit(if before.trim().is_empty() { "{}\n" } else { &before })?;
     if edited == before {
-        context.out.note("Nothing was changed.");
-        return Ok(());
+        let document = json!({"path": path, "changed": false});
+        return context.out.change(&document, "Nothing was changed.");
     }
     let document = Document::parse(&edited)
         .and_then(|document| document.check_values().map(|()| document))
@@ -249,8 +262,8 @@ fn edit(context: &Context) -> Result<(), Failure> {
         confirm_limits(&before, &document)?;
     }
     file.replace_if(&before, document)?;
-    context.out.note(&format!("{GOOD}Saved{GOOD:#} {}.", file.path().display()));
-    Ok(())
+    let note = format!("{GOOD}Saved{GOOD:#} {path}.");
+    context.out.change(&json!({"path": path, "changed": true}), &note)
 }
 
 fn read_value(key: &Key) -> Result<String, Failure> {

@@ -311,7 +311,7 @@ fn unrevoke(context: &Context, devices: &Devices) -> Result<(), Failure> {
     let mut summary =
         format!("{} restored", counted(reply.unrevoked_count.unwrap_or_default(), "device"));
     match &reply.reason {
-        Some(UnrevokeReason::AtCap) => summary += ": the plan is full (`machins usage`)",
+        Some(UnrevokeReason::AtCap) => summary += ": the plan is full; to see it: `machins usage`",
         Some(UnrevokeReason::NoneRevoked) => summary += ": none was revoked",
         _ => {}
     }
@@ -353,7 +353,7 @@ fn report(
             "{failed} of {} could not be changed",
             counted(items.len() as u64, "device")
         ))
-        .hint("`machins devices` shows the devices and their states")),
+        .hint("to see the devices and their states: `machins devices`")),
     }
 }
 

@@ -66,6 +66,9 @@ impl WatchFlags {
         if let Some(interval) = self.interval {
             watch = watch.every(interval, interval);
         }
+        if self.exec.is_none() {
+            out.begin_records::<Notification>()?;
+        }
         let progress = Progress::start(out, "Waiting for notifications; Ctrl-C stops…");
         let mut deliveries = watch.deliveries();
         let hand_over_all = async {
@@ -134,7 +137,7 @@ impl WatchFlags {
             }
         } else {
             let is_read =
-                progress.aside(|| out.next_result(notification, || summarize(notification)))?;
+                progress.aside(|| out.next_record(notification, || summarize(notification)))?;
             if !is_read || self.no_ack {
                 delivery.park("it is not to be acknowledged");
                 return Ok(Some(is_read));
@@ -179,6 +182,7 @@ fn summarize(notification: &Notification) -> String {
             _ => clean(&text).into_owned(),
         });
     }
+    words.push(format!("notification {}", clean(notification.id.as_str())));
     words.join("  ")
 }
 

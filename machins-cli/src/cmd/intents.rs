@@ -1,18 +1,21 @@
 //! `machins intents`: what the keys of `--once` were used for.
 
+use std::borrow::Cow;
+
 use clap::{Args, Subcommand};
-use machins_client::{Intent, Timestamp};
+use machins_client::{Error, ErrorKind, Intent, Timestamp};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::time;
-use crate::input;
 use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{GOOD, WARN};
 use crate::table::{Table, cell, styled};
 use crate::text::clean;
+use crate::{input, once};
 
 /// Show what the keys of --once were used for
 ///
@@ -22,10 +25,25 @@ use crate::text::clean;
 /// command again: it finds out, and it is still one trade, listing or review.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Examples:\n  machins intents\n  machins intents forget order-42 --yes")]
+#[command(
+    after_help = "Examples:\n  machins intents --state done\n  machins intents forget order-42 --yes"
+)]
 pub(crate) struct Intents {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    listed: Listed,
+}
+
+// The flags of the list.
+#[derive(Debug, Args)]
+struct Listed {
+    /// Only keys that were used for this: trade, listing or review
+    #[arg(long = "for", value_name = "KIND", value_parser = known(&["trade", "listing", "review"]), hide_possible_values = true)]
+    kind: Option<String>,
+    /// Only keys in this state: done or unknown
+    #[arg(long, value_name = "STATE", value_parser = known(&["done", "unknown"]), hide_possible_values = true)]
+    state: Option<String>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -49,7 +67,7 @@ enum Command {
 impl Intents {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command {
-            None => list(context, &self.limit),
+            None => list(context, &self.listed),
             Some(Command::Forget { key, yes }) => forget(context, &key, yes),
         }
     }
@@ -115,9 +133,13 @@ impl Record for Item {
     ];
 }
 
-fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
-    let items: Vec<Item> = context.intents()?.list_intents()?.iter().map(Item::from).collect();
-    let items = List::whole("key", items, limit);
+fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
+    let mut items: Vec<Item> = context.intents()?.list_intents()?.iter().map(Item::from).collect();
+    items.retain(|item| {
+        listed.kind.as_deref().is_none_or(|kind| item.kind == kind)
+            && listed.state.as_deref().is_none_or(|state| item.state == state)
+    });
+    let items = List::whole("key", items, &listed.limit);
     let table = Table::<Item>::new()
         .column("KEY", |item| cell(&item.key))
         .column("FOR", |item| cell(item.kind))
@@ -125,15 +147,25 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
         .column("LED TO", |item| cell(item.result().unwrap_or_default()))
         .optional("TERMS", |item| cell(item.terms.as_deref().unwrap_or_default()))
         .column("SINCE", |item| time(Some(&item.created_at), ""));
-    let if_empty = "No keys were used yet. Use one: `machins buy LISTING --once KEY`";
+    let if_empty = "No keys found. Use one: `machins buy --help`";
     show_list(context.out, &items, if_empty, &table)
+}
+
+/// Converts an error of a command with `--once`, and says what to do about it.
+pub(super) fn failure(key: &str, error: Error) -> Failure {
+    if error.kind() != ErrorKind::StaleIntent {
+        return once::failure(key, error);
+    }
+    // Quoting fails only for NUL, which no argument can contain.
+    let key = shlex::try_quote(key).unwrap_or(Cow::Borrowed(key));
+    Failure::from(error).hint(format!("if it is gone for good: `machins intents forget {key}`"))
 }
 
 fn forget(context: &Context, key: &str, yes: bool) -> Result<(), Failure> {
     let client = context.intents()?;
     let Some(intent) = client.get_intent(key)? else {
         return Err(Failure::not_found(format!("the key {key:?} was not used"))
-            .hint("`machins intents` lists the keys"));
+            .hint("to list the keys: `machins intents`"));
     };
     let item = Item::from(&intent);
     let became = match item.result() {

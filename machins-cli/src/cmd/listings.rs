@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use machins_client::{
     Document, ErrorKind, Listing, ListingStatus, ListingType, ListingUpdate, Money, NewListing,
-    Side,
+    Side, TradeStatus,
 };
 
+use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, money};
@@ -18,7 +19,7 @@ use crate::records::Record;
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, Table, cell, fields, styled};
 use crate::text::clean;
-use crate::{json_flag, lookup, once};
+use crate::{json_flag, lookup};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -195,9 +196,9 @@ impl Sell {
         };
         let listing = created.map_err(|error| {
             if let Some(key) = &key
-                && error.kind() == ErrorKind::OutcomeUnknown
+                && matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::StaleIntent)
             {
-                return once::failure(key, error);
+                return intents::failure(key, error);
             }
             if slug_is_given {
                 return Failure::from(error);
@@ -210,7 +211,11 @@ impl Sell {
             Some(Side::Request) => "To see who offers it",
             _ => "To see who wants it",
         };
-        context.out.note(&format!("{FAINT}{next}: `machins trades --status proposed`{FAINT:#}"));
+        let status = match listing.auto_accept {
+            Some(true) => TradeStatus::EscrowHeld,
+            _ => TradeStatus::Proposed,
+        };
+        context.out.note(&format!("{FAINT}{next}: `machins trades --status {status}`{FAINT:#}"));
         Ok(())
     }
 
@@ -273,7 +278,7 @@ fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
     let mut listings = context.machins()?.list_listings()?;
     listings.retain(|listing| listed.matches(listing));
     let listings = List::whole("listing", listings, &listed.limit);
-    let if_empty = "No listings found. Create one: `machins sell --title TITLE --price CREDITS`";
+    let if_empty = "No listings found. Create one: `machins sell --help`";
     let table = Table::<Listing>::new()
         .column("ID", |listing| cell(listing.id.as_str()))
         .column("STATE", |listing| state(listing.status.as_ref()))

@@ -1,5 +1,6 @@
 //! `machins log`: verifies and shows a decision log.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -92,7 +93,8 @@ impl LogFile {
         let configured = || configured_path(context).transpose();
         self.file.clone().map(Ok).or_else(configured).unwrap_or_else(|| {
             Err(Failure::usage("no decision log is named").hint(
-                "name the file, or save it: `machins config set machineid.decision_log FILE`",
+                "name the file, or save its name: \
+                 `machins config set machineid.decision_log decisions.jsonl`",
             ))
         })
     }
@@ -168,7 +170,12 @@ fn show(
     }
     if unreadable > 0 {
         let lines = counted(unreadable, "line");
-        context.out.warn(&format!("{lines} could not be read: `machins log verify` says which"));
+        let path = path.to_string_lossy();
+        // Quoting fails only for NUL, which no path can contain.
+        let path = shlex::try_quote(&path).unwrap_or(Cow::Borrowed(&path));
+        context
+            .out
+            .warn(&format!("{lines} could not be read; to see which: `machins log verify {path}`"));
     }
     let list = List::end("decision", decisions.into(), matching);
     let table = Table::<Entry>::new()

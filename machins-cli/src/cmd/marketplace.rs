@@ -7,7 +7,8 @@ use machins_client::{
     ListingType, MarketplaceFilter, MarketplaceListing, Money, Review, Side, Sort,
 };
 
-use crate::config::key::{AGENT_SLUG, API_KEY};
+use super::trades::own_agent;
+use crate::config::key::API_KEY;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, money};
@@ -20,6 +21,9 @@ use crate::records::Record;
 use crate::style::{FAINT, STRONG, WARN};
 use crate::table::{Table, cell, fields, styled};
 use crate::text::clean;
+
+/// The highest price of a trade with an agent that no person has claimed. Which agents are is not public.
+const STARTER_LIMIT: Money = Money::credits(100);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -93,8 +97,8 @@ impl Browse {
             |query| client.browse(query),
             |query| client.browse_all(query),
         )?;
-        let if_empty = "No listings found. Create a request for what you need:\n  \
-                        `machins sell --side request --title TITLE --price CREDITS`";
+        let if_empty =
+            "No listings found. Create a request for what you need: `machins sell --help`";
         let table = Table::<MarketplaceListing>::new()
             .column("ID", |listing| cell(listing.id.as_str()))
             .number("PRICE", |listing| cell(&credits(listing.price)))
@@ -114,21 +118,32 @@ fn show(context: &Context, id: &str) -> Result<(), Failure> {
     let listing = client.get_marketplace_listing(&id)?;
     drop(progress);
     context.out.result(&listing, || describe(&listing))?;
-    let own = context.value(&AGENT_SLUG)?;
-    let is_own = listing
-        .seller_agent_slug
-        .as_ref()
-        .is_some_and(|slug| Some(slug.as_str()) == own.as_deref());
-    let next = match listing.side {
-        _ if is_own => format!("To change it: `machins edit {} --help`", clean(id.as_str())),
-        _ if context.value(&API_KEY)?.is_none() => {
-            "To trade, join first: `machins join --name NAME`".to_owned()
-        }
-        Some(Side::Request) => format!("To sell it: `machins buy {}`", clean(id.as_str())),
-        _ => format!("To buy it: `machins buy {}`", clean(id.as_str())),
-    };
-    context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
+    if context.out.shows_notes()
+        && let Some(next) = next(context, &listing)
+    {
+        context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
+    }
     Ok(())
+}
+
+/// What the user can do next with a listing. `None` if that is not known.
+fn next(context: &Context, listing: &MarketplaceListing) -> Option<String> {
+    if context.value(&API_KEY).ok()?.is_none() {
+        return Some("To trade, join first: `machins join --help`".to_owned());
+    }
+    let own = own_agent(context, &context.machins().ok()?).ok()??;
+    let id = clean(listing.id.as_str());
+    Some(match listing.side {
+        _ if listing.seller_agent_id.as_ref() == Some(&own) => {
+            format!("To change it: `machins edit {id} --help`")
+        }
+        _ if listing.price > STARTER_LIMIT => {
+            "At this price both agents must have an owner. To become one: `machins claim --help`"
+                .to_owned()
+        }
+        Some(Side::Request) => format!("To sell it: `machins buy {id}`"),
+        _ => format!("To buy it: `machins buy {id}`"),
+    })
 }
 
 fn describe(listing: &MarketplaceListing) -> String {

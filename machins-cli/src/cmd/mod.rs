@@ -67,7 +67,7 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
 use crate::error::{ExitCode, Failure};
-use crate::flags::{Format, Global, Verbosity};
+use crate::flags::{Format, Global, Verbosity, last_form};
 
 /// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
@@ -151,7 +151,14 @@ pub(crate) fn parse(
         None => None,
     };
     let mut global = Global::from_arg_matches(&matches)?;
-    if !matches!(global.format(), Format::Table | Format::Json) && !is_list(&matches) {
+    if global.json && global.format.is_some() {
+        // clap does not tell which of the two came last.
+        match last_form(line) {
+            Some("json") => global.format = None,
+            _ => global.json = false,
+        }
+    }
+    if global.format().is_for_programs() && !is_list(&matches) {
         let what = "only commands that list have -o csv, tsv and id\n";
         return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what));
     }

@@ -107,8 +107,8 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
             )));
         }
         context.out.note(
-            "This key is shown only once. Save it: `machins config set machineid.org_key -`\n\
-             or set MACHINEID_ORG_KEY for this shell",
+            "This key is shown only once. Set MACHINEID_ORG_KEY for this shell, or save it:\n  \
+             `machins config set machineid.org_key -`",
         );
         return Ok(());
     }

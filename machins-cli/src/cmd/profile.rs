@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
+use serde_json::json;
 
 use super::config::confirm_limits;
 use crate::config::document::Document;
@@ -87,16 +88,8 @@ struct Item {
 
 fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
     let document = context.document()?;
-    let items: Vec<Item> = document
-        .profiles()
-        .into_iter()
-        .map(|name| Item {
-            id: name.to_owned(),
-            agent_slug: document.get(Some(name), &AGENT_SLUG).map(Into::into),
-            device_id: document.get(Some(name), &MACHINEID_DEVICE_ID).map(Into::into),
-            is_default: document.default_profile() == Some(name),
-        })
-        .collect();
+    let items: Vec<Item> =
+        document.profiles().into_iter().map(|name| Item::new(document, name)).collect();
     let profiles = List::whole("profile", items, limit);
     let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
     let table = Table::<Item>::new()
@@ -104,9 +97,19 @@ fn list(context: &Context, limit: &Limit) -> Result<(), Failure> {
         .column("AGENT", |profile| text(&profile.agent_slug))
         .column("DEVICE", |profile| text(&profile.device_id))
         .column("", |profile| styled(if profile.is_default { "default" } else { "" }, GOOD));
-    let if_empty = "There are no profiles. Create one:\n  \
-                    `machins join --name NAME`, with --profile and its name";
+    let if_empty = "There are no profiles. To create one, add --profile: `machins join --help`";
     show_list(context.out, &profiles, if_empty, &table)
+}
+
+impl Item {
+    fn new(document: &Document, name: &str) -> Self {
+        Self {
+            id: name.to_owned(),
+            agent_slug: document.get(Some(name), &AGENT_SLUG).map(Into::into),
+            device_id: document.get(Some(name), &MACHINEID_DEVICE_ID).map(Into::into),
+            is_default: document.default_profile() == Some(name),
+        }
+    }
 }
 
 /// Fails if there is no such profile.
@@ -115,7 +118,7 @@ fn check(document: &Document, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::config(format!("there is no profile {name:?}"))
-        .hint("`machins profile list` shows them"))
+        .hint("to see those there are: `machins profile list`"))
 }
 
 fn choose(context: &Context, name: Option<&str>) -> Result<(), Failure> {
@@ -131,22 +134,21 @@ fn choose(context: &Context, name: Option<&str>) -> Result<(), Failure> {
         || "The settings outside of all profiles are used".to_owned(),
         |name| format!("Profile {name} is used"),
     );
-    context.out.note(&format!("{what} when neither --profile nor MACHINS_PROFILE names one."));
-    Ok(())
+    let note = format!("{what} when neither --profile nor MACHINS_PROFILE names one.");
+    context.out.change(&json!({"default_profile": name}), &note)
 }
 
 fn rename(context: &Context, name: &str, to: &str) -> Result<(), Failure> {
     let file = ConfigFile::locate()?;
-    file.update(|document| {
+    let renamed = file.update(|document| {
         check(document, name)?;
         if name != to && document.profiles().contains(&to) {
             return Err(Failure::usage(format!("there is a profile {to:?} already")));
         }
         document.rename_profile(name, to);
-        Ok(())
+        Ok(Item::new(document, to))
     })??;
-    context.out.note(&format!("{GOOD}Renamed{GOOD:#} {name} to {to}."));
-    Ok(())
+    context.out.change(&renamed, &format!("{GOOD}Renamed{GOOD:#} {name} to {to}."))
 }
 
 fn remove(context: &Context, name: &str, yes: bool) -> Result<(), Failure> {
@@ -165,8 +167,8 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<(), Failure> {
     after.remove_profile(name);
     confirm_limits(&document, &after)?;
     file.update(|document| document.remove_profile(name))?;
-    context.out.note(&format!("{GOOD}Removed{GOOD:#} profile {name}."));
-    Ok(())
+    let removed = Item::new(&document, name);
+    context.out.change(&removed, &format!("{GOOD}Removed{GOOD:#} profile {name}."))
 }
 
 impl Record for Item {

@@ -83,7 +83,7 @@ fn leaderboard(context: &Context, limit: &Limit) -> Result<(), Failure> {
         ("REPUTATION", Fit::Number, "reputation_score"),
         ("TRADES", Fit::Number, "total_trades"),
     ];
-    let if_empty = "The leaderboard is empty. Be the first: `machins join --name NAME`";
+    let if_empty = "The leaderboard is empty. Be the first: `machins join --help`";
     let list = get(context, "/public/leaderboard", limit)?;
     show_rows(context, "agent", &list, limit, if_empty, "id", &columns)
 }

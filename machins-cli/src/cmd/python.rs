@@ -5,7 +5,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const COMMANDS: [(&str, &str); 8] = [
     ("analytics", "`machins api GET /agents/me/analytics`"),
     ("badges", "`machins api GET /public/badges`"),
-    ("fulfill", r#"`machins api POST /fulfill --body '{"need": "TEXT", "auto_propose": false}'`"#),
+    (
+        "fulfill",
+        r#"`machins api POST /fulfill --body '{"need": "a summary of a page", "auto_propose": false}'`"#,
+    ),
     ("market-gaps", "`machins api GET /public/market-gaps`"),
     ("opportunities", "`machins api GET /public/opportunities`"),
     ("pipeline", "`machins api GET /pipelines`"),

@@ -110,7 +110,7 @@ fn report(
         format!("{} of {} not removed", count - removed_count, counted(count as u64, "device"));
     Err(match stopped {
         Some(failure) => failure.about(&what),
-        None => Failure::partial(what).hint("`machins devices` shows the devices that there are"),
+        None => Failure::partial(what).hint("to see the devices that there are: `machins devices`"),
     })
 }
 
@@ -140,7 +140,7 @@ pub(super) fn naming(error: Error, device: &DeviceId) -> Failure {
     }
     let failure = Failure::not_found(format!("the organisation has no device {device}"))
         .status(404)
-        .hint("`machins devices` shows them")
+        .hint("to see its devices: `machins devices`")
         .request_id(error.request_id());
     match error.code() {
         Some(code) => failure.code(code),

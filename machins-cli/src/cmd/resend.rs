@@ -68,7 +68,7 @@ fn by_listen(context: &Context, notification: &Notification) -> Result<(), Failu
     let Some(answer) = answer else {
         let what = "no receiver given, and no listen of this agent is running";
         return Err(Failure::usage(what)
-            .hint("give --forward-to URL, or start `machins listen --forward-to URL`"));
+            .hint("give its URL with --forward-to, or start a listen: `machins listen --help`"));
     };
     let status = answer.result.map_err(Failure::refused)?;
     show(context, notification, &answer.url, status)

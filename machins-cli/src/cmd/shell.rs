@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use serde_json::json;
 
 use super::{completion, topics};
 use crate::error::Failure;
@@ -46,10 +47,15 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, out: Output, tree: clap::Command) -> Result<(), Failure> {
         match self {
-            Self::Completions { shell } => out.bytes(&completion::script(shell)),
+            Self::Completions { shell } => generated(out, &completion::script(shell)),
             Self::Man { command, dir } => man(out, &command, dir.as_deref(), tree),
         }
     }
+}
+
+/// Prints a generated file: as it is, or as a JSON string.
+fn generated(out: Output, file: &[u8]) -> Result<(), Failure> {
+    if out.is_json() { out.document(&String::from_utf8_lossy(file)) } else { out.bytes(file) }
 }
 
 /// Prints the page of the program or of a command, or writes the pages of all commands to a folder.
@@ -70,17 +76,18 @@ fn man(
                 Failure::usage(suggestion::unknown("command", word, &names))
             })?;
         }
-        return out.bytes(&page(command.clone())?);
+        return generated(out, &page(command.clone())?);
     };
     let failed = |error| Failure::local(format!("could not write to {}", folder.display()), error);
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut pages = Vec::new();
+    let (mut pages, mut names) = (Vec::new(), Vec::new());
     collect(tree, &mut pages);
     for command in pages {
         let name = command.get_display_name().unwrap_or(command.get_name()).replace(' ', "-");
         fs::write(folder.join(format!("{name}.1")), page(command)?).map_err(failed)?;
+        names.push(name);
     }
-    Ok(())
+    out.result(&json!({"path": folder, "pages": names}), String::new)
 }
 
 fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {

@@ -12,17 +12,17 @@ use crate::error::Failure;
 /// What `machins` alone says to a user who has no key yet.
 pub(crate) const FIRST_STEPS: &str = if cfg!(feature = "mock") {
     "There is no key for MachineID or machins yet. What to do first:
-  machins demo               try it on a mock server: no account, no network
-  machins org create --save  MachineID: create an organisation and save its key
-  machins join --name NAME   marketplace: join as an agent and save its key
-  machins --help             all commands; `machins doctor` says what is wrong
+  Try both on a mock server, without an account: `machins demo`
+  MachineID, create an organisation and save its key: `machins org create --save`
+  The marketplace, join as an agent and save its key: `machins join --help`
+  See all commands: `machins --help`
 "
 } else {
     "There is no key for MachineID or machins yet. What to do first:
-  machins org create --save  MachineID: create an organisation and save its key
-  machins join --name NAME   marketplace: join as an agent and save its key
-  machins --help             all commands; `machins doctor` says what is wrong
-  This build lacks `machins demo`, a tour: the feature mock has it.
+  MachineID, create an organisation and save its key: `machins org create --save`
+  The marketplace, join as an agent and save its key: `machins join --help`
+  See all commands: `machins --help`
+  This build lacks the command demo, a tour: the feature mock has it.
 "
 };
 

@@ -92,7 +92,7 @@ impl Status {
         }
         context.out.result(&report, || describe(&report))?;
         if report.api_key.is_none() {
-            context.out.note("To join the marketplace: `machins join --name NAME`");
+            context.out.note("To join the marketplace: `machins join --help`");
         }
         if report.machineid.org_key.is_none() {
             context.out.note("To create an organisation: `machins org create --save`");
@@ -107,7 +107,7 @@ impl Status {
             return Ok(());
         }
         Err(Failure::refused(format!("no usable answer from {}", names.join(" and ")))
-            .hint("`machins doctor` says what to do"))
+            .hint("to see what to do: `machins doctor`"))
     }
 }
 

@@ -95,7 +95,7 @@ fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
-    let if_empty = "No subscriptions found. Create one: `machins subscribe trade_proposed URL`";
+    let if_empty = "No subscriptions found. Create one: `machins subscribe --help`";
     show_list(context.out, &subscriptions, if_empty, &table)
 }
 
@@ -126,7 +126,7 @@ impl Subscribe {
             subscription = subscription.filter(name, filter_value(value));
         }
         let subscription = client.subscribe(&subscription).map_err(|error| {
-            let hint = "`machins subscriptions` shows whether it was created";
+            let hint = "to see whether it was created: `machins subscriptions`";
             Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
         })?;
         context.out.result(&subscription, || {

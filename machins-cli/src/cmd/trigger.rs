@@ -71,7 +71,7 @@ impl Trigger {
         })?;
         if is_broadcast {
             let what = "it is in no inbox; webhook subscriptions get it";
-            context.out.note(&format!("{what}: `machins subscribe {event} URL`"));
+            context.out.note(&format!("{what}: `machins subscribe --help`"));
         }
         Ok(())
     }
@@ -138,8 +138,10 @@ impl Mock {
         let url = context.value(&BASE_URL)?.unwrap_or_default();
         let no_mock = || {
             let what = format!("events can be triggered only on a mock server, and {url} is none");
-            Failure::refused(what)
-                .hint("machins mock serve starts one; --base-url or MACHINS_BASE_URL leads to it")
+            Failure::refused(what).hint(
+                "give the URL of one with --base-url or MACHINS_BASE_URL; to start one: \
+                 `machins mock serve`",
+            )
         };
         let base = url.trim_end_matches('/');
         // The service itself need not be asked.

@@ -118,7 +118,7 @@ pub(crate) async fn verify(runtime: &dyn Runtime) -> Result<Finding, Failure> {
     (finding.outcome, finding.detail) = if denied.ran || hanging.ran {
         let when = if denied.ran { "it was denied" } else { "there was no answer" };
         let why = if trial.installed.is_empty() {
-            format!("no hook is installed: machins hook install {}", runtime.name())
+            "no hook is installed".to_owned()
         } else {
             runtime.switches().to_owned()
         };

@@ -270,7 +270,7 @@ zz      not found
         part.stderr,
         str![[r"
 error: 1 of 3 devices could not be changed
-  next: machins devices shows the devices and their states
+  next: to see the devices and their states: machins devices
 
 "]]
     );
@@ -298,7 +298,7 @@ a2      blocked    device limit reached
 "]]
     );
     let none = home.run(&["unrevoke", "--all", "--yes"]).exits(0);
-    assert_eq!(none.stdout, "0 devices restored: the plan is full (machins usage)\n");
+    assert_eq!(none.stdout, "0 devices restored: the plan is full; to see it: machins usage\n");
     home.run(&["revoke", "--all", "--yes"]).exits(0);
     let all = home.run(&["unrevoke", "--all", "--yes", "--json"]).exits(0).document();
     assert_eq!(all["unrevokedCount"], 3);

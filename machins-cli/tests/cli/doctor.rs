@@ -50,7 +50,7 @@ fn all_is_well() {
     assert!(human.stdout.lines().all(|line| begins.iter().any(|begin| line.starts_with(begin))));
     // Nothing at all is configured, which is no fault.
     let nothing = home_of_nobody();
-    assert!(nothing.run(&["doctor"]).exits(0).stdout.contains("machins join --name NAME"));
+    assert!(nothing.run(&["doctor"]).exits(0).stdout.contains("machins join --help"));
 }
 
 fn home_of_nobody() -> Home {
@@ -135,7 +135,7 @@ fn a_device_is_looked_up() {
     let (_shop, _server, home) = well();
     let unknown = home.with("MACHINEID_DEVICE_ID", "agent-02");
     let ran = unknown.run(&["doctor", "--json"]).exits(0);
-    assert_eq!(check(&ran, "MachineID device")["cure"], "`machins register agent-02`");
+    assert_eq!(check(&ran, "MachineID device")["cure"], "machins register agent-02");
     unknown.run(&["register"]).exits(0);
     unknown.run(&["revoke", "agent-02"]).exits(0);
     let ran = unknown.run(&["doctor"]).exits(1);

@@ -177,7 +177,7 @@ fn subscriptions_are_made_listed_and_ended() {
         shown(shop.ada.run(&["subscriptions"])),
         str![[r"
 --
-No subscriptions found. Create one: machins subscribe trade_proposed URL
+No subscriptions found. Create one: machins subscribe --help
 
 "]]
     );

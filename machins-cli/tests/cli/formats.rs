@@ -30,7 +30,8 @@ fn each_list_has_all_forms(
         "subscriptions",
         "leaderboard",
         "recent-trades",
-        "profile list"
+        "profile list",
+        "intents"
     )]
     list: &str,
 ) {
@@ -38,6 +39,7 @@ fn each_list_has_all_forms(
     shop.completed(&shop.offer());
     shop.ada.run(&["subscribe", "new_agent", "https://agent.example/hook"]).exits(0);
     shop.ada.run(&["--profile", "ci", "config", "set", "agent_slug", "ci"]).exits(0);
+    shop.ada.run(&["sell", "--title", "Once", "--price", "1", "--once", "k1"]).exits(0);
     let run = |form: &str| {
         let words: Vec<&str> = list.split(' ').chain(["-o", form]).collect();
         shop.ada.run(&words).exits(0)
@@ -58,6 +60,57 @@ fn each_list_has_all_forms(
     let words: Vec<&str> = list.split(' ').chain(["--json", "--json"]).collect();
     assert_eq!(json.document(), shop.ada.run(&words).exits(0).document());
     assert!(!run("table").stdout.is_empty());
+}
+
+/// The last of several is the one, wherever on the line they are.
+#[rstest]
+#[case::json_last("devices -o csv --json", '{')]
+#[case::json_first("devices --json -o csv", 'i')]
+#[case::before_the_command("--json devices -o csv", 'i')]
+#[case::form_before_the_command("-o csv devices --json", '{')]
+#[case::both_before("-o csv --json devices", '{')]
+#[case::attached("--json devices -qocsv", 'i')]
+#[case::long("--json devices --output=tsv", 'i')]
+#[case::three("-o id devices --json --output csv", 'i')]
+#[case::table("devices --json -o table", 'D')]
+fn the_last_form_that_is_given_is_printed(#[case] line: &str, #[case] begins: char) {
+    let (_server, home) = devices();
+    let words: Vec<&str> = line.split(' ').collect();
+    let shown = home.run(&words).exits(0).stdout;
+    assert!(shown.starts_with(begins), "{shown}");
+    let failed = home.run(&[&words[..], &["--no-such-flag"]].concat()).exits(2).stderr;
+    assert_eq!(failed.starts_with('{'), begins == '{', "{failed}");
+}
+
+#[rstest]
+#[case::csv("csv", Some("id,event_type,is_read,created_at,payload"), ',')]
+#[case::tsv("tsv", Some("id\tevent_type\tis_read\tcreated_at\tpayload"), '\t')]
+#[case::id("id", None, ',')]
+fn a_watch_prints_rows(#[case] form: &str, #[case] heading: Option<&str>, #[case] between: char) {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    shop.proposed(&offer);
+    shop.proposed(&offer);
+    let all = shop.ada.run(&["inbox", "-o", "id"]).exits(0).stdout;
+    let watch = ["inbox", "--watch", "--count", "2", "--no-ack", "-o", form];
+    let rows = shop.ada.run(&watch).exits(0).stdout;
+    let mut lines: Vec<&str> = rows.lines().collect();
+    if let Some(heading) = heading {
+        assert_eq!(lines.remove(0), heading);
+    }
+    // The oldest first.
+    let ids: Vec<&str> = lines.iter().filter_map(|line| line.split(between).next()).rev().collect();
+    assert_eq!(ids, all.lines().collect::<Vec<_>>(), "{rows}");
+}
+
+#[test]
+fn a_line_of_a_watch_names_what_to_acknowledge() {
+    let shop = Shop::new();
+    shop.proposed(&shop.offer());
+    let line = shop.ada.run(&["inbox", "--watch", "--count", "1", "--no-ack"]).exits(0).stdout;
+    let id = line.trim_end().rsplit(' ').next().unwrap();
+    let acknowledged = shop.ada.run(&["inbox", "ack", id, "--json"]).exits(0).document();
+    assert_eq!(acknowledged["acknowledged"], 1, "{line}");
 }
 
 #[test]
@@ -271,6 +324,10 @@ fn own_lists_have_filters() {
     assert_eq!(ids(&["subscriptions", "--event-type", "new_agent"]), 1);
     assert_eq!(ids(&["subscriptions", "--state", "active"]), 2);
     assert_eq!(ids(&["subscriptions", "--state", "stopped"]), 0);
+    shop.ada.run(&[&sell[..], &["Three", "--once", "k1"]].concat()).exits(0);
+    assert_eq!(ids(&["intents", "--for", "listing", "--state", "done"]), 1);
+    assert_eq!(ids(&["intents", "--for", "trade"]), 0);
+    assert_eq!(ids(&["intents", "--state", "unknown"]), 0);
 }
 
 #[cfg(not(feature = "jq"))]

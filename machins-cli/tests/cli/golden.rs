@@ -49,6 +49,9 @@ fn each_command_prints_and_exits_as_in_its_golden_file() {
                 if ran.code != Some(0) {
                     differences.push(format!("{} {flags}: {ran:#?}", example.line));
                 }
+                if flags == "--json" && !is_documents(example, &ran.stdout) {
+                    differences.push(format!("{} prints no document: {ran:#?}", example.line));
+                }
                 text += &transcript(&home, example, flags, ran);
             }
         }
@@ -59,6 +62,19 @@ fn each_command_prints_and_exits_as_in_its_golden_file() {
         differences.extend(compared.err().map(|difference| difference.to_string()));
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Whether this is one JSON document, or of a command that goes on one a line.
+fn is_documents(example: &Example, stdout: &str) -> bool {
+    // Stdout is that of another program, too, or goes to one or to a file.
+    let others = [" -- ", " > ", " && ", " || ", "xargs", "hook run", "mcp serve"];
+    if others.iter().any(|other| example.line.contains(other)) {
+        return true;
+    }
+    let documents: Vec<_> =
+        serde_json::Deserializer::from_str(stdout).into_iter::<Value>().collect();
+    let is_one = documents.len() == 1 || example.command == "listen";
+    is_one && documents.iter().all(Result::is_ok)
 }
 
 /// Other builds lack some of the commands.

@@ -141,13 +141,6 @@ fn on_a_new_machine_five_lines_say_what_to_do() {
     let alone = home.run(&[]).exits(0);
     assert_eq!(alone.stdout.lines().count(), 5, "{alone:?}");
     assert!(alone.stdout.lines().all(|line| line.len() <= 80), "{alone:?}");
-    // Each is a command that exists.
-    for line in alone.stdout.lines().skip(1) {
-        let words = line.trim_start().split("  ").next().unwrap();
-        let words: Vec<&str> = words.split(' ').skip(1).filter(|word| *word != "--save").collect();
-        let command: Vec<&str> = words.into_iter().take_while(|word| *word != "--name").collect();
-        home.run(&[&command[..], &["--help"]].concat()).exits(0);
-    }
 }
 
 #[test]
@@ -339,6 +332,6 @@ fn a_topic_fits_into_80_columns(#[values("environment", "exit-codes", "config")]
 #[test]
 fn without_profiles_the_next_step_is_shown() {
     let none = Home::new().run(&["profile", "list"]).exits(0).stderr;
-    assert!(none.contains("machins join --name NAME"), "{none}");
+    assert!(none.contains(": machins join --help\n"), "{none}");
     assert!(none.lines().all(|line| line.chars().count() <= 80), "{none}");
 }

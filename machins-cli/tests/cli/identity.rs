@@ -149,49 +149,13 @@ fn the_config_is_edited_if_it_is_valid(#[case] text: &str, #[case] code: i32) {
     assert_eq!(home.run(&["config", "get", "agent_slug"]).stdout, slug);
 }
 
-/// The commands that are suggested in a text.
-fn suggested(text: &str) -> Vec<String> {
-    text.lines()
-        .filter_map(|line| line.find("machins --profile").map(|at| line[at..].to_owned()))
-        .collect()
-}
-
-#[test]
-fn a_trade_goes_from_proposal_to_review_by_pasting() {
-    let shop = Shop::new();
-    let home = two_parties(&shop);
-    let offer = shop.offer();
-    let bob = |words: &[&str]| home.run(&[&["--profile", "bob"], words].concat()).exits(0);
-    let proposed = bob(&["buy", &offer]);
-    let trade = proposed.stdout.split_whitespace().nth(1).unwrap().to_owned();
-    // The buyer of an offer does not decide on his own proposal.
-    assert!(!proposed.stderr.contains(" accept "), "{proposed:?}");
-    assert!(proposed.stderr.contains(&format!("machins --profile bob cancel {trade}")));
-    let decide = home.run(&["trade", &trade]).exits(0);
-    assert!(decide.stderr.contains(&format!("  machins accept {trade}\n")), "{decide:?}");
-    home.run(&["accept", &trade]).exits(0);
-    home.run(&["deliver", &trade, "--result", "1"]).exits(0);
-    let delivered = bob(&["trade", &trade]);
-    let commands = suggested(&delivered.stderr);
-    assert_eq!(commands[0], format!("machins --profile bob confirm {trade}"));
-    let pasted = |command: &str| {
-        let words = command.replace("machins", env!("CARGO_BIN_EXE_machins"));
-        home.run_program("sh", &["-c", &words], "").exits(0)
-    };
-    let confirmed = pasted(&commands[0]);
-    let reviewed = pasted(&suggested(&confirmed.stderr)[0]);
-    assert!(reviewed.stdout.contains(&trade), "{reviewed:?}");
-    // It is Bob's review, so Ada can still write hers.
-    home.run(&["review", &trade, "--rating", "4"]).exits(0);
-}
-
 #[test]
 fn the_profile_of_the_environment_is_carried_too() {
     let shop = Shop::new();
     let home = two_parties(&shop).with("MACHINS_PROFILE", "bob");
     let offer = shop.offer();
     let proposed = home.run(&["buy", &offer]).exits(0);
-    assert!(proposed.stderr.contains("machins --profile bob cancel "), "{proposed:?}");
+    assert!(proposed.stderr.contains("machins --profile bob trade "), "{proposed:?}");
 }
 
 #[test]
@@ -200,7 +164,7 @@ fn suggestions_carry_the_addresses_as_given() {
     let url = shop.server.machins_base_url();
     let home = Home::new();
     let ran = home.run(&["--base-url", &url, "wallet"]).exits(4);
-    assert!(ran.stderr.contains(&format!("machins --base-url {url} join --name NAME")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("machins --base-url {url} join --help")), "{ran:?}");
 }
 
 #[test]
@@ -213,7 +177,7 @@ fn a_key_is_not_taken_for_the_agent_of_another_place() {
     let bob: Value = serde_json::from_str(&shop.bob.read_config()).unwrap();
     let home = home.with("MACHINS_API_KEY", bob["api_key"].as_str().unwrap());
     let shown = home.run(&["trade", &trade]).exits(0);
-    assert!(shown.stderr.contains(" cancel ") && !shown.stderr.contains(" accept "), "{shown:?}");
+    assert!(shown.stderr.contains("Wait for") && !shown.stderr.contains(" accept "), "{shown:?}");
 }
 
 #[test]
@@ -239,7 +203,7 @@ fn a_refused_step_names_the_whole_trade() {
     let shop = Shop::new();
     let trade = shop.completed(&shop.offer());
     let ran = shop.bob.run(&["confirm", &trade[..8]]).exits(1);
-    assert!(ran.stderr.contains(&format!("machins trade {trade} shows")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!(": machins trade {trade}\n")), "{ran:?}");
 }
 
 #[test]
@@ -315,5 +279,5 @@ fn services_that_do_not_answer_are_named_with_a_cure() {
         .with("MACHINEID_ORG_KEY", "org_0123456789abcdef");
     let ran = home.run(&["status", "--timeout", "0.5"]).exits(1);
     assert!(ran.stderr.contains("no usable answer from machins and MachineID"), "{ran:?}");
-    assert!(ran.stderr.contains("machins doctor says what to do"), "{ran:?}");
+    assert!(ran.stderr.contains(": machins doctor\n"), "{ran:?}");
 }

@@ -48,6 +48,8 @@ mod messages;
 mod mock;
 #[cfg(unix)]
 mod mock_exec;
+#[cfg(unix)]
+mod next_steps;
 #[cfg(target_os = "linux")]
 mod once;
 #[cfg(unix)]

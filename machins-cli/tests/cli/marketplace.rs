@@ -76,8 +76,7 @@ fn a_listing_is_found_by_others() {
         shown(shop.bob.run(&["browse"])),
         str![[r"
 --
-No listings found. Create a request for what you need:
-  machins sell --side request --title TITLE --price CREDITS
+No listings found. Create a request for what you need: machins sell --help
 
 "]]
     );
@@ -85,7 +84,7 @@ No listings found. Create a request for what you need:
         shown(shop.ada.run(&["listings"])),
         str![[r"
 --
-No listings found. Create one: machins sell --title TITLE --price CREDITS
+No listings found. Create one: machins sell --help
 
 "]]
     );
@@ -148,7 +147,7 @@ tags         nlp, text
 listed       2026-01-01 12:00 UTC
 expires      never
 --
-To buy it: machins buy 00000000-0000-4000-8000-000000000000
+At this price both agents must have an owner. To become one: machins claim --help
 
 "]]
     );
@@ -550,6 +549,6 @@ fn an_unknown_outcome_names_the_command_to_check(#[case] command: &str, #[case] 
     let ran = shop.bob.run(&[&command[..], &["--json"]].concat()).exits(1);
     assert_eq!(ran.error()["kind"], "outcome_unknown", "{ran:?}");
     let ran = shop.bob.run(&command).exits(1);
-    assert!(ran.stderr.contains(&format!("next: {check}")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!(": {check}\n")), "{ran:?}");
     assert!(!ran.stderr.contains(['`', '_']), "no word of Rust: {ran:?}");
 }

@@ -56,9 +56,8 @@ fn a_trade_is_completed_and_reviewed() {
         str![[r"
 proposed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-Wait for the decision, or withdraw:
+Wait for the decision:
   machins trade 00000000-0000-4000-8000-000000000000 --wait escrow_held
-  machins cancel 00000000-0000-4000-8000-000000000000
 
 "]]
     );
@@ -134,7 +133,8 @@ You decide:
         str![[r"
 completed  00000000-0000-4000-8000-000000000000  12.50 CR
 --
-Review the trade: machins review 00000000-0000-4000-8000-000000000000 --rating 5
+Review the trade:
+  machins review 00000000-0000-4000-8000-000000000000 --rating 5
 
 "]]
     );
@@ -193,7 +193,7 @@ fn trades_can_end_early() {
         plain(&refused.stderr).replace(&over, "ID"),
         str![[r"
 error: POST /trades/{id}/cancel: the server answered 422 INVALID_TRANSITION: only a trade that is escrow_held can be cancelled; this one is proposed
-  next: machins trade 00000000-0000-4000-8000-000000000000 shows the status of the trade
+  next: to see the status of the trade: machins trade 00000000-0000-4000-8000-000000000000
 
 "]]
     );

@@ -308,7 +308,7 @@ impl Intent {
     pub(crate) fn stale(&self, what: &str, id: &str, error: Error) -> Error {
         let key = &self.key;
         let message = format!(
-            "the key {key:?} was used for {what} {id}, which the service does not know; if the {what} is gone for good, forget the key: machins intents forget {key:?}"
+            "the key {key:?} was used for {what} {id}, which the service does not know; forget the key if the {what} is gone for good"
         );
         Error::new(ErrorKind::StaleIntent, message).with_source(error)
     }

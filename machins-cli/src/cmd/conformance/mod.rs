@@ -38,7 +38,7 @@ impl Conformance {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         if !self.live {
             return Err(Failure::usage("conformance calls the real services with your keys")
-                .hint("`machins conformance --live` does it; nothing is changed there"));
+                .hint("nothing is changed there; to call them: `machins conformance --live`"));
         }
         let services = Services::new(context)?;
         if !services.has_key() {

@@ -111,7 +111,7 @@ impl Story {
         } else if wrong == 0 {
             self.out.text(&format!(
                 "\n{GOOD}All {} steps had the expected outcome.{GOOD:#}\n\
-                 Next: machins mock serve --demo-data, and machins guard --help\n",
+                 Next:\n  machins mock serve --demo-data\n  machins guard --help\n",
                 self.steps.len()
             ))?;
         }

@@ -76,7 +76,7 @@ fn profile(context: &Context) -> Check {
     const NAME: &str = "profile";
     match (context.check_profile(), context.profile()) {
         (Err(failure), _) | (_, Err(failure)) => {
-            Check::failed(NAME, failure.message(), "`machins profile list` shows the profiles")
+            Check::failed(NAME, failure.message(), "to see the profiles: `machins profile list`")
         }
         (Ok(()), Ok(None)) => Check::ok(NAME, "none; the settings outside of all profiles hold"),
         (Ok(()), Ok(Some(name))) => Check::ok(NAME, name),
@@ -113,7 +113,7 @@ fn environment(context: &Context) -> Check {
         names => Check::warning(
             NAME,
             format!("{} takes precedence over another value in the config file", names.join(", ")),
-            "`machins config explain` shows what holds",
+            "to see what holds: `machins config explain`",
         ),
     }
 }

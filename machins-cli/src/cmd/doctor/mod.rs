@@ -59,6 +59,9 @@ impl Doctor {
         drop(progress);
         let failed = checks.iter().filter(|check| check.status == Status::Failed);
         let (failures, is_setup) = (failed.clone().count(), failed.clone().any(Check::is_setup));
+        for cure in checks.iter_mut().filter_map(|check| check.cure.as_mut()) {
+            *cure = context.out.commands(cure);
+        }
         let report = Report { ok: failures == 0, checks };
         context.out.result(&report, || {
             report.checks.iter().map(|check| line(context.out, check)).collect()
@@ -92,10 +95,7 @@ fn line(out: Output, check: &Check) -> String {
     );
     // Not wrapped: it may be a command to paste.
     match &check.cure {
-        Some(cure) => {
-            let cure = out.commands(cure);
-            format!("{text}{:STATUS_WIDTH$}{FAINT}next:{FAINT:#} {}\n", "", clean(&cure))
-        }
+        Some(cure) => format!("{text}{:STATUS_WIDTH$}{FAINT}next:{FAINT:#} {}\n", "", clean(cure)),
         None => text,
     }
 }

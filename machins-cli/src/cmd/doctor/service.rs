@@ -90,7 +90,7 @@ impl Service {
                 let origin = context.setting(self.url).ok().flatten().map(|found| found.origin);
                 let cure = match (failure.advice(), origin) {
                     (Some(advice), _) => advice.to_owned(),
-                    (None, Some(origin)) => correction(&origin, self.url, "URL"),
+                    (None, Some(origin)) => correction(&origin, self.url),
                     (None, None) => "`machins config explain`".to_owned(),
                 };
                 return vec![Check::failed(&name, failure.message(), &cure).of_setup()];
@@ -187,7 +187,7 @@ impl Service {
             }
             Ok(None) => {
                 let how = match self.name {
-                    "machins" => "`machins join --name NAME`",
+                    "machins" => "`machins join --help`",
                     _ => "`machins org create --save`",
                 };
                 return Check::not_set(&name, how);
@@ -204,13 +204,13 @@ impl Service {
             Ok(what) => Check::ok(&name, format!("{what} ({origin})")),
             // The message says where the key comes from.
             Err(failure) if failure.exit == Exit::Setup => {
-                let cure = correction(&origin, self.key, "-");
+                let cure = correction(&origin, self.key);
                 Check::failed(&name, failure.message(), &cure).of_setup()
             }
             Err(failure) => {
                 let what = format!("{} ({origin})", failure.message());
                 if matches!(failure.http_status(), Some(401 | 403 | 404)) {
-                    let cure = correction(&origin, self.key, "-");
+                    let cure = correction(&origin, self.key);
                     Check::failed(&name, what, &cure).of_setup()
                 } else {
                     Check::failed(&name, what, no_answer_cure(&failure))
@@ -234,13 +234,13 @@ fn no_answer_cure(failure: &Failure) -> &'static str {
     }
 }
 
-/// What to do about a value that is wrong, where it comes from. `value` stands for the right one.
-fn correction(origin: &Origin, key: &Key, value: &str) -> String {
+/// What to do about a value that is wrong, where it comes from.
+fn correction(origin: &Origin, key: &Key) -> String {
     match origin {
         Origin::Flag(name) => format!("correct {name}"),
         Origin::Environment(name) => format!("correct or unset {name}"),
         Origin::Profile(_) | Origin::File | Origin::Default => {
-            format!("`machins config set {} {value}`", key.name)
+            format!("`machins config set {} {}`", key.name, key.default.unwrap_or("-"))
         }
     }
 }
@@ -251,7 +251,7 @@ fn device(context: &Context, devices: Option<&[machineid_client::Device]>) -> Ch
     let id = match context.value(&MACHINEID_DEVICE_ID) {
         Err(failure) => return Check::failed(NAME, failure.message(), "`machins config explain`"),
         Ok(None) => {
-            return Check::not_set(NAME, "`machins config set machineid.device_id ID`");
+            return Check::not_set(NAME, "`machins config set machineid.device_id agent-01`");
         }
         Ok(Some(id)) => id,
     };

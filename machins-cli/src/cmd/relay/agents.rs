@@ -79,7 +79,7 @@ async fn agent(context: &Context) -> Result<Agent, Failure> {
     }
     let id = context.value(&AGENT_ID)?.ok_or_else(|| {
         let what = "the service does not say which agent this key belongs to";
-        Failure::refused(what).hint("save its id: `machins config set agent_id ID`")
+        Failure::refused(what).hint("save its id: `machins config set agent_id -`")
     })?;
     Ok(Agent { id: AgentId::new(&id)?, client })
 }

