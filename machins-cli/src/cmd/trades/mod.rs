@@ -15,7 +15,7 @@ use self::trade::{change, find, report, show, unknown_outcome};
 use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::known;
+use crate::flags::{known, url};
 use crate::format::{credits, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
@@ -118,7 +118,7 @@ pub(crate) struct Buy {
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     metadata: Option<String>,
     /// URL that the platform asks whether to accept the delivery
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = url)]
     verification_url: Option<String>,
     /// Key of this purchase: given again, it shows the trade that it led to
     #[arg(long, value_name = "KEY")]
