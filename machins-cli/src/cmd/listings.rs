@@ -335,7 +335,7 @@ impl Edit {
         let update = self.update()?;
         let id = lookup::own_listing(&client, &id)?;
         let listing = context.spending_by(&client)?.update_listing(&id, &update)?;
-        context.out.result(&listing, || summarize("changed", &listing))
+        context.out.outcome(&listing, || summarize("changed", &listing))
     }
 
     fn update(self) -> Result<ListingUpdate, Failure> {
@@ -373,7 +373,7 @@ impl Edit {
 fn unlist(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let listing = client.deactivate_listing(&lookup::own_listing(&client, id)?)?;
-    context.out.result(&listing, || summarize("unlisted", &listing))
+    context.out.outcome(&listing, || summarize("unlisted", &listing))
 }
 
 impl Record for Listing {

@@ -11,7 +11,7 @@ use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, Trad
 use self::deliver::Deliver;
 use self::names::Names;
 pub(crate) use self::trade::own_agent;
-use self::trade::{change, find, report, show, unknown_outcome};
+use self::trade::{change, find, note, on_a_line, show, unknown_outcome};
 use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
@@ -234,7 +234,9 @@ impl Buy {
             None => client.propose_trade(&proposal).map_err(unknown_outcome),
         };
         drop(progress);
-        report(context, &client, &proposed?)
+        let trade = proposed?;
+        context.out.result(&trade, || on_a_line(&trade))?;
+        note(context, &client, &trade)
     }
 }
 
@@ -296,7 +298,7 @@ impl Review {
             }
             None => client.create_review(&id, &review).map_err(unknown_outcome),
         }?;
-        context.out.result(&review, || {
+        context.out.outcome(&review, || {
             let body = review.body.as_deref().unwrap_or_default();
             let text = format!("{WARN}{}{WARN:#} {}", stars(review.rating), clean(body));
             format!("{GOOD}reviewed{GOOD:#}  {}  {}", clean(id.as_str()), text.trim_end())
