@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
-use clap::{ArgMatches, Args, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum, ValueHint};
 use machins_client::Money;
 use machins_client::reqwest::Url;
 
@@ -80,6 +80,20 @@ pub(crate) struct Verbosity {
 }
 
 impl Global {
+    /// The flags of a command line that was parsed.
+    pub(crate) fn of(matches: &ArgMatches, line: &[OsString]) -> Result<Self, clap::Error> {
+        let mut global = Self::from_arg_matches(matches)?;
+        if global.json && global.format.is_some() {
+            // clap does not tell which of the two came last.
+            match last_form(line) {
+                Some("json") => global.format = None,
+                _ => global.json = false,
+            }
+        }
+        global.verbosity = Verbosity::from_levels(matches);
+        Ok(global)
+    }
+
     /// The form of the result that the flags ask for.
     pub(crate) fn format(&self) -> Format {
         match self.format {
@@ -99,7 +113,7 @@ impl Format {
 
 impl Verbosity {
     /// Counts the flags on all levels of a command line.
-    pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
+    fn from_levels(matches: &ArgMatches) -> Self {
         let mut verbose = 0_u8;
         let mut level = Some(matches);
         while let Some(matches) = level {
