@@ -1,10 +1,12 @@
 //! The context of a command: flags, settings, output, and a client if it needs one.
 
 use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use agent_client_core::{BaseUrl, TotalTimeout, variable, variable_is_true};
-use machineid_client::{ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
+use machineid_client::{CallOptions, ClientBuilder, ClientOptions, DeviceId, OrgKey, blocking};
 use machins_client::{ApiKey, Secret, SpendingClient, SpendingPolicy, Transport};
 
 use crate::config::document::Document;
@@ -23,6 +25,23 @@ use crate::verbose;
 /// What to do about an address of plain http.
 const INSECURE_HTTP_HINT: &str =
     "use https, or add --allow-insecure-http in a network that you trust";
+
+/// The HTTP status of the last reply to a client. A registration does not hold its own.
+#[derive(Clone, Default)]
+pub(crate) struct LastStatus(Arc<AtomicU16>);
+
+impl LastStatus {
+    /// The options that have a client tell its replies.
+    pub(crate) fn watch(&self) -> CallOptions {
+        let last = Arc::clone(&self.0);
+        CallOptions::new().on_reply(move |reply| last.store(reply.status(), Ordering::Relaxed))
+    }
+
+    /// The status. 0 if there was no reply.
+    pub(crate) fn get(&self) -> u16 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The context of one command. The config file is read only when something from it is needed.
 pub(crate) struct Context {

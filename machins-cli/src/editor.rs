@@ -1,9 +1,10 @@
 //! The user's editor.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
+
+use agent_client_core::variable;
 
 use crate::error::Failure;
 
@@ -12,9 +13,8 @@ const FALLBACK: &str = if cfg!(windows) { "notepad" } else { "vi" };
 
 /// Opens a text in `$VISUAL`, `$EDITOR` or `vi`, and returns what was saved.
 pub(crate) fn edit(text: &str) -> Result<String, Failure> {
-    let chosen = ["VISUAL", "EDITOR"]
-        .into_iter()
-        .find_map(|name| env::var(name).ok().filter(|command| !command.trim().is_empty()));
+    let set = |name| variable(name).map_err(|error| Failure::usage(error.message().to_owned()));
+    let chosen = set("VISUAL")?.map_or_else(|| set("EDITOR"), |command| Ok(Some(command)))?;
     let command = chosen.unwrap_or_else(|| FALLBACK.to_owned());
     let words = shlex::split(&command).unwrap_or_default();
     let Some((program, arguments)) = words.split_first() else {

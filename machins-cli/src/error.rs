@@ -312,6 +312,9 @@ impl From<Denied> for Failure {
             Reason::Refused(decision) => {
                 Self { status: Some(decision.http_status()), ..Self::denied(format!("{denied:#}")) }
             }
+            Reason::NotLogged { decision, .. } => {
+                Self { status: Some(decision.http_status()), ..Self::denied(format!("{denied:#}")) }
+            }
             _ => Self::denied(format!("{denied:#}")),
         };
         failure.code(denied.code().as_str()).request_id(denied.request_id())

@@ -9,8 +9,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
-use clap::{ArgMatches, Args, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum, ValueHint};
 use machins_client::Money;
+use machins_client::reqwest::Url;
 
 // The flags of every command. A doc comment here would replace the help of each command.
 #[derive(Clone, Debug, Default, Args)]
@@ -79,6 +80,20 @@ pub(crate) struct Verbosity {
 }
 
 impl Global {
+    /// The flags of a command line that was parsed.
+    pub(crate) fn of(matches: &ArgMatches, line: &[OsString]) -> Result<Self, clap::Error> {
+        let mut global = Self::from_arg_matches(matches)?;
+        if global.json && global.format.is_some() {
+            // clap does not tell which of the two came last.
+            match last_form(line) {
+                Some("json") => global.format = None,
+                _ => global.json = false,
+            }
+        }
+        global.verbosity = Verbosity::from_levels(matches);
+        Ok(global)
+    }
+
     /// The form of the result that the flags ask for.
     pub(crate) fn format(&self) -> Format {
         match self.format {
@@ -98,7 +113,7 @@ impl Format {
 
 impl Verbosity {
     /// Counts the flags on all levels of a command line.
-    pub(crate) fn from_levels(matches: &ArgMatches) -> Self {
+    fn from_levels(matches: &ArgMatches) -> Self {
         let mut verbose = 0_u8;
         let mut level = Some(matches);
         while let Some(matches) = level {
@@ -186,6 +201,30 @@ pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
 /// Parses a number of bytes that is not 0.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| "must be a number of bytes".into())
+}
+
+/// Parses a slug: lowercase letters, digits and inner hyphens.
+pub(crate) fn slug(text: &str) -> Result<String, String> {
+    let is_of_one = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
+    let is_slug = !text.is_empty() && text.chars().all(is_of_one) && text.trim_matches('-') == text;
+    is_slug
+        .then(|| text.to_owned())
+        .ok_or_else(|| "must be lowercase letters, digits and inner hyphens".into())
+}
+
+/// Parses a URL that the service or another agent is to call.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    let is_http = |url: Url| matches!(url.scheme(), "http" | "https");
+    let is_url = Url::parse(text).is_ok_and(is_http);
+    is_url.then(|| text.to_owned()).ok_or_else(|| "must begin with http:// or https://".into())
+}
+
+/// Parses the price of a listing.
+pub(crate) fn price(text: &str) -> Result<Money, String> {
+    match money(text)? {
+        price if price > Money::ZERO => Ok(price),
+        _ => Err("must be more than 0".into()),
+    }
 }
 
 /// Parses an amount of credits.

@@ -70,6 +70,9 @@ pub(crate) fn stdin_secret(what: &str) -> Result<Secret, Failure> {
 
 /// Asks for a secret at the terminal, even if stdin is something else.
 pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
+    // rpassword shows the prompt first: what is typed at once would be shown as well.
+    #[cfg(unix)]
+    let _silence = silence::Silence::begin();
     rpassword::prompt_password(prompt)
         .map_err(|error| Failure::local("could not ask for it at a terminal", error))
 }
@@ -104,6 +107,38 @@ pub(crate) fn confirm_in_person(what: &str) -> Result<(), Failure> {
         )));
     }
     confirm(what, false)
+}
+
+#[cfg(unix)]
+mod silence {
+    use std::fs::{File, OpenOptions};
+
+    use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+    /// The terminal, which shows nothing of what is typed until this is dropped.
+    pub(super) struct Silence {
+        terminal: File,
+        before: Termios,
+    }
+
+    impl Silence {
+        /// Returns `None` if there is no terminal.
+        pub(super) fn begin() -> Option<Self> {
+            let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+            let before = tcgetattr(&terminal).ok()?;
+            let mut silent = before.clone();
+            silent.local_flags.remove(LocalFlags::ECHO);
+            tcsetattr(&terminal, SetArg::TCSANOW, &silent).ok()?;
+            Some(Self { terminal, before })
+        }
+    }
+
+    impl Drop for Silence {
+        fn drop(&mut self) {
+            // Nothing can be done about a terminal that is gone.
+            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
+        }
+    }
 }
 
 fn not_empty(what: &str, text: &str) -> Result<Secret, Failure> {

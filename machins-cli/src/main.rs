@@ -79,9 +79,10 @@ fn main() {
 }
 
 fn run(arguments: &[OsString]) -> ExitCode {
-    if let Some(text) = cmd::topics::asked(arguments) {
-        let out = Output::new(&Global::default());
-        return print(out, &text);
+    if let Some((global, text)) = cmd::topics::asked(arguments) {
+        let out = Output::new(&global);
+        let filtered = out.with_filter(global.jq.as_deref());
+        return printed(out, filtered.and_then(|out| out.result(&text, || text.clone())));
     }
     let (global, command) = match cmd::parse(cmd::tree(), arguments) {
         Ok(parsed) => parsed,
@@ -161,14 +162,14 @@ fn not_run(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         // There is nowhere else to say that stderr is closed.
         let _ = error.print();
     } else {
-        return print(out, &error.render().ansi().to_string());
+        return printed(out, out.text(&error.render().ansi().to_string()));
     }
     Exit::Usage.into()
 }
 
-/// Prints a text that was asked for, and returns the exit code.
-fn print(out: Output, text: &str) -> ExitCode {
-    match out.text(text) {
+/// The exit code after a text that was asked for.
+fn printed(out: Output, result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             out.failure(&failure);

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::guard::Guard;
 use super::org;
 use super::remove::{Remove, naming};
-use crate::context::Context;
+use crate::context::{Context, LastStatus};
 use crate::decision_log::DecisionLogFlags;
 use crate::error::{ExitCode, Failure, OPERATOR_DECIDES, SYSTEM_UNAVAILABLE};
 use crate::format::{counted, time};
@@ -133,7 +133,8 @@ impl Command {
 
 fn register(context: &Context, device: &Device) -> Result<(), Failure> {
     let device = context.device(device.id.as_deref())?;
-    let registration = context.machineid()?.register(&device)?;
+    let status = LastStatus::default();
+    let registration = context.machineid()?.with(status.watch()).register(&device)?;
     let reply = registration.reply();
     let figures = figures(&reply.figures);
     let (word, refusal) = match &registration {
@@ -156,6 +157,7 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
     let code = reply.error.as_deref().unwrap_or(&reply.status);
     Err(Failure::refused(format!("{device} was not registered: {refusal}"))
         .hint(OPERATOR_DECIDES)
+        .status(status.get())
         .code(code)
         .request_id(reply.request_id.as_deref()))
 }

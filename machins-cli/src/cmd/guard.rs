@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use machineid_client::{Denied, Gate, Permit};
+use machineid_client::{Denied, Gate, Permit, Reason};
 use process_containment::{Command, Containment, UnknownContainment};
 
-use crate::context::Context;
+use crate::context::{Context, LastStatus};
 use crate::decision_log::DecisionLogFlags;
 use crate::error::{Exit, ExitCode, Failure};
 use crate::flags::{positive_seconds, seconds};
@@ -96,7 +96,8 @@ impl Guard {
         context.limit_each_call();
         let question = context.time_limit_or(LONGEST_QUESTION);
         let device = context.device(self.device.as_deref())?;
-        let client = context.machineid_with_key()?.build()?;
+        let status = LastStatus::default();
+        let client = context.machineid_with_key()?.build()?.with(status.watch());
         let decisions = Arc::new(Decisions::new(context.out, self.outage_grace));
         let (results, outages) = (Arc::clone(&decisions), Arc::clone(&decisions));
         let gate = Gate::new(&client, device)
@@ -130,7 +131,10 @@ impl Guard {
             });
             tokio::select! {
                 biased;
-                result = work => result?,
+                result = work => result.map_err(|denied| match denied.reason() {
+                    Reason::NotRegistered(_) => Failure::from(denied).status(status.get()),
+                    _ => denied.into(),
+                })?,
                 signal = process::interrupted(&signals) => Ok(process::signalled(signal)),
             }
         })?

@@ -1,6 +1,7 @@
 //! `machins join`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use machins_client::{AgentSlug, AgentType, ErrorKind, Extra, Joined, NewAgent};
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::config::key::{AGENT_ID, AGENT_SLUG, API_KEY, BASE_URL, Key};
 use crate::config::settings::{Origin, Setting};
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::known;
+use crate::flags::{known, slug};
 use crate::format::credits;
 use crate::naming::{previous, slug_from};
 use crate::shown_once;
@@ -27,10 +28,10 @@ use crate::text::clean;
 #[command(after_help = "Example:\n  machins join --name 'Ada of the North'")]
 pub(crate) struct Join {
     /// Name of the agent
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: String,
     /// Public name: lowercase letters, digits and hyphens [default: made from the name]
-    #[arg(long)]
+    #[arg(long, value_parser = slug)]
     slug: Option<String>,
     /// What the agent does and offers
     #[arg(long, value_name = "TEXT")]
@@ -46,10 +47,7 @@ pub(crate) struct Join {
 impl Join {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         context.allow_new_profile();
-        let slug = match self.slug {
-            Some(slug) => slug,
-            None => slug_from("name", &self.name)?,
-        };
+        let slug = self.slug.unwrap_or_else(|| slug_from(&self.name, "agent"));
         // A variable that can't be read is an error before there is a key, not after.
         context.setting(&API_KEY)?;
         let file = ConfigFile::locate()?;
@@ -108,7 +106,7 @@ impl Join {
 }
 
 fn describe(joined: &Joined, wanted: &str) -> String {
-    let mut rows = vec![("joined as", styled(slug(joined, wanted), GOOD))];
+    let mut rows = vec![("joined as", styled(own_slug(joined, wanted), GOOD))];
     if let Some(id) = &joined.agent_id {
         rows.push(("agent id", cell(id.as_str())));
     }
@@ -123,7 +121,7 @@ fn describe(joined: &Joined, wanted: &str) -> String {
 }
 
 /// The slug in the reply, or else the one that was asked for.
-fn slug<'a>(joined: &'a Joined, wanted: &'a str) -> &'a str {
+fn own_slug<'a>(joined: &'a Joined, wanted: &'a str) -> &'a str {
     joined.agent_slug.as_ref().map_or(wanted, AgentSlug::as_str)
 }
 
@@ -144,7 +142,7 @@ fn save(
             // The id of the agent before would be wrong.
             None => document.remove(profile, &AGENT_ID),
         }
-        document.set(profile, &AGENT_SLUG, slug(joined, wanted));
+        document.set(profile, &AGENT_SLUG, own_slug(joined, wanted));
         if let Some(url) = url {
             document.set(profile, &BASE_URL, url);
         }
@@ -164,7 +162,7 @@ fn keep(document: &mut Document, profile: Option<&str>, moves: bool) -> Option<S
 fn not_saved(joined: &Joined, wanted: &str, failure: &Failure) -> Failure {
     Failure::config(format!(
         "{} has joined, but its key could not be saved: {}; the key, which is shown only once: {}",
-        slug(joined, wanted),
+        own_slug(joined, wanted),
         failure.message(),
         joined.api_key.expose()
     ))

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use machins_client::{
     Document, ErrorKind, Listing, ListingStatus, ListingType, ListingUpdate, Money, NewListing,
@@ -11,7 +12,7 @@ use machins_client::{
 use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::{known, money};
+use crate::flags::{known, price, slug, url};
 use crate::format::{credits, json_cell, kind, listing_style, side, tags, time};
 use crate::list::{Limit, List, show_list};
 use crate::naming::slug_from;
@@ -89,13 +90,13 @@ impl Listed {
 #[derive(Debug, Args)]
 pub(crate) struct Sell {
     /// Title of the listing
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     title: String,
     /// Price in credits, for example 12.50
-    #[arg(long, value_name = "CREDITS", value_parser = money)]
+    #[arg(long, value_name = "CREDITS", value_parser = price)]
     price: Money,
     /// Slug: lowercase letters, digits and hyphens [default: made from the title]
-    #[arg(long)]
+    #[arg(long, value_parser = slug)]
     slug: Option<String>,
     /// Type of the listing: task, data, api, model or asset
     #[arg(long = "type", value_name = "TYPE", default_value = "task", value_parser = known(ListingType::WORDS))]
@@ -126,7 +127,7 @@ pub(crate) struct Sell {
     #[arg(long)]
     auto_accept: bool,
     /// URL that is notified of deliveries
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = url)]
     callback_url: Option<String>,
     /// Key of this listing: given again, it shows the listing that it led to
     #[arg(long, value_name = "KEY")]
@@ -140,13 +141,13 @@ pub(crate) struct Edit {
     #[arg(value_name = "ID")]
     id: String,
     /// New title
-    #[arg(long, group = "change")]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new(), group = "change")]
     title: Option<String>,
     /// New price in credits
-    #[arg(long, value_name = "CREDITS", value_parser = money, group = "change")]
+    #[arg(long, value_name = "CREDITS", value_parser = price, group = "change")]
     price: Option<Money>,
     /// New slug
-    #[arg(long, group = "change")]
+    #[arg(long, value_parser = slug, group = "change")]
     slug: Option<String>,
     /// New description
     #[arg(long, value_name = "TEXT", group = "change")]
@@ -168,7 +169,7 @@ pub(crate) struct Edit {
     #[arg(long, value_name = "BOOL", group = "change", hide_possible_values = true)]
     auto_accept: Option<bool>,
     /// URL that is notified of deliveries
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "change")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = url, group = "change")]
     callback_url: Option<String>,
 }
 
@@ -225,10 +226,7 @@ impl Sell {
             return Err(Failure::usage("--bounty is only for requests, and this is an offer")
                 .hint("add --side request"));
         }
-        let slug = match self.slug {
-            Some(slug) => slug,
-            None => slug_from("title", &self.title)?,
-        };
+        let slug = self.slug.unwrap_or_else(|| slug_from(&self.title, "listing"));
         let listing_type = ListingType::from(self.listing_type);
         let mut listing = NewListing::new(self.title, slug, listing_type, self.price).side(side);
         if let Some(text) = self.description {
@@ -337,7 +335,7 @@ impl Edit {
         let update = self.update()?;
         let id = lookup::own_listing(&client, &id)?;
         let listing = context.spending_by(&client)?.update_listing(&id, &update)?;
-        context.out.result(&listing, || summarize("changed", &listing))
+        context.out.outcome(&listing, || summarize("changed", &listing))
     }
 
     fn update(self) -> Result<ListingUpdate, Failure> {
@@ -376,7 +374,7 @@ fn unlist(context: &Context, id: &str) -> Result<(), Failure> {
     let client = context.machins()?;
     let id = lookup::own_listing(&client, id)?;
     let reply = client.deactivate_listing(&id)?;
-    context.out.result(&reply, || match reply.reply.to::<Listing>() {
+    context.out.outcome(&reply, || match reply.reply.to::<Listing>() {
         Ok(listing) => summarize("unlisted", &listing),
         Err(_) => format!("{BAD}unlisted{BAD:#}  {id}"),
     })

@@ -62,7 +62,7 @@ pub(crate) struct Browse {
     #[arg(long, value_name = "CREDITS", value_parser = money)]
     max_price: Option<Money>,
     /// Order: newest, price_asc or price_desc
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ORDER", value_parser = known(Sort::WORDS), hide_possible_values = true)]
     sort: Option<String>,
     #[command(flatten)]
     paging: Paging,

@@ -67,7 +67,7 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use crate::context::Context;
 use crate::error::{ExitCode, Failure};
-use crate::flags::{Format, Global, Verbosity, last_form};
+use crate::flags::{Format, Global, Verbosity};
 
 /// A command, in the group that runs it.
 #[derive(Debug, Subcommand)]
@@ -140,7 +140,8 @@ impl Command {
 /// The environment variable that names a profile, as `--profile` does.
 const PROFILE_VARIABLE: &str = "MACHINS_PROFILE";
 
-/// Parses a command line, and reads the profile from the environment if it names none. The command is `None` when the line names none.
+/// Parses a command line, checks the environment, and reads the profile from it if the line names none.
+/// The command is `None` when the line names none.
 pub(crate) fn parse(
     tree: clap::Command,
     line: &[OsString],
@@ -150,14 +151,7 @@ pub(crate) fn parse(
         Some(_) => Some(Command::from_arg_matches(&matches)?),
         None => None,
     };
-    let mut global = Global::from_arg_matches(&matches)?;
-    if global.json && global.format.is_some() {
-        // clap does not tell which of the two came last.
-        match last_form(line) {
-            Some("json") => global.format = None,
-            _ => global.json = false,
-        }
-    }
+    let mut global = Global::of(&matches, line)?;
     if global.format().is_for_programs() && !is_list(&matches) {
         let what = "only commands that list have -o csv, tsv and id\n";
         return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what));
@@ -166,13 +160,24 @@ pub(crate) fn parse(
         let what = "--jq filters JSON, which -o table, csv, tsv and id are not\n";
         return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, what));
     }
-    global.verbosity = Verbosity::from_levels(&matches);
+    let invalid = |error: agent_client_core::Error| {
+        clap::Error::raw(clap::error::ErrorKind::InvalidUtf8, format!("{}\n", error.message()))
+    };
+    // None of ours counts as unset if it is no text, whatever the command needs.
+    for name in topics::variables().iter().map(|(name, _)| name).filter(|name| is_ours(name)) {
+        if std::env::var_os(name).is_some_and(|value| value.to_str().is_none()) {
+            variable(name).map_err(invalid)?;
+        }
+    }
     if global.profile.is_none() {
-        global.profile = variable(PROFILE_VARIABLE).map_err(|error| {
-            clap::Error::raw(clap::error::ErrorKind::InvalidUtf8, format!("{}\n", error.message()))
-        })?;
+        global.profile = variable(PROFILE_VARIABLE).map_err(invalid)?;
     }
     Ok((global, command))
+}
+
+/// Whether a variable is read by this program alone.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("MACHINS_") || name.starts_with("MACHINEID_")
 }
 
 /// The commands that list.

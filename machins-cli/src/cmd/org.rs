@@ -9,6 +9,7 @@ use crate::config::key::{MACHINEID_BASE_URL, MACHINEID_ORG_KEY};
 use crate::config::settings::{Origin, Setting};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::known;
 use crate::format::or_unknown;
 use crate::naming::previous;
 use crate::shown_once;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  machins checkout pro")]
     Checkout {
         /// Plan: pro, scale or max
+        #[arg(value_parser = known(&["pro", "scale", "max"]), hide_possible_values = true)]
         plan: String,
     },
 

@@ -127,7 +127,7 @@ fn login(context: &Context, email: Option<String>) -> Result<(), Failure> {
     })?;
     // The token is a secret: it is saved and never printed.
     let document = json!({"status": "ok", "email": email});
-    context.out.result(&document, || fields(&[("logged in", styled(email, GOOD))]))?;
+    context.out.outcome(&document, || fields(&[("logged in", styled(email, GOOD))]))?;
     context
         .out
         .note(&format!("Saved the token in {}. Next: `machins owner me`", file.path().display()));

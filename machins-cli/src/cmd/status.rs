@@ -98,9 +98,9 @@ impl Status {
             context.out.note("To create an organisation: `machins org create --save`");
         }
         let names: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
-        // A key that is invalid here was never sent.
-        let is_setup = |(_, failure): &(&str, Failure)| failure.exit == Exit::Setup;
-        if let Some(at) = failures.iter().position(is_setup) {
+        // What is invalid here was never sent.
+        let is_own = |(_, failure): &(&str, Failure)| failure.exit != Exit::Refused;
+        if let Some(at) = failures.iter().position(is_own) {
             return Err(failures.swap_remove(at).1);
         }
         if names.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::known;
+use crate::flags::{known, url};
 use crate::list::{Limit, List, show_list};
 use crate::records::Record;
 use crate::style::{BAD, GOOD};
@@ -58,7 +58,7 @@ pub(crate) struct Subscribe {
     #[arg(value_name = "EVENT", value_parser = known(EventType::WORDS), hide_possible_values = true)]
     event: String,
     /// URL that receives the events
-    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(value_name = "URL", value_hint = ValueHint::Url, value_parser = url)]
     url: String,
     /// Read the secret for signing the events from stdin
     #[arg(long)]

@@ -3,8 +3,14 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
+use clap::{Arg, Args, Command};
+
 use crate::config::key::KEYS;
 use crate::error::Exit;
+use crate::flags::{Global, Verbosity};
+
+/// The argument that names a topic.
+const TOPIC: &str = "topic";
 
 /// The variables that set no setting.
 const OTHER_VARIABLES: [(&str, &str); 16] = [
@@ -68,18 +74,23 @@ pub(super) fn settings() -> String {
     text
 }
 
-/// The topic that a command line asks for: the words after `help`.
-pub(crate) fn asked(arguments: &[OsString]) -> Option<String> {
-    let [_, help, topic] = arguments else { return None };
-    if help != "help" {
+/// The topic that a command line asks for, and the flags with which it does.
+pub(crate) fn asked(line: &[OsString]) -> Option<(Global, String)> {
+    if !line.iter().any(|word| word == "help") {
         return None;
     }
-    match topic.to_str()? {
-        "environment" => Some(format!("Environment variables:\n\n{}", table(&variables()))),
-        "exit-codes" => Some(format!("Exit codes:\n\n{}", table(&exit_codes()))),
-        "config" => Some(config()),
-        _ => None,
-    }
+    let topic =
+        Arg::new(TOPIC).required(true).value_parser(["environment", "exit-codes", "config"]);
+    let help = Verbosity::augment_args(Command::new("help").arg(topic));
+    let tree = Global::augment_args(Command::new("machins")).disable_help_subcommand(true);
+    // What is no topic is left to the tree of commands.
+    let matches = tree.subcommand(help).try_get_matches_from(line).ok()?;
+    let text = match matches.subcommand()?.1.get_one::<String>(TOPIC)?.as_str() {
+        "environment" => format!("Environment variables:\n\n{}", table(&variables())),
+        "exit-codes" => format!("Exit codes:\n\n{}", table(&exit_codes())),
+        _ => config(),
+    };
+    Some((Global::of(&matches, line).ok()?, text))
 }
 
 fn config() -> String {

@@ -322,8 +322,6 @@ fn the_environment_can_name_another_file() {
 
 #[cfg(unix)]
 mod unix {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{MetadataExt, chown, symlink};
     use std::os::unix::process::CommandExt;
     use std::path::Path;
@@ -536,22 +534,6 @@ mod unix {
         };
         run(&["validate"]).exits(0);
         run(&["config", "show"]).exits(4);
-    }
-
-    #[rstest]
-    #[case::config_file("MACHINS_CONFIG")]
-    #[case::org_key("MACHINEID_ORG_KEY")]
-    #[case::device("MACHINEID_DEVICE_ID")]
-    #[case::address("MACHINEID_BASE_URL")]
-    #[case::decision_log("MACHINEID_DECISION_LOG")]
-    fn a_variable_that_is_not_utf_8_is_an_error(#[case] name: &str) {
-        let (server, home) = all_in_the_environment();
-        server.clear_requests();
-        let mut command = home.machins(&["validate"]);
-        let ran =
-            Ran::from(command.env(name, OsStr::from_bytes(b"a\xff")).output().unwrap()).exits(2);
-        assert!(ran.stderr.contains(name) && ran.stderr.contains("not UTF-8"), "{ran:?}");
-        assert!(server.requests().is_empty());
     }
 
     #[test]

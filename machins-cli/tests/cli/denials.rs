@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use machins_mock::{MockServer, OrgUpdate, Plan};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -221,6 +222,38 @@ fn no_registration_is_told_how_to_undo_it(#[case] reply: Value) {
     says_not_how_to_undo_it(&printed);
     assert!(printed.contains("the operator of this organisation decides; ask them"), "{printed}");
     assert!(printed.contains("the org's operator decides"), "{printed}");
+}
+
+/// What has an id has a status, too.
+#[rstest]
+#[case::frozen(OrgUpdate::new().frozen(true), 403)]
+#[case::disabled(OrgUpdate::new().execution_enabled(false), 200)]
+#[case::expired(OrgUpdate::new().entitlement_active(false), 200)]
+fn a_denial_has_the_status_of_its_reply(#[case] state: OrgUpdate, #[case] status: u16) {
+    let server = MockServer::builder().start().unwrap();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org);
+    home.run(&["register", "agent-01"]).exits(0);
+    org.update(state).unwrap();
+    let guard = ["guard", "--json", "--device", "agent-01", "--", "true"];
+    let denied = home.run(&guard).exits(3).error();
+    assert!(denied["request_id"].is_string(), "{denied}");
+    assert_eq!(denied["status"], status, "{denied}");
+    let validated = home.run(&["validate", "--json", "agent-01"]).exits(3).error();
+    assert_eq!(validated["status"], 200, "{validated}");
+}
+
+#[test]
+fn a_device_that_is_not_registered_has_the_status_of_the_reply() {
+    let server = MockServer::builder().start().unwrap();
+    let org = server.create_org(Plan::Free);
+    let home = Home::against(&server, &org);
+    home.run(&["register", "agent-01"]).exits(0);
+    home.run(&["revoke", "agent-01"]).exits(0);
+    let registered = home.run(&["register", "--json", "agent-01"]).exits(1).error();
+    assert_eq!(registered["status"], 403, "{registered}");
+    let guard = ["guard", "--json", "--device", "agent-01", "--", "true"];
+    assert_eq!(home.run(&guard).exits(3).error()["status"], 403);
 }
 
 /// A shell sets the variable only for the calls of its completion script, but it may be left over in

@@ -162,6 +162,37 @@ fn quiet_prints_nothing_that_the_exit_code_says(#[case] line: &str, #[case] code
     }
 }
 
+#[rstest]
+#[case::unlist("unlist LISTING")]
+#[case::edit("edit LISTING --price 2")]
+#[case::accept("accept PROPOSED")]
+#[case::reject("reject PROPOSED")]
+#[case::cancel("cancel HELD")]
+#[case::deliver("deliver HELD --result 1")]
+fn quiet_prints_no_change_that_the_exit_code_says(#[case] line: &str) {
+    let shop = Shop::new();
+    let offer = shop.offer();
+    let line = line
+        .replace("LISTING", &offer)
+        .replace("PROPOSED", &shop.proposed(&offer))
+        .replace("HELD", &shop.accepted(&offer));
+    let words: Vec<&str> = std::iter::once("-q").chain(line.split(' ')).collect();
+    let ran = shop.ada.run(&words).exits(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{line}");
+}
+
+#[test]
+fn quiet_prints_no_ok_of_a_mock_server() {
+    let server = MockServer::builder().start().unwrap();
+    let home = Home::new().with("MACHINS_MOCK_URL", &server.url());
+    for line in ["health", "requests clear", "webhooks clear", "fault clear", "reset"] {
+        let words: Vec<&str> = ["-q", "mock"].into_iter().chain(line.split(' ')).collect();
+        assert_eq!(home.run(&words).exits(0).stdout, "", "{line}");
+    }
+    assert!(home.run(&["-q", "mock", "clock"]).exits(0).stdout.contains("now"));
+    assert_eq!(home.run(&["-q", "mock", "health", "--json"]).exits(0).document()["status"], "ok");
+}
+
 #[test]
 fn removing_needs_an_id_and_asks() {
     let (_server, home) = devices();

@@ -323,6 +323,39 @@ fn a_manual_page_tells_environment_files_and_exit_status(
 }
 
 #[rstest]
+#[case::profile("--profile nobody help environment")]
+#[case::color("help exit-codes --color never")]
+#[case::quiet("-q help config -v")]
+fn a_topic_takes_the_flags_of_every_command(#[case] line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let topic = words[words.iter().position(|word| *word == "help").unwrap() + 1];
+    let home = Home::new();
+    let shown = home.run(&words).exits(0);
+    assert_eq!(shown.stdout, home.run(&["help", topic]).exits(0).stdout);
+}
+
+#[rstest]
+#[case::before("--json help environment")]
+#[case::after("help environment --json")]
+fn a_topic_as_json_is_a_document(#[case] line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let document = Home::new().run(&words).exits(0).document();
+    assert!(document.as_str().unwrap().contains("MACHINS_API_KEY"), "{document}");
+}
+
+#[test]
+fn what_is_no_topic_is_refused() {
+    let home = Home::new();
+    home.run(&["help", "nothing"]).exits(2);
+    home.run(&["environment"]).exits(2);
+    home.run(&["help", "environment", "more"]).exits(2);
+    home.run(&["help", "environment", "--no-such-flag"]).exits(2);
+    assert!(
+        home.run(&["help", "inbox", "ack"]).exits(0).stdout.contains("Usage: machins inbox ack")
+    );
+}
+
+#[rstest]
 fn a_topic_fits_into_80_columns(#[values("environment", "exit-codes", "config")] topic: &str) {
     let text = Home::new().run(&["help", topic]).exits(0).stdout;
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();

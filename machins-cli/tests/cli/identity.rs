@@ -44,18 +44,6 @@ fn an_empty_variable_chooses_no_profile() {
     home.run(&["config", "explain"]).exits(0);
 }
 
-#[cfg(unix)]
-#[test]
-fn a_profile_variable_that_is_not_utf_8_exits_2() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    let home = Home::new();
-    let mut command = home.machins(&["wallet", "--json"]);
-    let bad = OsStr::from_bytes(b"b\xff");
-    let ran = Ran::from(command.env("MACHINS_PROFILE", bad).output().unwrap()).exits(2);
-    assert!(ran.error()["message"].to_string().contains("MACHINS_PROFILE"), "{ran:?}");
-}
-
 #[rstest]
 fn a_profile_that_is_not_there_exits_4(
     #[values(

@@ -130,32 +130,58 @@ fn arguments_that_are_not_text_are_a_clear_error() {
 }
 
 /// A key that is meant for a test's server must not go to the service because the address of that
-/// server can't be read.
+/// server can't be read. It does not matter what a command needs.
 #[cfg(unix)]
-#[test]
-fn a_variable_that_is_not_utf_8_exits_2() {
+#[rstest::rstest]
+#[case::public("browse")]
+#[case::with_a_key("wallet")]
+#[case::status("status")]
+#[case::gate("validate agent-01")]
+#[case::guard("guard --device agent-01 -- echo started")]
+#[case::join("join --name Ada")]
+#[case::local("config path")]
+#[case::hook("hook run claude")]
+fn a_variable_that_is_not_utf_8_exits_2(#[case] line: &str) {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
-    let cases = [
-        ("MACHINEID_BASE_URL", &["validate"][..]),
-        ("MACHINEID_BASE_URL", &["guard", "--", "echo", "started"]),
-        ("MACHINEID_ORG_KEY", &["validate"]),
-        ("MACHINEID_DEVICE_ID", &["validate"]),
-        ("MACHINS_BASE_URL", &["wallet"]),
-        ("MACHINS_API_KEY", &["wallet"]),
-        ("MACHINS_API_KEY", &["join", "--name", "Ada"]),
-        ("MACHINS_WEBHOOK_SECRET", &["webhook", "sign"]),
-    ];
-    for (name, arguments) in cases {
-        let home = Home::new()
-            .with("MACHINEID_ORG_KEY", "org_0123456789abcdef")
-            .with("MACHINEID_DEVICE_ID", "agent-01")
-            .with("MACHINS_API_KEY", "at_0123456789abcdef");
-        let mut command = home.machins(arguments);
-        let ran = Ran::from(command.env(name, OsStr::from_bytes(b"org_\xff")).output().unwrap());
-        assert_eq!(ran.code, Some(2), "{name} {arguments:?}: {ran:?}");
-        assert!(ran.stderr.contains(&format!("{name} is not UTF-8")), "{ran:?}");
-        assert_eq!(ran.stdout, "", "{ran:?}");
+    let world = World::new();
+    let home = world.home(&world.shop.server.url());
+    let variables = home.run(&["help", "environment"]).exits(0).stdout;
+    let names = variables.split_whitespace();
+    let ours = |name: &&str| name.starts_with("MACHINS_") || name.starts_with("MACHINEID_");
+    let ours: std::collections::BTreeSet<&str> =
+        names.filter(ours).filter(|name| !name.contains('=')).collect();
+    assert!(ours.len() > 12, "{ours:?}");
+    world.shop.server.clear_requests();
+    let words: Vec<&str> = line.split(' ').collect();
+    for name in ours {
+        let mut command = home.machins(&words);
+        let ran = Ran::from(command.env(name, OsStr::from_bytes(b"1\xff")).output().unwrap());
+        assert_eq!(ran.code, Some(2), "{name}: {ran:?}");
+        assert!(ran.stderr.contains(name) && ran.stderr.contains("not UTF-8"), "{ran:?}");
+        assert_eq!(ran.stdout, "", "{name}: {ran:?}");
     }
+    assert!(world.shop.server.requests().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_editor_that_is_not_utf_8_is_not_another() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let home = Home::new().with("EDITOR", "true");
+    let mut edit = home.machins(&["config", "edit"]);
+    let ran = Ran::from(edit.env("VISUAL", OsStr::from_bytes(b"v\xff")).output().unwrap()).exits(2);
+    assert!(ran.stderr.contains("VISUAL"), "{ran:?}");
+}
+
+/// It is no matter of the service.
+#[test]
+fn a_variable_that_is_no_boolean_is_wrong_usage_for_status() {
+    let world = World::new();
+    let home = world.home(&world.shop.server.url()).with("MACHINS_ALLOW_INSECURE_HTTP", "maybe");
+    let ran = home.run(&["--base-url", "http://a.example/api/v1", "status"]).exits(2);
+    assert!(ran.stderr.contains("MACHINS_ALLOW_INSECURE_HTTP"), "{ran:?}");
 }

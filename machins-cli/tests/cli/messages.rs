@@ -19,12 +19,48 @@ use crate::stub::{self, Reply};
 #[case::event(&["inbox", "--event-type", "trade_propose"], "trade_proposed")]
 #[case::subscription(&["subscribe", "trade_acepted", "https://a.example"], "trade_accepted")]
 #[case::device_status(&["devices", "--status", "activ"], "active")]
+#[case::order(&["browse", "--sort", "price_as"], "price_asc")]
+#[case::plan(&["checkout", "scael"], "scale")]
 fn a_mistyped_word_is_answered_with_the_nearest(#[case] line: &[&str], #[case] nearest: &str) {
     let shop = Shop::new();
     shop.server.clear_requests();
     let ran = shop.ada.run(line).exits(2);
     assert!(ran.stderr.matches(nearest).count() >= 2, "the list and the nearest: {ran:?}");
     assert!(shop.server.requests().is_empty());
+}
+
+/// Whatever the service is, they are none of it.
+#[rstest]
+#[case::slug("sell --title A --price 1 --slug", "A B")]
+#[case::slug_of_an_agent("join --name A --slug", "UP")]
+#[case::new_slug("edit 8d41e7b2 --slug", "-a")]
+#[case::no_title("sell --price 1 --title", "")]
+#[case::no_name("join --name", "")]
+#[case::price("sell --title A --price", "0")]
+#[case::webhook("subscribe trade_proposed", "nourl")]
+#[case::callback("sell --title A --price 1 --callback-url", "example.com")]
+#[case::verification("buy 3f2a9c10 --verification-url", "ftp://a.example")]
+#[case::endpoint("deliver b7e69f58 --endpoint-url", "/v1")]
+#[case::plan("checkout", "gold")]
+#[case::order("browse --sort", "bogus")]
+fn a_value_that_cannot_be_is_wrong_usage(#[case] line: &str, #[case] value: &str) {
+    let shop = Shop::new();
+    shop.server.clear_requests();
+    let words: Vec<&str> = line.split(' ').chain([value, "--json"]).collect();
+    assert_eq!(shop.ada.run(&words).exits(2).error()["kind"], "usage");
+    assert!(shop.server.requests().is_empty());
+}
+
+#[rstest]
+fn every_name_and_title_makes_a_slug(
+    #[values("B", "AI", "数据", "Привет", "!", "🎉")] text: &str
+) {
+    let shop = Shop::new();
+    let sell = ["sell", "--title", text, "--price", "1", "--json"];
+    let listing = shop.ada.run(&sell).exits(0).document();
+    assert_eq!(listing["title"], text);
+    let home = Home::new().with("MACHINS_BASE_URL", &shop.server.machins_base_url());
+    home.run(&["join", "--name", text]).exits(0);
 }
 
 #[cfg(target_os = "linux")]

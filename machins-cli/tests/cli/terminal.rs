@@ -158,6 +158,16 @@ fn secrets_are_asked_for() {
 }
 
 #[test]
+fn a_secret_that_is_typed_at_once_is_not_shown() {
+    let home = Home::new();
+    let sign = "printf x | $MACHINS webhook sign";
+    for _ in 0..20 {
+        let screen = on_a_terminal(&home, sign, &[("Webhook secret: ", "Jefe\n")]).exits(0).stdout;
+        assert!(!screen.contains("Jefe"), "{screen}");
+    }
+}
+
+#[test]
 fn ctrl_c_at_a_terminal_ends_a_watch() {
     let shop = Shop::new();
     let trade = shop.proposed(&shop.offer());

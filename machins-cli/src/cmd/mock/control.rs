@@ -408,6 +408,10 @@ impl Server {
         let document = reply.json::<Document>();
         if reply.is_success() {
             let document = document?;
+            // The exit code says as much.
+            if document.as_json() == r#"{"status":"ok"}"# {
+                return context.out.outcome(&document, || human(&document));
+            }
             return context.out.result(&document, || human(&document));
         }
         if let Ok(document) = &document {
@@ -430,7 +434,7 @@ impl Server {
         };
         let url = url.ok_or_else(|| {
             Failure::usage("no mock server given").hint(format!(
-                "give its address with --url, or set {MOCK_URL}; machins mock serve starts one"
+                "give its address with --url, or set {MOCK_URL}; to start one: `machins mock serve`"
             ))
         })?;
         // No key is sent.

@@ -6,6 +6,7 @@ use machins_client::{Delivery, Document, Extra};
 use super::trade::change;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::flags::url;
 use crate::json_flag;
 
 /// Deliver what was bought
@@ -36,7 +37,7 @@ pub(crate) struct Deliver {
     #[arg(long, value_name = "JSON", allow_hyphen_values = true, group = "delivery")]
     data: Option<String>,
     /// URL of the api or model
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, group = "delivery")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = url, group = "delivery")]
     endpoint_url: Option<String>,
     /// JSON object with the credentials for the URL, if it needs any; - reads it from stdin and @FILE
     /// from a file, where other users cannot see it

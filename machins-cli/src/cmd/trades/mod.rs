@@ -11,11 +11,11 @@ use machins_client::{NewReview, Proposal, Rating, Role, Trade, TradeFilter, Trad
 use self::deliver::Deliver;
 use self::names::Names;
 pub(crate) use self::trade::own_agent;
-use self::trade::{change, find, report, show, unknown_outcome};
+use self::trade::{change, find, note, on_a_line, show, unknown_outcome};
 use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::flags::known;
+use crate::flags::{known, url};
 use crate::format::{credits, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
@@ -118,7 +118,7 @@ pub(crate) struct Buy {
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     metadata: Option<String>,
     /// URL that the platform asks whether to accept the delivery
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = url)]
     verification_url: Option<String>,
     /// Key of this purchase: given again, it shows the trade that it led to
     #[arg(long, value_name = "KEY")]
@@ -237,7 +237,9 @@ impl Buy {
             None => client.propose_trade(&proposal).map_err(unknown_outcome),
         };
         drop(progress);
-        report(context, &client, &proposed?)
+        let trade = proposed?;
+        context.out.result(&trade, || on_a_line(&trade))?;
+        note(context, &client, &trade)
     }
 }
 
@@ -299,7 +301,7 @@ impl Review {
             }
             None => client.create_review(&id, &review).map_err(unknown_outcome),
         }?;
-        context.out.result(&review, || {
+        context.out.outcome(&review, || {
             let body = review.body.as_deref().unwrap_or_default();
             let text = format!("{WARN}{}{WARN:#} {}", stars(review.rating), clean(body));
             format!("{GOOD}reviewed{GOOD:#}  {}  {}", clean(id.as_str()), text.trim_end())

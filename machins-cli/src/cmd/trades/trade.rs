@@ -40,7 +40,8 @@ pub(super) fn change(
         }
         _ => unknown_outcome(error),
     })?;
-    report(context, &client, &trade)
+    context.out.outcome(&trade, || on_a_line(&trade))?;
+    note(context, &client, &trade)
 }
 
 /// Converts an error, and says where to look if the outcome of the call is unknown.
@@ -49,17 +50,15 @@ pub(super) fn unknown_outcome(error: Error) -> Failure {
     Failure::with_hint_for(error, ErrorKind::OutcomeUnknown, hint)
 }
 
-/// Prints the status of a trade on one line, and what can be done next.
-pub(super) fn report(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
-    context.out.result(trade, || {
-        let style = trade_style(&trade.status);
-        format!(
-            "{style}{}{style:#}  {}  {}",
-            clean(trade.status.as_str()),
-            clean(trade.id.as_str()),
-            credits(trade.price)
-        )
-    })?;
+/// Formats the status of a trade on one line.
+pub(super) fn on_a_line(trade: &Trade) -> String {
+    let style = trade_style(&trade.status);
+    let (status, id) = (clean(trade.status.as_str()), clean(trade.id.as_str()));
+    format!("{style}{status}{style:#}  {id}  {}", credits(trade.price))
+}
+
+/// Notes what the user can do next with a trade.
+pub(super) fn note(context: &Context, client: &Client, trade: &Trade) -> Result<(), Failure> {
     let agent = if context.out.shows_notes() { own_agent(context, client)? } else { None };
     note_next(context, client, trade, agent.as_ref());
     Ok(())
