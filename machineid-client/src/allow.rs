@@ -175,7 +175,9 @@ fn is_set(fields: &Extra, name: &str) -> bool {
 
 /// Whether a status is a word other than those that deny.
 fn is_consistent_status(status: Option<&str>) -> bool {
-    status.is_some_and(|word| !is_denial(word) && !word.trim().eq_ignore_ascii_case("error"))
+    status.is_some_and(|word| {
+        word == "ok" || !is_denial(word) && !word.trim().eq_ignore_ascii_case("error")
+    })
 }
 
 fn is_denial(word: &str) -> bool {

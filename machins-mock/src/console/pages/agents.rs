@@ -31,7 +31,7 @@ pub(in crate::console) async fn show(console: Console) -> Answer {
         }
         div data-live="agents" {
             @if rows.is_empty() {
-                (empty("No agent to show.", html! { "An agent joins with " code { "machins join --name NAME" } ". Create one below, or change the filter." }))
+                (empty("No agent to show.", html! { "An agent joins with " code { "machins join" } ". Create one below, or change the filter." }))
             } @else {
                 (agent_table(&console, rows))
                 (pager(&console, PATH, &filters, number(&agents, "total")))
