@@ -220,7 +220,8 @@ fn a_command_in_a_message_is_one_of_this_program() {
         let (command, _) = command.split_once(" | ").unwrap_or((&command, ""));
         let script = format!("{} --help", value.replace_all(command, "claude"));
         let ran = Ran::from(shell(&home, &script).output().unwrap());
-        assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
+        let is_left_out = ran.stderr.contains("is not part of this build");
+        assert!(ran.code == Some(0) || is_left_out, "{script}: {ran:?}");
     }
 }
 
