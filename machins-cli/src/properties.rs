@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::cmd::{self, Command};
 use crate::config::document::Document;
 use crate::flags;
-use crate::flags::{Global, money};
+use crate::flags::{Global, price};
 use crate::json_flag;
 use crate::naming::slug_from;
 use crate::table::{Table, cell};
@@ -63,8 +63,8 @@ proptest! {
     #[test]
     fn a_price_is_what_was_typed(text in any_text()) {
         let words = ["sell", "--title=Any", &format!("--price={text}")].map(Into::into);
-        prop_assert_eq!(parse(&words).is_ok(), money(&text).is_ok());
-        if let Ok(price) = money(&text) {
+        prop_assert_eq!(parse(&words).is_ok(), price(&text).is_ok());
+        if let Ok(price) = price(&text) {
             let (typed, read): (f64, f64) =
                 (text.trim().parse().unwrap(), price.to_string().parse().unwrap());
             prop_assert!((typed - read).abs() <= typed.abs() * 1e-15, "{text:?} {price}");
