@@ -282,8 +282,8 @@ impl<R> Call<R> {
     }
 
     /// Sets how to find out whether the call took effect when its outcome is unknown. `probe` is
-    /// given the error of the attempt. The server is asked before the call is sent again, a PUT or
-    /// DELETE too.
+    /// given the error of the attempt. The server is asked before the call is sent again, even if it
+    /// is a PUT or DELETE.
     ///
     /// The server is also asked when it refuses the call after such an attempt: the attempt may
     /// have arrived late, and be the reason for the refusal.

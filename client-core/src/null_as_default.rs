@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer};
 
 /// Reads `null` as the type's default, for lists and flags of a reply.
 ///
-/// It is for serde's attribute `deserialize_with`. A missing field stays an error, unless the field is
-/// `#[serde(default)]`, too.
+/// It is for serde's attribute `deserialize_with`. A missing field stays an error, unless the field also
+/// has `#[serde(default)]`.
 ///
 /// ```
 /// use agent_client_core::null_as_default;

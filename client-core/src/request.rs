@@ -34,7 +34,7 @@ pub(crate) struct Request {
     pub(crate) single_attempt: bool,
     pub(crate) time_limit: Option<Duration>,
     pub(crate) condition: Option<Condition>,
-    /// Whether a reply that a cache had stored is none, if the request carries a key.
+    /// Whether a reply that a cache had stored is refused if the request carries a key.
     pub(crate) must_be_fresh: bool,
     pub(crate) pause: PauseRule,
     pub(crate) unknown_hint: Option<&'static str>,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use agent_client_core::{Extra, Reply};
 
-use crate::decision::DecisionCode;
+use crate::decision_code::DecisionCode;
 use crate::device_id::DeviceId;
 use crate::{batch, device, org, plan, registration};
 
@@ -98,8 +98,8 @@ impl fmt::Display for InvalidAllow {
 
 impl StdError for InvalidAllow {}
 
-/// Is the [`source`](std::error::Error::source) of the error that stands for a reply which says, without a
-/// decision, that the device may not run.
+/// Why a reply without a decision is no outage: it says that the device may not run. It is the source of the
+/// error that stands for the reply.
 #[derive(Debug)]
 pub(crate) struct Refusal;
 

@@ -74,6 +74,7 @@ mod batch;
 pub mod blocking;
 mod client;
 mod decision;
+mod decision_code;
 #[cfg(feature = "decision-log")]
 pub mod decision_log;
 mod device;
@@ -115,7 +116,8 @@ pub use allow::InvalidAllow;
 pub use auth::OrgKey;
 pub use batch::{BatchItem, BatchStatus, RevokeBatch, UnrevokeBatch, UnrevokeReason};
 pub use client::{Api, Client, ClientBuilder, DEFAULT_BASE_URL};
-pub use decision::{Decision, DecisionCode};
+pub use decision::Decision;
+pub use decision_code::DecisionCode;
 pub use device::{Device, DeviceChange, DeviceList, DeviceStatus};
 pub use device_id::DeviceId;
 #[cfg(feature = "tower")]

@@ -36,7 +36,7 @@ const LAYERS: [(&str, Layers); 8] = [
     (
         "machineid-client",
         &[
-            "auth device_id fields refusal",
+            "auth decision_code device_id fields refusal",
             "client",
             "batch plan",
             "device org registration",

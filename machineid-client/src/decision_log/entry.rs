@@ -6,7 +6,7 @@ use agent_client_core::{Timestamp, is_printable, printable};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::decision::DecisionCode;
+use crate::decision_code::DecisionCode;
 use crate::device_id::DeviceId;
 
 /// The hash before the first line of a log.

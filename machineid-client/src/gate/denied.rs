@@ -8,7 +8,8 @@ use std::time::Duration;
 use agent_client_core::{Error, ErrorKind, printable};
 
 use crate::allow::{InvalidAllow, Refusal};
-use crate::decision::{Decision, DecisionCode};
+use crate::decision::Decision;
+use crate::decision_code::DecisionCode;
 #[cfg(feature = "decision-log")]
 use crate::decision_log::LogError;
 use crate::device_id::DeviceId;
