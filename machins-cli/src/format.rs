@@ -12,7 +12,10 @@ pub(crate) fn time(timestamp: Option<&Timestamp>, none: &str) -> Cell {
         return styled(none, FAINT);
     };
     match timestamp.as_str().parse::<jiff::Timestamp>() {
-        Ok(time) => cell(&time.strftime("%Y-%m-%d %H:%M UTC").to_string()),
+        Ok(time) => {
+            let time = jiff::tz::TimeZone::UTC.to_datetime(time);
+            cell(&format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute()))
+        }
         Err(_) => cell(timestamp.as_str()),
     }
 }

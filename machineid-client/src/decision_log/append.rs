@@ -41,7 +41,7 @@ pub(super) fn append(settings: &Settings<'_>, record: &Record) -> Result<String,
         };
         let time = jiff::Timestamp::now();
         let circumstances = Circumstances {
-            time: &time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            time: &format!("{time:.6}"),
             asked_by: settings.asked_by,
             discarded_bytes: Some(discarded).filter(|count| *count > 0),
             previous_hash: &previous_hash,
@@ -210,7 +210,7 @@ fn folder_exists(path: &Path) -> bool {
 /// Renames a full file. The caller holds its lock, so no other process is renaming it.
 fn rename(path: &Path, time: jiff::Timestamp) -> Result<(), LogError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(time.strftime(".%Y%m%dT%H%M%S%.9fZ").to_string());
+    name.push(format!(".{time:.9}").replace(['-', ':'], ""));
     let rotated = path.with_file_name(name);
     let failed = LogError::io(path, "renamed");
     if fs::symlink_metadata(&rotated).is_ok() {

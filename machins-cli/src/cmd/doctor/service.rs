@@ -5,7 +5,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use machineid_client::{Call, CallOptions, DeviceStatus, ErrorKind, Reply, reqwest::Url};
 
@@ -156,8 +155,8 @@ impl Service {
     fn clock(&self, reply: &Reply) -> Check {
         let name = self.called("clock");
         let date = reply.headers().get("date").and_then(|date| date.to_str().ok());
-        let told = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-        let Some(told) = told else {
+        let told = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let Some(told) = told.and_then(|time| Timestamp::try_from(time).ok()) else {
             return Check::skipped(&name, "the service does not tell the time");
         };
         let ahead = Timestamp::now().duration_since(told);
