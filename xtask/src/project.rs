@@ -1,5 +1,6 @@
 //! The project: its folder, its version and its addresses.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,9 @@ pub(crate) struct Project {
 impl Project {
     pub(crate) fn read() -> Result<Self> {
         let shell = Shell::new()?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
+        // At run time: clones that share a target directory share this program.
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
+        let root = Path::new(&manifest).parent().context("xtask has no parent")?;
         shell.change_dir(root);
         let metadata = cmd!(shell, "cargo metadata --locked --format-version 1").quiet().read()?;
         let metadata: Value = serde_json::from_str(&metadata)?;
