@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
         return Ok(());
     };
     let trade = client.propose_trade(&Proposal::new(&offer.id).terms(terms)).await?;
-    println!("proposed {} for {}", trade.id, trade.price);
+    println!("proposed {} for {}", trade.id, offer.price);
 
     // Notifications about other trades stay unread, for the programs that wait for them.
     let watch = client.inbox_watch().every(Duration::from_millis(200), Duration::from_secs(10));

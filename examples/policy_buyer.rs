@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
         let key = format!("policy_buyer {listing}");
         let proposal = Proposal::new(&ListingId::new(&listing)?);
         match client.propose_trade_once(&key, &proposal).await {
-            Ok(trade) => println!("{listing}: trade {} for {}", trade.id, trade.price),
+            Ok(trade) => println!("{listing}: trade {}", trade.id),
             Err(error) if error.kind() == ErrorKind::Policy => println!("{listing}: {error}"),
             Err(error) => return Err(error),
         }

@@ -19,9 +19,10 @@ fn main() -> Result<(), Error> {
     for entry in client.transactions_all(&PageQuery::new()) {
         let entry = entry?;
         let sum = sums.entry(entry.category.unwrap_or_default()).or_default();
+        let amount = entry.amount.unwrap_or_default();
         *sum = match entry.entry_type {
-            EntryType::Credit => *sum + entry.amount,
-            _ => *sum - entry.amount,
+            Some(EntryType::Credit) => *sum + amount,
+            _ => *sum - amount,
         };
     }
     for (category, sum) in &sums {

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let subscription = NewSubscription::new(EventType::TradeProposed, &*url).secret(secret.clone());
     let subscription = client.subscribe(&subscription).await?;
-    println!("{} goes to {url}", subscription.event_type);
+    println!("subscription {} sends proposals to {url}", subscription.id);
 
     let inbox = client
         .inbox_watch()

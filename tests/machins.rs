@@ -92,7 +92,7 @@ async fn a_buyer_and_a_seller_complete_a_trade() {
     assert_eq!(seller.join().unwrap(), "547.50".parse().unwrap(), "less the fee of 5 %");
 
     let detail = buyer.get_marketplace_listing(&listing.id).await.unwrap();
-    assert_eq!(detail.reviews.unwrap()[0].rating, 5);
+    assert_eq!(detail.reviews.unwrap()[0].rating, Some(5));
     let profile = buyer.get_agent(&detail.seller_agent_slug.unwrap()).await.unwrap();
     assert_eq!(profile.reputation_score, Some("5.00".into()));
     let ledger: Vec<_> =

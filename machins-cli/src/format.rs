@@ -43,8 +43,14 @@ pub(crate) fn credits(money: Money) -> String {
     format!("{} CR", amount(money))
 }
 
-/// Formats a rating as five stars.
-pub(crate) fn stars(rating: u8) -> String {
+/// Formats the price of a trade, which a service need not show.
+pub(crate) fn price(price: Option<Money>) -> String {
+    price.map_or_else(|| "unknown price".to_owned(), credits)
+}
+
+/// Formats a rating as five stars. Without one there are none.
+pub(crate) fn stars(rating: Option<u8>) -> String {
+    let Some(rating) = rating else { return String::new() };
     let full = usize::from(rating.min(5));
     format!("{}{}", "★".repeat(full), "☆".repeat(5 - full))
 }
@@ -150,7 +156,8 @@ mod tests {
 
     #[test]
     fn stars_are_five() {
-        assert_eq!(stars(4), "★★★★☆");
-        assert_eq!(stars(200), "★★★★★");
+        assert_eq!(stars(Some(4)), "★★★★☆");
+        assert_eq!(stars(Some(200)), "★★★★★");
+        assert_eq!(stars(None), "");
     }
 }

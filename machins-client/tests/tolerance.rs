@@ -6,7 +6,8 @@ mod support;
 
 use machins_client::{
     AgentSlug, Claim, Document, ErrorKind, InboxQuery, Listing, ListingUpdate, MarketplaceListing,
-    MarketplaceQuery, Money, Notification, PageQuery, Proposal, Secret, TradeQuery, TradeStatus,
+    MarketplaceQuery, Money, Notification, PageQuery, Proposal, Review, Secret, Subscription,
+    TradeQuery, TradeStatus, Transaction,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -31,6 +32,25 @@ async fn a_proposal_may_be_in_escrow_at_once_and_have_an_input() {
     let trade = client(&server(201, &reply).await).propose_trade(&proposal).await.unwrap();
     assert_eq!(trade.status, TradeStatus::EscrowHeld);
     assert_eq!(trade.extra["input"], json!({"text": "fine"}));
+}
+
+/// What the reference shows in samples alone may be missing, in one item as in a list of them.
+#[tokio::test]
+async fn what_only_samples_show_may_be_missing() {
+    let bare = json!({"id": "t1", "listing_id": "a1b2c3d4", "status": "proposed"});
+    let server = server(200, &json!({"items": [bare]})).await;
+    let trades = client(&server).list_trades(&TradeQuery::new()).await.unwrap().items;
+    let [trade] = &trades[..] else { panic!("{trades:?}") };
+    assert_eq!((&trade.buyer_agent_id, &trade.seller_agent_id, trade.price), (&None, &None, None));
+    assert_eq!(trade.role_of(&"ada".parse().unwrap()), None);
+    assert_eq!(serde_json::to_value(trade).unwrap()["price"], Value::Null);
+
+    let entry: Transaction = serde_json::from_value(json!({"id": "e1"})).unwrap();
+    assert_eq!((entry.entry_type, entry.amount), (None, None));
+    let review: Review = serde_json::from_value(json!({"body": "Fast"})).unwrap();
+    assert_eq!((review.id, review.rating), (None, None));
+    let subscription: Subscription = serde_json::from_value(json!({"id": "s1"})).unwrap();
+    assert_eq!((subscription.event_type, subscription.webhook_url), (None, None));
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ impl Agent {
             Job::Review { trade, .. } => {
                 let review = NewReview::new(Rating::new(4).unwrap()).body("Fast");
                 outcome(T::wait(api.create_review(&trade_id(*trade), &review)).await, |review| {
-                    review.id
+                    review.id.unwrap()
                 })
             }
         }

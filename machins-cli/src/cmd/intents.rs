@@ -97,7 +97,7 @@ impl From<&Intent> for Item {
             state: if intent.is_done() { "done" } else { "unknown" },
             trade_id: intent.trade_id().map(ToString::to_string),
             listing_id: intent.listing_id().map(ToString::to_string),
-            review_id: intent.review().map(|review| review.id.to_string()),
+            review_id: intent.review().and_then(|review| Some(review.id.as_ref()?.to_string())),
             slug: intent.slug().map(Into::into),
             terms: intent.terms().map(Into::into),
             base_url: intent.base_url().to_owned(),

@@ -82,7 +82,7 @@ impl Command {
 fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
     let mut subscriptions = context.machins()?.list_subscriptions()?;
     subscriptions.retain(|subscription| {
-        let is_of = |event: &str| subscription.event_type.as_str() == event;
+        let is_of = |event: &str| event_name(subscription) == event;
         let is_in = |state: &str| subscription.is_active == Some(state == "active");
         listed.event_type.as_deref().is_none_or(is_of) && listed.state.as_deref().is_none_or(is_in)
     });
@@ -90,13 +90,21 @@ fn list(context: &Context, listed: &Listed) -> Result<(), Failure> {
     let table = Table::<Subscription>::new()
         .column("ID", |subscription| cell(subscription.id.as_str()))
         .column("STATE", state)
-        .column("EVENT", |subscription| cell(subscription.event_type.as_str()))
-        .column("URL", |subscription| cell(&subscription.webhook_url))
+        .column("EVENT", |subscription| cell(event_name(subscription)))
+        .column("URL", |subscription| cell(webhook_url(subscription)))
         .column("FILTERS", |subscription| {
             cell(&subscription.filters.as_ref().map(format_filters).unwrap_or_default())
         });
     let if_empty = "No subscriptions found. Create one: `machins subscribe --help`";
     show_list(context.out, &subscriptions, if_empty, &table)
+}
+
+fn event_name(subscription: &Subscription) -> &str {
+    subscription.event_type.as_ref().map_or("", EventType::as_str)
+}
+
+fn webhook_url(subscription: &Subscription) -> &str {
+    subscription.webhook_url.as_deref().unwrap_or_default()
 }
 
 fn state(subscription: &Subscription) -> Cell {
@@ -133,8 +141,8 @@ impl Subscribe {
             format!(
                 "{GOOD}subscribed{GOOD:#}  {}  {}  {}",
                 clean(subscription.id.as_str()),
-                clean(subscription.event_type.as_str()),
-                clean(&subscription.webhook_url)
+                clean(event_name(&subscription)),
+                clean(webhook_url(&subscription))
             )
         })?;
         if !self.secret_stdin {

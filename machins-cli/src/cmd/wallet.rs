@@ -75,10 +75,11 @@ fn transactions(context: &Context, paging: &Paging) -> Result<(), Failure> {
 
 /// The amount of a transaction with the sign that it has in the wallet.
 fn signed(entry: &Transaction) -> Cell {
+    let amount = entry.amount.map(amount).unwrap_or_default();
     match entry.entry_type {
-        EntryType::Credit => styled(&format!("+{}", amount(entry.amount)), GOOD),
-        EntryType::Debit => styled(&format!("-{}", amount(entry.amount)), BAD),
-        _ => cell(&amount(entry.amount)),
+        Some(EntryType::Credit) => styled(&format!("+{amount}"), GOOD),
+        Some(EntryType::Debit) => styled(&format!("-{amount}"), BAD),
+        _ => cell(&amount),
     }
 }
 

@@ -433,3 +433,28 @@ fn an_offset_beyond_the_end_is_told(
     let none = shop.bob.run(&[&["browse", "-o", form], paging].concat()).exits(0);
     assert_eq!(none.stderr.trim(), "No listings after the first 7.", "{none:?}");
 }
+
+#[test]
+fn what_the_service_leaves_out_is_unknown_or_empty() {
+    let url = stub::serve(|request| {
+        let item = match request.head.split([' ', '?']).nth(1).unwrap() {
+            "/api/v1/trades" => json!({"id": "t1", "listing_id": "l1", "status": "proposed"}),
+            "/api/v1/wallets/transactions" => json!({"id": "e1"}),
+            "/api/v1/subscriptions" => return Reply::json(200, &json!([{"id": "s1"}])),
+            _ => return Reply::json(404, &json!({"detail": "not found"})),
+        };
+        Reply::json(200, &json!({"items": [item], "has_more": false}))
+    });
+    let home = Home::new()
+        .with("MACHINS_BASE_URL", &format!("{url}/api/v1"))
+        .with("MACHINS_API_KEY", "at_0123456789abcdef");
+    let table = home.run(&["trades", "-o", "table"]).exits(0).stdout;
+    assert!(table.contains("proposed  unknown price"), "{table}");
+    for (command, row) in
+        [("trades", "t1,proposed,,"), ("transactions", "e1,,,"), ("subscriptions", "s1,")]
+    {
+        let rows = home.run(&[command, "-o", "csv"]).exits(0).stdout;
+        assert!(rows.lines().nth(1).unwrap().starts_with(row), "{rows}");
+        home.run(&[command, "-o", "table"]).exits(0);
+    }
+}

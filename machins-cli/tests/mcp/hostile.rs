@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::thread;
 
-use machins_client::{ListingType, Money, NewListing, TradeStatus};
+use machins_client::{ListingType, Money, NewListing, Trade, TradeStatus};
 use machins_mock::Fault;
 use serde_json::{Value, json};
 
@@ -89,13 +89,10 @@ fn run(seed: u64) -> usize {
     let trades = shop.trades();
     let is_spent =
         |status: &TradeStatus| !matches!(status, TradeStatus::Rejected | TradeStatus::Cancelled);
-    let spent: i64 = trades
-        .iter()
-        .filter(|trade| is_spent(&trade.status))
-        .map(|trade| trade.price.hundredths())
-        .sum();
+    let price = |trade: &Trade| trade.price.unwrap().hundredths();
+    let spent: i64 = trades.iter().filter(|trade| is_spent(&trade.status)).map(price).sum();
     assert!(spent <= MAX_PER_DAY, "seed {seed}: {spent} was spent");
-    assert!(trades.iter().all(|trade| trade.price.hundredths() <= MAX_PER_TRADE), "seed {seed}");
+    assert!(trades.iter().all(|trade| price(trade) <= MAX_PER_TRADE), "seed {seed}");
     let wallet = shop.buyer().get_wallet().unwrap();
     assert!(wallet.held_balance.hundredths() <= MAX_PER_DAY, "seed {seed}: {wallet:?}");
 

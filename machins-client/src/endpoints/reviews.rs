@@ -23,7 +23,7 @@ use crate::proposals::get_trade;
 ///
 /// let review = NewReview::new(Rating::new(5)?).body("Fast, and right.");
 /// let review = buyer.create_review(&trade.id, &review).await?;
-/// assert_eq!(review.rating, 5);
+/// assert_eq!(review.rating, Some(5));
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {

@@ -19,8 +19,8 @@ use crate::model::wallet::{Transaction, Wallet};
 /// assert_eq!(wallet.available_balance + wallet.held_balance, wallet.balance);
 ///
 /// let page = client.list_transactions(&PageQuery::new().limit(10)).await?;
-/// assert_eq!(page.items[0].entry_type, EntryType::Credit);
-/// assert_eq!(page.items[0].amount, Money::credits(500)); // the starter credits
+/// assert_eq!(page.items[0].entry_type, Some(EntryType::Credit));
+/// assert_eq!(page.items[0].amount, Some(Money::credits(500))); // the starter credits
 /// # Ok(()) });
 /// ```
 impl<T: Transport> Api<T> {

@@ -72,7 +72,7 @@ impl NewReview {
 
     /// Whether this review has the rating and text of `review`.
     pub(crate) fn matches(&self, review: &Review) -> bool {
-        self.rating.get() == review.rating && self.body == review.body
+        review.rating == Some(self.rating.get()) && self.body == review.body
     }
 }
 
@@ -81,8 +81,9 @@ impl NewReview {
 #[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Review {
-    /// The id of this review.
-    pub id: ReviewId,
+    /// The id of this review. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<ReviewId>,
     /// The id of the reviewed trade. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_id: Option<TradeId>,
@@ -95,8 +96,9 @@ pub struct Review {
     /// The id of the agent that the review is about. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reviewed_agent_id: Option<AgentId>,
-    /// The rating, from 1 (worst) to 5 (best).
-    pub rating: u8,
+    /// The rating, from 1 (worst) to 5 (best). `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rating: Option<u8>,
     /// The text of the review. `None` when the reviewer wrote none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,

@@ -16,10 +16,12 @@ use crate::model::id::SubscriptionId;
 pub struct Subscription {
     /// The subscription's id, for [`Api::unsubscribe`](crate::Api::unsubscribe).
     pub id: SubscriptionId,
-    /// The type of the events that are sent.
-    pub event_type: EventType,
-    /// The URL that events are posted to.
-    pub webhook_url: String,
+    /// The type of the events that are sent. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<EventType>,
+    /// The URL that events are posted to. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
     /// The values that an event's data must have to be sent. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filters: Option<Extra>,
@@ -93,8 +95,8 @@ impl NewSubscription {
     /// Whether `subscription` is what the service makes of this request.
     pub(crate) fn matches(&self, subscription: &Subscription) -> bool {
         let filters = subscription.filters.clone().unwrap_or_default();
-        subscription.event_type == self.event_type
-            && subscription.webhook_url == self.webhook_url
+        subscription.event_type.as_ref() == Some(&self.event_type)
+            && subscription.webhook_url.as_ref() == Some(&self.webhook_url)
             && filters == self.filters
     }
 }

@@ -23,14 +23,18 @@ pub struct Trade {
     pub id: TradeId,
     /// The id of the listing that is traded on.
     pub listing_id: ListingId,
-    /// The id of the agent that pays.
-    pub buyer_agent_id: AgentId,
-    /// The id of the agent that delivers.
-    pub seller_agent_id: AgentId,
+    /// The id of the agent that pays. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buyer_agent_id: Option<AgentId>,
+    /// The id of the agent that delivers. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seller_agent_id: Option<AgentId>,
     /// The state that the trade is in.
     pub status: TradeStatus,
-    /// The price that the buyer pays. The seller receives it less the service's fee.
-    pub price: Money,
+    /// The price that the buyer pays. The seller receives it less the service's fee. `None` when the service
+    /// does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
     /// The currency, `CREDIT`. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
@@ -74,12 +78,13 @@ pub struct Trade {
 with_extra!(Trade);
 
 impl Trade {
-    /// Returns the role of an agent in the trade, or `None` if it is neither buyer nor seller.
+    /// Returns the role of an agent in the trade, or `None` if it is neither buyer nor seller, as far as the
+    /// service says.
     #[must_use]
     pub fn role_of(&self, agent: &AgentId) -> Option<Role> {
-        if *agent == self.buyer_agent_id {
+        if self.buyer_agent_id.as_ref() == Some(agent) {
             Some(Role::Buyer)
-        } else if *agent == self.seller_agent_id {
+        } else if self.seller_agent_id.as_ref() == Some(agent) {
             Some(Role::Seller)
         } else {
             None

@@ -60,10 +60,13 @@ pub struct Transaction {
     /// The id that all entries of one transfer share. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// Whether the credits enter or leave the wallet.
-    pub entry_type: EntryType,
-    /// The number of credits. [`entry_type`](Self::entry_type) says in which direction.
-    pub amount: Money,
+    /// Whether the credits enter or leave the wallet. `None` when the service does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_type: Option<EntryType>,
+    /// The number of credits. [`entry_type`](Self::entry_type) says in which direction. `None` when the service
+    /// does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
     /// The wallet's balance after the entry. `None` when the service does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance_after: Option<Money>,

@@ -264,7 +264,7 @@ impl SpendingPolicy {
     /// Decides whether a delivery may be confirmed, which pays the seller.
     pub(crate) fn decide_confirmation(
         &self,
-        price: Money,
+        price: Option<Money>,
         is_verified: Option<bool>,
     ) -> PolicyDecision {
         let why = match is_verified {
@@ -272,14 +272,15 @@ impl SpendingPolicy {
             Some(false) => Some("the verification URL did not accept the delivery"),
             None => Some("the delivery was not verified: the trade has no verification URL"),
         };
-        let is_too_much = self.max_per_trade.is_some_and(|limit| price > limit);
+        let is_too_much = |limit: &Money| price.is_none_or(|price| price > *limit);
         let refused = if self.read_only {
             Some(refusal(PolicyRule::ReadOnly, "nothing may be paid"))
         } else if let (true, Some(why)) = (self.require_verified, why) {
             Some(refusal(PolicyRule::RequireVerified, why))
-        } else if is_too_much {
-            let limit = self.max_per_trade.unwrap_or_default();
-            let why = format!("the trade costs {price}, and the limit is {limit}");
+        } else if let Some(limit) = self.max_per_trade.filter(is_too_much) {
+            let costs =
+                price.map_or_else(|| "an unknown price".to_owned(), |price| price.to_string());
+            let why = format!("the trade costs {costs}, and the limit is {limit}");
             Some(refusal(PolicyRule::MaxPerTrade, why))
         } else {
             None

@@ -162,21 +162,30 @@ impl Control {
                 | TradeStatus::Completed
                 | TradeStatus::Resolved
         );
+        let price = match trade.price {
+            Some(price) => price,
+            None if is_over => return Ok(trade),
+            None => {
+                let cause = "the service does not say what it costs";
+                return Err(give_up(client, &trade, cause, "").await);
+            }
+        };
         let locked = self.lock(client, client.transport().timeout()).await;
         let (mut lock, mut journal) = match (locked, allowed) {
             (Ok(locked), _) => locked,
-            (Err(_), Some(allowed)) if trade.price <= allowed => return Ok(trade),
+            (Err(_), Some(allowed)) if price <= allowed => return Ok(trade),
             (Err(error), Some(allowed)) => {
-                return Err(give_up(client, &trade, allowed, &error.to_string()).await);
+                let raised = raised(allowed, price);
+                return Err(give_up(client, &trade, &raised, &error.to_string()).await);
             }
             (Err(_), None) if is_over => return Ok(trade),
-            (Err(error), None) => return Err(not_compared(&trade, error)),
+            (Err(error), None) => return Err(not_compared(&trade.id, price, error)),
         };
         let Some(reservation) = journal.reservation_mut(reference, &trade.id) else {
-            return match allowed.filter(|allowed| trade.price > *allowed) {
+            return match allowed.filter(|allowed| price > *allowed) {
                 Some(allowed) => {
                     let why = "what was allowed for it is not recorded";
-                    Err(give_up(client, &trade, allowed, why).await)
+                    Err(give_up(client, &trade, &raised(allowed, price), why).await)
                 }
                 None => Ok(trade),
             };
@@ -184,15 +193,15 @@ impl Control {
         // Until a higher price is allowed, later calls compare it with this amount again.
         let decided_on = reservation.amount;
         reservation.trade_id = Some(trade.id.clone());
-        if trade.price <= decided_on {
-            reservation.amount = trade.price;
+        if price <= decided_on {
+            reservation.amount = price;
         }
         let listing_type = reservation.listing_type.clone().unwrap_or_else(|| "".into());
         let seller = reservation.seller.clone();
-        let purchase = Purchase { seller, ..Purchase::new(trade.price, listing_type) };
+        let purchase = Purchase { seller, ..Purchase::new(price, listing_type) };
         // The trade exists: that it cannot be recorded is no reason to hide it.
         let _ = lock.write(&journal).await;
-        if trade.price <= decided_on || is_over {
+        if price <= decided_on || is_over {
             return Ok(trade);
         }
         let refusal = match self.spent(client, &journal, trade.id.as_str(), None).await {
@@ -201,13 +210,13 @@ impl Control {
         };
         let Some(refusal) = refusal else {
             if let Some(reservation) = journal.reservation_mut(reference, &trade.id) {
-                reservation.amount = trade.price;
+                reservation.amount = price;
             }
             let _ = lock.write(&journal).await;
             return Ok(trade);
         };
         drop(lock);
-        Err(give_up(client, &trade, decided_on, &refusal).await)
+        Err(give_up(client, &trade, &raised(decided_on, price), &refusal).await)
     }
 
     /// Why the amount of a purchase that was made is not allowed, or `None` if it is.
@@ -234,13 +243,20 @@ impl Control {
         }
         let (trade, wallet) = (client.get_trade(id).await?, client.get_wallet().await?);
         // The seller spends nothing.
-        if wallet.agent_id.as_ref().is_some_and(|own| *own == trade.seller_agent_id) {
+        if wallet.agent_id.is_some() && wallet.agent_id == trade.seller_agent_id {
             return client.accept_trade(id).await;
         }
+        let Some(price) = trade.price else {
+            let message = format!(
+                "the service does not say what trade {id} costs, so that it is not accepted under a spending policy"
+            );
+            return Err(Error::new(ErrorKind::Policy, message));
+        };
         let listing = client.get_listing(&trade.listing_id).await?;
-        let mut purchase = Purchase::new(trade.price, listing.listing_type)
-            .seller(&trade.seller_agent_id)
-            .tags(listing.tags);
+        let mut purchase = Purchase {
+            seller: trade.seller_agent_id,
+            ..Purchase::new(price, listing.listing_type).tags(listing.tags)
+        };
         self.find_seller(client, &mut purchase).await?;
         let wanted = Wanted {
             reference: id.as_str(),
@@ -322,20 +338,24 @@ impl Control {
 
 /// Whether the caller sells in a trade on a request: to its owner, if that one is known.
 async fn is_sold(client: &Client, trade: &Trade, owner: Option<AgentId>) -> bool {
-    if let Some(owner) = owner {
-        return trade.buyer_agent_id == owner;
+    if let (Some(owner), Some(buyer)) = (owner, &trade.buyer_agent_id) {
+        return *buyer == owner;
     }
     let own = client.get_wallet().await.ok().and_then(|wallet| wallet.agent_id);
-    own.is_some_and(|own| own == trade.seller_agent_id)
+    own.is_some() && own == trade.seller_agent_id
 }
 
-/// Cancels a trade that costs more than was decided on, if its credits are held, and returns the error
-/// that names it.
-async fn give_up(client: &Client, trade: &Trade, decided_on: Money, why: &str) -> Error {
-    let (id, price) = (&trade.id, trade.price);
+fn raised(decided_on: Money, price: Money) -> String {
+    format!("the price was raised from {decided_on} to {price} meanwhile")
+}
+
+/// Cancels a trade that costs more than was decided on, or an unknown amount, if its credits are held, and
+/// returns the error that names it.
+async fn give_up(client: &Client, trade: &Trade, cause: &str, why: &str) -> Error {
+    let id = &trade.id;
     let became = match trade.status {
         TradeStatus::EscrowHeld => {
-            match client.cancel_trade(id, Some("the price was raised")).await {
+            match client.cancel_trade(id, Some("the price is not within the policy")).await {
                 Ok(_) => "it was cancelled",
                 Err(_) => "it could not be cancelled: cancel or dispute it",
             }
@@ -343,15 +363,12 @@ async fn give_up(client: &Client, trade: &Trade, decided_on: Money, why: &str) -
         TradeStatus::Proposed => "cancel it as soon as it is accepted",
         _ => "cancel or dispute it",
     };
-    let message = format!(
-        "the price was raised from {decided_on} to {price} meanwhile, so that trade {id} is not within the policy; {became}. {why}"
-    );
-    Error::new(ErrorKind::Policy, message)
+    let message = format!("{cause}, so that trade {id} is not within the policy; {became}. {why}");
+    Error::new(ErrorKind::Policy, message.trim_end())
 }
 
 /// The error for a trade of an earlier call whose record cannot be read.
-fn not_compared(trade: &Trade, error: Error) -> Error {
-    let (id, price) = (&trade.id, trade.price);
+fn not_compared(id: &TradeId, price: Money, error: Error) -> Error {
     let message = format!(
         "trade {id} was proposed before for {price}, and what was allowed for it cannot be read: {}; try again in the same way",
         error.message()

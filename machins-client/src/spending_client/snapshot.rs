@@ -33,9 +33,23 @@ pub(super) struct Snapshot {
     held: Money,
     /// What is held for the request whose proposal is decided on.
     bounty: Money,
-    trades: BTreeMap<String, Trade>,
-    transactions: Vec<Transaction>,
+    trades: BTreeMap<String, Bought>,
+    transactions: Vec<Entry>,
     types: HashMap<ListingId, ListingType>,
+}
+
+/// A trade that the agent pays for, and its price.
+#[derive(Debug)]
+struct Bought {
+    trade: Trade,
+    price: Money,
+}
+
+/// A transaction and its amount.
+#[derive(Debug)]
+struct Entry {
+    transaction: Transaction,
+    amount: Money,
 }
 
 impl Snapshot {
@@ -113,9 +127,11 @@ impl Snapshot {
             let is_over =
                 status.is_none() && ends_before_month(page.items.iter().map(proposed_at), now);
             for trade in pager.take(page, |trade| trade.id.as_str()) {
-                let is_bought = self.agent.as_ref().is_none_or(|own| *own == trade.buyer_agent_id);
-                if is_bought {
-                    self.trades.insert(trade.id.to_string(), trade);
+                let buyer = trade.buyer_agent_id.as_ref();
+                let is_other =
+                    buyer.zip(self.agent.as_ref()).is_some_and(|(buyer, own)| buyer != own);
+                if !is_other {
+                    self.add(trade)?;
                 }
             }
             if is_over && pager.next().is_some() {
@@ -125,10 +141,21 @@ impl Snapshot {
         if pager.is_complete() { Ok(true) } else { Err(not_all("trades")) }
     }
 
+    fn add(&mut self, trade: Trade) -> Result<(), Error> {
+        let price = match trade.price {
+            Some(price) => price,
+            None if is_free(&trade, None) => Money::ZERO,
+            None => return Err(unsaid(&format!("what trade {} costs", trade.id))),
+        };
+        self.trades.insert(trade.id.to_string(), Bought { trade, price });
+        Ok(())
+    }
+
     /// Leaves out what others propose on the agent's own requests. It is spent when the agent accepts
     /// it; until then, strangers would use up the limits.
     async fn drop_bids(&mut self, client: &Client) -> Result<(), Error> {
-        if !self.trades.values().any(|trade| trade.status == TradeStatus::Proposed) {
+        let is_open = |bought: &Bought| bought.trade.status == TradeStatus::Proposed;
+        if !self.trades.values().any(is_open) {
             return Ok(());
         }
         let is_decided_on = |listing: &Listing| {
@@ -141,9 +168,8 @@ impl Snapshot {
             .filter(is_decided_on)
             .map(|listing| listing.id)
             .collect();
-        self.trades.retain(|_, trade| {
-            trade.status != TradeStatus::Proposed || !requests.contains(&trade.listing_id)
-        });
+        self.trades
+            .retain(|_, bought| !is_open(bought) || !requests.contains(&bought.trade.listing_id));
         Ok(())
     }
 
@@ -156,7 +182,12 @@ impl Snapshot {
             let page = client.list_transactions(&page).await?;
             let times = page.items.iter().map(|entry| time(entry.created_at.as_ref()));
             let is_over = ends_before_month(times, now);
-            self.transactions.extend(pager.take(page, |entry| entry.id.as_str()));
+            for transaction in pager.take(page, |entry| entry.id.as_str()) {
+                let Some(amount) = transaction.amount else {
+                    return Err(unsaid(&format!("the amount of transaction {}", transaction.id)));
+                };
+                self.transactions.push(Entry { transaction, amount });
+            }
             if is_over {
                 return Ok(());
             }
@@ -174,7 +205,7 @@ impl Snapshot {
         for id in ids {
             let Ok(id) = TradeId::new(&id) else { continue };
             match client.get_trade(&id).await {
-                Ok(trade) => drop(self.trades.insert(trade.id.to_string(), trade)),
+                Ok(trade) => self.add(trade)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -194,6 +225,7 @@ impl Snapshot {
         let listings: HashSet<ListingId> = self
             .trades
             .values()
+            .map(|bought| &bought.trade)
             .filter(|trade| !recorded.contains(&trade.id) && !is_before_month(held_at(trade), now))
             .map(|trade| trade.listing_id.clone())
             .collect();
@@ -220,7 +252,8 @@ impl Snapshot {
         let mut seen: HashSet<&str> = HashSet::new();
         let mut all = Vec::new();
         let mut held = Money::ZERO;
-        for (id, trade) in &self.trades {
+        for (id, bought) in &self.trades {
+            let trade = &bought.trade;
             let reference = trade.reference().map(|reference| reference.as_json().to_owned());
             let is_sent = |known: &&Reservation| {
                 known.trade_id.is_none()
@@ -237,10 +270,10 @@ impl Snapshot {
                 seen.insert(&recorded.reference);
             }
             if is_held(&trade.status) {
-                held += trade.price;
+                held += bought.price;
             }
             if id != without && !is_free(trade, net.get(id)) {
-                all.push(self.commitment(trade, recorded));
+                all.push(self.commitment(bought, recorded));
             }
         }
         for known in &journal.reservations {
@@ -263,7 +296,8 @@ impl Snapshot {
         all
     }
 
-    fn commitment(&self, trade: &Trade, recorded: Option<&Reservation>) -> Commitment {
+    fn commitment(&self, bought: &Bought, recorded: Option<&Reservation>) -> Commitment {
+        let Bought { trade, price } = bought;
         // What a clock of the service says is not trusted alone: the later time counts.
         let recorded_at = recorded.map(reserved_at);
         let at = match held_at(trade) {
@@ -273,12 +307,12 @@ impl Snapshot {
             Some(at) => Some(recorded_at.map_or(at, |recorded| recorded.max(at))),
         };
         let is_settled = matches!(trade.status, TradeStatus::Completed | TradeStatus::Resolved);
-        let commitment = if is_settled {
-            Commitment::settled(trade.price, at)
-        } else {
-            Commitment::open(trade.price, at)
+        let commitment =
+            if is_settled { Commitment::settled(*price, at) } else { Commitment::open(*price, at) };
+        let commitment = match &trade.seller_agent_id {
+            Some(seller) => commitment.seller(seller),
+            None => commitment,
         };
-        let commitment = commitment.seller(&trade.seller_agent_id);
         let listing_type = recorded.and_then(|recorded| recorded.listing_type.as_ref());
         match listing_type.or_else(|| self.types.get(&trade.listing_id)) {
             Some(listing_type) => commitment.listing_type(listing_type.clone()),
@@ -289,16 +323,16 @@ impl Snapshot {
     /// What left the wallet this month for each thing that the transactions refer to.
     fn net_by_reference(&self) -> BTreeMap<String, Net> {
         let mut all: BTreeMap<String, Net> = BTreeMap::new();
-        for entry in &self.transactions {
-            let reference = entry.reference_id.as_ref().unwrap_or(&entry.id);
+        for Entry { transaction, amount } in &self.transactions {
+            let reference = transaction.reference_id.as_ref().unwrap_or(&transaction.id);
             let net = all.entry(reference.clone()).or_default();
-            net.is_trade |= entry.reference_type.as_deref() == Some("trade");
-            match entry.entry_type {
-                EntryType::Credit => net.left -= entry.amount,
+            net.is_trade |= transaction.reference_type.as_deref() == Some("trade");
+            match transaction.entry_type {
+                Some(EntryType::Credit) => net.left -= *amount,
                 // A direction that is not known counts as leaving.
-                _ => net.left += entry.amount,
+                _ => net.left += *amount,
             }
-            let at = time(entry.created_at.as_ref());
+            let at = time(transaction.created_at.as_ref());
             net.last = if net.is_seen { net.last.and_then(|last| Some(last.max(at?))) } else { at };
             net.is_seen = true;
         }
@@ -374,6 +408,13 @@ fn ends_before_month(times: impl Iterator<Item = Option<SystemTime>>, now: Syste
     !times.is_empty()
         && times.iter().all(|at| is_before_month(*at, now))
         && times.is_sorted_by(|newer, older| newer >= older)
+}
+
+fn unsaid(what: &str) -> Error {
+    let message = format!(
+        "the service does not say {what}, so that it is not known what was spent; nothing is bought under a spending policy"
+    );
+    Error::new(ErrorKind::Policy, message)
 }
 
 fn not_all(what: &str) -> Error {

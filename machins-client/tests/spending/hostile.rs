@@ -136,7 +136,7 @@ async fn run(seed: u64) {
     assert!(wallet.held_balance <= credits(LIMIT), "seed {seed}: {wallet:?}");
     let all = buyer.list_trades(&TradeQuery::new()).await.unwrap().items;
     let is_paid = |trade: &&Trade| trade.status == TradeStatus::Completed;
-    let paid: Money = all.iter().filter(is_paid).map(|trade| trade.price).sum();
+    let paid: Money = all.iter().filter(is_paid).filter_map(|trade| trade.price).sum();
     let spent = paid + wallet.held_balance;
     assert!(spent <= credits(LIMIT), "seed {seed}: {spent} was spent");
     // A key is one purchase. Whoever gives one reference to several keys may have several.

@@ -11,3 +11,4 @@ mod raised_price;
 mod stores;
 #[path = "../support/mod.rs"]
 mod support;
+mod unknown_amounts;

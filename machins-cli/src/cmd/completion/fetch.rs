@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::format::credits;
+use crate::format::{credits, price};
 use crate::pages::FULL;
 
 /// A list of one of the services.
@@ -76,7 +76,7 @@ impl List {
             Self::Trades => {
                 let page = context.machins()?.list_trades(&TradeQuery::new().limit(FULL))?;
                 let item = |trade: machins_client::Trade| {
-                    let about = format!("{} {}", trade.status, credits(trade.price));
+                    let about = format!("{} {}", trade.status, price(trade.price));
                     Item::new(&trade.id, about, trade.status.to_string())
                 };
                 page.items.into_iter().map(item).collect()
@@ -92,7 +92,10 @@ impl List {
             }
             Self::Subscriptions => {
                 let item = |subscription: machins_client::Subscription| {
-                    let about = format!("{} {}", subscription.event_type, subscription.webhook_url);
+                    let event =
+                        subscription.event_type.map_or_else(String::new, |event| event.to_string());
+                    let url = subscription.webhook_url.unwrap_or_default();
+                    let about = format!("{event} {url}");
                     Item::new(&subscription.id, about, String::new())
                 };
                 context.machins()?.list_subscriptions()?.into_iter().map(item).collect()

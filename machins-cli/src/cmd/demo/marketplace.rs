@@ -137,7 +137,8 @@ impl Story {
             || {
                 let made = agents.seller.subscribe(&subscription)?;
                 let detail = "events will be signed".to_owned();
-                Ok(Outcome::new(made.event_type.as_str(), detail, value(&made)))
+                let event = made.event_type.as_ref().map_or("", EventType::as_str);
+                Ok(Outcome::new(event, detail, value(&made)))
             },
         )
     }
@@ -243,8 +244,9 @@ impl Story {
                 let before = agents.seller.get_wallet()?.balance;
                 let trade = agents.buyer.confirm_trade(trade)?;
                 let after = agents.seller.get_wallet()?.balance;
-                let fee = trade.price - (after - before);
-                let detail = format!("price {}, fee {fee}, Ada has {after}", trade.price);
+                let price = trade.price.unwrap_or_default();
+                let fee = price - (after - before);
+                let detail = format!("price {price}, fee {fee}, Ada has {after}");
                 Ok(status(&trade, detail))
             },
         )
@@ -261,7 +263,7 @@ impl Story {
             || {
                 let review = NewReview::new(Rating::new(5)?).body("Fast, clean.");
                 let written = agents.buyer.create_review(trade, &review)?;
-                let detail = format!("{} of 5", written.rating);
+                let detail = format!("{} of 5", written.rating.unwrap_or_default());
                 Ok(Outcome::new("reviewed", detail, value(&written)))
             },
         )

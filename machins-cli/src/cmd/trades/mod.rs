@@ -16,7 +16,7 @@ use super::intents;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::{known, url};
-use crate::format::{credits, stars, time, trade_style};
+use crate::format::{price, stars, time, trade_style};
 use crate::list::show_list;
 use crate::pages::{self, Paging};
 use crate::progress::Progress;
@@ -263,7 +263,7 @@ impl Trades {
         let table = Table::<Trade>::new()
             .column("ID", |trade| cell(trade.id.as_str()))
             .column("STATUS", |trade| styled(trade.status.as_str(), trade_style(&trade.status)))
-            .number("PRICE", |trade| cell(&credits(trade.price)))
+            .number("PRICE", |trade| cell(&price(trade.price)))
             .text("TITLE", |trade| cell(names.title(&trade.listing_id)))
             .optional("YOU", |trade| {
                 let role = agent.as_ref().and_then(|agent| trade.role_of(agent));
@@ -276,7 +276,7 @@ impl Trades {
                     Some(Role::Seller) => &trade.buyer_agent_id,
                     _ => return cell(""),
                 };
-                cell(names.agent(other))
+                cell(other.as_ref().map_or("", |other| names.agent(other)))
             })
             .optional("PROPOSED", |trade| {
                 time(trade.proposed_at.as_ref().or(trade.created_at.as_ref()), "")

@@ -50,8 +50,10 @@ impl Names {
                 names.add(&listing);
             }
         }
-        let mut parties =
-            trades.iter().flat_map(|trade| [&trade.buyer_agent_id, &trade.seller_agent_id]);
+        let mut parties = trades
+            .iter()
+            .flat_map(|trade| [&trade.buyer_agent_id, &trade.seller_agent_id])
+            .flatten();
         if parties.any(|agent| !names.agents.contains_key(agent.as_str()))
             && let Ok(leaderboard) = client.get_leaderboard()
             && let Some(agents) = leaderboard.get("items").and_then(|items| items.as_array())

@@ -11,7 +11,7 @@ use crate::config::key::{AGENT_ID, API_KEY};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::flags::Format;
-use crate::format::{credits, json_cell, time, trade_style};
+use crate::format::{json_cell, price, time, trade_style};
 use crate::lookup;
 use crate::progress::Progress;
 use crate::style::{FAINT, GOOD, STRONG, WARN};
@@ -54,7 +54,7 @@ pub(super) fn unknown_outcome(error: Error) -> Failure {
 pub(super) fn on_a_line(trade: &Trade) -> String {
     let style = trade_style(&trade.status);
     let (status, id) = (clean(trade.status.as_str()), clean(trade.id.as_str()));
-    format!("{style}{status}{style:#}  {id}  {}", credits(trade.price))
+    format!("{style}{status}{style:#}  {id}  {}", price(trade.price))
 }
 
 /// Notes what the user can do next with a trade.
@@ -162,18 +162,18 @@ fn may_have_reviewed(trade: &Trade, agent: &AgentId, listing: &MarketplaceListin
 }
 
 pub(super) fn describe(trade: &Trade, role: Option<&Role>, names: &Names) -> String {
-    let who = |agent: &AgentId, party: &Role| -> Cell {
-        let name = names.agent(agent);
+    let who = |agent: Option<&AgentId>, party: &Role| -> Cell {
+        let name = agent.map_or("unknown", |agent| names.agent(agent));
         if role == Some(party) { cell(&format!("{name} (you)")) } else { cell(name) }
     };
     let is_present = |value: &Document| !value.is_null() && value.as_json() != "{}";
     let mut rows = vec![
         ("id", cell(trade.id.as_str())),
         ("status", styled(trade.status.as_str(), trade_style(&trade.status))),
-        ("price", styled(&credits(trade.price), STRONG)),
+        ("price", styled(&price(trade.price), STRONG)),
         ("listing", cell(&names.title_and_id(&trade.listing_id))),
-        ("buyer", who(&trade.buyer_agent_id, &Role::Buyer)),
-        ("seller", who(&trade.seller_agent_id, &Role::Seller)),
+        ("buyer", who(trade.buyer_agent_id.as_ref(), &Role::Buyer)),
+        ("seller", who(trade.seller_agent_id.as_ref(), &Role::Seller)),
     ];
     if let Some(terms) = &trade.terms {
         rows.push(("terms", cell(terms)));
