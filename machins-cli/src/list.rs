@@ -20,6 +20,13 @@ pub(crate) struct Limit {
     pub(crate) limit: Option<u32>,
 }
 
+impl Limit {
+    /// The number of items that it allows.
+    pub(crate) fn most(&self) -> usize {
+        most(self.limit)
+    }
+}
+
 /// A list, or a part of it. Its JSON form is that of the service's own pages.
 #[derive(Serialize)]
 pub(crate) struct List<I> {
@@ -52,12 +59,11 @@ impl<I> List<I> {
     /// A list of which all items are known, cut off after the limit.
     pub(crate) fn whole(noun: &'static str, mut items: Vec<I>, limit: &Limit) -> Self {
         let total = items.len();
-        let limit = limit.limit;
-        items.truncate(most(limit));
+        items.truncate(limit.most());
         Self {
             total: Some(total as u64),
             offset: 0,
-            limit: limit.map(Into::into),
+            limit: limit.limit.map(Into::into),
             has_more: Some(items.len() < total),
             extra: Extra::default(),
             noun,

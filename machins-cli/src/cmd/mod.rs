@@ -181,7 +181,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// The commands that list.
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 18] = [
     "browse",
     "listings",
     "trades",
@@ -196,6 +196,10 @@ const LISTS: [&str; 14] = [
     "profile list",
     "log show",
     "relay dead-letters",
+    "mock fault",
+    "mock requests",
+    "mock webhooks",
+    "mock world",
 ];
 
 /// Whether a command lists.

@@ -265,6 +265,35 @@ fn the_control_commands_do_what_the_control_api_does() {
 }
 
 #[test]
+fn the_lists_of_a_mock_server_have_rows() {
+    let home = Home::new();
+    let served = Served::start(&home, &[]);
+    let home = home.with("MACHINS_MOCK_URL", served.text("url"));
+    home.run(&["api", "GET", "/public/stats", "--base-url", served.text("machins_base_url")]);
+    for name in ["w1", "w2"] {
+        home.run(&["mock", "world", "create", name]).exits(0);
+    }
+    let fault = r#"{"kind":"status","status":503,"match":{"path":"/api/v1/public/stats"}}"#;
+    home.run(&["mock", "fault", "add", fault]).exits(0);
+    let rows = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        let rows = home.run(&words).exits(0).stdout;
+        rows.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("mock world -o id --limit 1"), ["w1"]);
+    assert_eq!(rows("mock world --limit 1 --jq .worlds[].name"), ["w1"]);
+    assert_eq!(rows("mock webhooks -o csv"), ["id,event,agent,url,attempt,status,error,sent_at"]);
+    let faults = rows("mock fault -o tsv");
+    assert_eq!(faults[0], "id\tkind\ton\tmatch\tafter\ttimes\tprobability\thits");
+    assert!(faults[1].starts_with("1\tstatus\trequest\t{\"path\":"), "{faults:?}");
+    let requests = rows("mock requests -o csv --path /api/v1/public/stats");
+    assert_eq!(requests[0], "id,method,path,status,agent,device,fault,received_at");
+    assert!(requests[1].starts_with("1,GET,/api/v1/public/stats,200,,,,"), "{requests:?}");
+    home.run(&["mock", "clock", "-o", "csv"]).exits(2);
+    home.run(&["mock", "requests", "clear", "-o", "id"]).exits(2);
+}
+
+#[test]
 fn a_wait_in_vain_shows_what_came_instead() {
     let home = Home::new();
     let served = Served::start(&home, &[]);

@@ -19,13 +19,37 @@ use super::exports::exports;
 use super::filter::{Range, RequestFilter, WaitOptions};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::list::Limit;
 use crate::output::to_stderr;
-use crate::{json, json_flag};
+use crate::{json, json_flag, records};
 
 /// The variable with the URL of the mock server, or of a world on it.
 const MOCK_URL: &str = "MACHINS_MOCK_URL";
 /// How long a call takes at most, beside what it waits for.
 const CALL: Duration = Duration::from_secs(30);
+
+/// A list of the control API.
+struct Listed {
+    /// The field of the reply that holds it.
+    field: &'static str,
+    /// The fields of its items that are columns for programs. The first identifies an item.
+    columns: &'static [&'static str],
+}
+
+const FAULTS: Listed = Listed {
+    field: "faults",
+    columns: &["id", "kind", "on", "match", "after", "times", "probability", "hits"],
+};
+const REQUESTS: Listed = Listed {
+    field: "requests",
+    columns: &["seq", "method", "path", "status", "agent", "device", "fault", "received_at"],
+};
+const WEBHOOKS: Listed = Listed {
+    field: "webhooks",
+    columns: &["n", "event", "agent", "url", "attempt", "status", "error", "sent_at"],
+};
+const WORLDS: Listed =
+    Listed { field: "worlds", columns: &["name", "url", "machins_base_url", "machineid_base_url"] };
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -134,6 +158,8 @@ enum ClockCommand {
 pub(crate) struct Fault {
     #[command(flatten)]
     server: Server,
+    #[command(flatten)]
+    limit: Limit,
     #[command(subcommand)]
     command: Option<FaultCommand>,
 }
@@ -245,6 +271,8 @@ struct WebhookFilter {
 pub(crate) struct World {
     #[command(flatten)]
     server: Server,
+    #[command(flatten)]
+    limit: Limit,
     #[command(subcommand)]
     command: Option<WorldCommand>,
 }
@@ -306,9 +334,11 @@ impl Control {
                 };
                 server.call(context, call, Duration::ZERO)
             }
-            Self::Fault(Fault { server, command }) => {
+            Self::Fault(Fault { server, limit, command }) => {
                 let call = match command {
-                    None => Call::get("/_mock/faults"),
+                    None => {
+                        return server.list(context, Call::get("/_mock/faults"), &FAULTS, &limit);
+                    }
                     Some(FaultCommand::Add { fault }) => {
                         Call::post("/_mock/faults").body(&json_flag::value("JSON", &fault)?)
                     }
@@ -324,7 +354,7 @@ impl Control {
                 let (call, wait) = match command {
                     None => {
                         let call = Call::get("/_mock/requests").query(&filter).query(&range);
-                        (call, Duration::ZERO)
+                        return server.list(context, call, &REQUESTS, &Limit::default());
                     }
                     Some(RequestsCommand::Wait { filter, wait }) => {
                         let within = wait.within();
@@ -339,7 +369,10 @@ impl Control {
             }
             Self::Webhooks(Webhooks { server, range, command }) => {
                 let (call, wait) = match command {
-                    None => (Call::get("/_mock/webhooks").query(&range), Duration::ZERO),
+                    None => {
+                        let call = Call::get("/_mock/webhooks").query(&range);
+                        return server.list(context, call, &WEBHOOKS, &Limit::default());
+                    }
                     Some(WebhooksCommand::Wait { filter, wait }) => {
                         let within = wait.within();
                         let body = wait.body(&filter)?;
@@ -355,25 +388,60 @@ impl Control {
                 };
                 server.call(context, call, wait)
             }
-            Self::World(World { server, command }) => server.world(context, command),
+            Self::World(World { server, limit, command: None }) => {
+                server.list(context, Call::get("/_mock/worlds"), &WORLDS, &limit)
+            }
+            Self::World(World { server, command: Some(command), .. }) => {
+                server.world(context, command)
+            }
         }
     }
 }
 
 impl Server {
-    /// Makes a call, which may wait for so long before it is answered, and prints its reply.
+    /// Makes a call and prints its reply.
     fn call(&self, context: &Context, call: Call<Reply>, wait: Duration) -> Result<(), Failure> {
-        let human = |document: &Document| json::indented(document).unwrap_or_default();
-        self.call_and_print(context, call, wait, human)
+        let document = self.send(context, call, wait)?;
+        let human = || json::indented(&document).unwrap_or_default();
+        // The exit code says as much.
+        if document.as_json() == r#"{"status":"ok"}"# {
+            return context.out.outcome(&document, human);
+        }
+        context.out.result(&document, human)
     }
 
-    fn world(&self, context: &Context, command: Option<WorldCommand>) -> Result<(), Failure> {
-        let call = match command {
-            None => Call::get("/_mock/worlds"),
-            Some(WorldCommand::Remove { name }) => {
-                Call::new(Method::DELETE, "/_mock/worlds/{name}").segment("name", &name)
+    /// Prints a list. For people, it is what the server says, whole.
+    fn list(
+        &self,
+        context: &Context,
+        call: Call<Reply>,
+        listed: &Listed,
+        limit: &Limit,
+    ) -> Result<(), Failure> {
+        let mut document = self.send(context, call, Duration::ZERO)?;
+        let mut items: Vec<Document> = document
+            .field(listed.field)
+            .and_then(|items| items.to().ok())
+            .ok_or_else(|| Failure::refused(format!("the reply has no {}", listed.field)))?;
+        if items.len() > limit.most() {
+            items.truncate(limit.most());
+            document = Document::new(&json!({ listed.field: items }))?;
+        }
+        let format = context.out.format();
+        if format.is_for_programs() {
+            let heading = records::heading(format, listed.columns)?;
+            return context.out.text(&(heading + &records::rows(format, listed.columns, &items)?));
+        }
+        context.out.result(&document, || json::indented(&document).unwrap_or_default())
+    }
+
+    fn world(&self, context: &Context, command: WorldCommand) -> Result<(), Failure> {
+        match command {
+            WorldCommand::Remove { name } => {
+                let call = Call::new(Method::DELETE, "/_mock/worlds/{name}").segment("name", &name);
+                self.call(context, call, Duration::ZERO)
             }
-            Some(WorldCommand::Create { name, seed }) => {
+            WorldCommand::Create { name, seed } => {
                 let mut body = json!({});
                 if let Some(name) = name {
                     body["name"] = name.into();
@@ -382,20 +450,19 @@ impl Server {
                     body["seed"] = seed.into();
                 }
                 let call = Call::post("/_mock/worlds").body(&body);
-                let human = |world: &Document| exports(|field| world[field].as_str());
-                return self.call_and_print(context, call, Duration::ZERO, human);
+                let world = self.send(context, call, Duration::ZERO)?;
+                context.out.result(&world, || exports(|field| world[field].as_str()))
             }
-        };
-        self.call(context, call, Duration::ZERO)
+        }
     }
 
-    fn call_and_print(
+    /// Makes a call, which may wait for so long before it is answered.
+    fn send(
         &self,
         context: &Context,
         call: Call<Reply>,
         wait: Duration,
-        human: impl FnOnce(&Document) -> String,
-    ) -> Result<(), Failure> {
+    ) -> Result<Document, Failure> {
         let limit = context.global.timeout.unwrap_or(CALL.saturating_add(wait));
         let options = ClientOptions::new()
             .user_agent(concat!("machins-cli/", env!("CARGO_PKG_VERSION")))
@@ -407,12 +474,7 @@ impl Server {
         let reply = client.send(call.idempotent().single_attempt().ignore_pause())?;
         let document = reply.json::<Document>();
         if reply.is_success() {
-            let document = document?;
-            // The exit code says as much.
-            if document.as_json() == r#"{"status":"ok"}"# {
-                return context.out.outcome(&document, || human(&document));
-            }
-            return context.out.result(&document, || human(&document));
+            return Ok(document?);
         }
         if let Ok(document) = &document {
             if context.out.is_json() {
