@@ -19,7 +19,7 @@ fn client(server: &MockServer) -> ClientBuilder {
     Client::builder().base_url(server.machins_base_url())
 }
 
-fn organisation(server: &MockServer) -> machineid::ClientBuilder {
+fn org(server: &MockServer) -> machineid::ClientBuilder {
     let org = server.create_org(Plan::Free);
     let key = OrgKey::new(org.key()).unwrap();
     machineid::Client::builder().org_key(key).base_url(server.machineid_base_url())
@@ -64,7 +64,7 @@ fn a_gate_in_a_runtime_without_drivers_denies(
     #[values(Duration::ZERO, Duration::from_secs(1))] grace: Duration,
 ) {
     let server = server();
-    let client = organisation(&server).build().unwrap();
+    let client = org(&server).build().unwrap();
     let gate = Gate::new(&client, device()).register_on_start().outage_grace(grace);
     let denied = runtime.block_on(gate.check()).unwrap_err();
     let Reason::NoDecision(error) = denied.reason() else { panic!("{denied:?}") };
@@ -80,7 +80,7 @@ fn a_gate_in_a_runtime_without_drivers_denies(
 fn a_blocking_client_works_in_any_runtime(#[case] runtime: Runtime) {
     let server = server();
     let client = client(&server).build_blocking().unwrap();
-    let device_client = organisation(&server).build_blocking().unwrap();
+    let device_client = org(&server).build_blocking().unwrap();
     let gate = machineid::blocking::Gate::new(&device_client, device()).register_on_start();
     runtime.block_on(async {
         client.get_stats().unwrap();
@@ -178,9 +178,9 @@ mod forked {
     #[test]
     fn a_gate_denies_in_the_child() {
         let server = server();
-        let blocking = organisation(&server).build_blocking().unwrap();
+        let blocking = org(&server).build_blocking().unwrap();
         let blocking_gate = machineid::blocking::Gate::new(&blocking, device()).register_on_start();
-        let client = organisation(&server).build().unwrap();
+        let client = org(&server).build().unwrap();
         let gate = Gate::new(&client, device()).register_on_start();
         let runtime = Runtime::new().unwrap();
         drop(blocking_gate.check().unwrap());

@@ -42,7 +42,7 @@ class World:
         self.control("POST", "reset")
 
     def org(self, **settings):
-        """Creates an organisation and returns it with its key."""
+        """Creates an org and returns it with its key."""
         return self.control("POST", "machineid/orgs", {"plan": "pro", **settings})
 
     def agent(self, **settings):

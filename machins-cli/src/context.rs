@@ -154,16 +154,16 @@ impl Context {
         DeviceId::new(&value).map_err(|error| Failure::usage(format!("{error} (from {origin})")))
     }
 
-    /// Creates a MachineID client with the organisation's key.
+    /// Creates a MachineID client with the org's key.
     pub(crate) fn machineid(&self) -> Result<blocking::Client, Failure> {
         Ok(self.machineid_with_key()?.build_blocking()?)
     }
 
-    /// Prepares a MachineID client with the organisation's key.
+    /// Prepares a MachineID client with the org's key.
     pub(crate) fn machineid_with_key(&self) -> Result<ClientBuilder, Failure> {
         let key = self.org_key()?.ok_or_else(|| {
             Failure::credentials("no org key").hint(
-                "set MACHINEID_ORG_KEY, save the key, or create an organisation:\n\
+                "set MACHINEID_ORG_KEY, save the key, or create an org:\n\
                  `machins config set machineid.org_key -`\n`machins org create --save`",
             )
         })?;
@@ -213,7 +213,7 @@ impl Context {
         Ok(is_allowed.unwrap_or(false))
     }
 
-    /// The organisation's key. `None` if none is configured.
+    /// The org's key. `None` if none is configured.
     pub(crate) fn org_key(&self) -> Result<Option<OrgKey>, Failure> {
         self.credential(&MACHINEID_ORG_KEY, OrgKey::new)
     }

@@ -71,7 +71,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Who can change a denial. How is not for the party that is denied.
-pub(crate) const OPERATOR_DECIDES: &str = "the operator of this organisation decides; ask them";
+pub(crate) const OPERATOR_DECIDES: &str = "the operator of this org decides; ask them";
 
 /// The code of a denial for which the service gave none.
 pub(crate) const SYSTEM_UNAVAILABLE: &str = "SYSTEM_UNAVAILABLE";

@@ -1,17 +1,17 @@
-//! Clients and gates of an organisation on the Free plan.
+//! Clients and gates of an org on the Free plan.
 
 use machineid_client::{Client, ClientBuilder, DeviceId, Gate, OrgKey, blocking};
 use machins_mock::{MockServer, Plan};
 
 use crate::{Result, block_on, mock_server};
 
-/// Runs an example with a client of a new organisation.
+/// Runs an example with a client of a new org.
 pub fn machineid(example: impl AsyncFnOnce(Client) -> Result) {
     let server = mock_server();
     block_on(async { example(builder(&server).build()?).await });
 }
 
-/// Runs an example with a blocking client of a new organisation.
+/// Runs an example with a blocking client of a new org.
 pub fn machineid_blocking(example: impl FnOnce(blocking::Client) -> Result) {
     let server = mock_server();
     let client = builder(&server).build_blocking().expect("the client can be built");

@@ -1,5 +1,5 @@
 //! Devices: `machins register`, `validate`, `devices`, `revoke`, `unrevoke`; and the group Devices, to
-//! which `guard`, `remove` and the commands of the organisation belong as well.
+//! which `guard`, `remove` and the commands of the org belong as well.
 
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ pub(crate) enum Command {
 
     Guard(Guard),
 
-    /// List the organisation's devices
+    /// List the org's devices
     #[command(after_help = "Examples:\n  machins devices\n  machins devices --status revoked")]
     Devices(Listed),
 
@@ -103,7 +103,7 @@ pub(crate) struct Devices {
     /// Ids of the devices
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
-    /// Apply to all devices of the organisation
+    /// Apply to all devices of the org
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     /// Do not ask for confirmation before changing more than one
@@ -142,7 +142,7 @@ fn register(context: &Context, device: &Device) -> Result<(), Failure> {
         Registration::Exists(_) => ("exists", None),
         Registration::Blocked(_) => ("blocked", Some(plan_is_full(&figures))),
         Registration::Revoked(_) => ("revoked", Some(format!("{device} is revoked"))),
-        Registration::PlanFrozen(_) => ("frozen", Some("the organisation's plan is frozen".into())),
+        Registration::PlanFrozen(_) => ("frozen", Some("the org's plan is frozen".into())),
         other => {
             ("refused", Some(format!("the service answered {}", clean(&other.reply().status))))
         }
@@ -233,10 +233,10 @@ fn report_decision(
     }
     let why = match code {
         DecisionCode::DeviceRevoked => format!("{device} is revoked"),
-        DecisionCode::DeviceNotFound => format!("the organisation has no device {device}"),
-        DecisionCode::OrgDisabled => "execution is disabled for the whole organisation".into(),
-        DecisionCode::PlanFrozen => "the organisation's plan is frozen".into(),
-        DecisionCode::EntitlementExpired => "the organisation's plan has expired".into(),
+        DecisionCode::DeviceNotFound => format!("the org has no device {device}"),
+        DecisionCode::OrgDisabled => "execution is disabled for the whole org".into(),
+        DecisionCode::PlanFrozen => "the org's plan is frozen".into(),
+        DecisionCode::EntitlementExpired => "the org's plan has expired".into(),
         DecisionCode::OrgNotFound | DecisionCode::InvalidOrgKey => {
             "the org key is not valid".into()
         }
@@ -371,7 +371,7 @@ fn style(status: &BatchStatus) -> Style {
 /// Asks before more than one device is changed.
 fn confirm(verb: &str, state: &str, ids: &[DeviceId], yes: bool) -> Result<(), Failure> {
     let what = match ids {
-        [] => format!("{verb} every {state} device of the organisation"),
+        [] => format!("{verb} every {state} device of the org"),
         ids => format!("{verb} {} devices", ids.len()),
     };
     input::confirm(&what, yes)

@@ -1,4 +1,4 @@
-//! The organisation: `machins usage`, `checkout`, `org create`.
+//! The org: `machins usage`, `checkout`, `org create`.
 
 use clap::Subcommand;
 use machineid_client::PlanTier;
@@ -35,12 +35,12 @@ pub(crate) enum Command {
     Org(Org),
 }
 
-/// Create an organisation
+/// Create an org
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 #[command(after_help = "Example:\n  machins org create --save")]
 pub(crate) enum Org {
-    /// Create a free organisation and print its key
+    /// Create a free org and print its key
     ///
     /// The service shows the key only once. --save also writes it to the config file as
     /// machineid.org_key; a key that is saved there already is moved to a profile.
@@ -104,7 +104,7 @@ fn create(context: &Context, save: bool) -> Result<(), Failure> {
         };
         if let Some(why) = why {
             return Err(Failure::refused(format!(
-                "the organisation was created, but its key could not be printed: {why}; the key, \
+                "the org was created, but its key could not be printed: {why}; the key, \
                  which is shown only once: {key}"
             )));
         }

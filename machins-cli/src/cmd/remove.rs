@@ -127,7 +127,7 @@ fn line(removal: &Removal) -> String {
     }
 }
 
-/// Whether a call for one device failed because the organisation has no such device.
+/// Whether a call for one device failed because the org has no such device.
 fn is_unknown_device(error: &Error) -> bool {
     let is_org = error.code().is_some_and(|code| code.eq_ignore_ascii_case("ORG_NOT_FOUND"));
     error.status() == Some(404) && !is_org
@@ -138,7 +138,7 @@ pub(super) fn naming(error: Error, device: &DeviceId) -> Failure {
     if !is_unknown_device(&error) {
         return error.into();
     }
-    let failure = Failure::not_found(format!("the organisation has no device {device}"))
+    let failure = Failure::not_found(format!("the org has no device {device}"))
         .status(404)
         .hint("to see its devices: `machins devices`")
         .request_id(error.request_id());

@@ -13,13 +13,13 @@ use crate::error::Failure;
 pub(crate) const FIRST_STEPS: &str = if cfg!(feature = "mock") {
     "There is no key for MachineID or machins yet. What to do first:
   Try both on a mock server, without an account: `machins demo`
-  MachineID, create an organisation and save its key: `machins org create --save`
+  MachineID, create an org and save its key: `machins org create --save`
   The marketplace, join as an agent and save its key: `machins join --help`
   See all commands: `machins --help`
 "
 } else {
     "There is no key for MachineID or machins yet. What to do first:
-  MachineID, create an organisation and save its key: `machins org create --save`
+  MachineID, create an org and save its key: `machins org create --save`
   The marketplace, join as an agent and save its key: `machins join --help`
   See all commands: `machins --help`
   This build lacks the command demo, a tour: the feature mock has it.

@@ -15,7 +15,7 @@ use crate::format::{credits, or_unknown};
 use crate::style::{BAD, FAINT, GOOD, STRONG};
 use crate::table::{Cell, cell, fields, styled};
 
-/// Show your agent and balance, your organisation and device
+/// Show your agent and balance, your org and device
 ///
 /// Also shows the profile in use and where each key comes from. A service without a key is shown
 /// as such and is no error; exits with 1 if a service with a key refuses or can't be reached.
@@ -36,7 +36,7 @@ struct Report {
     machineid: MachineId,
 }
 
-/// The organisation and the device.
+/// The org and the device.
 #[derive(Default, Serialize)]
 struct MachineId {
     base_url: Option<String>,
@@ -45,7 +45,7 @@ struct MachineId {
     devices_used: Option<u64>,
     limit: Option<u64>,
     device_id: Option<String>,
-    /// The state of the device; "not registered" if the organisation does not have it.
+    /// The state of the device; "not registered" if the org does not have it.
     device_state: Option<String>,
     error: Option<String>,
 }
@@ -95,7 +95,7 @@ impl Status {
             context.out.note("To join the marketplace: `machins join --help`");
         }
         if report.machineid.org_key.is_none() {
-            context.out.note("To create an organisation: `machins org create --save`");
+            context.out.note("To create an org: `machins org create --save`");
         }
         let names: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
         // What is invalid here was never sent.

@@ -65,9 +65,9 @@ pub(crate) const STORE: Key = Key {
     ..BARE
 };
 
-/// The key that all devices of an organisation share.
+/// The key that all devices of an org share.
 pub(crate) const MACHINEID_ORG_KEY: Key = Key {
-    about: "key of the organisation",
+    about: "key of the org",
     name: "machineid.org_key",
     variable: Some("MACHINEID_ORG_KEY"),
     secret: true,

@@ -47,7 +47,7 @@ impl Refusal {
         if let Some(id) = &self.request_id {
             let _ = write!(text, ", request {id}");
         }
-        text += ". The operator of the organisation decides whether tools may run here. Do not \
+        text += ". The operator of the org decides whether tools may run here. Do not \
                  retry, and do not work around it: stop, and tell the user.";
         clean(&text).into_owned()
     }

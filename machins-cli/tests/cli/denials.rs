@@ -205,8 +205,8 @@ fn no_decision_is_told_how_to_undo_it(#[case] code: &str, #[case] status: u16) {
     let decision = json!({"allowed": false, "code": code, "request_id": "r1"});
     let printed = printed((200, json!({"status": "ok"})), (status, decision));
     says_not_how_to_undo_it(&printed);
-    let names_who_decides = printed.contains("operator of this organisation decides")
-        && printed.contains("the org's operator");
+    let names_who_decides =
+        printed.contains("operator of this org decides") && printed.contains("the org's operator");
     let nobody_decides = ["SYSTEM_UNAVAILABLE", "INVALID_DEVICE_ID"].contains(&code);
     assert!(names_who_decides || nobody_decides, "{printed}");
 }
@@ -220,7 +220,7 @@ fn no_registration_is_told_how_to_undo_it(#[case] reply: Value) {
     let decision = json!({"allowed": false, "code": "DEVICE_NOT_FOUND", "request_id": "r1"});
     let printed = printed((200, reply), (404, decision));
     says_not_how_to_undo_it(&printed);
-    assert!(printed.contains("the operator of this organisation decides; ask them"), "{printed}");
+    assert!(printed.contains("the operator of this org decides; ask them"), "{printed}");
     assert!(printed.contains("the org's operator decides"), "{printed}");
 }
 

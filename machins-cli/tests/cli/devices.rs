@@ -9,7 +9,7 @@ use snapbox::{assert_data_eq, str};
 use crate::home::{Home, Ran};
 use crate::shop::steady;
 
-/// A mock, an organisation on it, and a home that knows both.
+/// A mock, an org on it, and a home that knows both.
 fn world(plan: Plan) -> (MockServer, Org, Home) {
     let server = MockServer::start();
     let org = server.create_org(plan);
@@ -39,7 +39,7 @@ fn register_says_how_much_of_the_plan_is_used() {
         full.stderr,
         str![[r"
 error: agent-04 was not registered: the plan is full (free plan, 3 of 3 devices in use)
-  next: the operator of this organisation decides; ask them
+  next: the operator of this org decides; ask them
 
 "]]
     );
@@ -335,7 +335,7 @@ devices left     249
 }
 
 #[test]
-fn an_organisation_is_created_and_its_key_kept() {
+fn an_org_is_created_and_its_key_kept() {
     let server = MockServer::start();
     let home = Home::new();
     let url = server.machineid_base_url();

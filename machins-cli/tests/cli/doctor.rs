@@ -139,7 +139,7 @@ fn a_device_is_looked_up() {
     unknown.run(&["register"]).exits(0);
     unknown.run(&["revoke", "agent-02"]).exits(0);
     let ran = unknown.run(&["doctor"]).exits(1);
-    assert!(ran.stdout.contains("the operator of this organisation decides"), "{ran:?}");
+    assert!(ran.stdout.contains("the operator of this org decides"), "{ran:?}");
     assert!(!ran.stdout.contains("unrevoke"));
 }
 

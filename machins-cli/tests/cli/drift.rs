@@ -328,7 +328,7 @@ fn a_recorder_takes_only_a_service_that_it_may_send_keys_to() {
 }
 
 #[test]
-fn an_organisation_made_through_a_recorder_is_the_services() {
+fn an_org_made_through_a_recorder_is_the_services() {
     let service = Service::start();
     let recorder = Recorder::start(&Home::new(), &service.url, &[]);
     let made = recorder.home().run(&["org", "create", "--json"]).exits(0).document();

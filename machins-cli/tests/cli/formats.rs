@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::shop::Shop;
 use crate::stub::{self, Reply};
 
-/// The home of an organisation with an active device, `agent-01`, and a revoked one, `agent-02`.
+/// The home of an org with an active device, `agent-01`, and a revoked one, `agent-02`.
 fn devices() -> (MockServer, Home) {
     let server = MockServer::builder().start().unwrap();
     let org = server.create_org(Plan::Free);

@@ -26,7 +26,7 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
-    /// With the address of a mock and the key of an organisation on it.
+    /// With the address of a mock and the key of an org on it.
     pub(crate) fn against(server: &MockServer, org: &Org) -> Self {
         Self::new()
             .with("MACHINEID_BASE_URL", &server.machineid_base_url())

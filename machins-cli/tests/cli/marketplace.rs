@@ -34,7 +34,7 @@ base URL  https://machineid.io
 org key   not set
 device    not set
 --
-To create an organisation: machins org create --save
+To create an org: machins org create --save
 
 "]]
     );

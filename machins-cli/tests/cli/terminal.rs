@@ -78,7 +78,7 @@ fn world() -> (MockServer, Home) {
 #[test]
 fn changing_many_devices_asks_for_confirmation() {
     let (_server, home) = world();
-    let asked = "Revoke every active device of the organisation? [y/N]";
+    let asked = "Revoke every active device of the org? [y/N]";
     on_a_terminal(&home, "$MACHINS revoke --all", &[(asked, "n\n")]).exits(1);
     home.run(&["validate", "a1"]).exits(0);
     let asked = "Revoke 2 devices? [y/N]";

@@ -1,4 +1,4 @@
-//! An organisation on a mock server, and programs that use it.
+//! An org on a mock server, and programs that use it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use machins_mock::{Org, OrgUpdate, Plan};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An organisation with the device `agent-01`.
+/// An org with the device `agent-01`.
 pub(crate) struct World {
     pub(crate) org: Org,
     mock: MockServer,
@@ -30,7 +30,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// A program that is given the organisation's key.
+    /// A program that is given the org's key.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command

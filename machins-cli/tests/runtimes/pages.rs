@@ -12,7 +12,7 @@ fn commands(page: &str) -> Vec<&str> {
     commands.filter(|command| !command.is_empty()).collect()
 }
 
-/// What a reader who has the organisation's key makes of a page.
+/// What a reader who has the org's key makes of a page.
 fn follow(page: &str, home: &Home, org_key: &str) {
     for command in commands(page) {
         match command {

@@ -31,7 +31,7 @@ impl Clients {
 
     pub(super) fn devices(&self) -> Result<&machineid_client::Client, ToolFailure> {
         self.devices.as_ref().ok_or_else(|| {
-            ToolFailure::new("missing_credential", "this server has no key of an organisation")
+            ToolFailure::new("missing_credential", "this server has no key of an org")
         })
     }
 }

@@ -16,14 +16,14 @@ pub(super) fn tools() -> Vec<Entry> {
         Entry::new(
             "list_devices",
             "List devices",
-            "Lists the devices of the organisation and whether each is active.",
+            "Lists the devices of the org and whether each is active.",
             Effect::Reads,
             list,
         ),
         Entry::new(
             "register_device",
             "Register a device",
-            "Registers a device with the organisation. One that was revoked stays revoked.",
+            "Registers a device with the org. One that was revoked stays revoked.",
             Effect::Changes,
             register,
         ),
@@ -37,7 +37,7 @@ pub(super) fn tools() -> Vec<Entry> {
         Entry::new(
             "get_device_usage",
             "Show device usage",
-            "Shows the plan of the organisation and how many devices it has.",
+            "Shows the plan of the org and how many devices it has.",
             Effect::Reads,
             usage,
         ),

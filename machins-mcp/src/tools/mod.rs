@@ -81,7 +81,7 @@ impl MarketplaceServer {
         Self::build(client, None, None, is_read_only)
     }
 
-    /// Adds the tools for devices, with the organisation's key of this client.
+    /// Adds the tools for devices, with the org's key of this client.
     #[must_use]
     pub fn devices(self, client: machineid_client::Client) -> Self {
         Self::build(self.spending, Some(client), self.gate, self.is_read_only)

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: an organisation on a mock server, and gates that ask it.
+//! What the tests of this crate share: an org on a mock server, and gates that ask it.
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 pub const DEVICE: &str = "agent-01";
 
-/// An organisation whose device is registered by the gates that ask about it.
+/// An org whose device is registered by the gates that ask about it.
 pub struct World {
     pub mock: MockServer,
     pub org: Org,

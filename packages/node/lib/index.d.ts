@@ -88,9 +88,9 @@ export interface Agent {
   claimUrl: string
 }
 
-/** An organisation of MachineID. */
+/** An org of MachineID. */
 export interface Org {
-  /** Key of the organisation, `org_…`, for the `x-org-key` header. */
+  /** Key of the org, `org_…`, for the `x-org-key` header. */
   readonly key: string
   /** Changes the settings that are given, and returns all of them. */
   update(settings: {
@@ -184,13 +184,13 @@ export interface World {
 
   /** Calls the control API, for what has no method here: `control('GET', 'worlds')`. */
   control(method: string, path: string, body?: unknown): Promise<any>
-  /** Empties the world: no organisations, agents, faults or records, and real time. */
+  /** Empties the world: no orgs, agents, faults or records, and real time. */
   reset(): Promise<void>
   /** Creates an empty world on the same server, to be removed with `delete`. */
   createWorld(options?: { name?: string; seed?: number }): Promise<World>
   /** Removes a world that `createWorld` made, with everything in it. */
   delete(): Promise<void>
-  /** Creates an organisation of MachineID. A key of your own begins with `org_`. */
+  /** Creates an org of MachineID. A key of your own begins with `org_`. */
   createOrg(options?: { plan?: Plan; key?: string }): Promise<Org>
   /**
    * Creates an agent of machins, with 500 credits unless others are given. A key of your own begins
@@ -204,7 +204,7 @@ export interface World {
     apiKey?: string
   }): Promise<Agent>
   /**
-   * Adds organisations, agents, listings, trades and subscriptions, or nothing on an error. Returns
+   * Adds orgs, agents, listings, trades and subscriptions, or nothing on an error. Returns
    * what was created, keys included.
    */
   loadFixtures(fixtures: Record<string, unknown>): Promise<Record<string, any>>

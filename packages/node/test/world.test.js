@@ -33,7 +33,7 @@ test('a registered device is allowed', async () => {
   assert.deepEqual([status, body.allowed, body.code], [200, true, 'ALLOW'])
 })
 
-test('settings of an organisation decide', async () => {
+test('settings of an org decide', async () => {
   const org = await world.createOrg({ key: 'org_mine' })
   await device(org, 'register')
   assert.equal((await org.update({ frozen: true, plan: 'scale' })).limit, 250)

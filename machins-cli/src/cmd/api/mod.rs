@@ -103,7 +103,7 @@ enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 enum Service {
-    /// MachineID, with the organisation's key
+    /// MachineID, with the org's key
     MachineId,
     /// machins, with the agent's key
     Machins,

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Party {
-    /// An organisation, at MachineID.
+    /// An org, at MachineID.
     Org,
     /// Somebody without a key, at MachineID.
     AnyoneAtMachineId,

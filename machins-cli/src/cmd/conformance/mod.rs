@@ -42,7 +42,7 @@ impl Conformance {
         }
         let services = Services::new(context)?;
         if !services.has_key() {
-            return Err(Failure::credentials("no key, neither of an organisation nor of an agent")
+            return Err(Failure::credentials("no key, neither of an org nor of an agent")
                 .hint("set MACHINEID_ORG_KEY or MACHINS_API_KEY"));
         }
         let mut report = Report::new(&services, context);

@@ -18,7 +18,7 @@ impl Story {
         let mut created = None;
         self.step(
             &Step {
-                about: "Create an organisation. All its devices share one key.",
+                about: "Create an org. All its devices share one key.",
                 command: "machins org create",
                 rust: "client.create_org()?",
                 expected: "created",
@@ -92,18 +92,14 @@ impl Story {
     }
 
     fn kill_switch(&mut self, key: &OrgKey, gate: &Gate) -> Result<(), Failure> {
-        let lost = |error| Failure::local("the mock lost the organisation", error);
+        let lost = |error| Failure::local("the mock lost the org", error);
         let org = self.server.org(key.expose()).ok_or_else(|| lost("no such key".to_owned()))?;
         let switch = |on| {
             let update = OrgUpdate::new().execution_enabled(on);
             org.update(update).map_err(|error| lost(error.to_string()))
         };
         switch(false)?;
-        self.check(
-            gate,
-            "The kill switch: the whole organisation is stopped at once.",
-            "ORG_DISABLED",
-        )?;
+        self.check(gate, "The kill switch: the whole org is stopped at once.", "ORG_DISABLED")?;
         switch(true)?;
         self.check(gate, "Switched on again, every device may go on.", "ALLOW")
     }

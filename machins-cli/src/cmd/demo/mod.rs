@@ -14,7 +14,7 @@ use crate::error::Failure;
 /// Try both services on a mock server: no account, no network
 ///
 /// Starts a mock server inside this process. First a device is allowed, revoked, denied and
-/// restored, and meets a plan limit, the organisation's kill switch and an outage. Then two
+/// restored, and meets a plan limit, the org's kill switch and an outage. Then two
 /// agents go through a trade, a dispute and their inbox. Each step makes a real call and checks
 /// the reply.
 #[derive(Debug, Args)]

@@ -57,11 +57,11 @@ pub(crate) enum Control {
     /// Check that a mock server is up
     #[command(after_help = "Example:\n  machins mock health")]
     Health(Plain),
-    /// Empty the world: no organisations, agents, faults or recorded requests, and the clock as
+    /// Empty the world: no orgs, agents, faults or recorded requests, and the clock as
     /// at the start
     #[command(after_help = "Example:\n  machins mock reset")]
     Reset(Plain),
-    /// Add organisations, agents, listings and trades from a JSON file
+    /// Add orgs, agents, listings and trades from a JSON file
     #[command(after_help = "Example:\n  machins mock fixtures market.json")]
     Fixtures(Fixtures),
     /// Show the virtual time, or move it

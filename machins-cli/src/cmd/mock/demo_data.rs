@@ -1,4 +1,4 @@
-//! The demo data: an organisation with devices, and a small market, as the mock server holds it.
+//! The demo data: an org with devices, and a small market, as the mock server holds it.
 
 use machins_mock::{DEMO_DATA, MockServer};
 
@@ -9,7 +9,7 @@ const API_KEY: &str = "at_demo_buyer";
 /// The device that may run. Of the others one is revoked.
 const DEVICE: &str = "agent-01";
 
-/// The keys of an organisation and of an agent.
+/// The keys of an org and of an agent.
 pub(super) struct Keys {
     pub(super) org_key: String,
     pub(super) device_id: String,

@@ -44,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(5);
 ///
 /// Starts a server on a free port and exits with the status of COMMAND, which is given the
 /// variables MACHINS_MOCK_URL, MACHINS_BASE_URL, MACHINEID_BASE_URL, the keys of a fresh agent
-/// and of an organisation with a device (MACHINS_API_KEY, MACHINEID_ORG_KEY,
+/// and of an org with a device (MACHINS_API_KEY, MACHINEID_ORG_KEY,
 /// MACHINEID_DEVICE_ID), and a config file of its own (MACHINS_CONFIG). Your own config file is
 /// put back as it was, whatever COMMAND writes to it.
 #[derive(Debug, Args)]
@@ -95,7 +95,7 @@ impl Exec {
     }
 }
 
-/// The keys of a new organisation with a device, and of a new agent.
+/// The keys of a new org with a device, and of a new agent.
 fn fresh_keys(server: &MockServer) -> Result<Keys, Failure> {
     let org = server.create_org(Plan::Pro);
     let _registered = ClientBuilder::default()

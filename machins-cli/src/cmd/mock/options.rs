@@ -24,11 +24,11 @@ pub(super) struct Options {
     /// File to load the state from; it is saved within a second of each change
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     state: Option<PathBuf>,
-    /// JSON file with organisations, agents, listings and trades to start with; ignored if
+    /// JSON file with orgs, agents, listings and trades to start with; ignored if
     /// the state was loaded from a file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     fixtures: Option<PathBuf>,
-    /// Start with an organisation, a few devices, and a small market
+    /// Start with an org, a few devices, and a small market
     #[arg(long)]
     demo_data: bool,
 }

@@ -1,4 +1,4 @@
-"""A world on a mock server: its organisations, agents, clock, faults and records."""
+"""A world on a mock server: its orgs, agents, clock, faults and records."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FaultOptions(FaultConditions, total=False):
 class World:
     """A world: all that a server has, independent of other worlds on the same server.
 
-    Every client that uses its base URLs sees the same organisations, agents and trades.
+    Every client that uses its base URLs sees the same orgs, agents and trades.
     """
 
     def __init__(self, url: str, name: str | None = None) -> None:
@@ -94,7 +94,7 @@ class World:
         return _control.call(method, f"{self.url}/_mock/{path}", body)
 
     def reset(self) -> None:
-        """Empties the world: no organisations, agents, faults or records, and real time."""
+        """Empties the world: no orgs, agents, faults or records, and real time."""
         self.control("POST", "reset")
 
     def create_world(self, name: str | None = None, *, seed: int | None = None) -> World:
@@ -109,7 +109,7 @@ class World:
         self.control("DELETE", f"worlds/{quote(self.name, safe='')}")
 
     def create_org(self, plan: Plan = "free", *, key: str | None = None) -> Org:
-        """Creates an organisation of MachineID. A key of your own begins with ``org_``."""
+        """Creates an org of MachineID. A key of your own begins with ``org_``."""
         reply = self.control("POST", "machineid/orgs", _given(plan=plan, org_key=key))
         return Org(self, reply["org_key"])
 
@@ -139,7 +139,7 @@ class World:
         )
 
     def load_fixtures(self, fixtures: Mapping[str, Any]) -> dict[str, Any]:
-        """Adds organisations, agents, listings, trades and subscriptions, or nothing on an error.
+        """Adds orgs, agents, listings, trades and subscriptions, or nothing on an error.
 
         Returns what was created, keys included.
         """
@@ -248,11 +248,11 @@ class World:
 
 
 class Org:
-    """An organisation of MachineID."""
+    """An org of MachineID."""
 
     def __init__(self, world: World, key: str) -> None:
         self._world = world
-        #: Key of the organisation, ``org_…``, for the ``x-org-key`` header.
+        #: Key of the org, ``org_…``, for the ``x-org-key`` header.
         self.key = key
 
     def update(
