@@ -40,8 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = format!("{}/machins", env::args().nth(1).unwrap_or(own));
 
     let subscription = NewSubscription::new(EventType::TradeProposed, &*url).secret(secret.clone());
-    let subscription = client.subscribe(&subscription).await?;
-    println!("subscription {} sends proposals to {url}", subscription.id);
+    client.subscribe(&subscription).await?;
+    println!("{} goes to {url}", EventType::TradeProposed);
 
     let inbox = client
         .inbox_watch()

@@ -338,6 +338,7 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "rustls")]
     pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
         self.0.advice = Advice::Own(advice);
         self

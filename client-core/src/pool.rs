@@ -1,6 +1,5 @@
 //! Connections that several clients can share, and the rules that they all follow.
 
-use std::env;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -21,12 +20,6 @@ use crate::proxy;
 /// a connection that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 128;
-
-const NO_CERTIFICATES: &str = "https needs the certificates of the system's authorities: install \
-     them (ca-certificates) or name their file in SSL_CERT_FILE";
-const NO_CERTIFICATES_IN_FILE: &str = "https needs the certificates of authorities, and the file \
-     that SSL_CERT_FILE names has none: name another one, or unset it and install those of the \
-     system (ca-certificates)";
 
 /// The addresses of this machine.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -61,7 +54,7 @@ pub(crate) type Configure = dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync
 struct Pool {
     settings: ConnectSettings,
     /// One for each [`Destination`], created when a client needs it.
-    clients: Mutex<[Option<Client>; 3]>,
+    clients: Mutex<[Option<Client>; 4]>,
     process: SameProcess<()>,
     #[cfg(feature = "blocking")]
     runtime: Mutex<Option<Arc<SameProcess<Runtime>>>>,
@@ -71,6 +64,8 @@ struct Pool {
 #[derive(Clone, Copy)]
 enum Destination {
     Remote,
+    /// Another machine, without TLS unless a proxy has it.
+    RemotePlain,
     /// This machine. A proxy would forward a call, with its key, to another one.
     Local,
     /// This machine, without TLS. Loading the system's certificates takes milliseconds and megabytes.
@@ -92,7 +87,8 @@ impl HttpPool {
     pub(crate) fn client(&self, url: &BaseUrl) -> Result<Client, Error> {
         self.0.process.get()?;
         let destination = match (url.is_loopback(), url.is_plain_http()) {
-            (false, _) => Destination::Remote,
+            (false, false) => Destination::Remote,
+            (false, true) => Destination::RemotePlain,
             (true, false) => Destination::Local,
             (true, true) => Destination::LocalPlain,
         };
@@ -128,8 +124,24 @@ impl HttpPool {
 }
 
 impl Pool {
-    /// Applies the user's changes before the rules, so that they cannot undo the rules.
     fn build(&self, destination: Destination) -> Result<Client, Error> {
+        let error = match self.builder(destination)?.build() {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        #[cfg(feature = "rustls")]
+        if let Ok(client) = self.builder(destination)?.tls_certs_only([]).build() {
+            return match destination {
+                Destination::RemotePlain => Ok(client),
+                _ => Err(no_certificates()),
+            };
+        }
+        let message = "the HTTP client cannot be set up";
+        Err(Error::new(ErrorKind::InvalidInput, message).with_root_cause(error))
+    }
+
+    /// Applies the user's changes before the rules, so that they cannot undo the rules.
+    fn builder(&self, destination: Destination) -> Result<ClientBuilder, Error> {
         let mut builder = Client::builder();
         // The default of `reqwest` depends on the features that other crates enable.
         #[cfg(feature = "rustls")]
@@ -154,7 +166,7 @@ impl Pool {
             .no_deflate()
             .referer(false);
         match destination {
-            Destination::Remote => proxy::check_variables()?,
+            Destination::Remote | Destination::RemotePlain => proxy::check_variables()?,
             Destination::Local => builder = builder.no_proxy().dns_resolver(ThisMachine),
             Destination::LocalPlain => {
                 builder = builder.no_proxy().dns_resolver(ThisMachine);
@@ -164,20 +176,23 @@ impl Pool {
                 }
             }
         }
-        builder.build().map_err(|error| {
-            let message = "the HTTP client cannot be set up";
-            let failure = Error::new(ErrorKind::InvalidInput, message).with_root_cause(error);
-            match destination {
-                Destination::LocalPlain => failure,
-                Destination::Remote | Destination::Local => {
-                    failure.with_advice(match env::var_os("SSL_CERT_FILE") {
-                        Some(_) => NO_CERTIFICATES_IN_FILE,
-                        None => NO_CERTIFICATES,
-                    })
-                }
-            }
-        })
+        Ok(builder)
     }
+}
+
+/// The error where no certificate of an authority can be loaded, such as in a scratch container.
+#[cfg(feature = "rustls")]
+fn no_certificates() -> Error {
+    let advice = match std::env::var_os("SSL_CERT_FILE") {
+        Some(_) => {
+            "https needs them, and the file that SSL_CERT_FILE names has none: name another one, or unset it and install those of the system (ca-certificates)"
+        }
+        None => {
+            "https needs those of the system: install them (ca-certificates) or name their file in SSL_CERT_FILE"
+        }
+    };
+    let message = "no certificate of an authority can be loaded";
+    Error::new(ErrorKind::InvalidInput, message).with_advice(advice)
 }
 
 impl fmt::Debug for HttpPool {

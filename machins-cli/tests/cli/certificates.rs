@@ -10,6 +10,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::home::Home;
+use crate::stub::{self, Reply};
 
 const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\
     connection: close\r\n\r\n{}";
@@ -53,4 +54,24 @@ fn an_unknown_certificate_is_named_with_the_cure() {
     let denied = home.with("MACHINEID_ORG_KEY", "org_0123456789abcdef0123456789abcdef");
     denied.run(&["validate", "agent-01", "--machineid-url", &url]).exits(3);
     denied.with("SSL_CERT_FILE", file.to_str().unwrap()).run(&command).exits(0);
+}
+
+/// A scratch container, for example.
+#[test]
+fn without_authorities_plain_http_works_and_https_names_the_cure() {
+    let proxy = stub::serve(|_| Reply::json(200, &serde_json::json!({})));
+    let home = Home::new();
+    let none = home.path().join("none.pem");
+    std::fs::write(&none, "").unwrap();
+    let folder = home.path().join("none");
+    let home = home
+        .with("SSL_CERT_FILE", none.to_str().unwrap())
+        .with("SSL_CERT_DIR", folder.to_str().unwrap())
+        .with("http_proxy", &proxy)
+        .with("MACHINS_ALLOW_INSECURE_HTTP", "1");
+    let command = ["api", "GET", "/public/stats", "--base-url"];
+    home.run(&[&command[..], &["http://mock.test:8080/api/v1"]].concat()).exits(0);
+    let ran = home.run(&[&command[..], &["https://mock.test/api/v1"]].concat()).exits(2);
+    assert!(ran.stderr.contains("no certificate of an authority can be loaded; https needs them"));
+    assert!(ran.stderr.contains("the file that SSL_CERT_FILE names has none"), "{ran:?}");
 }
