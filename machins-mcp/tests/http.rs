@@ -193,6 +193,7 @@ async fn the_client_of_a_session_can_have_a_device(#[case] client: &str, #[case]
 #[case::rebound_host("host", "evil.example", 403)]
 #[case::encoded("content-encoding", "gzip", 415)]
 #[case::charset("content-type", "application/json; charset=utf-16", 415)]
+#[case::charset_and_a_space("content-type", "application/json; charset =utf-7", 415)]
 #[case::text("content-type", "text/plain", 415)]
 #[case::other_method("mcp-method", "tools/list", 400)]
 #[case::other_tool("mcp-name", "other", 400)]
@@ -214,6 +215,25 @@ async fn requests_with_wrong_headers_are_refused(
     assert_eq!(answer["error"]["code"] == -32020, status == 400, "{answer}");
     assert!(received(&server).await.is_empty());
     assert_eq!(world.questions(), 0);
+}
+
+/// However the client spells it, the server reads the body as the gate did.
+#[rstest]
+#[case::plain("content-type", "application/json")]
+#[case::spelled_otherwise("content-type", "Application/JSON ;charset= \"UTF-8\";profile=x")]
+#[case::of_the_connection_alone("connection", "content-type")]
+#[tokio::test]
+async fn the_server_is_told_plain_json(#[case] name: &'static str, #[case] value: &'static str) {
+    let world = World::new();
+    let server = server(ok()).await;
+    let gated = Gated::start(world.gate(), &server.uri()).await;
+    let mut headers = HeaderMap::new();
+    headers.insert(name, value.parse().unwrap());
+    let response = gated.post(call(1, "echo")).headers(headers).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let received = server.received_requests().await.unwrap();
+    let types: Vec<_> = received[0].headers.get_all("content-type").iter().collect();
+    assert_eq!(types, ["application/json"]);
 }
 
 #[rstest]

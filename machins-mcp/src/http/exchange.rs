@@ -213,8 +213,8 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
     let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let is_utf_8 = parts.all(|parameter| {
         parameter.split_once('=').is_some_and(|(name, value)| {
-            !name.eq_ignore_ascii_case("charset")
-                || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            !name.trim_end().eq_ignore_ascii_case("charset")
+                || value.trim_start().trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
     });
     !is_encoded && is_json && is_utf_8

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use reqwest::redirect::Policy;
 use url::{Host, Url};
@@ -117,6 +117,10 @@ impl HttpServer {
         headers.remove(HOST);
         // It is set for the body.
         headers.remove(CONTENT_LENGTH);
+        if body.is_some() {
+            // What the gate has read it as, in words that no two servers understand differently.
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         let request = self.client.request(method, url).headers(headers);
         let request = match body {
             Some(body) => request.body(body),
