@@ -104,6 +104,8 @@ enum DenialForm {
 impl McpGateCommand {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         panic::deny_on_panic();
+        // The server is not handed the org key.
+        process::hide_environment();
         background::start().map_err(|error| Failure::local("could not start a thread", error))?;
         let device = context.device(self.device.as_deref())?;
         let client = client(context)?;

@@ -34,6 +34,22 @@ fn the_command_can_not_read_the_environment_of_guard() {
     assert_eq!(guarded.line(), "found");
 }
 
+/// The gate in front of an MCP server is no other.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_mcp_server_can_not_read_the_environment_of_its_gate() {
+    let world = World::new();
+    let script = "gate=$(cut -d' ' -f4 /proc/$PPID/stat)
+        { tr '\\0' '\\n' < /proc/$gate/environ | grep -c ORG_KEY
+        kill -0 $gate && echo found; } >&2";
+    let words = ["mcp", "gate", "--device", "agent-01", "--", "sh", "-c", script];
+    let mut gate = world.program_in(Setting::OrdinaryUser, &words);
+    let ran = gate.stdin(std::process::Stdio::null()).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    let lines: Vec<_> = said.lines().filter(|line| ["0", "1", "found"].contains(line)).collect();
+    assert_eq!(lines, ["0", "found"], "{said}");
+}
+
 #[test]
 fn guards_work_inside_guards() {
     let world = World::new();

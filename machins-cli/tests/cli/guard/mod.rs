@@ -128,8 +128,12 @@ impl World {
 
     /// The command line of a guard with these arguments.
     fn command_in(&self, setting: Setting, arguments: &[&str]) -> Command {
+        self.program_in(setting, &[&["guard"], arguments].concat())
+    }
+
+    fn program_in(&self, setting: Setting, arguments: &[&str]) -> Command {
         let program = public_program().to_str().unwrap();
-        let line = [setting.wrapper(), &[program, "guard"], arguments].concat();
+        let line = [setting.wrapper(), &[program], arguments].concat();
         let mut command = self.home.command(line[0]);
         command.args(&line[1..]);
         command
