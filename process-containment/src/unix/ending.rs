@@ -77,6 +77,11 @@ impl Ending {
         };
     }
 
+    /// Whether KILL has been sent to all.
+    pub(super) fn has_killed(&self) -> bool {
+        self.killed_at.is_some()
+    }
+
     /// Whether what still runs has had KILL for so long that it can't be called about to end.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         self.killed_at.is_some_and(|killed_at| now - killed_at >= PATIENCE)

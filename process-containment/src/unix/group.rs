@@ -45,6 +45,11 @@ impl Members {
         Remaining { living, refused, others: false }
     }
 
+    /// A group can be signalled without being seen.
+    pub(super) fn are_hidden() -> bool {
+        false
+    }
+
     pub(super) fn stop(&mut self) {
         self.send(Signal::STOP);
     }

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid, setpriority_process, wait};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getppid, kill_process, kill_process_group,
+    setpriority_process, wait,
+};
 use signal_hook::consts::{SIGCHLD, SIGCONT};
 
 use super::channel::Channel;
@@ -100,6 +103,13 @@ struct Launcher {
     executing: bool,
 }
 
+/// Kills a command and its group, without a look at `/proc`.
+pub(super) fn kill_unseen(command: Pid) {
+    // One that has left its group is ended all the same, and one that has ended may have left a group.
+    let _ = kill_process_group(command, Signal::KILL);
+    let _ = kill_process(command, Signal::KILL);
+}
+
 /// The keeper's work is over.
 struct Finished;
 
@@ -153,8 +163,13 @@ impl Keeper {
             // Somebody may have let a process go on.
             self.members.stop();
         }
-        if self.proceed() && self.reap() {
-            return Some(self.finish());
+        if self.proceed() {
+            if self.reap() {
+                return Some(self.finish());
+            }
+            if self.ending.as_ref().is_some_and(Ending::has_killed) && Members::are_hidden() {
+                return Some(self.give_up());
+            }
         }
         None
     }
@@ -361,6 +376,14 @@ impl Keeper {
         self.members.clean_up();
         let cause = self.ending.as_ref().map_or(Cause::Exited, |ending| ending.cause);
         self.say_last(&FromKeeper::Ended { cause })
+    }
+
+    /// Ends what can be ended unseen, and leaves the rest to the caller, whose children they become.
+    fn give_up(&mut self) -> Finished {
+        if let Some(command) = self.command {
+            kill_unseen(command);
+        }
+        Finished
     }
 
     /// Waits for a caller that does not listen, but not for ever.

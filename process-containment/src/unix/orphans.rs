@@ -64,6 +64,7 @@ impl Orphans {
 
         use rustix::process::{WaitOptions, getpid, waitpid};
 
+        use super::keeper::kill_unseen;
         use super::linux::{children, identify};
 
         let keepers = Keepers::lock();
@@ -85,6 +86,14 @@ impl Orphans {
         }
         self.members.are_all_but(spared, cgroup);
         let mut remaining = self.members.kill();
+        if Members::are_hidden() {
+            if let Some(command) = command {
+                kill_unseen(command);
+            }
+            // That none is seen does not say that none is left.
+            remaining.others = true;
+            return (remaining, status);
+        }
         // One that starts another and ends, over and over, is not always found living. But then there is
         // the one that has ended: only when there is no child at all is nothing left.
         remaining.others = !orphans().is_empty();

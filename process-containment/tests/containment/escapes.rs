@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::harness::{Caller, Setting, is_installed, public_directory, send};
 
@@ -92,6 +93,7 @@ enum End {
     CallerKilled,
     KeeperKilled,
     KeeperStopped,
+    KeeperBlinded,
 }
 
 #[rstest]
@@ -104,10 +106,15 @@ fn every_end_is_the_end_of_all(
         End::CommandKilled,
         End::CallerKilled,
         End::KeeperKilled,
-        End::KeeperStopped
+        End::KeeperStopped,
+        End::KeeperBlinded
     )]
     end: End,
 ) {
+    if matches!((setting, end), (Setting::OrdinaryUser, End::KeeperBlinded)) {
+        // The tests run as another user, who may not do it.
+        return;
+    }
     let mut caller = Caller::start(setting, &["--leftover-grace", "100"], &everything());
     for _ in 0..7 {
         caller.prints("ready");
@@ -138,9 +145,20 @@ fn every_end_is_the_end_of_all(
             send(caller.keeper, Signal::SIGSTOP);
             "KeeperLost"
         }
+        End::KeeperBlinded => {
+            forbid_files(caller.keeper);
+            caller.order("kill");
+            "KeeperLost"
+        }
     };
     let ended = caller.ends();
     assert!(ended.starts_with(cause), "{ended}");
+}
+
+/// Lets a process open no file any more, as the job could.
+fn forbid_files(pid: i32) {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    prlimit(Pid::from_raw(pid), Resource::Nofile, none).unwrap();
 }
 
 /// Jobs that start processes all the time keep the machine busy: one at a time.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::cgroup::Cgroup;
-use super::proc::{Children, Process, identify};
+use super::proc::{Children, Process, identify, is_readable};
 use super::tree::Tree;
 use crate::event::Recipients;
 use crate::unix::remaining::Remaining;
@@ -115,6 +115,11 @@ impl Members {
         }
         let living = pass.living.into_iter().map(|process| process.pid).collect();
         Remaining { living, refused: pass.refused, others: false }
+    }
+
+    /// Whether this process can no longer see who they are.
+    pub(in crate::unix) fn are_hidden() -> bool {
+        !is_readable()
     }
 
     /// Whether nothing is left, given that the tree is empty: somebody may have moved a process of

@@ -48,6 +48,12 @@ pub(in crate::unix) fn identify(pid: Pid) -> Option<Process> {
     stat(pid).ok().map(|stat| Process { pid, started: stat.started })
 }
 
+/// Whether this process can still look at others. Whoever may signal it may also set how many files it may
+/// open (`prlimit`), to none.
+pub(in crate::unix) fn is_readable() -> bool {
+    File::open("/proc/self/stat").is_ok()
+}
+
 /// Reads a file of `/proc`, with fewer calls of the system than [`fs::read`], which asks for a length
 /// that such files do not have.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
