@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::environment::variable;
 use crate::error::{Error, ErrorKind};
-use crate::files::{home_folder, open_without_waiting};
+use crate::files::{home_folder, open_without_waiting, read_to_limit};
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -141,7 +141,7 @@ impl ConfigFile {
 
 /// Returns what is in the file.
 fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let mut file = match open_without_waiting(path) {
+    let file = match open_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.to_string()),
@@ -152,9 +152,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
     if !metadata.is_file() && path != Path::new(NO_FILE) {
         return Err("it is not a regular file".to_owned());
     }
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(|error| error.to_string())?;
-    Ok(text)
+    read_to_limit(file).map_err(|error| error.to_string())
 }
 
 /// Refuses a file that another user could have written: its keys and addresses may be theirs.

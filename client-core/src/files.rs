@@ -2,11 +2,13 @@
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// The size of the largest file that is read, in bytes.
+const MAX_FILE: u64 = 16 << 20;
 /// How long a file that is to be replaced may be in use on Windows.
 const LONGEST_USE: Duration = Duration::from_secs(2);
 /// The wait before the next try.
@@ -50,12 +52,15 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Lets only the owner read and write files that are created with these options. Has no effect on
-/// Windows, where a file takes its permissions from its folder.
+/// Lets only the owner read and write files that are created with these options, and does not wait for
+/// the reader of a pipe. Has no effect on Windows, where a file takes its permissions from its folder.
 #[doc(hidden)]
 pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(nix::libc::O_NONBLOCK);
+    }
     options
 }
 
@@ -70,6 +75,20 @@ pub fn open_without_waiting(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
     options.read(true).open(path)
+}
+
+/// Reads a file to its end, which is within 16 MiB.
+///
+/// # Errors
+/// Returns the error of the system, or one of the kind [`FileTooLarge`](io::ErrorKind::FileTooLarge).
+#[doc(hidden)]
+pub fn read_to_limit(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+    }
+    Ok(content)
 }
 
 /// Creates a folder, and the folders above it, for their owner alone.

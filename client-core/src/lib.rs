@@ -100,8 +100,8 @@ pub use error::{Error, ErrorKind};
 pub use extra::{Extra, WithExtra};
 #[doc(hidden)]
 pub use files::{
-    create_private_folder, folder_of, home_folder, open_without_waiting, private, sync_folder,
-    wait_while_in_use,
+    create_private_folder, folder_of, home_folder, open_without_waiting, private, read_to_limit,
+    sync_folder, wait_while_in_use,
 };
 #[doc(hidden)]
 pub use lock::lock;

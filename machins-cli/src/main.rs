@@ -100,7 +100,9 @@ fn run(arguments: &[OsString]) -> ExitCode {
     if let Some(timeout) = global.timeout {
         config::file::limit_waits(timeout);
     }
-    if let Err(failure) = ConfigFile::recover_all() {
+    // A hook answers in time, whatever holds the file.
+    let is_hook = cmd::hook::is_run(arguments);
+    if !is_hook && let Err(failure) = ConfigFile::recover_all() {
         // Nothing is lost: the original is what is read.
         out.warn(failure.message());
     }

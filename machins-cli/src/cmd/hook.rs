@@ -15,6 +15,7 @@ use serde_json::json;
 
 #[cfg(feature = "mock")]
 use super::hook_verify;
+use crate::background;
 use crate::config::key::MACHINEID_BASE_URL;
 use crate::context::Context;
 use crate::decision_log::DecisionLogFlags;
@@ -26,8 +27,10 @@ use crate::output::{Output, to_stderr};
 use crate::style::{FAINT, GOOD};
 use crate::text::clean;
 
-/// How long the hook takes at most. Runtimes are told to wait much longer.
+/// How long the hook takes at most to decide. Runtimes are told to wait much longer.
 const LIMIT: Duration = Duration::from_secs(8);
+/// How long the runtime may take to read the answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Let tools run in agent runtimes only while a device is allowed
 ///
@@ -187,11 +190,14 @@ fn run(
     let limit = context.global.timeout.map_or(LIMIT, |timeout| timeout.min(LIMIT));
     let global = Global { timeout: Some(limit), ..context.global.clone() };
     let out = context.out;
+    // Without it, what is said on stderr waits for its reader.
+    let _ = background::start();
     // Everything that can wait is in there: stdin, the config file, name lookup, the service.
     let decision =
         within(limit, move || decide(&Context::new(global, out), runtime, device.as_deref(), &log));
     let decision = decision.unwrap_or_else(|why| Err(Refusal::no_decision(why)));
-    give(out, Some(runtime), decision, Failure::denied)
+    within(ANSWER_LIMIT, move || give(out, Some(runtime), decision, Failure::denied))
+        .unwrap_or_else(|_| ExitCode::from(hook::BLOCK))
 }
 
 /// Reads the event and asks MachineID.

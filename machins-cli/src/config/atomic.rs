@@ -67,9 +67,13 @@ pub(super) fn remove_leftovers(folder: &Path, prefix: &OsStr) {
 /// Lets only the owner use files that are created with these options, and follows no link at the end of a
 /// path: another user could have put it there.
 pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    let options = agent_client_core::private(options);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, nix::libc::O_NOFOLLOW);
-    agent_client_core::private(options)
+    {
+        use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, O_NOFOLLOW | O_NONBLOCK);
+    }
+    options
 }
 
 /// Creates a folder for its owner alone. One that exists is taken from others if it is `own`: the Python

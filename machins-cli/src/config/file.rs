@@ -1,13 +1,13 @@
 //! Reads and writes the config file without ever losing anything in it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agent_client_core::{folder_of, home_folder, open_without_waiting, variable};
+use agent_client_core::{folder_of, home_folder, open_without_waiting, read_to_limit, variable};
 
 use super::atomic::{make_folder, private, remove_leftovers, replace, temporary};
 use super::document::Document;
@@ -163,7 +163,7 @@ impl ConfigFile {
             if self.path == Path::new(NO_FILE) {
                 return Err(ErrorKind::NotFound.into());
             }
-            let mut file = open_without_waiting(path)?;
+            let file = open_without_waiting(path)?;
             // Of the file that is open, not of one that takes its place meanwhile.
             distrust = trust::distrust(&file.metadata()?, purpose);
             if path != self.path
@@ -179,9 +179,7 @@ impl ConfigFile {
             if !file.metadata()?.is_file() {
                 return Err(io::Error::other("it is not a regular file"));
             }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
+            read_to_limit(file)
         };
         let content = read_whole(read, pause);
         if let Some(why) = distrust {
@@ -224,7 +222,8 @@ impl ConfigFile {
 
     /// Reads the text of the file as it is. A missing file is empty.
     pub(crate) fn text(&self) -> Result<String, Failure> {
-        match fs::read_to_string(&self.path) {
+        let content = open_without_waiting(&self.path).and_then(read_to_limit);
+        match content.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
             Ok(text) => Ok(text),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(self.failure("could not be read", &error)),

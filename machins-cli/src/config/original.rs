@@ -13,7 +13,7 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use agent_client_core::{folder_of, sync_folder};
+use agent_client_core::{folder_of, open_without_waiting, read_to_limit, sync_folder};
 
 use super::atomic::{private, remove, remove_leftovers, replace, temporary};
 
@@ -81,8 +81,13 @@ impl Original {
     /// Returns whether this process was given the mock server of a `mock exec` that is running.
     fn is_for_the_mock(&self) -> bool {
         let Ok(url) = std::env::var(MOCK_URL) else { return false };
-        let runs = fs::read_to_string(&self.runs).unwrap_or_default();
+        let runs = self.read_runs();
         runs.lines().any(|run| url.strip_prefix(run).is_some_and(|rest| !starts_with_digit(rest)))
+    }
+
+    fn read_runs(&self) -> String {
+        let runs = read(&self.runs).ok().flatten().unwrap_or_default();
+        String::from_utf8(runs).unwrap_or_default()
     }
 
     /// Registers a `mock exec`, which is running for as long as the result is open.
@@ -100,7 +105,7 @@ impl Original {
 
     /// Returns the path of the file that the config file was or led to.
     pub(super) fn target(&self) -> PathBuf {
-        let runs = fs::read_to_string(&self.runs).unwrap_or_default();
+        let runs = self.read_runs();
         match runs.lines().next() {
             None | Some("") => self.path.clone(),
             Some(target) => target.into(),
@@ -136,7 +141,7 @@ impl Original {
         target: &Path,
         remembered: Option<&Remembered>,
     ) -> io::Result<()> {
-        let running = match File::open(&self.runs) {
+        let running = match open_without_waiting(&self.runs) {
             Ok(file) => match file.try_lock() {
                 Ok(()) => Some(file),
                 Err(TryLockError::WouldBlock) => return Ok(()),
@@ -183,7 +188,7 @@ impl Original {
 
 /// Returns the content of a file, or `None` if there is none.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match open_without_waiting(path).and_then(read_to_limit) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

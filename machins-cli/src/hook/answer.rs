@@ -6,7 +6,7 @@ use crate::error::{ExitCode, Failure};
 use crate::output::Output;
 
 /// The exit code that blocks a tool call in every runtime, if there is text on stderr.
-const BLOCK: i32 = 2;
+pub(crate) const BLOCK: i32 = 2;
 
 /// An answer to a runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,22 @@ fn write_stdout(text: &str) -> bool {
     if is_discarded() {
         return false;
     }
+    written(format!("{text}\n").as_bytes()).is_ok()
+}
+
+/// Not by `io::stdout()`, for which a stdout that cannot be written is as good as written.
+#[cfg(unix)]
+fn written(bytes: &[u8]) -> io::Result<()> {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(bytes)
+}
+
+#[cfg(not(unix))]
+fn written(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_ok()
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
 }
 
 /// Returns whether stdout is `/dev/null`, which the standard library also opens in place of a stdout

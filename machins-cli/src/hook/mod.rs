@@ -18,7 +18,7 @@ mod settings;
 #[cfg(feature = "mock")]
 mod verify;
 
-pub(crate) use self::answer::Answer;
+pub(crate) use self::answer::{Answer, BLOCK};
 pub(crate) use self::event::{drain, read_event};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::runtime::{Runtime, Scope};

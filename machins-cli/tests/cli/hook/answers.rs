@@ -329,6 +329,7 @@ fn a_hook_for_no_runtime_blocks_in_all(#[case] arguments: &[&str]) {
 #[case::full("> /dev/full")]
 #[case::discarded("> /dev/null")]
 #[case::broken("| :; kill -0 $$")]
+#[case::open_for_reading("1< \"$0\"")]
 fn a_broken_stdout_blocks(#[case] redirect: &str) {
     if redirect.contains("/dev/full") && !fs::exists("/dev/full").unwrap() {
         return;
@@ -352,6 +353,48 @@ fn a_broken_stdout_blocks(#[case] redirect: &str) {
         let ran = shell(&home, runtime, &format!("\"$0\" hook run $1 {redirect}"));
         assert!(blocked(runtime, &ran).contains("DEVICE_REVOKED"), "{ran:?}");
     }
+}
+
+/// A pipe that is full, with nobody who reads it.
+#[cfg(unix)]
+#[rstest]
+fn a_runtime_that_reads_nothing_is_not_waited_for(#[values("stdout", "stderr")] stuck: &str) {
+    let home = asking(&deciding(200, json!({"allowed": false, "code": "DEVICE_REVOKED"})));
+    let (_reader, full) = std::io::pipe().unwrap();
+    let set = |flags| nix::fcntl::fcntl(&full, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
+    set(nix::fcntl::OFlag::O_NONBLOCK);
+    while (&full).write(&[b' '; 4096]).is_ok() {}
+    set(nix::fcntl::OFlag::empty());
+    for runtime in RUNTIMES {
+        let mut hook = home.machins(&["hook", "run", runtime]);
+        hook.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let pipe = full.try_clone().unwrap();
+        if stuck == "stdout" {
+            hook.stdout(pipe)
+        } else {
+            hook.stderr(pipe)
+        };
+        let mut child = hook.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(event(runtime).as_bytes()).unwrap();
+        let ran = child.wait_with_output().unwrap();
+        let answers = stuck == "stderr" && ran.status.success() && !ran.stdout.is_empty();
+        assert!(answers || ran.status.code() == Some(2), "{runtime}: {ran:?}");
+    }
+}
+
+/// What a killed `mock exec` has left is put back by other commands.
+#[cfg(unix)]
+#[test]
+fn a_config_that_is_held_does_not_delay_the_answer() {
+    let home = asking(&deciding(200, json!({"allowed": false, "code": "DEVICE_REVOKED"})));
+    home.write_config("{}");
+    let config = home.config();
+    std::fs::copy(&config, config.with_file_name("config.json.before-mock-exec")).unwrap();
+    let lock = config.with_file_name("config.json.lock");
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(blocked("codex", &run(&home, "codex")).contains("DEVICE_REVOKED"));
+    // Nor are they waiting for the other end of a pipe.
+    home.run(&["validate", "agent-01"]).exits(3);
 }
 
 #[cfg(unix)]
