@@ -36,8 +36,11 @@ pub(crate) enum Command {
     /// Check whether a device may run: exit 0 if allowed, 3 if denied
     ///
     /// Exits with 0 only if the decision is ALLOW. Every other decision exits with 3, and so does
-    /// a failure to get one: no answer counts as a denial with the code SYSTEM_UNAVAILABLE.
-    #[command(after_help = "Example:\n  machins validate agent-01 && echo go")]
+    /// a failure to get one: no answer counts as a denial with the code SYSTEM_UNAVAILABLE. An id that
+    /// may begin with a hyphen stands after --: -h asks for this help, and exits with 0.
+    #[command(
+        after_help = "Examples:\n  machins validate agent-01 && echo go\n  machins validate -- agent-01"
+    )]
     Validate(Validate),
 
     Guard(Guard),

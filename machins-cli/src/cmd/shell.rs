@@ -1,6 +1,7 @@
 //! Shell integration: `machins completions`, `machins man`.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
@@ -97,27 +98,71 @@ fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
     pages.push(command);
 }
 
-fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
+/// The manual page of a command, in the order of `man-pages(7)`.
+fn page(mut command: clap::Command) -> Result<Vec<u8>, Failure> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let usage = command.render_usage().to_string();
+    let has_options = command.get_arguments().any(|argument| !argument.is_hide_set());
+    let has_commands = command.has_subcommands();
+    let examples = command.get_after_help().map(ToString::to_string);
+    let man = Man::new(command);
     let mut page = Vec::new();
-    let sections = [
-        ("ENVIRONMENT", owned(topics::variables())),
-        ("FILES", owned(topics::FILES)),
-        ("EXIT STATUS", owned(topics::exit_codes())),
-    ];
-    Man::new(command)
-        .render(&mut page)
-        .and_then(|()| {
-            sections.into_iter().try_for_each(|(heading, rows)| {
-                let mut roff = Roff::new();
-                roff.control("SH", [heading]);
+    let write = |page: &mut Vec<u8>| {
+        // No date: that of the build would differ from one to the next.
+        writeln!(page, r#".TH {name} 1 "" "machins {}" """#, env!("CARGO_PKG_VERSION"))?;
+        man.render_name_section(page)?;
+        let usage = usage.trim_start_matches("Usage:").trim_end().lines().map(str::trim);
+        section("SYNOPSIS", |roff| lines(roff, usage)).to_writer(page)?;
+        man.render_description_section(page)?;
+        if has_options {
+            man.render_options_section(page)?;
+        }
+        if has_commands {
+            man.render_subcommands_section(page)?;
+        }
+        for (heading, rows) in [
+            ("EXIT STATUS", owned(topics::exit_codes())),
+            ("ENVIRONMENT", owned(topics::variables())),
+            ("FILES", owned(topics::FILES)),
+        ] {
+            section(heading, |roff| {
                 for (name, text) in rows {
                     roff.control("TP", []).text([bold(name)]).text([roman(text)]);
                 }
-                roff.to_writer(&mut page)
             })
-        })
-        .map_err(|error| Failure::local("could not create the manual page", error))?;
+            .to_writer(page)?;
+        }
+        if let Some((_, examples)) = examples.as_deref().and_then(|text| text.split_once('\n')) {
+            let indented = examples.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
+            section("EXAMPLES", |roff| lines(roff, indented)).to_writer(page)?;
+        }
+        if name.contains('-') {
+            let program = |roff: &mut Roff| {
+                roff.text([bold("machins"), roman("(1)")]);
+            };
+            section("SEE ALSO", program).to_writer(page)?;
+        }
+        Ok(())
+    };
+    write(&mut page)
+        .map_err(|error: io::Error| Failure::local("could not create the manual page", error))?;
     Ok(page)
+}
+
+fn section(heading: &str, fill: impl FnOnce(&mut Roff)) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", [heading]);
+    fill(&mut roff);
+    roff
+}
+
+/// Adds lines as they are.
+fn lines<'a>(roff: &mut Roff, lines: impl Iterator<Item = &'a str>) {
+    roff.control("nf", []);
+    for line in lines {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
 }
 
 /// Rows of a section as texts.
