@@ -61,6 +61,15 @@ impl Project {
         Ok(Path::new(manifest).parent().context("a manifest without a folder")?.to_owned())
     }
 
+    /// Returns who maintains the Debian package.
+    pub(crate) fn maintainer(&self) -> Result<&str> {
+        let packages = self.metadata["packages"].as_array().into_iter().flatten();
+        packages
+            .filter(|package| package["name"] == "machins-cli")
+            .find_map(|package| package["metadata"]["deb"]["maintainer"].as_str())
+            .context("machins-cli has no maintainer")
+    }
+
     /// Returns the time that packages bear, in seconds since 1970: that of the last commit, so that
     /// two builds give the same bytes.
     pub(crate) fn source_date(&self) -> Result<String> {

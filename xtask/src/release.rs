@@ -59,10 +59,10 @@ pub(crate) fn prepare(project: &Project, version: &str) -> Result<()> {
 }
 
 fn require_addresses(project: &Project) -> Result<()> {
-    for address in [&project.repository, &project.homepage] {
+    for address in [&project.repository, &project.homepage, project.maintainer()?] {
         ensure!(
-            !address.contains(".invalid/"),
-            "{address} is a placeholder: set `repository` and `homepage` in Cargo.toml"
+            !address.contains(".invalid"),
+            "{address} is a placeholder: set `repository` and `homepage` in Cargo.toml, and the maintainer in machins-cli/Cargo.toml"
         );
     }
     Ok(())

@@ -12,7 +12,8 @@ use super::notices;
 use super::program::Program;
 use crate::project::Project;
 
-const FILES: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
+const FILES: [&str; 4] =
+    ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "packages/archive/README.md"];
 
 pub(super) fn build(
     project: &Project,
@@ -28,7 +29,8 @@ pub(super) fn build(
     archive.add("machins", &program.path, 0o755)?;
     archive.add(notices::NAME, third_party, 0o644)?;
     for file in FILES {
-        archive.add(file, &project.root.join(file), 0o644)?;
+        let name = file.rsplit('/').next().unwrap_or(file);
+        archive.add(name, &project.root.join(file), 0o644)?;
     }
     archive.add_folder("completions", &program.documents.join("completions"))?;
     archive.add_folder("man/man1", &program.documents.join("man1"))?;

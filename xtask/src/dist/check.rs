@@ -119,6 +119,7 @@ impl Check<'_> {
             .run()?;
         for file in [
             "usr/share/bash-completion/completions/machins",
+            "usr/share/doc/machins/changelog.Debian.gz",
             "usr/share/doc/machins/copyright",
             "usr/share/fish/vendor_completions.d/machins.fish",
             "usr/share/man/man1/machins.1.gz",

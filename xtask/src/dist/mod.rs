@@ -55,7 +55,7 @@ fn packages(project: &Project, out: &Path) -> Result<Packages> {
     program.write_documents(&shell)?;
     Ok(Packages {
         archive: Some(archive::build(project, &program, &notices, out)?),
-        debian: Some(debian::build(&shell, &program, out)?),
+        debian: Some(debian::build(project, &shell, &program, out)?),
         sbom: Some(sbom::build(project, &shell, &program, out)?),
         wheel: python::build(project, &shell, &program, Some(&notices), out)?,
         tarball: node::build(project, &shell, &program, Some(&notices), out)?,
