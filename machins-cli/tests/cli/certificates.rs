@@ -58,7 +58,7 @@ fn an_unknown_certificate_is_named_with_the_cure() {
 
 /// A scratch container, for example.
 #[test]
-fn without_authorities_plain_http_works_and_https_names_the_cure() {
+fn plain_http_needs_no_certificates_and_https_says_so() {
     let proxy = stub::serve(|_| Reply::json(200, &serde_json::json!({})));
     let home = Home::new();
     let none = home.path().join("none.pem");

@@ -93,7 +93,7 @@ async fn a_trade_that_is_bought_at_an_unknown_price_is_given_up() {
 #[case::the_price("price", SpendingPolicy::new().max_per_trade(credits(200)))]
 #[case::the_seller("seller_agent_id", SpendingPolicy::new().deny_sellers(["eve"]))]
 #[tokio::test]
-async fn a_proposal_that_leaves_out_a_rule_s_field_is_not_accepted(
+async fn a_proposal_that_says_too_little_is_not_accepted(
     #[case] field: &str,
     #[case] policy: SpendingPolicy,
 ) {
