@@ -124,22 +124,22 @@ async fn once<C: Creation>(
         }
     }
     lock.write(&intent.sent(milliseconds(SystemTime::now()))).await?;
-    match creation.create(&client).await {
-        Ok(created) => {
-            let _ = lock.write(&intent.done(creation.subject(&created))).await;
-            Ok(created)
-        }
+    let created = match creation.create(&client).await {
+        Ok(created) => created,
         Err(error) if known.is_some() && error.kind() == ErrorKind::Conflict => {
-            Err(creation.duplicate(error))
+            // What the earlier call sent may have arrived after the search.
+            creation.search(&client).await?.ok_or_else(|| creation.duplicate(error))?
         }
         Err(error) => {
             if is_refused(&error) && known.is_none() {
                 // It had no effect. A record that stays makes the next call search first.
                 let _ = lock.remove().await;
             }
-            Err(error)
+            return Err(error);
         }
-    }
+    };
+    let _ = lock.write(&intent.done(creation.subject(&created))).await;
+    Ok(created)
 }
 
 /// Creates a listing once for this key. It is sent before `until_ms` or not at all.

@@ -5,12 +5,13 @@
 mod support;
 
 use machins_client::{
-    Action, ErrorKind, EventType, ListingId, ListingType, ListingUpdate, Money, NewAgent,
-    NewListing, NewReview, NewSubscription, Proposal, Rating, SubscriptionId, TradeStatus,
+    Action, CallOptions, ErrorKind, EventType, ListingId, ListingType, ListingUpdate,
+    MemoryIntentStore, Money, NewAgent, NewListing, NewReview, NewSubscription, Proposal, Rating,
+    SubscriptionId, TradeStatus,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{act, client, listing, lost, once, reply, requests, trade, trade_id};
+use support::{act, builder, client, listing, lost, once, reply, requests, trade, trade_id};
 use wiremock::{MockServer, ResponseTemplate};
 
 #[rstest]
@@ -160,6 +161,27 @@ async fn a_listing_that_arrived_late_is_found_as_the_duplicate() {
     once(&server, "POST", "/listings", ResponseTemplate::new(409).set_body_json(duplicate)).await;
     once(&server, "GET", "/listings", reply(&json!([listing()]))).await;
     assert_eq!(client(&server).create_listing(&offer()).await.unwrap().slug, "sentiment-analysis");
+}
+
+/// A call was killed after it had sent the listing, and the next one is faster than that request.
+#[tokio::test]
+async fn a_listing_that_arrives_after_the_search_is_found() {
+    let server = MockServer::start().await;
+    let client = builder(&server).intent_store(MemoryIntentStore::new()).build().unwrap();
+    let none = || reply(&json!([]));
+    once(&server, "POST", "/listings", lost()).await;
+    once(&server, "GET", "/listings", lost()).await;
+    let error = client.clone().with(CallOptions::new().max_attempts(1));
+    let error = error.create_listing_once("k", &offer()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    server.reset().await;
+
+    once(&server, "GET", "/listings", none()).await;
+    let duplicate = json!({"detail": "slug taken"});
+    once(&server, "POST", "/listings", ResponseTemplate::new(409).set_body_json(duplicate)).await;
+    once(&server, "GET", "/listings", reply(&json!([listing()]))).await;
+    let created = client.create_listing_once("k", &offer()).await.unwrap();
+    assert_eq!(created.id.as_str(), "a1b2c3d4");
 }
 
 fn proposal() -> Proposal {

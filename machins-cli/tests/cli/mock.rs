@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::{Home, Ran};
 
@@ -281,7 +281,8 @@ fn the_lists_of_a_mock_server_have_rows() {
         rows.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(rows("mock world -o id --limit 1"), ["w1"]);
-    assert_eq!(rows("mock world --limit 1 --jq .worlds[].name"), ["w1"]);
+    let world = home.run(&["mock", "world", "--limit", "1", "--json"]).exits(0).document();
+    assert_eq!((&world["worlds"][0]["name"], &world["worlds"][1]), (&json!("w1"), &Value::Null));
     assert_eq!(rows("mock webhooks -o csv"), ["id,event,agent,url,attempt,status,error,sent_at"]);
     let faults = rows("mock fault -o tsv");
     assert_eq!(faults[0], "id\tkind\ton\tmatch\tafter\ttimes\tprobability\thits");

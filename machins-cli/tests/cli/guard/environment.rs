@@ -35,7 +35,7 @@ fn the_command_can_not_read_the_environment_of_guard() {
 }
 
 /// The gate in front of an MCP server is no other.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "mcp"))]
 #[test]
 fn an_mcp_server_can_not_read_the_environment_of_its_gate() {
     let world = World::new();
