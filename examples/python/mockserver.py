@@ -61,10 +61,13 @@ class World:
 
 
 class Server(World):
-    """A server of its own process, which ends when this one does: its stdin is closed then."""
+    """A server of its own process, which ends when this one does: its stdin is closed then.
+
+    If this one is killed, a child that it has forked holds the pipe open until it ends, too.
+    """
 
     def __init__(self, *flags):
-        program = os.environ.get("MACHINS", "machins")
+        program = os.environ.get("MACHINS") or "machins"
         command = [program, "--json", "mock", "serve", "--port", "0", "--log", "off"]
         self.process = subprocess.Popen(
             [*command, "--until-stdin-closes", *flags],
@@ -75,6 +78,8 @@ class Server(World):
         super().__init__(json.loads(self.process.stdout.readline())["url"])
 
     def stop(self):
+        # A child that was forked may hold the pipe open.
+        self.process.terminate()
+        self.process.wait()
         self.process.stdin.close()
-        self.process.wait(timeout=30)
         self.process.stdout.close()

@@ -74,6 +74,21 @@ def test_a_server_of_somebody_else_is_used(
         assert server.control("GET", "worlds")["worlds"] == []
 
 
+def test_a_forked_child_does_not_hold_up_the_end(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        pool = ProcessPoolExecutor(1, get_context("fork"))
+
+        def test_it(machins_mock):
+            assert pool.submit(abs, -1).result() == 1
+        """
+    )
+    assert pytester.runpytest_subprocess().ret == 0
+
+
 def test_a_suite_without_the_fixtures_needs_no_program(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,7 +16,20 @@ from typing import Any
 
 import pytest
 
-from machins_mock import MockServer, MockServerError, Org, WaitTimeoutError, World
+from machins_mock import MockServer, MockServerError, Org, WaitTimeoutError, World, _server
+
+# Starts a server, and forks a child that lives until its stdin is closed.
+FORKS = """
+import os, signal, sys
+from machins_mock import MockServer
+
+server = MockServer()
+if os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(server._process.pid, flush=True)
+signal.pause()
+"""
 
 
 def send(
@@ -193,3 +210,26 @@ def test_a_server_has_worlds_and_stops() -> None:
 def test_a_server_that_does_not_start_is_an_error() -> None:
     with pytest.raises(MockServerError, match="status 2"):
         MockServer(arguments=["--no-such-option"])
+
+
+def test_a_server_ends_with_its_process_not_with_a_forked_child() -> None:
+    command = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        server = os.pidfd_open(int(process.stdout.readline()))
+        process.kill()
+        ended, _, _ = select.select([server], [], [], 20)
+        os.close(server)
+    assert ended
+
+
+def test_a_server_stops_although_its_pipe_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_server, "_GRACE", 0.2)
+    server = MockServer()
+    assert server._process.stdin is not None
+    held = os.dup(server._process.stdin.fileno())
+    server.stop()
+    os.close(held)
+    with pytest.raises(MockServerError):
+        server.reset()
+    assert server._process.returncode == 0

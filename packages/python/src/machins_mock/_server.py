@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
+from weakref import WeakSet
 
 from machins_mock._control import MockServerError
 from machins_mock._world import World
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
         from typing import Self
     else:
         from typing_extensions import Self
+
+# A little more than the server gives requests under way when it stops, in seconds.
+_GRACE = 6.0
+
+_servers: WeakSet[MockServer] = WeakSet()
 
 
 def program() -> str:
@@ -43,6 +50,7 @@ def program() -> str:
 class MockServer(World):
     """A server of its own process, which ends when this process does, even if that is killed.
 
+    Children that are forked with ``os.fork``, as ``multiprocessing`` does, do not keep it running.
     It is a world itself, and ``create_world`` makes others beside it. As a context manager it is
     stopped at the end of the block.
     """
@@ -74,6 +82,7 @@ class MockServer(World):
             )
         except OSError as error:
             raise MockServerError(f"could not start {command[0]}: {error}") from error
+        _servers.add(self)
         assert self._process.stdout is not None
         # The first line is printed when the server is ready.
         line = self._process.stdout.readline()
@@ -88,11 +97,19 @@ class MockServer(World):
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
             try:
-                self._process.wait(timeout=30)
+                self._process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                # Another process has the pipe open: one that was forked in C, say.
+                self._process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_GRACE)
             finally:
-                self._process.kill()
-                self._process.wait()
-                self._close_pipes()
+                self._kill()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._close_pipes()
 
     def _close_pipes(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
@@ -109,3 +126,14 @@ class MockServer(World):
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _let_go() -> None:
+    # A server ends when the last process that has the other end of its stdin closes it.
+    for server in _servers:
+        if server._process.stdin is not None:
+            server._process.stdin.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
