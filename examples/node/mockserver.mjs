@@ -39,7 +39,7 @@ export class World {
 
 /** Starts a server, which also ends when this process does: its stdin is closed then. */
 export async function startServer(...flags) {
-  const program = process.env.MACHINS ?? 'machins'
+  const program = process.env.MACHINS || 'machins'
   const args = ['--json', 'mock', 'serve', '--port', '0', '--log', 'off', '--until-stdin-closes']
   const child = spawn(program, [...args, ...flags], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')

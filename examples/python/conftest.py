@@ -7,7 +7,7 @@ from mockserver import Server, World
 
 def pytest_configure(config):
     # The controller of pytest-xdist starts the server. Its workers inherit the variable.
-    if "MACHINS_MOCK_URL" not in os.environ:
+    if not os.environ.get("MACHINS_MOCK_URL"):
         config.mock_server = Server()
         os.environ["MACHINS_MOCK_URL"] = config.mock_server.url
 

@@ -77,6 +77,8 @@ fn four_pytest_workers_share_one_server() {
     pytest
         .args(["-m", "pytest", "-n", "4", "-p", "no:cacheprovider"])
         .env("PYTHONPATH", packages)
+        // As good as unset.
+        .envs([("MACHINS", ""), ("MACHINS_MOCK_URL", "")])
         .current_dir(folder("python"));
     let ran = Ran::from(pytest.output().unwrap()).exits(0);
     assert!(ran.stdout.contains("60 passed"), "{ran:#?}");
@@ -87,7 +89,12 @@ fn four_vitest_workers_share_one_server() {
     let home = home();
     let Some(suite) = npm_install(&home, &folder("node")) else { return };
     let mut vitest = home.command("npm");
-    vitest.args(["test", "--silent"]).env("NO_COLOR", "1").current_dir(suite);
+    vitest
+        .args(["test", "--silent"])
+        .env("NO_COLOR", "1")
+        // As good as unset.
+        .envs([("MACHINS", ""), ("MACHINS_MOCK_URL", "")])
+        .current_dir(suite);
     let ran = Ran::from(vitest.output().unwrap()).exits(0);
     assert!(ran.stdout.contains("Tests  60 passed (60)"), "{ran:#?}");
 }

@@ -44,7 +44,12 @@ def test_each_test_has_a_world_of_its_own(pytester: pytest.Pytester, workers: li
     pytester.runpytest_subprocess(*workers).assert_outcomes(passed=9)
 
 
-def test_workers_share_the_session_world(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("variable", [None, ""], ids=["unset", "empty"])
+def test_workers_share_the_session_world(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("MACHINS_MOCK_URL", variable)
     pytester.makepyfile(
         """
         import pytest

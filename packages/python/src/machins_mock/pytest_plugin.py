@@ -2,7 +2,7 @@
 
 A run has one server, however many workers of pytest-xdist it has. It is started when the first
 test needs it, or by the controller of pytest-xdist before its workers. With ``MACHINS_MOCK_URL``
-in the environment, the server at this URL is used instead.
+in the environment, unless it is empty, the server at this URL is used instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _server = pytest.StashKey[MockServer]()
 def pytest_configure_node(node: Any) -> None:
     """Starts the server before the first worker of pytest-xdist, and tells each worker its URL."""
     url = os.environ.get(_VARIABLE)
-    if url is None:
+    if not url:
         try:
             url = _own_server(node.config).url
         except (MockServerError, OSError):
