@@ -18,9 +18,9 @@ class MockServerError(Exception):
     def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(message)
         #: HTTP status of the refusal; ``None`` if there was no reply.
-        self.status = status
+        self.status: int | None = status
         #: Stable code of the refusal, such as ``DUPLICATE``; ``None`` if there was no reply.
-        self.code = code
+        self.code: str | None = code
 
 
 class WaitTimeoutError(MockServerError, TimeoutError):

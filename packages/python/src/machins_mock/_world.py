@@ -71,17 +71,17 @@ class World:
     def __init__(self, url: str, name: str | None = None) -> None:
         url = url.rstrip("/")
         #: URL under which all routes of the world are, the control API at ``/_mock`` included.
-        self.url = url
+        self.url: str = url
         #: Base URL for clients of MachineID.
-        self.machineid_base_url = url
+        self.machineid_base_url: str = url
         #: Base URL for clients of machins.
-        self.machins_base_url = f"{url}/api/v1"
+        self.machins_base_url: str = f"{url}/api/v1"
         #: Name of the world; ``None`` for the server's own.
-        self.name = name
+        self.name: str | None = name
         #: Virtual time of the world.
-        self.clock = Clock(self)
+        self.clock: Clock = Clock(self)
         #: Failures on demand.
-        self.faults = Faults(self)
+        self.faults: Faults = Faults(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -253,7 +253,7 @@ class Org:
     def __init__(self, world: World, key: str) -> None:
         self._world = world
         #: Key of the org, ``org_…``, for the ``x-org-key`` header.
-        self.key = key
+        self.key: str = key
 
     def update(
         self,
@@ -334,7 +334,7 @@ class Fault:
     def __init__(self, world: World, id: int) -> None:
         self._world = world
         #: Number of the fault, unique within its server.
-        self.id = id
+        self.id: int = id
 
     def hits(self) -> int:
         """Returns how many requests or webhooks the fault has hit."""
