@@ -32,7 +32,8 @@ async function startMockServer({ seed, args = [], log = false } = {}) {
   const path = program()
   // It ends when this process does, even if that is killed: its stdin is closed then.
   const child = spawn(path, [...command, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const exited = once(child, 'exit')
+  // After what it has printed was read.
+  const exited = once(child, 'close')
   const failed = exited.then(
     ([status]) => {
       throw new MockServerError(`${path} mock serve ended with status ${status}; see stderr`)
@@ -45,11 +46,25 @@ async function startMockServer({ seed, args = [], log = false } = {}) {
   // The first line is printed when the server is ready.
   const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), failed])
   failed.catch(() => {})
+  const url = urlIn(line)
+  if (url === undefined) {
+    child.kill('SIGKILL')
+    child.stdout.destroy()
+    throw new MockServerError(`${path} is not machins: it printed ${JSON.stringify(line)}`)
+  }
   // Neither the process nor its pipes keep this program running.
   child.unref()
   child.stdin.unref()
   child.stdout.unref()
-  return new MockServer(JSON.parse(line).url, child, exited)
+  return new MockServer(url, child, exited)
+}
+
+function urlIn(line) {
+  try {
+    return JSON.parse(line)?.url
+  } catch {
+    return undefined
+  }
 }
 
 function connectMockServer(url = process.env.MACHINS_MOCK_URL) {

@@ -2,6 +2,9 @@
 
 const assert = require('node:assert/strict')
 const { spawnSync } = require('node:child_process')
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
+const { tmpdir } = require('node:os')
+const path = require('node:path')
 const { after, afterEach, before, beforeEach, describe, test } = require('node:test')
 const {
   MockServerError,
@@ -195,6 +198,17 @@ describe('the program', () => {
   test('that cannot be started is an error', () => {
     const code = "require('machins-mock').startMockServer().catch((e) => console.log(e.message))"
     assert.match(run(code, { MACHINS: '/nonexistent' }).stdout, /could not start \/nonexistent/)
+  })
+
+  test('that is not machins is an error, and ended', (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'machins-mock-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const other = path.join(folder, 'other')
+    writeFileSync(other, '#!/bin/sh\necho $$\nexec sleep 600\n', { mode: 0o700 })
+    const code = "require('machins-mock').startMockServer().catch((e) => console.log(`${e}`))"
+    const { stdout } = run(code, { MACHINS: other })
+    const [, pid] = /MockServerError: .*other is not machins: it printed "(\d+)"/.exec(stdout)
+    assert.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' })
   })
 
   test('is run by the command machins-mock', () => {

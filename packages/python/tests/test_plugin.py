@@ -117,6 +117,14 @@ def test_a_package_without_a_program_says_what_to_do(
     assert "set MACHINS" in capsys.readouterr().err
 
 
+def test_a_program_that_cannot_be_run_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MACHINS", "/nonexistent/machins")
+    assert __main__.main() == 1
+    assert "/nonexistent/machins" in capsys.readouterr().err
+
+
 def test_the_command_is_machins_mock(pytester: pytest.Pytester) -> None:
     result = pytester.run(sys.executable, "-m", "machins_mock", "serve", "--help")
     assert result.ret == 0

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,19 @@ def test_a_server_has_worlds_and_stops() -> None:
 def test_a_server_that_does_not_start_is_an_error() -> None:
     with pytest.raises(MockServerError, match="status 2"):
         MockServer(arguments=["--no-such-option"])
+
+
+def test_a_program_that_is_not_machins_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\ncd {tmp_path}\necho $$ > pid\ncat pid\nexec sleep 600\n")
+    other.chmod(0o700)
+    monkeypatch.setenv("MACHINS", str(other))
+    with pytest.raises(MockServerError, match="other is not machins: it printed"):
+        MockServer()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_server_ends_with_its_process_not_with_a_forked_child() -> None:

@@ -14,9 +14,13 @@ def main() -> int:
     except FileNotFoundError as error:
         print(f"machins-mock: {error}", file=sys.stderr)
         return 1
-    if os.name == "posix":
-        os.execv(command[0], command)
-    return subprocess.call(command)
+    try:
+        if os.name == "posix":
+            os.execv(command[0], command)
+        return subprocess.call(command)
+    except OSError as error:
+        print(f"machins-mock: could not start {command[0]}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -90,7 +90,12 @@ class MockServer(World):
             status = self._process.wait()
             self._close_pipes()
             raise MockServerError(f"{' '.join(command)} ended with status {status}; see stderr")
-        super().__init__(json.loads(line)["url"])
+        try:
+            url = json.loads(line)["url"]
+        except (ValueError, LookupError, TypeError):
+            self._kill()
+            raise MockServerError(f"{command[0]} is not machins: it printed {line!r}") from None
+        super().__init__(url)
 
     def stop(self) -> None:
         """Stops the server. Requests under way are answered first, within 5 seconds."""
