@@ -1,10 +1,12 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { spawnSync } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
+const { once } = require('node:events')
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
 const { tmpdir } = require('node:os')
 const path = require('node:path')
+const { createInterface } = require('node:readline')
 const { after, afterEach, before, beforeEach, describe, test } = require('node:test')
 const {
   MockServerError,
@@ -216,6 +218,60 @@ describe('the program', () => {
     const { status, stdout } = spawnSync(process.execPath, command, { encoding: 'utf8' })
     assert.equal(status, 0)
     assert.match(stdout, /--until-stdin-closes/)
+  })
+})
+
+describe('the command machins-mock', () => {
+  const start = async (t, ...args) => {
+    const command = [require.resolve('../lib/command.js'), ...args]
+    // `exec` looks after the config file of the home.
+    const env = { ...process.env, HOME: tmpdir() }
+    const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => {
+      child.kill('SIGKILL')
+      child.stdout.destroy()
+    })
+    // After both it and the program have closed stdout.
+    const closed = once(child, 'close')
+    const [line] = await once(createInterface(child.stdout), 'line')
+    return { child, closed, line }
+  }
+  const serve = ['--json', 'serve', '--port', '0', '--log', 'off']
+
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM']) {
+    test(`ends with its server on ${signal}`, { timeout: 20_000 }, async (t) => {
+      const { child, closed, line } = await start(t, ...serve)
+      child.kill(signal)
+      assert.deepEqual(await closed, [0, null])
+      await assert.rejects(connectMockServer(JSON.parse(line).url).reset(), MockServerError)
+    })
+  }
+
+  test('takes its server along when it is killed', { timeout: 20_000 }, async (t) => {
+    const { child, closed } = await start(t, ...serve)
+    child.kill('SIGKILL')
+    await closed
+  })
+
+  test('stops its server with stdin if asked to', { timeout: 20_000 }, async (t) => {
+    // There is nothing on stdin.
+    const { closed } = await start(t, ...serve, '--until-stdin-closes')
+    assert.deepEqual(await closed, [0, null])
+  })
+
+  test('passes signals on to a command', { timeout: 20_000 }, async (t) => {
+    const script = 'trap "exit 7" INT; echo ready; sleep 600 & wait'
+    const { child, closed } = await start(t, 'exec', '--', 'sh', '-c', script)
+    child.kill('SIGINT')
+    assert.deepEqual(await closed, [7, null])
+  })
+
+  test('says which program cannot be run', () => {
+    const env = { ...process.env, MACHINS: '/nonexistent' }
+    const command = [require.resolve('../lib/command.js'), 'serve']
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', env })
+    assert.equal(status, 1)
+    assert.match(stderr, /^machins-mock: .*\/nonexistent/)
   })
 })
 
