@@ -168,6 +168,22 @@ describe('a server', () => {
     await assert.rejects(startMockServer({ args: ['--no-such-option'] }), /status 2/)
   })
 
+  test('is called whatever a test has replaced', () => {
+    const code = `
+      const { startMockServer } = require('machins-mock')
+      const replaced = () => { throw new Error('replaced') }
+      globalThis.fetch = replaced
+      const http = require('node:http')
+      class Agent extends http.Agent { createConnection = replaced }
+      Object.assign(http, { Agent, get: replaced, globalAgent: new Agent(), request: replaced })
+      startMockServer()
+        .then(async (server) => { console.log(await server.requests()); await server.stop() })`
+    const proxy = 'http://127.0.0.1:9'
+    const env = { ...process.env, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy, http_proxy: proxy }
+    const options = { cwd: __dirname, encoding: 'utf8', env }
+    assert.equal(spawnSync(process.execPath, ['-e', code], options).stdout, '[]\n')
+  })
+
   test('does not keep the program running', () => {
     const code = "require('machins-mock').startMockServer().then(({ url }) => console.log(url))"
     const options = { cwd: __dirname, encoding: 'utf8', timeout: 60_000 }
