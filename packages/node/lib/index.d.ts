@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** A mock server of the MachineID and machins APIs, for tests. */
 
 export type Plan = 'free' | 'pro' | 'scale' | 'max'
@@ -247,8 +249,11 @@ export interface World {
 }
 
 /** A server of its own process, which is a world itself and has others beside it. */
-export interface MockServer extends World {
-  /** Stops the server. Requests under way are answered first, within 5 seconds. */
+export interface MockServer extends World, AsyncDisposable {
+  /**
+   * Stops the server. Requests under way are answered first, within 5 seconds. `await using` calls it at
+   * the end of the block.
+   */
   stop(): Promise<void>
 }
 

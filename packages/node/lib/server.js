@@ -23,6 +23,10 @@ class MockServer extends World {
     this.#child.stdin.end()
     await this.#exited
   }
+
+  [Symbol.asyncDispose]() {
+    return this.stop()
+  }
 }
 
 async function startMockServer({ seed, args = [], log = false } = {}) {

@@ -21,6 +21,8 @@ export async function use(): Promise<void> {
   const error: Error = new WaitTimeoutError()
   console.log(path, now, error)
   await server.stop()
+  await using other: MockServer = await startMockServer()
+  await other.reset()
 }
 
 export async function wrapped(): Promise<void> {

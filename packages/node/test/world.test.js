@@ -168,6 +168,12 @@ describe('a server', () => {
     await assert.rejects(startMockServer({ args: ['--no-such-option'] }), /status 2/)
   })
 
+  test('is stopped at the end of the block that uses it', async () => {
+    const own = await startMockServer()
+    await own[Symbol.asyncDispose]()
+    await assert.rejects(own.reset(), MockServerError)
+  })
+
   test('is called whatever a test has replaced', () => {
     const code = `
       const { startMockServer } = require('machins-mock')
