@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -174,6 +175,24 @@ def test_a_wait_in_vain_says_what_came_instead(machins_mock: World) -> None:
     with pytest.raises(TimeoutError):
         machins_mock.wait_for_webhooks(timeout=0, event="trade_proposed")
     assert machins_mock.webhooks() == []
+
+
+def test_a_wait_in_a_thread_leaves_the_event_loop_free(machins_mock: World) -> None:
+    host, port = machins_mock.url.removeprefix("http://").split("/")[0].split(":")
+    path = machins_mock.url.split(port)[1]
+
+    async def agent() -> None:
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {path}/api/v1/trades HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        await writer.drain()
+
+    async def test() -> None:
+        running = asyncio.create_task(agent())
+        requests = await asyncio.to_thread(machins_mock.wait_for_requests, path="/api/v1/trades")
+        assert [request["status"] for request in requests] == [401]
+        await running
+
+    asyncio.run(test())
 
 
 def test_a_snapshot_brings_the_world_back(machins_mock: World) -> None:
