@@ -163,6 +163,8 @@ fn fish_loads_its_script() {
 #[case::devices_of_flags("guard --device ", "svc:prod:worker\tactive")]
 #[case::plans("checkout ", "scale")]
 #[case::commands_of_man("man inb", "inbox")]
+#[case::commands_below_one("man inbox ac", "ack")]
+#[case::none_below_another("man inbox accep", "")]
 #[case::only_revoked_ones("unrevoke svc", "")]
 #[case::agents("agent ad", "ada\tAda")]
 fn candidates_are_those_that_make_sense(#[case] line: &str, #[case] has: &str) {

@@ -11,7 +11,7 @@ use machins_client::{Sort, TradeStatus};
 
 use super::cache;
 use super::fetch::List;
-use super::line::context;
+use super::line::{self, context};
 use crate::config::key::KEYS;
 
 /// The values of an argument.
@@ -73,9 +73,18 @@ const ARGUMENTS: &[(&str, &str, Values)] = &[
 pub(super) fn attach(mut tree: clap::Command, start: Instant) -> clap::Command {
     // From here on every command has its flags.
     tree.build();
-    let commands: Vec<String> =
-        tree.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let mut commands = Vec::new();
+    collect(&tree, "", &mut commands);
     attach_below(tree, &commands, start)
+}
+
+/// The words of each command, such as `inbox ack`.
+fn collect(command: &clap::Command, above: &str, commands: &mut Vec<String>) {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let words = format!("{above}{}", command.get_name());
+        collect(command, &format!("{words} "), commands);
+        commands.push(words);
+    }
 }
 
 fn attach_below(command: clap::Command, commands: &[String], start: Instant) -> clap::Command {
@@ -113,8 +122,11 @@ impl ValueCompleter for Completer {
         };
         match self.values {
             Values::Words(known) => words(&mut known.iter().copied()),
-            Values::Commands if at > 0 => Vec::new(),
-            Values::Commands => words(&mut self.commands.iter().map(String::as_str)),
+            Values::Commands => {
+                let above = words_after("man");
+                let below = self.commands.iter().filter_map(|command| command.strip_prefix(&above));
+                words(&mut below.filter(|name| !name.contains(' ')))
+            }
             Values::Settings => KEYS
                 .iter()
                 .filter(|key| key.name.starts_with(text))
@@ -136,6 +148,15 @@ impl ValueCompleter for Completer {
             Values::Program => PathCompleter::any().complete(current),
         }
     }
+}
+
+/// What stands between a command and the word that is completed, with a blank after each word.
+fn words_after(command: &str) -> String {
+    let line = line::words();
+    let Some((_, words)) = line.split_last() else { return String::new() };
+    let words = words.iter().filter_map(|word| word.to_str());
+    let after = words.skip_while(|word| *word != command).skip(1);
+    after.filter(|word| !word.starts_with('-')).flat_map(|word| [word, " "]).collect()
 }
 
 /// The programs on the path whose names begin like this.
