@@ -150,9 +150,11 @@ fn fish_loads_its_script() {
         return;
     }
     let world = World::new();
-    let line = "machins completions fish | source; complete -C 'machins browse --type ta'";
-    let ran = world.home.run_program("fish", &["-c", line], "").exits(0);
-    assert!(ran.stdout.starts_with("task"), "{ran:?}");
+    for typed in ["machins browse --type ta", "machins browse --type \\\"ta"] {
+        let line = format!("machins completions fish | source; complete -C \"{typed}\"");
+        let ran = world.home.run_program("fish", &["-c", &line], "").exits(0);
+        assert!(ran.stdout.starts_with("task"), "{ran:?}");
+    }
 }
 
 #[rstest]

@@ -56,7 +56,16 @@ pub(crate) fn answer(tree: fn() -> clap::Command, arguments: &[OsString]) -> boo
         return false;
     }
     let Ok(Some(shell)) = variable(VARIABLE) else { return false };
-    let given = || arguments.iter().skip(2).cloned().collect();
+    let given = || {
+        let mut words: Vec<_> = arguments.iter().skip(2).cloned().collect();
+        // fish gives the last word as it is typed, after a quotation mark that is open.
+        if let Some(last) = words.last_mut().filter(|_| shell == "fish")
+            && let Some(text) = last.to_str().and_then(|text| text.strip_prefix(['"', '\'']))
+        {
+            *last = text.into();
+        }
+        words
+    };
     let typed = variable(LINE).ok().flatten().filter(|_| shell == "bash");
     let words: Vec<OsString> = typed.as_deref().map_or_else(given, split);
     line::remember(&words);
@@ -127,8 +136,11 @@ fn described(candidate: &CompletionCandidate, is_zsh: bool) -> String {
     let value =
         if is_zsh { value.replace('\\', r"\\").replace(':', r"\:") } else { value.into_owned() };
     let about = candidate.get_help().map(ToString::to_string).unwrap_or_default();
-    let about: String =
-        clean(about.lines().next().unwrap_or_default()).chars().take(LONGEST_ABOUT).collect();
+    let about = clean(about.lines().next().unwrap_or_default());
+    let about = match about.char_indices().nth(LONGEST_ABOUT) {
+        Some((end, _)) => format!("{}…", about[..end].trim_end()),
+        None => about.into_owned(),
+    };
     match (about.is_empty(), is_zsh) {
         (true, _) => format!("{value}\n"),
         (false, true) => format!("{value}:{about}\n"),
@@ -167,5 +179,7 @@ mod tests {
         let candidate = CompletionCandidate::new("svc:prod").help(Some("active".into()));
         assert_eq!(described(&candidate, true), "svc\\:prod:active\n");
         assert_eq!(described(&candidate, false), "svc:prod\tactive\n");
+        let long = CompletionCandidate::new("x").help(Some("word ".repeat(20).into()));
+        assert_eq!(described(&long, false), format!("x\t{}word…\n", "word ".repeat(11)));
     }
 }
