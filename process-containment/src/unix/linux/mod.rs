@@ -11,14 +11,17 @@ pub(super) use proc::identify;
 
 use std::io;
 
+use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Signal, set_child_subreaper, set_dumpable_behavior,
+    DumpableBehavior, Signal, child_subreaper, set_child_subreaper, set_dumpable_behavior,
     set_parent_process_death_signal,
 };
 
 /// Makes orphaned descendants children of this process.
 pub(super) fn adopt_orphans() -> io::Result<()> {
-    Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
+    set_child_subreaper(Some(rustix::process::getpid()))?;
+    // A sandbox may let the call succeed and do nothing.
+    child_subreaper()?.map(drop).ok_or_else(|| Errno::PERM.into())
 }
 
 /// Keeps other processes of the same user from tracing this one, which would stop it unnoticed.
