@@ -286,7 +286,8 @@ impl<R> Call<R> {
     /// is a PUT or DELETE.
     ///
     /// The server is also asked when it refuses the call after such an attempt: the attempt may
-    /// have arrived late, and be the reason for the refusal.
+    /// have arrived late, and be the reason for the refusal. If the answer does not settle it, a refusal that
+    /// is not about the call itself, such as a conflict, leaves the outcome unknown.
     ///
     /// ```
     /// use agent_client_core::{Call, Probe, ProbeResult};

@@ -176,10 +176,22 @@ async fn a_refusal_after_a_doubt_is_probed() {
 
 #[tokio::test]
 async fn a_refusal_after_a_doubt_stands_if_the_probe_finds_nothing() {
-    let refused = Act::reply(422, r#"{"detail":"not proposed"}"#);
+    let refused = Act::reply(400, r#"{"detail":"no such field"}"#);
     let acts = vec![Act::Drop, trade("proposed"), refused, trade("proposed")];
     let (result, _) = accept_on(acts, ClientOptions::new()).await;
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidTransition);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::BadRequest);
+}
+
+/// The first attempt may be what it is in conflict with, and arrive after the probe.
+#[rstest]
+#[tokio::test]
+async fn a_conflict_after_a_doubt_does_not_settle_it(
+    #[values(303, 402, 403, 409, 422, 423)] status: u16,
+) {
+    let refused = Act::reply(status, r#"{"detail":"no"}"#);
+    let acts = vec![Act::Drop, trade("proposed"), refused, trade("proposed")];
+    let (result, _) = accept_on(acts, ClientOptions::new()).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 
-use super::attempts::{Attempts, SendError, proves_no_effect};
+use super::attempts::{Attempts, SendError};
 use super::engine::Engine;
 use crate::call::{Call, Decode, Probe, ProbeResult};
 use crate::error::{Error, ErrorKind};
@@ -128,11 +128,9 @@ async fn exchange(
                 Ok(Conclusion::Done) => return Ok(()),
                 Ok(Conclusion::Failed(reason)) if in_doubt => return Err(reason),
                 Ok(Conclusion::Absent) if in_doubt && attempts.may_resend() => {}
-                Ok(Conclusion::Absent | Conclusion::Failed(_))
-                    if !in_doubt && is_refusal(&error) =>
-                {
-                    return Err(error);
-                }
+                // It cannot take effect any more, and the server has said so first.
+                Ok(Conclusion::Failed(_)) if error.status().is_some() => return Err(error),
+                Ok(Conclusion::Absent) if !in_doubt && is_refusal(&error) => return Err(error),
                 // Absent now does not mean absent for ever: the last attempt may still arrive.
                 _ => return Err(error.into_outcome_unknown(attempts.request.unknown_hint)),
             }
@@ -198,10 +196,10 @@ async fn conclude(
     Ok(Conclusion::Unknown)
 }
 
-/// Whether the server has examined the call and refused it, so that it would also refuse an earlier
-/// attempt that is still on its way.
+/// Whether the server has found the call itself wrong, so that it would also refuse an earlier attempt that
+/// is still on its way. A conflict, for example, may be with that attempt.
 fn is_refusal(error: &Error) -> bool {
-    !proves_no_effect(error) && matches!(error.status(), Some(300..=499))
+    matches!(error.status(), Some(400 | 404 | 405 | 410 | 413 | 414 | 415 | 431))
 }
 
 fn name_call<R>(request: &Request, result: Result<R, Error>) -> Result<R, Error> {
