@@ -54,14 +54,16 @@ pub(crate) fn only(id: &TradeId, call: Call<Trade>) -> Call<Trade> {
 /// searched for.
 pub(crate) fn propose(proposal: &Proposal, reference: Document) -> Call<Trade> {
     let listing = proposal.listing_id().clone();
-    let asked_for = listing.clone();
+    let (asked_for, own) = (listing.clone(), reference.clone());
     Call::post("/trades")
         .operation(operation!("machins.propose_trade"))
         .auth(&API_KEY)
         .body(proposal)
         .unknown_hint("the trade may have been proposed: look through your trades")
         .json()
-        .check(move |trade: &Trade| trade.listing_id == asked_for)
+        .check(move |trade: &Trade| {
+            trade.listing_id == asked_for && trade.reference().is_none_or(|shown| shown == own)
+        })
         .recover_with(move |_| {
             let (listing, reference) = (listing.clone(), reference.clone());
             find(Arc::new(move |trade| trade.is_of(&listing, &reference)), 0)

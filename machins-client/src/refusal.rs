@@ -3,7 +3,7 @@
 use agent_client_core::{Error, ErrorKind};
 
 /// Whether the call certainly had no effect: it was not sent, or the service refused it. A reply with
-/// status 408 or 5xx leaves that open.
+/// status 408, 499, 3xx or 5xx leaves that open: 303 is how a POST that succeeded may be answered.
 pub(crate) fn is_refused(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NotSent
@@ -12,7 +12,7 @@ pub(crate) fn is_refused(error: &Error) -> bool {
         | ErrorKind::InvalidInput
         | ErrorKind::Forked => true,
         ErrorKind::OutcomeUnknown => false,
-        _ => matches!(error.status(), Some(300..=407 | 409..=499)),
+        _ => matches!(error.status(), Some(400..=407 | 409..=498)),
     }
 }
 

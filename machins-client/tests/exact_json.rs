@@ -59,7 +59,7 @@ async fn a_reply_keeps_every_digit() {
         assert_eq!(serde_json::from_str::<Trade>(&written).unwrap(), read);
     }
     let server = answering(&with(&listing(), "output_schema", &numbers)).await;
-    let read = client(&server).get_listing(&"l1".parse().unwrap()).await.unwrap();
+    let read = client(&server).get_listing(&"a1b2c3d4".parse().unwrap()).await.unwrap();
     assert_eq!(read.output_schema.unwrap().as_json(), numbers);
 }
 

@@ -12,7 +12,8 @@ use machins_client::{
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::{act, builder, client, listing, lost, once, reply, requests, trade, trade_id};
-use wiremock::{MockServer, ResponseTemplate};
+use wiremock::matchers::{method, path as path_is};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 #[rstest]
 #[case::accept(Action::Accept, "accept")]
@@ -67,6 +68,36 @@ async fn a_reply_about_another_listing_is_not_that_of_a_proposal() {
     once(&server, "GET", "/trades", trades(&[other, with_reference("mine")])).await;
     let proposed = client(&server).propose_trade(&proposal()).await.unwrap();
     assert_eq!(proposed.id, trade_id());
+}
+
+#[tokio::test]
+async fn a_reply_about_an_earlier_proposal_is_not_that_of_this_one() {
+    let server = MockServer::start().await;
+    once(&server, "POST", "/trades", reply(&with_reference("of another purchase"))).await;
+    once(&server, "GET", "/trades", trades(&[with_reference("of another purchase")])).await;
+    let error = client(&server).propose_trade(&proposal()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
+async fn a_reply_about_another_object_is_unreadable() {
+    let server = MockServer::start().await;
+    let id: ListingId = "another".parse().unwrap();
+    for path in ["/listings/another", "/marketplace/another"] {
+        Mock::given(method("GET"))
+            .and(path_is(format!("/api/v1{path}")))
+            .respond_with(reply(&listing()))
+            .mount(&server)
+            .await;
+    }
+    let client = client(&server);
+    let found = client.get_listing(&id).await.map(drop);
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::UnreadableReply);
+    let found = client.get_marketplace_listing(&id).await.map(drop);
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::UnreadableReply);
+    // The case of a UUID means nothing.
+    once(&server, "GET", "/listings/A1B2C3D4", reply(&listing())).await;
+    client.get_listing(&"A1B2C3D4".parse().unwrap()).await.unwrap();
 }
 
 #[rstest]
@@ -129,9 +160,6 @@ async fn a_listing_that_differs_is_not_the_one_that_was_created(
     other[field] = value;
     let server = MockServer::start().await;
     once(&server, "POST", "/listings", lost()).await;
-    once(&server, "GET", "/listings", reply(&json!([other]))).await;
-    let duplicate = json!({"detail": "slug taken", "error": {"code": "DUPLICATE"}});
-    once(&server, "POST", "/listings", ResponseTemplate::new(409).set_body_json(duplicate)).await;
     once(&server, "GET", "/listings", reply(&json!([other]))).await;
     let error = client(&server).create_listing(&offer()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -341,6 +369,12 @@ async fn a_duplicate_review_may_be_the_one_that_was_left(
     assert_eq!(error.kind(), kind);
 }
 
+fn stopped() -> Value {
+    let mut subscription = created();
+    subscription["is_active"] = json!(false);
+    subscription
+}
+
 /// A subscription with this time of creation and these filters.
 fn subscription(created_at: &str, filters: &Value) -> Value {
     json!({"id": "s1", "event_type": "trade_proposed", "webhook_url": "https://a/b",
@@ -379,6 +413,7 @@ async fn a_subscription_that_was_created_is_found(#[case] answer: ResponseTempla
 #[case::none(json!([]))]
 #[case::only_others(json!([older(), filtered()]))]
 #[case::two_alike(json!([created(), created()]))]
+#[case::stopped(json!([stopped()]))]
 #[tokio::test]
 async fn a_subscription_that_is_not_found_is_not_made_again(#[case] shown: Value) {
     let server = MockServer::start().await;

@@ -1,6 +1,6 @@
 //! Your own listings: creating, changing and deactivating them.
 
-use agent_client_core::{Call, Method, Probe, ProbeResult, Transport, operation};
+use agent_client_core::{Call, Error, ErrorKind, Method, Probe, ProbeResult, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
@@ -105,11 +105,22 @@ pub(crate) fn create_listing(listing: &NewListing) -> Call<Listing> {
         .auth(&API_KEY)
         .body(listing)
         .json();
-    call.recover_with(move |_| {
+    let own = listing.clone();
+    call.check(move |created| own.may_be(created)).recover_with(move |_| {
         let wanted = wanted.clone();
         Probe::new(list_listings(), move |listings| {
-            let created = listings?.into_iter().find(|listing| wanted.matches(listing));
-            Ok(created.map_or(ProbeResult::Absent, ProbeResult::Done))
+            let listings = listings?;
+            let is_taken = listings.iter().any(|listing| listing.slug == wanted.slug());
+            let created = listings.into_iter().find(|listing| wanted.matches(listing));
+            Ok(match created {
+                Some(created) => ProbeResult::Done(created),
+                None if is_taken => {
+                    let message =
+                        format!("another listing of yours has the slug {}", wanted.slug());
+                    ProbeResult::Failed(Error::new(ErrorKind::Conflict, message))
+                }
+                None => ProbeResult::Absent,
+            })
         })
     })
 }
@@ -121,8 +132,11 @@ pub(crate) fn update_listing(id: &ListingId, update: &ListingUpdate) -> Call<Lis
         .operation(operation!("machins.update_listing"))
         .segment("id", id.as_str());
     let (id, update) = (id.clone(), update.clone());
-    let call = call.unknown_hint("the listing shows whether it is changed");
-    call.auth(&API_KEY).body(&update).json().recover_with(move |_| {
+    let asked_for = id.clone();
+    let call = call.unknown_hint("the listing shows whether it is changed").auth(&API_KEY);
+    let call = call.body(&update).json();
+    let call = call.check(move |listing: &Listing| listing.id.is_same(&asked_for));
+    call.recover_with(move |_| {
         let update = update.clone();
         Probe::new(get_listing(&id), move |listing| {
             let listing = listing?;
@@ -136,11 +150,13 @@ pub(crate) fn update_listing(id: &ListingId, update: &ListingUpdate) -> Call<Lis
 }
 
 fn get_listing(id: &ListingId) -> Call<Listing> {
+    let asked_for = id.clone();
     Call::get(LISTING)
         .operation(operation!("machins.get_listing"))
         .segment("id", id.as_str())
         .auth(&API_KEY)
         .json()
+        .check(move |listing: &Listing| listing.id.is_same(&asked_for))
 }
 
 fn list_listings() -> Call<Vec<Listing>> {

@@ -71,8 +71,10 @@ fn browse(query: &MarketplaceQuery) -> Call<Page<MarketplaceListing>> {
 }
 
 pub(crate) fn get_marketplace_listing(id: &ListingId) -> Call<MarketplaceListing> {
+    let asked_for = id.clone();
     Call::get("/marketplace/{id}")
         .operation(operation!("machins.get_marketplace_listing"))
         .segment("id", id.as_str())
         .json()
+        .check(move |listing: &MarketplaceListing| listing.id.is_same(&asked_for))
 }

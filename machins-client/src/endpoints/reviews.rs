@@ -1,6 +1,6 @@
 //! Reviews: leaving one after a trade.
 
-use agent_client_core::{Call, ErrorKind, Probe, ProbeResult, Transport, operation};
+use agent_client_core::{Call, Error, ErrorKind, Probe, ProbeResult, Transport, operation};
 
 use crate::auth::API_KEY;
 use crate::client::Api;
@@ -46,6 +46,10 @@ impl<T: Transport> Api<T> {
             .body(review)
             .unknown_hint("leave it again: a second review is refused as a duplicate")
             .json();
+        let asked_for = trade.clone();
+        let is_of =
+            move |review: &Review| review.trade_id.as_ref().is_none_or(|id| *id == asked_for);
+        let call = call.check(is_of);
         let (trade, review) = (trade.clone(), review.clone());
         self.send(call.recover_with(move |error| {
             let is_duplicate = error.kind() == ErrorKind::Conflict;
@@ -92,9 +96,13 @@ impl ReviewSearch {
         });
         match own {
             Some(own) if self.review.matches(&own) => ProbeResult::Done(own),
+            Some(_) => {
+                let message = "you have left another review of this trade";
+                ProbeResult::Failed(Error::new(ErrorKind::Conflict, message))
+            }
             // A listing does not show all of its reviews, so the duplicate may be this one.
             None if self.is_duplicate => ProbeResult::Unknown,
-            _ => ProbeResult::Absent,
+            None => ProbeResult::Absent,
         }
     }
 }

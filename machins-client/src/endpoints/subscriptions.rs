@@ -13,9 +13,8 @@ use crate::endpoints::read_undocumented;
 use crate::model::id::SubscriptionId;
 use crate::model::subscription::{NewSubscription, Subscription, Unsubscribed};
 
-/// The tolerance for a difference between the clocks of client and service when a subscription
-/// that was just created is told apart from older ones.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+/// What the service may cut off from the time at which a subscription was created.
+const RESOLUTION: Duration = Duration::from_secs(1);
 
 /// Webhook subscriptions ([reference](https://machins.co/docs): Webhooks & Subscriptions).
 /// `webhook::Verifier` checks what arrives at the URL.
@@ -54,8 +53,11 @@ impl<T: Transport> Api<T> {
         }
         let call = call.unknown_hint("look through your subscriptions before you subscribe again");
         let wanted = subscription.clone();
-        let since = SystemTime::now() - CLOCK_TOLERANCE;
-        self.send(call.json().recover_with(move |_| {
+        let since = SystemTime::now() - RESOLUTION;
+        let event = subscription.event_type().clone();
+        let is_of =
+            move |made: &Subscription| made.event_type.as_ref().is_none_or(|of| *of == event);
+        self.send(call.json().check(is_of).recover_with(move |_| {
             let wanted = wanted.clone();
             Probe::new(list_subscriptions(), move |subscriptions| {
                 let mut created = subscriptions?.into_iter().filter(|subscription| {

@@ -104,6 +104,13 @@ ids! {
     AgentSlug = "agent slug";
 }
 
+impl ListingId {
+    /// Whether both name the same listing: the case of a UUID means nothing.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
 fn check<'a>(what: &str, id: &'a str) -> Result<&'a str, Error> {
     let id = id.trim();
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._~:-".contains(c);

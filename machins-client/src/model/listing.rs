@@ -259,6 +259,11 @@ impl NewListing {
             && distinct(&listing.tags) == distinct(&self.tags)
     }
 
+    /// Whether `listing` may be what the service has made of this request, which may choose the slug.
+    pub(crate) fn may_be(&self, listing: &Listing) -> bool {
+        listing.slug == self.slug || listing.title == self.title
+    }
+
     pub(crate) fn slug(&self) -> &str {
         &self.slug
     }

@@ -92,10 +92,15 @@ impl NewSubscription {
         self.secret.as_ref()
     }
 
+    pub(crate) fn event_type(&self) -> &EventType {
+        &self.event_type
+    }
+
     /// Whether `subscription` is what the service makes of this request.
     pub(crate) fn matches(&self, subscription: &Subscription) -> bool {
         let filters = subscription.filters.clone().unwrap_or_default();
-        subscription.event_type.as_ref() == Some(&self.event_type)
+        subscription.is_active != Some(false)
+            && subscription.event_type.as_ref() == Some(&self.event_type)
             && subscription.webhook_url.as_ref() == Some(&self.webhook_url)
             && filters == self.filters
     }

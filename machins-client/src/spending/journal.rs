@@ -53,6 +53,9 @@ pub(crate) struct Reservation {
     /// The trade that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trade_id: Option<TradeId>,
+    /// Several calls have asked for it, of which one may be under way though another was refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_shared: bool,
 }
 
 impl Reservation {
@@ -200,13 +203,26 @@ impl SpendingJournal {
         self.approvals.push(approval);
     }
 
-    /// Sets credits aside, in place of an older reservation for the same purchase.
-    pub(crate) fn reserve(&mut self, reservation: Reservation) {
-        self.release(&reservation.reference);
+    /// Sets credits aside, together with an older reservation for the same purchase.
+    pub(crate) fn reserve(&mut self, mut reservation: Reservation) {
+        let older = self.reservations.iter().find(|known| known.reference == reservation.reference);
+        if let Some(older) = older {
+            reservation.amount = reservation.amount.max(older.amount);
+            reservation.until_ms = reservation.until_ms.max(older.until_ms);
+            reservation.is_shared = true;
+        }
+        self.remove(&reservation.reference);
         self.reservations.push(reservation);
     }
 
+    /// Gives back what was set aside for a call that was refused, unless another call for the same
+    /// purchase may still be under way: then it lapses by itself.
     pub(crate) fn release(&mut self, reference: &str) {
+        self.reservations.retain(|known| known.reference != reference || known.is_shared);
+    }
+
+    /// Forgets what was set aside for something that was made.
+    pub(crate) fn remove(&mut self, reference: &str) {
         self.reservations.retain(|known| known.reference != reference);
     }
 

@@ -28,9 +28,12 @@ impl Control {
         let sending = sending(client);
         in_time(sending.left, self.hold(client, &reference, amount, sending)).await?;
         let held = call(Some(sending.until_ms)).await;
-        // After a success the wallet shows it. If the outcome is unknown, the record lapses by itself.
-        if held.as_ref().map_or_else(is_refused, |_| true) {
-            let _ = self.release(client, &reference).await;
+        match &held {
+            // The wallet shows it.
+            Ok(_) => drop(self.forget(client, &reference).await),
+            Err(error) if is_refused(error) => drop(self.release(client, &reference).await),
+            // The outcome is unknown: the record lapses by itself.
+            Err(_) => {}
         }
         held
     }
@@ -60,6 +63,7 @@ impl Control {
             reserved_at_ms: milliseconds(now),
             until_ms: sending.until_ms,
             trade_id: None,
+            is_shared: false,
         });
         lock.write(&journal).await
     }

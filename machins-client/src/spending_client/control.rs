@@ -180,6 +180,7 @@ impl Control {
             reserved_at_ms: milliseconds(now),
             until_ms: sending.until_ms,
             trade_id: None,
+            is_shared: false,
         });
         lock.write(&journal).await?;
         Ok(Decided::Reserved)
@@ -197,6 +198,12 @@ impl Control {
     pub(super) async fn release(&self, client: &Client, reference: &str) -> Result<(), Error> {
         let (mut lock, mut journal) = self.lock(client, client.transport().timeout()).await?;
         journal.release(reference);
+        lock.write(&journal).await
+    }
+
+    pub(super) async fn forget(&self, client: &Client, reference: &str) -> Result<(), Error> {
+        let (mut lock, mut journal) = self.lock(client, client.transport().timeout()).await?;
+        journal.remove(reference);
         lock.write(&journal).await
     }
 

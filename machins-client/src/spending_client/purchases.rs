@@ -198,9 +198,16 @@ impl Control {
         }
         let listing_type = reservation.listing_type.clone().unwrap_or_else(|| "".into());
         let seller = reservation.seller.clone();
+        let is_other =
+            seller.is_some() && trade.seller_agent_id.is_some() && seller != trade.seller_agent_id;
         let purchase = Purchase { seller, ..Purchase::new(price, listing_type) };
         // The trade exists: that it cannot be recorded is no reason to hide it.
         let _ = lock.write(&journal).await;
+        if is_other && !is_over {
+            drop(lock);
+            let cause = "the seller is another than the one that was decided on";
+            return Err(give_up(client, &trade, cause, "").await);
+        }
         if price <= decided_on || is_over {
             return Ok(trade);
         }
@@ -355,9 +362,9 @@ async fn give_up(client: &Client, trade: &Trade, cause: &str, why: &str) -> Erro
     let id = &trade.id;
     let became = match trade.status {
         TradeStatus::EscrowHeld => {
-            match client.cancel_trade(id, Some("the price is not within the policy")).await {
-                Ok(_) => "it was cancelled",
-                Err(_) => "it could not be cancelled: cancel or dispute it",
+            match client.cancel_trade(id, Some("it is not within the buyer's policy")).await {
+                Ok(trade) if trade.status == TradeStatus::Cancelled => "it was cancelled",
+                _ => "it could not be cancelled: cancel or dispute it",
             }
         }
         TradeStatus::Proposed => "cancel it as soon as it is accepted",

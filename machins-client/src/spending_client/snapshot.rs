@@ -66,6 +66,9 @@ impl Snapshot {
         for _ in 0..MOST_TRIES {
             let wallet = client.get_wallet().await?;
             let (held, version) = (wallet.held_balance, wallet.version);
+            if held < Money::ZERO {
+                return Err(unsaid("what the wallet holds"));
+            }
             let mut snapshot = Self::read_trading(client, wallet, now).await?;
             if held == Money::ZERO {
                 return Ok(snapshot);
@@ -142,7 +145,7 @@ impl Snapshot {
     }
 
     fn add(&mut self, trade: Trade) -> Result<(), Error> {
-        let price = match trade.price {
+        let price = match trade.price.filter(|price| *price >= Money::ZERO) {
             Some(price) => price,
             None if is_free(&trade, None) => Money::ZERO,
             None => return Err(unsaid(&format!("what trade {} costs", trade.id))),
@@ -297,7 +300,9 @@ impl Snapshot {
     }
 
     fn commitment(&self, bought: &Bought, recorded: Option<&Reservation>) -> Commitment {
-        let Bought { trade, price } = bought;
+        let trade = &bought.trade;
+        // A list that says less than was decided on is not believed.
+        let price = &recorded.map_or(bought.price, |recorded| recorded.amount.max(bought.price));
         // What a clock of the service says is not trusted alone: the later time counts.
         let recorded_at = recorded.map(reserved_at);
         let at = match held_at(trade) {
@@ -324,13 +329,20 @@ impl Snapshot {
     fn net_by_reference(&self) -> BTreeMap<String, Net> {
         let mut all: BTreeMap<String, Net> = BTreeMap::new();
         for Entry { transaction, amount } in &self.transactions {
-            let reference = transaction.reference_id.as_ref().unwrap_or(&transaction.id);
+            // What refers to the agent itself, such as a deposit, makes up for nothing else.
+            let of_something = |reference: &&String| {
+                !reference.trim().is_empty()
+                    && self.agent.as_ref().is_none_or(|own| own.as_str() != reference.as_str())
+            };
+            let reference = transaction.reference_id.as_ref().filter(of_something);
+            let reference = reference.unwrap_or(&transaction.id);
             let net = all.entry(reference.clone()).or_default();
             net.is_trade |= transaction.reference_type.as_deref() == Some("trade");
             match transaction.entry_type {
-                Some(EntryType::Credit) => net.left -= *amount,
-                // A direction that is not known counts as leaving.
-                _ => net.left += *amount,
+                Some(EntryType::Credit) if *amount >= Money::ZERO => net.left -= *amount,
+                // A direction that is not known counts as leaving, whatever the sign.
+                _ if *amount >= Money::ZERO => net.left += *amount,
+                _ => net.left -= *amount,
             }
             let at = time(transaction.created_at.as_ref());
             net.last = if net.is_seen { net.last.and_then(|last| Some(last.max(at?))) } else { at };

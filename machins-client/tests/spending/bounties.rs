@@ -37,7 +37,32 @@ async fn bounties_are_limited_and_nothing_accepts_by_itself() {
     assert_eq!(error.kind(), ErrorKind::Policy);
 }
 
+/// The first request may still arrive, whatever becomes of the second one.
 #[rstest]
+#[case::a_limit_on_requests(429)]
+#[case::invalid(400)]
+#[tokio::test]
+async fn a_refusal_frees_nothing_of_an_earlier_call(#[case] status: u16) {
+    let market = Market::new().await;
+    let client = market.waiting_buyer(SpendingPolicy::new().max_in_escrow(credits(15)));
+    let request = |slug: &str| {
+        NewListing::new("Wanted", slug, ListingType::Task, credits(10)).request().bounty()
+    };
+    for status in [408, status] {
+        let posts = Fault::status(status).method("POST").path("/api/v1/listings");
+        let fault = market.server.fault_scoped(posts).unwrap();
+        client.create_listing(&request("wanted-a")).await.unwrap_err();
+        drop(fault);
+    }
+    let error = client.create_listing(&request("wanted-b")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    // Once it is made, the wallet alone counts.
+    client.create_listing(&request("wanted-a")).await.unwrap();
+    assert_eq!(client.client().get_wallet().await.unwrap().held_balance, credits(10));
+}
+
+#[rstest]
+#[case::redirected(303, Err(ErrorKind::Policy))]
 #[case::request_timeout(408, Err(ErrorKind::Policy))]
 #[case::invalid(422, Ok(()))]
 #[tokio::test]

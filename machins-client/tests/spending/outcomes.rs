@@ -135,6 +135,7 @@ async fn a_reply_that_leaves_the_outcome_open_counts(
 }
 
 #[rstest]
+#[case::redirected(303, 1)]
 #[case::request_timeout(408, 1)]
 #[case::invalid(422, 0)]
 #[tokio::test]

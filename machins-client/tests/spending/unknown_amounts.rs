@@ -51,10 +51,25 @@ fn bare(id: &str, status: &str) -> Value {
     json!({"id": id, "listing_id": "a1b2c3d4", "status": status})
 }
 
+fn negative() -> Value {
+    let mut trade = bare("t0", "completed");
+    trade["price"] = json!("-15.00");
+    trade
+}
+
+/// What leaves the wallet and what enters it, both with this reference.
+fn to_and_fro(reference: &str) -> Value {
+    let entry = |id: &str, way: &str| json!({"id": id, "entry_type": way, "amount": "15.00", "reference_id": reference});
+    json!([entry("e0", "debit"), entry("e1", "credit")])
+}
+
 #[rstest]
 #[case::a_trade(json!([bare("t0", "completed")]), json!([]), "what trade t0 costs")]
 #[case::an_entry(json!([]), json!([{"id": "e0", "entry_type": "debit"}]), "transaction e0")]
 #[case::a_way(json!([]), json!([{"id": "e0", "amount": "15.00"}]), "max_per_month")]
+#[case::a_signed_way(json!([]), json!([{"id": "e0", "amount": "-15.00"}]), "max_per_month")]
+#[case::for_nothing(json!([]), to_and_fro(" "), "max_per_month")]
+#[case::a_negative_price(json!([negative()]), json!([]), "what trade t0 costs")]
 #[tokio::test]
 async fn what_is_not_said_may_have_been_spent(
     #[case] trades: Value,
@@ -73,6 +88,7 @@ async fn a_trade_that_costs_nothing_needs_no_price() {
     let server = service(json!([bare("t0", "cancelled")]), json!([])).await;
     let mut bought = trade("proposed");
     bought["price"] = json!("10.00");
+    bought["seller_agent_id"] = json!("your-agent-uuid");
     answers(&server, "POST", "/trades", bought).await;
     buy(&server, SpendingPolicy::new().max_per_month(credits(20))).await.unwrap();
 }
@@ -85,6 +101,23 @@ async fn a_trade_that_is_bought_at_an_unknown_price_is_given_up() {
     let error = buy(&server, SpendingPolicy::new().max_per_trade(credits(20))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Policy);
     for part in ["does not say what it costs", "t1r2a3d4", "was cancelled"] {
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+}
+
+#[rstest]
+#[case::cancelled("cancelled", "it was cancelled")]
+#[case::not_cancelled("escrow_held", "it could not be cancelled")]
+#[tokio::test]
+async fn a_trade_with_another_seller_is_given_up(#[case] becomes: &str, #[case] says: &str) {
+    let server = service(json!([]), json!([])).await;
+    let mut bought = trade("escrow_held");
+    bought["price"] = json!("10.00");
+    answers(&server, "POST", "/trades", bought).await;
+    answers(&server, "POST", "/trades/t1r2a3d4/cancel", bare("t1r2a3d4", becomes)).await;
+    let error = buy(&server, SpendingPolicy::new().max_per_trade(credits(20))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    for part in ["the seller is another", says] {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
 }
