@@ -58,6 +58,22 @@ async fn a_reply_about_another_trade_is_not_that_of_an_action(
     assert_eq!(done.id, trade_id());
 }
 
+/// A second copy of the reply to the action before, for example.
+#[rstest]
+#[case::deliver(Action::Deliver, "deliver")]
+#[case::cancel(Action::Cancel, "cancel")]
+#[tokio::test]
+async fn a_reply_with_the_state_before_is_not_that_of_an_action(
+    #[case] action: Action,
+    #[case] path: &str,
+) {
+    let server = MockServer::start().await;
+    once(&server, "POST", &format!("/trades/t1r2a3d4/{path}"), reply(&trade("escrow_held"))).await;
+    once(&server, "GET", "/trades/t1r2a3d4", reply(&trade(action.to().as_str()))).await;
+    let done = act(&client(&server), action, None).await.unwrap();
+    assert_eq!(done.status, action.to());
+}
+
 #[tokio::test]
 async fn a_reply_about_another_listing_is_not_that_of_a_proposal() {
     let mut other = trade("proposed");

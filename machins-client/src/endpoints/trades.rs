@@ -194,7 +194,9 @@ fn take_action(id: &TradeId, action: Action, body: &impl Serialize) -> Call<Trad
         .body(body)
         .unknown_hint("the trade's status shows whether it happened")
         .json();
-    only(&id, call).recover_with(move |_| {
+    // "The status field reflects the new state after each action."
+    let is_after = move |trade: &Trade| trade.status.has_passed(&action.to()) != Some(false);
+    only(&id, call).check(is_after).recover_with(move |_| {
         Probe::new(get_trade(&id), move |trade| {
             let trade = trade?;
             Ok(match trade.status.has_passed(&action.to()) {
