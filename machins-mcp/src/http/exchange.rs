@@ -18,7 +18,7 @@ use super::admit::{Admission, single};
 use super::clients::Clients;
 use super::respond::{Body, error, json};
 use super::running::{Running, Tell};
-use super::upstream::{HttpServer, passed_on};
+use super::upstream::{HttpServer, is_plain_connection, passed_on};
 use crate::event::{Event, Peer};
 use crate::gate::McpGate;
 use crate::message::{INITIALIZE, Id, Message, Refusal};
@@ -58,6 +58,10 @@ impl Endpoint {
         let (head, body) = request.into_parts();
         if let Err(reason) = self.admission.refuse(&head.uri, &head.headers) {
             return Err(Refused::new(StatusCode::FORBIDDEN, reason));
+        }
+        if !is_plain_connection(&head.headers) {
+            let reason = "its Connection names a header of the request";
+            return Err(Refused::new(StatusCode::BAD_REQUEST, reason));
         }
         let is_endpoint = head.uri.path() == self.server.path();
         let path = head.uri.path();

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::time::sleep;
 
+use super::admit::single;
 use super::respond::{Body, Broken};
 use super::upstream::HttpServer;
 use crate::denial::CallDenied;
@@ -25,6 +26,8 @@ const CANCEL_TIME: Duration = Duration::from_secs(10);
 
 /// The first revision in which closing a response cancels the request.
 const STATELESS: &str = "2026-07-28";
+
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// A tool call that the server was given.
 #[derive(Clone)]
@@ -69,8 +72,8 @@ impl Running {
     /// Cancels the call, and returns the answer to it.
     pub(super) fn cancel(&self, denied: &CallDenied) -> serde_json::Value {
         self.gate.observe(Event::Cancelled { calls: 1, denied: denied.clone() });
-        let version =
-            self.headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+        // If there are two, the server may have read the other.
+        let version = single(&self.headers, &VERSION).ok().flatten();
         // Later, the end of the connection is enough.
         if version.is_none_or(|version| version < STATELESS) {
             let call = self.clone();

@@ -19,9 +19,12 @@ use super::admit::Admission;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// Headers that concern one connection and are not passed on.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
+    // Java's client offers HTTP/2 with it.
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
     TE,
@@ -142,13 +145,27 @@ impl fmt::Debug for HttpServer {
     }
 }
 
+/// Whether `Connection` names only what concerns a connection. Another header that it names would be
+/// one that the gate has read and the server is not given.
+pub(super) fn is_plain_connection(headers: &HeaderMap) -> bool {
+    named_by_connection(headers).all(|name| {
+        let name = name.trim();
+        name.is_empty()
+            || name.eq_ignore_ascii_case("close")
+            || HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known.as_str()))
+    })
+}
+
+/// What the header `Connection` names. An unreadable value is passed as a name that no header has.
+fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(CONNECTION).iter();
+    values.flat_map(|value| value.to_str().unwrap_or("?").split(','))
+}
+
 /// The headers that are passed on.
 pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<HeaderName> = named
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
+    let named: Vec<HeaderName> =
+        named_by_connection(headers).filter_map(|name| name.trim().parse().ok()).collect();
     let mut headers = headers.clone();
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
