@@ -335,11 +335,13 @@ impl Session {
     }
 
     async fn deny(&self, id: &Id, tool: String, denied: CallDenied) {
-        self.in_flight().finish(id);
-        let form = self.gate.on_denial;
-        self.answer(reply::line(&reply::denied(id, DeniedCall::Waiting, &denied, form))).await;
+        let answer = reply::denied(id, DeniedCall::Waiting, &denied, self.gate.on_denial);
         self.gate.observe(Event::Denied { tool, denied: denied.clone() });
+        // Before the answer, which waits for a client that does not read.
         self.stop_if_denied(denied);
+        self.answer(reply::line(&answer)).await;
+        // After it, as the end of the session answers what is left.
+        self.in_flight().finish(id);
     }
 
     fn stop_if_denied(&self, denied: CallDenied) {

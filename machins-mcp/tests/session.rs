@@ -186,6 +186,20 @@ async fn a_denial_can_end_the_session() {
     assert_eq!(denied.code(), "DEVICE_REVOKED");
 }
 
+/// The service is not there, so that the clock can stand still while anything moves.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_stopped_too() {
+    let world = World::new();
+    let gate = world.gate().on_denial(OnDenial::Stop).max_message_bytes(10_000);
+    let mut session = Session::start(gate);
+    world.mock.shutdown().await;
+    let line = format!(r#"{{"jsonrpc":"2.0","method":"a","params":["{}"]}}"#, "x".repeat(1_000));
+    while tokio::time::timeout(Duration::from_mins(1), session.server.send(&line)).await.is_ok() {}
+    session.client.send(call(1, "echo")).await;
+    let end = tokio::time::timeout(Duration::from_hours(1), session.end).await;
+    assert!(matches!(end, Ok(Ok(SessionEnd::Denied(_)))), "{end:?}");
+}
+
 #[rstest]
 #[case::not_among_those_allowed(&["other"], &[])]
 #[case::denied(&[], &["echo"])]
