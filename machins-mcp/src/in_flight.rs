@@ -58,8 +58,7 @@ impl InFlight {
         }
     }
 
-    /// Removes a request that has a response, or that the client no longer wants one for. Returns
-    /// whether a response is to be passed on.
+    /// Removes a request that has a response. Returns whether it is to be passed on.
     pub(crate) fn finish(&mut self, id: &Id) -> bool {
         let key: Cow<'_, str> = id.key();
         matches!(self.requests.remove(&*key), Some((_, State::Other | State::Running { .. })))

@@ -24,7 +24,8 @@
 //! - a key that a reader which ignores case takes for a member of the message;
 //! - invalid UTF-8, a byte order mark, a lone surrogate, NUL in a key or name;
 //! - in the stdio transport, a carriage return within a line;
-//! - ids other than strings and integers up to 2⁵³, and an id that is already in use;
+//! - ids other than strings and integers up to 2⁵³, strings such as `"01"`, which some readers take for
+//!   a number, and an id that is already in use;
 //! - more than [`max_message_bytes`](McpGate::max_message_bytes).
 //!
 //! The revisions of the protocol with `initialize` and sessions and the stateless one of 2026 differ in

@@ -66,9 +66,7 @@ pub(crate) enum Message {
     Initialize { id: Id, client: Option<String> },
     /// A `tools/call` request, with the name of the client if the request states it.
     ToolCall { id: Id, tool: String, client: Option<String> },
-    /// A `notifications/cancelled`, with the id of the request if it names one.
-    Cancelled { request: Option<Id> },
-    /// Any other notification.
+    /// A notification.
     Notification { method: String },
     /// A response. The id is `None` if the sender could not read that of the request.
     Response { id: Option<Id> },
@@ -150,8 +148,6 @@ enum Outcome {
 struct Params<'a> {
     /// The member `name`, if it is a string.
     name: Option<Cow<'a, str>>,
-    /// The member `requestId`.
-    request: Option<Id>,
     /// The name in the member `clientInfo`.
     client: Option<Cow<'a, str>>,
     /// The name of the client in the member `_meta`.
@@ -197,9 +193,6 @@ impl Envelope<'_> {
             (TOOL_CALL, None) => Err("it is a tool call without an id".to_owned()),
             (other, _) if other.trim().eq_ignore_ascii_case(TOOL_CALL) => {
                 Err("its method is almost \"tools/call\"".to_owned())
-            }
-            ("notifications/cancelled", None) => {
-                Ok(Message::Cancelled { request: self.params.request })
             }
             (INITIALIZE, Some(id)) => {
                 Ok(Message::Initialize { id, client: self.params.client.map(Cow::into_owned) })
@@ -284,7 +277,6 @@ impl<'de> Deserialize<'de> for Params<'de> {
                 while let Some(Text(key)) = map.next_key()? {
                     match &*key {
                         "name" => params.name = map.next_value::<MaybeText<'de>>()?.0,
-                        "requestId" => params.request = map.next_value::<MaybeId>()?.0,
                         "clientInfo" => params.client = map.next_value_seed(At(&["name"]))?.text,
                         "_meta" => {
                             let name = At(&[CLIENT_INFO, "name"]);
@@ -399,18 +391,6 @@ impl<'de> Deserialize<'de> for MaybeText<'de> {
     }
 }
 
-/// Anything, of which only an id is read.
-struct MaybeId(Option<Id>);
-
-impl<'de> Deserialize<'de> for MaybeId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Value { text, number } = deserializer.deserialize_any(At(&[]))?;
-        let text = text.filter(|text| text.len() <= MAX_ID).map(|text| Id::Text(text.into_owned()));
-        let number = number.filter(|number| number.abs() <= MAX_EXACT).map(Id::Number);
-        Ok(Self(text.or(number)))
-    }
-}
-
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value { text, number } = deserializer.deserialize_any(At(&[]))?;
@@ -418,12 +398,29 @@ impl<'de> Deserialize<'de> for Id {
             (Some(text), _) if text.len() > MAX_ID => Err(D::Error::custom("the id is too long")),
             (Some(text), _) => {
                 without_nul(&text)?;
+                if is_other_integer(&text) {
+                    return Err(D::Error::custom("some readers take the id for a number"));
+                }
                 Ok(Self::Text(text.into_owned()))
             }
             (None, Some(number)) if number.abs() <= MAX_EXACT => Ok(Self::Number(number)),
             _ => Err(D::Error::custom("the id is not a string or an exact integer")),
         }
     }
+}
+
+/// Whether a reader takes the text for an integer that is usually written otherwise, so that it could
+/// be the id of another request. Python takes digits of any script, with a sign, zeros, underscores, and
+/// spaces around them.
+fn is_other_integer(text: &str) -> bool {
+    let is_around = |c: char| c.is_whitespace() || c.is_control();
+    let digits = text.trim_matches(is_around).trim_start_matches(['+', '-']);
+    let is_integer =
+        digits.starts_with(char::is_numeric) && digits.chars().all(|c| c.is_numeric() || c == '_');
+    let usual = text.strip_prefix('-').unwrap_or(text);
+    let is_usual =
+        text == "0" || usual.bytes().all(|byte| byte.is_ascii_digit()) && !usual.starts_with('0');
+    is_integer && !is_usual
 }
 
 /// Any value in which no object has a key twice, and no string a lone surrogate.

@@ -181,6 +181,14 @@ proptest! {
 #[case::huge_id(r#"{"jsonrpc":"2.0","id":123456789012345678901234567890,"method":"ping"}"#)]
 #[case::object_id(r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#)]
 #[case::boolean_id(r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#)]
+#[case::zero_before_id(r#"{"jsonrpc":"2.0","id":"01","method":"ping"}"#)]
+#[case::space_before_id(r#"{"jsonrpc":"2.0","id":" 1","method":"ping"}"#)]
+#[case::separator_after_id(r#"{"jsonrpc":"2.0","id":"1\u001f","method":"ping"}"#)]
+#[case::signed_id(r#"{"jsonrpc":"2.0","id":"+1","method":"ping"}"#)]
+#[case::negative_zero_text_id(r#"{"jsonrpc":"2.0","id":"-0","method":"ping"}"#)]
+#[case::underscore_in_id(r#"{"jsonrpc":"2.0","id":"1_0","method":"ping"}"#)]
+#[case::arabic_id(r#"{"jsonrpc":"2.0","id":"١","method":"ping"}"#)]
+#[case::zeros_of_a_response(r#"{"jsonrpc":"2.0","id":"001","result":{}}"#)]
 #[case::call_as_notification(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#)]
 #[case::no_name(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#)]
 #[case::no_params(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#)]
@@ -241,6 +249,13 @@ fn too_deep_nesting_is_refused() {
 
 #[rstest]
 #[case::request(r#"{"jsonrpc":"2.0","id":"a","method":"tools/list"}"#)]
+#[case::number_as_text(r#"{"jsonrpc":"2.0","id":"-10","method":"ping"}"#)]
+#[case::zero_as_text(r#"{"jsonrpc":"2.0","id":"0","method":"ping"}"#)]
+#[case::long_number_as_text(r#"{"jsonrpc":"2.0","id":"98765432109876543210","method":"ping"}"#)]
+#[case::number_and_more(r#"{"jsonrpc":"2.0","id":"01-1","method":"ping"}"#)]
+#[case::hexadecimal(r#"{"jsonrpc":"2.0","id":"0f","method":"ping"}"#)]
+#[case::underscore(r#"{"jsonrpc":"2.0","id":"_","method":"ping"}"#)]
+#[case::empty(r#"{"jsonrpc":"2.0","id":"","method":"ping"}"#)]
 #[case::spaces(" \t{ \"jsonrpc\" : \"2.0\" , \"method\" : \"a\" } ")]
 #[case::result(
     r#"{"result":{"content":[{"type":"text","text":"\u0000 is data"}]},"jsonrpc":"2.0","id":3}"#

@@ -124,8 +124,6 @@ impl McpGate {
 enum Incoming {
     /// A message that nothing is asked about.
     Free(Bytes),
-    /// The client no longer wants a response to this request.
-    Cancel(Bytes, Id),
     /// A tool call. Its question has been asked if others wait before it.
     Call {
         line: Bytes,
@@ -257,10 +255,9 @@ impl Session {
                 self.begin(&id)?;
                 Incoming::Free(line)
             }
-            Message::Cancelled { request: Some(id) } => Incoming::Cancel(line, id),
-            Message::Cancelled { request: None }
-            | Message::Notification { .. }
-            | Message::Response { .. } => Incoming::Free(line),
+            // A request that the client cancels is in flight until the server answers it: the server
+            // may ignore that, or compare ids differently.
+            Message::Notification { .. } | Message::Response { .. } => Incoming::Free(line),
         })
     }
 
@@ -268,10 +265,6 @@ impl Session {
     async fn settle(&self, message: Incoming) -> Option<Bytes> {
         match message {
             Incoming::Free(line) => Some(line),
-            Incoming::Cancel(line, id) => {
-                self.in_flight().finish(&id);
-                Some(line)
-            }
             Incoming::Call { line, id, tool, client, asked } => {
                 match self.permitted(&tool, client.as_deref(), asked).await {
                     Ok(gate) => {

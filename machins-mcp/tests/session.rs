@@ -436,6 +436,30 @@ async fn running_calls_are_cancelled_when_the_device_is_revoked() {
     session.call_denied(2).await;
 }
 
+/// The server may compare ids differently, or ignore the client's cancellation.
+#[rstest]
+#[case::by_its_id("1")]
+#[case::by_its_id_as_text(r#""1""#)]
+#[tokio::test]
+async fn a_call_that_its_client_cancels_is_asked_about(#[case] id: &str) {
+    let world = World::new();
+    let gate = world.gate().recheck_every(Duration::from_millis(20)).on_denial(OnDenial::Stop);
+    let mut session = Session::start(gate);
+    session.client.send(call(1, "slow")).await;
+    session.server.line().await;
+    let cancelled = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    );
+    session.client.send(&cancelled).await;
+    assert_eq!(session.server.line().await, cancelled);
+    // Its id is not free yet, as the answer could then be taken for that of another call.
+    session.client.send(call(1, "echo")).await;
+    assert_eq!(session.client.message().await["id"], json!(null));
+    world.revoke().await;
+    let end = session.end.await.unwrap();
+    assert!(matches!(end, SessionEnd::Denied(_)), "{end:?}");
+}
+
 /// No network is involved, so that an hour passes at once.
 #[tokio::test(start_paused = true)]
 async fn while_no_call_runs_nothing_is_asked() {

@@ -231,7 +231,6 @@ fn check_headers(headers: &HeaderMap, message: &Message) -> Result<(), Refused> 
         Message::Initialize { id, .. } => (Some(id), Some(INITIALIZE), None),
         Message::Request { id, method } => (Some(id), Some(method.as_str()), None),
         Message::Notification { method } => (None, Some(method.as_str()), None),
-        Message::Cancelled { .. } => (None, Some("notifications/cancelled"), None),
         Message::Response { .. } => (None, None, None),
     };
     let mut methods = headers.get_all("mcp-method").iter().map(|value| value.to_str().ok());
