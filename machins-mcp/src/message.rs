@@ -107,6 +107,17 @@ impl Message {
             .and_then(Envelope::message);
         read.map_err(|reason| Refusal::with_id(reason, text))
     }
+
+    /// Returns the id, if it is a request.
+    #[cfg(feature = "http")]
+    pub(crate) fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Request { id, .. } | Self::Initialize { id, .. } | Self::ToolCall { id, .. } => {
+                Some(id)
+            }
+            Self::Notification { .. } | Self::Response { .. } => None,
+        }
+    }
 }
 
 impl Refusal {

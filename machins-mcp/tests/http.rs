@@ -433,6 +433,42 @@ async fn a_running_call_is_cancelled_when_the_device_is_revoked(
     }
 }
 
+/// A server cancels the later of two requests with the same id.
+#[rstest]
+#[case::call("tools/call", true)]
+#[case::other("resources/read", true)]
+#[case::not_asked_again("tools/call", false)]
+#[tokio::test]
+async fn an_id_is_in_use_until_its_response_has_ended(
+    #[case] method: &str,
+    #[case] asks_again: bool,
+) {
+    let world = World::new();
+    let (server, url) = Played::start().await;
+    let gate = world.gate();
+    let gate = if asks_again { gate.recheck_every(Duration::from_hours(1)) } else { gate };
+    let gated = Gated::start(gate, &url).await;
+    let first = call(1, "slow").replace("tools/call", method);
+    let response = tokio::spawn(gated.post(first).header("mcp-session-id", "s").send());
+    let (mut stream, _) = server.request().await;
+    stream.write_all(EVENTS.as_bytes()).await.unwrap();
+    let response = response.await.unwrap().unwrap();
+    let second = call(1, "echo").replace("\"id\":1", "\"id\":\"1\"");
+    let in_use = gated.post(second.clone()).header("mcp-session-id", "s").send().await.unwrap();
+    assert_eq!(in_use.status(), 400);
+    let answer = json_of(in_use).await;
+    assert!(answer["error"]["message"].as_str().unwrap().contains("no response"), "{answer}");
+    // In another session it is free.
+    let other = tokio::spawn(gated.post(second.clone()).header("mcp-session-id", "t").send());
+    server.request().await;
+    other.await.unwrap().unwrap();
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "");
+    let _again = tokio::spawn(gated.post(second).header("mcp-session-id", "s").send());
+    // The connection is used again.
+    assert_ne!(stream.read(&mut [0]).await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn a_denial_within_an_event_breaks_the_response_off() {
     let world = World::new();

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::clients::Clients;
 use super::exchange::{Endpoint, READ_TIME};
+use super::in_use::InUse;
 use super::upstream::HttpServer;
 use crate::denial::CallDenied;
 use crate::gate::McpGate;
@@ -100,6 +101,7 @@ async fn serve(
         server,
         admission,
         clients: Clients::default(),
+        in_use: InUse::default(),
     });
     // Dropped at the end, and every connection with it.
     let mut connections = JoinSet::new();

@@ -13,7 +13,7 @@ const MOST: usize = 1024;
 /// The longest id of a session that is remembered, in bytes.
 const MAX_ID: usize = 256;
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The name of the client of each session.
 #[derive(Debug, Default)]

@@ -6,31 +6,29 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::admit::{Admission, single};
 use super::clients::Clients;
-use super::respond::{Body, error, json};
+use super::in_use::{Claim, InUse};
+use super::respond::{Body, Refused, error, json, passed, respond};
 use super::running::{Running, Tell};
-use super::upstream::{HttpServer, is_plain_connection, passed_on};
+use super::upstream::{HttpServer, is_plain_connection};
 use crate::event::{Event, Peer};
 use crate::gate::McpGate;
 use crate::message::{INITIALIZE, Id, Message, Refusal};
-use crate::reply::{self, DeniedCall, INTERNAL_ERROR};
+use crate::reply::{self, DeniedCall};
 
 /// How long the head of a request, and its body, may take to arrive.
 pub(super) const READ_TIME: Duration = Duration::from_secs(30);
 
 /// MCP: the headers of a request contradict its body.
 const HEADER_MISMATCH: i32 = -32020;
-/// JSON-RPC: not a valid request.
-const INVALID_REQUEST: i32 = -32600;
 
 /// What the requests of a gate share.
 pub(super) struct Endpoint {
@@ -38,6 +36,7 @@ pub(super) struct Endpoint {
     pub(super) server: HttpServer,
     pub(super) admission: Admission,
     pub(super) clients: Clients,
+    pub(super) in_use: InUse,
     /// The bytes that bodies of requests may take up at one time.
     pub(super) memory: Arc<Semaphore>,
     /// Is told of a denial that ends the gate.
@@ -80,7 +79,7 @@ impl Endpoint {
                 let path = head.uri.path_and_query().map(http::uri::PathAndQuery::as_str);
                 let path = path.filter(|_| is_metadata);
                 let sent = self.server.send(head.method, path, &head.headers, None).await;
-                passed(sent, None)
+                passed(sent, None, None)
             }
             _ if is_endpoint => Err(Refused::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -100,11 +99,16 @@ impl Endpoint {
         })??;
         let message = Message::read(&body).map_err(Refused::message)?;
         check_headers(headers, &message)?;
+        let claim = match message.id() {
+            Some(id) => self.in_use.claim(headers, id).map_err(Refusal::new),
+            None => Ok(None),
+        };
+        let claim = claim.map_err(Refused::message)?;
         let (id, tool, client) = match message {
             Message::ToolCall { id, tool, client } => (id, tool, client),
             Message::Initialize { id, client } => {
                 let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
-                let response = passed(sent, Some(&id))?;
+                let response = passed(sent, Some(&id), claim)?;
                 if let Some(client) = client.filter(|_| self.gate.tells_clients_apart()) {
                     self.clients.remember(response.headers(), client);
                 }
@@ -112,16 +116,16 @@ impl Endpoint {
             }
             Message::Request { id, .. } => {
                 let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
-                return passed(sent, Some(&id));
+                return passed(sent, Some(&id), claim);
             }
             _ => {
                 let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
-                return passed(sent, None);
+                return passed(sent, None, None);
             }
         };
         let client = client.or_else(|| self.clients.find(headers));
         match self.gate.check(&tool, client.as_deref(), None).await {
-            Ok(permitted_by) => self.call(id, permitted_by, headers, body).await,
+            Ok(permitted_by) => self.call(id, permitted_by, claim, headers, body).await,
             Err(denied) => {
                 let form = self.gate.on_denial;
                 let answer = reply::denied(&id, DeniedCall::Waiting, &denied, form);
@@ -137,6 +141,7 @@ impl Endpoint {
         &self,
         id: Id,
         permitted_by: usize,
+        claim: Option<Claim>,
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Body>, Refused> {
@@ -148,7 +153,9 @@ impl Endpoint {
             headers: headers.clone(),
         };
         let sent = self.server.send(Method::POST, None, headers, Some(body));
-        let Some(mut watch) = call.watch() else { return passed(sent.await, Some(&call.id)) };
+        let Some(mut watch) = call.watch() else {
+            return passed(sent.await, Some(&call.id), claim);
+        };
         tokio::select! {
             biased;
             denied = &mut watch => {
@@ -159,7 +166,7 @@ impl Endpoint {
             sent = sent => {
                 let id = call.id.clone();
                 let stop = Arc::clone(&self.stop);
-                respond(sent, Some(&id), |response| call.body(response, watch, stop))
+                respond(sent, Some(&id), |response| call.body(response, watch, stop, claim))
             }
         }
     }
@@ -190,25 +197,6 @@ impl Endpoint {
     }
 }
 
-/// A request that is not passed on.
-struct Refused {
-    reason: String,
-    response: Box<Response<Body>>,
-}
-
-impl Refused {
-    fn new(status: StatusCode, reason: &str) -> Self {
-        let message = format!("the gate does not pass this request on: {reason}");
-        let response = error(status, None, INVALID_REQUEST, &message).into();
-        Self { reason: reason.to_owned(), response }
-    }
-
-    fn message(refusal: Refusal) -> Self {
-        let response = json(StatusCode::BAD_REQUEST, &reply::refused(&refusal)).into();
-        Self { reason: refusal.reason, response }
-    }
-}
-
 /// Whether the body can only be read in one way.
 fn is_plain_json(headers: &HeaderMap) -> bool {
     let is_encoded = headers.contains_key(CONTENT_ENCODING);
@@ -226,12 +214,13 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
 
 /// Since revision 2026-07-28, headers repeat the method and the name of the tool.
 fn check_headers(headers: &HeaderMap, message: &Message) -> Result<(), Refused> {
-    let (id, method, tool) = match message {
-        Message::ToolCall { id, tool, .. } => (Some(id), Some("tools/call"), Some(tool.as_str())),
-        Message::Initialize { id, .. } => (Some(id), Some(INITIALIZE), None),
-        Message::Request { id, method } => (Some(id), Some(method.as_str()), None),
-        Message::Notification { method } => (None, Some(method.as_str()), None),
-        Message::Response { .. } => (None, None, None),
+    let (method, tool) = match message {
+        Message::ToolCall { tool, .. } => (Some("tools/call"), Some(tool.as_str())),
+        Message::Initialize { .. } => (Some(INITIALIZE), None),
+        Message::Request { method, .. } | Message::Notification { method } => {
+            (Some(method.as_str()), None)
+        }
+        Message::Response { .. } => (None, None),
     };
     let mut methods = headers.get_all("mcp-method").iter().map(|value| value.to_str().ok());
     let mut names = headers.get_all("mcp-name").iter().map(|value| value.to_str().ok());
@@ -244,7 +233,7 @@ fn check_headers(headers: &HeaderMap, message: &Message) -> Result<(), Refused> 
         return Ok(());
     }
     let reason = "its headers contradict its body";
-    let response = error(StatusCode::BAD_REQUEST, id, HEADER_MISMATCH, reason).into();
+    let response = error(StatusCode::BAD_REQUEST, message.id(), HEADER_MISMATCH, reason).into();
     Err(Refused { reason: reason.to_owned(), response })
 }
 
@@ -254,39 +243,4 @@ fn decoded(value: &str) -> Option<String> {
         Some(encoded) => String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok(),
         None => Some(value.to_owned()),
     }
-}
-
-/// Passes a response on as it comes.
-fn passed(
-    sent: reqwest::Result<reqwest::Response>,
-    id: Option<&Id>,
-) -> Result<Response<Body>, Refused> {
-    respond(sent, id, |response| {
-        let stream = response.bytes_stream().map_ok(Frame::data).map_err(Into::into);
-        BodyExt::boxed(StreamBody::new(stream))
-    })
-}
-
-fn respond(
-    sent: reqwest::Result<reqwest::Response>,
-    id: Option<&Id>,
-    body: impl FnOnce(reqwest::Response) -> Body,
-) -> Result<Response<Body>, Refused> {
-    let bad_gateway = |reason: &str| {
-        let response = error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, reason).into();
-        Refused { reason: reason.to_owned(), response }
-    };
-    let upstream = sent.map_err(|error| {
-        tracing::debug!(error = %error.without_url(), "the server was not reached");
-        bad_gateway("the server could not be reached")
-    })?;
-    let status = upstream.status();
-    if status.is_redirection() && upstream.headers().contains_key(LOCATION) {
-        return Err(bad_gateway("the server redirects to another address, past the gate"));
-    }
-    let headers = passed_on(upstream.headers());
-    let mut response = Response::new(body(upstream));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
 }

@@ -4,6 +4,7 @@ mod accept;
 mod admit;
 mod clients;
 mod exchange;
+mod in_use;
 mod respond;
 mod running;
 mod upstream;

@@ -13,6 +13,7 @@ use hyper::body::Frame;
 use tokio::time::sleep;
 
 use super::admit::single;
+use super::in_use::Claim;
 use super::respond::{Body, Broken};
 use super::upstream::HttpServer;
 use crate::denial::CallDenied;
@@ -88,7 +89,13 @@ impl Running {
     }
 
     /// Passes the body of a response on, and ends it if the call is denied meanwhile.
-    pub(super) fn body(self, response: reqwest::Response, watch: Watch, tell: Tell) -> Body {
+    pub(super) fn body(
+        self,
+        response: reqwest::Response,
+        watch: Watch,
+        tell: Tell,
+        claim: Option<Claim>,
+    ) -> Body {
         let is_stream = response
             .headers()
             .get(CONTENT_TYPE)
@@ -101,6 +108,7 @@ impl Running {
             is_stream,
             last: Vec::new(),
             tell,
+            _claim: claim,
         };
         BodyExt::boxed(StreamBody::new(stream))
     }
@@ -119,6 +127,7 @@ struct Watched {
     /// The last bytes that were passed on.
     last: Vec<u8>,
     tell: Tell,
+    _claim: Option<Claim>,
 }
 
 impl Watched {
