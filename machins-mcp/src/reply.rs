@@ -1,5 +1,7 @@
 //! The messages that the gate itself writes.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 
 use crate::denial::CallDenied;
@@ -76,11 +78,11 @@ pub(crate) fn error(id: Option<&Id>, code: i32, message: &str) -> Value {
 }
 
 /// Tells a server to cancel a request.
-pub(crate) fn cancelled(id: &Id, denied: &CallDenied) -> Value {
+pub(crate) fn cancelled(id: &Id, reason: &dyn Display) -> Value {
     json!({
         "jsonrpc": "2.0",
         "method": "notifications/cancelled",
-        "params": {"requestId": id.to_json(), "reason": format!("{denied:#}")},
+        "params": {"requestId": id.to_json(), "reason": format!("{reason:#}")},
     })
 }
 

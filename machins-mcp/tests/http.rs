@@ -469,6 +469,65 @@ async fn an_id_is_in_use_until_its_response_has_ended(
     assert_ne!(stream.read(&mut [0]).await.unwrap(), 0);
 }
 
+#[rstest]
+#[case::before_the_response(false)]
+#[case::within_the_response(true)]
+#[tokio::test]
+async fn a_client_that_leaves_has_its_call_cancelled(#[case] has_begun: bool) {
+    let world = World::new();
+    let (server, url) = Played::start().await;
+    let gated = Gated::start(world.gate().recheck_every(Duration::from_hours(1)), &url).await;
+    let mut client = TcpStream::connect(&gated.address).await.unwrap();
+    let body = call(1, "slow");
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let (mut stream, _) = server.request().await;
+    if has_begun {
+        stream.write_all(EVENTS.as_bytes()).await.unwrap();
+        client.read_u8().await.unwrap();
+    }
+    drop(client);
+    let (_stream, cancellation) = server.request().await;
+    assert!(cancellation.contains("notifications/cancelled"), "{cancellation}");
+    assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_has_ended_is_not_cancelled() {
+    let world = World::new();
+    let server = server(ok()).await;
+    let gated =
+        Gated::start(world.gate().recheck_every(Duration::from_hours(1)), &server.uri()).await;
+    for id in 0..20 {
+        json_of(gated.post(call(id, "echo")).send().await.unwrap()).await;
+    }
+    assert_eq!(received(&server).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_keeps_no_call_running() {
+    let world = World::new();
+    let (server, url) = Played::start().await;
+    let gate = world.gate().recheck_every(Duration::from_millis(20)).on_denial(OnDenial::Stop);
+    let gated = Gated::start(gate, &url).await;
+    let response = tokio::spawn(gated.post(call(1, "slow")).send());
+    let (mut stream, _) = server.request().await;
+    stream.write_all(EVENTS.as_bytes()).await.unwrap();
+    let _unread = response.await.unwrap().unwrap();
+    // It is written until nobody takes it any more.
+    let event = chunk(&format!("data: {}\n\n", "x".repeat(100_000)));
+    let flood =
+        tokio::spawn(async move { while stream.write_all(event.as_bytes()).await.is_ok() {} });
+    world.revoke().await;
+    let (_stream, cancellation) = server.request().await;
+    assert!(cancellation.contains("notifications/cancelled"), "{cancellation}");
+    assert_eq!(gated.end.await.unwrap().unwrap_err().code(), "DEVICE_REVOKED");
+    flood.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_denial_within_an_event_breaks_the_response_off() {
     let world = World::new();

@@ -10,13 +10,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::admit::{Admission, single};
 use super::clients::Clients;
 use super::in_use::{Claim, InUse};
-use super::respond::{Body, Refused, error, json, passed, respond};
+use super::respond::{Body, Refused, error, json, passed};
 use super::running::{Running, Tell};
 use super::upstream::{HttpServer, is_plain_connection};
 use crate::event::{Event, Peer};
@@ -145,30 +145,23 @@ impl Endpoint {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Body>, Refused> {
+        let Some(interval) = self.gate.recheck else {
+            let sent = self.server.send(Method::POST, None, headers, Some(body)).await;
+            return passed(sent, Some(&id), claim);
+        };
         let call = Running {
             gate: Arc::clone(&self.gate),
             server: self.server.clone(),
             id,
             permitted_by,
             headers: headers.clone(),
+            stop: Arc::clone(&self.stop),
         };
-        let sent = self.server.send(Method::POST, None, headers, Some(body));
-        let Some(mut watch) = call.watch() else {
-            return passed(sent.await, Some(&call.id), claim);
-        };
-        tokio::select! {
-            biased;
-            denied = &mut watch => {
-                let answer = call.cancel(&denied);
-                (self.stop)(denied);
-                Ok(json(StatusCode::OK, &answer))
-            }
-            sent = sent => {
-                let id = call.id.clone();
-                let stop = Arc::clone(&self.stop);
-                respond(sent, Some(&id), |response| call.body(response, watch, stop, claim))
-            }
-        }
+        let (tell, head) = oneshot::channel();
+        tokio::spawn(call.run(body, interval, claim, tell));
+        head.await.unwrap_or_else(|_| {
+            Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "the gate has failed"))
+        })
     }
 
     /// Reads the body of a request, which takes up its share of the memory for as long as it is kept.

@@ -1,20 +1,24 @@
 //! A tool call that the server was given: asking again while it runs.
 
-use std::pin::Pin;
+use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::stream::poll_fn;
+use futures_util::{Stream, StreamExt};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::admit::single;
 use super::in_use::Claim;
-use super::respond::{Body, Broken};
+use super::respond::{Body, Broken, Refused, json, respond};
 use super::upstream::HttpServer;
 use crate::denial::CallDenied;
 use crate::event::Event;
@@ -31,7 +35,6 @@ const STATELESS: &str = "2026-07-28";
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// A tool call that the server was given.
-#[derive(Clone)]
 pub(super) struct Running {
     pub(super) gate: Arc<McpGate>,
     pub(super) server: HttpServer,
@@ -39,143 +42,155 @@ pub(super) struct Running {
     /// The index of the gate that permitted it.
     pub(super) permitted_by: usize,
     pub(super) headers: HeaderMap,
-}
-
-type Watch = Pin<Box<dyn Future<Output = CallDenied> + Send + Sync>>;
-
-impl Running {
-    /// Waits until the device may no longer run.
-    pub(super) fn watch(&self) -> Option<Watch> {
-        let interval = self.gate.recheck?;
-        let (gate, permitted_by) = (Arc::clone(&self.gate), self.permitted_by);
-        // A task of its own, as the questions of a gate cannot be shared between threads by reference.
-        let (tell, denied) = tokio::sync::oneshot::channel();
-        let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-            loop {
-                sleep(interval).await;
-                if let Err(denied) = gate.ask(permitted_by).await {
-                    // The call has ended if nobody is told.
-                    let _ = tell.send(denied);
-                    return;
-                }
-            }
-        }));
-        Some(Box::pin(async move {
-            let denied = denied.await;
-            drop(task);
-            match denied {
-                Ok(denied) => denied,
-                Err(_) => std::future::pending().await,
-            }
-        }))
-    }
-
-    /// Cancels the call, and returns the answer to it.
-    pub(super) fn cancel(&self, denied: &CallDenied) -> serde_json::Value {
-        self.gate.observe(Event::Cancelled { calls: 1, denied: denied.clone() });
-        // If there are two, the server may have read the other.
-        let version = single(&self.headers, &VERSION).ok().flatten();
-        // Later, the end of the connection is enough.
-        if version.is_none_or(|version| version < STATELESS) {
-            let call = self.clone();
-            let message = reply::cancelled(&self.id, denied).to_string();
-            tokio::spawn(tokio::time::timeout(CANCEL_TIME, async move {
-                let body = Some(Bytes::from(message));
-                // Without an answer the call may run on, as it may after any cancellation.
-                let _ = call.server.send(http::Method::POST, None, &call.headers, body).await;
-            }));
-        }
-        reply::denied(&self.id, DeniedCall::Running, denied, self.gate.on_denial)
-    }
-
-    /// Passes the body of a response on, and ends it if the call is denied meanwhile.
-    pub(super) fn body(
-        self,
-        response: reqwest::Response,
-        watch: Watch,
-        tell: Tell,
-        claim: Option<Claim>,
-    ) -> Body {
-        let is_stream = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("text/event-stream"));
-        let stream = Watched {
-            stream: Some(Box::pin(response.bytes_stream())),
-            watch,
-            call: self,
-            is_stream,
-            last: Vec::new(),
-            tell,
-            _claim: claim,
-        };
-        BodyExt::boxed(StreamBody::new(stream))
-    }
+    /// Is told of a denial.
+    pub(super) stop: Tell,
 }
 
 /// Is told of a denial.
 pub(super) type Tell = Arc<dyn Fn(CallDenied) + Send + Sync>;
 
-struct Watched {
-    /// `None` once the body has ended.
-    stream: Option<Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send + Sync>>>,
-    watch: Watch,
-    call: Running,
-    /// Whether the body is a stream of events.
-    is_stream: bool,
-    /// The last bytes that were passed on.
-    last: Vec<u8>,
-    tell: Tell,
-    _claim: Option<Claim>,
+type Head = Result<Response<Body>, Refused>;
+
+impl Running {
+    /// Sends the call and passes the response on, until it has ended, the device may no longer run, or
+    /// the client has left.
+    ///
+    /// It is a task of its own, so that it goes on while the client reads nothing, and learns that the
+    /// client has left.
+    pub(super) async fn run(
+        self,
+        body: Bytes,
+        interval: Duration,
+        claim: Option<Claim>,
+        mut head: oneshot::Sender<Head>,
+    ) {
+        let mut watch = pin!(self.watch(interval));
+        let sent = self.server.send(Method::POST, None, &self.headers, Some(body));
+        let sent = tokio::select! {
+            biased;
+            denied = &mut watch => {
+                let answer = self.deny(denied);
+                let _ = head.send(Ok(json(StatusCode::OK, &answer)));
+                return;
+            }
+            () = head.closed() => return self.leave(),
+            sent = sent => sent,
+        };
+        let (to_client, mut frames) = mpsc::channel(1);
+        let mut passing = None;
+        let response = respond(sent, Some(&self.id), |response| {
+            let is_stream = is_stream(response.headers());
+            let length = response.content_length();
+            passing = Some((response.bytes_stream(), length, is_stream));
+            BodyExt::boxed(StreamBody::new(poll_fn(move |context| frames.poll_recv(context))))
+        });
+        // If the client has left, the body is dropped, which is noticed below.
+        let _ = head.send(response);
+        let Some((stream, length, is_stream)) = passing else { return };
+        // The last bytes that were passed on.
+        let mut last = Vec::new();
+        let denied = {
+            let mut passed = pin!(pass(stream, length, &to_client, &mut last));
+            tokio::select! {
+                biased;
+                denied = &mut watch => Some(denied),
+                () = to_client.closed() => return self.leave(),
+                has_ended = &mut passed => {
+                    if !has_ended {
+                        self.leave();
+                    }
+                    None
+                }
+            }
+        };
+        // Before the client learns that the response has ended.
+        drop(claim);
+        let Some(denied) = denied else { return };
+        let answer = self.deny(denied);
+        // Part of an event cannot be taken back: the connection breaks off instead.
+        let end = if is_stream && is_between_events(&last) {
+            Ok(Frame::data(format!("event: message\ndata: {answer}\n\n").into()))
+        } else {
+            Err(Broken::Cancelled)
+        };
+        let _ = to_client.send(end).await;
+    }
+
+    /// Waits until the device may no longer run.
+    async fn watch(&self, interval: Duration) -> CallDenied {
+        loop {
+            sleep(interval).await;
+            if let Err(denied) = self.gate.ask(self.permitted_by).await {
+                return denied;
+            }
+        }
+    }
+
+    /// Cancels the call, and returns the answer to it.
+    fn deny(&self, denied: CallDenied) -> Value {
+        self.gate.observe(Event::Cancelled { calls: 1, denied: denied.clone() });
+        self.cancel(&denied);
+        let answer = reply::denied(&self.id, DeniedCall::Running, &denied, self.gate.on_denial);
+        (self.stop)(denied);
+        answer
+    }
+
+    /// Cancels the call of a client that has left: nobody would learn of a denial.
+    fn leave(&self) {
+        self.cancel(&"the client has closed its connection");
+    }
+
+    /// Tells the server to cancel the call.
+    fn cancel(&self, reason: &dyn fmt::Display) {
+        // If there are two, the server may have read the other.
+        let version = single(&self.headers, &VERSION).ok().flatten();
+        // Later, the end of the connection is enough.
+        if version.is_some_and(|version| version >= STATELESS) {
+            return;
+        }
+        let (server, headers) = (self.server.clone(), self.headers.clone());
+        let message = reply::cancelled(&self.id, reason).to_string();
+        tokio::spawn(tokio::time::timeout(CANCEL_TIME, async move {
+            // Without an answer the call may run on, as it may after any cancellation.
+            let _ = server.send(Method::POST, None, &headers, Some(message.into())).await;
+        }));
+    }
 }
 
-impl Watched {
-    /// Whether an event may begin here.
-    fn is_between_events(&self) -> bool {
-        self.is_stream
-            && (self.last.is_empty()
-                || [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| self.last.ends_with(end)))
+/// Passes the body of a response on until its end. If its length is known, nobody waits for more.
+/// Returns whether it has ended, and the client not left before.
+async fn pass(
+    stream: impl Stream<Item = reqwest::Result<Bytes>>,
+    length: Option<u64>,
+    to_client: &mpsc::Sender<Result<Frame<Bytes>, Broken>>,
+    last: &mut Vec<u8>,
+) -> bool {
+    let mut stream = pin!(stream);
+    let mut left = length;
+    while left != Some(0)
+        && let Some(bytes) = stream.next().await
+    {
+        let size = bytes.as_ref().map_or(0, Bytes::len) as u64;
+        left = left.map(|left| left.saturating_sub(size));
+        let end = bytes.as_ref().map(|bytes| bytes.slice(bytes.len().saturating_sub(4)..));
+        let end = end.unwrap_or_default();
+        if to_client.send(bytes.map(Frame::data).map_err(Into::into)).await.is_err() {
+            return false;
+        }
+        last.extend_from_slice(&end);
+        let surplus = last.len().saturating_sub(4);
+        last.drain(..surplus);
     }
-
-    fn pass(&mut self, bytes: &Bytes) {
-        self.last.extend_from_slice(&bytes[bytes.len().saturating_sub(4)..]);
-        let surplus = self.last.len().saturating_sub(4);
-        self.last.drain(..surplus);
-    }
+    true
 }
 
-impl Stream for Watched {
-    type Item = Result<Frame<Bytes>, Broken>;
+/// Whether a body is a stream of events.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.starts_with("text/event-stream"))
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
-        if let Poll::Ready(denied) = this.watch.as_mut().poll(context) {
-            this.stream = None;
-            let answer = this.call.cancel(&denied);
-            (this.tell)(denied);
-            // Part of an event cannot be taken back: the connection breaks off instead.
-            return Poll::Ready(Some(if this.is_between_events() {
-                Ok(Frame::data(format!("event: message\ndata: {answer}\n\n").into()))
-            } else {
-                Err(Broken::Cancelled)
-            }));
-        }
-        match stream.as_mut().poll_next(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(bytes))) => {
-                this.pass(&bytes);
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                this.stream = None;
-                Poll::Ready(Some(Err(error.into())))
-            }
-            Poll::Ready(None) => {
-                this.stream = None;
-                Poll::Ready(None)
-            }
-        }
-    }
+/// Whether an event may begin after these bytes.
+fn is_between_events(last: &[u8]) -> bool {
+    last.is_empty() || [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| last.ends_with(end))
 }
