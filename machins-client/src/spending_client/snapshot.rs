@@ -302,7 +302,7 @@ impl Snapshot {
     fn commitment(&self, bought: &Bought, recorded: Option<&Reservation>) -> Commitment {
         let trade = &bought.trade;
         // A list that says less than was decided on is not believed.
-        let price = &recorded.map_or(bought.price, |recorded| recorded.amount.max(bought.price));
+        let price = recorded.map_or(bought.price, |recorded| recorded.amount.max(bought.price));
         // What a clock of the service says is not trusted alone: the later time counts.
         let recorded_at = recorded.map(reserved_at);
         let at = match held_at(trade) {
@@ -313,7 +313,7 @@ impl Snapshot {
         };
         let is_settled = matches!(trade.status, TradeStatus::Completed | TradeStatus::Resolved);
         let commitment =
-            if is_settled { Commitment::settled(*price, at) } else { Commitment::open(*price, at) };
+            if is_settled { Commitment::settled(price, at) } else { Commitment::open(price, at) };
         let commitment = match &trade.seller_agent_id {
             Some(seller) => commitment.seller(seller),
             None => commitment,
